@@ -1,0 +1,1 @@
+"""1. What we could publish."""

@@ -1,0 +1,1 @@
+"""3. Which readers get which version."""

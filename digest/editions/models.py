@@ -1,0 +1,26 @@
+"""Table of the third stage: the distinct versions of an issue, with their rendered parts."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+class Edition(SQLModel, table=True):
+    """One version of an issue: articles for a set of interests, in one language, rendered once.
+
+    `html` and `text` are final but for the slots (digest.render.slots); pre-encoded parts are a pure function of them.
+    """
+
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int = Field(foreign_key="issue.id", index=True)
+    content_hash: str = Field(max_length=64, description="SHA-256 of subject, preheader, html and text")
+    language: str = Field(max_length=35)
+    articles: list[str] = Field(sa_column=Column(JSON, nullable=False), description="slugs, in order")
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    created_at: datetime
+    __table_args__: Any = (UniqueConstraint("issue_id", "content_hash"),)

@@ -1,0 +1,1 @@
+"""2. What this month publishes."""

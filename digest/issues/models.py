@@ -1,0 +1,46 @@
+"""Tables of the second stage: what this month publishes."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+class Issue(SQLModel, table=True):
+    """A numbered collection for one period. Localised texts are tables by language code."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    number: int = Field(unique=True)
+    period: str = Field(max_length=10, index=True, description="YYYY-MM in the publisher's time zone")
+    date: date
+    state: str = Field(default="draft", index=True)
+    subject: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    preheader: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    intro: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    left_out: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    approved_hash: str | None = Field(default=None, max_length=64)
+    approved_manifest: dict[str, str] | None = Field(
+        default=None, sa_column=Column(JSON), description="part -> hash, so that a difference can be named"
+    )
+    approved_by: str | None = None
+    approved_at: datetime | None = None
+    frozen_at: datetime | None = None
+    sent_at: datetime | None = None
+    held: bool = Field(default=False, description="an operator's stop: no take starts anything")
+    excluded: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    created_at: datetime
+
+
+class IssueItem(SQLModel, table=True):
+    """One article in an issue, at its place. `group` keeps a late translation from counting as a new article."""
+
+    __tablename__ = "issue_item"
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int = Field(foreign_key="issue.id", index=True)
+    article_id: int = Field(foreign_key="article.id")
+    group: str = Field(index=True, max_length=120)
+    section: str = Field(max_length=120)
+    position: int
+    reason: str = Field(default="", description="why it was chosen")
+    __table_args__: Any = (UniqueConstraint("issue_id", "article_id"), UniqueConstraint("issue_id", "group"))

@@ -1,0 +1,1 @@
+"""5. The promise: one row for each issue and subscriber."""

@@ -1,0 +1,1 @@
+"""4. From an edition to HTML, text and pre-encoded parts."""

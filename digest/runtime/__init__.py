@@ -1,0 +1,1 @@
+"""The floor: settings, database, clock, errors. Knows no stage."""

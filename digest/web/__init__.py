@@ -1,0 +1,1 @@
+"""Pages: preview for editors, public pages for readers."""

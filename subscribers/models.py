@@ -1,0 +1,69 @@
+"""Tables of the audience: who reads, what they agreed to, and who must never be written to."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column
+from sqlmodel import Field, SQLModel
+
+
+class SubscriberState(StrEnum):
+    """Where a person stands with us; pausing is `paused_until`, beside the state."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    UNSUBSCRIBED = "unsubscribed"
+    ERASED = "erased"
+
+
+class Frequency(StrEnum):
+    """How many of the issues a subscriber gets; thinning of one series, never another composition."""
+
+    EVERY = "every"
+    SECOND = "second"
+    THIRD = "third"
+
+
+class Subscriber(SQLModel, table=True):
+    """A person at an address. Erasing empties every personal column and keeps the row as a tombstone."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    ref: str = Field(unique=True, max_length=32, description="random; what links carry instead of an address or id")
+    address: str = Field(max_length=320)
+    address_key: str | None = Field(default=None, unique=True, max_length=320, description="None once erased")
+    suppression_key: str | None = Field(
+        default=None, index=True, max_length=64, description="keyed hash of address_key; joins Suppression in SQL"
+    )
+    name: str = ""
+    language: str = Field(max_length=35)
+    format: str = Field(default="html", max_length=4, description="html | text")
+    frequency: str = Field(default=Frequency.EVERY, max_length=8)
+    interests: str = Field(default="*", index=True, description="sorted slugs joined by ';', '*' = all, '' = none")
+    state: str = Field(default=SubscriberState.PENDING, max_length=12, index=True)
+    paused_until: datetime | None = None
+    created_at: datetime
+    confirmed_at: datetime | None = None
+    unsubscribed_at: datetime | None = None
+
+
+class ConsentEvent(SQLModel, table=True):
+    """What a person agreed to or withdrew: what, when, how, in which words. Append-only."""
+
+    __tablename__ = "consent_event"
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
+    kind: str = Field(max_length=20, description="requested, imported, confirmed, changed, paused, resumed, unsubscribed, erased")
+    method: str = Field(max_length=40, description="page, one-click, import, command")
+    wording: str = Field(default="", max_length=40, description="version of the words shown")
+    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    happened_at: datetime
+
+
+class Suppression(SQLModel, table=True):
+    """Never send to this address, with a reason. Keyed by a hash, so that it survives erasure."""
+
+    key: str = Field(primary_key=True, max_length=64)
+    reason: str = Field(max_length=24, description="unsubscribed, erased, hard_bounce, complaint, manual")
+    source: str = ""
+    created_at: datetime
