@@ -1,0 +1,121 @@
+"""What templates get: plain frozen values, already in the edition's language. The variables list of templates/README.md is held to this.
+
+Nothing here reads a database or a clock. Texts are data: templates escape them; only `body_html` and `intro_html`
+are markup, sanitised by digest.articles.body.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """A picture under the publication's own media address. Width and height are the file's pixels."""
+
+    url: str
+    alt: str
+    caption: str = ""
+    credit: str = ""
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VideoView:
+    """A video: its poster (play mark baked in) links to it."""
+
+    url: str
+    title: str
+    summary: str = ""
+    poster: ImageView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CitationView:
+    """A reference to literature."""
+
+    authors: tuple[str, ...] = ()
+    journal: str = ""
+    volume: str = ""
+    number: str = ""
+    date: str = ""
+    pages: str = ""
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleView:
+    """One article as this edition shows it. `language` differs from the edition's when no translation exists."""
+
+    slug: str
+    anchor: str
+    title: str
+    kind: str
+    language: str
+    summary: str = ""
+    body_html: str = ""
+    date: str = ""  # as written: 2021-09-17, 2021-09 or a range; the `article_date` filter localises it
+    sources: tuple[str, ...] = ()
+    link: str = ""
+    images: tuple[ImageView, ...] = ()
+    videos: tuple[VideoView, ...] = ()
+    citation: CitationView | None = None
+    apply_by: date | None = None
+    display: Literal["full", "summary"] | None = None  # None = by the size rule
+    read_on_url: str = ""
+    lead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SectionView:
+    """A section with its articles; never empty."""
+
+    slug: str
+    title: str
+    articles: tuple[ArticleView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutView:
+    """An article of the issue that this edition does not carry: title and its place in the archive."""
+
+    title: str
+    url: str
+    section: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationView:
+    """Who publishes, in the edition's language."""
+
+    name: str
+    tagline: str
+    sender_name: str
+    postal_address: str
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditionContext:
+    """Everything an edition is made from."""
+
+    publication: PublicationView
+    number: int
+    period: str
+    issue_date: date
+    language: str
+    subject: str
+    preheader: str
+    intro_html: str
+    sections: tuple[SectionView, ...]
+    left_out: tuple[LeftOutView, ...] = ()
+    archive_url: str = ""
+    untranslated: bool = False  # some article is shown in its original language: the mail says so
+    theme: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def articles(self) -> tuple[ArticleView, ...]:
+        """All articles, in reading order."""
+        return tuple(a for s in self.sections for a in s.articles)
