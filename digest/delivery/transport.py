@@ -1,0 +1,75 @@
+"""What a worker needs of a way to send: one message to one recipient, answered by one Reply."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from digest.delivery.outcome import Outcome, Reason, explain
+from digest.runtime.errors import ConfigError
+
+
+class RelayRefusedError(ConfigError):
+    """The relay refuses us as a client."""
+
+    default_hint = "Check [[relay]] in digest.toml: host, port, tls, username and password_file. Nothing was sent by this attempt."
+
+
+class Phase(StrEnum):
+    """How far a mail transaction had come when it ended."""
+
+    BEFORE = "before"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    BODY = "body"
+    DOT = "dot"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The two addresses of a transaction and the id by which logs name it; an empty sender is the null return path."""
+
+    delivery_id: str
+    sender: str
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How one attempt ended, in the server's words if it had any.
+
+    `code` and `enhanced` are None when no server answered; `text` is already cleaned (no addresses, no control
+    characters, at most 500 characters); `relay` names the server as `host:port`. A rejection at `Phase.MAIL` is about
+    the sender, not about the reader.
+    """
+
+    outcome: Outcome
+    code: int | None
+    enhanced: str | None
+    text: str
+    relay: str
+    phase: Phase = Phase.DOT
+
+    @property
+    def reason(self) -> Reason:
+        """Return why, as far as the codes tell."""
+        return explain(self.code, self.enhanced)
+
+
+class Transport(Protocol):
+    """A way to hand over messages, used by one thread at a time."""
+
+    def send(self, envelope: Envelope, message: Sequence[bytes]) -> Reply:
+        """Hand over one message to one recipient.
+
+        `message` is the whole message in any number of chunks: 7-bit, lines ended by CRLF, not dot-stuffed. What the
+        server says about this message is a value. Two errors concern every message alike, and after either nothing of
+        this message's transaction has been acted upon, so that the attempt is `not_sent`: RelayRefusedError (the
+        configuration is wrong; stop the run) and `digest.runtime.errors.RelayUnreachableError` (wait, then go on).
+        """
+        ...
+
+    def close(self) -> None:
+        """Say goodbye and free what is held; `send` may be called again afterwards."""
+        ...
