@@ -1,0 +1,1 @@
+"""Alembic migrations, shipped in the wheel, for the tables of both packages."""

@@ -1,0 +1,131 @@
+"""The database: engine, transactions, schema revision. SQLite and PostgreSQL differ here and in outbox.dialects only."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlmodel import Session
+
+from digest.runtime.errors import ConfigError, DatabaseUnreachableError, EnvironmentFailedError
+
+BUSY_SECONDS = 30
+READ_ONLY = "digest_read_only"
+
+
+class DatabaseNewerError(EnvironmentFailedError):
+    """The database was made by a newer digestpress than this one."""
+
+    default_hint = "Install the newer version, or restore the backup that was taken before the upgrade."
+
+
+class DatabaseOlderError(EnvironmentFailedError):
+    """The database has an older schema than this digestpress needs."""
+
+    default_hint = "Take a backup, then run `digest db upgrade`."
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine for `url` (sqlite:///FILE or postgresql://...) whose commits are durable when they return."""
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in {"postgresql", "postgres"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise ConfigError("[database] url is not a database address", hint="sqlite:///digest.db or postgresql://…") from error
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"The driver for {parsed.drivername} is not installed", hint="pip install 'digestpress[postgres]'"
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own BEGIN is deferred: a read that turns into a write then fails at once with "locked",
+    # whatever the busy timeout. We begin ourselves, below.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # an attempt must be on the disk before the wire
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def session_scope(engine: Engine, *, read_only: bool = False) -> Iterator[Session]:
+    """One transaction: commits at the end, rolls back on any exception. `read_only` takes no write lock on SQLite."""
+    bind = engine.execution_options(**{READ_ONLY: True}) if read_only else engine
+    with Session(bind, expire_on_commit=False) as session:
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+
+
+def explain(error: DBAPIError) -> DatabaseUnreachableError:
+    """Return the driver's error as one sentence for a person."""
+    first_line = str(error.orig or error).strip().splitlines()
+    return DatabaseUnreachableError(f"The database failed: {first_line[0] if first_line else type(error).__name__}")
+
+
+def _alembic(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to this version's revision; safe to repeat."""
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":  # two upgrades at once: the second waits, then finds nothing to do
+                connection.execute(text("SELECT pg_advisory_xact_lock(4715)"))
+            _refuse_newer(connection)
+            command.upgrade(_alembic(connection), "head")
+    except OperationalError as error:
+        raise explain(error) from error
+
+
+def revision_of(engine: Engine) -> str | None:
+    """Return the schema revision in the database, None for an empty one."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def check_revision(engine: Engine) -> None:
+    """Raise unless the database has exactly this version's schema."""
+    try:
+        with engine.connect() as connection:
+            _refuse_newer(connection)
+            current = MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        raise explain(error) from error
+    if current != ScriptDirectory.from_config(_alembic()).get_current_head():
+        raise DatabaseOlderError
+
+
+def _refuse_newer(connection: Connection) -> None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+    if current is not None and current not in known:
+        raise DatabaseNewerError
