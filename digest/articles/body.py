@@ -1,0 +1,237 @@
+"""Markdown to a clean HTML fragment that every later stage of rendering survives.
+
+Tags written in a body are text, never markup. This module does not render titles, images or videos, and knows no mail.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+
+from digest.articles import footnotes
+from digest.articles.characters import clean, one_line
+from digest.articles.problems import Problem
+from digest.runtime.errors import ContentError
+
+MAX_DEPTH = 40
+"""Nested elements in a body. libxml2 drops text silently at about 254, mrml ends the process at about 7,500."""
+MAX_CHARACTERS = 100_000
+"""Characters in a body; Gmail clips a whole mail at about that size."""
+
+# The parser itself stops at this depth and drops the rest, so it must lie above ours to be noticed.
+_PARSER_DEPTH = MAX_DEPTH + 20
+_DEPTH = "depth"
+_SCHEMES = {"http", "https", "mailto", "tel"}
+_ATTRIBUTES = {
+    "a": {"href", "title", "id", "name", "aria-label"},
+    "ol": {"start"},
+    "th": {"align", "scope"},
+    "td": {"align"},
+}
+_CLASSES = {"p": {"note"}, "div": {"footnotes", "footnote"}, "sup": {"footnote-ref"}}
+_TAGS = set(
+    "a blockquote br code del div em h3 h4 hr li ol p pre s strong sup table tbody td th thead tr ul".split()  # noqa: SIM905 - a list of tags reads best as one line
+)
+_INLINE = {"a", "code", "del", "em", "s", "strong", "sup"}
+_IMAGE_HINT = "Name the picture in the front matter, as image: {src: picture.jpg, alt: What it shows}."
+_LINK_HINT = "Write [words](https://...) with the whole address; mailto: and tel: work too."
+
+
+@dataclass(frozen=True, slots=True)
+class BodyHtml:
+    """A body ready for a mail: `html` has no style, script or image; `text` its words with single spaces between them.
+
+    `links` are the addresses in order, in-mail footnote links included. `problems` name what had to be taken out, with
+    lines counted from the body's first line.
+    """
+
+    html: str
+    text: str
+    links: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
+    """Return the body as HTML, the same bytes for the same arguments.
+
+    `article_key` keeps footnotes of different articles apart; `language` (BCP 47) chooses the labels of footnotes that
+    screen readers speak. Raises ContentError where the body is nested too deeply or is too long.
+    """
+    if len(markdown) > MAX_CHARACTERS:
+        message = f"The body of {article_key} has {len(markdown):,} characters; the limit is {MAX_CHARACTERS:,}."
+        raise ContentError(message, hint="Shorten it, or put the long text on a page of its own and link to it.")
+    env = footnotes.environment(article_key, language)
+    tokens = _parser().parse(clean(markdown), env)
+    if max(env[_DEPTH], _depth(tokens)) > MAX_DEPTH:
+        raise _too_deep(article_key)
+    problems = [*env[footnotes.LOST], *_settle(tokens)]
+    html = _sanitise(_parser().renderer.render(footnotes.place(tokens), _parser().options, env))
+    words = _Words()
+    words.feed(html)
+    words.close()
+    named = [replace(problem, path=article_key) for problem in sorted(problems, key=lambda problem: problem.line or 0)]
+    return BodyHtml(html, " ".join("".join(words.text).split()), tuple(words.links), tuple(named))
+
+
+def _too_deep(article_key: str) -> ContentError:
+    message = f"The body of {article_key} is nested more than {MAX_DEPTH} elements deep."
+    return ContentError(message, hint="Flatten the lists or quotations: a mail shows about four levels well.")
+
+
+@cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _PARSER_DEPTH})
+    parser.enable(["table", "strikethrough"])
+    footnotes.install(parser)
+    # Measured before footnotes move to the end, which drops those that lost their reference to the parser's own limit.
+    parser.core.ruler.after("inline", _DEPTH, _measure)
+    # Addresses are judged in _settle, which can say what was wrong; the parser would print a bad one as text.
+    parser.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005
+    # A gap that begins with a newline between two inline tags is lost by mrml, and the words join.
+    parser.add_render_rule("softbreak", lambda *_: " ")
+    parser.add_render_rule("hardbreak", lambda *_: "<br>")
+    return parser
+
+
+# Rules over tokens
+
+
+def _measure(state: StateCore) -> None:
+    state.env[_DEPTH] = _depth(state.tokens)
+
+
+def _depth(tokens: Sequence[Token]) -> int:
+    deepest = level = 0
+    for token in tokens:
+        level += 0 if token.hidden else token.nesting
+        inner = level + _depth(token.children) if token.children else level
+        deepest = max(deepest, inner)
+    return deepest
+
+
+def _settle(tokens: Sequence[Token]) -> list[Problem]:
+    """Change the tokens to what a mail can carry; return what could not be kept."""
+    problems: list[Problem] = []
+    _demote_headings(tokens)
+    for index, token in enumerate(tokens):
+        if token.type in {"th_open", "td_open"}:
+            _align(token)
+        if token.type == "inline":
+            first = token.map[0] + 1 if token.map else None
+            token.children, found = _settle_inline(token.children or [], first)
+            problems += found
+            if token.content.lstrip().startswith("※") and tokens[index - 1].type == "paragraph_open":
+                tokens[index - 1].attrSet("class", "note")
+    return problems
+
+
+def _demote_headings(tokens: Sequence[Token]) -> None:
+    """Make headings h3 and h4, with none left out between: the mail has the h1, the article's title is the h2."""
+    ranks = [int(token.tag[1]) for token in tokens if token.type == "heading_open"]
+    started = False
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            started = started or int(token.tag[1]) == min(ranks)
+            token.tag = "h3" if int(token.tag[1]) == min(ranks) or not started else "h4"
+
+
+def _align(cell: Token) -> None:
+    style = str(cell.attrs.pop("style", ""))
+    if style.startswith("text-align:"):
+        cell.attrSet("align", style.removeprefix("text-align:"))
+    if cell.type == "th_open":
+        cell.attrSet("scope", "col")
+
+
+def _settle_inline(children: Sequence[Token], line: int | None) -> tuple[list[Token], list[Problem]]:
+    kept: list[Token] = []
+    problems: list[Problem] = []
+    link_kept = True
+    for index, token in enumerate(children):
+        match token.type:
+            case "softbreak" | "hardbreak":
+                line = None if line is None else line + 1
+            case "text" | "text_special" | "code_inline":
+                # An entity such as &#10; puts back what was cleaned from the source.
+                token.content = clean(token.content).replace("\n", " ")
+            case "image":
+                problems.append(Problem("", line, f"The body holds an image ({token.attrs['src']}).", _IMAGE_HINT))
+                token = Token("text", "", 0, content=one_line(token.content))  # noqa: PLW2901 - its words stay
+            case "link_open":
+                empty = children[index + 1].type == "link_close"
+                fault = _settle_link(token, empty=empty)
+                link_kept = fault is None
+                if fault:
+                    problems.append(Problem("", line, fault, _LINK_HINT))
+        if link_kept or token.type not in {"link_open", "link_close"}:
+            kept.append(token)
+    return kept, problems
+
+
+def _settle_link(token: Token, *, empty: bool) -> str | None:
+    """Clean a link's title; return what is wrong with its address, or None. Links are never inside links."""
+    if "title" in token.attrs:
+        token.attrSet("title", one_line(str(token.attrs["title"])))
+    address = str(token.attrs["href"])
+    fault = "has no words that a reader could follow" if empty else _address_fault(address)
+    return f"The link to {address or 'nowhere'} {fault}." if fault else None
+
+
+def _address_fault(address: str) -> str | None:
+    """Return what is wrong with a link's address as the end of a sentence, or None."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+    except ValueError:
+        return "is not a valid address"
+    if not parts.scheme:
+        return "is relative, and a mail has no page that it could be relative to"
+    if parts.scheme.lower() not in _SCHEMES:
+        return f"uses {parts.scheme}:, which mail readers do not open"
+    if parts.scheme.lower() in {"http", "https"} and not host:
+        return "names no host"
+    return None
+
+
+# The last pass
+
+
+def _sanitise(html: str) -> str:
+    # Not needed for what markdown-it prints with html=False; it holds should the parser ever let a tag through.
+    cleaned = nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        allowed_classes=_CLASSES,
+        clean_content_tags={"script", "style"},
+        url_schemes=_SCHEMES,
+        link_rel=None,
+    )
+    return cleaned.strip()
+
+
+class _Words(HTMLParser):
+    """Collects words and link addresses, so that later stages can be held to losing none."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.text: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _INLINE:
+            self.text.append(" ")
+        self.links += [value for name, value in attrs if tag == "a" and name == "href" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in _INLINE:
+            self.text.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)

@@ -1,0 +1,27 @@
+"""The characters that text may hold: what XML, mail and databases carry without harm."""
+
+import re
+import unicodedata
+
+# XML 1.0, section 2.2 forbids C0 controls, surrogates, U+FFFE and U+FFFF; C1 controls are legal there, but mail readers
+# show them as boxes. PostgreSQL refuses NUL, and a lone surrogate cannot be encoded as UTF-8 at all.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
+
+
+def clean(text: str) -> str:
+    """Return the text in NFC, with `\\n` as the only line end and without characters that cannot be sent."""
+    return unicodedata.normalize("NFC", _FORBIDDEN.sub("", _LINE_ENDS.sub("\n", text)))
+
+
+def one_line(text: str) -> str:
+    """Return the clean text with every run of white space as one space, as a title or an attribute needs it."""
+    return " ".join(clean(text).split())
+
+
+def first_forbidden(text: str) -> tuple[int, str] | None:
+    """Return the line (from 1) and the name (`U+0000`) of the first character that cannot be sent."""
+    found = _FORBIDDEN.search(text)
+    if found is None:
+        return None
+    return text.count("\n", 0, found.start()) + 1, f"U+{ord(found.group()):04X}"

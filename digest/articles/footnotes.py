@@ -1,0 +1,103 @@
+"""Footnotes that the eye can follow where links inside a mail do not work: `[1]` in the text and before the note."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from mdit_py_plugins.footnote import footnote_plugin
+
+from digest.articles.problems import Problem
+
+LOST = "lost footnotes"
+"""Key in the parser's environment of the problems with definitions that the plugin would drop without a word."""
+
+# What screen readers say instead of "one"; in another language the bare number stays.
+_LABELS = {
+    "en": ("Footnote {}", "Back to the text of footnote {}"),
+    "ko": ("각주 {}", "각주 {}의 본문으로"),
+}
+
+
+def environment(article_key: str, language: str) -> dict[str, Any]:
+    """Return the parser's environment for one body."""
+    labels = _LABELS.get(language.partition("-")[0].lower(), ("", ""))
+    return {"key": _anchor_key(article_key), "labels": labels, LOST: []}
+
+
+def install(parser: MarkdownIt) -> None:
+    """Teach the parser footnotes; the tokens then still need `place`."""
+    parser.use(footnote_plugin)
+    parser.core.ruler.before("footnote_tail", "footnotes_lost", _note_lost)
+    parser.add_render_rule("footnote_ref", _reference)
+    parser.add_render_rule("footnote_back", _back_link)
+    parser.add_render_rule("footnote_block_open", lambda *_: '<div class="footnotes">\n')
+    parser.add_render_rule("footnote_block_close", lambda *_: "</div>\n")
+    parser.add_render_rule("footnote_open", lambda *_: '<div class="footnote">\n')
+    parser.add_render_rule("footnote_close", lambda *_: "</div>\n")
+
+
+def place(tokens: Sequence[Token]) -> list[Token]:
+    """Return the tokens with a link back at the beginning of each footnote instead of at its end."""
+    placed: list[Token] = []
+    for index, token in enumerate(tokens):
+        if token.type == "footnote_anchor":
+            continue
+        placed.append(token)
+        if token.type != "footnote_open":
+            continue
+        back = Token("footnote_back", "", 0, meta=token.meta)
+        if tokens[index + 1].type == "paragraph_open":
+            inline = tokens[index + 2]
+            inline.children = [back, *(inline.children or [])]
+        else:
+            inline = Token("inline", "", 0, children=[back])
+            placed += [Token("paragraph_open", "p", 1), inline, Token("paragraph_close", "p", -1)]
+    return placed
+
+
+def _anchor_key(article_key: str) -> str:
+    """Return the key as it may stand in an id: ASCII, since some readers drop other anchors."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,80}", article_key):
+        return article_key
+    return hashlib.sha256(article_key.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _reference(_: Any, tokens: Sequence[Token], index: int, __: Any, env: dict[str, Any]) -> str:
+    number, repeat = tokens[index].meta["id"] + 1, tokens[index].meta.get("subId", 0)
+    own = f"fnref-{env['key']}-{number}" + (f"-{repeat + 1}" if repeat > 0 else "")
+    anchor = _anchor(own, f"fn-{env['key']}-{number}", number, env["labels"][0])
+    return f'<sup class="footnote-ref">{anchor}</sup>'
+
+
+def _back_link(_: Any, tokens: Sequence[Token], index: int, __: Any, env: dict[str, Any]) -> str:
+    number = tokens[index].meta["id"] + 1
+    return _anchor(f"fn-{env['key']}-{number}", f"fnref-{env['key']}-{number}", number, env["labels"][1]) + " "
+
+
+def _anchor(own: str, target: str, number: int, label: str) -> str:
+    # Outlook follows `name` only, the others `id`.
+    spoken = f' aria-label="{label.format(number)}"' if label else ""
+    return f'<a href="#{target}" id="{own}" name="{own}"{spoken}>[{number}]</a>'
+
+
+def _note_lost(state: StateCore) -> None:
+    """Note the definitions that are nested, doubled or never used, before the plugin drops them."""
+    seen: set[str] = set()
+    depth = 0
+    for token in state.tokens:
+        depth += {"footnote_reference_open": 1, "footnote_reference_close": -1}.get(token.type, 0)
+        if token.type != "footnote_reference_open":
+            continue
+        label = token.meta["label"]
+        unused = state.env["footnotes"]["refs"].get(":" + label, -1) < 0
+        faults = ((depth > 1, "inside another"), (label in seen, "twice"), (unused, "but never used"))
+        fault = next((what for lost, what in faults if lost), None)
+        if fault:
+            hint = f"Define each footnote once, at the margin, and refer to it as [^{label}]."
+            line = token.map[0] + 1 if token.map else None
+            state.env[LOST].append(Problem("", line, f"The footnote [^{label}] is defined {fault}.", hint))
+        seen.add(label)

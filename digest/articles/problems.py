@@ -1,0 +1,29 @@
+"""What is wrong with some content, told to the person who wrote it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One sentence about one place; `line` counts from 1 and is None where no line is to blame."""
+
+    path: str
+    line: int | None
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """Return `path:line: message`, the form that editors and terminals make clickable."""
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{place}: {self.message}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint that names the known word most like `word`, or else all known words."""
+    words = sorted(known)
+    close = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"Known are: {', '.join(words)}." if words else "None are defined yet."
