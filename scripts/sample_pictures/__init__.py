@@ -1,0 +1,1 @@
+"""Scenes of the sample's pictures; `scripts/sample-images` writes them."""
