@@ -16,6 +16,7 @@ class Edition(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_id: int = Field(foreign_key="issue.id", index=True)
     content_hash: str = Field(max_length=64, description="SHA-256 of subject, preheader, html and text")
+    archive: bool = Field(default=False, description="the whole issue for the archive page; goes to no reader")
     language: str = Field(max_length=35)
     articles: list[str] = Field(sa_column=Column(JSON, nullable=False), description="slugs, in order")
     subject: str

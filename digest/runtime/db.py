@@ -1,4 +1,4 @@
-"""The database: engine, transactions, schema revision. SQLite and PostgreSQL differ here and in outbox.dialects only."""
+"""The database: engine, transactions, schema revision. SQLite and PostgreSQL differ here and in outbox.dialects."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +40,9 @@ def make_engine(url: str) -> Engine:
             parsed = parsed.set(drivername="postgresql+psycopg")
         engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
     except (ArgumentError, NoSuchModuleError) as error:
-        raise ConfigError("[database] url is not a database address", hint="sqlite:///digest.db or postgresql://…") from error
+        raise ConfigError(
+            "[database] url is not a database address", hint="sqlite:///digest.db or postgresql://…"
+        ) from error
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"The driver for {parsed.drivername} is not installed", hint="pip install 'digestpress[postgres]'"

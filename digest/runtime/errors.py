@@ -1,4 +1,4 @@
-"""Errors that speak: a class's docstring is its message, its hint says what to do, its exit code is the command line's."""
+"""Errors that speak: the docstring is the message, the hint says what to do, the exit code is the command's."""
 
 from typing import ClassVar
 

@@ -1,0 +1,105 @@
+"""Approval: bound to one hash of everything that editions are made from; any change voids it.
+
+The hash is over a manifest of named parts, so that a refusal can say what changed. Not in it: relays, schedule and
+readers; a later sign-up gets an approved edition.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlmodel import Session
+
+from digest.issues import store as issues
+from digest.issues.lifecycle import IssueState, move
+from digest.issues.models import Issue
+from digest.render.loader import Templates, renderer_versions
+from digest.runtime.errors import RefusedError, UsageError
+from digest.runtime.settings import Settings
+
+
+class NotApprovedError(RefusedError):
+    """The issue is not approved."""
+
+    default_hint = "Look at it with `digest preview`, then `digest issue approve --by YOUR NAME`."
+
+
+def manifest(session: Session, issue: Issue, settings: Settings, templates: Templates) -> dict[str, str]:
+    """Return part -> hash for everything that the issue's editions are made from."""
+    items = issues.items_of(session, issue)
+    publication = settings.publication
+    parts: dict[str, object] = {
+        "order of articles": [(item.group, item.section) for item, _ in items],
+        "number and date": [issue.number, issue.period, issue.date.isoformat()],
+        "subject": issue.subject,
+        "preheader": issue.preheader,
+        "intro": issue.intro,
+        "sections": [section.model_dump(mode="json") for section in settings.section],
+        "interests": [interest.model_dump(mode="json") for interest in settings.interest],
+        "edition rules": settings.editions.model_dump(mode="json"),
+        "publication and identity": publication.model_dump(mode="json"),
+        "templates and theme": templates.templates_hash(),
+        "versions of the renderers": renderer_versions(),
+    }
+    for by_language in issues.translations_of(session, [item.group for item, _ in items]).values():
+        for article in by_language.values():
+            parts[f"article {article.slug}"] = article.content_hash
+    return {name: _hash(value) for name, value in sorted(parts.items())}
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def issue_hash(parts: Mapping[str, str]) -> str:
+    """Return the one hash that an approval is bound to."""
+    return _hash(dict(parts))
+
+
+def differences(approved: Mapping[str, str], current: Mapping[str, str]) -> list[str]:
+    """Return what changed between two manifests, in words."""
+    changes = []
+    for name in sorted(approved.keys() | current.keys()):
+        if name not in approved:
+            changes.append(f"{name} was added")
+        elif name not in current:
+            changes.append(f"{name} was taken out")
+        elif approved[name] != current[name]:
+            changes.append(f"{name} changed")
+    return changes
+
+
+def approve(issue: Issue, by: str, parts: Mapping[str, str], *, required: int, now: datetime) -> bool:
+    """Record one person's approval of exactly `parts`; return whether the issue is approved now.
+
+    With `required = 2` the first approval waits for a second person, and is void if anything changed in between.
+    """
+    by = " ".join(by.split())
+    if not by:
+        raise UsageError("Somebody has to approve", hint="--by NAME")
+    if issue.state == IssueState.APPROVED and issue.approved_hash == issue_hash(parts):
+        return True
+    if issue.state == IssueState.APPROVED:  # approved as something else: that approval is void
+        issues.void_approval(issue)
+    move(issue.number, issue.state, IssueState.APPROVED)
+    earlier = (issue.approved_by or "").split("; ") if issue.approved_hash == issue_hash(parts) else []
+    people = list(dict.fromkeys(name for name in [*earlier, by] if name))
+    issue.approved_by = "; ".join(people)
+    issue.approved_hash, issue.approved_manifest, issue.approved_at = issue_hash(parts), dict(parts), now
+    if len(people) < required:
+        return False
+    issue.state = IssueState.APPROVED
+    return True
+
+
+def require_approved(issue: Issue, current: Mapping[str, str]) -> None:
+    """Raise unless the issue is approved as exactly what it is now."""
+    if issue.state != IssueState.APPROVED:
+        raise NotApprovedError(f"Issue {issue.number} is {issue.state}, not approved")
+    changed = differences(issue.approved_manifest or {}, current)
+    if changed:
+        raise NotApprovedError(
+            f"Issue {issue.number} is not what was approved: {'; '.join(changed)}",
+            hint="Approve it again as it is now: `digest issue approve --by YOUR NAME`.",
+        )

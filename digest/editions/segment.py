@@ -1,0 +1,106 @@
+"""The one place where articles' topics and readers' interests meet: which edition for whom. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from subscribers.interests import Catalogue
+
+
+class EmptyRule(StrEnum):
+    """What becomes of a reader for whom no article matches."""
+
+    SKIP = "skip"
+    FULL = "full"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An article of the issue: topics, section, and the slug of each language it exists in."""
+
+    group: str
+    section: str
+    topics: frozenset[str]
+    language: str
+    slugs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The publication's edition rules."""
+
+    empty: EmptyRule
+    omit_untranslated: bool
+    languages: tuple[str, ...]
+
+    def language_for(self, wanted: str) -> str:
+        """Return the publication's language that serves a reader who wants `wanted`; the first one by default."""
+        if wanted in self.languages:
+            return wanted
+        base = wanted.split("-", maxsplit=1)[0]
+        return next((have for have in self.languages if have.split("-", maxsplit=1)[0] == base), self.languages[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a group of readers asked for: a language and the canonical text of their interests."""
+
+    language: str
+    interests: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One edition's content: slugs shown with their sections, in order, and the groups left out. This is its identity."""
+
+    language: str
+    shown: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """Each group of readers with its edition; None where the rule for empty editions sends nothing."""
+
+    selections: Mapping[Reading, Selection | None]
+    unanswered: tuple[Reading, ...]
+
+    @property
+    def distinct(self) -> tuple[Selection, ...]:
+        """The distinct editions, in a stable order."""
+        found = {selection for selection in self.selections.values() if selection is not None}
+        return tuple(sorted(found, key=lambda s: (s.language, -len(s.shown), s.shown)))
+
+
+def segment(items: Sequence[Item], readings: Iterable[Reading], catalogue: Catalogue, rules: Rules) -> Segmentation:
+    """Return which edition each group of readers gets. Equal results are one edition, whatever the interests were."""
+    selections: dict[Reading, Selection | None] = {}
+    unanswered: list[Reading] = []
+    for reading in readings:
+        selection = select_articles(items, reading, catalogue, rules)
+        if not selection.shown:
+            full = Reading(reading.language, "*")
+            selections[reading] = select_articles(items, full, catalogue, rules) if rules.empty == EmptyRule.FULL else None
+            if rules.empty == EmptyRule.ASK:
+                unanswered.append(reading)
+        else:
+            selections[reading] = selection
+    return Segmentation(selections, tuple(unanswered))
+
+
+def select_articles(items: Sequence[Item], reading: Reading, catalogue: Catalogue, rules: Rules) -> Selection:
+    """Return the articles for one set of interests in one language; `shown` is empty when nothing matches."""
+    language = rules.language_for(reading.language)
+    interests = catalogue.parse(reading.interests)
+    shown: list[tuple[str, str]] = []
+    left_out: list[str] = []
+    for item in items:
+        slug = item.slugs.get(language)
+        if slug is None and rules.omit_untranslated and language != item.language:
+            continue
+        if catalogue.matches(item.topics, interests):
+            shown.append((slug or item.slugs[item.language], item.section))
+        else:
+            left_out.append(item.group)
+    return Selection(language, tuple(shown), tuple(left_out))

@@ -1,0 +1,172 @@
+"""Issues in the database: find, assemble, edit. Callers commit."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from digest.articles.models import Article
+from digest.issues.assemble import BY_HAND, Assembly, Candidate, Chosen, SectionRule, assemble
+from digest.issues.lifecycle import EDITABLE, UNFINISHED, IssueState, move
+from digest.issues.models import Issue, IssueItem
+from digest.issues.period import Period
+from digest.runtime.errors import NotFoundError, RefusedError, UsageError
+
+
+class NoSuchIssueError(NotFoundError):
+    """There is no such issue."""
+
+    default_hint = "`digest issue list` shows the issues; `digest issue assemble` makes one."
+
+
+def find(session: Session, number: int | None, *, lock: bool = False) -> Issue:
+    """Return issue `number`; without a number the unfinished one, else the newest."""
+    query = select(Issue).order_by(col(Issue.state).in_(sorted(UNFINISHED)).desc(), col(Issue.number).desc())
+    if number is not None:
+        query = query.where(Issue.number == number)
+    if lock:
+        query = query.with_for_update()
+    issue = session.exec(query.limit(1)).first()
+    if issue is None:
+        raise NoSuchIssueError(f"There is no issue {number}" if number is not None else "There is no issue yet")
+    return issue
+
+
+def items_of(session: Session, issue: Issue) -> Sequence[tuple[IssueItem, Article]]:
+    """Return the issue's articles (the originals) in reading order."""
+    query = (
+        select(IssueItem, Article)
+        .join(Article, col(Article.id) == col(IssueItem.article_id))
+        .where(IssueItem.issue_id == issue.id)
+        .order_by(col(IssueItem.position))
+    )
+    return session.exec(query).all()
+
+
+def translations_of(session: Session, groups: Sequence[str]) -> dict[str, dict[str, Article]]:
+    """Return, for each group, its articles by language."""
+    found: dict[str, dict[str, Article]] = {group: {} for group in groups}
+    for article in session.exec(select(Article).where(col(Article.group).in_(groups)).order_by(col(Article.id).desc())):
+        found[article.group][article.language] = article
+    return found
+
+
+def assemble_issue(
+    session: Session,
+    period: Period,
+    sections: Sequence[SectionRule],
+    *,
+    number: int | None,
+    issue_date: date,
+    now: datetime,
+) -> Issue:
+    """Make the draft for `period`, or choose afresh for the draft that exists; an editor's decisions stay."""
+    issue = session.exec(
+        select(Issue).where(Issue.period == str(period), col(Issue.state).in_(sorted(UNFINISHED))).with_for_update()
+    ).first()
+    if issue is not None and issue.state not in EDITABLE:
+        raise RefusedError(f"Issue {issue.number} for {period} is {issue.state} already")
+    if issue is not None and number not in {None, issue.number}:
+        raise RefusedError(
+            f"{period} has issue {issue.number} already", hint="Withdraw it first, or leave --number out."
+        )
+    if issue is None:
+        issue = _new_issue(session, period, number, issue_date, now)
+    if issue.state == IssueState.APPROVED:
+        void_approval(issue)
+    result = assemble(
+        _candidates(session),
+        period,
+        sections,
+        carried=_carried(session, issue),
+        first_issue=_is_first(session, issue),
+        kept=_kept(session, issue),
+        dropped=[entry["slug"] for entry in issue.left_out if entry["reason"].endswith(BY_HAND)],
+    )
+    _store(session, issue, result)
+    return issue
+
+
+def _new_issue(session: Session, period: Period, number: int | None, issue_date: date, now: datetime) -> Issue:
+    highest = session.exec(select(func.max(Issue.number))).one()
+    if number is None:
+        number = (highest or 0) + 1
+    elif number < 1:
+        raise UsageError(f"{number} cannot be the number of an issue", hint="Numbers start at 1.")
+    taken = session.exec(select(Issue).where(Issue.number == number)).first()
+    if taken is not None:
+        raise RefusedError(
+            f"Number {number} belongs to the issue for {taken.period} ({taken.state}); numbers are never reused"
+        )
+    issue = Issue(number=number, period=str(period), date=issue_date, created_at=now)
+    session.add(issue)
+    session.flush()
+    return issue
+
+
+def _candidates(session: Session) -> list[Candidate]:
+    rows = session.exec(select(Article).where(col(Article.slug) == col(Article.group)))
+    return [Candidate(a.slug, a.section, a.starts_on, a.pin, a.weight) for a in rows]
+
+
+def _carried(session: Session, issue: Issue) -> dict[str, int]:
+    """Articles that other issues carry. Those of a withdrawn issue are free again only if no attempt was made,
+    which is when withdrawing removed its items."""
+    query = select(IssueItem.group, Issue.number).join(Issue, col(Issue.id) == col(IssueItem.issue_id))
+    return dict(session.exec(query.where(IssueItem.issue_id != issue.id)).all())
+
+
+def _kept(session: Session, issue: Issue) -> list[Chosen]:
+    counted: Counter[str] = Counter()
+    kept = []
+    for item, _ in items_of(session, issue):
+        if item.reason.endswith(BY_HAND):
+            kept.append(Chosen(item.group, item.section, item.reason, counted[item.section]))
+        counted[item.section] += 1
+    return kept
+
+
+def _is_first(session: Session, issue: Issue) -> bool:
+    return session.exec(select(Issue.id).where(Issue.id != issue.id).limit(1)).first() is None
+
+
+def _store(session: Session, issue: Issue, result: Assembly) -> None:
+    for item, _ in items_of(session, issue):
+        session.delete(item)
+    session.flush()
+    ids = dict(session.exec(select(Article.slug, Article.id)).all())
+    for position, chosen in enumerate(result.chosen):
+        article_id = ids[chosen.slug]
+        assert article_id is not None and issue.id is not None  # noqa: S101, PT018 - rows read from the database
+        session.add(
+            IssueItem(
+                issue_id=issue.id,
+                article_id=article_id,
+                group=chosen.slug,
+                section=chosen.section,
+                position=position,
+                reason=chosen.reason,
+            )
+        )
+    issue.left_out = [{"slug": entry.slug, "reason": entry.reason} for entry in result.left_out]
+    session.add(issue)
+    session.flush()
+
+
+def void_approval(issue: Issue) -> None:
+    """Take an approved issue back to draft: what was approved is no longer what it is."""
+    issue.state = move(issue.number, issue.state, IssueState.DRAFT)
+    issue.approved_hash = issue.approved_manifest = issue.approved_by = issue.approved_at = None
+
+
+def editable(session: Session, number: int | None) -> Issue:
+    """Return the issue, locked, ready for an edit; an approval is void from here on."""
+    issue = find(session, number, lock=True)
+    if issue.state not in EDITABLE:
+        raise RefusedError(f"Issue {issue.number} is {issue.state}; it can no longer be edited")
+    if issue.state == IssueState.APPROVED:
+        void_approval(issue)
+    session.add(issue)
+    return issue

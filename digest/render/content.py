@@ -1,0 +1,180 @@
+"""From rows to what templates get: an issue and a selection become an EditionContext in one language."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+from digest.articles.body import render_body
+from digest.articles.models import Article
+from digest.editions.segment import Selection
+from digest.issues.models import Issue
+from digest.render.context import (
+    ArticleView,
+    CitationView,
+    EditionContext,
+    ImageView,
+    LeftOutView,
+    PublicationView,
+    SectionView,
+    VideoView,
+)
+from digest.runtime.settings import Settings, pick
+
+PREHEADER_CHARACTERS = 140
+
+
+@dataclass(frozen=True, slots=True)
+class IssueContent:
+    """An issue's rows, read once for all its editions: group -> language -> article."""
+
+    issue: Issue
+    sections: Mapping[str, str]  # group -> section slug
+    articles: Mapping[str, Mapping[str, Article]]
+
+    def shown(self, slug: str) -> Article:
+        """Return the article with this slug."""
+        for by_language in self.articles.values():
+            for article in by_language.values():
+                if article.slug == slug:
+                    return article
+        raise KeyError(slug)
+
+    def titled(self, group: str, language: str) -> Article:
+        """Return the group's article in `language`, else the original."""
+        by_language = self.articles[group]
+        return by_language.get(language) or next(a for a in by_language.values() if a.slug == group)
+
+
+def edition_context(
+    content: IssueContent,
+    selection: Selection,
+    settings: Settings,
+    translate: Callable[[str], str],
+    *,
+    archive: bool = False,
+) -> EditionContext:
+    """Return what the templates get for one edition. `archive` shows every article in full."""
+    issue, language, publication = content.issue, selection.language, settings.publication
+    archive_url = f"{publication.base_url}/archive/{issue.number}"
+    display: Literal["full"] | None = "full" if archive else None
+    lead = selection.shown[0][0] if selection.shown else ""
+    shown = [
+        (section, _article_view(content.shown(slug), language, settings, archive_url, display=display, lead=slug == lead))
+        for slug, section in selection.shown
+    ]
+    name = pick(publication.name, language)
+    return EditionContext(
+        publication=PublicationView(
+            name=name,
+            tagline=pick(publication.tagline, language),
+            sender_name=pick(publication.sender_name, language) or name,
+            postal_address=pick(publication.postal_address, language),
+            base_url=publication.base_url,
+        ),
+        number=issue.number,
+        period=issue.period,
+        issue_date=issue.date,
+        language=language,
+        subject=pick(issue.subject, language) or _default_subject(name, issue.number, shown, translate),
+        preheader=pick(issue.preheader, language) or _default_preheader(shown),
+        intro_html=render_body(pick(issue.intro, language), article_key="intro", language=language).html,
+        sections=_sections(shown, settings, language),
+        left_out=tuple(_left_out(content, group, language, settings, archive_url) for group in selection.left_out),
+        archive_url=archive_url,
+        untranslated=any(view.language != language for _, view in shown),
+    )
+
+
+def _default_subject(
+    name: str, number: int, shown: Sequence[tuple[str, ArticleView]], translate: Callable[[str], str]
+) -> str:
+    label = translate("%(name)s No. %(number)s") % {"name": name, "number": number}
+    return f"{label}: {shown[0][1].title}" if shown else label
+
+
+def _default_preheader(shown: Sequence[tuple[str, ArticleView]]) -> str:
+    """The lead's summary, cut at a word."""
+    if not shown:
+        return ""
+    text = " ".join(shown[0][1].summary.split()) or shown[0][1].title
+    if len(text) <= PREHEADER_CHARACTERS:
+        return text
+    return text[: PREHEADER_CHARACTERS - 1].rsplit(" ", 1)[0].rstrip(",;:. ") + "…"
+
+
+def _sections(
+    shown: Sequence[tuple[str, ArticleView]], settings: Settings, language: str
+) -> tuple[SectionView, ...]:
+    titles = {section.slug: pick(section.title, language) for section in settings.section}
+    return tuple(
+        SectionView(slug, titles.get(slug, slug), tuple(view for _, view in group))
+        for slug, group in groupby(shown, key=lambda pair: pair[0])
+    )
+
+
+def _left_out(content: IssueContent, group: str, language: str, settings: Settings, archive_url: str) -> LeftOutView:
+    article = content.titled(group, language)
+    titles = {section.slug: pick(section.title, language) for section in settings.section}
+    section = content.sections[group]
+    return LeftOutView(article.title, f"{archive_url}#{article.group}", titles.get(section, section), article.language)
+
+
+def _article_view(
+    article: Article,
+    language: str,
+    settings: Settings,
+    archive_url: str,
+    *,
+    display: Literal["full", "summary"] | None,
+    lead: bool,
+) -> ArticleView:
+    own: Any = article.display
+    base_url = settings.publication.base_url
+    return ArticleView(
+        slug=article.slug,
+        anchor=article.group,
+        title=article.title,
+        kind=article.kind,
+        language=article.language,
+        summary=article.summary,
+        body_html=render_body(article.body, article_key=article.group, language=article.language).html,
+        date=article.date_text,
+        sources=tuple(article.sources),
+        link=article.link or "",
+        images=tuple(_image(image, base_url) for image in article.images),
+        videos=tuple(_video(video, base_url) for video in article.videos),
+        citation=_citation(article.citation),
+        apply_by=article.apply_by,
+        display=display or own,
+        read_on_url=f"{archive_url}#{article.group}",
+        lead=lead,
+    )
+
+
+def _image(image: Mapping[str, Any], base_url: str) -> ImageView:
+    return ImageView(
+        url=f"{base_url}/media/{image['hash']}.{image['extension']}",
+        alt=image.get("alt") or "",
+        caption=image.get("caption") or "",
+        credit=image.get("credit") or "",
+        width=image.get("width") or 0,
+        height=image.get("height") or 0,
+    )
+
+
+def _video(video: Mapping[str, Any], base_url: str) -> VideoView:
+    poster = video.get("poster")
+    return VideoView(
+        url=video["url"],
+        title=video.get("title") or "",
+        summary=video.get("summary") or "",
+        poster=_image(poster, base_url) if poster else None,
+    )
+
+
+def _citation(citation: Mapping[str, Any] | None) -> CitationView | None:
+    if citation is None:
+        return None
+    texts = {key: str(citation.get(key) or "") for key in ("journal", "volume", "number", "date", "pages", "contact")}
+    return CitationView(authors=tuple(citation.get("authors") or ()), **texts)
