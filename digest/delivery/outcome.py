@@ -1,4 +1,4 @@
-"""What a mail server's answer means: one outcome for the delivery, one reason for a person, and words that may be kept."""
+"""What a mail server's answer means: one outcome for the delivery, one reason for a person, words that may be kept."""
 
 import re
 import unicodedata
@@ -56,27 +56,28 @@ _DETAILS: dict[str, Reason] = {
     "7.28": Reason.THROTTLED,
 }
 _SUBJECTS: dict[str, Reason] = {
-    "1": Reason.MAILBOX_UNKNOWN,
-    "2": Reason.OTHER,
     "3": Reason.SYSTEM,
     "4": Reason.NETWORK,
     "5": Reason.PROTOCOL,
     "6": Reason.CONTENT,
     "7": Reason.POLICY,
 }
-# Only codes that mean one thing by themselves; a bare 550 may be an unknown mailbox or a policy (RFC 5321 section 4.2.3).
+# Only codes that mean one thing by themselves; a bare 550 may be an unknown mailbox or a policy (RFC 5321, 4.2.3).
 _CODES: dict[int, Reason] = {
     421: Reason.SYSTEM,
     451: Reason.SYSTEM,
     452: Reason.SYSTEM,
     **dict.fromkeys((500, 501, 502, 503, 504), Reason.PROTOCOL),
-    **dict.fromkeys((530, 534, 535, 538), Reason.LOGIN),
 }
+_LOGIN_CODES = frozenset({432, 530, 534, 535, 538})  # RFC 4954 section 6; 530 comes with 5.7.0
 
-_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])", re.ASCII)
+_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})", re.ASCII)
 _LEADING_ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?=\s|$)", re.ASCII)
 # The lookbehind lets a match start only at a word's start, which keeps a 64 KB word without an @ linear.
-_ADDRESS = re.compile(r'"[^"\s]*(?: [^"\s]*){0,8}"@[^\s<>(),;:"]+|(?<![^\s<>()\[\],;:"])[^\s<>()\[\],;:"@]+(?:@|%40|＠)[^\s<>(),;:"]+')
+_ADDRESS = re.compile(
+    r'"[^"\s]*(?: [^"\s]*){0,8}"@[^\s<>(),;:"]+'  # a quoted local part
+    r'|(?<![^\s<>()\[\],;:"])[^\s<>()\[\],;:"@]+(?:@|%40|＠)[^\s<>(),;:"]+'
+)
 
 
 def classify(code: int) -> Outcome:
@@ -106,6 +107,8 @@ def explain(code: int | None, enhanced: str | None) -> Reason:
     5.7.x is always about the sender or the content, never about the reader's address, so it can never
     suppress a reader. A temporary 4.7.x or 4.2.1 is the server asking to go slower.
     """
+    if code in _LOGIN_CODES:
+        return Reason.LOGIN
     match = _ENHANCED.fullmatch(enhanced or "")
     if not match:
         return _CODES.get(code or 0, Reason.OTHER)
@@ -120,9 +123,17 @@ def explain(code: int | None, enhanced: str | None) -> Reason:
 def clean_reply(text: str) -> str:
     """Return a server's words as they may be stored and shown: one line, at most 500 characters.
 
-    Control, format and other invisible characters become spaces, and every e-mail address becomes `<address>`: logs and
-    reasons outlive an erased subscriber.
+    Control and other invisible characters go away, and every e-mail address becomes `<address>`: logs and reasons
+    outlive an erased subscriber.
     """
-    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    visible = "".join(_visible(character) for character in text)
     masked = _ADDRESS.sub("<address>", " ".join(visible.split())).replace("<<address>>", "<address>")
     return masked if len(masked) <= MAX_REPLY_CHARACTERS else masked[: MAX_REPLY_CHARACTERS - 1] + "…"
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cc" or category[0] == "Z":
+        return " "
+    # A zero-width character inside an address must not split it into a part that is masked and one that is not.
+    return "" if category[0] == "C" else character

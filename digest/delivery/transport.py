@@ -12,7 +12,9 @@ from digest.runtime.errors import ConfigError
 class RelayRefusedError(ConfigError):
     """The relay refuses us as a client."""
 
-    default_hint = "Check [[relay]] in digest.toml: host, port, tls, username and password_file. Nothing was sent by this attempt."
+    default_hint = (
+        "Check [[relay]] in digest.toml: host, port, tls, username, password_file; this attempt sent nothing."
+    )
 
 
 class Phase(StrEnum):
@@ -39,7 +41,8 @@ class Envelope:
 class Reply:
     """How one attempt ended, in the server's words if it had any.
 
-    `code` and `enhanced` are None when no server answered; `text` is already cleaned (no addresses, no control
+    `code` is None when no server answered; then `enhanced` is what a server would have said, if we refused the message
+    ourselves (`Phase.BEFORE`), else None. `text` is already cleaned (no addresses, no control
     characters, at most 500 characters); `relay` names the server as `host:port`. A rejection at `Phase.MAIL` is about
     the sender, not about the reader.
     """

@@ -1,0 +1,157 @@
+"""From nothing to a connection that may carry mail: greeting, EHLO, TLS, login, all by smtplib except the reading."""
+
+import smtplib
+import socket
+import ssl
+from dataclasses import dataclass, field
+
+from digest.delivery.outcome import clean_reply
+from digest.delivery.relay import RelayConfig, Tls
+from digest.delivery.smtp_dialogue import ConnectionLostError, Wire
+from digest.delivery.transport import RelayRefusedError
+from digest.runtime.errors import DigestError, RelayUnreachableError
+
+
+@dataclass(slots=True)
+class Connection:
+    """A relay that let us in: the wire, what its EHLO offered, and how many transactions it has carried."""
+
+    wire: Wire
+    offers: dict[str, str]
+    transactions: int = field(default=0)
+
+    @property
+    def size_limit(self) -> int:
+        """Return the largest message in bytes that the server announces (RFC 1870), or 0 for none."""
+        announced = self.offers.get("size", "")
+        return int(announced) if announced.isdecimal() else 0
+
+
+def log_in(config: RelayConfig, context: ssl.SSLContext) -> Connection:
+    """Connect, protect and authenticate as `config` asks.
+
+    `context` must verify; it is the caller's, so that it is made once. Raises RelayRefusedError when the configuration
+    cannot work (no TLS where it is required, a certificate that proves nothing, wrong password, 5yz) and
+    RelayUnreachableError when it may work later.
+    """
+    try:
+        session = _open(config, context)
+        try:
+            _protect(session, config, context)
+            _authenticate(session, config)
+            # The last segment must not wait for the acknowledgement of the one before it (Nagle; RFC 1122, 4.2.3.4).
+            session.wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException:
+            session.close()
+            raise
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        # not `from error`: smtplib's exceptions can hold what was sent, the password included
+        raise _translate(error, config) from None
+    return Connection(session.wire, dict(session.esmtp_features))
+
+
+class _Session(smtplib.SMTP):
+    """smtplib's commands over our Wire: replies have one deadline and a limit, which smtplib's reader lacks."""
+
+    def __init__(self, config: RelayConfig) -> None:
+        self._config = config
+        self._wire: Wire | None = None
+        super().__init__(config.host, config.port, local_hostname=config.helo, timeout=config.timeouts.connect)
+
+    @property
+    def wire(self) -> Wire:
+        """Return the wire over the present socket, which STARTTLS replaces."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("the connection is closed")
+        if self._wire is None or self._wire.sock is not self.sock:
+            # What came in clear behind the answer to STARTTLS may have been put there by anyone (RFC 3207 section 6).
+            if self._wire is not None and not self._wire.is_read_up():
+                raise ConnectionLostError("the server sent more in clear after STARTTLS")
+            self._wire = Wire(self.sock)
+        return self._wire
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the code and text of the next reply."""
+        timeouts = self._config.timeouts
+        timeout = timeouts.login if self._wire else timeouts.greeting
+        try:
+            answer = self.wire.read(timeout)
+            self.wire.sock.settimeout(timeouts.login)
+        except OSError:
+            self.close()
+            raise
+        return answer.code, b"\n".join(answer.lines)
+
+
+class _TlsSession(_Session, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte (RFC 8314 section 3.3)."""
+
+    def __init__(self, config: RelayConfig, context: ssl.SSLContext) -> None:
+        self._config = config
+        self._wire = None
+        smtplib.SMTP_SSL.__init__(
+            self, config.host, config.port, config.helo, timeout=config.timeouts.connect, context=context
+        )
+
+
+def _open(config: RelayConfig, context: ssl.SSLContext) -> _Session:
+    return _TlsSession(config, context) if config.protection is Tls.IMPLICIT else _Session(config)
+
+
+def _protect(session: _Session, config: RelayConfig, context: ssl.SSLContext) -> None:
+    session.ehlo_or_helo_if_needed()
+    if config.protection not in {Tls.REQUIRED, Tls.OPPORTUNISTIC}:
+        return
+    if not session.has_extn("starttls"):
+        if config.protection is Tls.OPPORTUNISTIC:
+            return
+        raise RelayRefusedError(
+            f"{config.name} does not offer STARTTLS, and tls is required: nothing was sent, not even the login.",
+            hint='Use the port that offers it (587), tls = "implicit" (465), or find out who takes STARTTLS away.',
+        )
+    code, text = session.starttls(context=context)
+    if code != 220:
+        raise smtplib.SMTPResponseException(code, text)
+    session.ehlo_or_helo_if_needed()
+
+
+def _authenticate(session: _Session, config: RelayConfig) -> None:
+    if config.username is None:
+        return
+    if not isinstance(session.sock, ssl.SSLSocket) and not config.is_loopback:
+        raise RelayRefusedError(
+            f"A password for {config.name} would cross the network in clear.",
+            hint='Set tls = "required" or "implicit", or take username out of this [[relay]].',
+        )
+    session.login(config.username, config.password or "")
+
+
+def _translate(error: Exception, config: RelayConfig) -> DigestError:
+    if isinstance(error, ssl.SSLError):
+        return _without_tls(error, config)
+    if isinstance(error, smtplib.SMTPResponseException):
+        kind = RelayRefusedError if error.smtp_code >= 500 else RelayUnreachableError
+        return kind(f"{config.name} answered {error.smtp_code} before any mail: {_words(error.smtp_error)}")
+    if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
+        return RelayRefusedError(f"{config.name} offers no way to log in that we know.")
+    if isinstance(error, ValueError):
+        return RelayRefusedError(
+            f"The login at {config.name} failed: helo, user name or password has a character outside ASCII, "
+            "or the server's challenge cannot be read."
+        )
+    return RelayUnreachableError(f"{config.name} cannot be reached: {clean_reply(str(error))}.")
+
+
+def _without_tls(error: ssl.SSLError, config: RelayConfig) -> DigestError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return RelayRefusedError(
+            f"The certificate of {config.name} does not prove that it is {config.host}: {error.verify_message}.",
+            hint="Use the name that the certificate has, or add its authority to the system's trusted ones.",
+        )
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return RelayUnreachableError(f"{config.name} closed the connection while TLS was agreed upon.")
+    return RelayRefusedError(f"{config.name} and we do not agree on TLS: {error.reason or 'the handshake failed'}.")
+
+
+def _words(words: bytes | str) -> str:
+    return clean_reply(words.decode("utf-8", "replace") if isinstance(words, bytes) else words)
