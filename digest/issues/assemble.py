@@ -8,6 +8,7 @@ from datetime import date
 from digest.issues.period import Period
 
 BY_HAND = "by hand"
+UNWEIGHTED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def assemble(
 
     `carried` maps articles that another issue published to its number: once published, never again. `kept` and
     `dropped` are an editor's decisions about this issue; they win over every rule but that one.
-    Order: section, pinned first, heavier first, newer first, then by slug.
+    Order: section, pinned first, by weight (lighter first, articles without one last), newer first, then by slug.
     """
     by_hand = {item.slug: item for item in kept}
     out_by_hand = set(dropped)
@@ -95,7 +96,8 @@ def assemble(
 def _rank(candidate: Candidate, order: Mapping[str, int], first: str) -> tuple[int, bool, int, int, str]:
     newest_first = -(candidate.starts_on or date.max).toordinal()
     place = order.get(candidate.section or first, len(order))
-    return (place, not candidate.pin, -candidate.weight, newest_first, candidate.slug)
+    weight = candidate.weight or UNWEIGHTED
+    return (place, not candidate.pin, weight, newest_first, candidate.slug)
 
 
 def _verdict(

@@ -1,0 +1,59 @@
+"""The only place that prints: one JSON document or a table on stdout; everything else on stderr."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import typer
+
+
+class Output:
+    """How a command speaks, as the global options ask."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+
+    def emit(self, data: Any, show: Callable[[], None]) -> None:
+        """Print `data` as the one JSON document, or let `show` print it for a person."""
+        if self.as_json:
+            typer.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_jsonable))
+        else:
+            show()
+
+    def line(self, text: str = "") -> None:
+        """Print a line for a person; silent under --json."""
+        if not self.as_json:
+            typer.echo(text)
+
+    def note(self, text: str) -> None:
+        """Print a diagnostic to stderr."""
+        typer.echo(text, err=True)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+        """Print a table; numbers right-aligned."""
+        from rich.console import Console  # noqa: PLC0415 - rich costs a tenth of a second, and --help needs none of it
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        body = [tuple(row) for row in rows]
+        table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        for place, column in enumerate(columns):
+            numeric = bool(body) and all(isinstance(row[place], int) for row in body)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in body:
+            # Text, not str: rich would read [brackets] in users' words as markup.
+            table.add_row(*(Text(_plain(cell)) for cell in row))
+        Console(soft_wrap=False).print(table)
+
+
+def _plain(cell: object) -> str:
+    text = "" if cell is None else str(cell)
+    # A reader's name or a server's reply must not steer the terminal.
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,242 @@
+"""The month's run, top to bottom: assemble, check, approve, freeze, deliver. Each step is safe to repeat."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+
+from sqlalchemy import Engine, func
+from sqlmodel import Session, col, select
+from subscribers.audience import exclusion_reason
+from subscribers.interests import ALL_TEXT, Catalogue
+
+from digest.approval import approve as record_approval
+from digest.approval import manifest, require_approved
+from digest.editions import store as edition_store
+from digest.editions.segment import EmptyRule, Item, Reading, Rules, Segmentation, Selection, segment, select_articles
+from digest.issues import store as issue_store
+from digest.issues.assemble import SectionRule
+from digest.issues.lifecycle import IssueState, move
+from digest.issues.models import Issue
+from digest.issues.period import Period
+from digest.outbox import plan
+from digest.render.checks import Finding, Severity
+from digest.render.content import IssueContent, edition_context
+from digest.render.context import EditionContext
+from digest.render.edition import Rendered, render_edition
+from digest.render.loader import Templates
+from digest.runtime.errors import RefusedError
+from digest.runtime.settings import Settings
+from subscribers.models import Subscriber
+
+
+class FindingsBlockError(RefusedError):
+    """The checks found something that must be mended first."""
+
+    default_hint = "`digest issue check` lists the findings with their remedies."
+
+
+@dataclass(frozen=True)
+class Press:
+    """What every step needs: the configuration, the database and the templates."""
+
+    settings: Settings
+    engine: Engine
+    templates: Templates
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The interests that readers may follow."""
+        return Catalogue([i.slug for i in self.settings.interest], {i.slug: i.was for i in self.settings.interest})
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The publication's edition rules."""
+        editions = self.settings.editions
+        return Rules(EmptyRule(editions.empty), editions.missing_translation == "omit", self.settings.languages)
+
+    @property
+    def sections(self) -> list[SectionRule]:
+        """The publication's sections, in order."""
+        return [SectionRule(section.slug, section.cap) for section in self.settings.section]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltEdition:
+    """One edition, rendered, with the groups of readers that get it."""
+
+    selection: Selection
+    context: EditionContext
+    rendered: Rendered
+    readings: tuple[Reading, ...]
+    readers: int
+
+    @property
+    def slugs(self) -> list[str]:
+        """The articles shown, in order."""
+        return [slug for slug, _ in self.selection.shown]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """All editions of an issue for the audience of now. Nothing of it is stored."""
+
+    issue: Issue
+    content: IssueContent
+    segmentation: Segmentation
+    editions: tuple[BuiltEdition, ...]
+    readers: Mapping[Reading, int]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the checks say about the issue and each of its editions."""
+        found = [finding for edition in self.editions for finding in edition.rendered.findings]
+        return _issue_findings(self) + found
+
+    @property
+    def blocking(self) -> list[Finding]:
+        """Those findings that forbid approving and sending."""
+        return [finding for finding in self.findings if finding.severity == Severity.BLOCK]
+
+
+def assemble(
+    press: Press, session: Session, period: Period, *, number: int | None, issue_date: date, now: datetime
+) -> Issue:
+    """Make the draft for `period`, or choose afresh for the one that exists."""
+    return issue_store.assemble_issue(session, period, press.sections, number=number, issue_date=issue_date, now=now)
+
+
+def content_of(session: Session, issue: Issue) -> IssueContent:
+    """Read an issue's articles once, for all its editions."""
+    items = issue_store.items_of(session, issue)
+    groups = [item.group for item, _ in items]
+    return IssueContent(
+        issue, {item.group: item.section for item, _ in items}, issue_store.translations_of(session, groups)
+    )
+
+
+def readings_of(session: Session, number: int, now: datetime) -> dict[Reading, int]:
+    """Return who would get the issue now, counted by language and interests."""
+    query = (
+        select(Subscriber.language, Subscriber.interests, func.count())
+        .where(exclusion_reason(now, number).is_(None))
+        .group_by(col(Subscriber.language), col(Subscriber.interests))
+        .order_by(col(Subscriber.language), col(Subscriber.interests))
+    )
+    return {Reading(language, interests): count for language, interests, count in session.exec(query)}
+
+
+def build(press: Press, session: Session, issue: Issue, now: datetime) -> Build:
+    """Segment the audience of now and render each distinct edition once."""
+    content = content_of(session, issue)
+    readers = readings_of(session, issue.number, now)
+    segmentation = segment(items_for_segment(content), readers, press.catalogue, press.rules)
+    built = []
+    for selection in segmentation.distinct:
+        readings = tuple(reading for reading, chosen in segmentation.selections.items() if chosen == selection)
+        count = sum(readers[reading] for reading in readings)
+        context, rendered = render_selection(press, content, selection)
+        built.append(BuiltEdition(selection, context, rendered, readings, count))
+    return Build(issue, content, segmentation, tuple(built), readers)
+
+
+def items_for_segment(content: IssueContent) -> list[Item]:
+    """Return what the segmentation needs of each article of the issue."""
+    items = []
+    for group, by_language in content.articles.items():
+        original = content.shown(group)
+        slugs = {language: article.slug for language, article in by_language.items()}
+        items.append(Item(group, content.sections[group], frozenset(original.topics), original.language, slugs))
+    return items
+
+
+def render_selection(
+    press: Press, content: IssueContent, selection: Selection, *, archive: bool = False
+) -> tuple[EditionContext, Rendered]:
+    """Render one edition; the same content gives the same bytes."""
+    translate = press.templates.translate(selection.language)
+    context = edition_context(content, selection, press.settings, translate, archive=archive)
+    return context, render_edition(context, press.templates)
+
+
+def approve(press: Press, session: Session, issue: Issue, by: str, now: datetime) -> bool:
+    """Approve the issue as it is now, unless a finding blocks; return whether it is approved (a second may be needed)."""
+    blocking = build(press, session, issue, now).blocking
+    if blocking:
+        raise FindingsBlockError(f"Issue {issue.number} cannot be approved: {blocking[0].message}")
+    parts = manifest(session, issue, press.settings, press.templates)
+    session.add(issue)
+    return record_approval(issue, by, parts, required=press.settings.approval.required, now=now)
+
+
+def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.PlanResult:
+    """Fix the audience and the editions: one transaction, the caller's. `issue` is locked.
+
+    Approved, equal to what was approved, every edition checked; then one delivery per eligible subscriber.
+    """
+    require_approved(issue, manifest(session, issue, press.settings, press.templates))
+    made = build(press, session, issue, now)
+    if made.blocking:
+        raise FindingsBlockError(f"Issue {issue.number} is not sent: {made.blocking[0].message}")
+    edition_ids = _store_editions(press, session, made, now)
+    mapping = {
+        (reading.language, reading.interests): edition_ids[selection] if selection else None
+        for reading, selection in made.segmentation.selections.items()
+    }
+    assert issue.id is not None  # noqa: S101 - read from the database
+    result = plan.freeze(session, issue.id, mapping, exclusion_reason(now, issue.number), now)
+    issue.state = move(issue.number, issue.state, IssueState.FROZEN)
+    issue.frozen_at, issue.excluded = now, dict(result.excluded)
+    session.add(issue)
+    return result
+
+
+def _store_editions(press: Press, session: Session, made: Build, now: datetime) -> dict[Selection, int]:
+    ids = {edition.selection: _save(session, made.issue, edition, now) for edition in made.editions}
+    items = items_for_segment(made.content)
+    for language in press.settings.languages:  # the archive shows whole issues
+        whole = select_articles(items, Reading(language, ALL_TEXT), press.catalogue, press.rules)
+        context, rendered = render_selection(press, made.content, whole, archive=True)
+        _save(session, made.issue, BuiltEdition(whole, context, rendered, (), 0), now, archive=True)
+    return ids
+
+
+def _save(session: Session, issue: Issue, edition: BuiltEdition, now: datetime, *, archive: bool = False) -> int:
+    assert issue.id is not None  # noqa: S101 - read from the database
+    rendered = edition.rendered
+    row = edition_store.new(
+        issue.id,
+        now,
+        archive=archive,
+        language=edition.selection.language,
+        articles=edition.slugs,
+        subject=rendered.subject,
+        preheader=rendered.preheader,
+        html=rendered.html,
+        text=rendered.text,
+    )
+    return edition_store.save(session, row)
+
+
+def _issue_findings(made: Build) -> list[Finding]:
+    findings = []
+    if not made.content.articles:
+        findings.append(
+            Finding("issue-empty", Severity.BLOCK, "issue", "The issue has no article", "Import articles, or add some.")
+        )
+    for reading in made.segmentation.unanswered:
+        message = f"{made.readers[reading]} readers ({reading.interests or 'no interests'}) would get an empty edition"
+        remedy = 'Set [editions] empty = "skip" or "full", or add an article for everyone.'
+        findings.append(Finding("edition-empty", Severity.BLOCK, "issue", message, remedy))
+    if not made.editions and made.content.articles:
+        findings.append(Finding("no-readers", Severity.ADVISE, "issue", "Nobody would get it now", "Import readers."))
+    return findings
+
+
+def totals(made: Build) -> Counter[str]:
+    """Return the number of readers by language."""
+    counted: Counter[str] = Counter()
+    for reading, count in made.readers.items():
+        counted[reading.language] += count
+    return counted
