@@ -89,7 +89,7 @@ class SmtpTransport:
 
 
 def stuffed(message: Sequence[bytes]) -> bytes:
-    """Return the message as it goes over the wire: each line's leading dot doubled (RFC 5321, 4.5.2), and the final dot."""
+    """Return the message as it goes over the wire: leading dots doubled (RFC 5321, 4.5.2), and the final dot."""
     data = b"".join(message)
     # looking first costs 5 us where replacing costs 70
     if b"\r\n." in data:
