@@ -179,11 +179,11 @@ def _settle_link(token: Token, *, empty: bool) -> str | None:
     if "title" in token.attrs:
         token.attrSet("title", one_line(str(token.attrs["title"])))
     address = str(token.attrs["href"])
-    fault = "has no words that a reader could follow" if empty else _address_fault(address)
+    fault = "has no words that a reader could follow" if empty else address_fault(address)
     return f"The link to {address or 'nowhere'} {fault}." if fault else None
 
 
-def _address_fault(address: str) -> str | None:
+def address_fault(address: str) -> str | None:
     """Return what is wrong with a link's address as the end of a sentence, or None."""
     try:
         parts = urlsplit(address)

@@ -6,6 +6,7 @@ import unicodedata
 # XML 1.0, section 2.2 forbids C0 controls, surrogates, U+FFFE and U+FFFF; C1 controls are legal there, but mail readers
 # show them as boxes. PostgreSQL refuses NUL, and a lone surrogate cannot be encoded as UTF-8 at all.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_BLANKS = re.compile("[ \t\n]+")
 _LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
 
 
@@ -15,8 +16,11 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the clean text with every run of white space as one space, as a title or an attribute needs it."""
-    return " ".join(clean(text).split())
+    """Return the clean text with every run of blanks and line ends as one space, as a title or an attribute needs it.
+
+    No-break and ideographic spaces stay: they are typography.
+    """
+    return _BLANKS.sub(" ", clean(text)).strip(" ")
 
 
 def first_forbidden(text: str) -> tuple[int, str] | None:

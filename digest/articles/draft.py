@@ -1,0 +1,101 @@
+"""An article as somebody wrote it, before it has a row; and the one form of its content that is hashed and compared."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from digest.articles.models import Article
+
+MAX_SLUG = 120
+
+
+@dataclass(frozen=True, slots=True)
+class RawEntry:
+    """The keys and values of one article as read, not yet checked.
+
+    `path` names it to people; `lines` maps a key (`title`, `images.0.alt`, `body`) to its line. Pictures are looked for
+    in `folder` and must lie below `root`; `source` is a Markdown file's path from the root.
+    """
+
+    path: str
+    values: Mapping[str, Any]
+    lines: Mapping[str, int] = field(default_factory=dict)
+    line: int | None = 1
+    folder: Path = Path()
+    root: Path = Path()
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One checked article. Images are {src, alt, caption, credit}, videos {title, summary, url, poster, alt}.
+
+    With its pictures loaded, each image and video also has hash, extension, width, height (None without a poster).
+    """
+
+    path: str
+    line: int | None
+    slug: str
+    title: str
+    language: str
+    summary: str = ""
+    body: str = ""
+    kind: str = "story"
+    section: str | None = None
+    topics: tuple[str, ...] = ()
+    starts_on: date | None = None
+    ends_on: date | None = None
+    date_text: str = ""
+    sources: tuple[str, ...] = ()
+    link: str | None = None
+    images: tuple[dict[str, Any], ...] = ()
+    videos: tuple[dict[str, Any], ...] = ()
+    citation: dict[str, Any] | None = None
+    pin: bool = False
+    weight: int = 0
+    display: str | None = None
+    apply_by: date | None = None
+    translation_of: str | None = None
+
+
+CONTENT_FIELDS = (
+    *("title", "language", "summary", "body", "kind", "section", "topics", "date_text", "sources", "link", "citation"),
+    *("pin", "weight", "display", "apply_by"),
+)
+"""What an article says, apart from its pictures. The days follow from `date_text`; the slug is only the name."""
+
+_PICTURE_PLACE = {"src", "poster", "extension", "width", "height"}
+
+
+def content_of(article: Draft | Article, *, group: str) -> dict[str, Any]:
+    """Return the content as JSON values; `group` is the slug of the original that it translates, or its own."""
+    content = {name: _plain(getattr(article, name)) for name in CONTENT_FIELDS}
+    content["translation_of"] = None if group == article.slug else group
+    return {**content, "images": [dict(one) for one in article.images], "videos": [dict(one) for one in article.videos]}
+
+
+def content_hash(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of the canonical JSON of some content.
+
+    A picture counts by its bytes: moving or renaming its file changes nothing.
+    """
+    pictures = {
+        key: [{name: value for name, value in one.items() if name not in _PICTURE_PLACE} for one in content[key]]
+        for key in ("images", "videos")
+    }
+    canonical = json.dumps({**content, **pictures}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case date():
+            return value.isoformat()
+        case tuple():
+            return list(value)
+        case _:
+            return value

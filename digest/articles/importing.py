@@ -1,0 +1,259 @@
+"""Import: what files hold against what the database holds. The database is the truth; nobody's change is overwritten.
+
+| database since the last import | file since the last import | then |
+|---|---|---|
+| same | same | unchanged |
+| same | changed | updated, the old content goes to the history |
+| changed | same | kept |
+| changed | changed | conflict, shown as a difference (unchanged where both say the same) |
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlmodel import Session, col, select
+
+from digest.articles import media, store
+from digest.articles.draft import Draft, RawEntry, content_hash, content_of
+from digest.articles.intake import Known, parse_entry
+from digest.articles.markdown import as_markdown
+from digest.articles.media import LoadedImage
+from digest.articles.models import Article
+from digest.articles.problems import Problem, nearest
+from digest.articles.readers import read_paths
+from digest.runtime.errors import ContentError
+
+LoadImage = Callable[[Path, Path, str], LoadedImage]
+"""Takes the imported root, the article's folder and `src`; returns the picture or raises ContentError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An article that changed in the file and in the database; `diff` leads from the database's text to the file's."""
+
+    slug: str
+    path: str
+    diff: str
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did, or would do; slugs in the order of reading."""
+
+    created: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Say whether something was left undone (exit code 1)."""
+        return bool(self.conflicts or self.problems)
+
+
+def import_paths(
+    session: Session,
+    paths: Sequence[str | Path],
+    *,
+    known: Known,
+    now: datetime,
+    load_image: LoadImage = media.load_image,
+    dry_run: bool = False,
+    overwrite: bool = False,
+) -> ImportReport:
+    """Import files and folders of articles; return what happened to each. The caller commits.
+
+    A bad article stops no other, and none is stored by half. `overwrite` takes the file's side where both changed; the
+    database's goes to the history. `dry_run` writes nothing. Raises UsageError for paths that cannot be meant.
+    """
+    return import_entries(
+        session, read_paths(paths), known=known, now=now, load_image=load_image, dry_run=dry_run, overwrite=overwrite
+    )
+
+
+def import_entries(
+    session: Session,
+    entries: Iterable[RawEntry | Problem],
+    *,
+    known: Known,
+    now: datetime,
+    load_image: LoadImage = media.load_image,
+    dry_run: bool = False,
+    overwrite: bool = False,
+) -> ImportReport:
+    """Import entries that were read already; see `import_paths`."""
+    # Everything slow comes before the first query: on SQLite that begins a transaction that no other may write beside.
+    gathered = _gather(entries, known, load_image)
+    report = ImportReport(problems=gathered.problems)
+    groups = _Groups(session, gathered.drafts)
+    for slug, draft in gathered.drafts.items():
+        try:
+            group = groups.of(draft)
+        except ContentError as error:
+            report.problems.append(Problem(draft.path, draft.line, error.message, error.hint))
+            continue
+        article = store.find(session, slug)
+        outcome = _judge(article, draft, group)
+        if outcome == "conflicts" and article is not None:
+            if not overwrite:
+                report.conflicts.append(Conflict(slug, draft.path, _difference(article, draft, group)))
+                continue
+            outcome = "updated"
+        if not dry_run:
+            try:
+                with session.begin_nested():
+                    _apply(session, outcome, article, draft, group, gathered, now)
+            except (IntegrityError, DataError) as error:
+                hint = "Import again; somebody else may have stored it at the same moment."
+                report.problems.append(Problem(draft.path, draft.line, f"{slug} was not stored: {error.orig}.", hint))
+                continue
+        getattr(report, outcome).append(slug)
+    return report
+
+
+@dataclass(slots=True)
+class _Gathered:
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    sources: dict[str, str | None] = field(default_factory=dict)
+    pictures: dict[str, LoadedImage] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def _gather(entries: Iterable[RawEntry | Problem], known: Known, load_image: LoadImage) -> _Gathered:
+    gathered = _Gathered()
+    first: dict[str, str] = {}
+    for entry in entries:
+        if isinstance(entry, Problem):
+            gathered.problems.append(entry)
+            continue
+        draft, problems = parse_entry(entry, known)
+        gathered.problems += problems
+        if draft is None:
+            continue
+        if draft.slug in first:
+            message = f"The slug {draft.slug} is used already by {first[draft.slug]}."
+            gathered.problems.append(
+                Problem(draft.path, entry.lines.get("slug", draft.line), message, "Give it its own.")
+            )
+            # Which of the two is meant is not ours to guess.
+            gathered.drafts.pop(draft.slug, None)
+            continue
+        first[draft.slug] = draft.path
+        loaded = _load_pictures(entry, draft, gathered, load_image)
+        if loaded is not None:
+            gathered.drafts[draft.slug] = loaded
+            gathered.sources[draft.slug] = entry.source
+    return gathered
+
+
+def _load_pictures(entry: RawEntry, draft: Draft, gathered: _Gathered, load_image: LoadImage) -> Draft | None:
+    """Return the draft with each picture's hash, extension, width and height; None if one cannot be used."""
+    problems: list[Problem] = []
+
+    def with_picture(one: dict[str, Any], key: str, place: str) -> dict[str, Any]:
+        if not one[key]:
+            return {**one, "hash": None, "extension": None, "width": None, "height": None}
+        try:
+            picture = load_image(entry.root, entry.folder, one[key])
+        except ContentError as error:
+            line = entry.lines.get(place, entry.line)
+            problems.append(Problem(draft.path, line, error.message, error.hint))
+            return one
+        gathered.pictures[picture.hash] = picture
+        size = {"width": picture.width, "height": picture.height}
+        return {**one, "hash": picture.hash, "extension": picture.extension, **size}
+
+    images = [with_picture(one, "src", place) for one, place in _placed(entry, draft.images, "image", "src")]
+    videos = [with_picture(one, "poster", place) for one, place in _placed(entry, draft.videos, "video", "poster")]
+    gathered.problems += problems
+    return None if problems else replace(draft, images=tuple(images), videos=tuple(videos))
+
+
+def _placed(
+    entry: RawEntry, ones: Sequence[dict[str, Any]], single: str, key: str
+) -> Iterable[tuple[dict[str, Any], str]]:
+    """Yield each image or video with the place of its picture's path: the single one stands before the list."""
+    leads = 1 if entry.values.get(single) is not None else 0
+    for index, one in enumerate(ones):
+        yield one, f"{single}.{key}" if index < leads else f"{single}s.{index - leads}.{key}"
+
+
+class _Groups:
+    """Finds the original that a draft translates, in this import or in the database, in whatever order they come."""
+
+    def __init__(self, session: Session, drafts: dict[str, Draft]) -> None:
+        self._drafts = drafts
+        rows = session.exec(select(Article.slug, Article.group, Article.language)).all()
+        self._stored = {slug: group for slug, group, _ in rows}
+        self._taken = {(group, language): slug for slug, group, language in rows if slug not in drafts}
+
+    def of(self, draft: Draft) -> str:
+        """Return the slug of the original, the draft's own if it translates nothing. Raises ContentError."""
+        group, seen = draft.slug, {draft.slug}
+        wanted = draft.translation_of
+        while wanted is not None:
+            if wanted in seen:
+                hint = "Name the article that was written first."
+                raise ContentError(f"{draft.slug} is in the end called a translation of itself.", hint=hint)
+            seen.add(wanted)
+            if wanted in self._drafts:
+                group, wanted = wanted, self._drafts[wanted].translation_of
+            elif wanted in self._stored:
+                group, wanted = self._stored[wanted], None
+            else:
+                hint = nearest(wanted, {*self._drafts, *self._stored} - {draft.slug})
+                raise ContentError(f"{wanted}, which this translates, does not exist.", hint=hint)
+        other = self._taken.setdefault((group, draft.language), draft.slug)
+        if other != draft.slug:
+            hint = "Correct lang: or translation_of:, or remove one of them."
+            raise ContentError(f"{group} has a text in {draft.language} already: {other}.", hint=hint)
+        return group
+
+
+def _judge(article: Article | None, draft: Draft, group: str) -> str:
+    """Return the report's list that the article belongs to."""
+    if article is None:
+        return "created"
+    incoming = content_hash(content_of(draft, group=group))
+    if incoming == article.content_hash:
+        return "unchanged"
+    if incoming == article.imported_hash:
+        return "kept"
+    return "updated" if article.content_hash == article.imported_hash else "conflicts"
+
+
+def _apply(
+    session: Session,
+    outcome: str,
+    article: Article | None,
+    draft: Draft,
+    group: str,
+    gathered: _Gathered,
+    now: datetime,
+) -> None:
+    if outcome == "kept":
+        return
+    for one in (*draft.images, *draft.videos):
+        if one["hash"]:
+            store.keep_media(session, gathered.pictures[one["hash"]], now=now)
+    if article is None:
+        article = store.create(session, draft, group=group, now=now)
+    else:
+        store.revise(session, article, draft, group=group, now=now)
+    article.imported_hash = article.content_hash
+    article.source_path = gathered.sources[draft.slug]
+    session.add(article)
+    session.flush()
+
+
+def _difference(article: Article, draft: Draft, group: str) -> str:
+    here = as_markdown(article.slug, content_of(article, group=article.group)).splitlines(keepends=True)
+    there = as_markdown(draft.slug, content_of(draft, group=group)).splitlines(keepends=True)
+    return "".join(difflib.unified_diff(here, there, f"{article.slug} in the database", draft.path))

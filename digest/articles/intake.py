@@ -1,0 +1,210 @@
+"""From what somebody wrote to a Draft, with every mistake named. Pictures are loaded later; no file is read here."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from digest.articles.body import render_body
+from digest.articles.characters import clean
+from digest.articles.dates import DATE_HINT, parse_day, parse_span
+from digest.articles.draft import MAX_SLUG, Draft, RawEntry
+from digest.articles.fields import Fields
+from digest.articles.frontmatter import UnreadableError, read_markdown
+from digest.articles.models import Kind
+from digest.articles.problems import Problem, nearest
+from digest.articles.slugs import is_slug, slug_of
+from digest.runtime.errors import ContentError
+
+KEYS = (
+    *("title", "slug", "summary", "section", "topics", "kind", "date", "sources", "link", "image", "images", "video"),
+    *("videos", "citation", "pin", "weight", "display", "lang", "translation_of", "apply_by", "body"),
+)
+"""What may stand in front matter, in the order in which it is written; `body` only in CSV and JSON."""
+IMAGE_KEYS = ("src", "alt", "caption", "credit")
+VIDEO_KEYS = ("title", "summary", "url", "poster", "alt")
+CITATION_KEYS = ("authors", "journal", "volume", "number", "date", "pages", "contact")
+
+MAX_TITLE = 300
+MAX_SUMMARY = 2_000
+_MAX_WEIGHT = 10_000
+# BCP 47 as far as it is needed: a language, perhaps a script and a region.
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?")
+_BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
+_ALT_HINT = 'Say in words what it shows; write alt: "" only if it is mere decoration.'
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the publication has defined: slugs of its sections and topics, and its default language."""
+
+    sections: Collection[str]
+    topics: Collection[str]
+    language: str
+
+
+def parse_markdown(content: bytes, path: str, known: Known) -> tuple[Draft | None, tuple[Problem, ...]]:
+    """Return the article in a Markdown file, or None and what is wrong with it; `path` only names it."""
+    try:
+        entry = read_markdown(content, path)
+    except UnreadableError as error:
+        return None, (error.problem,)
+    return parse_entry(entry, known)
+
+
+def parse_entry(entry: RawEntry, known: Known) -> tuple[Draft | None, tuple[Problem, ...]]:
+    """Return the draft that an entry holds, or None and everything that is wrong with it, in the order of lines."""
+    fields = Fields(entry)
+    fields.only(KEYS)
+    title = fields.text("title", limit=MAX_TITLE)
+    if not any(character.isalnum() for character in title):
+        fields.note("title", "The article has no title with a letter or digit.", "Add title: to the front matter.")
+    starts_on, ends_on, date_text = _dates(fields)
+    draft = Draft(
+        path=entry.path,
+        line=entry.line,
+        slug=_slug_given(fields, "slug") or slug_of(title),
+        title=title,
+        language=_language(fields, known.language),
+        summary=fields.text("summary", limit=MAX_SUMMARY),
+        body=_BLANK_LINES.sub("", clean(fields.raw("body"))).rstrip(),
+        kind=fields.choice("kind", Kind, what="kind") or Kind.STORY.value,
+        section=fields.choice("section", known.sections, what="section") or None,
+        topics=_topics(fields, known.topics),
+        starts_on=starts_on,
+        ends_on=ends_on,
+        date_text=date_text,
+        sources=fields.texts("sources"),
+        link=fields.address("link") or None,
+        images=tuple(_images(fields)),
+        videos=tuple(_videos(fields)),
+        citation=_citation(fields),
+        pin=fields.flag("pin"),
+        weight=fields.whole("weight", limit=_MAX_WEIGHT),
+        display=fields.choice("display", ("full", "summary"), what="display") or None,
+        apply_by=_day(fields, "apply_by"),
+        translation_of=_slug_given(fields, "translation_of") or None,
+    )
+    _check_together(fields, draft)
+    fields.problems += _body_problems(draft, fields.line("body"))
+    if fields.problems:
+        return None, tuple(sorted(fields.problems, key=lambda problem: problem.line or 0))
+    return draft, ()
+
+
+def _slug_given(fields: Fields, key: str) -> str:
+    slug = fields.text(key)
+    if slug and not is_slug(slug):
+        proposal = slug_of(slug)
+        hint = f"Write {key}: {proposal}." if proposal else "Use letters."
+        rule = f"letters and digits in lower case and single hyphens, at most {MAX_SLUG}"
+        fields.note(key, f"{slug} is not a slug: {rule}.", hint)
+    return slug
+
+
+def _language(fields: Fields, default: str) -> str:
+    given = fields.text("lang")
+    if not given:
+        return default
+    if not _LANGUAGE.fullmatch(given):
+        fields.note("lang", f"{given} is not a language.", "Write a code such as en, ko or pt-BR.")
+        return default
+    language, *rest = given.split("-")
+    return "-".join([language.lower(), *(part.title() if len(part) == 4 else part.upper() for part in rest)])
+
+
+def _topics(fields: Fields, known: Collection[str]) -> tuple[str, ...]:
+    topics = fields.texts("topics")
+    for topic in topics:
+        if topic not in known:
+            fields.note("topics", f"{topic} is not a known topic.", nearest(topic, known))
+    return topics
+
+
+def _dates(fields: Fields) -> tuple[date | None, date | None, str]:
+    text = fields.text("date")
+    if not text:
+        return None, None, ""
+    try:
+        return *parse_span(text), text
+    except ValueError:
+        fields.note("date", f"{text} is not a date.", DATE_HINT)
+        return None, None, text
+
+
+def _day(fields: Fields, key: str) -> date | None:
+    text = fields.text(key)
+    try:
+        return parse_day(text) if text else None
+    except ValueError:
+        fields.note(key, f"{text} is not a day.", "Write it as 2021-10-15.")
+        return None
+
+
+def _images(fields: Fields) -> list[dict[str, Any]]:
+    lead = fields.mapping("image")
+    views = [*([lead] if lead else []), *fields.mappings("images")]
+    return [_image(view) for view in views]
+
+
+def _image(view: Fields) -> dict[str, Any]:
+    view.only(IMAGE_KEYS)
+    image = {key: view.text(key, limit=1_000) for key in IMAGE_KEYS}
+    if not image["src"]:
+        view.note("src", "The image has no src.", "Write src: with the path of the picture's file.")
+    if not view.has("alt"):
+        view.note("alt", f"The image {image['src']} has no alt.", _ALT_HINT)
+    return image
+
+
+def _videos(fields: Fields) -> list[dict[str, Any]]:
+    single = fields.mapping("video")
+    views = [*([single] if single else []), *fields.mappings("videos")]
+    return [_video(view) for view in views]
+
+
+def _video(view: Fields) -> dict[str, Any]:
+    view.only(VIDEO_KEYS)
+    video = {key: view.address(key) if key == "url" else view.text(key, limit=1_000) for key in VIDEO_KEYS}
+    if not video["url"]:
+        view.note("url", "The video has no url.", "Write url: with the address of the page that plays it.")
+    if video["poster"] and not view.has("alt"):
+        view.note("alt", f"The poster {video['poster']} has no alt.", _ALT_HINT)
+    elif not video["title"] and not video["alt"]:
+        view.note("", "The video has neither title nor alt.", "Give it one: they are what a reader follows.")
+    return video
+
+
+def _citation(fields: Fields) -> dict[str, Any] | None:
+    view = fields.mapping("citation")
+    if view is None:
+        return None
+    view.only(CITATION_KEYS)
+    return {key: list(view.texts(key)) if key == "authors" else view.text(key) for key in CITATION_KEYS}
+
+
+def _check_together(fields: Fields, draft: Draft) -> None:
+    """Note what each key alone cannot show."""
+    needs = {
+        Kind.GALLERY: (bool(draft.images), "images"),
+        Kind.VIDEO: (bool(draft.videos), "a video"),
+        Kind.VIDEOS: (bool(draft.videos), "videos"),
+        Kind.CITATION: (draft.citation is not None, "a citation"),
+    }
+    given, what = next((need for kind, need in needs.items() if draft.kind == kind), (True, ""))
+    if not given:
+        fields.note("kind", f"An article of the kind {draft.kind} needs {what}.", "Add it, or choose another kind.")
+    if draft.kind == Kind.VIDEO and len(draft.videos) > 1:
+        fields.note("kind", "An article of the kind video shows one video.", "Write kind: videos.")
+    if draft.display == "summary" and not draft.summary:
+        fields.note("display", "display: summary needs a summary.", "Add summary:, or leave display out.")
+
+
+def _body_problems(draft: Draft, line: int | None) -> list[Problem]:
+    try:
+        problems = render_body(draft.body, article_key=draft.slug or "article", language=draft.language).problems
+    except ContentError as error:
+        return [Problem(draft.path, line, error.message, error.hint)]
+    first = (line or 1) - 1
+    return [replace(problem, path=draft.path, line=first + (problem.line or 1)) for problem in problems]

@@ -1,0 +1,90 @@
+"""Pictures: from a file beside an article to bytes that any mail reader shows. Nothing is fetched from the network."""
+
+import hashlib
+import io
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from digest.runtime.errors import ContentError
+
+MAX_BYTES = 5_000_000
+"""Bytes of one picture."""
+MAX_PIXELS = 40_000_000
+"""Width times height; a decoded pixel takes up to four bytes of memory."""
+
+# MPO is what many telephones write: a JPEG with a second picture behind it.
+_EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "GIF": "gif"}
+_ORIENTATION = 0x0112  # Exif tag; values from 5 on turn the picture by a quarter
+_FORMATS_HINT = "Save it as JPEG, PNG or GIF; many mail readers do not show WebP, SVG or AVIF."
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """A picture's bytes and what they are: SHA-256 (hex), jpg | png | gif, size in pixels as shown."""
+
+    hash: str
+    extension: str
+    width: int
+    height: int
+    content: bytes
+
+
+def load_image(root: Path, folder: Path, src: str) -> LoadedImage:
+    """Return the picture `src` names, seen from `folder`; it must lie below `root`. Raises ContentError."""
+    path = _place(root, folder, src)
+    try:
+        if not path.is_file():
+            what = "is a folder, not a picture" if path.is_dir() else "does not exist"
+            raise ContentError(f"The picture {src} {what}.", hint="The path counts from the article's file.")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            message = f"The picture {src} has {size:,} bytes; the limit is {MAX_BYTES:,}."
+            raise ContentError(message, hint="Make it smaller: 1,200 pixels of width are enough for any mail.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ContentError(f"The picture {src} cannot be read: {error.strerror}.") from error
+    return read_image(content, src)
+
+
+def read_image(content: bytes, name: str) -> LoadedImage:
+    """Return the picture in these bytes, decoded once to be sure that it is whole. Raises ContentError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=["JPEG", "PNG", "GIF"]) as image:
+                extension = _EXTENSIONS[image.format or ""]
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
+                image.load()
+                turned = image.getexif().get(_ORIENTATION, 1) >= 5
+    except UnidentifiedImageError:
+        raise ContentError(f"The picture {name} is not in a format that mail can show.", hint=_FORMATS_HINT) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        message = f"The picture {name} has more than {MAX_PIXELS:,} pixels."
+        raise ContentError(message, hint="Make it smaller: 1,200 pixels of width are enough for any mail.") from None
+    except Exception as error:  # decoders meet hostile bytes and raise errors of every kind
+        raise ContentError(
+            f"The picture {name} is damaged: {error}.", hint="Save it again from the original."
+        ) from error
+    if turned:
+        width, height = height, width
+    return LoadedImage(hashlib.sha256(content).hexdigest(), extension, width, height, content)
+
+
+def _place(root: Path, folder: Path, src: str) -> Path:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|//", src):
+        hint = "Save the picture beside the article and name its file: pictures are not fetched yet."
+        raise ContentError(f"The picture {src} is not a file.", hint=hint)
+    try:
+        path = (folder / src).resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links; a NUL
+        raise ContentError(f"The picture {src} cannot be found.", hint="Its path leads nowhere.") from None
+    if not path.is_relative_to(root.resolve()):
+        hint = "Move it into the folder that you import, or import the folder that holds both."
+        raise ContentError(f"The picture {src} lies outside the imported folder.", hint=hint)
+    return path

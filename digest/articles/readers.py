@@ -1,0 +1,180 @@
+"""Files and folders to raw entries. A file that cannot be read is a Problem among them and stops no other."""
+
+import csv
+import io
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from digest.articles.draft import RawEntry
+from digest.articles.frontmatter import MAX_BYTES, UnreadableError, decode, read_markdown, too_large
+from digest.articles.problems import Problem
+from digest.runtime.errors import UsageError
+
+MAX_TABLE_BYTES = 20_000_000
+"""Bytes in one CSV or JSON file, which holds many articles."""
+
+_LISTS = {"topics", "sources", "citation.authors"}
+_SUFFIXES = (".md", ".csv", ".json")
+
+
+def read_paths(paths: Sequence[str | Path]) -> Iterator[RawEntry | Problem]:
+    """Yield what the files hold: Markdown below folders in the order of their names; CSV and JSON only where named.
+
+    Raises UsageError for a path that cannot be meant.
+    """
+    for path in paths:
+        _check(str(path))
+    for path in map(Path, paths):
+        if path.is_dir():
+            for file in _markdown_below(path):
+                yield from _read_file(file, root=path)
+        else:
+            yield from _read_file(path, root=path.parent)
+
+
+def _check(path: str) -> None:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
+        hint = "Save the articles as Markdown, CSV or JSON files and import those."
+        raise UsageError(f"{path} is a web address; feeds and pages are not read yet.", hint=hint)
+    try:
+        is_folder = stat.S_ISDIR(Path(path).stat().st_mode)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{path} cannot be opened: {reason}.", hint="Name a file or folder of articles.") from error
+    if not is_folder and Path(path).suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{path} is not an article.", hint=f"Articles are read from {', '.join(_SUFFIXES)} files.")
+
+
+def _markdown_below(folder: Path) -> list[Path]:
+    """Return the Markdown files below a folder, without hidden folders and README files. Links are not followed."""
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder, onerror=_stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        names = [name for name in files if name.lower().endswith(".md") and name.lower() != "readme.md"]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    if not found:
+        raise UsageError(f"The folder {folder} holds no Markdown file.", hint="Articles are files that end in .md.")
+    return sorted(found)
+
+
+def _stop(error: OSError) -> None:
+    raise UsageError(f"The folder {error.filename} cannot be read: {error.strerror}.") from error
+
+
+def _read_file(file: Path, root: Path) -> Iterator[RawEntry | Problem]:
+    # A name need not be UTF-8, but what we print and store must be.
+    shown = os.fsencode(file).decode("utf-8", "replace")
+    limit = MAX_BYTES if file.suffix.lower() == ".md" else MAX_TABLE_BYTES
+    try:
+        # A named pipe would make us wait for ever.
+        if not file.is_file():
+            yield Problem(shown, None, "This is not a file.", "It may be a broken link.")
+            return
+        if file.stat().st_size > limit:
+            yield too_large(shown, file.stat().st_size, limit)
+            return
+        content = file.read_bytes()
+    except OSError as error:
+        yield Problem(shown, None, f"The file cannot be read: {error.strerror}.", "Check its permissions.")
+        return
+    try:
+        match file.suffix.lower():
+            case ".csv":
+                entries = _read_csv(decode(content, shown), shown)
+            case ".json":
+                entries = _read_json(decode(content, shown), shown)
+            case _:
+                entries = [read_markdown(content, shown)]
+    except UnreadableError as error:
+        yield error.problem
+        return
+    source = file.relative_to(root).as_posix().encode("utf-8", "replace").decode()
+    for entry in entries:
+        yield RawEntry(
+            path=entry.path,
+            values=entry.values,
+            lines=entry.lines,
+            line=entry.line,
+            folder=file.parent,
+            root=root,
+            source=source if file.suffix.lower() == ".md" else None,
+        )
+
+
+def _read_csv(text: str, path: str) -> list[RawEntry]:
+    """Return one entry a row; a column such as `image.src` fills a nested key, and lists are separated by `;`."""
+    rows = csv.reader(io.StringIO(text), strict=True)
+    entries: list[RawEntry] = []
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        if "title" not in header or len(set(header)) < len(header):
+            hint = (
+                "Name each column once: title, body, topics, date, image.src, image.alt ..., with commas between them."
+            )
+            raise UnreadableError(Problem(path, 1, "The first line does not name the columns.", hint))
+        while True:
+            line = rows.line_num + 1
+            row = next(rows, None)
+            if row is None:
+                return entries
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) > len(header):
+                message = f"The row has {len(row)} cells; the first line names {len(header)} columns."
+                raise UnreadableError(Problem(path, line, message, "Put quotation marks around cells with commas."))
+            entries.append(RawEntry(path, _nest(dict(zip(header, row, strict=False))), line=line))
+    except csv.Error as error:
+        hint = "Put quotation marks around cells with commas or line breaks, and double the ones inside."
+        raise UnreadableError(Problem(path, rows.line_num, f"The table is broken: {error}.", hint)) from None
+
+
+def _nest(row: dict[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for column, cell in row.items():
+        if not cell.strip():
+            continue
+        group, dot, key = column.partition(".")
+        value = [item.strip() for item in cell.split(";")] if column in _LISTS else cell
+        if dot:
+            values.setdefault(group, {})[key] = value
+        else:
+            values[column] = value
+    return values
+
+
+def _read_json(text: str, path: str) -> list[RawEntry]:
+    """Return one entry for one object, or for each object of a list."""
+    try:
+        data = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise UnreadableError(Problem(path, error.lineno, f"This is not JSON: {error.msg}.")) from None
+    except RecursionError:
+        raise UnreadableError(Problem(path, None, "The values are nested too deeply.")) from None
+    except ValueError as error:
+        raise UnreadableError(Problem(path, None, f"This is not JSON: {error}.")) from None
+    many = isinstance(data, list)
+    items = data if many else [data]
+    entries: list[RawEntry] = []
+    for number, item in enumerate(items, start=1):
+        shown = f"{path} (entry {number})" if many else path
+        if not isinstance(item, dict):
+            hint = 'Write one {"title": ...} or a list of them.'
+            raise UnreadableError(Problem(shown, None, "An article must be an object.", hint))
+        entries.append(RawEntry(shown, item, line=None))
+    return entries
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("a key is given twice in one object")
+    return values
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a value of JSON")
