@@ -113,7 +113,7 @@ def explain(code: int | None, enhanced: str | None) -> Reason:
     if not match:
         return _CODES.get(code or 0, Reason.OTHER)
     _, subject, detail = match.groups()
-    reason = _DETAILS.get(f"{subject}.{detail}", _SUBJECTS.get(subject, Reason.OTHER))
+    reason = _DETAILS.get(f"{subject}.{detail}", _SUBJECTS.get(subject, _CODES.get(code or 0, Reason.OTHER)))
     temporary = code // 100 == 4 if code else match.group(1) == "4"
     if temporary and reason in {Reason.POLICY, Reason.MAILBOX_DISABLED}:
         return Reason.THROTTLED

@@ -58,7 +58,7 @@ class RelayConfig:
     @property
     def protection(self) -> Tls:
         """Return the protection asked for, or the default of where the relay is."""
-        return self.tls or (Tls.NONE if self.is_loopback else Tls.REQUIRED)
+        return Tls(self.tls) if self.tls else Tls.NONE if self.is_loopback else Tls.REQUIRED
 
     @property
     def is_loopback(self) -> bool:

@@ -39,6 +39,8 @@ def log_in(config: RelayConfig, context: ssl.SSLContext) -> Connection:
         try:
             _protect(session, config, context)
             _authenticate(session, config)
+            if not session.wire.is_read_up():
+                raise ConnectionLostError("the server answered more often than it was asked")
             # The last segment must not wait for the acknowledgement of the one before it (Nagle; RFC 1122, 4.2.3.4).
             session.wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
