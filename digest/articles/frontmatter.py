@@ -45,11 +45,11 @@ def read_markdown(content: bytes, path: str) -> RawEntry:
         )
     front, first, body = _split(text, path)
     values, lines = _read_yaml(front, path, first)
-    stripped = re.sub(r"\A(?:[ \t]*\n)+", "", body)
-    lines["body"] = text.count("\n") - stripped.count("\n") + 1
     if "body" in values:
         message = "The key body has no place in a Markdown file."
         raise UnreadableError(Problem(path, lines["body"], message, "Write the body below the closing line of ---."))
+    stripped = re.sub(r"\A(?:[ \t]*\n)+", "", body)
+    lines["body"] = text.count("\n") - stripped.count("\n") + 1
     return RawEntry(path=path, values={**values, "body": stripped.rstrip()}, lines=lines, line=first - 1)
 
 

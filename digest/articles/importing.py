@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import DataError, IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from digest.articles import media, store
 from digest.articles.draft import Draft, RawEntry, content_hash, content_of
@@ -24,8 +24,9 @@ from digest.articles.intake import Known, parse_entry
 from digest.articles.markdown import as_markdown
 from digest.articles.media import LoadedImage
 from digest.articles.models import Article
-from digest.articles.problems import Problem, nearest
+from digest.articles.problems import Problem
 from digest.articles.readers import read_paths
+from digest.articles.translations import Groups
 from digest.runtime.errors import ContentError
 
 LoadImage = Callable[[Path, Path, str], LoadedImage]
@@ -92,7 +93,7 @@ def import_entries(
     # Everything slow comes before the first query: on SQLite that begins a transaction that no other may write beside.
     gathered = _gather(entries, known, load_image)
     report = ImportReport(problems=gathered.problems)
-    groups = _Groups(session, gathered.drafts)
+    groups = Groups(session, gathered.drafts)
     for slug, draft in gathered.drafts.items():
         try:
             group = groups.of(draft)
@@ -109,7 +110,8 @@ def import_entries(
         if not dry_run:
             try:
                 with session.begin_nested():
-                    _apply(session, outcome, article, draft, group, gathered, now)
+                    if outcome != "kept":
+                        _put(session, article, draft, group=group, gathered=gathered, now=now)
             except (IntegrityError, DataError) as error:
                 hint = "Import again; somebody else may have stored it at the same moment."
                 report.problems.append(Problem(draft.path, draft.line, f"{slug} was not stored: {error.orig}.", hint))
@@ -185,38 +187,6 @@ def _placed(
         yield one, f"{single}.{key}" if index < leads else f"{single}s.{index - leads}.{key}"
 
 
-class _Groups:
-    """Finds the original that a draft translates, in this import or in the database, in whatever order they come."""
-
-    def __init__(self, session: Session, drafts: dict[str, Draft]) -> None:
-        self._drafts = drafts
-        rows = session.exec(select(Article.slug, Article.group, Article.language)).all()
-        self._stored = {slug: group for slug, group, _ in rows}
-        self._taken = {(group, language): slug for slug, group, language in rows if slug not in drafts}
-
-    def of(self, draft: Draft) -> str:
-        """Return the slug of the original, the draft's own if it translates nothing. Raises ContentError."""
-        group, seen = draft.slug, {draft.slug}
-        wanted = draft.translation_of
-        while wanted is not None:
-            if wanted in seen:
-                hint = "Name the article that was written first."
-                raise ContentError(f"{draft.slug} is in the end called a translation of itself.", hint=hint)
-            seen.add(wanted)
-            if wanted in self._drafts:
-                group, wanted = wanted, self._drafts[wanted].translation_of
-            elif wanted in self._stored:
-                group, wanted = self._stored[wanted], None
-            else:
-                hint = nearest(wanted, {*self._drafts, *self._stored} - {draft.slug})
-                raise ContentError(f"{wanted}, which this translates, does not exist.", hint=hint)
-        other = self._taken.setdefault((group, draft.language), draft.slug)
-        if other != draft.slug:
-            hint = "Correct lang: or translation_of:, or remove one of them."
-            raise ContentError(f"{group} has a text in {draft.language} already: {other}.", hint=hint)
-        return group
-
-
 def _judge(article: Article | None, draft: Draft, group: str) -> str:
     """Return the report's list that the article belongs to."""
     if article is None:
@@ -229,17 +199,9 @@ def _judge(article: Article | None, draft: Draft, group: str) -> str:
     return "updated" if article.content_hash == article.imported_hash else "conflicts"
 
 
-def _apply(
-    session: Session,
-    outcome: str,
-    article: Article | None,
-    draft: Draft,
-    group: str,
-    gathered: _Gathered,
-    now: datetime,
+def _put(
+    session: Session, article: Article | None, draft: Draft, *, group: str, gathered: _Gathered, now: datetime
 ) -> None:
-    if outcome == "kept":
-        return
     for one in (*draft.images, *draft.videos):
         if one["hash"]:
             store.keep_media(session, gathered.pictures[one["hash"]], now=now)

@@ -56,10 +56,10 @@ def parse_markdown(content: bytes, path: str, known: Known) -> tuple[Draft | Non
 def parse_entry(entry: RawEntry, known: Known) -> tuple[Draft | None, tuple[Problem, ...]]:
     """Return the draft that an entry holds, or None and everything that is wrong with it, in the order of lines."""
     fields = Fields(entry)
-    fields.only(KEYS)
     title = fields.text("title", limit=MAX_TITLE)
-    if not any(character.isalnum() for character in title):
+    if not fields.problems and not any(character.isalnum() for character in title):
         fields.note("title", "The article has no title with a letter or digit.", "Add title: to the front matter.")
+    fields.only(KEYS)
     starts_on, ends_on, date_text = _dates(fields)
     draft = Draft(
         path=entry.path,

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from digest.articles.draft import CONTENT_FIELDS, Draft, content_hash, content_of
 from digest.articles.media import LoadedImage
@@ -87,7 +88,7 @@ def keep_media(session: Session, image: LoadedImage, *, now: datetime) -> None:
         )
 
 
-def _same_moment(article_id: int, old_hash: str, now: datetime):  # type: ignore[no-untyped-def]
+def _same_moment(article_id: int, old_hash: str, now: datetime) -> SelectOfScalar[ArticleHistory]:
     return select(ArticleHistory).where(
         col(ArticleHistory.article_id) == article_id,
         col(ArticleHistory.content_hash) == old_hash,

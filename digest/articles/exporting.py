@@ -1,0 +1,157 @@
+"""Export: the articles as Markdown files and their pictures, for editing elsewhere and importing again unchanged."""
+
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from digest.articles import media
+from digest.articles.draft import content_hash, content_of
+from digest.articles.frontmatter import UnreadableError, read_markdown
+from digest.articles.intake import Known, parse_entry
+from digest.articles.markdown import as_markdown
+from digest.articles.models import Article, Media
+from digest.runtime.errors import ContentError, EnvironmentFailedError
+
+_MAX_NAME_BYTES = 200  # file systems allow 255, and the name of the file in the making is a little longer
+
+
+@dataclass(slots=True)
+class ExportReport:
+    """Paths from the directory: written; already of the same content; and left alone since they were edited there."""
+
+    written: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def export(session: Session, directory: Path, *, overwrite: bool = False) -> ExportReport:
+    """Write every article below `directory`, each where it was imported from, and return what was written.
+
+    A file that says something else than both the database and the last import is somebody's work: it is left, unless
+    `overwrite`. What is written back counts as imported, so the caller commits. Raises EnvironmentFailedError.
+    """
+    report = ExportReport()
+    taken: set[str] = set()
+    for article in session.exec(select(Article).order_by(col(Article.slug))).all():
+        place = _place(article, taken)
+        taken.add(place)
+        try:
+            _export_article(session, article, directory, place, report, overwrite=overwrite)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            hint = "Check that the folder may be written and that the disk is not full, then export again."
+            raise EnvironmentFailedError(f"{directory / place} cannot be written: {reason}.", hint=hint) from error
+    return report
+
+
+def _export_article(
+    session: Session, article: Article, directory: Path, place: str, report: ExportReport, *, overwrite: bool
+) -> None:
+    target = directory / place
+    exists = target.exists()
+    found = _content_of_file(session, target, directory, article) if exists else None
+    if found == article.content_hash:
+        report.unchanged.append(place)
+    elif exists and (found is None or found != article.imported_hash) and not overwrite:
+        report.left.append(place)
+    else:
+        _write_article(session, article, directory, place)
+        report.written.append(place)
+        if exists or article.imported_hash is None:
+            article.imported_hash = article.content_hash
+            session.add(article)
+
+
+def _place(article: Article, taken: Collection[str]) -> str:
+    """Return the path below the directory: where the article came from, or else a file named after its slug."""
+    source = PurePosixPath(article.source_path or "/")
+    if _stays_inside(source) and source.suffix.lower() == ".md" and str(source) not in taken:
+        return str(source)
+    name = article.slug
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        name = f"{name[:40]}-{article.id}"
+    return f"{name}.md" if f"{name}.md" not in taken else f"{name}-{article.id}.md"
+
+
+def _stays_inside(path: PurePosixPath) -> bool:
+    return not path.is_absolute() and ".." not in path.parts and path.name != ""
+
+
+def _content_of_file(session: Session, target: Path, directory: Path, article: Article) -> str | None:
+    """Return the content hash of what a file says now, None if it is not an article."""
+    try:
+        entry = read_markdown(target.read_bytes(), str(target))
+    except (UnreadableError, OSError):
+        return None
+    draft, _ = parse_entry(entry, Known(_Anything(), _Anything(), article.language))
+    if draft is None or draft.slug != article.slug:
+        return None
+    original = session.exec(select(Article.group).where(col(Article.slug) == draft.translation_of)).first()
+    content = content_of(draft, group=original or draft.slug)
+    try:
+        for one, key in _pictures(content):
+            one["hash"] = media.load_image(directory, target.parent, one[key]).hash if one[key] else None
+    except ContentError:
+        return None
+    return content_hash(content)
+
+
+class _Anything(Collection[str]):
+    """Holds every slug: whether a section or topic is still defined does not matter for what a file says."""
+
+    def __contains__(self, slug: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _write_article(session: Session, article: Article, directory: Path, place: str) -> None:
+    content = content_of(article, group=article.group)
+    folder = PurePosixPath(place).parent
+    for one, key in _pictures(content):
+        picture = session.get(Media, one["hash"]) if one["hash"] else None
+        if picture is not None:
+            one[key] = _write_picture(directory, folder, one[key], picture)
+    _write(directory / place, as_markdown(article.slug, content).encode())
+
+
+def _pictures(content: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+    return [(one, "src") for one in content["images"]] + [(one, "poster") for one in content["videos"]]
+
+
+def _write_picture(directory: Path, folder: PurePosixPath, src: str, picture: Media) -> str:
+    """Write a picture where the article names it, or under its hash where that is elsewhere or taken; return that."""
+    named = PurePosixPath(src)
+    path = directory / folder / named
+    if not _stays_inside(named) or (path.exists() and _bytes(path) != picture.content):
+        named = PurePosixPath("images", f"{picture.hash[:16]}.{picture.extension}")
+        path = directory / folder / named
+    if not path.exists():
+        _write(path, picture.content)
+    return str(named)
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:  # a folder, or not ours to read: no picture of ours
+        return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a whole file or none, so that a full disk leaves the old one."""
+    making = path.with_name(f".{path.name}.new")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        making.write_bytes(content)
+        making.replace(path)
+    finally:
+        making.unlink(missing_ok=True)
