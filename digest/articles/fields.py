@@ -1,6 +1,6 @@
 """Typed reading of an entry's values: each getter returns a usable value and notes a problem where there was none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from digest.articles.body import address_fault
@@ -103,9 +103,9 @@ class Fields:
             self.note(key, f"{self._name(key)} must lie between -{limit} and {limit}.", "Smaller numbers do as well.")
         return number
 
-    def choice(self, key: str, allowed: Iterable[str], *, what: str) -> str:
+    def choice(self, key: str, allowed: Collection[str], *, what: str) -> str:
         """Return one of the allowed words, "" if there is none; `what` names the kind of word in the problem."""
-        word, allowed = self.text(key), list(allowed)
+        word = self.text(key)
         if word and word not in allowed:
             self.note(key, f"{word} is not a known {what}.", nearest(word, allowed))
         return word

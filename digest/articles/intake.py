@@ -25,6 +25,7 @@ KEYS = (
 IMAGE_KEYS = ("src", "alt", "caption", "credit")
 VIDEO_KEYS = ("title", "summary", "url", "poster", "alt")
 CITATION_KEYS = ("authors", "journal", "volume", "number", "date", "pages", "contact")
+KINDS = tuple(kind.value for kind in Kind)
 
 MAX_TITLE = 300
 MAX_SUMMARY = 2_000
@@ -69,7 +70,7 @@ def parse_entry(entry: RawEntry, known: Known) -> tuple[Draft | None, tuple[Prob
         language=_language(fields, known.language),
         summary=fields.text("summary", limit=MAX_SUMMARY),
         body=_BLANK_LINES.sub("", clean(fields.raw("body"))).rstrip(),
-        kind=fields.choice("kind", Kind, what="kind") or Kind.STORY.value,
+        kind=fields.choice("kind", KINDS, what="kind") or Kind.STORY.value,
         section=fields.choice("section", known.sections, what="section") or None,
         topics=_topics(fields, known.topics),
         starts_on=starts_on,
