@@ -213,6 +213,7 @@ def _save(session: Session, issue: Issue, edition: BuiltEdition, now: datetime, 
         articles=edition.slugs,
         subject=rendered.subject,
         preheader=rendered.preheader,
+        nonce=rendered.nonce,
         html=rendered.html,
         text=rendered.text,
     )

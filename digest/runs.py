@@ -64,9 +64,7 @@ def install(session: Session, schedule: str, now: datetime) -> datetime:
     return latest or now
 
 
-def claim(
-    session: Session, schedule: str, period: str, due_at: datetime, *, by: str, now: datetime
-) -> IssueRun | None:
+def claim(session: Session, schedule: str, period: str, due_at: datetime, *, by: str, now: datetime) -> IssueRun | None:
     """Insert the run of `period`; None when somebody else has it. The caller commits before acting on it."""
     run = IssueRun(
         schedule=schedule,

@@ -1,15 +1,24 @@
 """When the month's run is due. APScheduler is the alarm clock; `issue_run` (digest.runs) is the truth."""
 
+import os
 import re
-from collections.abc import Iterator
+import signal
+import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
+from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.cron import CronTrigger
+from sqlalchemy.exc import OperationalError
 
+from digest import runs
+from digest.bootstrap import Works, run_month
 from digest.issues.period import Period
-from digest.runtime.errors import ConfigError
+from digest.runtime.db import session_scope
+from digest.runtime.errors import ConfigError, DigestError, RefusedError
 from digest.runtime.settings import Schedule, Settings
 
 _NTH = re.compile(r"(1st|2nd|3rd|4th|5th|last) (mon|tue|wed|thu|fri|sat|sun)")
@@ -85,3 +94,104 @@ def duration(text: str) -> timedelta:
     if not match:
         raise ConfigError(f"{text!r} is not a duration", hint="Write 30m, 12h or 7d.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+MONTHLY = "monthly"
+LOOK_AGAIN_MINUTES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a look at the clock did for one period."""
+
+    period: str
+    state: str
+    step: str
+    why: str
+
+
+def tick(works: Works) -> list[Told]:
+    """Look at the clock once: record what was missed, start what is due, go on with what waits or was left by a crash.
+
+    Any number of ticks, on any number of machines, give one run a period: the insert under the unique key decides.
+    """
+    now = works.clock.now()
+    by = f"{socket.gethostname()}:{os.getpid()}"
+    told = _claim_due(works, by, now)
+    with session_scope(works.engine) as session:
+        waiting = runs.unfinished(session, MONTHLY, by, now)
+    return told + [_go_on(works, run) for run in waiting]
+
+
+def _claim_due(works: Works, by: str, now: datetime) -> list[Told]:
+    schedule = works.settings.schedule
+    with session_scope(works.engine) as session:
+        since = runs.install(session, MONTHLY, now)
+    due = list(takewhile(lambda entry: entry.due_at <= now, occurrences(works.settings, since)))
+    told = []
+    for entry in due:
+        too_late = now - entry.due_at > duration(schedule.max_lateness)
+        overtaken = entry is not due[-1] or schedule.catch_up == "none"
+        if too_late or (overtaken and now - entry.due_at > timedelta(minutes=LOOK_AGAIN_MINUTES)):
+            why = f"later than {schedule.max_lateness}" if too_late else "a newer period is due"
+            with session_scope(works.engine) as session:
+                runs.record(
+                    session, MONTHLY, str(entry.period), entry.due_at, state=runs.RunState.MISSED, why=why, now=now
+                )
+            told.append(Told(str(entry.period), runs.RunState.MISSED, "", why))
+            continue
+        with session_scope(works.engine) as session:
+            run = runs.claim(session, MONTHLY, str(entry.period), entry.due_at, by=by, now=now)
+        if run is not None:
+            told.append(_go_on(works, run))
+    return told
+
+
+def _go_on(works: Works, run: runs.IssueRun) -> Told:
+    progress = run_month(works, run)
+    with session_scope(works.engine) as session:
+        session.add(run)
+        runs.note(run, progress.state, progress.step, progress.why, works.clock.now())
+    return Told(run.period, progress.state, progress.step, progress.why)
+
+
+def skip(works: Works, period: str) -> None:
+    """Write down that a period's run shall not happen."""
+    wanted = Period.parse(period)
+    now = works.clock.now()
+    with session_scope(works.engine) as session:
+        since = runs.install(session, MONTHLY, now)
+        ahead = takewhile(lambda entry: entry.period <= wanted, occurrences(works.settings, since))
+        entry = next((e for e in ahead if e.period == wanted), None)
+        if entry is None:
+            raise RefusedError(f"{wanted} is not ahead on the calendar", hint="`digest schedule next` lists what is.")
+        # due_at = now: the floor for later periods must not move past the ones in between
+        state = runs.RunState.SKIPPED
+        if not runs.record(session, MONTHLY, str(wanted), since, state=state, why="by an operator", now=now):
+            raise RefusedError(f"{wanted} has a run already", hint="`digest schedule history` shows it.")
+
+
+def run_forever(works: Works, told: Callable[[str], None]) -> None:
+    """Tick when a run is due, at start-up and every five minutes, until told to stop.
+
+    The memory job store is on purpose: what must survive a restart stands in issue_run, and a shared job store would
+    fire every job once per scheduler.
+    """
+    scheduler = BlockingScheduler(timezone=works.settings.publication.zone)
+
+    def look() -> None:
+        try:
+            for entry in tick(works):
+                told(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}")
+        except (DigestError, OperationalError) as error:  # the next look tries again; nothing is lost by waiting
+            told(f"{error}")
+
+    trigger = trigger_of(works.settings.schedule, works.settings.publication.zone)
+    scheduler.add_job(look, trigger, id="due", misfire_grace_time=None, coalesce=True, max_instances=1)
+    scheduler.add_job(look, "interval", minutes=LOOK_AGAIN_MINUTES, id="again", max_instances=1, coalesce=True)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: scheduler.shutdown(wait=False))
+    upcoming = next(occurrences(works.settings, works.clock.now()))
+    told(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
+    look()
+    scheduler.start()

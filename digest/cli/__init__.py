@@ -1,1 +1,138 @@
-"""The command line: one file a noun, no logic."""
+"""The command line: one file a noun, no logic. Builds the app, turns errors into exit codes."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from digest import __version__
+from digest.cli import (
+    articles,
+    config,
+    db,
+    doctor,
+    editions,
+    issue,
+    outbox,
+    schedule,
+    send,
+    serve,
+    sink,
+    subscribers,
+    suppress,
+    workspace,
+)
+from digest.cli.shell import Shell
+from digest.runtime.errors import EXIT_ENVIRONMENT, EXIT_USAGE, DigestError
+
+# Options that belong to every command and may stand anywhere on the line; the number of values each takes.
+GLOBAL_OPTIONS = {"--workspace": 1, "--json": 0, "--verbose": 0, "-v": 0}
+
+app = typer.Typer(
+    name="digest",
+    help="Publish a recurring e-mail digest: assemble the issue, see every edition, send each reader one mail.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (articles, issue, outbox, schedule, subscribers, suppress, db, config):
+    app.add_typer(group.app)
+for single in (workspace, editions, send, serve, sink, doctor, schedule):
+    single.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"digest {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    workspace: Annotated[str, typer.Option(help="The workspace; default: this folder or the nearest one above.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="More to read, and tracebacks of errors.")] = False,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version)] = False,
+) -> None:
+    """Options that every command understands, wherever they stand on the line."""
+    del version
+    context.obj = Shell(workspace=workspace, as_json=as_json, verbose=verbose)
+
+
+def hoist(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the global options in front, so that `digest send --json` works."""
+    front: list[str] = []
+    rest: list[str] = []
+    queue = list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        name = argument.split("=", 1)[0]
+        if argument == "--":
+            rest += [argument, *queue]
+            break
+        if name not in GLOBAL_OPTIONS:
+            rest.append(argument)
+            continue
+        front.append(argument)
+        if GLOBAL_OPTIONS[name] and "=" not in argument and queue:
+            front.append(queue.pop(0))
+    return front + rest
+
+
+def main() -> None:
+    """Run the command; every error becomes one sentence, a hint and an exit code."""
+    arguments = hoist(sys.argv[1:])
+    verbose = "-v" in arguments or "--verbose" in arguments
+    try:
+        app(args=arguments)
+    except DigestError as error:
+        _fail(error.message, error.hint, error.exit_code, error if verbose else None)
+    except KeyboardInterrupt:
+        _fail("Stopped", "Run the same command again to go on.", 130, None)
+    except BrokenPipeError:  # the reader of our output went away, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        name = f" ({error.filename})" if error.filename else ""
+        _fail(
+            f"{error.strerror or error}{name}",
+            "Check space and permissions.",
+            EXIT_ENVIRONMENT,
+            error if verbose else None,
+        )
+    except Exception as error:  # noqa: BLE001 - the last seam before the user
+        _fail_unexpected(error, verbose=verbose)
+
+
+def _fail_unexpected(error: Exception, *, verbose: bool) -> None:
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - only when something has failed already
+
+    from subscribers.errors import SubscribersError  # noqa: PLC0415
+
+    if isinstance(error, DBAPIError):
+        from digest.runtime.db import explain  # noqa: PLC0415
+
+        told = explain(error)
+        _fail(told.message, told.hint, told.exit_code, error if verbose else None)
+    if isinstance(error, SubscribersError):
+        _fail(str(error), getattr(error, "hint", ""), EXIT_USAGE, error if verbose else None)
+    _fail(
+        f"Unexpected: {type(error).__name__}: {error}",
+        "Run it again with -v and report what it prints.",
+        70,
+        error if verbose else None,
+    )
+
+
+def _fail(message: str, hint: str, code: int, shown: BaseException | None) -> None:
+    if shown is not None:
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exception(shown)
+    typer.echo(f"{message.rstrip('.')}.", err=True)
+    if hint:
+        typer.echo(f"  → {hint}", err=True)
+    sys.exit(code)

@@ -21,6 +21,7 @@ class Edition(SQLModel, table=True):
     articles: list[str] = Field(sa_column=Column(JSON, nullable=False), description="slugs, in order")
     subject: str
     preheader: str
+    nonce: str = Field(max_length=16, description="what marks the slots in html and text")
     html: str
     text: str
     created_at: datetime

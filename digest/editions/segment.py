@@ -81,7 +81,9 @@ def segment(items: Sequence[Item], readings: Iterable[Reading], catalogue: Catal
         selection = select_articles(items, reading, catalogue, rules)
         if not selection.shown:
             full = Reading(reading.language, "*")
-            selections[reading] = select_articles(items, full, catalogue, rules) if rules.empty == EmptyRule.FULL else None
+            selections[reading] = (
+                select_articles(items, full, catalogue, rules) if rules.empty == EmptyRule.FULL else None
+            )
             if rules.empty == EmptyRule.ASK:
                 unanswered.append(reading)
         else:

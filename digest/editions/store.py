@@ -41,7 +41,9 @@ def by_hash(session: Session, digest: str) -> Edition | None:
     return session.exec(query.limit(1)).first()
 
 
-def new(issue_id: int, now: datetime, *, archive: bool, language: str, articles: Sequence[str], **parts: str) -> Edition:
+def new(
+    issue_id: int, now: datetime, *, archive: bool, language: str, articles: Sequence[str], **parts: str
+) -> Edition:
     """Return an unsaved edition; `parts` are subject, preheader, html and text."""
     return Edition(
         issue_id=issue_id,

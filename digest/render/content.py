@@ -60,7 +60,10 @@ def edition_context(
     display: Literal["full"] | None = "full" if archive else None
     lead = selection.shown[0][0] if selection.shown else ""
     shown = [
-        (section, _article_view(content.shown(slug), language, settings, archive_url, display=display, lead=slug == lead))
+        (
+            section,
+            _article_view(content.shown(slug), language, settings, archive_url, display=display, lead=slug == lead),
+        )
         for slug, section in selection.shown
     ]
     name = pick(publication.name, language)
@@ -103,9 +106,7 @@ def _default_preheader(shown: Sequence[tuple[str, ArticleView]]) -> str:
     return text[: PREHEADER_CHARACTERS - 1].rsplit(" ", 1)[0].rstrip(",;:. ") + "…"
 
 
-def _sections(
-    shown: Sequence[tuple[str, ArticleView]], settings: Settings, language: str
-) -> tuple[SectionView, ...]:
+def _sections(shown: Sequence[tuple[str, ArticleView]], settings: Settings, language: str) -> tuple[SectionView, ...]:
     titles = {section.slug: pick(section.title, language) for section in settings.section}
     return tuple(
         SectionView(slug, titles.get(slug, slug), tuple(view for _, view in group))
@@ -164,12 +165,11 @@ def _image(image: Mapping[str, Any], base_url: str) -> ImageView:
 
 
 def _video(video: Mapping[str, Any], base_url: str) -> VideoView:
-    poster = video.get("poster")
     return VideoView(
         url=video["url"],
         title=video.get("title") or "",
         summary=video.get("summary") or "",
-        poster=_image(poster, base_url) if poster else None,
+        poster=_image(video, base_url) if video.get("hash") else None,  # the picture's keys stand in the video's
     )
 
 

@@ -174,6 +174,7 @@ def upgrade() -> None:
         sa.Column("articles", sa.JSON(), nullable=False),
         sa.Column("subject", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("preheader", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("nonce", sqlmodel.sql.sqltypes.AutoString(length=16), nullable=False),
         sa.Column("html", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("text", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("created_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),

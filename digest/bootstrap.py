@@ -1,0 +1,153 @@
+"""The only place where objects are built and joined: configuration in, working parts out."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import Engine
+
+from digest.delivery.relay import RelayConfig, Tls
+from digest.delivery.smtp import SmtpTransport
+from digest.delivery.maildir import MaildirTransport
+from digest.delivery.transport import Transport
+from digest.pipeline import Press
+from digest.render.loader import Templates
+from digest.runtime import db
+from digest.runtime.clock import Clock, SystemClock
+from digest.runtime.errors import ConfigError, RefusedError
+from digest.runtime.settings import PLACEHOLDER_ADDRESS, Relay, Settings, load_settings
+from subscribers.links import LinkSigner
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock moved by a fixed amount: DIGEST_NOW lets a rehearsal run on another day."""
+
+    def __init__(self, start: datetime) -> None:
+        self._shift: timedelta = start - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """Return the moved instant, in UTC."""
+        return super().now() + self._shift
+
+
+@dataclass(frozen=True)
+class Works:
+    """All parts of one workspace, joined."""
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The templates: the workspace's overrides first."""
+        return Templates(self.settings.workspace / "templates")
+
+    @cached_property
+    def press(self) -> Press:
+        """What the pipeline's steps need."""
+        return Press(self.settings, self.engine, self.templates)
+
+    @cached_property
+    def signer(self) -> LinkSigner:
+        """The signer of links; its newest key signs, every key verifies."""
+        keys = [key.get_secret_value() for key in self.settings.secrets.link_keys]
+        return LinkSigner(keys, self.settings.publication.base_url)
+
+    @property
+    def suppression_key(self) -> bytes:
+        """The key of the never-send list."""
+        return self.settings.secrets.suppression_key.get_secret_value().encode()
+
+    @property
+    def message_key(self) -> bytes:
+        """The key of Message-IDs."""
+        return self.settings.secrets.message_key.get_secret_value().encode()
+
+
+def open_clock() -> Clock:
+    """Return the clock, moved if DIGEST_NOW says so."""
+    text = os.environ.get("DIGEST_NOW")
+    if not text:
+        return SystemClock()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"DIGEST_NOW={text!r} is not an instant", hint="Write 2021-09-30T09:00:00+09:00.") from error
+    if moment.tzinfo is None:
+        raise ConfigError(f"DIGEST_NOW={text!r} has no zone", hint="Write 2021-09-30T09:00:00+09:00.")
+    return ShiftedClock(moment)
+
+
+def open_engine(workspace: Path) -> Engine:
+    """Return the workspace's database, whatever its schema."""
+    return db.make_engine(load_settings(workspace).database_url)
+
+
+def build(workspace: Path) -> Works:
+    """Return all parts of a workspace; its database must have this version's schema."""
+    settings = load_settings(workspace)
+    engine = db.make_engine(settings.database_url)
+    db.check_revision(engine)
+    return Works(settings, engine, open_clock())
+
+
+def transport_of(works: Works, override: str = "") -> Transport:
+    """Return the configured transport, or the one that `smtp://host:port` or `maildir:PATH` names."""
+    settings = works.settings
+    if override:
+        return _override(override, settings)
+    if settings.delivery.transport == "maildir":
+        return MaildirTransport(settings.workspace / settings.delivery.maildir)
+    if not settings.relay:
+        raise ConfigError('[delivery] transport = "smtp" needs a [[relay]]')
+    return _smtp(settings.relay[0], settings)
+
+
+def _override(text: str, settings: Settings) -> Transport:
+    if text.startswith("maildir:") and len(text) > len("maildir:"):
+        return MaildirTransport(Path(text.removeprefix("maildir:")))
+    parts = urlsplit(text)
+    if parts.scheme == "smtp" and parts.hostname and parts.port:
+        tls = "none" if parts.hostname in {"localhost", "127.0.0.1", "::1"} else "required"
+        return _smtp(Relay(host=parts.hostname, port=parts.port, tls=tls), settings)
+    raise ConfigError(f"--relay {text!r} is not understood", hint="Write smtp://127.0.0.1:2525 or maildir:PATH.")
+
+
+def _smtp(relay: Relay, settings: Settings) -> SmtpTransport:
+    if not relay.on_loopback:
+        _require_permission(relay, settings)
+    return SmtpTransport(
+        RelayConfig(
+            host=relay.host,
+            port=relay.port,
+            tls=Tls(relay.tls),
+            username=relay.username,
+            password=_password(relay, settings.workspace),
+        )
+    )
+
+
+def _require_permission(relay: Relay, settings: Settings) -> None:
+    if not settings.delivery.allow_send:
+        raise RefusedError(
+            f"{relay.host} is not on loopback, and [delivery] allow_send is false",
+            hint="Set allow_send = true in digest.toml when the digest may really leave the house.",
+        )
+    if any(PLACEHOLDER_ADDRESS in text for text in settings.publication.postal_address.values()):
+        raise RefusedError(
+            "The postal address is still the placeholder; every mail has to name a real one",
+            hint="Set [publication] postal_address in digest.toml.",
+        )
+
+
+def _password(relay: Relay, workspace: Path) -> str | None:
+    if relay.password_file is None:
+        return None
+    try:
+        return (workspace / relay.password_file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"[[relay]] password_file cannot be read: {error.strerror}") from error

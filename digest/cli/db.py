@@ -1,0 +1,33 @@
+"""`digest db`: the schema of the database."""
+
+import typer
+
+from digest.cli.shell import shell_of
+
+app = typer.Typer(name="db", help="Upgrade and check the database.", no_args_is_help=True)
+
+
+@app.command("upgrade")
+def upgrade(context: typer.Context) -> None:
+    """Bring the database to this version's schema; safe to repeat."""
+    from digest import bootstrap  # noqa: PLC0415
+    from digest.runtime import db  # noqa: PLC0415
+
+    shell = shell_of(context)
+    engine = bootstrap.open_engine(shell.workspace)
+    db.upgrade(engine)
+    revision = db.revision_of(engine)
+    shell.out.emit({"revision": revision}, lambda: shell.out.line(f"The database is at revision {revision}."))
+
+
+@app.command("check")
+def check(context: typer.Context) -> None:
+    """Say whether the database is reachable and has this version's schema."""
+    from digest import bootstrap  # noqa: PLC0415
+    from digest.runtime import db  # noqa: PLC0415
+
+    shell = shell_of(context)
+    engine = bootstrap.open_engine(shell.workspace)
+    db.check_revision(engine)
+    data = {"revision": db.revision_of(engine), "database": engine.dialect.name}
+    shell.out.emit(data, lambda: shell.out.line(f"{data['database']}: revision {data['revision']}, as it should be."))

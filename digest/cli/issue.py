@@ -1,0 +1,204 @@
+"""`digest issue`: assemble, look at, check, approve, edit and withdraw the month's issue."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest.cli.shell import Shell, shell_of
+from digest.runtime.errors import EXIT_ATTENTION
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from digest.issues.models import Issue
+    from digest.pipeline import Build
+
+app = typer.Typer(name="issue", help="Assemble, check, approve, edit and withdraw an issue.", no_args_is_help=True)
+Number = Annotated[int | None, typer.Argument(help="The issue's number; default: the unfinished one, else the newest.")]
+
+
+@app.command("assemble")
+def assemble_(
+    context: typer.Context,
+    period: Annotated[str, typer.Option(help="YYYY-MM; default: as [schedule] period says.")] = "",
+    number: Annotated[int | None, typer.Option(help="The issue's number; default: the next one.")] = None,
+) -> None:
+    """Choose and order the period's articles, and say why for each."""
+    from digest import pipeline  # noqa: PLC0415
+    from digest.issues.period import Period  # noqa: PLC0415
+    from digest.schedule import issue_date  # noqa: PLC0415
+
+    shell = shell_of(context)
+    settings, now = shell.works.settings, shell.works.clock.now()
+    chosen = Period.parse(period) if period else Period.of(now, settings.publication.zone)
+    if not period and settings.schedule.period == "previous":
+        chosen = chosen.previous
+    with shell.session() as session:
+        day = issue_date(settings, chosen)
+        issue = pipeline.assemble(shell.works.press, session, chosen, number=number, issue_date=day, now=now)
+        data = issue_json(shell, session, issue)
+    _show(shell, data)
+    shell.out.line(f"\nNext: digest preview {data['number']}, then digest issue approve {data['number']} --by NAME")
+
+
+@app.command("list")
+def list_(context: typer.Context) -> None:
+    """List all issues, the newest first."""
+    from sqlmodel import col, select  # noqa: PLC0415
+
+    from digest.issues.models import Issue  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session(read_only=True) as session:
+        rows = session.exec(select(Issue).order_by(col(Issue.number).desc())).all()
+    data = [{"number": i.number, "period": i.period, "date": i.date, "state": i.state} for i in rows]
+    shell.out.emit(
+        data, lambda: shell.out.table(["number", "period", "date", "state"], [list(d.values()) for d in data])
+    )
+
+
+@app.command("show")
+def show(context: typer.Context, number: Number = None) -> None:
+    """Show an issue's sections and articles, and what was left out and why."""
+    from digest.issues import store  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session(read_only=True) as session:
+        data = issue_json(shell, session, store.find(session, number))
+    _show(shell, data)
+
+
+@app.command("check")
+def check(context: typer.Context, number: Number = None) -> None:
+    """Check every edition; exit code 1 if something blocks."""
+    shell = shell_of(context)
+    with shell.session(read_only=True) as session:
+        made = build_of(shell, session, number)
+    findings = [
+        {
+            "id": f.id,
+            "severity": f.severity.value,
+            "edition": f.edition or None,
+            "where": f.where,
+            "message": f.message,
+            "remedy": f.remedy,
+        }
+        for f in made.findings
+    ]
+    rows = [[f["severity"], f["id"], f["where"], f["message"], f["remedy"]] for f in findings]
+
+    def show_findings() -> None:
+        shell.out.line(
+            f"Issue {made.issue.number}: {len(made.editions)} editions, {len(made.blocking)} blocking findings"
+        )
+        if rows:
+            shell.out.table(["severity", "check", "where", "what", "remedy"], rows)
+
+    shell.out.emit({"issue": made.issue.number, "findings": findings}, show_findings)
+    if made.blocking:
+        raise typer.Exit(EXIT_ATTENTION)
+
+
+@app.command("approve")
+def approve(
+    context: typer.Context,
+    number: Number = None,
+    by: Annotated[str, typer.Option(help="Who approves.")] = ...,  # type: ignore[assignment]
+) -> None:
+    """Approve the issue exactly as it is now; any later change voids it."""
+    from digest import pipeline  # noqa: PLC0415
+    from digest.issues import store  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session() as session:
+        issue = store.find(session, number, lock=True)
+        done = pipeline.approve(shell.works.press, session, issue, by, shell.works.clock.now())
+        data = {"issue": issue.number, "state": issue.state, "hash": issue.approved_hash, "by": issue.approved_by}
+
+    def tell() -> None:
+        if done:
+            shell.out.line(f"Issue {data['issue']} is approved by {data['by']} (hash {str(data['hash'])[:12]}).")
+            shell.out.line(f"Next: digest send {data['issue']}")
+        else:
+            shell.out.line(f"{data['by']} approved issue {data['issue']}; a second person has to approve it too.")
+
+    shell.out.emit(data, tell)
+
+
+@app.command("edit")
+def edit_(
+    context: typer.Context,
+    number: Number = None,
+    subject: Annotated[str | None, typer.Option(help="The subject line.")] = None,
+    preheader: Annotated[str | None, typer.Option(help="The visible first line.")] = None,
+    intro: Annotated[Path | None, typer.Option(help="A Markdown file with the introduction.")] = None,
+    date: Annotated[str | None, typer.Option(help="The issue's date, YYYY-MM-DD.")] = None,
+    language: Annotated[str, typer.Option(help="For which language; default: every one.")] = "*",
+    add: Annotated[list[str] | None, typer.Option(help="Put an article in.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Take an article out.")] = None,
+    move: Annotated[list[str] | None, typer.Option(help="SLUG:SECTION:POSITION")] = None,
+) -> None:
+    """Change an issue by hand. An approval is void from then on."""
+    from digest.issues import edit, store  # noqa: PLC0415
+
+    shell = shell_of(context)
+    order = [section.slug for section in shell.works.settings.section]
+    with shell.session() as session:
+        issue = store.editable(session, number)
+        edit.set_texts(issue, language, subject=subject, preheader=preheader, intro=intro, issue_date=date)
+        for slug in add or ():
+            edit.add(session, issue, slug, order)
+        for slug in drop or ():
+            edit.drop(session, issue, slug)
+        for text in move or ():
+            edit.move_to(session, issue, edit.Place.parse(text, set(order)), order)
+        data = issue_json(shell, session, issue)
+    _show(shell, data)
+
+
+@app.command("withdraw")
+def withdraw(context: typer.Context, number: int) -> None:
+    """Stop an issue for good: what was not started is cancelled; the number is not used again."""
+    from digest import pipeline  # noqa: PLC0415
+    from digest.issues import store  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session() as session:
+        issue = store.find(session, number, lock=True)
+        cancelled = pipeline.withdraw(session, issue, shell.works.clock.now())
+    data = {"issue": number, "state": "withdrawn", "cancelled": cancelled}
+    shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is withdrawn; {cancelled} deliveries were cancelled."))
+
+
+def build_of(shell: Shell, session: "Session", number: int | None) -> "Build":
+    """Build the editions of an issue for the audience of now."""
+    from digest import pipeline  # noqa: PLC0415
+    from digest.issues import store  # noqa: PLC0415
+
+    issue = store.find(session, number)
+    return pipeline.build(shell.works.press, session, issue, shell.works.clock.now())
+
+
+def issue_json(shell: Shell, session: "Session", issue: "Issue") -> dict[str, Any]:
+    """Return what `issue show --json` prints."""
+    from digest import pipeline  # noqa: PLC0415
+
+    return pipeline.describe(shell.works.press, session, issue)
+
+
+def _show(shell: Shell, data: dict[str, Any]) -> None:
+    def table() -> None:
+        shell.out.line(f"Issue {data['number']} · {data['period']} · {data['date']} · {data['state']}")
+        shell.out.line(f"Subject: {data['subject']}\n")
+        rows = [
+            [s["title"], a["slug"], ", ".join(a["topics"]) or "everyone", a["reason"]]
+            for s in data["sections"]
+            for a in s["articles"]
+        ]
+        shell.out.table(["section", "article", "topics", "why"], rows)
+        if data["left_out"]:
+            shell.out.line("\nLeft out:")
+            shell.out.table(["article", "why"], [[e["slug"], e["reason"]] for e in data["left_out"]])
+
+    shell.out.emit(data, table)

@@ -1,0 +1,102 @@
+"""`digest schedule` and `digest tick`: the month runs by itself."""
+
+from datetime import datetime
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from digest.cli.shell import shell_of
+from digest.runtime.errors import EXIT_ATTENTION, UsageError
+
+app = typer.Typer(name="schedule", help="Run on the publication's calendar.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add `digest tick`."""
+    root.command("tick")(tick)
+
+
+def tick(context: typer.Context) -> None:
+    """Look at the clock once: start or go on with what is due. For cron and systemd timers; safe at any time, anywhere."""
+    from digest.schedule import tick as look  # noqa: PLC0415
+
+    shell = shell_of(context)
+    told = look(shell.works)
+    data = [{"period": entry.period, "state": entry.state, "step": entry.step, "why": entry.why} for entry in told]
+
+    def show() -> None:
+        for entry in told:
+            shell.out.line(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}".rstrip())
+        if not told:
+            shell.out.line("Nothing is due.")
+
+    shell.out.emit(data, show)
+    if any(entry.state in {"waiting", "missed", "failed"} for entry in told):
+        raise typer.Exit(EXIT_ATTENTION)
+
+
+@app.command("run")
+def run(context: typer.Context) -> None:
+    """Stay and look at the clock when a run is due, at start-up and every five minutes."""
+    from digest.schedule import run_forever  # noqa: PLC0415
+
+    shell = shell_of(context)
+    run_forever(shell.works, told=shell.out.note)
+
+
+@app.command("next")
+def next_(
+    context: typer.Context,
+    count: Annotated[int, typer.Option(min=1, max=240, help="How many.")] = 12,
+    after: Annotated[str, typer.Option("--from", help="YYYY-MM-DD; default: now.")] = "",
+) -> None:
+    """Forecast the next runs, each with its reason."""
+    from digest.schedule import occurrences  # noqa: PLC0415
+
+    shell = shell_of(context)
+    settings = shell.works.settings
+    start = shell.works.clock.now()
+    if after:
+        try:
+            start = datetime.fromisoformat(after).replace(tzinfo=settings.publication.zone)
+        except ValueError as error:
+            raise UsageError(f"{after!r} is not a date", hint="Write YYYY-MM-DD.") from error
+    data = [
+        {
+            "period": str(entry.period),
+            "at": entry.due_at.isoformat(),
+            "steps": [{"step": step, "at": entry.due_at.isoformat()} for step in ("assemble", "send")],
+            "reason": entry.reason,
+        }
+        for entry in islice(occurrences(settings, start), count)
+    ]
+    shell.out.emit(
+        data, lambda: shell.out.table(["period", "at", "why"], [[e["period"], e["at"], e["reason"]] for e in data])
+    )
+
+
+@app.command("history")
+def history(context: typer.Context) -> None:
+    """Show every run that was due, and what became of it."""
+    from digest import runs  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session(read_only=True) as session:
+        rows = runs.history(session)
+    data = [
+        {"period": r.period, "due_at": r.due_at, "state": r.state, "step": r.step, "why": r.detail.get("why", "")}
+        for r in rows
+    ]
+    columns = ["period", "due_at", "state", "step", "why"]
+    shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
+
+
+@app.command("skip")
+def skip(context: typer.Context, period: str) -> None:
+    """Leave a period out: its run will not happen by itself."""
+    from digest import schedule  # noqa: PLC0415
+
+    shell = shell_of(context)
+    schedule.skip(shell.works, period)
+    shell.out.emit({"period": period, "state": "skipped"}, lambda: shell.out.line(f"{period} is skipped."))

@@ -1,0 +1,138 @@
+"""`digest send` and `digest worker`: freeze what was approved, then keep every promise."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest.cli.issue import Number, build_of
+from digest.cli.shell import Shell, shell_of
+from digest.runtime.errors import EXIT_ATTENTION
+
+if TYPE_CHECKING:
+    from digest.bootstrap import Sending
+
+NEEDS_A_PERSON = ("deferred", "rejected", "uncertain", "expired")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command("send")(send)
+    app.command("worker")(worker)
+
+
+def send(
+    context: typer.Context,
+    number: Number = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who would get what; send nothing.")] = False,
+    to: Annotated[str, typer.Option(help="A test mail to this address: the same bytes, marked as a test.")] = "",
+    interests: Annotated[str, typer.Option(help="With --to: the edition for these interests, joined by ;")] = "*",
+    language: Annotated[str, typer.Option(help="With --to: the edition's language.")] = "",
+    relay: Annotated[
+        str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
+) -> None:
+    """Freeze the approved issue and deliver it, exactly one mail for each reader. Run it again to go on."""
+    from digest import bootstrap  # noqa: PLC0415
+
+    shell = shell_of(context)
+    if to:
+        reply = bootstrap.send_test(shell.works, number, to, interests=interests, language=language, relay=relay)
+        data = {"to": to, "outcome": reply.outcome.value, "reply": reply.text}
+        shell.out.emit(data, lambda: shell.out.line(f"Test mail: {reply.outcome.value} {reply.text}".rstrip()))
+        if reply.outcome.value != "accepted":
+            raise typer.Exit(EXIT_ATTENTION)
+        return
+    if dry_run:
+        _dry_run(shell, number)
+        return
+    sending = bootstrap.prepare_send(shell.works, number, relay=relay)
+    if sending.due:
+        shell.confirm(
+            f"Send issue {sending.number} to {sending.due} readers ({sending.excluded} excluded) by {sending.way}?",
+            yes=yes,
+        )
+    _run(shell, sending)
+
+
+def worker(
+    context: typer.Context,
+    number: Number = None,
+    relay: Annotated[
+        str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")
+    ] = "",
+) -> None:
+    """Deliver from the outbox until nothing is due or it is told to stop. Run as many as you like."""
+    from digest import bootstrap  # noqa: PLC0415
+
+    shell = shell_of(context)
+    _run(shell, bootstrap.prepare_worker(shell.works, number, relay=relay))
+
+
+def _dry_run(shell: Shell, number: int | None) -> None:
+    from digest import pipeline  # noqa: PLC0415
+
+    with shell.session(read_only=True) as session:
+        made = build_of(shell, session, number)
+        excluded = pipeline.exclusions(session, made.issue, shell.works.clock.now())
+    planned = sum(edition.readers for edition in made.editions)
+    data = {"issue": made.issue.number, "planned": planned, "states": {}, "excluded": excluded, "dry_run": True}
+
+    def show() -> None:
+        shell.out.line(f"Issue {made.issue.number} would go to {planned} readers in {len(made.editions)} editions.")
+        _show_excluded(shell, excluded)
+
+    shell.out.emit(data, show)
+
+
+def _show_excluded(shell: Shell, excluded: dict[str, int]) -> None:
+    if excluded:
+        shell.out.line("Excluded: " + ", ".join(f"{count} {reason}" for reason, count in sorted(excluded.items())))
+
+
+def _run(shell: Shell, sending: "Sending") -> None:
+    progress = Progress(shell, sending.due)
+    with progress:
+        data = sending.run(progress)
+    show_status(shell, data)
+    if any(data["states"].get(state) for state in NEEDS_A_PERSON):
+        raise typer.Exit(EXIT_ATTENTION)
+
+
+def show_status(shell: Shell, data: dict[str, Any]) -> None:
+    """Print how a delivery stands."""
+
+    def show() -> None:
+        shell.out.line(f"Issue {data['issue']}: {data['planned']} planned")
+        shell.out.table(["state", "deliveries"], [[k, v] for k, v in data["states"].items() if v])
+        _show_excluded(shell, data["excluded"])
+        if any(data["states"].get(state) for state in NEEDS_A_PERSON):
+            shell.out.line(
+                "\nSome need a person: digest outbox list --state uncertain (or rejected, deferred, expired)"
+            )
+
+    shell.out.emit(data, show)
+
+
+class Progress:
+    """A progress bar on stderr; none under --json or without a terminal."""
+
+    def __init__(self, shell: Shell, total: int) -> None:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+        from rich.progress import Progress as Bar  # noqa: PLC0415
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Bar(*columns, console=Console(stderr=True), disable=shell.out.as_json, transient=True)
+        self._task = self._bar.add_task("delivering", total=total)
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, settled: int) -> None:
+        """Tell that `settled` more deliveries have an outcome."""
+        self._bar.advance(self._task, settled)

@@ -1,0 +1,84 @@
+"""`digest suppress`: the never-send list."""
+
+from typing import Annotated
+
+import typer
+
+from digest.cli.shell import Shell, shell_of
+from digest.runtime.errors import NotFoundError
+
+app = typer.Typer(name="suppress", help="The never-send list.", no_args_is_help=True)
+Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
+
+
+def _key(shell: Shell, address: str) -> str:
+    from subscribers import suppression  # noqa: PLC0415
+    from subscribers.address import EmailAddress  # noqa: PLC0415
+
+    return suppression.key_of(EmailAddress.parse(address).key, shell.works.suppression_key)
+
+
+@app.command("add")
+def add(
+    context: typer.Context,
+    address: Address,
+    note: Annotated[str, typer.Option(help="Why, in your words; no personal data.")] = "command",
+) -> None:
+    """Never send to this address again."""
+    from subscribers import suppression  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session() as session:
+        new = suppression.add(
+            session,
+            _key(shell, address),
+            suppression.SuppressionReason.MANUAL,
+            shell.works.clock.now(),
+            source=note,
+        )
+    told = "is suppressed now" if new else "was suppressed already"
+    shell.out.emit({"address": address, "suppressed": True, "new": new}, lambda: shell.out.line(f"{address} {told}."))
+
+
+@app.command("remove")
+def remove(context: typer.Context, address: Address) -> None:
+    """Take an address off the list; what the person said themselves (unsubscribed, erased) stays."""
+    from subscribers import suppression  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session() as session:
+        gone = suppression.remove(session, _key(shell, address))
+    if not gone:
+        raise NotFoundError(f"{address} is not on the list")
+    shell.out.emit({"address": address, "suppressed": False}, lambda: shell.out.line(f"{address} is off the list."))
+
+
+@app.command("lookup")
+def lookup(context: typer.Context, address: Address) -> None:
+    """Say whether and why an address is on the list."""
+    from subscribers import suppression  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session(read_only=True) as session:
+        row = suppression.lookup(session, _key(shell, address))
+    data = {
+        "address": address,
+        "suppressed": row is not None,
+        "reason": row.reason if row else None,
+        "since": row.created_at if row else None,
+    }
+    told = f"suppressed since {row.created_at:%Y-%m-%d}: {row.reason}" if row else "not suppressed"
+    shell.out.emit(data, lambda: shell.out.line(f"{address}: {told}"))
+
+
+@app.command("list")
+def list_(context: typer.Context) -> None:
+    """List the entries; addresses are kept as keyed hashes only."""
+    from subscribers import suppression  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session(read_only=True) as session:
+        rows = suppression.listing(session)
+    data = [{"key": r.key, "reason": r.reason, "source": r.source, "since": r.created_at} for r in rows]
+    columns = ["key", "reason", "source", "since"]
+    shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))

@@ -1,0 +1,72 @@
+"""`digest init` and `digest demo`: a workspace of one's own, and the whole job on the sample."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest.cli.editions import edition_rows, show_editions
+from digest.cli.shell import shell_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command("init")(init)
+    app.command("demo")(demo)
+
+
+def init(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The new workspace's folder.")],
+    sample: Annotated[bool, typer.Option("--sample", help="With issue 21's articles and invented readers.")] = False,
+) -> None:
+    """Make a workspace: digest.toml, secrets, articles/, templates/ for overrides, digest.db."""
+    from digest.workspace import create  # noqa: PLC0415
+
+    shell = shell_of(context)
+    made = create(directory, sample=sample)
+
+    def tell() -> None:
+        shell.out.line(f"A workspace is in {directory}:")
+        for line in made.lines:
+            shell.out.line(f"  {line}")
+        shell.out.line(f"\nNext: cd {directory} && {made.next_command}")
+
+    shell.out.emit({"workspace": str(directory), "made": made.lines}, tell)
+
+
+def demo(
+    context: typer.Context,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the workspace here.")] = None,
+) -> None:
+    """Do the main job on the sample: import, assemble, approve and deliver issue 21 into a Maildir."""
+    from digest import demo as demonstration  # noqa: PLC0415
+
+    shell = shell_of(context)
+    shell.out.line("Publishing issue 21 of the sample into a Maildir ...\n")
+    done = demonstration.run(keep)
+    editions = edition_rows(done.made)
+    data = {
+        **done.status,
+        "editions": editions,
+        "second_send": {"sent": done.sent_again},
+        "workspace": str(done.directory),
+        "maildir": str(done.maildir),
+    }
+
+    def tell() -> None:
+        for line in done.lines:
+            shell.out.line(f"  {line}")
+        shell.out.line(
+            f"\nIssue {data['issue']}: {len(done.made.content.articles)} articles, {len(editions)} editions\n"
+        )
+        show_editions(shell, editions)
+        shell.out.line(f"\n{data['planned']} deliveries planned:")
+        shell.out.table(["outcome", "readers"], [[state, count] for state, count in data["states"].items() if count])
+        shell.out.line("\nExcluded, and why:")
+        shell.out.table(["reason", "readers"], sorted(data["excluded"].items()))
+        shell.out.line(f"\nSending once more sent {done.sent_again} mails: an issue reaches a reader once.")
+        shell.out.line(f"\nThe mails are in {done.maildir}, a Maildir that any mail client opens.")
+        shell.out.line(f"Next: digest --workspace {done.directory} preview {data['issue']}")
+
+    shell.out.emit(data, tell)

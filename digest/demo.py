@@ -1,0 +1,62 @@
+"""The main job on the sample, start to end, in a workspace of its own: import, assemble, approve, deliver, deliver again."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from digest import bootstrap, pipeline, workspace
+from digest.issues import store as issue_store
+from digest.issues.period import Period
+from digest.pipeline import Build
+from digest.runtime.db import session_scope
+from digest.schedule import issue_date
+
+NUMBER, PERIOD = 21, "2021-09"
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstrated:
+    """What the demo did: the workspace, the editions, how the deliveries stand, and how many a second send made."""
+
+    directory: Path
+    maildir: Path
+    lines: tuple[str, ...]
+    made: Build
+    status: dict[str, Any]
+    sent_again: int
+
+
+def run(keep: Path | None) -> Demonstrated:
+    """Do it all in `keep`, or in a temporary folder that is left for looking at."""
+    directory = keep or Path(tempfile.mkdtemp(prefix="digest-demo-"))
+    created = workspace.create(directory, sample=True)
+    works = bootstrap.build(directory)
+    made = _assemble_and_approve(works)
+    first = bootstrap.prepare_send(works, NUMBER).run(_silent)
+    again = bootstrap.prepare_send(works, NUMBER).run(_silent)
+    works.engine.dispose()
+    return Demonstrated(
+        directory=directory,
+        maildir=directory / works.settings.delivery.maildir,
+        lines=created.lines,
+        made=made,
+        status=first,
+        sent_again=again["states"]["accepted"] - first["states"]["accepted"],
+    )
+
+
+def _silent(_settled: int) -> None:
+    return
+
+
+def _assemble_and_approve(works: bootstrap.Works) -> Build:
+    now, period = works.clock.now(), Period.parse(PERIOD)
+    with session_scope(works.engine) as session:
+        day = issue_date(works.settings, period)
+        pipeline.assemble(works.press, session, period, number=NUMBER, issue_date=day, now=now)
+    with session_scope(works.engine) as session:
+        issue = issue_store.find(session, NUMBER, lock=True)
+        made = pipeline.build(works.press, session, issue, now)
+        pipeline.approve(works.press, session, issue, "The demo", now)
+    return made

@@ -1,0 +1,53 @@
+"""Public fakes at our own ports, for tests of digestpress and of what others build on it; held to the ports' contracts."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from digest.delivery.outcome import Outcome
+from digest.delivery.transport import Envelope, Reply
+
+
+class FrozenClock:
+    """A clock that moves only when told to, or when somebody sleeps on it."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._monotonic = 0.0
+
+    def now(self) -> datetime:
+        """Return the instant it was set to."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the seconds it was moved by in all."""
+        return self._monotonic
+
+    def sleep(self, seconds: float) -> None:
+        """Move on by `seconds` at once."""
+        self.move(seconds=seconds)
+
+    def move(self, *, seconds: float = 0, days: float = 0) -> None:
+        """Move on."""
+        step = timedelta(seconds=seconds, days=days)
+        self._now += step
+        self._monotonic += step.total_seconds()
+
+
+class ScriptedTransport:
+    """A transport that answers from a script and keeps what it was given; past the script it accepts."""
+
+    def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
+        self._outcomes = deque(outcomes)
+        self.sent: list[tuple[Envelope, bytes]] = []
+
+    def send(self, envelope: Envelope, message: Sequence[bytes]) -> Reply:
+        """Keep the message and answer with the next outcome."""
+        self.sent.append((envelope, b"".join(message)))
+        outcome = self._outcomes.popleft() if self._outcomes else Outcome.ACCEPTED
+        codes = {Outcome.ACCEPTED: (250, "2.0.0"), Outcome.DEFERRED: (451, "4.3.0"), Outcome.REJECTED: (550, "5.1.1")}
+        code, enhanced = codes.get(outcome, (None, None))
+        return Reply(outcome, code, enhanced, f"scripted: {outcome.value}", "scripted")
+
+    def close(self) -> None:
+        """Nothing is held."""

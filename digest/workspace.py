@@ -1,0 +1,132 @@
+"""Make a workspace: configuration, secrets, folders and an empty database; nothing that exists is overwritten."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from digest import bootstrap
+from digest.runtime.errors import EnvironmentFailedError, RefusedError
+from digest.runtime.settings import CONFIG_NAME, SECRETS_NAME
+
+STARTER_CONFIG = """\
+# The configuration of your digest. `digest config describe` lists every setting.
+[publication]
+name = "My digest"
+tagline = "What happened this month"
+sender_address = "digest@example.org"
+# Printed in every mail's footer; no relay off this machine is used before you fill it in.
+postal_address = "Your postal address"
+# Where readers reach `digest serve`; links in the mail point here.
+base_url = "http://127.0.0.1:8025"
+timezone = "UTC"
+language = "en"
+
+[[section]]
+slug = "news"
+title = { en = "News", ko = "소식" }
+
+[[interest]]
+slug = "mobility"
+title = { en = "Mobility", ko = "모빌리티" }
+
+[delivery]
+transport = "maildir"   # or "smtp", with a [[relay]] below
+allow_send = false      # a relay off this machine is refused until this is true
+
+[schedule]
+rule = "last day"
+time = "09:00"
+"""
+
+STARTER_ARTICLE = """\
+---
+title: Your first article
+summary: Articles are Markdown files; this one shows the form.
+section: news
+topics: []
+---
+
+Write here. **Only the title is required**; `topics: []` means that everyone gets it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What `init` made, a line each, and what to do next."""
+
+    lines: tuple[str, ...]
+    next_command: str
+
+
+def create(directory: Path, *, sample: bool) -> Made:
+    """Make a workspace in `directory`, which must not hold one already."""
+    if (directory / CONFIG_NAME).exists():
+        raise RefusedError(f"{directory} holds a workspace already", hint="Choose another folder.")
+    with _told_where(directory):
+        for folder in ("articles", "templates"):
+            (directory / folder).mkdir(parents=True, exist_ok=True)
+        if sample:
+            _copy_sample(directory)
+        else:
+            (directory / CONFIG_NAME).write_text(STARTER_CONFIG, encoding="utf-8")
+            (directory / "articles" / "first.md").write_text(STARTER_ARTICLE, encoding="utf-8")
+        _write_secrets(directory / SECRETS_NAME)
+    engine = bootstrap.open_engine(directory)
+    bootstrap.upgrade(engine)
+    engine.dispose()
+    return _imported_sample(directory) if sample else _empty()
+
+
+@contextmanager
+def _told_where(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"{directory} cannot be made into a workspace: {error.strerror}"
+        raise EnvironmentFailedError(message, hint="Check space and permissions.") from error
+
+
+def _copy_sample(directory: Path) -> None:
+    with as_file(files("digest") / "sample") as source:
+        shutil.copytree(source / "articles", directory / "articles", dirs_exist_ok=True)
+        for name in (CONFIG_NAME, "readers.csv"):
+            shutil.copyfile(source / name, directory / name)
+
+
+def _write_secrets(path: Path) -> None:
+    text = (
+        "# Made by `digest init`. Keep it secret and back it up: without it no link in an old mail works.\n"
+        "[secrets]\n"
+        f'link_keys = ["{secrets.token_urlsafe(32)}"]  # newest first; every key in the list verifies\n'
+        f'suppression_key = "{secrets.token_urlsafe(32)}"  # never change it: the never-send list depends on it\n'
+        f'message_key = "{secrets.token_urlsafe(32)}"\n'
+    )
+    # Created with its mode, not changed afterwards: nobody can read it in between.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _empty() -> Made:
+    lines = (CONFIG_NAME, f"{SECRETS_NAME} (mode 0600)", "articles/first.md", "templates/ for overrides", "digest.db")
+    return Made(lines, "digest articles import articles")
+
+
+def _imported_sample(directory: Path) -> Made:
+    works = bootstrap.build(directory)
+    articles = bootstrap.import_articles(works, [directory / "articles"])
+    readers = bootstrap.import_subscribers(works, directory / "readers.csv")
+    works.engine.dispose()
+    lines = (
+        CONFIG_NAME,
+        f"{SECRETS_NAME} (mode 0600)",
+        f"articles/: {len(articles.created)} articles, imported",
+        f"readers.csv: {readers.created} invented readers, imported",
+        "templates/ for overrides",
+        "digest.db",
+    )
+    return Made(lines, "digest issue assemble --period 2021-09 --number 21")

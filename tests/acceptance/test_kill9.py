@@ -1,0 +1,119 @@
+"""Killed at a random moment, again and again: every reader has exactly one mail, or is listed as uncertain with a reason."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, mails, wait_for_port
+
+READERS = 120
+KILLS = 3  # for each of two transports on two databases: twelve in CI
+
+
+def crowd(folder: Path) -> Path:
+    lines = ["email,name,interests,language,format,frequency,status,confirmed_at,consent_source"]
+    for number in range(READERS):
+        interests = ("*", "mobility", "safety", "")[number % 4]
+        lines.append(f"reader{number}@example.org,Reader {number},{interests},en,html,every,confirmed,2021-01-01,test")
+    path = folder / "crowd.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def kill_in_the_middle(world: World, arguments: list[str], counted: Callable[[], int], rng: random.Random) -> None:
+    """Start a send and kill -9 it once a random number of new mails has arrived, or it ends by itself."""
+    target = counted() + rng.randint(1, 25)
+    process = world.start(*arguments)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while process.poll() is None and counted() < target and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(rng.random() * 0.01)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def check(world: World, delivered: Counter[str]) -> None:
+    status = world.json("outbox", "status", "21")
+    assert sum(status["states"].values()) == status["planned"]
+    assert not {"pending", "started", "deferred"} & {state for state, count in status["states"].items() if count}
+    rows = world.json("outbox", "list", "21")
+    assert len(rows) == status["planned"] >= READERS
+    uncertain = {row["address"] for row in rows if row["state"] == "uncertain"}
+    assert all(row["reason"] for row in rows if row["state"] == "uncertain")
+    assert max(delivered.values()) == 1, [address for address, count in delivered.items() if count > 1]
+    for row in rows:
+        assert delivered[row["address"]] == 1 or row["address"] in uncertain, row
+
+
+def rounds(request: pytest.FixtureRequest) -> int:
+    return 40 if request.config.getoption("--slow") else KILLS
+
+
+def prepared(sample: World) -> World:
+    sample.digest("subscribers", "import", str(crowd(sample.folder)))
+    sample.approve_issue_21()
+    return sample
+
+
+def test_killed_while_writing_a_maildir_nobody_gets_two_and_nobody_is_left_in_doubt(
+    sample: World, request: pytest.FixtureRequest
+) -> None:
+    world, rng = prepared(sample), random.Random(21)
+    outbox = world.folder / "outbox" / "new"
+
+    def counted() -> int:
+        return len(os.listdir(outbox)) if outbox.exists() else 0
+
+    for _ in range(rounds(request)):
+        kill_in_the_middle(world, ["send", "21", "--yes"], counted, rng)
+    world.digest("send", "21", "--yes")
+    delivered = Counter(message["To"].addresses[0].addr_spec for message in mails(world.folder / "outbox"))
+    check(world, delivered)
+    # the file's name is the delivery's id: a Maildir is its own evidence, so nothing stays in doubt
+    assert world.json("outbox", "status", "21")["states"]["uncertain"] == 0
+
+
+def test_killed_while_speaking_smtp_nobody_gets_two(sample: World, request: pytest.FixtureRequest) -> None:
+    world, rng, port = prepared(sample), random.Random(22), free_port()
+    kept = world.folder / "kept"
+    with world.running("sink", "--port", str(port), "--maildir", str(kept), port=port):
+
+        def counted() -> int:
+            return len(os.listdir(kept / "new")) if (kept / "new").exists() else 0
+
+        arguments = ["send", "21", "--yes", "--relay", f"smtp://127.0.0.1:{port}"]
+        for _ in range(rounds(request)):
+            kill_in_the_middle(world, arguments, counted, rng)
+        left_in_doubt = world.start(*arguments)
+        left_in_doubt.communicate(timeout=WAIT_SECONDS * 2)
+        assert left_in_doubt.returncode in {0, 1}  # 1: some are uncertain and need a person
+    check(world, Counter(message["To"].addresses[0].addr_spec for message in mails(kept)))
+
+
+def test_the_sink_being_killed_loses_nobody(sample: World) -> None:
+    world, port = prepared(sample), free_port()
+    kept = world.folder / "kept"
+    relay = f"smtp://127.0.0.1:{port}"
+    sink = world.start("sink", "--port", str(port), "--maildir", str(kept))
+    wait_for_port(port, sink)
+    sending = world.start("send", "21", "--yes", "--relay", relay)
+    while sending.poll() is None and (not (kept / "new").exists() or len(os.listdir(kept / "new")) < 10):
+        time.sleep(0.001)
+    os.killpg(sink.pid, signal.SIGKILL)
+    sink.communicate()
+    sending.communicate(timeout=WAIT_SECONDS * 2)
+    assert sending.returncode in {1, 4}
+    status = world.json("outbox", "status", "21")
+    assert sum(status["states"].values()) == status["planned"]
+    world.now = "2021-10-01T08:00:00+09:00"  # what was deferred is due again by then
+    with world.running("sink", "--port", str(port), "--maildir", str(kept), port=port):
+        again = world.start("send", "21", "--yes", "--relay", relay)
+        again.communicate(timeout=WAIT_SECONDS * 2)
+    check(world, Counter(message["To"].addresses[0].addr_spec for message in mails(kept)))

@@ -1,0 +1,143 @@
+"""Every mail of the sample issue: well-formed, complete, personal, and the same bytes on a second build."""
+
+import re
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import World, html_of, links_in, mails, text_of
+
+HTML_BUDGET = 100_000
+
+
+@pytest.fixture
+def sent(sample: World) -> World:
+    sample.approve_issue_21()
+    sample.digest("send", "21", "--yes")
+    return sample
+
+
+def edition_of(world: World) -> dict[str, list[str]]:
+    """Address -> the titles of the articles that the matrix promises to them."""
+    titles = {a["slug"]: a["title"] for a in world.json("articles", "list")}
+    matrix = world.json("editions", "21")["editions"]
+    promised = {}
+    for entry in world.json("outbox", "list", "21"):
+        reader = world.json("subscribers", "show", entry["address"])
+        key = (reader["language"], reader["interests"])
+        edition = next(e for e in matrix if e["language"] == key[0] and key[1] in e["interests"])
+        promised[entry["address"]] = [titles[slug] for slug in edition["articles"]]
+    return promised
+
+
+def raw_mails(world: World) -> list[bytes]:
+    return [path.read_bytes() for path in (world.folder / "outbox").rglob("*") if path.is_file()]
+
+
+def test_every_mail_keeps_the_standards_and_names_exactly_its_readers_articles(sent: World) -> None:
+    delivered = mails(sent.folder / "outbox")
+    promised = edition_of(sent)
+    assert len(delivered) == len(promised) > 20
+    all_titles = {title for titles in promised.values() for title in titles}
+    for message in delivered:
+        check_parts(message, promised[address_of(message)], all_titles)
+    for raw in raw_mails(sent):
+        check_bytes(raw)
+
+
+def address_of(message: EmailMessage) -> str:
+    return message["To"].addresses[0].addr_spec
+
+
+def check_parts(message: EmailMessage, titles: list[str], all_titles: set[str]) -> None:
+    for part in message.walk():
+        assert part.defects == []
+    for header in message.values():
+        assert getattr(header, "defects", ()) == ()
+    html, text = html_of(message), text_of(message)
+    for content in (html, text):
+        flat = " ".join(re.sub(r"<[^>]+>", " ", content).split())
+        for leftover in ("@@R_", "{{", "}}", "{%", r"\u{"):
+            assert leftover not in flat
+    assert len(html.encode()) < HTML_BUDGET
+    for content in filter(None, (article_headings(html), text)):
+        flat = plain(content)
+        places = [flat.find(plain(title)) for title in titles]
+        assert -1 not in places, [t for t, p in zip(titles, places, strict=True) if p < 0]
+
+
+def plain(text: str) -> str:
+    import html as html_module
+
+    return " ".join(html_module.unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+def article_headings(html: str) -> str:
+    return " ".join(re.findall(r"<h3[^>]*>(.*?)</h3>", html, re.DOTALL))
+
+
+def check_bytes(raw: bytes) -> None:
+    head = raw.split(b"\r\n\r\n", 1)[0] if b"\r\n\r\n" in raw else raw.split(b"\n\n", 1)[0]
+    lines = head.replace(b"\r\n", b"\n").split(b"\n")
+    unsubscribe = [line for line in lines if line.lower().startswith(b"list-unsubscribe:")]
+    assert len(unsubscribe) == 1
+    assert re.fullmatch(rb"List-Unsubscribe: <https?://[^<> ]+>(, <mailto:[^<> ]+>)?", unsubscribe[0])
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
+    assert max(len(line) for line in raw.replace(b"\r\n", b"\n").split(b"\n")) <= 998
+    assert all(byte < 128 for byte in raw)
+
+
+def test_headings_stand_in_the_matrixs_order(sent: World) -> None:
+    promised = edition_of(sent)
+    checked = 0
+    for message in mails(sent.folder / "outbox"):
+        html = html_of(message)
+        if html:
+            headings = [plain(h) for h in re.findall(r"<h3[^>]*>(.*?)</h3>", html, re.DOTALL)]
+            wanted = [plain(title) for title in promised[address_of(message)]]
+            assert [h for h in headings if h in wanted] == wanted
+            text = plain(text_of(message))
+            assert sorted(wanted, key=lambda title: text.rfind(title)) == wanted
+            checked += 1
+    assert checked > 15
+
+
+def test_a_second_send_sends_nothing(sent: World) -> None:
+    before = sorted(raw_mails(sent))
+    again = sent.json("send", "21", "--yes")
+    assert again["states"]["accepted"] == again["planned"] == len(before)
+    assert sorted(raw_mails(sent)) == before
+
+
+def test_a_second_build_gives_the_same_bytes(sample: World, tmp_path: Path) -> None:
+    sample.digest("issue", "assemble", "--period", "2021-09", "--number", "21")
+    first = sample.json("issue", "show", "21")["hash"]
+    matrices = [sample.json("editions", "21") for _ in range(2)]
+    assert matrices[0] == matrices[1]
+    assert sample.json("issue", "show", "21")["hash"] == first
+
+
+def test_personal_links_are_personal_and_hold_no_personal_data(sent: World) -> None:
+    seen: set[str] = set()
+    for message in mails(sent.folder / "outbox"):
+        url = message["List-Unsubscribe"].strip("<>")
+        assert url not in seen
+        seen.add(url)
+        personal = [link for link in links_in(text_of(message)) if "/preferences/" in link or "/unsubscribe/" in link]
+        assert len(personal) >= 2
+        for link in personal:
+            assert "@" not in link
+            assert address_of(message).split("@")[0].lower() not in link.lower()
+
+
+def test_an_edit_after_the_approval_voids_it(sample: World) -> None:
+    sample.approve_issue_21()
+    sample.digest("issue", "edit", "21", "--subject", "Something else")
+    sample.digest("send", "21", "--yes", expect=3)
+    article = next((sample.folder / "articles").glob("*.md"))
+    sample.digest("issue", "approve", "21", "--by", "Ada")
+    article.write_text(article.read_text().replace("2021", "2031", 1))
+    sample.digest("articles", "import", "articles", expect=0)
+    sample.digest("send", "21", "--yes", expect=3)
+    assert sample.json("outbox", "status", "21")["planned"] == 0

@@ -1,0 +1,89 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.editions.segment import EmptyRule, Item, Reading, Rules, segment
+from subscribers.interests import Catalogue
+
+CATALOGUE = Catalogue(["mobility", "safety", "certification"], {"mobility": ["transport"]})
+RULES = Rules(EmptyRule.SKIP, omit_untranslated=False, languages=("en", "ko"))
+
+
+def item(slug: str, *topics: str, ko: str = "", section: str = "news") -> Item:
+    slugs = {"en": slug} | ({"ko": ko} if ko else {})
+    return Item(slug, section, frozenset(topics), "en", slugs)
+
+
+ITEMS = [item("lead", ko="lead-ko"), item("bus", "mobility"), item("fire", "safety"), item("its", "mobility", "safety")]
+
+
+def shown(segmentation, language: str, interests: str) -> list[str]:
+    selection = segmentation.selections[Reading(language, interests)]
+    return [] if selection is None else [slug for slug, _ in selection.shown]
+
+
+def test_a_reader_gets_what_is_for_everyone_and_the_union_of_their_interests_once() -> None:
+    result = segment(
+        ITEMS, [Reading("en", "mobility;safety"), Reading("en", "mobility"), Reading("en", "")], CATALOGUE, RULES
+    )
+    assert shown(result, "en", "mobility;safety") == ["lead", "bus", "fire", "its"]
+    assert shown(result, "en", "mobility") == ["lead", "bus", "its"]
+    assert shown(result, "en", "") == ["lead"]
+
+
+def test_equal_results_are_one_edition() -> None:
+    readings = [Reading("en", "*"), Reading("en", "mobility;safety"), Reading("en", "certification"), Reading("en", "")]
+    assert len(segment(ITEMS, readings, CATALOGUE, RULES).distinct) == 2
+
+
+def test_a_renamed_interest_keeps_its_readers() -> None:
+    assert shown(segment(ITEMS, [Reading("en", "transport")], CATALOGUE, RULES), "en", "transport") == [
+        "lead",
+        "bus",
+        "its",
+    ]
+
+
+def test_a_missing_translation_shows_the_original_or_is_omitted() -> None:
+    reading = Reading("ko", "mobility")
+    assert shown(segment(ITEMS, [reading], CATALOGUE, RULES), "ko", "mobility") == ["lead-ko", "bus", "its"]
+    omit = Rules(EmptyRule.SKIP, omit_untranslated=True, languages=("en", "ko"))
+    assert shown(segment(ITEMS, [reading], CATALOGUE, omit), "ko", "mobility") == ["lead-ko"]
+
+
+def test_a_language_that_is_not_published_gets_the_publications_own() -> None:
+    result = segment(ITEMS, [Reading("fr", ""), Reading("ko-KR", "")], CATALOGUE, RULES)
+    assert shown(result, "fr", "") == ["lead"]
+    assert shown(result, "ko-KR", "") == ["lead-ko"]
+
+
+def test_the_rule_for_empty_editions() -> None:
+    only_mobility, reading = [item("bus", "mobility")], Reading("en", "safety")
+    for rule, expected, unanswered in ((EmptyRule.SKIP, [], 0), (EmptyRule.FULL, ["bus"], 0), (EmptyRule.ASK, [], 1)):
+        result = segment(only_mobility, [reading], CATALOGUE, Rules(rule, omit_untranslated=False, languages=("en",)))
+        assert shown(result, "en", "safety") == expected
+        assert len(result.unanswered) == unanswered
+
+
+SLUGS = st.sampled_from(["mobility", "safety", "certification"])
+
+
+@given(st.lists(st.frozensets(SLUGS), max_size=8), st.frozensets(SLUGS))
+def test_an_article_is_shown_or_named_as_left_out_and_never_both(
+    topics: list[frozenset[str]], interests: frozenset[str]
+) -> None:
+    items = [
+        Item(f"a{place}", "news", of, "en", {"en": f"a{place}"}) for place, of in enumerate([frozenset(), *topics])
+    ]
+    reading = Reading("en", CATALOGUE.canonical(interests))
+    selection = segment(items, [reading], CATALOGUE, RULES).selections[reading]
+    assert selection is not None
+    assert [slug for slug, _ in selection.shown] == [i.group for i in items if not i.topics or i.topics & interests]
+    assert {slug for slug, _ in selection.shown} | set(selection.left_out) == {i.group for i in items}
+    assert not {slug for slug, _ in selection.shown} & set(selection.left_out)
+
+
+@given(st.frozensets(SLUGS), st.frozensets(SLUGS))
+def test_following_more_never_shows_less(some: frozenset[str], more: frozenset[str]) -> None:
+    few, many = Reading("en", CATALOGUE.canonical(some)), Reading("en", CATALOGUE.canonical(some | more))
+    result = segment(ITEMS, [few, many], CATALOGUE, RULES)
+    assert set(shown(result, "en", few.interests)) <= set(shown(result, "en", many.interests))

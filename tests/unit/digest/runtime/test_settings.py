@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
+from digest.runtime.settings import find_workspace, load_settings, pick
+
+GOOD = '[publication]\nname = "P"\nsender_address = "p@example.org"\n'
+SECRETS = '[secrets]\nlink_keys = ["k"]\nsuppression_key = "s"\nmessage_key = "m"\n'
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "digest.toml").write_text(GOOD)
+    (tmp_path / "secrets.toml").write_text(SECRETS)
+    return tmp_path
+
+
+def test_a_minimal_file_is_enough(workspace: Path) -> None:
+    settings = load_settings(workspace)
+    assert settings.database_url == f"sqlite:///{workspace}/digest.db"
+    assert settings.publication.sender_domain == "example.org"
+
+
+def test_the_workspace_is_found_from_a_folder_below(workspace: Path) -> None:
+    (workspace / "articles" / "2021").mkdir(parents=True)
+    assert find_workspace(workspace / "articles" / "2021") == workspace
+    with pytest.raises(WorkspaceNotFoundError):
+        find_workspace(Path("/"))
+
+
+def test_the_environment_wins_over_the_file(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_DATABASE__URL", "sqlite:///other.db")
+    assert load_settings(workspace).database_url == "sqlite:///other.db"
+
+
+def test_env_file_wins_over_the_toml_and_loses_to_the_environment(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / ".env").write_text("DIGEST_DATABASE__URL=sqlite:///env-file.db\n")
+    assert load_settings(workspace).database_url == "sqlite:///env-file.db"
+    monkeypatch.setenv("DIGEST_DATABASE__URL", "sqlite:///env.db")
+    assert load_settings(workspace).database_url == "sqlite:///env.db"
+
+
+def test_secrets_come_from_files_too(workspace: Path) -> None:
+    (workspace / "secrets.toml").unlink()
+    environment = {}
+    for name, text in (("LINK_KEYS", "new\nold\n"), ("SUPPRESSION_KEY", "s\n"), ("MESSAGE_KEY", "m\n")):
+        (workspace / name).write_text(text)
+        environment[f"DIGEST_SECRETS__{name}_FILE"] = str(workspace / name)
+    keys = load_settings(workspace, environment).secrets.link_keys
+    assert [key.get_secret_value() for key in keys] == ["new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (GOOD + 'nmae = "x"\n', "publication.nmae: unknown key; did you mean 'name'?"),
+        (GOOD + 'timezone = "Mars/Olympus"\n', "no time zone is named 'Mars/Olympus'"),
+        (GOOD + 'language = "klingon"\n', "not a language code"),
+        (GOOD + 'base_url = "ftp://x"\n', "https://"),
+        ('[publication]\nname = "P"\nsender_address = "nobody"\n', "publication.sender_address"),
+        (GOOD + '[[section]]\nslug="a"\ntitle="A"\n[[section]]\nslug="a"\ntitle="B"\n', "'a' stands twice"),
+        ("[publication\n", "not valid TOML"),
+        ("\x00", "not valid TOML"),
+        ("", "publication: Field required"),
+    ],
+)
+def test_every_mistake_is_named(workspace: Path, text: str, told: str) -> None:
+    (workspace / "digest.toml").write_text(text)
+    with pytest.raises(ConfigError, match=".") as caught:
+        load_settings(workspace)
+    assert told in caught.value.message
+
+
+def test_a_file_that_is_not_utf8_is_named(workspace: Path) -> None:
+    (workspace / "digest.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"digest\.toml"):
+        load_settings(workspace)
+
+
+def test_texts_fall_back_to_the_base_language_then_to_all_then_to_any() -> None:
+    assert pick({"en": "A", "ko": "가"}, "ko-KR") == "가"
+    assert pick({"*": "A"}, "fr") == "A"
+    assert pick({"ko": "가"}, "fr") == "가"
+    assert pick({}, "fr") == ""
