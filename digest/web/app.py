@@ -1,0 +1,69 @@
+"""The two apps: what readers see, and the editors' desk."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from digest.articles.importing import ImportReport
+from digest.pipeline import Press
+from digest.runtime.clock import Clock
+from digest.runtime.errors import DigestError
+from digest.web import archive, errors, health, media, preview, start
+from digest.web.desk import Desk
+from digest.web.headers import Headers, page_headers, preview_headers
+from digest.web.loopback import LoopbackOnly
+from subscribers.links import LinkSigner
+
+
+def public_app(press: Press, *, pages_router: APIRouter, signer: LinkSigner, clock: Clock) -> FastAPI:
+    """Return the readers' app: subscriptions (`pages_router`), archive, pictures, health. GET changes nothing."""
+    app = _bare_app()
+    app.include_router(pages_router)
+    app.include_router(health.build_router(press.engine))
+    app.include_router(media.build_router(press.engine))
+    app.include_router(archive.build_router(press, signer, clock))
+    app.include_router(start.build_router(press))
+    app.add_middleware(Headers, headers=page_headers(press.settings.publication.base_url))
+    errors.install(app, press)
+    return app
+
+
+def preview_app(
+    press: Press,
+    number: int | None,
+    clock: Clock,
+    *,
+    reimport: Callable[[], ImportReport] | None = None,
+    reload: Callable[[], Press] | None = None,
+) -> FastAPI:
+    """Return the editors' desk for issue `number` (None: the unfinished one, else the newest), for loopback only.
+
+    `reimport` imports the workspace's articles and is called for the first page and after each change below articles/;
+    `reload` reads the configuration again after a change of digest.toml or templates/. Nothing else is changed.
+    """
+    app = _bare_app()
+    desk = Desk(press, number, clock, reimport, reload)
+    app.include_router(media.build_router(press.engine))
+    app.include_router(preview.build_router(desk, clock))
+    app.add_middleware(Headers, headers=preview_headers())
+    app.add_middleware(LoopbackOnly)
+    _explain_on(app, desk)
+    return app
+
+
+def _bare_app() -> FastAPI:
+    # Neither app is an interface for programs, so there is nothing to describe to anybody.
+    return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+
+def _explain_on(app: FastAPI, desk: Desk) -> None:
+    """Answer errors with a page of the desk, which renews itself when the file is mended."""
+
+    def explain(request: Request, error: Exception) -> Response:
+        return preview.explain(desk, request.url.path, error)
+
+    for kind in (DigestError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, explain)

@@ -1,0 +1,69 @@
+"""What editors change in a workspace: seen by comparing when a page is asked for, and told to open pages at once."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from watchfiles import Change, DefaultFilter, awatch
+
+from digest.runtime.settings import CONFIG_NAME
+
+ARTICLES = "articles"
+TEMPLATES = "templates"
+QUIET_MILLISECONDS = 200
+
+Stamp = frozenset[tuple[str, int, int]]
+
+
+def stamp(*places: Path) -> Stamp:
+    """Return path, time and size of every file under `places`; what does not exist counts as empty."""
+    return frozenset(_stat(file) for place in places for file in _files(place))
+
+
+def _files(place: Path) -> Iterator[Path]:
+    if place.is_dir():
+        yield from (path for path in place.rglob("*") if path.is_file())
+    elif place.is_file():
+        yield place
+
+
+def _stat(file: Path) -> tuple[str, int, int]:
+    try:
+        status = file.stat()
+    except FileNotFoundError:  # an editor that saves by renaming; the next look sees the new file
+        return str(file), 0, 0
+    return str(file), status.st_mtime_ns, status.st_size
+
+
+class WorkspaceFilter(DefaultFilter):
+    """Of a whole workspace only what an issue is made from: the outbox and the database change all the time."""
+
+    def __init__(self, workspace: Path) -> None:
+        super().__init__()
+        self.workspace = workspace.resolve()
+
+    def __call__(self, change: Change, path: str) -> bool:
+        """Return whether the change of this file concerns the preview."""
+        try:
+            first = Path(path).relative_to(self.workspace).parts[:1]
+        except ValueError:
+            return False
+        return first in {(ARTICLES,), (TEMPLATES,), (CONFIG_NAME,)} and super().__call__(change, path)
+
+
+async def events(workspace: Path) -> AsyncIterator[bytes]:
+    """Yield Server-Sent Events: `changed` whenever something that an issue is made from has changed.
+
+    A comment opens the stream, so that the browser knows at once that it is connected; empty waits send comments too,
+    which is how a closed page is noticed.
+    """
+    yield b": watching\n\n"
+    only = WorkspaceFilter(workspace)
+    watching = awatch(
+        only.workspace,
+        watch_filter=only,
+        debounce=QUIET_MILLISECONDS,
+        rust_timeout=1000,
+        yield_on_timeout=True,
+    )
+    async for changes in watching:
+        yield b"event: changed\ndata: files\n\n" if changes else b": still here\n\n"

@@ -1,0 +1,115 @@
+"""What an editor chose to look at, as the query of an address: shareable, and kept when the page is reloaded. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from digest.editions.segment import Reading
+from subscribers.interests import SEPARATOR
+
+View = Literal["html", "text", "source"]
+Width = Literal["both", "640", "375"]
+SchemeChoice = Literal["both", "light", "dark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to show an edition."""
+
+    view: View = "html"
+    width: Width = "both"
+    scheme: SchemeChoice = "both"
+
+    @property
+    def query(self) -> str:
+        """The options as part of an address."""
+        return urlencode({"view": self.view, "width": self.width, "scheme": self.scheme})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which edition: by what a reader asked for, so that it stays the same when its articles change."""
+
+    language: str
+    interests: str
+    whole: bool = False
+    reader: str = ""
+
+    @property
+    def reading(self) -> Reading:
+        """The choice as the pipeline knows it."""
+        return Reading(self.language, self.interests)
+
+    @property
+    def query(self) -> str:
+        """The choice as part of an address."""
+        pairs = [("language", self.language)]
+        pairs += [("interests", slug) for slug in self.interests.split(SEPARATOR) if slug]
+        pairs += [("whole", "1")] if self.whole else []
+        pairs += [("reader", self.reader)] if self.reader else []
+        return urlencode(pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A row of alternatives above the frames."""
+
+    name: str
+    items: list[dict[str, Any]]
+
+
+_NAMES = {
+    "html": "HTML", "text": "Plain text", "source": "Source", "both": "both", "640": "640 px", "375": "375 px",
+    "light": "light", "dark": "dark",
+}  # fmt: skip
+
+
+def tools(choice: Choice, options: Options) -> list[Tool]:
+    """Return the rows of alternatives, each item with its address; width and scheme matter only to HTML."""
+    rows = [_tool("Show", "view", ("html", "text", "source"), choice, options)]
+    if options.view == "html":
+        rows.append(_tool("Width", "width", ("both", "640", "375"), choice, options))
+        rows.append(_tool("Scheme", "scheme", ("both", "light", "dark"), choice, options))
+    return rows
+
+
+def _tool(name: str, key: str, values: tuple[str, ...], choice: Choice, options: Options) -> Tool:
+    changes: Any = [{key: value} for value in values]
+    return Tool(
+        name,
+        [
+            {
+                "name": _NAMES[value],
+                "query": f"{choice.query}&{replace(options, **change).query}",
+                "current": getattr(options, key) == value,
+            }
+            for value, change in zip(values, changes, strict=True)
+        ],
+    )
+
+
+def frame_rows(choice: Choice, options: Options, heading: str) -> list[dict[str, Any]]:
+    """Return the frames to show: a row for each colour scheme, in it one for each width."""
+    if options.view != "html":
+        name = _NAMES[options.view]
+        query = f"{choice.query}&view={options.view}"
+        frame = {"caption": name, "kind": "wide", "width": 1000, "title": f"{heading}, {name}", "query": query}
+        return [{"name": "", "frames": [frame]}]
+    widths = ("640", "375") if options.width == "both" else (options.width,)
+    schemes = ("light", "dark") if options.scheme == "both" else (options.scheme,)
+    return [
+        {
+            "name": scheme.capitalize(),
+            "frames": [
+                {
+                    "caption": f"{width} px",
+                    "kind": scheme,
+                    "width": int(width),
+                    "title": f"{heading}, {scheme}, {width} pixels wide",
+                    "query": f"{choice.query}&view=html&scheme={scheme}",
+                }
+                for width in widths
+            ],
+        }
+        for scheme in schemes
+    ]

@@ -1,0 +1,168 @@
+"""What the preview shows, taken afresh for every page: changed files are imported, the issue is built as of now."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import Lock
+
+from sqlmodel import Session
+
+from digest.approval import issue_hash, manifest
+from digest.articles.importing import ImportReport
+from digest.editions.segment import Reading, segment, select_articles
+from digest.issues import store as issue_store
+from digest.issues.models import Issue
+from digest.pipeline import (
+    Build,
+    BuiltEdition,
+    Press,
+    build,
+    items_for_segment,
+    readings_of,
+    render_selection,
+)
+from digest.runtime.clock import Clock
+from digest.runtime.db import session_scope
+from digest.runtime.errors import DigestError
+from digest.runtime.settings import CONFIG_NAME
+from digest.web.changes import ARTICLES, TEMPLATES, Stamp, stamp
+from subscribers.interests import ALL_TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something in the workspace that an editor must mend: where it is, what is wrong, and what to do."""
+
+    place: str
+    message: str
+    hint: str = ""
+    diff: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The issue at one moment, with what the last import had to say."""
+
+    press: Press
+    made: Build
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def issue(self) -> Issue:
+        """The issue that is looked at."""
+        return self.made.issue
+
+    def edition_for(self, reading: Reading) -> BuiltEdition | None:
+        """Return the edition of a reader who asked for this, whether or not there is one; None where none is sent."""
+        press, made = self.press, self.made
+        items = items_for_segment(made.content)
+        selection = segment(items, [reading], press.catalogue, press.rules).selections[reading]
+        if selection is None:
+            return None
+        for edition in made.editions:
+            if edition.selection == selection:
+                return edition
+        context, rendered = render_selection(press, made.content, selection)
+        return BuiltEdition(selection, context, rendered, (), 0)
+
+    def whole(self, language: str) -> BuiltEdition:
+        """Return the issue as its archive page will show it."""
+        press, made = self.press, self.made
+        reading = Reading(language, ALL_TEXT)
+        selection = select_articles(items_for_segment(made.content), reading, press.catalogue, press.rules)
+        context, rendered = render_selection(press, made.content, selection, archive=True)
+        return BuiltEdition(selection, context, rendered, (), 0)
+
+
+class Desk:
+    """Keeps up with the workspace. One request at a time; the others wait for the same answer."""
+
+    def __init__(
+        self,
+        press: Press,
+        number: int | None,
+        clock: Clock,
+        reimport: Callable[[], ImportReport] | None = None,
+        reload: Callable[[], Press] | None = None,
+    ) -> None:
+        self.press = press
+        self._number = number
+        self._clock = clock
+        self._reimport = reimport
+        self._reload = reload
+        self._lock = Lock()
+        self._configured = self._configuration()
+        self._imported: Stamp | None = None  # so that what was written before the start is imported too
+        self._of_configuration: tuple[Trouble, ...] = ()
+        self._of_articles: tuple[Trouble, ...] = ()
+        self._made: tuple[str, Build] | None = None
+
+    def look(self) -> Look:
+        """Return the issue as it is now. Raises NotFoundError without an issue, ContentError for a broken template."""
+        with self._lock:
+            self._follow_configuration()
+            self._follow_articles()
+            with session_scope(self.press.engine, read_only=True) as session:
+                made = self._build(session)
+            return Look(self.press, made, self._of_configuration + self._of_articles)
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        """Return what the last look found, for the page that has nothing else to show."""
+        return self._of_configuration + self._of_articles
+
+    def _build(self, session: Session) -> Build:
+        """Build the issue, unless nothing changed: a page with four frames asks five times for the same."""
+        now = self._clock.now()
+        issue = issue_store.find(session, self._number)
+        readers = readings_of(session, issue.number, now)
+        parts = manifest(session, issue, self.press.settings, self.press.templates)
+        counted = [(reading.language, reading.interests, count) for reading, count in readers.items()]
+        key = hashlib.sha256(json.dumps([issue.number, issue_hash(parts), counted]).encode()).hexdigest()
+        if self._made is None or self._made[0] != key:
+            self._made = key, build(self.press, session, issue, now)
+        return replace(self._made[1], issue=issue)
+
+    def _configuration(self) -> Stamp:
+        workspace = self.press.settings.workspace
+        return stamp(workspace / CONFIG_NAME, workspace / TEMPLATES)
+
+    def _follow_configuration(self) -> None:
+        seen = self._configuration()
+        if self._reload is None or seen == self._configured:
+            return
+        self._configured = seen
+        try:
+            # The connections stay; only what the files say is read again.
+            self.press = replace(self._reload(), engine=self.press.engine)
+            self._of_configuration = ()
+        except DigestError as error:
+            self._of_configuration = (_trouble(CONFIG_NAME, error, "The last good configuration stays in use."),)
+
+    def _follow_articles(self) -> None:
+        seen = stamp(self.press.settings.workspace / ARTICLES)
+        if self._reimport is None or seen == self._imported:
+            return
+        self._imported = seen
+        try:
+            self._of_articles = tuple(_troubles(self._reimport()))
+        except DigestError as error:
+            self._of_articles = (_trouble(ARTICLES, error),)
+
+
+def _troubles(report: ImportReport) -> list[Trouble]:
+    found = [
+        Trouble(
+            problem.path if problem.line is None else f"{problem.path}:{problem.line}", problem.message, problem.hint
+        )
+        for problem in report.problems
+    ]
+    for conflict in report.conflicts:
+        message = f"{conflict.slug} changed both here and in the database; the database's text is shown"
+        hint = "Take over what you want to keep, or import with --overwrite."
+        found.append(Trouble(conflict.path, message, hint, conflict.diff))
+    return found
+
+
+def _trouble(place: str, error: DigestError, more: str = "") -> Trouble:
+    return Trouble(place, error.message, " ".join(part for part in (error.hint, more) if part))

@@ -1,0 +1,52 @@
+"""Errors as pages that help: what happened in the reader's language, and where to go from here."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+
+from digest.pipeline import Press
+from digest.runtime.errors import EnvironmentFailedError
+from digest.web.headers import page_headers
+from digest.web.languages import choose
+from digest.web.pages import Page
+
+RETRY_SECONDS = "60"
+
+
+def install(app: FastAPI, press: Press) -> None:
+    """Answer every error of `app` with a page; details of our own faults stay in the log."""
+
+    def page(request: Request, status: int) -> Response:
+        asked, accept = request.query_params.get("lang", ""), request.headers.get("accept-language", "")
+        language = choose(asked, accept, press.settings.languages)
+        # Not the request's path: it may carry a token, and the page would offer it as a link.
+        return HTMLResponse(Page(press, language, "/archive").render("problem", status=status), status_code=status)
+
+    def refused(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
+        response = page(request, status)
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
+
+    def unavailable(request: Request, error: Exception) -> Response:
+        del error
+        response = page(request, HTTPStatus.SERVICE_UNAVAILABLE)
+        response.headers["Retry-After"] = RETRY_SECONDS
+        return response
+
+    def broken(request: Request, error: Exception) -> Response:
+        del error
+        response = page(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+        # This handler runs outside of every middleware, so the headers are not added for it.
+        response.headers.update(page_headers(press.settings.publication.base_url))
+        return response
+
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(RequestValidationError, refused)
+    app.add_exception_handler(DBAPIError, unavailable)
+    app.add_exception_handler(EnvironmentFailedError, unavailable)
+    app.add_exception_handler(Exception, broken)

@@ -1,0 +1,42 @@
+"""Pictures by the hash of their bytes: one address for every reader, kept for ever."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Header, HTTPException
+from sqlalchemy import Engine
+from starlette.responses import Response
+
+from digest.articles.models import Media
+from digest.runtime.db import session_scope
+
+METHODS = ["GET", "HEAD"]
+HASH = re.compile(r"[0-9a-f]{64}")
+TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif"}
+# The bytes behind a hash cannot change (RFC 8246). Web mail shows them inside pages of other origins.
+_HEADERS = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+
+
+def build_router(engine: Engine) -> APIRouter:
+    """Return the route `/media/HASH.ext`; anything that is not stored under exactly that name is a 404."""
+    router = APIRouter()
+
+    @router.api_route("/media/{name}", methods=METHODS, include_in_schema=False)
+    def media(name: str, if_none_match: Annotated[str, Header()] = "") -> Response:
+        digest, _, extension = name.partition(".")
+        if not HASH.fullmatch(digest) or extension not in TYPES:
+            raise HTTPException(404)
+        with session_scope(engine, read_only=True) as session:
+            found = session.get(Media, digest)
+        if found is None or found.extension != extension:
+            raise HTTPException(404)
+        headers = {**_HEADERS, "ETag": f'"{digest}"'}
+        if digest in if_none_match:
+            return Response(status_code=304, headers=headers)
+        return Response(found.content, media_type=TYPES[extension], headers=headers)
+
+    return router

@@ -1,0 +1,45 @@
+"""A public page: a template, a language, and what every page needs to know of the publication."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import HTMLResponse, Response
+
+from digest.pipeline import Press
+from digest.runtime.settings import pick
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page in one language. `path` is where its other languages are, empty where there are none."""
+
+    press: Press
+    language: str
+    path: str
+
+    def render(self, name: str, **values: Any) -> str:
+        """Return the page's HTML."""
+        publication = self.press.settings.publication
+        context = {
+            "language": self.language,
+            "languages": self.press.settings.languages if self.path else (),
+            "path": self.path,
+            "base_url": publication.base_url,
+            "publication": {
+                "name": pick(publication.name, self.language),
+                "tagline": pick(publication.tagline, self.language),
+                "postal_address": pick(publication.postal_address, self.language),
+            },
+        }
+        return self.press.templates.render(f"web/{name}.html.j2", self.language, context | values)
+
+
+def show(page: Page, name: str, *, status: int = 200, **values: Any) -> Response:
+    """Return the page as a response; the language depends on the browser's wish."""
+    return HTMLResponse(page.render(name, **values), status_code=status, headers={"Vary": "Accept-Language"})
+
+
+def style(press: Press, name: str) -> str:
+    """Return the text of a style sheet or script among the web templates, the workspace's before ours."""
+    path = next(path for folder in press.templates.directories if (path := folder / "web" / name).is_file())
+    return path.read_text(encoding="utf-8")

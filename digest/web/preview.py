@@ -1,0 +1,272 @@
+"""The editors' desk: an issue as every kind of reader will see it. GET only, loopback only, nothing stored."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query
+from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+
+from digest.pipeline import BuiltEdition, Press
+from digest.render.slots import Place, Slot
+from digest.runtime.clock import Clock
+from digest.runtime.db import session_scope
+from digest.runtime.errors import DigestError, NotFoundError
+from digest.runtime.settings import pick
+from digest.web import preview_views as views
+from digest.web import reader as readers
+from digest.web.changes import events
+from digest.web.choice import Choice, Options, SchemeChoice, View, Width, frame_rows, tools
+from digest.web.desk import Desk, Look
+from digest.web.frames import Scheme, frame_html, plain_page
+from digest.web.neutral import fill_any
+from digest.web.pages import style
+from subscribers.models import Subscriber
+
+METHODS = ["GET", "HEAD"]
+# The frame's own: no script, no form, no third party; its origin is opaque anyway (sandbox).
+FRAME_POLICY = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src 'self'; frame-ancestors 'self'"
+)
+SLOT_PAGES = {
+    "preferences": (Slot.PREFERENCES_URL, "Each reader's own preferences page"),
+    "unsubscribe": (Slot.UNSUBSCRIBE_URL, "Each reader's own page for leaving"),
+    "view": (Slot.VIEW_URL, "This edition in a browser"),
+    "action": (Slot.ACTION_URL, "What a notice asks its reader to open"),
+}
+ASSETS = {"preview.css": "text/css", "preview.js": "text/javascript"}
+
+
+def build_router(desk: Desk, clock: Clock) -> APIRouter:
+    """Return the desk's pages, its frames, and the stream that tells of changed files."""
+    router = APIRouter()
+    pages = Pages(desk, clock)
+    routes: dict[str, Callable[..., Any]] = {
+        "/": pages.overview,
+        "/edition": pages.edition,
+        "/reader": pages.find_reader,
+        "/reader/{ref}": pages.as_reader,
+        "/frame": pages.frame,
+        "/slot/{name}": pages.slot,
+        "/changes": pages.changes,
+        "/assets/{name}": pages.asset,
+    }
+    for path, page in routes.items():
+        router.add_api_route(path, page, methods=METHODS, include_in_schema=False, response_model=None)
+    return router
+
+
+class Pages:
+    """The pages; each takes a fresh look."""
+
+    def __init__(self, desk: Desk, clock: Clock) -> None:
+        self._desk = desk
+        self._clock = clock
+
+    def overview(self) -> Response:
+        """All editions, the matrix, the findings."""
+        look = self._desk.look()
+        settings = look.press.settings
+        return show(
+            look.press,
+            "preview",
+            desk=views.desk_facts(look),
+            troubles=look.troubles,
+            editions=views.cards(look),
+            wholes=views.archive_cards(look),
+            rows=views.matrix_rows(look),
+            findings=views.grouped_findings(look),
+            nothing_for=views.nothing_for(look),
+            interests=[
+                {"slug": interest.slug, "title": pick(interest.title, views.DESK_LANGUAGE)}
+                for interest in settings.interest
+            ],
+            languages=[(code, views.language_name(code)) for code in settings.languages],
+        )
+
+    def edition(
+        self,
+        *,
+        language: str = "",
+        interests: Annotated[list[str] | None, Query()] = None,
+        whole: bool = False,
+        reader: str = "",
+        view: View = "html",
+        width: Width = "both",
+        scheme: SchemeChoice = "both",
+    ) -> Response:
+        """One edition in its frames, plain or as a given reader gets it."""
+        look = self._desk.look()
+        choice = _choice(look, language, interests, whole=whole, reader=reader)
+        options = Options(view, width, scheme)
+        person = self._reader(look, reader)
+        edition = _edition(look, choice)
+        if edition is None:
+            return self._nothing(look, choice, person)
+        facts = views.edition_facts(look, edition, choice)
+        return show(
+            look.press,
+            "preview_edition",
+            desk=views.desk_facts(look),
+            troubles=look.troubles,
+            edition=facts,
+            editions=views.cards(look, None if whole else edition),
+            options={"query": options.query, "tools": tools(choice, options)},
+            frames=frame_rows(choice, options, facts["heading"]),
+            reader=person,
+        )
+
+    def frame(
+        self,
+        *,
+        language: str = "",
+        interests: Annotated[list[str] | None, Query()] = None,
+        whole: bool = False,
+        reader: str = "",
+        view: View = "html",
+        scheme: Scheme = Scheme.LIGHT,
+    ) -> Response:
+        """One edition's bytes as a frame shows them: HTML in a scheme, plain text, or source."""
+        del reader  # the same bytes for everybody with these interests; it keeps a frame's address apart
+        look = self._desk.look()
+        choice = _choice(look, language, interests, whole=whole)
+        edition = _edition(look, choice)
+        if edition is None:
+            raise HTTPException(404)
+        base_url = look.press.settings.publication.base_url
+        html, text = filled(look, edition, choice)
+        title = edition.rendered.subject
+        if view == "html":
+            return framed(frame_html(html, scheme, base_url))
+        return framed(plain_page(text if view == "text" else html, edition.selection.language, title))
+
+    def find_reader(self, address: str = "") -> Response:
+        """Readers whose address contains what was typed; the only one at once."""
+        look = self._desk.look()
+        with session_scope(look.press.engine, read_only=True) as session:
+            found = readers.search(session, address)
+        exact = [person for person in found if person.address.casefold() == address.strip().casefold()]
+        if len(found) == 1 or exact:
+            return RedirectResponse(f"/reader/{(exact or found)[0].ref}", status_code=303)
+        message = f"No reader's address contains “{address.strip()}”." if address.strip() and not found else ""
+        return show(
+            look.press,
+            "preview_reader",
+            heading="Look up a reader",
+            troubles=look.troubles,
+            address=address.strip(),
+            found=found[: readers.MOST],
+            more=len(found) > readers.MOST,
+            message=message,
+        )
+
+    def as_reader(self, ref: str) -> Response:
+        """The edition that a reader gets; the reason if they get none is told there."""
+        look = self._desk.look()
+        with session_scope(look.press.engine, read_only=True) as session:
+            person = readers.by_ref(session, ref)
+        if person is None:
+            raise HTTPException(404)
+        choice = Choice(person.language, look.press.catalogue.canonical(look.press.catalogue.parse(person.interests)))
+        options = Options(view="text" if person.format == "text" else "html")
+        return RedirectResponse(f"/edition?{choice.query}&reader={person.ref}&{options.query}", status_code=303)
+
+    def slot(self, name: Literal["preferences", "unsubscribe", "view", "action"]) -> Response:
+        """What a personal link of a mail leads to: here to nowhere, so that no click can change a reader's mind."""
+        message = f"In the mail this link leads to: {SLOT_PAGES[name][1].lower()}. The preview signs no such links."
+        return show(
+            self._desk.press, "preview_message", heading=SLOT_PAGES[name][1], message=message, hint="", troubles=()
+        )
+
+    async def changes(self) -> Response:
+        """A stream that says `changed` when a file of the workspace changes."""
+        stream = events(self._desk.press.settings.workspace)
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    def asset(self, name: str) -> Response:
+        """The style sheet and the script."""
+        if name not in ASSETS:
+            raise HTTPException(404)
+        return Response(style(self._desk.press, name), media_type=ASSETS[name])
+
+    def _reader(self, look: Look, ref: str) -> dict[str, Any] | None:
+        if not ref:
+            return None
+        with session_scope(look.press.engine, read_only=True) as session:
+            person = readers.by_ref(session, ref)
+            if person is None:
+                raise HTTPException(404)
+            reason = readers.reason_against(session, person, look.issue.number, self._clock.now())
+        return _reader_facts(look.press, person, reason)
+
+    def _nothing(self, look: Look, choice: Choice, person: Mapping[str, Any] | None) -> Response:
+        followed = views.spoken_interests(look.press, choice.interests)
+        who = person["address"] if person else f"Somebody who follows {followed}"
+        return show(
+            look.press,
+            "preview_message",
+            heading="No mail",
+            message=f"{who} gets nothing of issue {look.issue.number}: no article is for them.",
+            hint='[editions] empty = "full" would send them the whole issue.',
+            troubles=look.troubles,
+        )
+
+
+def _reader_facts(press: Press, person: Subscriber, reason: str | None) -> dict[str, Any]:
+    return {
+        "name": person.name,
+        "address": person.address,
+        "to": f"{' '.join(person.name.split())} <{person.address}>".strip(),
+        "interests": views.spoken_interests(press, person.interests),
+        "language": views.language_name(person.language),
+        "format": person.format,
+        "frequency": f"{person.frequency} issue",
+        "reason": reason,
+    }
+
+
+def _choice(look: Look, language: str, interests: list[str] | None, *, whole: bool, reader: str = "") -> Choice:
+    chosen = views.interests_of(interests or [], look.press)
+    return Choice(look.press.rules.language_for(language), chosen, whole, reader)
+
+
+def _edition(look: Look, choice: Choice) -> BuiltEdition | None:
+    return look.whole(choice.language) if choice.whole else look.edition_for(choice.reading)
+
+
+def filled(look: Look, edition: BuiltEdition, choice: Choice) -> tuple[str, str]:
+    """Return HTML and text with the values of a reader who follows this; personal links lead to a page that says so."""
+    values = {slot: f"/slot/{name}" for name, (slot, _) in SLOT_PAGES.items()}
+    values[Slot.INTERESTS] = views.spoken_interests(look.press, choice.interests)
+    return fill_any(edition.rendered.html, values, Place.HTML), fill_any(edition.rendered.text, values, Place.PLAIN)
+
+
+def framed(html: str, status: int = 200) -> Response:
+    """Return a frame's response."""
+    headers = {"Content-Security-Policy": FRAME_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return HTMLResponse(html, status, headers=headers)
+
+
+def show(press: Press, name: str, *, status: int = 200, **values: Any) -> Response:
+    """Return a page of the desk."""
+    page = press.templates.render(f"web/{name}.html.j2", views.DESK_LANGUAGE, values)
+    return HTMLResponse(page, status_code=status)
+
+
+def explain(desk: Desk, path: str, error: Exception) -> Response:
+    """Return what went wrong as a page of the desk, or as a bare frame inside one."""
+    if isinstance(error, DigestError):
+        status, message, hint = 404 if isinstance(error, NotFoundError) else 500, error.message, error.hint
+    elif isinstance(error, AnyHTTPException):
+        status, message, hint = error.status_code, HTTPStatus(error.status_code).phrase, ""
+    else:
+        status, message, hint = 400, "The address has a part that the preview does not understand.", ""
+    if path.startswith("/frame"):
+        return framed(plain_page(f"{message}\n\n{hint}", views.DESK_LANGUAGE, message), status)
+    heading = "Not found" if status == 404 else "This cannot be shown"
+    troubles = desk.troubles()
+    return show(
+        desk.press, "preview_message", status=status, heading=heading, message=message, hint=hint, troubles=troubles
+    )

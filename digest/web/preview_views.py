@@ -1,0 +1,246 @@
+"""What the desk's templates get: plain values made from a build, in the order in which a page shows them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from babel import Locale
+
+from digest.editions.segment import Reading
+from digest.pipeline import BuiltEdition, Press
+from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity
+from digest.runtime.settings import pick
+from digest.web.choice import Choice
+from digest.web.desk import Look
+from digest.web.matrix import Row, matrix
+from subscribers.interests import ALL_TEXT, SEPARATOR
+
+DESK_LANGUAGE = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One edition in a table or at the head of its page."""
+
+    label: str
+    code: str
+    language: str
+    audience: tuple[str, ...]
+    readers: int
+    articles: int
+    size: str
+    weight: str
+    block: int
+    advise: int
+    query: str
+    current: bool = False
+
+
+def language_name(code: str) -> str:
+    """Return a language's English name; the code itself when nobody knows it."""
+    return Locale.parse(code, sep="-").get_display_name(DESK_LANGUAGE) or code
+
+
+def kilobytes(text: str) -> str:
+    """Return the size of a text as it is sent, before transfer encoding."""
+    return f"{len(text.encode()) / 1000:.0f} kB"
+
+
+def weight(html: str) -> str:
+    """Return `clipped`, `heavy` or nothing: how near the HTML is to the size at which Gmail cuts it off."""
+    size = len(html.encode())
+    return "clipped" if size > HTML_LIMIT else "heavy" if size > HTML_WARNING else ""
+
+
+def spoken_interests(press: Press, interests: str) -> str:
+    """Return interests in words, for editors."""
+    chosen = press.catalogue.parse(interests)
+    if ALL_TEXT in chosen:
+        return "everything"
+    titles = [pick(i.title, DESK_LANGUAGE) for i in press.settings.interest if i.slug in chosen]
+    return ", ".join(titles) or "nothing in particular"
+
+
+def counts(findings: Iterable[Finding]) -> tuple[int, int]:
+    """Return how many findings block and how many advise."""
+    counted = Counter(finding.severity for finding in findings)
+    return counted[Severity.BLOCK], counted[Severity.ADVISE]
+
+
+def cards(look: Look, current: BuiltEdition | None = None) -> list[Card]:
+    """Return the editions that readers get, labelled by language and number."""
+    made, numbers = [], Counter[str]()
+    for edition in look.made.editions:
+        code = edition.selection.language
+        numbers[code] += 1
+        same = current is not None and current.selection == edition.selection
+        made.append(_card(look.press, edition, f"{code} {numbers[code]}", current=same))
+    return made
+
+
+def archive_cards(look: Look) -> list[Card]:
+    """Return the archive's pages, one for each language."""
+    languages = look.press.settings.languages if look.made.editions else ()
+    return [card_of_whole(look.press, look.whole(code), code) for code in languages]
+
+
+def card_of_whole(press: Press, edition: BuiltEdition, language: str) -> Card:
+    """Return the card of the archive's page in a language."""
+    return _card(press, edition, "Archive", choice=Choice(language, ALL_TEXT, whole=True))
+
+
+def _card(
+    press: Press, edition: BuiltEdition, label: str, *, current: bool = False, choice: Choice | None = None
+) -> Card:
+    code, html = edition.selection.language, edition.rendered.html
+    first = edition.readings[0] if edition.readings else Reading(code, ALL_TEXT)
+    block, advise = counts(edition.rendered.findings)
+    return Card(
+        label=label,
+        code=code,
+        language=language_name(code),
+        audience=tuple(dict.fromkeys(spoken_interests(press, reading.interests) for reading in edition.readings)),
+        readers=edition.readers,
+        articles=len(edition.slugs),
+        size=kilobytes(html),
+        weight="" if choice and choice.whole else weight(html),
+        block=block,
+        advise=advise,
+        query=(choice or Choice(first.language, first.interests)).query,
+        current=current,
+    )
+
+
+def card_for(look: Look, edition: BuiltEdition, choice: Choice) -> Card:
+    """Return the card of the edition that a page shows, which may be one that nobody gets."""
+    if choice.whole:
+        return card_of_whole(look.press, edition, choice.language)
+    known = [card for card in cards(look, edition) if card.current]
+    return known[0] if known else _card(look.press, edition, "No reader's", choice=choice)
+
+
+def desk_facts(look: Look) -> dict[str, Any]:
+    """Return what stands at the top of every page."""
+    issue, press = look.issue, look.press
+    block, advise = counts(look.made.findings)
+    return {
+        "number": issue.number,
+        "publication": pick(press.settings.publication.name, press.settings.publication.language),
+        "period": issue.period,
+        "date": issue.date.isoformat(),
+        "state": issue.state,
+        "readers": sum(look.made.readers.values()),
+        "block": block,
+        "advise": advise,
+        "note": _note(issue.state),
+    }
+
+
+def _note(state: str) -> str:
+    if state in {"frozen", "sending", "sent"}:
+        return (
+            f"This issue is {state}: what readers got is fixed and stands in the archive. "
+            "This page shows what today's articles and readers would give."
+        )
+    return "This issue was withdrawn; nobody gets it any more." if state == "withdrawn" else ""
+
+
+def nothing_for(look: Look) -> list[str]:
+    """Return whom the rule for empty editions leaves without mail, in words."""
+    chosen = look.made.segmentation.selections.items()
+    left = [reading for reading, selection in chosen if selection is None]
+    return list(dict.fromkeys(spoken_interests(look.press, reading.interests) for reading in left))
+
+
+def matrix_rows(look: Look) -> list[dict[str, Any]]:
+    """Return the rows of the matrix with a mark and words for every cell."""
+    settings, content = look.press.settings, look.made.content
+    order = {section.slug: index for index, section in enumerate(settings.section)}
+    titles = {section.slug: pick(section.title, DESK_LANGUAGE) for section in settings.section}
+    codes = [edition.selection.language for edition in look.made.editions]
+    rows = []
+    for row in matrix(content, look.made.editions):
+        original = content.shown(row.group)
+        cells = [_cell(slug, code, look) for slug, code in zip(row.slugs, codes, strict=True)]
+        rows.append(
+            {
+                "title": row.title,
+                "language": original.language,
+                "section": titles.get(row.section, row.section),
+                "section_index": order.get(row.section, len(order)),
+                "topics": _topics(look.press, row),
+                "common": row.common,
+                "cells": cells,
+            }
+        )
+    return rows
+
+
+def _topics(press: Press, row: Row) -> list[str]:
+    known = {interest.slug: pick(interest.title, DESK_LANGUAGE) for interest in press.settings.interest}
+    return [known.get(topic, topic) for topic in row.topics]
+
+
+def _cell(slug: str | None, code: str, look: Look) -> dict[str, str]:
+    if slug is None:
+        return {"kind": "left", "mark": "·", "words": "left out"}
+    if look.made.content.shown(slug).language != code:
+        return {"kind": "original", "mark": "◐", "words": "shown in its original language"}
+    return {"kind": "shown", "mark": "✓", "words": "shown"}
+
+
+def grouped_findings(look: Look) -> list[tuple[str, list[Finding]]]:
+    """Return the findings under headings: the issue's own first, then those of all editions, equal ones told once."""
+    own = [finding for finding in look.made.findings if finding.edition == "issue"]
+    groups: list[tuple[str, list[Finding]]] = [("The issue", _sorted(own))] if own else []
+    told: dict[tuple[str, ...], list[str]] = {}
+    samples: dict[tuple[str, ...], Finding] = {}
+    for card, edition in zip(cards(look), look.made.editions, strict=True):
+        for finding in edition.rendered.findings:
+            key = (finding.id, str(finding.severity), finding.where, finding.message)
+            samples.setdefault(key, finding)
+            told.setdefault(key, []).append(card.label)
+    every = len(look.made.editions)
+    by_editions = sorted(told, key=lambda key: (-len(told[key]), told[key]))
+    for labels, keys in groupby(by_editions, key=lambda key: told[key]):
+        name = "Every edition" if len(set(labels)) == every else f"Edition {', '.join(dict.fromkeys(labels))}"
+        groups.append((name, _sorted(samples[key] for key in keys)))
+    return groups
+
+
+def _sorted(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: (finding.severity != Severity.BLOCK, finding.id))
+
+
+def edition_facts(look: Look, edition: BuiltEdition, choice: Choice) -> dict[str, Any]:
+    """Return what the page of one edition shows beside its frames."""
+    card = card_for(look, edition, choice)
+    rendered, context = edition.rendered, edition.context
+    publication = look.press.settings.publication
+    heading = "The whole issue, as in the archive" if choice.whole else f"Edition {card.label}"
+    if card.label == "No reader's":
+        heading = "An edition that nobody gets now"
+    return {
+        "card": card,
+        "heading": f"{heading} · {card.language}",
+        "code": card.code,
+        "sender": f"{context.publication.sender_name} <{publication.sender_address}>",
+        "subject": rendered.subject,
+        "preheader": rendered.preheader,
+        "readers": card.readers,
+        "audience": card.audience or (spoken_interests(look.press, choice.interests),),
+        "size": card.size,
+        "weight": card.weight,
+        "limit": f"{HTML_LIMIT / 1000:.0f} kB",
+        "text_size": kilobytes(rendered.text),
+        "sections": context.sections,
+        "left_out": context.left_out,
+        "findings": _sorted(rendered.findings),
+    }
+
+
+def interests_of(choices: Sequence[str], press: Press) -> str:
+    """Return the canonical text of the interests that a query names; unknown ones are left out."""
+    return press.catalogue.canonical(press.catalogue.parse(SEPARATOR.join(choices)))

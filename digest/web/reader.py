@@ -1,0 +1,48 @@
+"""One reader, looked up by an editor: which edition they get, or why they get nothing. Reads only."""
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from subscribers.audience import exclusion_reason
+from subscribers.models import Subscriber
+
+MOST = 20
+
+# The reasons of subscribers.audience.exclusion_reason, as sentences about a person.
+REASONS = {
+    "unconfirmed": "They have not confirmed their subscription yet.",
+    "unsubscribed": "They have unsubscribed.",
+    "erased": "Their data were erased at their request.",
+    "suppressed": "Their address is on the never-send list.",
+    "paused": "They have paused the newsletter.",
+    "frequency": "They asked for fewer issues, and it is not their turn.",
+}
+
+
+def search(session: Session, text: str) -> list[Subscriber]:
+    """Return readers whose address contains `text`, an equal one first; MOST + 1 of them tell that there are more."""
+    wanted = text.strip()
+    if not wanted or "\0" in wanted:  # PostgreSQL takes no NUL in a text
+        return []
+    query = (
+        select(Subscriber)
+        .where(col(Subscriber.address_key).is_not(None), col(Subscriber.address).icontains(wanted, autoescape=True))
+        .order_by(col(Subscriber.address_key) != wanted.casefold(), col(Subscriber.address_key))
+    )
+    return list(session.exec(query.limit(MOST + 1)))
+
+
+def by_ref(session: Session, ref: str) -> Subscriber | None:
+    """Return the reader with this reference, unless they were erased."""
+    if "\0" in ref:
+        return None
+    query = select(Subscriber).where(Subscriber.ref == ref, col(Subscriber.address_key).is_not(None))
+    return session.exec(query).first()
+
+
+def reason_against(session: Session, subscriber: Subscriber, number: int, now: datetime) -> str | None:
+    """Return why this reader does not get issue `number` now, as a sentence; None if they do."""
+    query = select(exclusion_reason(now, number)).where(Subscriber.id == subscriber.id)
+    reason = session.exec(query).first()
+    return None if reason is None else REASONS.get(reason, reason)

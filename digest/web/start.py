@@ -1,0 +1,40 @@
+"""The small start page, and what crawlers are told."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from starlette.responses import PlainTextResponse, Response
+
+from digest.pipeline import Press
+from digest.runtime.db import session_scope
+from digest.web.archive import published
+from digest.web.languages import choose
+from digest.web.pages import Page, show
+
+METHODS = ["GET", "HEAD"]
+# Politeness, not protection: what must not be found carries X-Robots-Tag or a token.
+ROBOTS = """\
+User-agent: *
+Disallow: /view/
+Disallow: /preferences/
+Disallow: /unsubscribe/
+Disallow: /confirm/
+"""
+
+
+def build_router(press: Press) -> APIRouter:
+    """Return the routes `/` and `/robots.txt`."""
+    router = APIRouter()
+
+    @router.api_route("/", methods=METHODS, include_in_schema=False)
+    def start(lang: str = "", accept_language: Annotated[str, Header()] = "") -> Response:
+        page = Page(press, choose(lang, accept_language, press.settings.languages), "/")
+        with session_scope(press.engine, read_only=True) as session:
+            entries = published(session, page.language, press.settings.publication.language)
+        return show(page, "start", latest=entries[0] if entries else None)
+
+    @router.api_route("/robots.txt", methods=METHODS, include_in_schema=False)
+    def robots() -> Response:
+        return PlainTextResponse(ROBOTS)
+
+    return router

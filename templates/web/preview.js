@@ -1,0 +1,17 @@
+// Renews the page when a file of the workspace changes. Everything else on the desk is links and forms.
+(() => {
+  const live = document.getElementById("live");
+  const say = (text, state) => {
+    live.textContent = text;
+    live.className = `live ${state}`;
+  };
+  const stream = new EventSource("/changes");
+  stream.addEventListener("open", () => say("Follows your files", "on"));
+  stream.addEventListener("changed", () => {
+    say("A file changed, reading it …", "on");
+    location.reload(); // keeps the place on the page
+  });
+  stream.addEventListener("error", () => say("The preview was stopped", "off"));
+  // A stream that outlives its page would hold one of the browser's six connections.
+  addEventListener("pagehide", () => stream.close());
+})();

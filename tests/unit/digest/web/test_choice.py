@@ -1,0 +1,40 @@
+"""What an editor chose, as an address."""
+
+from urllib.parse import parse_qs
+
+from digest.web.choice import Choice, Options, frame_rows, tools
+
+
+def test_a_choice_names_each_interest_and_survives_the_way_through_an_address() -> None:
+    query = parse_qs(Choice("ko", "mobility;safety", reader="r&1").query)
+    assert query == {"language": ["ko"], "interests": ["mobility", "safety"], "reader": ["r&1"]}
+
+
+def test_no_interests_is_not_all_interests() -> None:
+    assert Choice("en", "").query == "language=en"
+    assert Choice("en", "*").query == "language=en&interests=%2A"
+
+
+def test_both_widths_stand_side_by_side_for_both_schemes() -> None:
+    rows = frame_rows(Choice("en", "*"), Options(), "Edition")
+    assert [(row["name"], [frame["width"] for frame in row["frames"]]) for row in rows] == [
+        ("Light", [640, 375]),
+        ("Dark", [640, 375]),
+    ]
+
+
+def test_every_frame_has_a_title_of_its_own() -> None:
+    titles = [frame["title"] for row in frame_rows(Choice("en", "*"), Options(), "E") for frame in row["frames"]]
+    assert len(set(titles)) == 4
+
+
+def test_text_has_neither_width_nor_scheme() -> None:
+    rows = tools(Choice("en", "*"), Options(view="text"))
+    assert [row.name for row in rows] == ["Show"]
+    assert [item["name"] for item in rows[0].items if item["current"]] == ["Plain text"]
+
+
+def test_a_tool_changes_one_thing_and_keeps_the_rest() -> None:
+    width = tools(Choice("en", "*"), Options(scheme="dark"))[1]
+    assert [parse_qs(item["query"])["scheme"] for item in width.items] == [["dark"]] * 3
+    assert [parse_qs(item["query"])["width"] for item in width.items] == [["both"], ["640"], ["375"]]
