@@ -1,6 +1,8 @@
 """Protection and login against a real server (aiosmtpd) with real certificates."""
 
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,6 +139,52 @@ def test_starttls_taken_away_means_no_login_and_no_mail(
     with pytest.raises(RelayRefusedError, match="STARTTLS"):
         make_transport(port, tls="required", username="editor", password="right").send(ENVELOPE, MESSAGE)
     assert (mailbox.mails, mailbox.logins) == ([], [])
+
+
+def test_a_password_does_not_cross_the_network_in_clear(
+    serve: Any, mailbox: Mailbox, make_transport: MakeTransport
+) -> None:
+    # 127.1 is this machine as well, in a spelling that is not known to be; so it stands for any other host
+    transport = make_transport(
+        serve(auth_require_tls=False), host="127.1", tls="opportunistic", username="editor", password="right"
+    )
+    with pytest.raises(RelayRefusedError, match="in clear"):
+        transport.send(ENVELOPE, MESSAGE)
+    assert (mailbox.mails, mailbox.logins) == ([], [])
+
+
+def test_on_this_machine_a_password_needs_no_tls(serve: Any, mailbox: Mailbox, make_transport: MakeTransport) -> None:
+    transport = make_transport(serve(auth_require_tls=False), username="editor", password="right")
+    assert transport.send(ENVELOPE, MESSAGE).outcome is Outcome.ACCEPTED
+    assert mailbox.logins == [b"right"]
+
+
+def test_what_is_put_in_clear_behind_starttls_does_not_survive_it(
+    authority: trustme.CA, trusting: ssl.SSLContext, make_transport: MakeTransport
+) -> None:
+    context = certificate(authority, "127.0.0.1")
+    said: list[bytes] = []
+
+    def inject() -> None:
+        plain, _ = listener.accept()
+        plain.sendall(b"220 relay\r\n")
+        plain.recv(1000)
+        plain.sendall(b"250-relay\r\n250 STARTTLS\r\n")
+        plain.recv(1000)
+        plain.sendall(b"220 go\r\n250-relay\r\n250 AUTH PLAIN\r\n")
+        with context.wrap_socket(plain, server_side=True) as protected:
+            while line := protected.recv(1000):
+                said.append(line)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=inject)
+        server.start()
+        port = listener.getsockname()[1]
+        transport = make_transport(port, tls="required", context=trusting, username="editor", password="right")
+        with pytest.raises(RelayUnreachableError, match="in clear after STARTTLS"):
+            transport.send(ENVELOPE, MESSAGE)
+        server.join()
+    assert b"AUTH" not in b"".join(said)
 
 
 def test_the_right_password_lets_us_in_over_tls(
