@@ -9,11 +9,10 @@
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session
@@ -24,13 +23,11 @@ from digest.articles.intake import Known, parse_entry
 from digest.articles.markdown import as_markdown
 from digest.articles.media import LoadedImage
 from digest.articles.models import Article
+from digest.articles.pictures import LoadImage, load_pictures
 from digest.articles.problems import Problem
 from digest.articles.readers import read_paths
 from digest.articles.translations import Groups
 from digest.runtime.errors import ContentError
-
-LoadImage = Callable[[Path, Path, str], LoadedImage]
-"""Takes the imported root, the article's folder and `src`; returns the picture or raises ContentError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,43 +145,13 @@ def _gather(entries: Iterable[RawEntry | Problem], known: Known, load_image: Loa
             gathered.drafts.pop(draft.slug, None)
             continue
         first[draft.slug] = draft.path
-        loaded = _load_pictures(entry, draft, gathered, load_image)
+        loaded, pictures, problems = load_pictures(entry, draft, load_image)
+        gathered.problems += problems
         if loaded is not None:
             gathered.drafts[draft.slug] = loaded
+            gathered.pictures.update(pictures)
             gathered.sources[draft.slug] = entry.source
     return gathered
-
-
-def _load_pictures(entry: RawEntry, draft: Draft, gathered: _Gathered, load_image: LoadImage) -> Draft | None:
-    """Return the draft with each picture's hash, extension, width and height; None if one cannot be used."""
-    problems: list[Problem] = []
-
-    def with_picture(one: dict[str, Any], key: str, place: str) -> dict[str, Any]:
-        if not one[key]:
-            return {**one, "hash": None, "extension": None, "width": None, "height": None}
-        try:
-            picture = load_image(entry.root, entry.folder, one[key])
-        except ContentError as error:
-            line = entry.lines.get(place, entry.line)
-            problems.append(Problem(draft.path, line, error.message, error.hint))
-            return one
-        gathered.pictures[picture.hash] = picture
-        size = {"width": picture.width, "height": picture.height}
-        return {**one, "hash": picture.hash, "extension": picture.extension, **size}
-
-    images = [with_picture(one, "src", place) for one, place in _placed(entry, draft.images, "image", "src")]
-    videos = [with_picture(one, "poster", place) for one, place in _placed(entry, draft.videos, "video", "poster")]
-    gathered.problems += problems
-    return None if problems else replace(draft, images=tuple(images), videos=tuple(videos))
-
-
-def _placed(
-    entry: RawEntry, ones: Sequence[dict[str, Any]], single: str, key: str
-) -> Iterable[tuple[dict[str, Any], str]]:
-    """Yield each image or video with the place of its picture's path: the single one stands before the list."""
-    leads = 1 if entry.values.get(single) is not None else 0
-    for index, one in enumerate(ones):
-        yield one, f"{single}.{key}" if index < leads else f"{single}s.{index - leads}.{key}"
 
 
 def _judge(article: Article | None, draft: Draft, group: str) -> str:

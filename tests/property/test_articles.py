@@ -12,9 +12,9 @@ from digest.articles.slugs import is_slug, slug_of
 
 KNOWN = Known(sections=("special",), topics=("mobility", "safety"), language="en")
 
-TEXT = st.text(max_size=40) | st.sampled_from(
-    ["no", "~", "null", "=", "<<", "- a", "# x", "a: b", "'", '"', "{{7*7}}", "2021-09-17", "---", "\ufeff"]
-)
+CHARACTERS = st.characters(exclude_categories=["Cc", "Cs"], include_characters="\n\t")
+ODD = ["no", "~", "null", "=", "<<", "- a", "# x", "a: b", "'", '"', "{{7*7}}", "2021-09-17", "---", "\ufeff", "\u2028"]
+TEXT = st.text(CHARACTERS, max_size=40) | st.sampled_from(ODD)
 TITLE = TEXT.map(lambda text: f"{text} x")
 PICTURE = {"src": TEXT.map(lambda text: f"p{text}"), "alt": TEXT, "caption": TEXT, "credit": TEXT}
 VIDEO = {"title": TITLE, "summary": TEXT, "url": st.just("https://example.org/v"), "poster": TEXT, "alt": TEXT}
@@ -37,7 +37,7 @@ VALUES = st.fixed_dictionaries(
         "lang": st.sampled_from(["ko", "pt-BR", "no", "zh-Hant-TW"]),
         "translation_of": st.just("original"),
         "apply_by": st.dates().map(str),
-        "body": st.text(max_size=80) | st.sampled_from(["---\nx", "    code", "\n\n  \n- a", "※", "a\u0085b"]),
+        "body": st.text(CHARACTERS, max_size=80) | st.sampled_from(["---\nx", "    code", "\n\n  \n- a", "※", "a\u0085b"]),
     },
 )  # fmt: skip
 

@@ -36,6 +36,24 @@ def test_paragraphs_emphasis_and_links() -> None:
     assert body.problems == ()
 
 
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ('**"스마트"**는', '<strong>"스마트"</strong>는'),
+        ("도시**(공식)**를", "도시<strong>(공식)</strong>를"),
+        ("도시**(공식)** 개막", "도시<strong>(공식)</strong> 개막"),
+        ("*「東京」*で", "<em>「東京」</em>で"),
+        ("**강조**합니다", "<strong>강조</strong>합니다"),
+        ("2 * 3 * 4 별 * 별", "2 * 3 * 4 별 * 별"),
+        ("별 **별 ** 별", "별 **별 ** 별"),
+        ("별 **별 **별", "별 **별 **별"),
+        ('a**"b"**c', 'a**"b"**c'),
+    ],
+)
+def test_emphasis_holds_beside_words_that_take_particles(markdown: str, html: str) -> None:
+    assert render(markdown).html == f"<p>{html}</p>"
+
+
 def test_an_empty_body_is_empty() -> None:
     assert render("") == BodyHtml("", "", ())
     assert render(" \n\n\t\n") == BodyHtml("", "", ())

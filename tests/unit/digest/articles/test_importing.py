@@ -219,7 +219,7 @@ def test_translations_follow_when_their_original_becomes_a_translation(desk: Des
     desk.load()
     desk.write("z.md", "title: Z")
     desk.write("a.md", "title: A\nlang: de\ntranslation_of: z")
-    assert desk.load().problems == []
+    assert desk.load(desk.folder / "a.md", desk.folder / "z.md").problems == []
     desk.session.expire_all()
     assert {store.get(desk.session, slug).group for slug in "abz"} == {"z"}
 

@@ -158,6 +158,7 @@ def test_plain_words_stay_text_whatever_yaml_takes_them_for(word: str) -> None:
         ("title: x\nkind: vidio", 3, "vidio is not a known kind", "video"),
         ("title: x\ndisplay: short", 3, "short is not a known display", "full"),
         ("title: x\nslug: A B", 3, "A B is not a slug", "Write slug: a-b."),
+        ("title: x\nslug: Abc", 3, "Abc is not a slug", "abc"),
         ("title: x\nslug: a--b", 3, "is not a slug", "a-b"),
         ("title: x\nslug: ../x", 3, "is not a slug", "x"),
         (f"title: x\nslug: {'a' * 121}", 3, "is not a slug", "Write slug"),

@@ -69,6 +69,9 @@ def test_a_file_of_twenty_megabytes_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "a.md").open("wb") as file:
         file.truncate(20_000_000)
     assert problem(tmp_path).message == "The file has 20,000,000 bytes; the limit is 2,000,000."
+    with (tmp_path / "a.csv").open("wb") as file:
+        file.truncate(20_000_001)
+    assert problem(tmp_path / "a.csv").message == "The file has 20,000,001 bytes; the limit is 20,000,000."
 
 
 def test_a_name_that_is_not_utf8_can_be_shown(tmp_path: Path) -> None:
