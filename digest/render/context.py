@@ -4,8 +4,8 @@ Nothing here reads a database or a clock. Texts are data: templates escape them;
 are markup, sanitised by digest.articles.body.
 """
 
+import datetime
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Literal
 
 
@@ -61,7 +61,7 @@ class ArticleView:
     images: tuple[ImageView, ...] = ()
     videos: tuple[VideoView, ...] = ()
     citation: CitationView | None = None
-    apply_by: date | None = None
+    apply_by: datetime.date | None = None
     display: Literal["full", "summary"] | None = None  # None = by the size rule
     read_on_url: str = ""
     lead: bool = False
@@ -104,7 +104,7 @@ class EditionContext:
     publication: PublicationView
     number: int
     period: str
-    issue_date: date
+    issue_date: datetime.date
     language: str
     subject: str
     preheader: str

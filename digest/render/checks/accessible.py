@@ -1,0 +1,75 @@
+"""What a reader with a screen reader, without pictures or with small text needs."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from digest.render.checks.finding import Finding, Severity
+from digest.render.checks.mail import Mail, where
+
+
+def check_title(mail: Mail) -> Iterator[Finding]:
+    """The title is the subject: some screen readers say it first."""
+    title = mail.tree.find(".//title")
+    text = " ".join((title.text or "").split()) if title is not None else ""
+    if text != " ".join(mail.subject.split()):
+        message = f"The title of the HTML is “{text}”, not the subject"
+        yield Finding("title-subject", Severity.BLOCK, "HTML", message, "Fill mj-title with the subject.")
+
+
+def check_language(mail: Mail) -> Iterator[Finding]:
+    """Language and direction stand on html and on what is directly in body, because mail apps drop html and body."""
+    elements = [mail.tree, *(e for e in mail.tree.find("body") if isinstance(e.tag, str))]
+    for element in elements:
+        missing = [name for name in ("lang", "dir") if not element.get(name) or element.get(name) in {"und", "auto"}]
+        if missing:
+            message = f"<{element.tag}> has no {' and no '.join(missing)}"
+            yield Finding("language-missing", Severity.BLOCK, "HTML", message, "Set lang and dir on <mjml>.")
+
+
+def check_headings(mail: Mail) -> Iterator[Finding]:
+    """One h1; no level is left out on the way down; no heading is empty."""
+    headings = list(mail.tree.iter("h1", "h2", "h3", "h4", "h5", "h6"))
+    ones = sum(1 for heading in headings if heading.tag == "h1")
+    if ones != 1:
+        message = f"The mail has {ones} headings of the first level"
+        yield Finding("heading-one", Severity.BLOCK, "HTML", message, "Print exactly one h1, the publication's name.")
+    level = 0
+    for heading in headings:
+        rank = int(heading.tag[1])
+        text = " ".join(heading.text_content().split())
+        if not text:
+            yield Finding("heading-empty", Severity.BLOCK, where(heading), f"An {heading.tag} is empty", "Fill it.")
+        if rank > level + 1:
+            message = f"“{text}” is an h{rank} after an h{level}" if level else f"The first heading is an h{rank}"
+            yield Finding("heading-order", Severity.BLOCK, where(heading), message, f"Make it an h{level + 1}.")
+        level = rank
+
+
+def check_tables(mail: Mail) -> Iterator[Finding]:
+    """A table for layout says so; one with data has heads."""
+    for table in mail.tree.iter("table"):
+        if table.get("role") not in {"presentation", "none"} and table.find(".//th") is None:
+            message = "A table has neither heads nor a role, so that screen readers count its rows aloud"
+            remedy = 'Give a layout table role="presentation", a table of data a head.'
+            yield Finding("table-role", Severity.BLOCK, where(table), message, remedy)
+
+
+def check_images(mail: Mail) -> Iterator[Finding]:
+    """Every picture has words, a width in pixels and an address under the publication's own."""
+    media = f"{mail.publication.base_url.rstrip('/')}/media/"
+    for image in mail.tree.iter("img"):
+        source, place = image.get("src") or "", where(image)
+        name = urlsplit(source).path.rpartition("/")[2] or source
+        link = next(image.iterancestors("a"), None)
+        alone = link is not None and not link.text_content().strip()
+        if image.get("alt") is None or (alone and not image.get("alt").strip()):
+            message = f"The picture {name} is a link without words" if alone else f"The picture {name} has no alt text"
+            yield Finding("image-alt", Severity.BLOCK, place, message, "Say in `alt` what it shows or leads to.")
+        if not re.fullmatch(r"[1-9]\d*", image.get("width") or ""):
+            message = f"The picture {name} has no width in pixels, so that Outlook shows it in its full size"
+            yield Finding("image-width", Severity.BLOCK, place, message, "Give the img a width without unit.")
+        if not source.startswith(media):
+            message = f"The picture {source or '(no address)'} does not come from {media}"
+            remedy = "Import the picture with its article: readers must not ask other servers."
+            yield Finding("image-remote", Severity.BLOCK, place, message, remedy)

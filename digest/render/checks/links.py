@@ -1,0 +1,75 @@
+"""Links that lead nowhere, into the open, or without saying where."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from digest.render.checks.finding import Finding, Severity
+from digest.render.checks.mail import Mail, is_loopback, where
+from digest.render.slots import PREFIX
+
+_EMPTY_WORDS = frozenset(
+    {"here", "click here", "click", "this", "link", "this link", "more", "read more", "learn more"}
+    | {"여기", "여기를 클릭", "클릭", "링크", "더보기", "더 보기", "자세히", "바로가기"}
+)
+
+
+def check_anchors(mail: Mail) -> Iterator[Finding]:
+    """Ids are unique, and each link inside the mail has its target."""
+    ids = Counter(element.get("id") for element in mail.tree.iterfind(".//*[@id]"))
+    for name, count in ids.items():
+        if count > 1:
+            message = f"The id “{name}” occurs {count} times"
+            yield Finding("id-doubled", Severity.BLOCK, "HTML", message, "Ids come from anchors: each article its own.")
+    targets = set(ids) | {anchor.get("name") for anchor in mail.tree.iterfind(".//a[@name]")}
+    for link in mail.tree.iterfind(".//a[@href]"):
+        address = link.get("href").strip()
+        if address.startswith("#") and address[1:] not in targets:
+            message = f"The link to {address} has no target in the mail"
+            yield Finding("target-missing", Severity.BLOCK, where(link), message, "Give its target that id.")
+
+
+def check_links(mail: Mail) -> Iterator[Finding]:
+    """Each link has words that say where it leads and a whole, secure, public address."""
+    for link in mail.tree.iterfind(".//a[@href]"):
+        address = link.get("href").strip()
+        if not address.startswith("#") and PREFIX not in address:
+            yield from _address(mail, link, address)
+        yield from _words(link)
+
+
+def _address(mail: Mail, link: Any, address: str) -> Iterator[Finding]:
+    place = where(link)
+    if not address:
+        words = " ".join(link.text_content().split())
+        yield Finding("link-empty", Severity.BLOCK, place, f"The link “{words}” has no address", "Give it one.")
+        return
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        yield Finding("link-broken", Severity.BLOCK, place, f"{address} is no valid address", "Correct it.")
+        return
+    if not parts.scheme or (parts.scheme in {"http", "https"} and not host):
+        message = f"The link to {address} is relative, and a mail has no page that it could be relative to"
+        yield Finding("link-relative", Severity.BLOCK, place, message, "Write the whole address with https://.")
+    elif is_loopback(host):
+        severity = Severity.ADVISE if mail.local else Severity.BLOCK
+        message = f"The link to {address.partition(host)[0]}{host} works on this machine only"
+        yield Finding("link-local", severity, "HTML", message, "Set [publication] base_url to the public address.")
+    elif parts.scheme == "http":
+        message = f"The link to {address} is not encrypted"
+        yield Finding("link-http", Severity.ADVISE, place, message, "Try the address with https://.")
+
+
+def _words(link: Any) -> Iterator[Finding]:
+    words = " ".join([*link.text_content().split(), *(i.get("alt") or "" for i in link.iter("img"))]).strip()
+    spoken = link.get("aria-label") or words
+    if not words and not spoken:
+        message = f"The link to {link.get('href')} has no words"
+        yield Finding("link-words-missing", Severity.BLOCK, where(link), message, "Put words between <a> and </a>.")
+    elif spoken.strip(" .!>»→").lower() in _EMPTY_WORDS:
+        message = f"The link “{words}” does not say where it leads"
+        remedy = "Name the page in the link's words: many readers hear links without their sentence."
+        yield Finding("link-words", Severity.ADVISE, where(link), message, remedy)

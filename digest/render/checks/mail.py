@@ -1,0 +1,74 @@
+"""A rendered mail as the checks see it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from lxml import html as lxml_html
+
+from digest.render.context import PublicationView
+from digest.render.slots import EDITION_SLOTS, Slot
+
+
+@dataclass(frozen=True)
+class Mail:
+    """Both parts, still with their slot tokens, and what they were made from.
+
+    `declared` counts the slots in the MJML, before HTML was made of it; `source` is what the templates got, in which
+    markers such as `{{` may stand as an author's own text; `titles` are the articles' titles in order.
+    """
+
+    subject: str
+    html: str
+    text: str
+    nonce: str
+    publication: PublicationView
+    source: object
+    theme: Mapping[str, Any]
+    declared: Counter[Slot]
+    required: frozenset[Slot] = EDITION_SLOTS
+    titles: tuple[str, ...] = ()
+
+    @cached_property
+    def tree(self) -> Any:
+        """The HTML, parsed; comments are not in it."""
+        parser = lxml_html.HTMLParser(remove_comments=True, encoding="utf-8")
+        return lxml_html.document_fromstring(self.html.encode(), parser=parser)
+
+    @cached_property
+    def source_text(self) -> str:
+        """Every text that the templates got, one after the other."""
+        return "\n".join(_texts(self.source))
+
+    @property
+    def local(self) -> bool:
+        """Whether the publication runs on this machine only, as in a trial."""
+        return is_loopback(urlsplit(self.publication.base_url).hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine's own."""
+    return host in {"localhost", "::1"} or host.endswith(".localhost") or host.startswith("127.")
+
+
+def where(element: Any) -> str:
+    """Return the part and the heading that an element stands under."""
+    above = element.xpath("(ancestor-or-self::*|preceding::*)[self::h1 or self::h2 or self::h3][last()]")
+    return f"HTML, under “{' '.join(above[0].text_content().split())}”" if above else "HTML"
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)
+    elif is_dataclass(value):
+        for spec in fields(value):
+            yield from _texts(getattr(value, spec.name))

@@ -1,0 +1,104 @@
+"""The subject, the slots, and what both parts must hold."""
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from digest.render.checks.finding import Finding, Severity
+from digest.render.checks.mail import Mail
+from digest.render.markup import shown
+from digest.render.plaintext import cells
+from digest.render.slots import PREFIX, Slot, split, token
+from digest.runtime.settings import PLACEHOLDER_ADDRESS
+
+SUBJECT_CELLS = 78
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_REPLY = re.compile(r"(re|fwd?|aw|wg|답장|전달)\s*:", re.IGNORECASE)
+_LEFTOVERS = ("{{", "{%", PREFIX, "\\u{")
+
+
+def check_subject(mail: Mail) -> Iterator[Finding]:
+    """A subject is there, on one line, no reply, and not longer than an inbox shows."""
+    subject, remedy = mail.subject, "Change it: `digest issue edit --subject`."
+    if not subject.strip():
+        yield Finding("subject-empty", Severity.BLOCK, "subject", "The subject is empty", remedy)
+    if _CONTROL.search(subject):
+        message = "The subject holds control characters or a line break"
+        yield Finding("subject-control", Severity.BLOCK, "subject", message, remedy)
+    if _REPLY.match(subject.strip()):
+        message = "The subject looks like a reply or a forwarded mail, which mailbox providers forbid"
+        yield Finding("subject-reply", Severity.BLOCK, "subject", message, remedy)
+    if cells(subject) > SUBJECT_CELLS:
+        message = f"The subject is {cells(subject)} columns wide; inboxes cut it at about {SUBJECT_CELLS}"
+        yield Finding("subject-long", Severity.ADVISE, "subject", message, remedy)
+
+
+def slots_in(document: str, nonce: str) -> Counter[Slot]:
+    """Return how often each slot stands in a document."""
+    return Counter(piece for piece in split(document, nonce) if isinstance(piece, Slot))
+
+
+def check_slots(mail: Mail) -> Iterator[Finding]:
+    """Required slots stand in both parts; none was lost or doubled on the way from the template to the HTML."""
+    html_slots, text_slots = slots_in(mail.html, mail.nonce), slots_in(mail.text, mail.nonce)
+    for place, found in (("HTML", html_slots), ("plain text", text_slots)):
+        for slot in sorted(mail.required - found.keys()):
+            message = f"The {place} has no slot {slot.lower()}"
+            remedy = f"Print slots.{slot.lower()} in the template; templates/README.md lists the slots."
+            yield Finding("slot-missing", Severity.BLOCK, place, message, remedy)
+    for slot in Slot:
+        if html_slots[slot] != mail.declared[slot] and html_slots[slot]:
+            message = f"The slot {slot.lower()} is {mail.declared[slot]} times in the MJML, {html_slots[slot]} times in the HTML"
+            yield Finding("slot-doubled", Severity.BLOCK, "HTML", message, "Print slots only in text and in href.")
+
+
+def check_leftovers(mail: Mail) -> Iterator[Finding]:
+    """Nothing looks like a template that was not filled, unless an author wrote it."""
+    for place, document in (("HTML", html.unescape(mail.html)), ("plain text", mail.text)):
+        for slot in Slot:
+            document = document.replace(token(mail.nonce, slot), "")  # noqa: PLW2901 - the same document, cleaned
+        for leftover in _LEFTOVERS:
+            if leftover in document and leftover not in mail.source_text:
+                message = f"The {place} holds “{leftover}”, as if a template was not filled"
+                yield Finding("leftover", Severity.BLOCK, place, message, "Look for it in the templates.")
+
+
+def check_footer(mail: Mail) -> Iterator[Finding]:
+    """Both parts say who sends the mail, with a postal address that is a real one."""
+    address = "".join(mail.publication.postal_address.split())
+    for place, text in (("HTML", shown(mail.html).text), ("plain text", "".join(mail.text.split()))):
+        if not address or address not in text:
+            message = f"The {place} does not show the postal address"
+            remedy = "Set [publication] postal_address, and print publication.postal_address in the template."
+            yield Finding("postal-missing", Severity.BLOCK, place, message, remedy)
+    if "".join(PLACEHOLDER_ADDRESS.split()) in address:
+        message = "The postal address is still the placeholder, with which only a relay on this machine is used"
+        yield Finding("postal-placeholder", Severity.ADVISE, "footer", message, "Set [publication] postal_address.")
+
+
+def check_text(mail: Mail) -> Iterator[Finding]:
+    """The plain text names the same articles in the same order, and has every address of the HTML."""
+    text = "".join(mail.text.split())
+    if not text:
+        yield Finding("text-empty", Severity.BLOCK, "plain text", "The plain text is empty", "See body.txt.j2.")
+        return
+    headings = ["".join(h.text_content().split()) for h in mail.tree.iter("h3", "h4")]
+    at = 0
+    for title in mail.titles:
+        bare = "".join(title.split())
+        found = text.find(bare, at)
+        if found < 0 or bare not in headings:
+            place = "plain text" if found < 0 else "HTML"
+            message = f"The {place} does not name “{title}”, or not in the issue's order"
+            yield Finding("text-order", Severity.BLOCK, place, message, "Both body templates must show the same.")
+        at = max(found, at)
+    for address in shown(mail.html).links:
+        if not address.startswith("#") and PREFIX not in address and address not in {*_addresses(mail.text)}:
+            message = f"The plain text lacks the link to {address}"
+            yield Finding("text-link-missing", Severity.ADVISE, "plain text", message, "Print it in body.txt.j2.")
+
+
+def _addresses(text: str) -> Iterator[str]:
+    for found in re.finditer(r"[a-z][a-z0-9+.-]*:[^\s<>]+", text, re.IGNORECASE):
+        yield found[0]

@@ -1,0 +1,36 @@
+"""Sizes beyond which Gmail clips a mail or drops its styles."""
+
+from collections.abc import Iterator
+
+from digest.render.checks.finding import Finding, Severity
+from digest.render.checks.mail import Mail
+from digest.render.slots import WORST_VALUES, Place, fill
+
+HTML_WARNING = 90_000
+"""Bytes of HTML from which summaries take the place of texts, and a finding advises."""
+HTML_LIMIT = 100_000
+"""Bytes of HTML that block: Gmail clips at about 102,000, and the link to unsubscribe stands at the end."""
+STYLE_LIMIT = 16_000
+"""Bytes in style elements; above about 16 KB Gmail ignores them."""
+
+
+def html_bytes(html: str, nonce: str) -> int:
+    """Return the UTF-8 bytes of a rendered mail with its slots filled by values as long as they get."""
+    return len(fill(html, nonce, WORST_VALUES, Place.HTML).encode())
+
+
+def check_html_size(mail: Mail) -> Iterator[Finding]:
+    """The whole mail must stay below the size at which Gmail clips."""
+    size = html_bytes(mail.html, mail.nonce)
+    if size > HTML_WARNING:
+        severity = Severity.BLOCK if size > HTML_LIMIT else Severity.ADVISE
+        message = f"The HTML has {size:,} bytes; Gmail clips mails at about 102,000"
+        yield Finding("html-size", severity, "HTML", message, "Show more articles as summaries, or take some out.")
+
+
+def check_style_size(mail: Mail) -> Iterator[Finding]:
+    """The style elements must stay below the size at which Gmail ignores them."""
+    size = sum(len((style.text or "").encode()) for style in mail.tree.iter("style"))
+    if size > STYLE_LIMIT:
+        message = f"The mail has {size:,} bytes of styles; Gmail ignores more than 16,000"
+        yield Finding("style-size", Severity.BLOCK, "HTML", message, "Shorten email/layouts/adapt.mjml.j2.")

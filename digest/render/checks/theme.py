@@ -1,0 +1,48 @@
+"""The theme's colours in both palettes: WCAG 2.2, success criterion 1.4.3."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from digest.render.checks.finding import Finding, Severity
+from digest.render.checks.mail import Mail
+
+CONTRAST = 4.5
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_PAIRS = (
+    *((text, ground) for ground in ("ground", "paper", "tint") for text in ("ink", "muted", "accent")),
+    ("button_ink", "accent"),
+)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two `#rrggbb` colours, 1 to 21."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def check_contrast(mail: Mail) -> Iterator[Finding]:
+    """Text stands out from what is behind it, in the light and in the dark palette."""
+    for name in ("light", "dark"):
+        yield from _palette(name, mail.theme.get(name, {}))
+
+
+def _palette(name: str, palette: Mapping[str, Any]) -> Iterator[Finding]:
+    place = f"theme, {name}"
+    for key, colour in palette.items():
+        if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
+            message = f"{key} = {colour!r} is no colour of six digits"
+            yield Finding("theme-colour", Severity.BLOCK, place, message, 'Write it as "#0b4f83" in theme.toml.')
+            return
+    for text, ground in _PAIRS:
+        if text in palette and ground in palette:
+            ratio = contrast(palette[text], palette[ground])
+            if ratio < CONTRAST:
+                message = f"{text} on {ground} has a contrast of {ratio:.1f} : 1, which is less than {CONTRAST}"
+                yield Finding("contrast", Severity.BLOCK, place, message, "Change one of the two in theme.toml.")

@@ -1,0 +1,66 @@
+"""The project's own CSS into style attributes, by premailer; MJML's style blocks stay as they are."""
+
+import logging
+import re
+
+import premailer.cache
+from lxml import etree
+from premailer import Premailer
+
+from digest.render.markup import conserved
+from digest.runtime.errors import ContentError
+
+_DOCTYPE = re.compile(r"^\s*<!doctype html>", re.IGNORECASE)
+_STYLE_OR_COMMENT = re.compile(r"<!--.*?-->|<style(?=[\s>])", re.DOTALL)
+_IGNORE = ' data-premailer="ignore"'
+# Word takes an image's width from the attribute; premailer would write the style's 100% over it.
+_KEPT_ATTRIBUTES = ["width", "height", "align", "valign", "bgcolor"]
+
+
+def inline(html: str, css: str) -> str:
+    """Return the HTML with `css` in style attributes, the same bytes for the same arguments, without any network.
+
+    Raises ContentError where text or a link would be lost, or where the markup cannot be read.
+    """
+    prepared = _STYLE_OR_COMMENT.sub(_protect, _DOCTYPE.sub("<!DOCTYPE html>", html, count=1))
+    try:
+        inlined = _transform(prepared, css)
+    except TypeError:
+        # One cache serves three functions of premailer, by arguments alone: style="p" once makes all later runs fail.
+        premailer.cache.cache.clear()
+        inlined = _retry(prepared, css)
+    inlined = inlined.replace(_IGNORE, "")
+    conserved(html, inlined, "CSS inlining")
+    return inlined
+
+
+def _protect(match: re.Match[str]) -> str:
+    return match[0] if match[0].startswith("<!--") else match[0] + _IGNORE
+
+
+def _retry(prepared: str, css: str) -> str:
+    try:
+        return _transform(prepared, css)
+    except TypeError as error:
+        raise ContentError("A style attribute in the mail confuses the CSS inliner.", hint="Use classes.") from error
+    finally:
+        premailer.cache.cache.clear()
+
+
+def _transform(prepared: str, css: str) -> str:
+    try:
+        result = Premailer(
+            prepared,
+            css_text=css,
+            allow_network=False,
+            strip_important=False,
+            keep_style_tags=False,
+            align_floating_images=False,
+            remove_unset_properties=False,
+            disable_validation=True,
+            disable_basic_attributes=_KEPT_ATTRIBUTES,
+            cssutils_logging_level=logging.CRITICAL,
+        ).transform(pretty_print=False)
+    except etree.LxmlError as error:
+        raise ContentError(f"The mail's HTML cannot be read: {error}.", hint="Mend the template.") from error
+    return str(result)

@@ -1,0 +1,169 @@
+"""Templates and the theme: where they lie, how they speak the edition's language, and which line was wrong."""
+
+import hashlib
+import tomllib
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from digest import __version__
+from digest.render import locales, plaintext
+from digest.render.markup import tags
+from digest.runtime.errors import ContentError
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_PLAIN = (".txt.j2", ".css.j2")
+_MARKER = "<!--@"
+# What a template can cause; a ContentError from a filter has its own words.
+_TEMPLATE_FAULTS = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def packaged_directory() -> Path:
+    """Return the folder of the templates that come with digestpress: in the wheel, or in a checkout."""
+    shipped = _PACKAGE / "_templates"
+    return shipped if shipped.is_dir() else _PACKAGE.parent / "templates"
+
+
+@cache
+def renderer_versions() -> dict[str, str]:
+    """Return the versions of everything that decides about a mail's bytes."""
+    names = ("babel", "cssutils", "jinja2", "lxml", "mjml-python", "nh3", "markdown-it-py", "premailer")
+    return {"digestpress": __version__, **{name: version(name) for name in names}}
+
+
+class Templates:
+    """The templates of one workspace: `override_dir` goes before what is packaged, file by file, theme key by key."""
+
+    def __init__(self, override_dir: Path | None = None) -> None:
+        self.directories = tuple(d for d in (override_dir, packaged_directory()) if d is not None and d.is_dir())
+        self._environments: dict[str, jinja2.Environment] = {}
+
+    def environment(self, language: str) -> jinja2.Environment:
+        """Return the sandboxed environment that speaks `language` (BCP 47); English where there is no catalogue."""
+        if language not in self._environments:
+            self._environments[language] = _environment(jinja2.FileSystemLoader(self.directories), language)
+        return self._environments[language]
+
+    def translate(self, language: str) -> Callable[[str], str]:
+        """Return gettext for a language; placeholders stay in the text."""
+        return locales.catalogue(language).gettext
+
+    @property
+    def theme(self) -> dict[str, Any]:
+        """theme.toml, the workspace's laid over ours."""
+        merged: dict[str, Any] = {}
+        for directory in reversed(self.directories):
+            path = directory / "theme.toml"
+            if path.is_file():
+                merged = merge(merged, _read_toml(path))
+        return merged
+
+    def render(self, name: str, language: str, context: Mapping[str, Any]) -> str:
+        """Return a template's text. Raises ContentError with template and line for whatever goes wrong in it."""
+        try:
+            return self.environment(language).get_template(name).render(context)
+        except _TEMPLATE_FAULTS as error:
+            raise _fault(name, error, self.directories) from error
+
+    def line_of(self, name: str, language: str, context: Mapping[str, Any], tag_index: int) -> str:
+        """Return `template, line N` for the tag with this number in what the template renders."""
+        marking = _environment(_MarkingLoader(self.directories), language)
+        rendered = marking.get_template(name).render(context)
+        starts = [tag.start for tag in tags(rendered)]
+        before = rendered[: starts[tag_index]] if tag_index < len(starts) else rendered
+        _, found, marker = before.rpartition(_MARKER)
+        return marker.partition("-->")[0] if found else name
+
+    def email_files(self) -> Iterator[tuple[str, bytes]]:
+        """Yield name and bytes of every file that decides about mails, as it takes effect, sorted by name."""
+        names = {p.relative_to(d).as_posix() for d in self.directories for p in (d / "email").rglob("*") if p.is_file()}
+        for name in sorted({*names, "theme.toml"}):
+            for directory in self.directories:
+                if (directory / name).is_file():
+                    # The theme is merged, so that every directory's counts.
+                    yield name, (directory / name).read_bytes()
+                    if name != "theme.toml":
+                        break
+
+    def templates_hash(self) -> str:
+        """Return the SHA-256 over names and bytes of the mail templates, the theme and the catalogues."""
+        digest = hashlib.sha256()
+        for name, content in (*self.email_files(), *locales.files()):
+            digest.update(f"{name}\n{len(content)}\n".encode())
+            digest.update(content)
+        return digest.hexdigest()
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with the values of `over`, table by table."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ContentError(f"{path.name} of the templates cannot be read: {error}.", hint=f"Mend {path}.") from error
+
+
+def _environment(loader: jinja2.BaseLoader, language: str) -> jinja2.Environment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=loader,
+        # By the end of the name, and on for every other: jinja's own selection is off for .mjml.j2.
+        autoescape=lambda name: name is None or not name.endswith(_PLAIN),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(locales.catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.filters.update(locales.filters(language))
+    environment.filters.update(plain_body=plaintext.plain_body, wrap=plaintext.wrap)
+    return environment
+
+
+class _MarkingLoader(jinja2.FileSystemLoader):
+    """Puts a comment with file and line before each line that begins with a tag; for looking up errors only."""
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source, filename, uptodate = super().get_source(environment, template)
+        lines = [
+            f"{_MARKER}{template}, line {number}-->{line}" if line.lstrip().startswith("<") else line
+            for number, line in enumerate(source.split("\n"), start=1)
+        ]
+        return "\n".join(lines), filename, uptodate
+
+
+def _fault(name: str, error: Exception, directories: tuple[Path, ...]) -> ContentError:
+    if isinstance(error, jinja2.TemplateNotFound):
+        return ContentError(
+            f"There is no template {error.name}.", hint="It is named in a template; see templates/README.md."
+        )
+    place, line = name, 0
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        place, line = error.name or name, error.lineno
+    else:
+        for frame in traceback.extract_tb(error.__traceback__):
+            for directory in directories:
+                if Path(frame.filename).is_relative_to(directory):
+                    place, line = Path(frame.filename).relative_to(directory).as_posix(), frame.lineno or 0
+    where = f"{place}, line {line}" if line else place
+    return ContentError(f"{where}: {error}.", hint="templates/README.md lists what a template may use.")

@@ -1,0 +1,49 @@
+"""Templates to both parts of a mail, in named stages: the same path for editions and for notices."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from digest.render.checks.parts import slots_in
+from digest.render.inline import inline
+from digest.render.loader import Templates, merge
+from digest.render.mjml import to_html
+from digest.render.mjml_lint import MjmlError
+from digest.render.slots import Slot, mark
+from digest.runtime.errors import ContentError
+
+_INLINE_CSS = "email/layouts/inline.css.j2"
+_GAPS = re.compile(r"[ \t]*\n(?:[ \t]*\n){2,}")
+_LINE_ENDS = re.compile(r"[ \t]+$", re.MULTILINE)
+
+
+def render_html(
+    folder: str, language: str, variables: Mapping[str, Any], templates: Templates, nonce: str
+) -> tuple[str, Counter[Slot]]:
+    """Return the HTML that `folder`/body.mjml.j2 makes, and how often it names each slot.
+
+    Raises ContentError with template and line for what is wrong in the templates.
+    """
+    name = f"{folder}/body.mjml.j2"
+    mjml = templates.render(name, language, variables)
+    try:
+        html = to_html(mjml)
+    except MjmlError as error:
+        if error.tag_index is None:
+            raise
+        place = templates.line_of(name, language, variables, error.tag_index)
+        raise ContentError(f"{place}: {error}", hint=error.hint) from error
+    css = templates.render(_INLINE_CSS, language, variables)
+    return mark(inline(html, css), nonce), slots_in(mjml, nonce)
+
+
+def render_text(folder: str, language: str, variables: Mapping[str, Any], templates: Templates) -> str:
+    """Return the plain text that `folder`/body.txt.j2 makes: no more than one blank line, a newline at the end."""
+    text = templates.render(f"{folder}/body.txt.j2", language, variables)
+    return _GAPS.sub("\n\n", _LINE_ENDS.sub("", text)).strip() + "\n"
+
+
+def theme_of(templates: Templates, over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the templates' theme with an edition's own values laid over it."""
+    return merge(templates.theme, over)

@@ -1,0 +1,118 @@
+"""A reader of MJML and HTML that keeps positions, and the check that no stage loses text or links.
+
+Not a parser for browsers' HTML: it reads what our templates, our sanitiser and the renderers print. It has no limit of
+depth or size, which the parsers between which it stands do have, without saying so.
+"""
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from digest.runtime.errors import ContentError
+
+# Possessive quantifiers: an unclosed quotation mark must not make this slow.
+_TOKEN = re.compile(
+    r"<!--.*?-->|<![^>]*+>|<(?P<close>/?)(?P<name>[A-Za-z][\w:.-]*+)"
+    r"(?P<rest>(?:\"[^\"]*+\"|'[^']*+'|[^<>\"'])*+)>",
+    re.DOTALL,
+)
+_ATTRIBUTE = re.compile(r"([^\s=/\"'>]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+)))?")
+_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
+# What is not shown, or shown as something else.
+_NOT_TEXT = frozenset({"mj-attributes", "mj-font", "mj-style", "mj-title", "script", "style", "title"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag at `start`..`end` (character offsets); `rest` is what stands between its name and `>`."""
+
+    name: str
+    rest: str
+    closing: bool
+    start: int
+    end: int
+
+    @property
+    def void(self) -> bool:
+        """Whether no closing tag follows."""
+        return self.rest.endswith("/") or self.name in _VOID
+
+    @property
+    def attributes(self) -> list[tuple[str, str]]:
+        """Names and raw values in order; a repeated name is listed twice."""
+        found = _ATTRIBUTE.finditer(self.rest.removesuffix("/"))
+        return [(m[1], next((g for g in m.groups()[1:] if g is not None), "")) for m in found]
+
+
+def tags(markup: str) -> Iterator[Tag]:
+    """Yield the tags in order; comments, conditional ones too, are no tags."""
+    for match in _TOKEN.finditer(markup):
+        if match["name"] is not None:
+            yield Tag(match["name"], match["rest"], bool(match["close"]), match.start(), match.end())
+
+
+def position(markup: str, offset: int) -> tuple[int, int]:
+    """Return line and column, both counted from 1."""
+    return markup.count("\n", 0, offset) + 1, offset - (markup.rfind("\n", 0, offset) + 1) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a reader gets from markup: `text` without any white space, and how often each address is linked."""
+
+    text: str
+    links: Counter[str]
+
+
+def shown(markup: str) -> Shown:
+    """Return the text and the links of MJML or HTML."""
+    text: list[str] = []
+    links: Counter[str] = Counter()
+    hidden: str | None = None
+    last = 0
+    for match in _TOKEN.finditer(markup):
+        if hidden is None:
+            text.append(markup[last : match.start()])
+        last = match.end()
+        name = match["name"]
+        if name is None:
+            continue
+        if hidden is None and not match["close"]:
+            if name in _NOT_TEXT and not match["rest"].endswith("/"):
+                hidden = name
+            elif "href" in match["rest"] and name != "link":
+                links.update(_link(value) for key, value in _attributes(match["rest"]) if key == "href" and value)
+        elif name == hidden and match["close"]:
+            hidden = None
+    text.append(markup[last:] if hidden is None else "")
+    return Shown("".join(html.unescape("".join(text)).split()), links)
+
+
+def _attributes(rest: str) -> list[tuple[str, str]]:
+    return Tag("", rest, closing=False, start=0, end=0).attributes
+
+
+def _link(value: str) -> str:
+    # premailer percent-encodes what may not stand in an address; that is no loss.
+    return quote(html.unescape(value).strip(), safe="%/:=&?~#+!$,;'@()*[]")
+
+
+def conserved(before: str, after: str, stage: str) -> None:
+    """Raise ContentError, naming the place, where `stage` lost text or a link of `before`."""
+    was, now = shown(before), shown(after)
+    if was.text != now.text:
+        raise ContentError(
+            f"{stage} changed the text of the mail {_where(was.text, now.text)}.",
+            hint="Look at the markup of that place: deep nesting, or tags that are not closed.",
+        )
+    lost = was.links - now.links
+    if lost:
+        raise ContentError(f"{stage} lost the link to {next(iter(lost))}.", hint="Look at the markup around that link.")
+
+
+def _where(was: str, now: str) -> str:
+    at = next((i for i, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), min(len(was), len(now)))
+    return f"after “…{was[max(0, at - 30) : at]}”, where “{was[at : at + 30]}” became “{now[at : at + 30]}”"

@@ -1,0 +1,120 @@
+"""MJML to HTML by mrml, behind a seam that mends what mrml does wrong and refuses what it would drop in silence."""
+
+import html
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import cast
+
+import mjml as _mjml
+
+from digest.render.markup import Tag, conserved, tags
+from digest.render.mjml_lint import ELEMENTS, MjmlError, lint
+from digest.runtime.errors import EnvironmentFailedError
+
+MAX_DEPTH = 64
+"""Nested elements in the MJML: bodies may have 40. mrml ends the whole process between 7,500 and 10,000."""
+
+# Not allowed in XML, and mrml gives up on them without saying where.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
+_QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
+_POSITION = re.compile(r"position (\d+):\d+")
+
+
+class RendererMissingError(EnvironmentFailedError):
+    """The MJML renderer does not work."""
+
+    default_hint = (
+        "Two packages install a module called mjml: run `pip uninstall mjml mjml-python`, then install mjml-python."
+    )
+
+
+@cache
+def _renderer() -> Callable[..., str]:
+    """Return mrml's entry point, checked once: the package `mjml` puts a module in its place."""
+    entry = getattr(_mjml, "mjml2html", None)
+    if not callable(entry):
+        raise RendererMissingError("`mjml.mjml2html` cannot be called")
+    if not isinstance(entry("<mjml><mj-body></mj-body></mjml>"), str):
+        raise RendererMissingError("`mjml.mjml2html` does not return text")
+    return cast(Callable[..., str], entry)
+
+
+def to_html(mjml: str) -> str:
+    """Return the HTML of an MJML document, the same bytes for the same document.
+
+    Raises MjmlError (a ContentError that knows the tag) where an element or attribute is unknown or misplaced, where
+    nesting is too deep or markup is broken; ContentError where text or a link would be lost.
+    """
+    mjml = _FORBIDDEN.sub("", mjml)
+    lint(mjml, max_depth=MAX_DEPTH)
+    prepared = normalise(mjml)
+    try:
+        # No fonts: the default is a link to a font server, and a mail asks nobody for anything.
+        rendered = _renderer()(prepared, fonts={})
+    except ValueError as error:
+        raise _refused(prepared, str(error)) from error
+    conserved(mjml, rendered, "MJML rendering")
+    return rendered
+
+
+def _refused(prepared: str, reason: str) -> MjmlError:
+    found = _POSITION.search(reason)
+    if found is None:
+        return MjmlError(f"The MJML renderer refused the mail: {reason}.", None)
+    # mrml counts bytes.
+    offset = len(prepared.encode()[: int(found[1])].decode(errors="ignore"))
+    index = sum(1 for tag in tags(prepared) if tag.start < offset) - 1
+    return MjmlError(f"The MJML renderer refused the mail: {_POSITION.sub('this place', reason)}.", max(index, 0))
+
+
+def normalise(mjml: str) -> str:
+    """Return the document as mrml can take it: safe attributes, and gaps between tags that it keeps."""
+    out: list[str] = []
+    last, ending, pre, after_mj, in_title = 0, "", 0, True, False
+    for tag in tags(mjml):
+        gap = mjml[last : tag.start]
+        is_mj = tag.name.startswith("mj")
+        out.append(
+            _title(gap) if in_title else _gap(gap, inside=bool(ending), beside_mj=is_mj or after_mj, pre=pre > 0)
+        )
+        out.append(mjml[tag.start : tag.end] if "=" not in tag.rest else _tag(tag))
+        if not ending and not tag.closing and not tag.void and is_mj and ELEMENTS[tag.name].ending:
+            ending = tag.name
+        elif tag.closing and tag.name == ending:
+            ending = ""
+        pre += (tag.name == "pre") * (-1 if tag.closing else 1)
+        in_title = tag.name == "mj-title" and not tag.closing and not tag.void
+        last, after_mj = tag.end, is_mj
+    return "".join([*out, mjml[last:]])
+
+
+def _gap(gap: str, *, inside: bool, beside_mj: bool, pre: bool) -> str:
+    """A gap that begins with a newline is dropped between inline tags; one that begins with a blank is refused elsewhere."""
+    if not gap or not gap.isspace() or gap == " ":
+        return gap if inside or not gap.isspace() else "\n"
+    if not inside:
+        return "\n"
+    if beside_mj or not gap.startswith("\n"):
+        return gap
+    return gap.replace("\n", "&#10;") if pre else " "
+
+
+def _tag(tag: Tag) -> str:
+    return f"<{'/' if tag.closing else ''}{tag.name}{_QUOTED.sub(_attribute, tag.rest)}>"
+
+
+def _attribute(match: re.Match[str]) -> str:
+    """mrml prints values as Rust literals: quotes, backslashes and unusual characters must be references before."""
+    value = match[1] if match[1] is not None else match[2].replace('"', "&#34;")
+    return f'"{_reference(value)}"'
+
+
+def _reference(value: str) -> str:
+    value = re.sub(r"[\t\r\n]+", " ", value).replace("\\", "&#92;")
+    return value.encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _title(text: str) -> str:
+    # The title becomes an attribute of the mail's outermost element.
+    return _reference(html.escape(html.unescape(text), quote=True))

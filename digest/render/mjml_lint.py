@@ -1,0 +1,123 @@
+"""What MJML allows where: mrml drops an unknown element with its text and ignores an unknown attribute, without a word."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+
+from digest.render.markup import Tag, position, tags
+from digest.runtime.errors import ContentError
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An MJML element: its attributes with their types, its children, and whether its content is HTML (`ending`)."""
+
+    attributes: Mapping[str, str]
+    children: frozenset[str]
+    ending: bool
+
+
+def _load() -> dict[str, Element]:
+    schema = json.loads(files("digest.render").joinpath("mjml_schema.json").read_text("utf-8"))
+    return {
+        name: Element(entry["attributes"], frozenset(entry["children"]), entry["ending"])
+        for name, entry in schema["elements"].items()
+    }
+
+
+ELEMENTS: Mapping[str, Element] = _load()
+
+
+class MjmlError(ContentError):
+    """The MJML of a mail is wrong. `tag_index` counts its tags from 0, which leads back to the template's line."""
+
+    def __init__(self, message: str, tag_index: int | None, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint or "Mend the template; `digest preview` shows the mail as you write.")
+        self.tag_index = tag_index
+
+
+def lint(mjml: str, *, max_depth: int) -> None:
+    """Raise MjmlError for the first tag that is unknown, misplaced, badly nested or too deep, and for its attributes."""
+    open_tags: list[str] = []
+    ending = ""
+    for index, tag in enumerate(tags(mjml)):
+        if tag.closing:
+            if not open_tags or open_tags.pop() != tag.name:
+                raise _error(mjml, tag, index, f"</{tag.name}> closes what is not open")
+            ending = "" if tag.name == ending else ending
+            continue
+        fault = _inside(tag, ending) if ending else _fault(tag, open_tags[-1] if open_tags else "")
+        if fault:
+            raise _error(mjml, tag, index, fault)
+        if tag.void:
+            continue
+        open_tags.append(tag.name)
+        if len(open_tags) > max_depth:
+            raise _error(mjml, tag, index, f"<{tag.name}> is nested more than {max_depth} elements deep")
+        if not ending and ELEMENTS[tag.name].ending:
+            ending = tag.name
+    if open_tags:
+        raise MjmlError(f"<{open_tags[-1]}> is never closed in the mail's MJML.", None)
+
+
+def _error(mjml: str, tag: Tag, index: int, fault: str) -> MjmlError:
+    line, column = position(mjml, tag.start)
+    return MjmlError(f"{fault} (line {line}, column {column} of the mail's MJML).", index)
+
+
+def _inside(tag: Tag, ending: str) -> str:
+    return f"<{tag.name}> cannot stand inside <{ending}>, which holds HTML" if tag.name.startswith("mj-") else ""
+
+
+def _fault(tag: Tag, parent: str) -> str:
+    """Return what is wrong with an opening tag below `parent`, or nothing."""
+    element = ELEMENTS.get(tag.name)
+    if element is None:
+        return f"MJML has no element <{tag.name}>{_nearest(tag.name, ELEMENTS)}"
+    if not parent and tag.name != "mjml":
+        return f"<{tag.name}> stands outside <mjml>"
+    if parent and not {tag.name, "*"} & ELEMENTS[parent].children:
+        return f"<{tag.name}> cannot stand in <{parent}>"
+    names = [name for name, _ in tag.attributes]
+    for name, value in tag.attributes:
+        if names.count(name) > 1:
+            return f"<{tag.name}> has the attribute {name} twice"
+        allowed = element.attributes.get(name) or element.attributes.get("*")
+        if allowed is None:
+            return f"<{tag.name}> has no attribute {name}{_nearest(name, element.attributes)}"
+        if not _fits(value, allowed):
+            return f"<{tag.name}> cannot have {name}={value!r}: it takes {allowed}"
+    return ""
+
+
+def _nearest(name: str, known: Mapping[str, object]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _fits(value: str, kind: str) -> bool:
+    base, _, inside = kind.partition("(")
+    options = inside.partition(")")[0].split(",")
+    match base:
+        case "enum":
+            return value in options
+        case "boolean":
+            return value in {"true", "false"}
+        case "integer":
+            return value.isdecimal()
+        case "unit" | "unitWithNegative":
+            return all(_is_length(part, options) for part in value.split())
+        case "color":
+            # Three digits: mrml keeps them, and some mail apps read them as another colour.
+            return not re.fullmatch(r"#[0-9a-fA-F]*", value) or len(value) == 7
+    return True
+
+
+def _is_length(value: str, units: list[str]) -> bool:
+    if value in units or value == "0":
+        return True
+    found = re.fullmatch(r"-?\d+(?:\.\d+)?([a-z%]*)", value)
+    return found is not None and found[1] in units

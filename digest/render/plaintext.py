@@ -1,0 +1,207 @@
+"""A sanitised body as text for the plain part: wrapped by the cells that a terminal or mail app gives a character.
+
+Complete by rule: every word of the body stands in the text, and every address, except those that lead to a place in the
+mail itself.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from unicodedata import category, east_asian_width
+
+from lxml import html as lxml_html
+
+WIDTH = 72
+"""Cells in a line: under the 78 of RFC 5322 section 2.1.1, with room for a reply's quotation marks."""
+
+_BLOCKS = frozenset("blockquote div h1 h2 h3 h4 h5 h6 hr ol p pre table ul".split())  # noqa: SIM905 - a list of tags reads best as one line
+_BLANKS = re.compile(r"[ \t\r\n\f]+")
+_FOOTNOTE = re.compile(r"\[(\d+)\]")
+_COLUMN_GAP = " | "
+
+
+def cells(text: str) -> int:
+    """Return the width of a text: 2 for Hangul, Han, Kana and full-width forms, 0 for marks that join the one before."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(c) in "WF" else 0 if category(c) in {"Mn", "Me", "Cf"} else 1 for c in text)
+
+
+def wrap(text: str, width: int = WIDTH, indent: str = "", first: str | None = None) -> str:
+    """Return the text in lines of at most `width` cells, each after `indent`, the first after `first` if given.
+
+    Newlines in the text stay. An address or another long word of narrow characters is never broken, so that it can be
+    copied; a word of wide characters may be.
+    """
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        lines += _wrapped(paragraph, max(width - cells(indent), 10)) or [""]
+    prefixes = [indent if first is None else first, *[indent] * (len(lines) - 1)]
+    return "\n".join((prefix + line).rstrip(" ") for prefix, line in zip(prefixes, lines, strict=True))
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    lines: list[str] = []
+    line, used = "", 0
+    for word in _words(text, room):
+        size = cells(word)
+        if line and used + 1 + size > room:
+            lines.append(line)
+            line, used = word, size
+        else:
+            line, used = (f"{line} {word}", used + 1 + size) if line else (word, size)
+    return [*lines, line] if line else lines
+
+
+def _words(text: str, room: int) -> Iterator[str]:
+    for word in text.split(" "):
+        if cells(word) <= room or "://" in word or word.isascii():
+            if word:
+                yield word
+            continue
+        piece, used = "", 0
+        for character in word:
+            size = cells(character)
+            if used + size > room:
+                yield piece
+                piece, used = "", 0
+            piece, used = piece + character, used + size
+        yield piece
+
+
+def plain_body(html: str, width: int = WIDTH) -> str:
+    """Return a sanitised HTML fragment as text; addresses are numbered in the text and listed at its end."""
+    if not html.strip():
+        return ""
+    root = lxml_html.fragment_fromstring(html, create_parent="div")
+    notes = [int(n) for n in _FOOTNOTE.findall(" ".join(root.xpath("//a[starts-with(@href, '#')]/text()")))]
+    # Footnotes are printed as [1] too, so that links count on from there.
+    walker = _Walker(_Links(first=max(notes, default=0) + 1))
+    lines = walker.blocks(root, width)
+    if walker.links.numbers:
+        lines += ["", *(f"[{number}] {address}" for address, number in walker.links.numbers.items())]
+    return "\n".join(line.rstrip(" ") for line in lines)
+
+
+@dataclass(slots=True)
+class _Links:
+    """The addresses of one body, each with its number."""
+
+    first: int
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def number(self, address: str) -> int:
+        return self.numbers.setdefault(address, self.first + len(self.numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Walker:
+    links: _Links
+
+    def blocks(self, element: Any, width: int) -> list[str]:
+        """Return the lines of an element's content, a blank line between its blocks."""
+        groups: list[list[str]] = []
+        run = element.text or ""
+        for child in element:
+            if child.tag in _BLOCKS:
+                groups += [self._paragraph(run, width), self._block(child, width)]
+                run = child.tail or ""
+            else:
+                run += self._inline(child) + (child.tail or "")
+        groups.append(self._paragraph(run, width))
+        tight = element.tag == "li"
+        lines: list[str] = []
+        for group in groups:
+            if group:
+                lines += ["", *group] if lines and not tight else group
+        return lines
+
+    def _paragraph(self, text: str, width: int) -> list[str]:
+        text = _tidy(text)
+        return wrap(text, width).split("\n") if text else []
+
+    def _block(self, element: Any, width: int) -> list[str]:
+        match element.tag:
+            case "ul" | "ol":
+                return self._list(element, width)
+            case "blockquote":
+                return [f"> {line}" for line in self.blocks(element, width - 2)]
+            case "pre":
+                text = "".join(element.itertext()).strip("\n")
+                return [f"    {line}" for line in text.split("\n")]
+            case "hr":
+                return ["* * *"]
+            case "table":
+                return self._table(element, width)
+            case "h1" | "h2" | "h3" | "h4" | "h5" | "h6":
+                lines = self.blocks(element, width)
+                return [*lines, "-" * max(map(cells, lines), default=0)] if lines else []
+        lines = self.blocks(element, width)
+        return ["---", *lines] if "footnotes" in (element.get("class") or "").split() else lines
+
+    def _list(self, element: Any, width: int) -> list[str]:
+        lines: list[str] = []
+        number = int(element.get("start") or 1)
+        for item in element.iterchildren("li"):
+            mark = f"{number}. " if element.tag == "ol" else "- "
+            inner = self.blocks(item, width - len(mark)) or [""]
+            lines += [mark + inner[0], *(" " * len(mark) + line for line in inner[1:])]
+            number += 1
+        return lines
+
+    def _table(self, element: Any, width: int) -> list[str]:
+        rows = [[self._cell(cell) for cell in row.iterchildren("th", "td")] for row in element.iter("tr")]
+        rows = [row for row in rows if row]
+        if not rows:
+            return []
+        columns = max(map(len, rows))
+        rows = [row + [""] * (columns - len(row)) for row in rows]
+        sizes = [max(cells(row[i]) for row in rows) for i in range(columns)]
+        has_head = element.find(".//th") is not None
+        if sum(sizes) + len(_COLUMN_GAP) * (columns - 1) <= width:
+            return _grid(rows, sizes, has_head=has_head)
+        return _records(rows, width, has_head=has_head)
+
+    def _cell(self, cell: Any) -> str:
+        return _tidy((cell.text or "") + "".join(self._inline(c) + (c.tail or "") for c in cell)).replace("\n", " ")
+
+    def _inline(self, element: Any) -> str:
+        if not isinstance(element.tag, str):
+            return ""
+        if element.tag == "br":
+            return "\v"
+        inner = (element.text or "") + "".join(self._inline(c) + (c.tail or "") for c in element)
+        address = (element.get("href") or "").strip() if element.tag == "a" else ""
+        if not address or address.startswith("#") or _tidy(inner) == address:
+            return inner
+        return f"{inner} [{self.links.number(address)}]"
+
+
+def _tidy(text: str) -> str:
+    """Collapse white space; a hard break, carried as a vertical tab until here, becomes a newline."""
+    return "\n".join(line.strip(" ") for line in _BLANKS.sub(" ", text).strip(" ").split("\v"))
+
+
+def _grid(rows: Sequence[Sequence[str]], sizes: Sequence[int], *, has_head: bool) -> list[str]:
+    lines = [
+        _COLUMN_GAP.join(cell + " " * (size - cells(cell)) for cell, size in zip(row, sizes, strict=True))
+        for row in rows
+    ]
+    if has_head:
+        lines.insert(1, "-+-".join("-" * size for size in sizes))
+    return lines
+
+
+def _records(rows: Sequence[Sequence[str]], width: int, *, has_head: bool) -> list[str]:
+    """A table too wide for lines: each row as a block, each cell after its column's head."""
+    heads, body = (rows[0], rows[1:]) if has_head else ([""] * len(rows[0]), rows)
+    lines: list[str] = []
+    for row in body or [heads]:
+        block = [
+            wrap(f"{head}: {cell}" if head and body else cell, width, indent="  ", first="- " if index == 0 else "  ")
+            for index, (head, cell) in enumerate(zip(heads, row, strict=True))
+            if cell
+        ]
+        lines += ["", *block] if lines else block
+    return "\n".join(lines).split("\n")
