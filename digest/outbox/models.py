@@ -73,7 +73,9 @@ class Attempt(SQLModel, table=True):
     worker_id: str = Field(max_length=40)
     started_at: datetime
     ended_at: datetime | None = None
-    outcome: str | None = Field(default=None, max_length=12, description="accepted | deferred | rejected | uncertain | not_sent")
+    outcome: str | None = Field(
+        default=None, max_length=12, description="accepted | deferred | rejected | uncertain | not_sent"
+    )
     code: int | None = Field(default=None, description="SMTP reply code")
     enhanced: str | None = Field(default=None, max_length=12, description="enhanced status code, RFC 3463")
     reply: str = Field(default="", description="the server's own words, cleaned of addresses")

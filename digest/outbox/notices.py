@@ -1,0 +1,125 @@
+"""Notices: mail that belongs to no issue. The same attempts and outcomes as a delivery, and a guard of their own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from digest.outbox.dialects import insert_new
+from digest.outbox.states import State
+from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, Promised
+from digest.outbox.take import Started, Taker, Window, skip, start
+from subscribers.models import SubscriberState
+
+CONFIRMATION = "confirmation"
+WELCOME = "welcome"
+GOODBYE = "goodbye"
+
+# Kinds that are not listed go out whatever the person's state: a goodbye is the answer to leaving.
+_WANTED_STATE: Mapping[str, SubscriberState] = {
+    CONFIRMATION: SubscriberState.PENDING,
+    WELCOME: SubscriberState.CONFIRMED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TakenNotice(Started):
+    """A started notice. `ref` is the subscriber's, None for mail to nobody on the list."""
+
+    kind: str
+    key: str
+    address: str
+    name: str
+    language: str
+    context: Mapping[str, Any]
+    ref: str | None
+
+
+def promise(
+    session: Session,
+    kind: str,
+    key: str,
+    *,
+    address: str,
+    language: str,
+    now: datetime,
+    name: str = "",
+    context: Mapping[str, Any] | None = None,
+    subscriber_id: int | None = None,
+) -> None:
+    """Promise a notice, in the caller's transaction. A second promise of the same kind and key is the same one."""
+    row = {
+        "kind": kind,
+        "key": key,
+        "address": address,
+        "name": name,
+        "language": language,
+        "context": dict(context or {}),
+        "subscriber_id": subscriber_id,
+        "state": State.PENDING.value,
+        "reason": "",
+        "due_at": now,
+        "attempts": 0,
+        "created_at": now,
+    }
+    session.execute(insert_new(session, NOTICE).values(row))
+
+
+def objection(kind: str, state: str | None) -> str:
+    """Return why a notice of this kind must not go to somebody in this state (None: not on the list), or an empty text."""
+    wanted = _WANTED_STATE.get(kind)
+    if wanted is None or state == wanted:
+        return ""
+    return f"the person is {state or 'not on the list'}, not {wanted.value}"
+
+
+def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -> Window[TakenNotice]:
+    """Start up to `limit` due notices, as `take` does with deliveries; the caller commits before anything is sent."""
+    due = session.execute(
+        select(NOTICE)
+        .where(IS_DUE, NOTICE.c.due_at <= now)
+        .order_by(NOTICE.c.due_at, NOTICE.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    ids = [row.subscriber_id for row in due if row.subscriber_id is not None]
+    people = {
+        row.id: row
+        for row in session.execute(
+            select(SUBSCRIBER.c.id, SUBSCRIBER.c.state, SUBSCRIBER.c.ref)
+            .where(SUBSCRIBER.c.id.in_(ids))
+            .order_by(SUBSCRIBER.c.id)
+            .with_for_update(read=True)
+        )
+    }
+    refused, wanted, refs = {}, [], {}
+    for row in due:
+        person = people.get(row.subscriber_id)
+        refs[row.id] = person.ref if person else None
+        if why := objection(row.kind, person.state if person else None):
+            refused[row.id] = why
+        else:
+            wanted.append(row)
+    skip(session, Promised.NOTICE, refused, now)
+    started = start(session, Promised.NOTICE, wanted, taker, now)
+    taken = [
+        TakenNotice(
+            one.promised,
+            one.id,
+            one.attempt_id,
+            one.tries,
+            one.first_try,
+            row.kind,
+            row.key,
+            row.address,
+            row.name,
+            row.language,
+            row.context,
+            refs[row.id],
+        )
+        for one, row in zip(started, wanted, strict=True)
+    ]
+    return Window(tuple(taken), len(refused))

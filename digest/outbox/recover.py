@@ -1,0 +1,79 @@
+"""Recovering: what a dead worker left on the wire becomes uncertain, and evidence may resolve it. Callers commit."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from digest.outbox.dialects import database_now
+from digest.outbox.settle import NOT_SENT, Settlement, settle
+from digest.outbox.states import State
+from digest.outbox.tables import ATTEMPT, IS_STARTED, WORKER, Promised
+from digest.outbox.workers import Witness
+
+Evidence = Callable[[str], bool | None]
+"""Says of an envelope id whether a transport delivered it: yes, certainly not, or None when it cannot know."""
+
+
+def envelope_id(promised: Promised, of_id: int) -> str:
+    """Return the id by which transports and logs know a promise."""
+    return f"{promised.value}-{of_id}"
+
+
+def recover(session: Session, witness: Witness, now: datetime) -> int:
+    """Mark what dead workers have started as uncertain; return how many. A living worker's are left to it."""
+    moment = database_now(session)
+    found = 0
+    for promised in Promised:
+        table = promised.table
+        owners = session.execute(select(table.c.worker_id).where(IS_STARTED).distinct()).scalars().all()
+        rows = session.execute(select(WORKER).where(WORKER.c.id.in_(owners))).mappings()
+        known = {row["id"]: dict(row) for row in rows}
+        for owner in owners:
+            worker = known.get(owner)
+            if worker is None or not witness.lives(worker, moment):
+                where = f"on {worker['host']} (process {worker['pid']}) " if worker else ""
+                found += _lose(session, promised, owner, f"the worker {where}ended before it stored the answer", now)
+    return found
+
+
+def _lose(session: Session, promised: Promised, owner: str, why: str, now: datetime) -> int:
+    table = promised.table
+    rows = session.execute(
+        select(table.c.id, table.c.attempt_id).where(IS_STARTED, table.c.worker_id == owner).with_for_update()
+    ).all()
+    lost = [
+        Settlement(promised, row.id, row.attempt_id, State.UNCERTAIN, State.UNCERTAIN.value, now, reason=why)
+        for row in rows
+    ]
+    return settle(session, lost)
+
+
+def resolve_by_evidence(session: Session, relay: str, evidence: Evidence, now: datetime) -> int:
+    """Settle the uncertain whose last attempt went by `relay`, as far as it knows what became of them; return how many.
+
+    Only the transport that sent an attempt can say that it did not: another one's silence would send it twice.
+    """
+    found = []
+    for promised in Promised:
+        table = promised.table
+        rows = session.execute(
+            select(table.c.id, table.c.attempt_id)
+            .join(ATTEMPT, ATTEMPT.c.id == table.c.attempt_id)
+            .where(table.c.state == State.UNCERTAIN.value, ATTEMPT.c.relay == relay)
+            .order_by(table.c.id)
+        ).all()
+        for row in rows:
+            delivered = evidence(envelope_id(promised, row.id))
+            if delivered is not None:
+                found.append(_resolved(promised, row.id, row.attempt_id, now, delivered=delivered))
+    return settle(session, found)
+
+
+def _resolved(promised: Promised, of_id: int, attempt_id: str, now: datetime, *, delivered: bool) -> Settlement:
+    if delivered:
+        why = "found where the transport delivers to"
+        return Settlement(promised, of_id, attempt_id, State.ACCEPTED, State.ACCEPTED.value, now, reason=why)
+    why = "not found where the transport delivers to, so it was not delivered"
+    return Settlement(promised, of_id, attempt_id, State.PENDING, NOT_SENT, now, reason=why, by_evidence=True)

@@ -1,0 +1,108 @@
+"""Reading the outbox: how an issue stands, delivery by delivery and in numbers that add up."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlmodel import Session
+
+from digest.issues.lifecycle import IssueState
+from digest.outbox.control import NoSuchDeliveryError
+from digest.outbox.states import State
+from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, NOTICE, SUBSCRIBER
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One delivery as it stands. `address` is empty for somebody who was erased."""
+
+    id: int
+    number: int
+    ref: str
+    address: str
+    edition_id: int
+    state: State
+    reason: str
+    attempts: int
+    due_at: datetime
+    started_at: datetime | None
+    settled_at: datetime | None
+    worker_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt of a delivery; `outcome` is None while it is on the wire, or its worker died."""
+
+    id: str
+    worker_id: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    code: int | None
+    enhanced: str | None
+    reply: str
+    relay: str
+
+
+def counts(session: Session, issue_id: int) -> dict[State, int]:
+    """Return how many deliveries of the issue are in each state, every state named; the sum is what was planned."""
+    query = select(DELIVERY.c.state, func.count()).where(DELIVERY.c.issue_id == issue_id).group_by(DELIVERY.c.state)
+    found = {State(state): count for state, count in session.execute(query)}
+    return {state: found.get(state, 0) for state in State}
+
+
+def listing(
+    session: Session, issue_id: int, state: State | None = None, *, after: int = 0, limit: int | None = None
+) -> list[Standing]:
+    """Return the issue's deliveries by id, after `after`; only those in `state` if one is given."""
+    query = _standing().where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.id > after).order_by(DELIVERY.c.id)
+    if state is not None:
+        query = query.where(DELIVERY.c.state == state.value)
+    return [_read(row) for row in session.execute(query.limit(limit))]
+
+
+def show(session: Session, delivery_id: int) -> tuple[Standing, list[Tried]]:
+    """Return a delivery and its attempts, the oldest first; raise NoSuchDeliveryError."""
+    row = session.execute(_standing().where(DELIVERY.c.id == delivery_id)).first()
+    if row is None:
+        raise NoSuchDeliveryError(f"There is no delivery {delivery_id}")
+    columns = [ATTEMPT.c[name] for name in Tried.__dataclass_fields__]
+    attempts = select(*columns).where(ATTEMPT.c.delivery_id == delivery_id).order_by(ATTEMPT.c.started_at, ATTEMPT.c.id)
+    return _read(row), [Tried(*attempt) for attempt in session.execute(attempts)]
+
+
+def next_due(session: Session, issue_id: int) -> datetime | None:
+    """Return when the next delivery of the issue is due, None if none will be."""
+    moment: datetime | None = session.execute(
+        select(func.min(DELIVERY.c.due_at)).where(DELIVERY.c.issue_id == issue_id, IS_DUE)
+    ).scalar_one()
+    return moment
+
+
+def next_notice_due(session: Session) -> datetime | None:
+    """Return when the next notice is due, None if none will be."""
+    moment: datetime | None = session.execute(select(func.min(NOTICE.c.due_at)).where(IS_DUE)).scalar_one()
+    return moment
+
+
+def sending(session: Session) -> list[int]:
+    """Return the ids of the issues that are being sent and not held, the oldest number first."""
+    query = select(ISSUE.c.id).where(ISSUE.c.state == IssueState.SENDING.value, ~ISSUE.c.held).order_by(ISSUE.c.number)
+    return list(session.execute(query).scalars())
+
+
+def _standing() -> Select[Any]:
+    names = ("edition_id", "state", "reason", "attempts", "due_at", "started_at", "settled_at", "worker_id")
+    own = [DELIVERY.c[name] for name in names]
+    return (
+        select(DELIVERY.c.id, ISSUE.c.number, SUBSCRIBER.c.ref, SUBSCRIBER.c.address, *own)
+        .join(SUBSCRIBER, SUBSCRIBER.c.id == DELIVERY.c.subscriber_id)
+        .join(ISSUE, ISSUE.c.id == DELIVERY.c.issue_id)
+    )
+
+
+def _read(row: Any) -> Standing:
+    values = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's names
+    return Standing(**{**values, "state": State(values["state"])})

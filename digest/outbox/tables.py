@@ -1,0 +1,52 @@
+"""The outbox's tables as Core tables: on the path of each delivery no ORM object is made (PERFORMANCE, ledger)."""
+
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import Table, text
+from sqlmodel import SQLModel
+
+from digest.editions.models import Edition as _Edition
+from digest.issues.models import Issue as _Issue
+from digest.outbox.models import Attempt as _Attempt
+from digest.outbox.models import Delivery as _Delivery
+from digest.outbox.models import Notice as _Notice
+from digest.outbox.models import Worker as _Worker
+from subscribers.models import Subscriber as _Subscriber
+
+
+def _table(model: type[SQLModel]) -> Table:
+    table = SQLModel.metadata.tables[str(model.__tablename__)]
+    assert isinstance(table, Table)  # noqa: S101 - for the type checker
+    return table
+
+
+ATTEMPT: Final = _table(_Attempt)
+DELIVERY: Final = _table(_Delivery)
+EDITION: Final = _table(_Edition)
+ISSUE: Final = _table(_Issue)
+NOTICE: Final = _table(_Notice)
+SUBSCRIBER: Final = _table(_Subscriber)
+WORKER: Final = _table(_Worker)
+
+
+class Promised(StrEnum):
+    """Which kind of promise: a delivery of an issue, or a notice. Both keep the same columns (`models.Promise`)."""
+
+    DELIVERY = "delivery"
+    NOTICE = "notice"
+
+    @property
+    def table(self) -> Table:
+        """The table that holds promises of this kind."""
+        return DELIVERY if self is Promised.DELIVERY else NOTICE
+
+    @property
+    def attempt_key(self) -> str:
+        """The column of `attempt` that points to it."""
+        return f"{self.value}_id"
+
+
+# Written out, not as parameters: only then can the planners match the conditions of the partial indexes.
+IS_DUE: Final = text("state IN ('pending', 'deferred')")
+IS_STARTED: Final = text("state = 'started'")

@@ -1,0 +1,100 @@
+"""Who delivers, and whether they live: a file lock tells it on this machine, a heartbeat elsewhere."""
+
+import fcntl
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from sqlalchemy import insert, select, update
+from sqlmodel import Session
+
+from digest.outbox.dialects import database_now
+from digest.outbox.tables import WORKER
+
+HEARTBEAT_EVERY = timedelta(seconds=10)
+SILENT_AFTER = timedelta(seconds=60)
+
+
+class WorkerLock:
+    """A lock on a file of its own, held while the worker lives; the system frees it however the process ends."""
+
+    def __init__(self, folder: Path, worker_id: str) -> None:
+        self.path = folder / f"{worker_id}.lock"
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> "WorkerLock":
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("wb")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # After an error the file stays, with its lock free: the sign that this worker is dead.
+        if kind is None:
+            self.path.unlink(missing_ok=True)
+        if self._file is not None:
+            self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Where to look for signs of life: this machine's name and the folder of its workers' locks."""
+
+    host: str
+    folder: Path
+
+    def lives(self, worker: Mapping[str, Any], database_time: datetime) -> bool:
+        """Return whether the worker (a row of the table) may still be sending."""
+        if worker["stopped_at"] is not None:
+            return False
+        if worker["host"] == self.host:
+            locked = self._locked(str(worker["id"]))
+            if locked is not None:
+                return locked
+        beat: datetime = worker["heartbeat_at"]
+        return database_time - beat <= SILENT_AFTER
+
+    def _locked(self, worker_id: str) -> bool | None:
+        """Return whether the lock is held; None if there is no such file, as for another workspace on this machine."""
+        try:
+            file = (self.folder / f"{worker_id}.lock").open("rb")
+        except FileNotFoundError:
+            return None
+        with file:
+            try:
+                # shared, so that two who look at once do not take each other for the worker
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+
+def register(session: Session, worker_id: str, host: str, now: datetime) -> None:
+    """Sign on. The lock must be held already, so that nobody finds the row without it."""
+    session.execute(
+        insert(WORKER).values(
+            id=worker_id, host=host, pid=os.getpid(), started_at=now, heartbeat_at=database_now(session)
+        )
+    )
+
+
+def beat(session: Session, worker_id: str) -> None:
+    """Say that this worker lives, by the database's clock."""
+    session.execute(update(WORKER).where(WORKER.c.id == worker_id).values(heartbeat_at=database_now(session)))
+
+
+def sign_off(session: Session, worker_id: str, now: datetime) -> None:
+    """Say that this worker has ended and holds nothing."""
+    session.execute(update(WORKER).where(WORKER.c.id == worker_id).values(stopped_at=now))
+
+
+def lives(session: Session, worker_id: str | None, witness: Witness) -> bool:
+    """Return whether this worker may still be sending. One that never signed on does not."""
+    row = session.execute(select(WORKER).where(WORKER.c.id == worker_id)).mappings().first()
+    return row is not None and witness.lives(dict(row), database_now(session))
