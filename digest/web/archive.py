@@ -131,11 +131,11 @@ def _shown(page: Page, issue: Issue, edition: Edition, form: str, *, whole: bool
     whole_url = f"{base_url}/archive/{issue.number}"
     neutral = Neutral(f"{base_url}/subscribe", translate("Subscribe"), whole_url)
     if form == "text":
-        return PlainTextResponse(neutral_text(edition.text, neutral))
+        return PlainTextResponse(neutral_text(edition.text, edition.nonce, neutral))
     earlier = max((number for number in numbers if number < issue.number), default=None)
     later = min((number for number in numbers if number > issue.number), default=None)
     bar = page.render("archive_issue", number=issue.number, whole=whole, earlier=earlier, later=later)
-    html = framed(neutral_html(edition.html, neutral), bar, style(page.press, "archive_issue.css"))
+    html = framed(neutral_html(edition.html, edition.nonce, neutral), bar, style(page.press, "archive_issue.css"))
     return HTMLResponse(html, headers={"Content-Security-Policy": mail_policy(base_url)})
 
 

@@ -8,7 +8,7 @@ from digest.editions.segment import Reading
 from subscribers.interests import SEPARATOR
 
 View = Literal["html", "text", "source"]
-Width = Literal["both", "640", "375"]
+Width = Literal["both", "600", "375"]
 SchemeChoice = Literal["both", "light", "dark"]
 
 
@@ -59,7 +59,7 @@ class Tool:
 
 
 _NAMES = {
-    "html": "HTML", "text": "Plain text", "source": "Source", "both": "both", "640": "640 px", "375": "375 px",
+    "html": "HTML", "text": "Plain text", "source": "Source", "both": "both", "600": "600 px", "375": "375 px",
     "light": "light", "dark": "dark",
 }  # fmt: skip
 
@@ -68,7 +68,7 @@ def tools(choice: Choice, options: Options) -> list[Tool]:
     """Return the rows of alternatives, each item with its address; width and scheme matter only to HTML."""
     rows = [_tool("Show", "view", ("html", "text", "source"), choice, options)]
     if options.view == "html":
-        rows.append(_tool("Width", "width", ("both", "640", "375"), choice, options))
+        rows.append(_tool("Width", "width", ("both", "600", "375"), choice, options))
         rows.append(_tool("Scheme", "scheme", ("both", "light", "dark"), choice, options))
     return rows
 
@@ -89,27 +89,27 @@ def _tool(name: str, key: str, values: tuple[str, ...], choice: Choice, options:
 
 
 def frame_rows(choice: Choice, options: Options, heading: str) -> list[dict[str, Any]]:
-    """Return the frames to show: a row for each colour scheme, in it one for each width."""
+    """Return the frames to show: a row for each width, in it one for each colour scheme."""
     if options.view != "html":
         name = _NAMES[options.view]
         query = f"{choice.query}&view={options.view}"
         frame = {"caption": name, "kind": "wide", "width": 1000, "title": f"{heading}, {name}", "query": query}
         return [{"name": "", "frames": [frame]}]
-    widths = ("640", "375") if options.width == "both" else (options.width,)
+    widths = ("600", "375") if options.width == "both" else (options.width,)
     schemes = ("light", "dark") if options.scheme == "both" else (options.scheme,)
     return [
         {
-            "name": scheme.capitalize(),
+            "name": f"{width} px",
             "frames": [
                 {
-                    "caption": f"{width} px",
+                    "caption": scheme.capitalize(),
                     "kind": scheme,
                     "width": int(width),
                     "title": f"{heading}, {scheme}, {width} pixels wide",
                     "query": f"{choice.query}&view=html&scheme={scheme}",
                 }
-                for width in widths
+                for scheme in schemes
             ],
         }
-        for scheme in schemes
+        for width in widths
     ]

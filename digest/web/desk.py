@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from digest.approval import issue_hash, manifest
 from digest.articles.importing import ImportReport
-from digest.editions.segment import Reading, segment, select_articles
+from digest.editions.segment import Reading, Selection, segment, select_articles
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.pipeline import (
@@ -47,6 +47,7 @@ class Look:
     press: Press
     made: Build
     troubles: tuple[Trouble, ...]
+    rendered: dict[tuple[Selection, bool], BuiltEdition]
 
     @property
     def issue(self) -> Issue:
@@ -63,16 +64,20 @@ class Look:
         for edition in made.editions:
             if edition.selection == selection:
                 return edition
-        context, rendered = render_selection(press, made.content, selection)
-        return BuiltEdition(selection, context, rendered, (), 0)
+        return self._rendered(selection, archive=False)
 
     def whole(self, language: str) -> BuiltEdition:
         """Return the issue as its archive page will show it."""
         press, made = self.press, self.made
         reading = Reading(language, ALL_TEXT)
         selection = select_articles(items_for_segment(made.content), reading, press.catalogue, press.rules)
-        context, rendered = render_selection(press, made.content, selection, archive=True)
-        return BuiltEdition(selection, context, rendered, (), 0)
+        return self._rendered(selection, archive=True)
+
+    def _rendered(self, selection: Selection, *, archive: bool) -> BuiltEdition:
+        if (selection, archive) not in self.rendered:
+            context, rendered = render_selection(self.press, self.made.content, selection, archive=archive)
+            self.rendered[selection, archive] = BuiltEdition(selection, context, rendered, (), 0)
+        return self.rendered[selection, archive]
 
 
 class Desk:
@@ -97,6 +102,7 @@ class Desk:
         self._of_configuration: tuple[Trouble, ...] = ()
         self._of_articles: tuple[Trouble, ...] = ()
         self._made: tuple[str, Build] | None = None
+        self._rendered: dict[tuple[Selection, bool], BuiltEdition] = {}
 
     def look(self) -> Look:
         """Return the issue as it is now. Raises NotFoundError without an issue, ContentError for a broken template."""
@@ -105,7 +111,7 @@ class Desk:
             self._follow_articles()
             with session_scope(self.press.engine, read_only=True) as session:
                 made = self._build(session)
-            return Look(self.press, made, self._of_configuration + self._of_articles)
+            return Look(self.press, made, self.troubles(), self._rendered)
 
     def troubles(self) -> tuple[Trouble, ...]:
         """Return what the last look found, for the page that has nothing else to show."""
@@ -121,6 +127,7 @@ class Desk:
         key = hashlib.sha256(json.dumps([issue.number, issue_hash(parts), counted]).encode()).hexdigest()
         if self._made is None or self._made[0] != key:
             self._made = key, build(self.press, session, issue, now)
+            self._rendered = {}  # editions that no reader gets, and the archive's, as far as somebody looked at them
         return replace(self._made[1], issue=issue)
 
     def _configuration(self) -> Stamp:

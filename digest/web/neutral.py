@@ -1,26 +1,16 @@
-"""An edition without its reader: what stands in the slots on pages that anybody may open, or in the preview. Pure."""
+"""An edition without its reader, for pages that anybody may open. Pure."""
 
 import html as html_escape
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from digest.render.slots import PREFIX, Place, Slot, escape
+from digest.render.slots import PREFIX, Place, Slot, fill
 
-_TOKEN = re.compile(re.escape(PREFIX) + r"[0-9a-f]{16}_(" + "|".join(Slot) + r")@@")
-
-
-def _around(tag: str) -> re.Pattern[str]:
-    """Match the innermost `tag` that holds a slot: no tag of that name begins or ends inside."""
-    inside = rf"(?:(?!</?{tag}\b).)*?"
-    return re.compile(rf"<{tag}\b[^>]*>{inside}{_TOKEN.pattern}{inside}</{tag}>\s*", re.DOTALL | re.IGNORECASE)
-
-
-_ITEM, _PARAGRAPH = _around("li"), _around("p")
-_ANCHOR = re.compile(rf"(<a\b[^<>]*{_TOKEN.pattern}[^<>]*>).*?</a>", re.DOTALL | re.IGNORECASE)
 # What only makes sense to the person who got the mail goes, with the line that it stands in.
 _PERSONAL = frozenset({Slot.INTERESTS, Slot.UNSUBSCRIBE_URL, Slot.VIEW_URL})
+_OWN_PAGES = frozenset({Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL})
 _BLOCK_LINES = 4
+_FLAGS = re.DOTALL | re.IGNORECASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,39 +28,42 @@ class Neutral:
         return others | {Slot.INTERESTS: "…", Slot.VIEW_URL: self.page_url}
 
 
-def fill_any(document: str, values: Mapping[Slot, str], place: Place) -> str:
-    """Return a document with every slot filled, whatever its nonce: a stored edition does not say which is its own."""
-    return _TOKEN.sub(lambda found: escape(Slot(found[1]), values[Slot(found[1])], place), document)
-
-
-def neutral_html(html: str, neutral: Neutral) -> str:
+def neutral_html(html: str, nonce: str, neutral: Neutral) -> str:
     """Return an edition's HTML for anybody: personal lines gone, one link to the page for subscribing."""
-    html = _ITEM.sub(_drop_personal, html)
-    html = _PARAGRAPH.sub(_drop_personal, html)
-    html = _ANCHOR.sub(lambda found: _relabel(found, neutral), html)
-    return fill_any(html, neutral.values, Place.HTML)
+    token = _token(nonce)
+    for tag in ("li", "p"):
+        # The innermost one that holds a slot: no tag of that name begins or ends inside.
+        inside = rf"(?:(?!</?{tag}\b).)*?"
+        line = rf"<{tag}\b[^>]*>{inside}{token}{inside}</{tag}>\s*"
+        html = re.sub(line, lambda found: "" if _personal(found[0], token) else found[0], html, flags=_FLAGS)
+    anchor = rf"(<a\b[^<>]*{token}[^<>]*>).*?</a>"
+    html = re.sub(anchor, lambda found: _relabel(found, neutral), html, flags=_FLAGS)
+    return fill(html, nonce, neutral.values, Place.HTML)
 
 
-def neutral_text(text: str, neutral: Neutral) -> str:
+def neutral_text(text: str, nonce: str, neutral: Neutral) -> str:
     """Return an edition's plain text for anybody; blocks are what blank lines part."""
-    blocks = []
+    token, blocks = _token(nonce), []
     for block in text.split("\n\n"):
-        slots = {Slot(name) for name in _TOKEN.findall(block)}
         short = len(block.strip().splitlines()) <= _BLOCK_LINES
-        if short and slots and slots <= _PERSONAL:
+        if short and _personal(block, token):
             continue
-        if short and Slot.PREFERENCES_URL in slots:
-            block = f"{neutral.subscribe_label}:\n{neutral.subscribe_url}"  # noqa: PLW2901 - the block said whose it was
-        blocks.append(fill_any(block, neutral.values, Place.PLAIN))
+        if short and Slot.PREFERENCES_URL in re.findall(token, block):
+            blocks.append(f"{neutral.subscribe_label}:\n{neutral.subscribe_url}")
+        else:
+            blocks.append(fill(block, nonce, neutral.values, Place.PLAIN))
     return "\n\n".join(blocks)
 
 
-def _drop_personal(found: re.Match[str]) -> str:
-    slots = {Slot(name) for name in _TOKEN.findall(found[0])}
-    return "" if slots <= _PERSONAL else found[0]
+def _token(nonce: str) -> str:
+    return re.escape(f"{PREFIX}{nonce}_") + f"({'|'.join(Slot)})@@"
+
+
+def _personal(text: str, token: str) -> bool:
+    slots = set(re.findall(token, text))
+    return bool(slots) and slots <= _PERSONAL
 
 
 def _relabel(found: re.Match[str], neutral: Neutral) -> str:
-    opening, slot = found[1], Slot(found[2])
-    own_page = slot in {Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL}
-    return f"{opening}{html_escape.escape(neutral.subscribe_label)}</a>" if own_page else found[0]
+    label = html_escape.escape(neutral.subscribe_label)
+    return f"{found[1]}{label}</a>" if found[2] in _OWN_PAGES else found[0]

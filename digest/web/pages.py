@@ -6,6 +6,7 @@ from typing import Any
 from starlette.responses import HTMLResponse, Response
 
 from digest.pipeline import Press
+from digest.render import locales
 from digest.runtime.settings import pick
 
 
@@ -22,7 +23,7 @@ class Page:
         publication = self.press.settings.publication
         context = {
             "language": self.language,
-            "languages": self.press.settings.languages if self.path else (),
+            "languages": [{"code": code, "name": own_name(code)} for code in self.press.settings.languages],
             "path": self.path,
             "base_url": publication.base_url,
             "publication": {
@@ -32,6 +33,11 @@ class Page:
             },
         }
         return self.press.templates.render(f"web/{name}.html.j2", self.language, context | values)
+
+
+def own_name(code: str) -> str:
+    """Return a language's name in itself, for those who look for it; the code when nobody knows it."""
+    return locales.language_name(code, locales.locale_of(code))
 
 
 def show(page: Page, name: str, *, status: int = 200, **values: Any) -> Response:

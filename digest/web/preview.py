@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from digest.pipeline import BuiltEdition, Press
-from digest.render.slots import Place, Slot
+from digest.render.slots import Place, Slot, fill
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError, NotFoundError
@@ -20,7 +20,6 @@ from digest.web.changes import events
 from digest.web.choice import Choice, Options, SchemeChoice, View, Width, frame_rows, tools
 from digest.web.desk import Desk, Look
 from digest.web.frames import Scheme, frame_html, plain_page
-from digest.web.neutral import fill_any
 from digest.web.pages import style
 from subscribers.models import Subscriber
 
@@ -240,7 +239,9 @@ def filled(look: Look, edition: BuiltEdition, choice: Choice) -> tuple[str, str]
     """Return HTML and text with the values of a reader who follows this; personal links lead to a page that says so."""
     values = {slot: f"/slot/{name}" for name, (slot, _) in SLOT_PAGES.items()}
     values[Slot.INTERESTS] = views.spoken_interests(look.press, choice.interests)
-    return fill_any(edition.rendered.html, values, Place.HTML), fill_any(edition.rendered.text, values, Place.PLAIN)
+    rendered = edition.rendered
+    html = fill(rendered.html, rendered.nonce, values, Place.HTML)
+    return html, fill(rendered.text, rendered.nonce, values, Place.PLAIN)
 
 
 def framed(html: str, status: int = 200) -> Response:

@@ -10,7 +10,7 @@ from babel import Locale
 
 from digest.editions.segment import Reading
 from digest.pipeline import BuiltEdition, Press
-from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity
+from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes
 from digest.runtime.settings import pick
 from digest.web.choice import Choice
 from digest.web.desk import Look
@@ -18,6 +18,8 @@ from digest.web.matrix import Row, matrix
 from subscribers.interests import ALL_TEXT, SEPARATOR
 
 DESK_LANGUAGE = "en"
+# What digest.pipeline says of the issue as a whole has this place.
+ISSUE = "issue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,13 @@ def language_name(code: str) -> str:
     return Locale.parse(code, sep="-").get_display_name(DESK_LANGUAGE) or code
 
 
-def kilobytes(text: str) -> str:
-    """Return the size of a text as it is sent, before transfer encoding."""
-    return f"{len(text.encode()) / 1000:.0f} kB"
+def kilobytes(size: int) -> str:
+    """Return a number of bytes for people."""
+    return f"{size / 1000:.0f} kB"
 
 
-def weight(html: str) -> str:
+def weight(size: int) -> str:
     """Return `clipped`, `heavy` or nothing: how near the HTML is to the size at which Gmail cuts it off."""
-    size = len(html.encode())
     return "clipped" if size > HTML_LIMIT else "heavy" if size > HTML_WARNING else ""
 
 
@@ -94,7 +95,7 @@ def card_of_whole(press: Press, edition: BuiltEdition, language: str) -> Card:
 def _card(
     press: Press, edition: BuiltEdition, label: str, *, current: bool = False, choice: Choice | None = None
 ) -> Card:
-    code, html = edition.selection.language, edition.rendered.html
+    code, size = edition.selection.language, html_bytes(edition.rendered.html, edition.rendered.nonce)
     first = edition.readings[0] if edition.readings else Reading(code, ALL_TEXT)
     block, advise = counts(edition.rendered.findings)
     return Card(
@@ -104,8 +105,8 @@ def _card(
         audience=tuple(dict.fromkeys(spoken_interests(press, reading.interests) for reading in edition.readings)),
         readers=edition.readers,
         articles=len(edition.slugs),
-        size=kilobytes(html),
-        weight="" if choice and choice.whole else weight(html),
+        size=kilobytes(size),
+        weight="" if choice and choice.whole else weight(size),
         block=block,
         advise=advise,
         query=(choice or Choice(first.language, first.interests)).query,
@@ -193,7 +194,7 @@ def _cell(slug: str | None, code: str, look: Look) -> dict[str, str]:
 
 def grouped_findings(look: Look) -> list[tuple[str, list[Finding]]]:
     """Return the findings under headings: the issue's own first, then those of all editions, equal ones told once."""
-    own = [finding for finding in look.made.findings if finding.edition == "issue"]
+    own = [finding for finding in look.made.findings if finding.where == ISSUE]
     groups: list[tuple[str, list[Finding]]] = [("The issue", _sorted(own))] if own else []
     told: dict[tuple[str, ...], list[str]] = {}
     samples: dict[tuple[str, ...], Finding] = {}
@@ -233,8 +234,8 @@ def edition_facts(look: Look, edition: BuiltEdition, choice: Choice) -> dict[str
         "audience": card.audience or (spoken_interests(look.press, choice.interests),),
         "size": card.size,
         "weight": card.weight,
-        "limit": f"{HTML_LIMIT / 1000:.0f} kB",
-        "text_size": kilobytes(rendered.text),
+        "limit": kilobytes(HTML_LIMIT),
+        "text_size": kilobytes(len(rendered.text.encode())),
         "sections": context.sections,
         "left_out": context.left_out,
         "findings": _sorted(rendered.findings),

@@ -15,11 +15,11 @@ def test_no_interests_is_not_all_interests() -> None:
     assert Choice("en", "*").query == "language=en&interests=%2A"
 
 
-def test_both_widths_stand_side_by_side_for_both_schemes() -> None:
+def test_light_and_dark_stand_side_by_side_in_both_widths() -> None:
     rows = frame_rows(Choice("en", "*"), Options(), "Edition")
-    assert [(row["name"], [frame["width"] for frame in row["frames"]]) for row in rows] == [
-        ("Light", [640, 375]),
-        ("Dark", [640, 375]),
+    assert [[(frame["width"], frame["caption"]) for frame in row["frames"]] for row in rows] == [
+        [(600, "Light"), (600, "Dark")],
+        [(375, "Light"), (375, "Dark")],
     ]
 
 
@@ -37,4 +37,4 @@ def test_text_has_neither_width_nor_scheme() -> None:
 def test_a_tool_changes_one_thing_and_keeps_the_rest() -> None:
     width = tools(Choice("en", "*"), Options(scheme="dark"))[1]
     assert [parse_qs(item["query"])["scheme"] for item in width.items] == [["dark"]] * 3
-    assert [parse_qs(item["query"])["width"] for item in width.items] == [["both"], ["640"], ["375"]]
+    assert [parse_qs(item["query"])["width"] for item in width.items] == [["both"], ["600"], ["375"]]

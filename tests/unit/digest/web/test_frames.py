@@ -52,7 +52,9 @@ def test_outside_links_open_beside_the_frame_and_anchors_stay_in_it() -> None:
     )
 
 
-@pytest.mark.parametrize("hostile", ["", "@media", "@media {", "@media " * 5000, "<a " * 5000, "<meta name='color-scheme"])
+@pytest.mark.parametrize(
+    "hostile", ["", "@media", "@media {", "@media " * 5000, "<a " * 5000, "<meta name='color-scheme"]
+)
 def test_broken_markup_passes_unharmed(hostile: str) -> None:
     assert force_scheme(hostile, Scheme.DARK).replace(" ", "") == hostile.replace(" ", "").replace("@media{", "@media{")
 

@@ -16,19 +16,19 @@ def test_lines_about_the_reader_go_and_one_link_leads_to_subscribing() -> None:
         f'<p class="p">You follow: {INTERESTS}.</p>\n<ul><li><a class="a" href="{PREFERENCES}">Change</a></li>'
         f'<li><a href="{UNSUBSCRIBE}">Leave</a></li><li><a href="{VIEW}">Browser</a></li></ul><p>Postal address</p>'
     )
-    assert neutral_html(html, NEUTRAL) == (
+    assert neutral_html(html, NONCE, NEUTRAL) == (
         '<ul><li><a class="a" href="https://n.example/subscribe">Subscribe</a></li></ul><p>Postal address</p>'
     )
 
 
 def test_an_article_around_is_never_taken_out_with_the_line() -> None:
     html = f'<ul><li>Article <ul><li><a href="{VIEW}">Browser</a></li></ul> end</li></ul>'
-    assert neutral_html(html, NEUTRAL) == "<ul><li>Article <ul></ul> end</li></ul>"
+    assert neutral_html(html, NONCE, NEUTRAL) == "<ul><li>Article <ul></ul> end</li></ul>"
 
 
 def test_a_slot_outside_of_any_line_is_filled() -> None:
     html = f'<div><a href="{UNSUBSCRIBE}">Leave</a> {INTERESTS} <a href="{VIEW}">See</a></div>'
-    assert neutral_html(html, NEUTRAL) == (
+    assert neutral_html(html, NONCE, NEUTRAL) == (
         '<div><a href="https://n.example/subscribe">Subscribe</a> … <a href="https://n.example/archive/21">See</a></div>'
     )
 
@@ -38,21 +38,26 @@ def test_the_text_loses_the_same_lines() -> None:
         f"View:\n{VIEW}\n\nArticle one.\n\nYou get this because you\nfollow: {INTERESTS}.\n\nChange:\n{PREFERENCES}\n\n"
         f"Unsubscribe:\n{UNSUBSCRIBE}\n\nPostal address\n"
     )
-    assert neutral_text(text, NEUTRAL) == (
+    assert neutral_text(text, NONCE, NEUTRAL) == (
         "Article one.\n\nSubscribe:\nhttps://n.example/subscribe\n\nPostal address\n"
     )
 
 
 def test_a_long_block_keeps_its_words() -> None:
     block = "one\ntwo\nthree\nfour\nfive " + UNSUBSCRIBE
-    assert neutral_text(block, NEUTRAL) == "one\ntwo\nthree\nfour\nfive https://n.example/subscribe"
+    assert neutral_text(block, NONCE, NEUTRAL) == "one\ntwo\nthree\nfour\nfive https://n.example/subscribe"
 
 
 @pytest.mark.parametrize("hostile", ["", "<li>" * 3000, f"<li>{VIEW}" * 300, "<p " * 3000, "@@R_" * 3000])
 def test_broken_and_huge_markup_leaves_no_token(hostile: str) -> None:
-    assert NONCE not in neutral_html(hostile, NEUTRAL)
+    assert NONCE not in neutral_html(hostile, NONCE, NEUTRAL)
 
 
 def test_the_label_is_text() -> None:
     odd = Neutral("https://n.example/subscribe", "<b>Join</b>", "")
-    assert "&lt;b&gt;" in neutral_html(f'<a href="{PREFERENCES}">x</a>', odd)
+    assert "&lt;b&gt;" in neutral_html(f'<a href="{PREFERENCES}">x</a>', NONCE, odd)
+
+
+def test_a_token_that_an_author_wrote_is_text_and_stays() -> None:
+    html = f"<p>{token('0123456789abcdef', Slot.VIEW_URL)}</p>"
+    assert neutral_html(html, NONCE, NEUTRAL) == html
