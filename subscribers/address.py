@@ -1,0 +1,81 @@
+"""An e-mail address that mail can be sent to, and the key that says whether two addresses are one person. Pure."""
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Self
+
+from email_validator import EmailNotValidError, EmailSyntaxError, validate_email
+
+from subscribers.errors import AddressError
+
+# RFC 5321, 4.5.3.1.3: a path has 256 octets, and two of them are the angle brackets.
+MAX_OCTETS = 254
+
+
+@dataclass(frozen=True, slots=True)
+class EmailAddress:
+    """One address, in the two forms that are kept.
+
+    `address` goes on the wire: the local part as written, the domain lower-case in IDNA A-labels. `key` is the
+    identity: the local part case-folded too. Plus and dots stay, because only the receiving server knows whether they
+    matter.
+    """
+
+    address: str
+    key: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the address in `text`; raise AddressError, whose `problem` is a stable name, when it cannot be one."""
+        stripped = text.strip(" ")
+        _refuse_unsafe(stripped)
+        try:
+            valid = validate_email(stripped, check_deliverability=False)
+        except EmailSyntaxError as error:
+            raise AddressError("syntax", _sentence(error)) from error
+        except (EmailNotValidError, UnicodeError) as error:
+            raise AddressError("domain", _sentence(error)) from error
+        local, domain = valid.local_part, valid.ascii_domain.lower()
+        address = f"{local}@{domain}"
+        if len(address) > MAX_OCTETS:
+            raise AddressError(
+                "too-long", f"The address is longer than {MAX_OCTETS} characters in the form used on the wire"
+            )
+        return cls(address=address, key=f"{local.casefold()}@{domain}")
+
+    @property
+    def masked(self) -> str:
+        """Return the address with all but the first letter of the local part hidden: for pages that a stranger may
+        see.
+        """
+        return mask(self.address)
+
+
+def mask(address: str) -> str:
+    """Return `k•••@example.org` for kim@example.org; always three dots, so that the length is not told either."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}•••@{domain}"
+
+
+def _refuse_unsafe(text: str) -> None:
+    """Raise for what the library would take, or would name less clearly; the text may come from anybody and be of
+    any size.
+    """
+    if not text:
+        raise AddressError("empty", "The address is empty")
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_OCTETS:
+        raise AddressError("too-long", f"The address is longer than {MAX_OCTETS} characters")
+    # CR and LF would start a new header or SMTP command wherever the address is written; NUL ends strings in C.
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in text):
+        raise AddressError("control", "The address contains a control character or an invisible one")
+    local, at, _domain = text.rpartition("@")
+    if not at:
+        raise AddressError("syntax", "The address has no @-sign")
+    if not local.isascii():
+        # Would need SMTPUTF8 (RFC 6531) at every server on the way; a mail that cannot arrive is refused before consent
+        # is asked.
+        raise AddressError("local-part", "The part before the @-sign may contain only ASCII characters")
+
+
+def _sentence(error: Exception) -> str:
+    return str(error).rstrip(".")

@@ -1,0 +1,84 @@
+"""Every query of the audience, except the expression of audience.py and the bulk path of transfer.py."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import ColumnElement, func
+from sqlalchemy.orm import Mapped
+from sqlmodel import Session, col, select
+
+from subscribers.errors import SubscriberNotFoundError
+from subscribers.models import ConsentEvent, Subscriber, SubscriberState, Suppression
+
+
+def by_ref(session: Session, ref: str) -> Subscriber | None:
+    """Return the subscriber whom a link names; tombstones too."""
+    return session.exec(select(Subscriber).where(col(Subscriber.ref) == ref)).one_or_none()
+
+
+def by_key(session: Session, key: str) -> Subscriber | None:
+    """Return the subscriber with this address key."""
+    return session.exec(select(Subscriber).where(col(Subscriber.address_key) == key)).one_or_none()
+
+
+def by_suppression_key(session: Session, key: str) -> Subscriber | None:
+    """Return the subscriber whose address has this keyed hash."""
+    return session.exec(select(Subscriber).where(col(Subscriber.suppression_key) == key)).first()
+
+
+def lock(session: Session, subscriber: Subscriber) -> Subscriber:
+    """Return the row as it is now, locked until the transaction ends.
+
+    A take locks its subscribers for share, so a withdrawal waits for a take in progress and no later take overlooks it.
+    SQLite has no row locks and needs none: its transactions begin IMMEDIATE.
+    """
+    statement = (
+        select(Subscriber)
+        .where(col(Subscriber.id) == subscriber.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    found = session.exec(statement).one_or_none()
+    if found is None:
+        raise SubscriberNotFoundError
+    return found
+
+
+def events(session: Session, subscriber: Subscriber) -> Sequence[ConsentEvent]:
+    """Return the person's consent events, oldest first."""
+    return session.exec(
+        select(ConsentEvent).where(col(ConsentEvent.subscriber_id) == subscriber.id).order_by(col(ConsentEvent.id))
+    ).all()
+
+
+def everyone(session: Session, batch: int = 1000) -> Iterator[Subscriber]:
+    """Yield every subscriber but the erased ones, in id order, holding one batch in memory."""
+    last = 0
+    while True:
+        rows = session.exec(
+            select(Subscriber)
+            .where(col(Subscriber.id) > last, col(Subscriber.state) != SubscriberState.ERASED)
+            .order_by(col(Subscriber.id))
+            .limit(batch)
+        ).all()
+        for row in rows:
+            yield row
+            last = row.id or last
+            session.expunge(row)
+        if len(rows) < batch:
+            return
+
+
+def suppressed_keys(session: Session, keys: Sequence[str]) -> dict[str, str]:
+    """Return which of these keyed hashes are suppressed, each with its reason."""
+    rows = session.exec(select(Suppression.key, Suppression.reason).where(col(Suppression.key).in_(keys))).all()
+    return dict(rows)
+
+
+def suppressions(session: Session) -> Sequence[Suppression]:
+    """Return every suppression, newest first."""
+    return session.exec(select(Suppression).order_by(col(Suppression.created_at).desc(), col(Suppression.key))).all()
+
+
+def counts(session: Session, by: ColumnElement[str] | Mapped[str]) -> dict[str, int]:
+    """Return how many subscribers there are for each value of `by`."""
+    return dict(session.exec(select(by, func.count()).select_from(Subscriber).group_by(by)).all())

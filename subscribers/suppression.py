@@ -1,0 +1,94 @@
+"""Never send to this address: kept as a keyed hash, so that it outlives erasure and tells nobody who it was."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from sqlmodel import Session
+
+from subscribers import store
+from subscribers.errors import ConsentRefusedError, SecretUnusableError
+from subscribers.models import Suppression
+
+MIN_SECRET_OCTETS = 16
+
+
+class SuppressionReason(StrEnum):
+    """Why we never send to an address."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    ERASED = "erased"
+    HARD_BOUNCE = "hard_bounce"
+    COMPLAINT = "complaint"
+    MANUAL = "manual"
+
+
+# What the person decided; only the person's own new confirmation lifts it, never a command or an import.
+PERSONAL = frozenset({SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED})
+
+# An address has one reason. A stronger one replaces a weaker: lifting it must not let mail out that the weaker would
+# have held. `erased` is strongest, since nothing else remembers it; `unsubscribed` is weakest, since the subscriber's
+# state says it too.
+STRENGTH = {
+    SuppressionReason.UNSUBSCRIBED: 0,
+    SuppressionReason.HARD_BOUNCE: 1,
+    SuppressionReason.MANUAL: 2,
+    SuppressionReason.COMPLAINT: 3,
+    SuppressionReason.ERASED: 4,
+}
+
+
+def key_of(address_key: str, secret: bytes) -> str:
+    """Return the keyed hash of an address key: 64 hex digits of HMAC-SHA256.
+
+    `secret` never rotates: an old hash could not be found.
+    """
+    if len(secret) < MIN_SECRET_OCTETS:
+        raise SecretUnusableError(f"The suppression key needs {MIN_SECRET_OCTETS} bytes or more")
+    return hmac.digest(secret, address_key.encode(), hashlib.sha256).hex()
+
+
+def add(session: Session, key: str, reason: SuppressionReason, now: datetime, *, source: str = "") -> bool:
+    """Suppress the address with this hash. Return False when it was suppressed before for this or a stronger reason."""
+    found = session.get(Suppression, key)
+    if found is None:
+        session.add(Suppression(key=key, reason=reason, source=source, created_at=now))
+        return True
+    if STRENGTH[reason] <= STRENGTH[SuppressionReason(found.reason)]:
+        return False
+    found.reason, found.source, found.created_at = reason, source, now
+    session.add(found)
+    return True
+
+
+def remove(session: Session, key: str) -> bool:
+    """Lift a suppression on the publisher's word; False when there is none. What the person decided is refused."""
+    found = session.get(Suppression, key)
+    if found is None:
+        return False
+    if found.reason in PERSONAL:
+        raise ConsentRefusedError(
+            f"This address is suppressed because the person chose so ({found.reason})",
+            hint="Only their own new confirmation lifts it: ask them to sign up again.",
+        )
+    session.delete(found)
+    return True
+
+
+def lift_by_confirmation(session: Session, key: str) -> None:
+    """Lift what the person decided, because the person has just confirmed anew. Bounces and complaints stay."""
+    found = session.get(Suppression, key)
+    if found is not None and found.reason in PERSONAL:
+        session.delete(found)
+
+
+def lookup(session: Session, key: str) -> Suppression | None:
+    """Return the suppression of the address with this hash."""
+    return session.get(Suppression, key)
+
+
+def listing(session: Session) -> Sequence[Suppression]:
+    """Return every suppression, newest first."""
+    return store.suppressions(session)
