@@ -1,0 +1,152 @@
+"""Issues on both databases: assembling, numbers, editing by hand."""
+
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from digest.articles.models import Article
+from digest.issues import edit, store
+from digest.issues.assemble import SectionRule
+from digest.issues.lifecycle import IssueState
+from digest.issues.models import Issue
+from digest.issues.period import Period
+from digest.runtime.db import session_scope
+from digest.runtime.errors import NotFoundError, RefusedError, UsageError
+
+SECTIONS = [SectionRule("lead"), SectionRule("news")]
+ORDER = ["lead", "news"]
+SEPTEMBER = Period(2021, 9)
+
+
+def article(slug: str, now: datetime, *, day: int = 5, section: str = "news", group: str | None = None) -> Article:
+    return Article(
+        slug=slug,
+        group=group or slug,
+        language="ko" if group else "en",
+        title=slug,
+        section=section,
+        starts_on=date(2021, 9, day),
+        content_hash="0" * 64,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+@pytest.fixture
+def stocked(engine: Engine, now: datetime) -> Engine:
+    with session_scope(engine) as session:
+        session.add_all(
+            [
+                article("a", now, day=3),
+                article("b", now, day=2),
+                article("c", now, day=1),
+                article("top", now, section="lead"),
+            ]
+        )
+        session.add(article("a-ko", now, group="a"))
+    return engine
+
+
+def assembled(session: Session, now: datetime, number: int | None = None, period: Period = SEPTEMBER) -> Issue:
+    return store.assemble_issue(session, period, SECTIONS, number=number, issue_date=period.last, now=now)
+
+
+def order_of(session: Session, issue: Issue) -> list[str]:
+    return [f"{item.section}:{item.group}" for item, _ in store.items_of(session, issue)]
+
+
+def test_a_translation_is_no_article_of_its_own(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        issue = assembled(session, now)
+        assert order_of(session, issue) == ["lead:top", "news:a", "news:b", "news:c"]
+        assert store.translations_of(session, ["a"])["a"].keys() == {"en", "ko"}
+
+
+def test_what_one_issue_carries_no_other_takes(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        assembled(session, now).state = IssueState.SENT
+    with session_scope(stocked) as session:
+        session.add(article("late", now, day=30))
+        october = assembled(session, now, period=Period(2021, 10))
+        assert october.number == 2
+        assert order_of(session, october) == ["news:late"]
+
+
+def test_numbers_are_never_used_twice(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        assembled(session, now, number=21)
+    with session_scope(stocked) as session, pytest.raises(RefusedError, match="21"):
+        assembled(session, now, number=21, period=Period(2021, 10))
+    with session_scope(stocked) as session, pytest.raises(RefusedError, match="has issue 21 already"):
+        assembled(session, now, number=22)
+    with session_scope(stocked) as session, pytest.raises(UsageError):
+        assembled(session, now, number=0, period=Period(2021, 10))
+
+
+def test_a_month_without_articles_makes_an_empty_draft(engine: Engine, now: datetime) -> None:
+    with session_scope(engine) as session:
+        issue = assembled(session, now)
+        assert order_of(session, issue) == []
+        assert issue.state == IssueState.DRAFT
+
+
+def test_hand_made_changes_survive_assembling_again(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        issue = assembled(session, now)
+        edit.drop(session, issue, "b")
+        edit.move_to(session, issue, edit.Place.parse("c:news:1", set(ORDER)), ORDER)
+        edit.set_texts(issue, "*", subject="By hand")
+        assert order_of(session, issue) == ["lead:top", "news:c", "news:a"]
+    with session_scope(stocked) as session:
+        session.add(article("new", now, day=4))
+        session.flush()
+        issue = assembled(session, now)
+        assert order_of(session, issue) == ["lead:top", "news:c", "news:new", "news:a"]
+        assert issue.subject == {"*": "By hand"}
+        edit.add(session, issue, "b", ORDER)
+        assert order_of(session, issue)[-1] == "news:b"
+        assert "b" not in {entry["slug"] for entry in issue.left_out}
+
+
+def test_an_edit_voids_the_approval_and_a_frozen_issue_takes_none(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        issue = assembled(session, now)
+        issue.state, issue.approved_hash = IssueState.APPROVED, "x"
+    with session_scope(stocked) as session:
+        assert store.editable(session, None).state == IssueState.DRAFT
+        store.find(session, None).state = IssueState.FROZEN
+    with session_scope(stocked) as session, pytest.raises(RefusedError):
+        store.editable(session, None)
+
+
+@pytest.mark.parametrize("text", ["a", "a:news", "a:news:0", "a:news:x", "a:gone:1", "a:news:1:2"])
+def test_a_place_is_read_strictly(text: str) -> None:
+    with pytest.raises(UsageError):
+        edit.Place.parse(text, set(ORDER))
+
+
+def test_bad_hands_are_told(stocked: Engine, now: datetime, tmp_path: Path) -> None:
+    with session_scope(stocked) as session:
+        issue = assembled(session, now)
+        for act in (
+            lambda: edit.add(session, issue, "nothing", ORDER),
+            lambda: edit.drop(session, issue, "nothing"),
+        ):
+            with pytest.raises(NotFoundError):
+                act()
+        with pytest.raises(RefusedError, match="once"):
+            edit.add(session, issue, "a", ORDER)
+        with pytest.raises(UsageError, match="translation"):
+            edit.add(session, issue, "a-ko", ORDER)
+        for subject in ("two\nlines", "nul\x00", "cr\rlf"):
+            with pytest.raises(UsageError, match="subject"):
+                edit.set_texts(issue, "*", subject=subject)
+        with pytest.raises(UsageError, match="not a date"):
+            edit.set_texts(issue, "*", issue_date="2021-02-31")
+        (tmp_path / "latin.md").write_bytes(b"\xff\xfe")
+        for path in (tmp_path / "latin.md", tmp_path / "missing.md", tmp_path):
+            with pytest.raises(UsageError):
+                edit.set_texts(issue, "*", intro=path)
