@@ -206,7 +206,9 @@ def grouped_findings(look: Look) -> list[tuple[str, list[Finding]]]:
     every = len(look.made.editions)
     by_editions = sorted(told, key=lambda key: (-len(told[key]), told[key]))
     for labels, keys in groupby(by_editions, key=lambda key: told[key]):
-        name = "Every edition" if len(set(labels)) == every else f"Edition {', '.join(dict.fromkeys(labels))}"
+        distinct = list(dict.fromkeys(labels))
+        several = "Editions" if len(distinct) > 1 else "Edition"
+        name = "Every edition" if len(distinct) == every else f"{several} {', '.join(distinct)}"
         groups.append((name, _sorted(samples[key] for key in keys)))
     return groups
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest import pipeline
+from digest.articles import store
+from digest.articles.draft import content_hash, content_of
 from digest.articles.importing import ImportReport, import_paths
 from digest.articles.intake import Known
 from digest.issues.period import Period
@@ -99,3 +101,12 @@ def send_out(press: Press, now: datetime, state: str = "sent") -> None:
         pipeline.freeze(press, session, issue, now)
         issue.state = state
         session.add(issue)
+
+
+def change_in_database(press: Press, slug: str, title: str) -> None:
+    """Give an article another title, as somebody does who works on the web."""
+    with session_scope(press.engine) as session:
+        article = store.get(session, slug)
+        article.title = title
+        article.content_hash = content_hash(content_of(article, group=article.group))
+        session.add(article)
