@@ -1,0 +1,151 @@
+"""The seam between a person and the program: global options, one sentence and a code for each error, quick help."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import digest.cli
+from digest import bootstrap  # noqa: F401 - makes every error class known to the walk below
+from digest.cli import hoist
+from digest.runtime import errors
+from digest.runtime.errors import DigestError
+
+HEAVY = ("sqlmodel", "sqlalchemy", "fastapi", "uvicorn", "lxml", "premailer", "mjml", "apscheduler", "babel", "PIL")
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "digest", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "understood"),
+    [
+        (["send", "21", "--json"], ["--json", "send", "21"]),
+        (["send", "--workspace", "here", "21"], ["--workspace", "here", "send", "21"]),
+        (["send", "--workspace=here", "21"], ["--workspace=here", "send", "21"]),
+        (["-v", "send", "--verbose"], ["-v", "--verbose", "send"]),
+        (["send", "--yes", "21"], ["send", "--yes", "21"]),
+        (["articles", "show", "--", "--json"], ["articles", "show", "--", "--json"]),
+        (["send", "--workspace"], ["--workspace", "send"]),
+        ([], []),
+    ],
+)
+def test_global_options_count_wherever_they_stand(typed: list[str], understood: list[str]) -> None:
+    assert hoist(typed) == understood
+
+
+def _error_classes(base: type[DigestError] = DigestError) -> Iterator[type[DigestError]]:
+    yield base
+    for child in base.__subclasses__():
+        if child.__module__.startswith("digest."):
+            yield from _error_classes(child)
+
+
+@pytest.mark.parametrize("kind", sorted(set(_error_classes()), key=lambda k: k.__qualname__), ids=lambda k: k.__qualname__)
+def test_every_error_has_a_sentence_of_its_own_and_one_of_the_documented_codes(kind: type[DigestError]) -> None:
+    assert (kind.__doc__ or "").strip().endswith("."), "the docstring is what a person reads"
+    assert kind.exit_code in {
+        errors.EXIT_ATTENTION,
+        errors.EXIT_USAGE,
+        errors.EXIT_REFUSED,
+        errors.EXIT_ENVIRONMENT,
+    }
+
+
+def test_content_that_needs_mending_exits_1(workspace: Path) -> None:
+    (workspace / "articles" / "bad.md").write_text("---\ntitel: x\n---\n")
+    done = run("articles", "import", "articles", cwd=workspace)
+    assert done.returncode == 1
+    assert "bad.md" in done.stderr
+
+
+@pytest.mark.parametrize("line", ["nonsense", "send --nonsense", "issue approve", "issue assemble --period soon"])
+def test_a_wrong_command_line_exits_2(workspace: Path, line: str) -> None:
+    done = run(*line.split(), cwd=workspace)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_outside_a_workspace_it_says_how_to_get_one(tmp_path: Path) -> None:
+    done = run("issue", "list", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no digest.toml" in done.stderr.lower()
+    assert "digest init" in done.stderr
+
+
+def test_a_wrong_configuration_exits_2_and_names_the_key_that_was_meant(workspace: Path) -> None:
+    config = workspace / "digest.toml"
+    config.write_text(config.read_text().replace("timezone", "timezoen"))
+    done = run("config", "check", cwd=workspace)
+    assert done.returncode == 2
+    assert "timezoen" in done.stderr
+    assert "timezone" in done.stderr
+
+
+def test_what_a_promise_forbids_exits_3(workspace: Path) -> None:
+    done = run("init", str(workspace), cwd=workspace)
+    assert done.returncode == 3
+    assert "already" in done.stderr
+
+
+def test_an_unreachable_database_exits_4(workspace: Path) -> None:
+    # Port 1 is reserved and nobody listens there.
+    done = run("issue", "list", cwd=workspace, DIGEST_DATABASE__URL="postgresql://digest:secret@127.0.0.1:1/digest")
+    assert done.returncode == 4, done.stderr
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_or_forbidden_disk_exits_4(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("init", str(tmp_path / "file" / "below"), cwd=tmp_path)
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr
+
+
+def test_verbose_shows_where_an_error_came_from(tmp_path: Path) -> None:
+    done = run("issue", "list", "-v", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_json_keeps_stdout_to_one_document(workspace: Path) -> None:
+    done = run("issue", "list", "--json", cwd=workspace)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+def test_a_reader_that_goes_away_is_no_error(workspace: Path) -> None:
+    command = f"{sys.executable} -m digest config describe | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=workspace, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("line", ["--help", "--version", "send --help", "articles --help"])
+def test_help_loads_nothing_heavy(tmp_path: Path, line: str) -> None:
+    program = (
+        "import sys; from digest.cli import app\n"
+        f"try: app({line.split()!r})\n"
+        "except SystemExit as end: code = end.code\n"
+        f"print('heavy:', [name for name in {HEAVY!r} if name in sys.modules], code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("heavy: [] 0\n")
+
+
+def test_the_version_is_the_package_s(tmp_path: Path) -> None:
+    done = run("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"digest {digest.__version__}\n")
