@@ -1,10 +1,10 @@
-"""What templates get: plain frozen values, already in the edition's language. The variables list of templates/README.md is held to this.
+"""What templates get: plain frozen values, already in the edition's language; templates/README.md lists them.
 
 Nothing here reads a database or a clock. Texts are data: templates escape them; only `body_html` and `intro_html`
 are markup, sanitised by digest.articles.body.
 """
 
-import datetime
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -61,7 +61,7 @@ class ArticleView:
     images: tuple[ImageView, ...] = ()
     videos: tuple[VideoView, ...] = ()
     citation: CitationView | None = None
-    apply_by: datetime.date | None = None
+    apply_by: dt.date | None = None
     display: Literal["full", "summary"] | None = None  # None = by the size rule
     read_on_url: str = ""
     lead: bool = False
@@ -104,7 +104,7 @@ class EditionContext:
     publication: PublicationView
     number: int
     period: str
-    issue_date: datetime.date
+    issue_date: dt.date
     language: str
     subject: str
     preheader: str
@@ -119,3 +119,13 @@ class EditionContext:
     def articles(self) -> tuple[ArticleView, ...]:
         """All articles, in reading order."""
         return tuple(a for s in self.sections for a in s.articles)
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeContext:
+    """What the templates of notices get besides slots. Which field belongs to which kind: templates/README.md."""
+
+    publication: PublicationView
+    expires_days: int = 0
+    frequency: Literal["monthly", "quarterly"] = "monthly"
+    subscribe_url: str = ""

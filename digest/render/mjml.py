@@ -8,15 +8,13 @@ from typing import cast
 
 import mjml as _mjml
 
-from digest.render.markup import Tag, conserved, tags
+from digest.render.markup import Tag, conserved, tags, without_controls
 from digest.render.mjml_lint import ELEMENTS, MjmlError, lint
 from digest.runtime.errors import EnvironmentFailedError
 
 MAX_DEPTH = 64
 """Nested elements in the MJML: bodies may have 40. mrml ends the whole process between 7,500 and 10,000."""
 
-# Not allowed in XML, and mrml gives up on them without saying where.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 _QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 _POSITION = re.compile(r"position (\d+):\d+")
 
@@ -37,7 +35,7 @@ def _renderer() -> Callable[..., str]:
         raise RendererMissingError("`mjml.mjml2html` cannot be called")
     if not isinstance(entry("<mjml><mj-body></mj-body></mjml>"), str):
         raise RendererMissingError("`mjml.mjml2html` does not return text")
-    return cast(Callable[..., str], entry)
+    return cast("Callable[..., str]", entry)
 
 
 def to_html(mjml: str) -> str:
@@ -46,7 +44,7 @@ def to_html(mjml: str) -> str:
     Raises MjmlError (a ContentError that knows the tag) where an element or attribute is unknown or misplaced, where
     nesting is too deep or markup is broken; ContentError where text or a link would be lost.
     """
-    mjml = _FORBIDDEN.sub("", mjml)
+    mjml = without_controls(mjml)
     lint(mjml, max_depth=MAX_DEPTH)
     prepared = normalise(mjml)
     try:
@@ -90,7 +88,7 @@ def normalise(mjml: str) -> str:
 
 
 def _gap(gap: str, *, inside: bool, beside_mj: bool, pre: bool) -> str:
-    """A gap that begins with a newline is dropped between inline tags; one that begins with a blank is refused elsewhere."""
+    """mrml drops a gap that begins with a newline between inline tags; elsewhere it refuses one that does not."""
     if not gap or not gap.isspace() or gap == " ":
         return gap if inside or not gap.isspace() else "\n"
     if not inside:

@@ -1,4 +1,4 @@
-"""What MJML allows where: mrml drops an unknown element with its text and ignores an unknown attribute, without a word."""
+"""What MJML allows where: mrml drops unknown elements with their text, ignores unknown attributes, and says nothing."""
 
 import json
 import re
@@ -40,7 +40,7 @@ class MjmlError(ContentError):
 
 
 def lint(mjml: str, *, max_depth: int) -> None:
-    """Raise MjmlError for the first tag that is unknown, misplaced, badly nested or too deep, and for its attributes."""
+    """Raise MjmlError for the first tag that is unknown, misplaced, not closed or too deep, or has a bad attribute."""
     open_tags: list[str] = []
     ending = ""
     for index, tag in enumerate(tags(mjml)):
@@ -81,6 +81,10 @@ def _fault(tag: Tag, parent: str) -> str:
         return f"<{tag.name}> stands outside <mjml>"
     if parent and not {tag.name, "*"} & ELEMENTS[parent].children:
         return f"<{tag.name}> cannot stand in <{parent}>"
+    return _attribute_fault(tag, element)
+
+
+def _attribute_fault(tag: Tag, element: Element) -> str:
     names = [name for name, _ in tag.attributes]
     for name, value in tag.attributes:
         if names.count(name) > 1:

@@ -16,13 +16,14 @@ WIDTH = 72
 """Cells in a line: under the 78 of RFC 5322 section 2.1.1, with room for a reply's quotation marks."""
 
 _BLOCKS = frozenset("blockquote div h1 h2 h3 h4 h5 h6 hr ol p pre table ul".split())  # noqa: SIM905 - a list of tags reads best as one line
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _FOOTNOTE = re.compile(r"\[(\d+)\]")
 _COLUMN_GAP = " | "
 
 
 def cells(text: str) -> int:
-    """Return the width of a text: 2 for Hangul, Han, Kana and full-width forms, 0 for marks that join the one before."""
+    """Return the width of a text: 2 for Hangul, Han, Kana, full-width forms; 0 for marks that join the one before."""
     if text.isascii():
         return len(text)
     return sum(2 if east_asian_width(c) in "WF" else 0 if category(c) in {"Mn", "Me", "Cf"} else 1 for c in text)
@@ -128,17 +129,17 @@ class _Walker:
             case "blockquote":
                 return [f"> {line}" for line in self.blocks(element, width - 2)]
             case "pre":
-                text = "".join(element.itertext()).strip("\n")
-                return [f"    {line}" for line in text.split("\n")]
+                return [f"    {line}" for line in "".join(element.itertext()).strip("\n").split("\n")]
             case "hr":
                 return ["* * *"]
             case "table":
                 return self._table(element, width)
-            case "h1" | "h2" | "h3" | "h4" | "h5" | "h6":
-                lines = self.blocks(element, width)
-                return [*lines, "-" * max(map(cells, lines), default=0)] if lines else []
         lines = self.blocks(element, width)
-        return ["---", *lines] if "footnotes" in (element.get("class") or "").split() else lines
+        if element.tag in _HEADINGS and lines:
+            lines.append("-" * max(map(cells, lines)))
+        elif "footnotes" in (element.get("class") or "").split():
+            lines.insert(0, "---")
+        return lines
 
     def _list(self, element: Any, width: int) -> list[str]:
         lines: list[str] = []

@@ -49,7 +49,7 @@ def check_slots(mail: Mail) -> Iterator[Finding]:
             yield Finding("slot-missing", Severity.BLOCK, place, message, remedy)
     for slot in Slot:
         if html_slots[slot] != mail.declared[slot] and html_slots[slot]:
-            message = f"The slot {slot.lower()} is {mail.declared[slot]} times in the MJML, {html_slots[slot]} times in the HTML"
+            message = f"The slot {slot.lower()}: {mail.declared[slot]} in the MJML, {html_slots[slot]} in the HTML"
             yield Finding("slot-doubled", Severity.BLOCK, "HTML", message, "Print slots only in text and in href.")
 
 

@@ -1,0 +1,80 @@
+"""Mails that belong to no issue, by the same path as editions: rendered once per kind and language, then spliced."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from digest.render.checks import Mail, check_mail
+from digest.render.context import NoticeContext
+from digest.render.edition import Rendered
+from digest.render.loader import Templates
+from digest.render.mail import render_html, render_text, theme_of
+from digest.render.slots import Slot, SlotTokens, choose_nonce
+
+
+class NoticeKind(StrEnum):
+    """The mails about a subscription; the value is the template's folder."""
+
+    CONFIRMATION = "confirmation"
+    WELCOME = "welcome"
+    GOODBYE = "goodbye"
+
+
+NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
+    NoticeKind.CONFIRMATION: frozenset({Slot.ACTION_URL}),
+    NoticeKind.WELCOME: frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL}),
+    NoticeKind.GOODBYE: frozenset(),
+}
+"""The slots that each kind needs a value for. ACTION_URL is the confirmation link."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Notice(NoticeContext):
+    """What the templates get: the context, the subject once it is rendered, and the slots by the names of their use."""
+
+    subject: str = ""
+    confirm_url: str = ""
+    preferences_url: str = ""
+    unsubscribe_url: str = ""
+    interests: str = ""
+
+
+def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templates: Templates) -> Rendered:
+    """Return the notice, final but for the slots that NOTICE_SLOTS names; the same bytes for the same arguments.
+
+    Raises ContentError with template and line where a template is wrong.
+    """
+    nonce = choose_nonce(json.dumps([kind, language, asdict(context)], default=str, sort_keys=True))
+    slots = SlotTokens(nonce)
+    notice = _Notice(
+        **{name: getattr(context, name) for name in NoticeContext.__dataclass_fields__},
+        confirm_url=slots.action_url,
+        preferences_url=slots.preferences_url,
+        unsubscribe_url=slots.unsubscribe_url,
+        interests=slots.interests,
+    )
+    folder = f"email/{kind}"
+    variables: dict[str, Any] = {
+        "notice": notice,
+        "slots": slots,
+        "theme": theme_of(templates, {}),
+        "language": language,
+    }
+    subject = " ".join(templates.render(f"{folder}/subject.txt.j2", language, variables).split())
+    variables["notice"] = replace(notice, subject=subject)
+    html, declared = render_html(folder, language, variables, templates, nonce)
+    text = render_text(folder, language, variables, templates)
+    mail = Mail(
+        subject=subject,
+        html=html,
+        text=text,
+        nonce=nonce,
+        publication=context.publication,
+        source=context,
+        theme=variables["theme"],
+        declared=declared,
+        required=NOTICE_SLOTS[kind],
+    )
+    return Rendered(subject, "", html, text, nonce, check_mail(mail))

@@ -1,0 +1,221 @@
+"""Both parts of a mail in transfer encoding, ready for readers' values: splicing instead of encoding per reader.
+
+A rendered document is split at its slots *before* encoding. Each literal is encoded once for an edition; a value is
+encoded alone and put between. Nothing searches for tokens in encoded bytes, where a line break may cut one.
+
+Lines end with CRLF, have at most 76 characters (RFC 2045 section 6.7 and 6.8) and hold only ASCII. Doubling the dot at
+a line's start belongs to the SMTP transport; quoted-printable encodes it all the same, for relays that forget it.
+"""
+
+import hashlib
+import re
+from binascii import b2a_base64, hexlify
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from digest.render.slots import Place, Slot, escape, split
+from digest.runtime.errors import ContentError
+
+Format = Literal["html", "text"]
+
+_LINE = 75  # and the `=` of a soft line break makes 76
+_B64_LINE = 57  # bytes that make 76 characters
+_UNSAFE = re.compile(rb"[^\t !-<>-~]+")
+_AT_LINE_END = {b" ": b"=20", b"\t": b"=09"}
+
+
+class SlotValueMissingError(ContentError):
+    """A slot of the mail has no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An edition's parts. `html` readers get multipart/alternative with both, `text` readers the plain text alone."""
+
+    boundary: str
+    plain: "QuotedBody | Base64Body"
+    html: "QuotedBody | Base64Body"
+
+    def header(self, format: Format = "html") -> bytes:  # noqa: A002 - the reader's format, as everywhere
+        """Return the MIME header fields for the message's header block, each line with its CRLF."""
+        if format == "html":
+            return (
+                b"MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n"
+                b' boundary="' + self.boundary.encode() + b'"\r\n'
+            )
+        return b"MIME-Version: 1.0\r\n" + _fields("text/plain", self.plain)
+
+    def splice(self, values: Mapping[Slot, str], format: Format = "html") -> list[bytes]:  # noqa: A002
+        """Return the message's body for one reader in pieces: what follows the blank line after the header block.
+
+        Values are plain: they are escaped here for the place where each stands. Raises SlotValueMissingError.
+        """
+        try:
+            if format == "text":
+                return self.plain.splice(values)
+            line = b"--" + self.boundary.encode()
+            return [
+                line + b"\r\n" + _fields("text/plain", self.plain) + b"\r\n",
+                *self.plain.splice(values),
+                b"\r\n" + line + b"\r\n" + _fields("text/html", self.html) + b"\r\n",
+                *self.html.splice(values),
+                b"\r\n" + line + b"--\r\n",
+            ]
+        except KeyError as error:
+            raise SlotValueMissingError(f"The slot {error.args[0]} has no value.") from error
+
+
+def _fields(kind: str, body: "QuotedBody | Base64Body") -> bytes:
+    return f"Content-Type: {kind}; charset=utf-8\r\nContent-Transfer-Encoding: {body.encoding}\r\n".encode()
+
+
+def encode(html: str, text: str, nonce: str) -> Parts:
+    """Return both parts encoded, each in whichever of quoted-printable and base64 is smaller.
+
+    A pure function: the same documents give the same bytes, boundary included. Raises ContentError for a token that
+    names no slot.
+    """
+    digest = hashlib.sha256(f"{nonce}\n{len(html)}\n{html}{text}".encode()).hexdigest()[:32]
+    # `=_` can stand in neither encoding, so that no body holds the boundary, whatever a reader's values are.
+    return Parts(f"=_{digest}", _smaller(text, nonce, Place.PLAIN), _smaller(html, nonce, Place.HTML))
+
+
+def _smaller(document: str, nonce: str, place: Place) -> "QuotedBody | Base64Body":
+    lines = document.replace("\r\n", "\n").replace("\r", "\n")
+    pieces = list(split(lines if lines.endswith("\n") else lines + "\n", nonce))
+    quoted, base64 = QuotedBody.of(pieces, place), Base64Body.of(pieces, place)
+    return quoted if quoted.size <= base64.size else base64
+
+
+# Quoted-printable
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedBody:
+    """Encoded literals, each ending at the end of a line, and slots between them."""
+
+    pieces: Sequence[bytes | Slot]
+    slots: frozenset[Slot]
+    place: Place
+    size: int
+    encoding: str = "quoted-printable"
+
+    @classmethod
+    def of(cls, pieces: Sequence[str | Slot], place: Place) -> "QuotedBody":
+        """Encode the literals."""
+        encoded = [piece if isinstance(piece, Slot) else quote_literal(piece) for piece in pieces]
+        slots = frozenset(piece for piece in encoded if isinstance(piece, Slot))
+        return cls(encoded, slots, place, sum(len(piece) for piece in encoded if not isinstance(piece, Slot)))
+
+    def splice(self, values: Mapping[Slot, str]) -> list[bytes]:
+        """Return the body with values, each on lines of its own that soft breaks join to the text around."""
+        filled = {slot: _soft(escape(slot, values[slot], self.place).encode()) for slot in self.slots}
+        return [filled[piece] if isinstance(piece, Slot) else piece for piece in self.pieces]
+
+
+def quote_literal(text: str) -> bytes:
+    """Return text in quoted-printable, ending with CRLF, with a soft break if the text does not end a line."""
+    *lines, rest = text.encode().split(b"\n")
+    encoded = [_hard(line) for line in lines]
+    if rest:
+        encoded.append(_soft(rest))
+    return b"".join(encoded)
+
+
+def _hard(line: bytes) -> bytes:
+    if line[-1:] in _AT_LINE_END:  # a blank before the line's end would be lost
+        return _soft(line[:-1]) + _AT_LINE_END[line[-1:]] + b"\r\n"
+    return b"=\r\n".join(_cut(line)) + b"\r\n"
+
+
+def _soft(line: bytes) -> bytes:
+    return b"".join(piece + b"=\r\n" for piece in _cut(line)) if line else b""
+
+
+def _cut(line: bytes) -> list[bytes]:
+    """Return an encoded line in pieces of at most 75 columns that begin neither with a dot nor with `From `."""
+    data = _UNSAFE.sub(lambda found: b"=" + hexlify(found[0], b"=").upper(), line)
+    pieces, at, size = [], 0, len(data)
+    while True:
+        first = b""
+        if data.startswith(b".", at):
+            first, at = b"=2E", at + 1
+        elif data.startswith(b"From ", at):
+            first, at = b"=46", at + 1
+        end = at + _LINE - len(first)
+        if end < size:
+            cut = data.rfind(b"=", end - 2, end)  # never inside `=XX`
+            end = cut if cut >= 0 else end
+        pieces.append(first + data[at:end])
+        at = end
+        if at >= size:
+            return pieces
+
+
+# Base64
+
+
+@dataclass(frozen=True, slots=True)
+class _Literal:
+    """A literal with its encoding for each number of bytes (0, 1, 2) that the text before it takes from its front."""
+
+    data: bytes
+    encoded: tuple[bytes, bytes, bytes]
+
+    @classmethod
+    def of(cls, text: str) -> "_Literal":
+        data = text.replace("\n", "\r\n").encode()  # the canonical line ends of text, RFC 2045 section 6.8
+        return cls(data, (_encoded(data, 0), _encoded(data, 1), _encoded(data, 2)))
+
+
+def _encoded(data: bytes, start: int) -> bytes:
+    return _base64(data[start : _end(data, start)])
+
+
+def _end(data: bytes, start: int) -> int:
+    return start + max(len(data) - start, 0) // 3 * 3
+
+
+def _base64(data: bytes) -> bytes:
+    lines = (data[i : i + _B64_LINE] for i in range(0, len(data), _B64_LINE))
+    return b"".join(b2a_base64(line, newline=False) + b"\r\n" for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Base64Body:
+    """Literals encoded for every phase, since a value's length decides where the groups of three bytes begin after it.
+
+    A literal gives up to two bytes of its front to complete the group before it; its last one or two bytes wait for
+    what comes next. So padding stands at the end only.
+    """
+
+    pieces: Sequence[_Literal | Slot]
+    place: Place
+    size: int
+    encoding: str = "base64"
+
+    @classmethod
+    def of(cls, pieces: Sequence[str | Slot], place: Place) -> "Base64Body":
+        """Encode the literals."""
+        literals = [piece if isinstance(piece, Slot) else _Literal.of(piece) for piece in pieces]
+        return cls(literals, place, sum(len(piece.encoded[0]) for piece in literals if isinstance(piece, _Literal)))
+
+    def splice(self, values: Mapping[Slot, str]) -> list[bytes]:
+        """Return the body with values."""
+        out: list[bytes] = []
+        carry = b""
+        for piece in self.pieces:
+            if isinstance(piece, Slot):
+                carry += escape(piece, values[piece], self.place).encode()
+                continue
+            taken = -len(carry) % 3
+            if len(piece.data) < taken:
+                carry += piece.data
+                continue
+            if carry:
+                out.append(_base64(carry + piece.data[:taken]))
+            out.append(piece.encoded[taken])
+            carry = piece.data[_end(piece.data, taken) :]
+        out.append(_base64(carry))
+        return out
