@@ -21,6 +21,10 @@ class AddressError(SubscribersError):
         self.problem = problem
 
 
+class NameUnusableError(SubscribersError):
+    """This cannot be used as a name."""
+
+
 class InterestUnknownError(SubscribersError):
     """There is no such interest."""
 

@@ -53,7 +53,7 @@ class LinkPayload:
 class LinkSigner:
     """Makes and reads links.
 
-    `keys` is a ring, newest last: signs with the newest, accepts all, so rotating a key breaks no link.
+    `keys` is a ring, newest first: the newest signs, all verify, so that rotating a key breaks no link.
     """
 
     def __init__(self, keys: Sequence[str | bytes], base_url: str) -> None:
@@ -61,7 +61,8 @@ class LinkSigner:
             raise SecretUnusableError(
                 f"Links need at least one secret key, each of {MIN_KEY_LENGTH} characters or more"
             )
-        ring = [key.encode() if isinstance(key, str) else key for key in keys]
+        # The library signs with the last key.
+        ring = [key.encode() if isinstance(key, str) else key for key in reversed(keys)]
         self.base_url = base_url.rstrip("/")
         self._serializers = {
             purpose: URLSafeSerializer(

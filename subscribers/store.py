@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, func
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
+from subscribers.consent import BY_THE_PERSON, ConsentKind
 from subscribers.errors import SubscriberNotFoundError
 from subscribers.models import ConsentEvent, Subscriber, SubscriberState, Suppression
 
@@ -50,8 +51,8 @@ def events(session: Session, subscriber: Subscriber) -> Sequence[ConsentEvent]:
     ).all()
 
 
-def everyone(session: Session, batch: int = 1000) -> Iterator[Subscriber]:
-    """Yield every subscriber but the erased ones, in id order, holding one batch in memory."""
+def everyone(session: Session, batch: int = 1000) -> Iterator[Sequence[Subscriber]]:
+    """Yield every subscriber but the erased ones, in id order and in batches; only one batch is in memory."""
     last = 0
     while True:
         rows = session.exec(
@@ -60,12 +61,37 @@ def everyone(session: Session, batch: int = 1000) -> Iterator[Subscriber]:
             .order_by(col(Subscriber.id))
             .limit(batch)
         ).all()
-        for row in rows:
-            yield row
-            last = row.id or last
-            session.expunge(row)
-        if len(rows) < batch:
+        if not rows:
             return
+        yield rows
+        last = rows[-1].id or last
+        for row in rows:
+            session.expunge(row)
+
+
+def consent_sources(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    """Return, for each of these subscribers who was imported, where the file said that the consent came from."""
+    rows = session.exec(
+        select(ConsentEvent.subscriber_id, ConsentEvent.detail)
+        .where(col(ConsentEvent.subscriber_id).in_(ids), col(ConsentEvent.kind) == ConsentKind.IMPORTED)
+        .order_by(col(ConsentEvent.id))
+    ).all()
+    return {subscriber_id: str(detail.get("source", "")) for subscriber_id, detail in rows}
+
+
+def changed_by_themselves(session: Session, ids: Sequence[int]) -> set[int]:
+    """Return which of these subscribers have decided something with their own hand."""
+    return set(
+        session.exec(
+            select(ConsentEvent.subscriber_id)
+            .where(
+                col(ConsentEvent.subscriber_id).in_(ids),
+                col(ConsentEvent.method).in_(BY_THE_PERSON),
+                col(ConsentEvent.kind) != ConsentKind.REQUESTED,  # anybody can fill in the form
+            )
+            .distinct()
+        ).all()
+    )
 
 
 def suppressed_keys(session: Session, keys: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,188 @@
+"""Double opt-in: a request makes nobody a reader; the person's own click on a button in the mail does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from subscribers import consent, store, suppression
+from subscribers.address import EmailAddress
+from subscribers.consent import ConsentKind, ConsentMethod
+from subscribers.errors import LinkInvalidError
+from subscribers.links import LinkPayload
+from subscribers.models import ConsentEvent, Frequency, Subscriber, SubscriberState
+
+# The version of the words on the sign-up page; a new wording gets a new name, so that the proof says what was read.
+WORDING = "signup-1"
+# A stranger can type anybody's address into the form: more than one mail a day would make it a weapon.
+QUIET = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class SignupForm:
+    """What somebody asked for. `interests` is canonical text."""
+
+    address: EmailAddress
+    language: str
+    interests: str = "*"
+    name: str = ""
+    format: str = "html"
+    frequency: str = Frequency.EVERY
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationDue:
+    """A confirmation mail that is due: its link is for `ref`, with `request` as the extra, issued at `requested_at`."""
+
+    subscriber_id: int
+    ref: str
+    address: str
+    name: str
+    language: str
+    request: str
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Somebody who has become a reader by their own confirmation, just now."""
+
+    subscriber_id: int
+    ref: str
+    address: str
+    name: str
+    language: str
+    interests: str
+    frequency: str
+
+
+def request(
+    session: Session,
+    form: SignupForm,
+    *,
+    method: ConsentMethod,
+    now: datetime,
+    new_ref: Callable[[], str],
+    secret: bytes,
+    confirmation_due: Callable[[Session, ConfirmationDue], None],
+) -> None:
+    """Note a request to subscribe, and call `confirmation_due` in the same transaction if a mail may be sent.
+
+    No mail: already a reader, asked within the last day, or bounced or complained. The caller is never told which, and
+    what a stranger asks for changes nothing about a reader. `secret` is the suppression key, `new_ref` gives random
+    text.
+    """
+    key = suppression.key_of(form.address.key, secret)
+    held = suppression.lookup(session, key)
+    if held is not None and held.reason not in suppression.PERSONAL:
+        return
+    subscriber = _find_or_add(session, form, key, now, new_ref())
+    if subscriber.state == SubscriberState.CONFIRMED or _asked_recently(store.events(session, subscriber), now):
+        return
+    _apply(form, subscriber)
+    session.add(subscriber)
+    nonce = new_ref()
+    consent.record(session, subscriber, ConsentKind.REQUESTED, method, now, wording=WORDING, detail={"request": nonce})
+    confirmation_due(session, _due(subscriber, nonce, now))
+
+
+def confirm(session: Session, payload: LinkPayload, *, now: datetime) -> Confirmed | None:
+    """Make the person a reader by their own hand; None when they are one already.
+
+    Raises LinkInvalidError when the request is unknown, or older than a later withdrawal: a forgotten mail must not
+    bring back who has left.
+    """
+    subscriber = store.by_ref(session, payload.ref)
+    if subscriber is None:
+        raise LinkInvalidError
+    subscriber = store.lock(session, subscriber)
+    if not _still_stands(store.events(session, subscriber), payload.extra):
+        raise LinkInvalidError
+    if subscriber.state == SubscriberState.CONFIRMED:
+        return None
+    consent.move(subscriber, SubscriberState.CONFIRMED)
+    subscriber.confirmed_at, subscriber.unsubscribed_at, subscriber.paused_until = now, None, None
+    session.add(subscriber)
+    if subscriber.suppression_key:
+        suppression.lift_by_confirmation(session, subscriber.suppression_key)
+    consent.record(
+        session,
+        subscriber,
+        ConsentKind.CONFIRMED,
+        ConsentMethod.PAGE,
+        now,
+        wording=WORDING,
+        detail={"request": payload.extra},
+    )
+    return Confirmed(
+        subscriber_id=subscriber.id or 0,
+        ref=subscriber.ref,
+        address=subscriber.address,
+        name=subscriber.name,
+        language=subscriber.language,
+        interests=subscriber.interests,
+        frequency=subscriber.frequency,
+    )
+
+
+def _find_or_add(session: Session, form: SignupForm, key: str, now: datetime, ref: str) -> Subscriber:
+    found = store.by_key(session, form.address.key)
+    if found is None:
+        new = Subscriber(
+            ref=ref,
+            address=form.address.address,
+            address_key=form.address.key,
+            suppression_key=key,
+            language=form.language,
+            created_at=now,
+        )
+        try:
+            with session.begin_nested():
+                session.add(new)
+                session.flush()
+        except IntegrityError:  # the same address at the same moment, in another process: that row is the one
+            found = store.by_key(session, form.address.key)
+        else:
+            return new
+    if found is None:
+        raise LookupError("a row that conflicts on the address key cannot be read")
+    return store.lock(session, found)
+
+
+def _apply(form: SignupForm, subscriber: Subscriber) -> None:
+    subscriber.name = form.name
+    subscriber.language = form.language
+    subscriber.interests = form.interests
+    subscriber.format = form.format
+    subscriber.frequency = form.frequency
+
+
+def _due(subscriber: Subscriber, nonce: str, now: datetime) -> ConfirmationDue:
+    return ConfirmationDue(
+        subscriber_id=subscriber.id or 0,
+        ref=subscriber.ref,
+        address=subscriber.address,
+        name=subscriber.name,
+        language=subscriber.language,
+        request=nonce,
+        requested_at=now,
+    )
+
+
+def _asked_recently(events: Sequence[ConsentEvent], now: datetime) -> bool:
+    return any(event.kind == ConsentKind.REQUESTED and now - event.happened_at < QUIET for event in _since_left(events))
+
+
+def _still_stands(events: Sequence[ConsentEvent], nonce: str) -> bool:
+    return any(
+        event.kind == ConsentKind.REQUESTED and nonce and event.detail.get("request") == nonce
+        for event in _since_left(events)
+    )
+
+
+def _since_left(events: Sequence[ConsentEvent]) -> Sequence[ConsentEvent]:
+    """Return the events after the last withdrawal."""
+    left = [at for at, event in enumerate(events) if event.kind in {ConsentKind.UNSUBSCRIBED, ConsentKind.ERASED}]
+    return events[left[-1] + 1 :] if left else events
