@@ -1,26 +1,27 @@
 """The month's run, top to bottom: assemble, check, approve, freeze, deliver. Each step is safe to repeat."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
+from typing import Any
 
-from sqlalchemy import Engine, func
+from sqlalchemy import Engine, delete, exists, func
 from sqlmodel import Session, col, select
 from subscribers.audience import exclusion_reason
 from subscribers.interests import ALL_TEXT, Catalogue
 
 from digest.approval import approve as record_approval
-from digest.approval import manifest, require_approved
+from digest.approval import issue_hash, manifest, require_approved
 from digest.editions import store as edition_store
 from digest.editions.segment import EmptyRule, Item, Reading, Rules, Segmentation, Selection, segment, select_articles
 from digest.issues import store as issue_store
 from digest.issues.assemble import SectionRule
 from digest.issues.lifecycle import IssueState, move
-from digest.issues.models import Issue
+from digest.issues.models import Issue, IssueItem
 from digest.issues.period import Period
-from digest.outbox import plan
+from digest.outbox import control, plan
+from digest.outbox.models import Attempt, Delivery
 from digest.render.checks import Finding, Severity
 from digest.render.content import IssueContent, edition_context
 from digest.render.context import EditionContext
@@ -161,7 +162,7 @@ def render_selection(
 
 
 def approve(press: Press, session: Session, issue: Issue, by: str, now: datetime) -> bool:
-    """Approve the issue as it is now, unless a finding blocks; return whether it is approved (a second may be needed)."""
+    """Approve the issue as it is now, unless a finding blocks; False when a second person has to approve it too."""
     blocking = build(press, session, issue, now).blocking
     if blocking:
         raise FindingsBlockError(f"Issue {issue.number} cannot be approved: {blocking[0].message}")
@@ -235,9 +236,70 @@ def _issue_findings(made: Build) -> list[Finding]:
     return findings
 
 
-def totals(made: Build) -> Counter[str]:
-    """Return the number of readers by language."""
-    counted: Counter[str] = Counter()
-    for reading, count in made.readers.items():
-        counted[reading.language] += count
-    return counted
+def start_sending(session: Session, issue: Issue) -> None:
+    """Let workers take deliveries of a frozen issue; a person's resend may have re-opened it already."""
+    if issue.state == IssueState.FROZEN:
+        issue.state = move(issue.number, issue.state, IssueState.SENDING)
+        session.add(issue)
+
+
+def withdraw(session: Session, issue: Issue, now: datetime) -> int:
+    """Stop the issue for good; return how many deliveries were cancelled. `issue` is locked.
+
+    Its number stays its own. Its articles are free for another issue only if nothing of it was ever attempted.
+    """
+    assert issue.id is not None  # noqa: S101 - read from the database
+    issue.state = move(issue.number, issue.state, IssueState.WITHDRAWN)
+    session.add(issue)
+    session.flush()
+    cancelled = control.withdraw(session, issue.id, now)
+    tried = exists().where(col(Attempt.delivery_id) == Delivery.id, col(Delivery.issue_id) == issue.id)
+    if not session.exec(select(tried)).one():
+        freed = [
+            {"slug": item.group, "reason": "freed by the withdrawal"}
+            for item, _ in issue_store.items_of(session, issue)
+        ]
+        session.execute(delete(IssueItem).where(col(IssueItem.issue_id) == issue.id))
+        issue.left_out = [*issue.left_out, *freed]
+    return cancelled
+
+
+def exclusions(session: Session, issue: Issue, now: datetime) -> dict[str, int]:
+    """Return how many people would not get the issue now, by reason."""
+    return audience.exclusions(session, now, issue.number)
+
+
+def describe(press: Press, session: Session, issue: Issue) -> dict[str, Any]:
+    """Return the issue as `issue show --json` prints it: `hash` is what an approval would be bound to now."""
+    language = press.settings.publication.language
+    items = issue_store.items_of(session, issue)
+    sections = [
+        {
+            "slug": section.slug,
+            "title": pick(section.title, language),
+            "articles": [
+                {"slug": article.slug, "title": article.title, "topics": article.topics, "reason": item.reason}
+                for item, article in items
+                if item.section == section.slug
+            ],
+        }
+        for section in press.settings.section
+    ]
+    return {
+        "number": issue.number,
+        "period": issue.period,
+        "date": issue.date.isoformat(),
+        "state": issue.state,
+        "hash": issue_hash(manifest(session, issue, press.settings, press.templates)),
+        "approved_hash": issue.approved_hash,
+        "approved_by": issue.approved_by,
+        "subject": _whole(press, session, issue, language).subject,
+        "sections": [section for section in sections if section["articles"]],
+        "left_out": issue.left_out,
+    }
+
+
+def _whole(press: Press, session: Session, issue: Issue, language: str) -> EditionContext:
+    content = content_of(session, issue)
+    whole = select_articles(items_for_segment(content), Reading(language, ALL_TEXT), press.catalogue, press.rules)
+    return edition_context(content, whole, press.settings, press.templates.translate(language))

@@ -36,7 +36,7 @@ _ATTRIBUTES = {
 }
 _CLASSES = {"p": {"note"}, "div": {"footnotes", "footnote"}, "sup": {"footnote-ref"}}
 _TAGS = set(
-    "a blockquote br code del div em h3 h4 hr li ol p pre s strong sup table tbody td th thead tr ul".split()  # noqa: SIM905 - a list of tags reads best as one line
+    "a blockquote br code del div em h4 h5 hr li ol p pre s strong sup table tbody td th thead tr ul".split()  # noqa: SIM905 - a list of tags reads best as one line
 )
 _INLINE = {"a", "code", "del", "em", "s", "strong", "sup"}
 _IMAGE_HINT = "Name the picture in the front matter, as image: {src: picture.jpg, alt: What it shows}."
@@ -133,13 +133,13 @@ def _settle(tokens: Sequence[Token]) -> list[Problem]:
 
 
 def _demote_headings(tokens: Sequence[Token]) -> None:
-    """Make headings h3 and h4, with none left out between: the mail has the h1, the article's title is the h2."""
+    """Make headings h4 and h5, with none left out between: the mail has the h1, sections h2, article titles h3."""
     ranks = [int(token.tag[1]) for token in tokens if token.type == "heading_open"]
     started = False
     for token in tokens:
         if token.type in {"heading_open", "heading_close"}:
             started = started or int(token.tag[1]) == min(ranks)
-            token.tag = "h3" if int(token.tag[1]) == min(ranks) or not started else "h4"
+            token.tag = "h4" if int(token.tag[1]) == min(ranks) or not started else "h5"
 
 
 def _align(cell: Token) -> None:

@@ -66,12 +66,12 @@ def test_the_same_arguments_give_the_same_bytes() -> None:
 
 def test_headings_stay_below_the_title_of_the_article() -> None:
     body = render("# A\n\n### B\n\n###### C\n\n# D")
-    assert re.findall(r"<(h\d)>(\w)", body.html) == [("h3", "A"), ("h4", "B"), ("h4", "C"), ("h3", "D")]
+    assert re.findall(r"<(h\d)>(\w)", body.html) == [("h4", "A"), ("h5", "B"), ("h5", "C"), ("h4", "D")]
 
 
-def test_the_first_heading_is_never_an_h4() -> None:
-    assert re.findall(r"<(h\d)>(\w)", render("### A\n\n# B\n\n## C").html) == [("h3", "A"), ("h3", "B"), ("h4", "C")]
-    assert re.findall(r"</(h\d)>", render("### A\n\n# B\n\n## C").html) == ["h3", "h3", "h4"]
+def test_the_first_heading_is_never_an_h5() -> None:
+    assert re.findall(r"<(h\d)>(\w)", render("### A\n\n# B\n\n## C").html) == [("h4", "A"), ("h4", "B"), ("h5", "C")]
+    assert re.findall(r"</(h\d)>", render("### A\n\n# B\n\n## C").html) == ["h4", "h4", "h5"]
 
 
 def test_table_alignment_is_an_attribute_and_headers_have_a_scope() -> None:

@@ -1,0 +1,147 @@
+"""`digest outbox`: how each promise stands, and what an operator may do about it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from digest.cli.issue import Number
+from digest.cli.send import show_status
+from digest.cli.shell import Shell, shell_of
+from digest.runtime.errors import EXIT_ATTENTION, UsageError
+
+app = typer.Typer(
+    name="outbox", help="How deliveries stand; hold, release, retry, cancel, resend.", no_args_is_help=True
+)
+Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Deliveries, as `outbox list` numbers them.")]
+Of = Annotated[int | None, typer.Option("--issue", help="The issue; default: the unfinished one, else the newest.")]
+
+
+@app.command("status")
+def status(context: typer.Context, number: Number = None) -> None:
+    """Print how many deliveries are in each state; the numbers add up to what was planned."""
+    from digest import bootstrap  # noqa: PLC0415
+
+    shell = shell_of(context)
+    data = bootstrap.status(shell.works, number)
+    show_status(shell, data)
+    if data["states"]["uncertain"]:
+        raise typer.Exit(EXIT_ATTENTION)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    number: Number = None,
+    state: Annotated[str, typer.Option(help="Only those in this state.")] = "",
+) -> None:
+    """List an issue's deliveries."""
+    from digest import bootstrap  # noqa: PLC0415
+    from digest.outbox.states import State  # noqa: PLC0415
+
+    shell = shell_of(context)
+    if state and state not in set(State):
+        raise UsageError(f"There is no state {state!r}", hint=f"States: {', '.join(State)}")
+    data = bootstrap.deliveries(shell.works, number, State(state) if state else None)
+    columns = ["id", "address", "edition", "state", "reason", "attempts"]
+    shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
+
+
+@app.command("show")
+def show(context: typer.Context, delivery: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Show one delivery with every attempt."""
+    from digest import bootstrap  # noqa: PLC0415
+
+    shell = shell_of(context)
+    data = bootstrap.delivery(shell.works, delivery)
+
+    def tell() -> None:
+        shell.out.table(["field", "value"], [[k, v] for k, v in data.items() if k != "tries"])
+        shell.out.line()
+        columns = ["started_at", "ended_at", "outcome", "code", "enhanced", "reply", "relay"]
+        shell.out.table(columns, [[entry[c] for c in columns] for entry in data["tries"]])
+
+    shell.out.emit(data, tell)
+
+
+@app.command("hold")
+def hold(context: typer.Context, number: Number = None) -> None:
+    """Stop an issue: nothing more is started until it is released."""
+    _held(context, number, held=True)
+
+
+@app.command("release")
+def release(context: typer.Context, number: Number = None) -> None:
+    """Let a held issue go on."""
+    _held(context, number, held=False)
+
+
+def _held(context: typer.Context, number: int | None, *, held: bool) -> None:
+    from digest.issues import store  # noqa: PLC0415
+    from digest.outbox import control  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session() as session:
+        issue = store.find(session, number, lock=True)
+        assert issue.id is not None  # noqa: S101 - read from the database
+        changed = control.hold(session, issue.id) if held else control.release(session, issue.id)
+    told = "held" if held else "released"
+    line = f"Issue {issue.number} is {told}{'' if changed else ' (as it was)'}."
+    shell.out.emit({"issue": issue.number, "held": held, "changed": changed}, lambda: shell.out.line(line))
+
+
+@app.command("retry")
+def retry(context: typer.Context, ids: Ids = None, number: Of = None) -> None:
+    """Make deferred deliveries due at once."""
+    from digest.issues import store  # noqa: PLC0415
+    from digest.outbox import control  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session() as session:
+        issue = store.find(session, number)
+        assert issue.id is not None  # noqa: S101 - read from the database
+        count = control.retry(session, issue.id, shell.works.clock.now(), ids or None)
+    _tell_count(shell, {"issue": issue.number, "due": count}, f"{count} deliveries are due now. Next: digest worker")
+
+
+@app.command("cancel")
+def cancel(
+    context: typer.Context,
+    ids: Ids = None,
+    number: Of = None,
+    reason: Annotated[str, typer.Option(help="Why, for whoever asks later.")] = "cancelled by an operator",
+    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
+) -> None:
+    """Cancel what has not been started: the deliveries named, or all of the issue."""
+    from digest.issues import store  # noqa: PLC0415
+    from digest.outbox import control  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session(read_only=True) as session:
+        issue = store.find(session, number)
+    shell.confirm(f"Cancel {len(ids) if ids else 'every open'} deliveries of issue {issue.number}?", yes=yes)
+    with shell.session() as session:
+        assert issue.id is not None  # noqa: S101 - read from the database
+        count = control.cancel(session, issue.id, shell.works.clock.now(), reason=reason, ids=ids or None)
+        control.finish(session, issue.id, shell.works.clock.now())
+    _tell_count(shell, {"issue": issue.number, "cancelled": count}, f"{count} deliveries are cancelled.")
+
+
+@app.command("resend")
+def resend(
+    context: typer.Context,
+    delivery: Annotated[int, typer.Argument(metavar="ID")],
+    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
+) -> None:
+    """Send an uncertain delivery once more, because a person decided that it did not arrive."""
+    from digest import bootstrap  # noqa: PLC0415
+    from digest.outbox import control  # noqa: PLC0415
+
+    shell = shell_of(context)
+    shell.confirm(f"Delivery {delivery} may have arrived. Send it again, with the same Message-ID?", yes=yes)
+    with shell.session() as session:
+        control.resend(session, delivery, bootstrap.witness(shell.works), shell.works.clock.now())
+    _tell_count(shell, {"id": delivery, "state": "pending"}, f"Delivery {delivery} is due again. Next: digest worker")
+
+
+def _tell_count(shell: Shell, data: dict[str, Any], line: str) -> None:
+    shell.out.emit(data, lambda: shell.out.line(line))

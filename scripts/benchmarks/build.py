@@ -1,0 +1,217 @@
+"""How much our own work costs beside the libraries': building editions, composing mails, starting the command.
+
+Every figure is a ratio of medians of runs taken in turn, in one process on one machine, so that a noisy neighbour slows
+both sides alike. Nothing is asserted: the reader compares with the bound printed beside it.
+"""
+
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import Session, select
+
+from digest import bootstrap, pipeline, workspace
+from digest.articles.models import Article
+from digest.delivery.compose import Composer
+from digest.editions.segment import Selection
+from digest.issues.period import Period
+from digest.render import inline, mjml
+from digest.render.content import IssueContent
+from digest.render.loader import Templates
+from digest.render.parts import Parts, encode
+from digest.runtime.db import session_scope
+
+EDITIONS, ARTICLES, ROUNDS = 100, 12, 5
+NOW = datetime(2021, 9, 30, tzinfo=UTC)
+
+
+def stocked(directory: Path) -> tuple[bootstrap.Works, list[Selection]]:
+    """A workspace with an issue of 26 articles, and a hundred distinct choices of twelve of them."""
+    workspace.create(directory, sample=True)
+    works = bootstrap.build(directory)
+    with session_scope(works.engine) as session:
+        originals = session.exec(select(Article).where(Article.slug == Article.group)).all()
+        for article in originals:
+            copy = article.model_dump(exclude={"id", "slug", "group"})
+            session.add(Article(**copy, slug=f"{article.slug}-2", group=f"{article.slug}-2"))
+    with session_scope(works.engine) as session:
+        period = Period(2021, 9)
+        issue = pipeline.assemble(works.press, session, period, number=21, issue_date=period.last, now=NOW)
+        content = pipeline.content_of(session, issue)
+    groups, rng = list(content.sections), random.Random(21)  # noqa: S311 - the same editions each time
+    selections: dict[tuple[str, ...], Selection] = {}
+    while len(selections) < EDITIONS:
+        chosen = sorted(rng.sample(groups, ARTICLES), key=groups.index)
+        shown = tuple((group, content.sections[group]) for group in chosen)
+        rest = tuple(group for group in groups if group not in chosen)
+        selections[tuple(chosen)] = Selection("en", shown, rest)
+    return works, list(selections.values())
+
+
+def content_from_database(works: bootstrap.Works) -> IssueContent:
+    """Read the issue and its articles."""
+    with Session(works.engine) as session:
+        from digest.issues import store  # noqa: PLC0415
+
+        return pipeline.content_of(session, store.find(session, 21))
+
+
+def build_all(works: bootstrap.Works, selections: list[Selection]) -> list[Parts]:
+    """Ours: from the database to pre-encoded parts."""
+    content = content_from_database(works)
+    made = []
+    for selection in selections:
+        _, rendered = pipeline.render_selection(works.press, content, selection)
+        made.append(encode(rendered.html, rendered.text, rendered.nonce))
+    return made
+
+
+class Recorder:
+    """Writes down what the bare libraries were called with, so that the very same calls can be timed alone."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], Any]] = []
+
+    def record(self, works: bootstrap.Works, selections: list[Selection]) -> None:
+        """Run once with the seams tapped."""
+        render, renderer, transform = Templates.render, mjml._renderer, inline.Premailer  # noqa: SLF001
+        mjml2html = renderer()
+        calls = self.calls
+
+        def tapped_render(self: Templates, name: str, language: str, context: Any) -> str:
+            template = self.environment(language).get_template(name)
+            calls.append(lambda: template.render(context))
+            return render(self, name, language, context)
+
+        def tapped_mjml2html(source: str, **options: Any) -> str:
+            calls.append(lambda: mjml2html(source, **options))
+            return mjml2html(source, **options)
+
+        def tapped_premailer(*args: Any, **options: Any) -> Any:
+            calls.append(lambda: transform(*args, **options).transform(pretty_print=False))
+            return transform(*args, **options)
+
+        Templates.render, inline.Premailer = tapped_render, tapped_premailer  # type: ignore[method-assign]
+        mjml._renderer = lambda: tapped_mjml2html  # type: ignore[assignment]  # noqa: SLF001
+        try:
+            build_all(works, selections)
+        finally:
+            Templates.render, inline.Premailer = render, transform  # type: ignore[method-assign]
+            mjml._renderer = renderer  # noqa: SLF001
+
+    def replay(self) -> None:
+        """The bare library calls, nothing else."""
+        for call in self.calls:
+            call()
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Return seconds."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def in_turn(ours: Callable[[], Any], theirs: Callable[[], Any]) -> tuple[float, float, float]:
+    """Return the medians of both and the median of their ratios, taken pair by pair."""
+    pairs = [(timed(ours), timed(theirs)) for _ in range(ROUNDS)]
+    return (
+        statistics.median(a for a, _ in pairs),
+        statistics.median(b for _, b in pairs),
+        statistics.median(a / b for a, b in pairs),
+    )
+
+
+def show(what: str, figure: str, bound: str) -> None:
+    """Print one row."""
+    print(f"{what:<66} {figure:>12}   bound {bound}", flush=True)
+
+
+def bench_building(works: bootstrap.Works, selections: list[Selection]) -> Parts:
+    """Row 1."""
+    recorder = Recorder()
+    recorder.record(works, selections)
+    ours, bare, ratio = in_turn(lambda: build_all(works, selections), recorder.replay)
+    show(f"{EDITIONS} editions of {ARTICLES} articles / the bare library calls", f"{ratio:.2f} x", "at most 2 x")
+    print(f"    ours {ours:.2f} s, Jinja + mjml2html + premailer alone {bare:.2f} s, {len(recorder.calls)} calls")
+    return build_all(works, selections[:1])[0]
+
+
+def bench_composing(works: bootstrap.Works, parts: Parts, selection: Selection) -> None:
+    """Row 2."""
+    content = content_from_database(works)
+    _, rendered = pipeline.render_selection(works.press, content, selection)
+    composer = works.composer()
+    readers = [sample_reader(number) for number in range(2_000)]
+
+    def ours() -> None:
+        for reader in readers:
+            b"".join(compose(composer, rendered, parts, reader))
+
+    few = readers[:20]
+
+    def theirs() -> None:
+        for reader in few:
+            plain_message(works, rendered, reader)
+
+    ours_s, theirs_s, _ = in_turn(ours, theirs)
+    ours_rate, theirs_rate = len(readers) / ours_s, len(few) / theirs_s
+    show("mails composed per second / by EmailMessage", f"{ours_rate / theirs_rate:.0f} x", "at least 80 x")
+    print(f"    ours {ours_rate:,.0f}/s, EmailMessage {theirs_rate:,.0f}/s")
+
+
+def bench_help() -> None:
+    """Row 3."""
+    run = lambda *arguments: subprocess.run([sys.executable, *arguments], check=True, capture_output=True)  # noqa: E731
+    ours, theirs, ratio = in_turn(lambda: run("-m", "digest", "--help"), lambda: run("-c", "import typer"))
+    show("digest --help / python -c 'import typer'", f"{ratio:.2f} x", "at most 3 x")
+    print(f"    {ours * 1000:.0f} ms, {theirs * 1000:.0f} ms")
+
+
+def peak_memory(directory: Path) -> None:
+    """Row 4, in a process of its own, so that nothing else counts."""
+    code = "import sys; from build import measure_memory; measure_memory(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(directory)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+    )
+    show(f"peak memory of building {EDITIONS} editions", f"{done.stdout.strip()} MiB", "under 200 MiB")
+
+
+def measure_memory(directory: str) -> None:
+    """Build the editions once and print the peak."""
+    works, selections = stocked(Path(directory))
+    kept = build_all(works, selections)
+    assert len(kept) == EDITIONS  # noqa: S101
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def main() -> None:
+    """Print the four rows."""
+    folder = Path(tempfile.mkdtemp(prefix="digest-bench-"))
+    try:
+        works, selections = stocked(folder / "one")
+        parts = bench_building(works, selections)
+        bench_composing(works, parts, selections[0])
+        bench_help()
+        peak_memory(folder / "two")
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""From the sample's articles to planned deliveries, on both databases: approval, freezing, withdrawal."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func
+from sqlmodel import Session, col, select
+
+from digest import pipeline
+from digest.approval import NotApprovedError
+from digest.articles.importing import import_paths
+from digest.articles.intake import Known
+from digest.articles.models import Article
+from digest.editions.models import Edition
+from digest.issues import edit, store
+from digest.issues.lifecycle import IssueState, MoveRefusedError
+from digest.issues.models import Issue
+from digest.issues.period import Period
+from digest.outbox.models import Attempt, Delivery
+from digest.outbox.states import State
+from digest.pipeline import FindingsBlockError, Press
+from digest.render.loader import Templates
+from digest.runtime.db import session_scope
+from digest.runtime.errors import RefusedError
+from digest.runtime.settings import load_settings
+from subscribers.models import Subscriber, SubscriberState
+
+NOW = datetime(2021, 9, 30, tzinfo=UTC)
+SECRETS = '[secrets]\nlink_keys = ["0123456789abcdef"]\nsuppression_key = "0123456789abcdef0123456789abcdef"\nmessage_key = "m"\n'
+READERS = [("en", "*"), ("en", "mobility"), ("en", "mobility"), ("en", "safety"), ("en", ""), ("ko", "*")]
+
+
+@pytest.fixture
+def press(engine: Engine, tmp_path: Path, repo_root: Path) -> Press:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    shutil.copy(repo_root / "digest" / "sample" / "digest.toml", workspace)
+    (workspace / "secrets.toml").write_text(SECRETS)
+    settings = load_settings(workspace)
+    known = Known([s.slug for s in settings.section], [i.slug for i in settings.interest], "en")
+    with session_scope(engine) as session:
+        report = import_paths(session, [repo_root / "digest" / "sample" / "articles"], known=known, now=NOW)
+        assert report.problems == []
+        session.add_all(reader(number, *reading) for number, reading in enumerate(READERS))
+        session.add(reader(90, "en", "*", state=SubscriberState.PENDING))
+        session.add(reader(91, "en", "*", paused_until=NOW + timedelta(days=1)))
+        session.add(reader(92, "en", "*", frequency="second"))
+    return Press(settings, engine, Templates(workspace / "templates"))
+
+
+def reader(number: int, language: str, interests: str, **fields: object) -> Subscriber:
+    values = {"state": SubscriberState.CONFIRMED, "created_at": NOW, **fields}
+    address = f"reader{number}@example.org"
+    return Subscriber(
+        ref=f"ref{number}", address=address, address_key=address, language=language, interests=interests, **values
+    )
+
+
+def assemble(press: Press, session: Session) -> Issue:
+    period = Period(2021, 9)
+    return pipeline.assemble(press, session, period, number=21, issue_date=period.last, now=NOW)
+
+
+def approve(press: Press) -> None:
+    with session_scope(press.engine) as session:
+        assert pipeline.approve(press, session, assemble(press, session), "Ada", NOW)
+
+
+def planned(session: Session) -> int:
+    return session.exec(select(func.count()).select_from(Delivery)).one()
+
+
+def test_freezing_plans_one_delivery_for_each_eligible_reader_and_counts_the_others(press: Press) -> None:
+    approve(press)
+    with session_scope(press.engine) as session:
+        issue = store.find(session, 21, lock=True)
+        result = pipeline.freeze(press, session, issue, NOW)
+        assert result.planned == len(READERS)
+        assert issue.excluded == {"unconfirmed": 1, "paused": 1, "frequency": 1}
+        assert issue.state == IssueState.FROZEN
+    with session_scope(press.engine, read_only=True) as session:
+        assert planned(session) == len(READERS)
+        mails = session.exec(select(Edition).where(col(Edition.archive).is_(False))).all()
+        assert len(mails) == 5  # two of the six readers share an edition
+        assert {e.language for e in session.exec(select(Edition).where(col(Edition.archive).is_(True)))} == {"en", "ko"}
+
+
+def test_nothing_is_frozen_that_was_not_approved(press: Press) -> None:
+    with session_scope(press.engine) as session:
+        assemble(press, session)
+    with session_scope(press.engine) as session, pytest.raises(NotApprovedError, match="draft, not approved"):
+        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+    with session_scope(press.engine, read_only=True) as session:
+        assert planned(session) == 0
+
+
+def test_any_change_to_what_is_read_voids_the_approval_and_is_named(press: Press) -> None:
+    approve(press)
+    with session_scope(press.engine) as session:
+        article = session.exec(select(Article).where(Article.slug == "k-uam-operation-concept-ko")).one()
+        article.title, article.content_hash = "다른 제목", "f" * 64
+        session.add(article)
+    with (
+        session_scope(press.engine) as session,
+        pytest.raises(NotApprovedError, match="k-uam-operation-concept-ko changed"),
+    ):
+        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "named"),
+    [
+        ("email/digest/subject.txt.j2", "x", "templates and theme changed"),
+        ("theme.toml", "", None),
+    ],
+)
+def test_a_changed_template_voids_it_too(press: Press, path: str, text: str, named: str | None) -> None:
+    approve(press)
+    override = press.settings.workspace / "templates" / path
+    override.parent.mkdir(parents=True)
+    override.write_text(text)
+    changed = Press(press.settings, press.engine, Templates(press.settings.workspace / "templates"))
+    with (
+        session_scope(press.engine) as session,
+        pytest.raises(NotApprovedError, match=named or "templates and theme changed"),
+    ):
+        pipeline.freeze(changed, session, store.find(session, 21, lock=True), NOW)
+
+
+def test_a_reader_who_signs_up_after_the_approval_gets_the_issue(press: Press) -> None:
+    approve(press)
+    with session_scope(press.engine) as session:
+        session.add(reader(50, "en", "certification;safety"))  # an edition that nobody had before
+    with session_scope(press.engine) as session:
+        result = pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        assert result.planned == len(READERS) + 1
+
+
+def test_two_people_have_to_approve_the_same_thing(press: Press) -> None:
+    two = press.settings.model_copy(update={"approval": press.settings.approval.model_copy(update={"required": 2})})
+    strict = Press(two, press.engine, press.templates)
+    with session_scope(press.engine) as session:
+        issue = assemble(strict, session)
+        assert not pipeline.approve(strict, session, issue, "Ada", NOW)
+        assert not pipeline.approve(strict, session, issue, "Ada", NOW)  # the same person twice is one
+        edit.set_texts(issue, "*", subject="Changed in between")
+        assert not pipeline.approve(strict, session, issue, "Ben", NOW)  # Ada saw something else
+        assert pipeline.approve(strict, session, issue, "Ada", NOW)
+        assert issue.state == IssueState.APPROVED
+
+
+def test_a_blocking_finding_forbids_the_approval(press: Press) -> None:
+    with session_scope(press.engine) as session:
+        issue = assemble(press, session)
+        for item, _ in store.items_of(session, issue):
+            session.delete(item)
+        session.flush()
+        with pytest.raises(FindingsBlockError, match="no article"):
+            pipeline.approve(press, session, issue, "Ada", NOW)
+        assert issue.state == IssueState.DRAFT
+
+
+def test_a_withdrawn_issue_cancels_what_was_not_started_and_frees_its_articles(press: Press) -> None:
+    approve(press)
+    with session_scope(press.engine) as session:
+        issue = store.find(session, 21, lock=True)
+        pipeline.freeze(press, session, issue, NOW)
+        pipeline.start_sending(session, issue)
+    with session_scope(press.engine) as session:
+        assert pipeline.withdraw(session, store.find(session, 21, lock=True), NOW) == len(READERS)
+    with session_scope(press.engine) as session:
+        assert {d.state for d in session.exec(select(Delivery))} == {State.CANCELLED}
+        period = Period(2021, 9)
+        again = pipeline.assemble(press, session, period, number=None, issue_date=period.last, now=NOW)
+        assert again.number == 22  # the number stays taken
+        assert len(store.items_of(session, again)) == 13
+    with session_scope(press.engine) as session, pytest.raises(MoveRefusedError):
+        pipeline.withdraw(session, store.find(session, 21, lock=True), NOW)
+
+
+def test_articles_of_a_withdrawn_issue_that_somebody_may_have_got_stay_taken(press: Press) -> None:
+    approve(press)
+    with session_scope(press.engine) as session:
+        issue = store.find(session, 21, lock=True)
+        pipeline.freeze(press, session, issue, NOW)
+        pipeline.start_sending(session, issue)
+        delivery = session.exec(select(Delivery).limit(1)).one()
+        session.add(Attempt(id="a", delivery_id=delivery.id, worker_id="w", started_at=NOW))
+    with session_scope(press.engine) as session:
+        pipeline.withdraw(session, store.find(session, 21, lock=True), NOW)
+        period = Period(2021, 9)
+        again = pipeline.assemble(press, session, period, number=None, issue_date=period.last, now=NOW)
+        assert store.items_of(session, again) == []
+
+
+def test_freezing_in_one_transaction_leaves_nothing_behind_when_it_fails(press: Press) -> None:
+    approve(press)
+    with pytest.raises(RefusedError, match="stop"), session_scope(press.engine) as session:
+        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        raise RefusedError("stop")
+    with session_scope(press.engine, read_only=True) as session:
+        assert planned(session) == 0
+        assert session.exec(select(func.count()).select_from(Edition)).one() == 0
+        assert store.find(session, 21).state == IssueState.APPROVED
+
+
+def test_the_same_issue_builds_the_same_bytes_twice(press: Press) -> None:
+    with session_scope(press.engine) as session:
+        issue = assemble(press, session)
+        builds = [pipeline.build(press, session, issue, NOW) for _ in range(2)]
+    first, second = ([(e.rendered.html, e.rendered.text, e.rendered.subject) for e in b.editions] for b in builds)
+    assert first == second
