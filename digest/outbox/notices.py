@@ -19,9 +19,10 @@ WELCOME = "welcome"
 GOODBYE = "goodbye"
 
 # Kinds that are not listed go out whatever the person's state: a goodbye is the answer to leaving.
-_WANTED_STATE: Mapping[str, SubscriberState] = {
-    CONFIRMATION: SubscriberState.PENDING,
-    WELCOME: SubscriberState.CONFIRMED,
+_WANTED_STATES: Mapping[str, frozenset[str]] = {
+    # who left and signs up again is asked, too, and stays unsubscribed until then
+    CONFIRMATION: frozenset({SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED}),
+    WELCOME: frozenset({SubscriberState.CONFIRMED}),
 }
 
 
@@ -69,11 +70,9 @@ def promise(
 
 
 def objection(kind: str, state: str | None) -> str:
-    """Return why a notice of this kind must not go to somebody in this state (None: not on the list), or an empty text."""
-    wanted = _WANTED_STATE.get(kind)
-    if wanted is None or state == wanted:
-        return ""
-    return f"the person is {state or 'not on the list'}, not {wanted.value}"
+    """Return why this kind of notice must not go to somebody in `state` (None: not on the list); empty if it may."""
+    wanted = _WANTED_STATES.get(kind)
+    return "" if wanted is None or state in wanted else f"the person is {state or 'not on the list'}"
 
 
 def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -> Window[TakenNotice]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import CursorResult, bindparam, func, select, update
+from sqlalchemy import CursorResult, bindparam, func, or_, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
@@ -80,7 +80,11 @@ def _write(session: Session, promised: Promised, settlements: Sequence[Settlemen
     table = promised.table
     statement = (
         update(table)
-        .where(table.c.id == bindparam("of_id"), table.c.attempt_id == bindparam("attempt"), table.c.state.in_(allowed))
+        .where(
+            table.c.id == bindparam("of_id"),
+            table.c.attempt_id == bindparam("attempt"),
+            or_(*(table.c.state == state for state in allowed)),  # IN would expand, which executemany cannot
+        )
         .values(
             state=bindparam("new_state"),
             reason=bindparam("why"),

@@ -1,0 +1,117 @@
+"""Recovering: what a dead worker started becomes uncertain and goes to nobody; a living one's is left alone."""
+
+from pathlib import Path
+
+import pytest
+
+from digest.outbox.recover import envelope_id, resolve_by_evidence
+from digest.outbox.states import State
+from digest.outbox.workers import WorkerLock, beat, lives, sign_off
+from digest.runtime.db import session_scope
+from tests.store.ledger import HOST, Ledger
+
+
+def test_a_dead_workers_deliveries_become_uncertain_with_a_reason_and_are_not_taken(ledger: Ledger) -> None:
+    ledger.planned(2)
+    ledger.worker(host="elsewhere")
+    taken = ledger.take()
+    ledger.silence("w1", 61)
+    assert ledger.recover() == 2
+    assert ledger.counts() == {"uncertain": 2}
+    assert "ended before it stored the answer" in ledger.delivery(taken[0].id).reason
+    assert "elsewhere" in ledger.delivery(taken[0].id).reason
+    assert {row.outcome for row in ledger.attempts()} == {"uncertain"}
+    assert ledger.take(worker="w2") == []
+    assert ledger.recover() == 0
+
+
+def test_a_fresh_heartbeat_elsewhere_keeps_a_workers_deliveries(ledger: Ledger) -> None:
+    ledger.planned(1)
+    ledger.worker(host="elsewhere")
+    ledger.take()
+    ledger.silence("w1", 50)
+    assert ledger.recover() == 0
+    ledger.silence("w1", 50)
+    with session_scope(ledger.engine) as session:
+        beat(session, "w1")
+    assert ledger.recover() == 0
+    assert ledger.counts() == {"started": 1}
+
+
+def test_on_this_machine_the_lock_decides_however_old_the_heartbeat_is(ledger: Ledger) -> None:
+    ledger.planned(1)
+    with WorkerLock(ledger.witness.folder, "w1"):
+        ledger.worker()
+        ledger.take()
+        ledger.silence("w1", 10_000)
+        assert ledger.recover() == 0
+    ledger.witness.folder.joinpath("w1.lock").touch()  # what a kill leaves: the file, unlocked
+    with session_scope(ledger.engine) as session:
+        beat(session, "w1")
+    assert ledger.recover() == 1
+
+
+def test_without_a_lock_file_on_this_machine_the_heartbeat_decides(ledger: Ledger) -> None:
+    ledger.planned(1)
+    ledger.worker()
+    ledger.take()
+    assert ledger.recover() == 0
+    ledger.silence("w1", 61)
+    assert ledger.recover() == 1
+
+
+def test_a_worker_that_signed_off_or_never_signed_on_is_dead(ledger: Ledger) -> None:
+    ledger.planned(2)
+    ledger.worker("w1")
+    ledger.take(limit=1, worker="w1")
+    ledger.take(limit=1, worker="unknown")
+    with session_scope(ledger.engine) as session:
+        assert lives(session, "w1", ledger.witness)
+        assert not lives(session, "unknown", ledger.witness)
+        assert not lives(session, None, ledger.witness)
+        sign_off(session, "w1", ledger.now)
+    assert ledger.recover() == 2
+
+
+def test_an_error_leaves_the_lock_file_free_and_a_clean_end_takes_it_away(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), WorkerLock(tmp_path, "w1"):
+        raise RuntimeError
+    assert (tmp_path / "w1.lock").exists()
+    with WorkerLock(tmp_path, "w2"):
+        pass
+    assert not (tmp_path / "w2.lock").exists()
+
+
+def test_the_late_answer_of_a_worker_believed_dead_resolves_its_delivery(ledger: Ledger) -> None:
+    ledger.planned(2)
+    ledger.worker(host="elsewhere")
+    accepted, stopped = ledger.take()
+    ledger.silence("w1", 61)
+    ledger.recover()
+    assert ledger.settle([accepted], State.ACCEPTED) == 1
+    assert ledger.give_back([stopped]) == 0
+    assert ledger.counts() == {"accepted": 1, "uncertain": 1}
+
+
+def test_evidence_resolves_only_what_its_own_transport_sent(ledger: Ledger) -> None:
+    ledger.planned(4)
+    found, lost, unknown = ledger.take(limit=3, relay="maildir:here")
+    (other,) = ledger.take(relay="smtp")
+    ledger.recover()
+    answers = {found.id: True, lost.id: False, unknown.id: None, other.id: False}
+    evidence = {envelope_id(one.promised, one.id): answers[one.id] for one in (found, lost, unknown, other)}
+    with session_scope(ledger.engine) as session:
+        assert resolve_by_evidence(session, "maildir:here", evidence.__getitem__, ledger.now) == 2
+    states = {row.id: row.state for row in ledger.deliveries()}
+    assert states == {found.id: "accepted", lost.id: "pending", unknown.id: "uncertain", other.id: "uncertain"}
+    assert ledger.delivery(lost.id).reason
+
+
+def test_the_machines_name_is_part_of_the_question(ledger: Ledger) -> None:
+    ledger.worker("w1", host=HOST)
+    ledger.witness.folder.mkdir()
+    (ledger.witness.folder / "w1.lock").touch()
+    with session_scope(ledger.engine) as session:
+        assert not lives(session, "w1", ledger.witness)
+        elsewhere = type(ledger.witness)("another", ledger.witness.folder)
+        assert lives(session, "w1", elsewhere)
