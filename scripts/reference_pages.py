@@ -1,8 +1,8 @@
-"""The pages of docs/ that are made from code: commands from the app's help, settings from their models, states from MOVES."""
+"""The pages of docs/ made from code: commands from their help, settings from their models, states from MOVES."""
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ EXIT_CODES = {
     errors.EXIT_ATTENTION: "finished, but something needs a person: checks failed, deliveries rejected or uncertain",
     errors.EXIT_USAGE: "wrong usage or configuration; nothing was done",
     errors.EXIT_REFUSED: "refused by a promise: not approved, already sent, not confirmed, too late",
-    errors.EXIT_ENVIRONMENT: "the environment failed: database or relay unreachable, disk full; nothing is lost, run it again",
+    errors.EXIT_ENVIRONMENT: "the environment failed: database or relay unreachable, disk full; nothing is lost",
     70: "a fault in the program itself; `-v` shows where",
     130: "stopped with Ctrl-C; run it again to go on",
 }
@@ -47,10 +47,10 @@ CONFIGURATION_HEAD = f"""# Settings
 
 {NOTE}
 
-Settings come from, the first that has one: an option on the command line, the environment (`DIGEST_…`), `.env` in the
-workspace, `secrets.toml`, `digest.toml`. A text that readers see may be one string or a table by language:
-`title = {{{{ en = "Mobility", ko = "모빌리티" }}}}`. `[[table]]` may stand several times. An unknown key is an error that
-names the nearest known one. `digest config describe` prints this list, `digest config check` reads a workspace's own.
+A setting comes from the first of these that has it: an option on the command line, the environment (`DIGEST_…`), `.env`
+in the workspace, `secrets.toml`, `digest.toml`. A text that readers see may be one string or a table by language:
+`title = {{{{ en = "Mobility", ko = "모빌리티" }}}}`. `[[table]]` may stand several times. An unknown key is an error
+that names the nearest known one. `digest config describe` prints this list, `digest config check` reads a workspace's.
 
 {{settings}}
 """
@@ -126,7 +126,7 @@ def _code(names: str) -> str:
     return " or ".join(f"`{name}`" for name in names.split(" or ") if name)
 
 
-def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [columns, tuple("---" for _ in columns), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -141,7 +141,7 @@ def state_picture(moves: Mapping[Any, frozenset[Any]], first: str) -> str:
     return "\n".join([*lines, "```"])
 
 
-PICTURES = {
+PICTURES: dict[str, Callable[[], str]] = {
     "issue": lambda: state_picture(lifecycle.MOVES, "draft"),
     "delivery": lambda: state_picture(states.MOVES, "pending"),
     "subscriber": lambda: state_picture(consent.MOVES, "pending"),
@@ -152,8 +152,7 @@ def states_page(text: str) -> str:
     """Return docs/explanation/states.md with the pictures between their markers made anew."""
     for name, picture in PICTURES.items():
         pattern = rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end of {name} -->)"
-        made = picture()
-        text, found = re.subn(pattern, lambda m, made=made: f"{m[1]}{made}\n{m[2]}", text, flags=re.DOTALL)  # type: ignore[misc]
+        text, found = re.subn(pattern, rf"\g<1>{picture()}\n\g<2>", text, flags=re.DOTALL)
         if not found:
             raise SystemExit(f"docs/explanation/states.md has no marker for {name}")
     return text
@@ -171,9 +170,7 @@ def pages() -> dict[Path, str]:
 
 def main() -> None:
     """Write what is stale, or with --check only name it and fail."""
-    stale = [
-        path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
+    stale = [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         if "--check" not in sys.argv:
             path.write_text(pages()[path], encoding="utf-8")

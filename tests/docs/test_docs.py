@@ -14,6 +14,7 @@ from digest.articles import intake
 from digest.cli import app
 from digest.runtime import errors
 from digest.runtime.describe import described
+from subscribers.rows import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "templates" / "README.md"])
@@ -79,8 +80,6 @@ def test_front_matter_is_documented_key_by_key() -> None:
 
 
 def test_the_readers_file_is_documented_column_by_column() -> None:
-    from subscribers.transfer import COLUMNS  # noqa: PLC0415
-
     rows = re.findall(r"^\| `(\w+)` \|", page("reference/files.md").split("## Readers")[1], re.MULTILINE)
     assert rows == list(COLUMNS)
 

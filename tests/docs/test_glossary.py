@@ -25,9 +25,49 @@ SECTIONS: dict[str, type[StrEnum]] = {
     "States of a run": RunState,
 }
 LISTS: dict[str, type[StrEnum]] = {"Kind": Kind, "Frequency": Frequency}
-WORDS = """Article Topics Issue Period Assemble Edition Subscriber Interest Segment Audience Recipient ConsentEvent Confirmation
-Unsubscribe pause erase Suppression Delivery Attempt Outbox Notice Take settle recover Hold release Transport relay Preheader
-Masthead Section Component Bounce complaint feedback Run Slot Finding""".split()
+WORDS = [
+    "Article",
+    "Topics",
+    "Issue",
+    "Period",
+    "Assemble",
+    "Edition",
+    "Subscriber",
+    "Interest",
+    "Segment",
+    "Audience",
+    "Recipient",
+    "ConsentEvent",
+    "Confirmation",
+    "Unsubscribe",
+    "pause",
+    "erase",
+    "Suppression",
+    "Delivery",
+    "Attempt",
+    "Outbox",
+    "Notice",
+    "Take",
+    "settle",
+    "recover",
+    "Hold",
+    "release",
+    "Transport",
+    "relay",
+    "Preheader",
+    "Masthead",
+    "Section",
+    "Component",
+    "Bounce",
+    "complaint",
+    "feedback",
+    "Run",
+    "Slot",
+    "Finding",
+    "Preferences page",
+    "Signed link",
+    "frozen audience",
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +81,16 @@ def bold(text: str) -> set[str]:
 
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_a_section_defines_exactly_the_words_of_the_code(glossary: str, heading: str) -> None:
-    section = glossary.split(f"## {heading}\n")[1].split("\n## ")[0]
+    section = glossary.split(f"## {heading}\n")[1].partition("\n## ")[0]
     assert bold(section) == {member.value for member in SECTIONS[heading]}
 
 
 @pytest.mark.parametrize("term", LISTS)
 def test_a_line_lists_exactly_the_words_of_the_code(glossary: str, term: str) -> None:
-    line = glossary.split(f"- **{term}** ")[1].split("\n- ")[0]
+    line = glossary.split(f"- **{term}** ")[1].partition("\n- ")[0]
     assert bold(line) == {member.value for member in LISTS[term]}
 
 
 def test_the_words_of_the_design_are_defined(glossary: str) -> None:
     terms = {term for line in glossary.splitlines() for term in bold(line)}
-    assert [word for word in [*WORDS, "Preferences page", "Signed link", "frozen audience"] if word not in terms] == []
+    assert [word for word in WORDS if word not in terms] == []

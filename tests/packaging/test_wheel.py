@@ -118,7 +118,12 @@ def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_installed_packages_are_the_wheel_s(installed: Path, tmp_path: Path) -> None:
-    done = _run(str(installed / "python"), "-c", "import digest, subscribers; print(digest.__file__, subscribers.__file__)", cwd=tmp_path)
+    done = _run(
+        str(installed / "python"),
+        "-c",
+        "import digest, subscribers; print(digest.__file__, subscribers.__file__)",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert all(str(installed.parent) in path for path in done.stdout.split())
 

@@ -53,7 +53,7 @@ def _error_classes(base: type[DigestError] = DigestError) -> Iterator[type[Diges
             yield from _error_classes(child)
 
 
-@pytest.mark.parametrize("kind", sorted(set(_error_classes()), key=lambda k: k.__qualname__), ids=lambda k: k.__qualname__)
+@pytest.mark.parametrize("kind", list(_error_classes()))
 def test_every_error_has_a_sentence_of_its_own_and_one_of_the_documented_codes(kind: type[DigestError]) -> None:
     assert (kind.__doc__ or "").strip().endswith("."), "the docstring is what a person reads"
     assert kind.exit_code in {
