@@ -111,6 +111,7 @@ class Sink:
         self._started.set()
         await self._stopping.wait()
         server.close()
+        # from Python 3.12 on, wait_closed waits for them
         for connection in list(connections):
             connection.hang_up()
         await server.wait_closed()

@@ -5,6 +5,7 @@
     C: text       read a line, which must begin with the text (in either case: smtplib says `ehlo`)
     C: ...        read on to CRLF.CRLF, the end of a message
     connect       the client is to connect again (the first connection needs no word); until then nothing is read
+    drip text     send the text, a byte each twentieth of a second, then close
     drop          close the connection
     reset         close it so that the client gets ECONNRESET
     wait          say nothing until the client gives up
@@ -16,14 +17,16 @@ name and password), `tls PROTECTION` and `most MAILS` (on one connection) for th
 `expect unreachable` sends one message and says how that ends.
 """
 
+import contextlib
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-SERVER_WORDS = {"S:", "S!", "C:", "connect", "drop", "reset", "wait", "fill", "nothing"}
+SERVER_WORDS = {"S:", "S!", "drip", "C:", "connect", "drop", "reset", "wait", "fill", "nothing"}
 CLIENT_WORDS = {"to", "size", "timeout", "login", "tls", "most", "expect"}
 
 
@@ -94,7 +97,12 @@ class ScriptedServer:
             case "S:":
                 self._connection.sendall(step.text.encode() + b"\r\n")
             case "S!":
-                self._connection.sendall(step.text.encode().decode("unicode_escape").encode("latin-1"))
+                self._send(step.text.encode().decode("unicode_escape").encode("latin-1"))
+            case "drip":
+                for byte in step.text.encode():
+                    self._send(bytes([byte]))
+                    time.sleep(0.05)
+                self._connection.close()
             case "reset":
                 self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self._connection.close()
@@ -119,6 +127,12 @@ class ScriptedServer:
             case "wait":
                 self._listen_to_the_end()
                 self._connection.close()
+
+    def _send(self, data: bytes) -> None:
+        assert self._connection
+        # a client that has heard enough is free to go; what it made of it, it says itself
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            self._connection.sendall(data)
 
     def _accept(self) -> None:
         old = self._connection
