@@ -1,5 +1,6 @@
 """The two apps: what readers see, and the editors' desk."""
 
+import threading
 from collections.abc import Callable
 
 from fastapi import APIRouter, FastAPI, Request
@@ -46,8 +47,9 @@ def preview_app(
     """
     app = _bare_app()
     desk = Desk(press, number, clock, reimport, reload)
+    app.state.closing = threading.Event()  # set by digest.web.server; open streams end
     app.include_router(media.build_router(press.engine))
-    app.include_router(preview.build_router(desk, clock))
+    app.include_router(preview.build_router(desk, clock, app.state.closing))
     app.add_middleware(Headers, headers=preview_headers())
     app.add_middleware(LoopbackOnly)
     _explain_on(app, desk)

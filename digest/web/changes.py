@@ -1,5 +1,6 @@
 """What editors change in a workspace: seen by comparing when a page is asked for, and told to open pages at once."""
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -50,11 +51,11 @@ class WorkspaceFilter(DefaultFilter):
         return first in {(ARTICLES,), (TEMPLATES,), (CONFIG_NAME,)} and super().__call__(change, path)
 
 
-async def events(workspace: Path) -> AsyncIterator[bytes]:
+async def events(workspace: Path, closing: threading.Event) -> AsyncIterator[bytes]:
     """Yield Server-Sent Events: `changed` whenever something that an issue is made from has changed.
 
     A comment opens the stream, so that the browser knows at once that it is connected; empty waits send comments too,
-    which is how a closed page is noticed.
+    which is how a closed page is noticed. Ends when `closing` is set.
     """
     yield b": watching\n\n"
     only = WorkspaceFilter(workspace)
@@ -64,6 +65,7 @@ async def events(workspace: Path) -> AsyncIterator[bytes]:
         debounce=QUIET_MILLISECONDS,
         rust_timeout=1000,
         yield_on_timeout=True,
+        stop_event=closing,
     )
     async for changes in watching:
         yield b"event: changed\ndata: files\n\n" if changes else b": still here\n\n"

@@ -1,5 +1,6 @@
 """The editors' desk: an issue as every kind of reader will see it. GET only, loopback only, nothing stored."""
 
+import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -38,10 +39,10 @@ SLOT_PAGES = {
 ASSETS = {"preview.css": "text/css", "preview.js": "text/javascript"}
 
 
-def build_router(desk: Desk, clock: Clock) -> APIRouter:
+def build_router(desk: Desk, clock: Clock, closing: threading.Event) -> APIRouter:
     """Return the desk's pages, its frames, and the stream that tells of changed files."""
     router = APIRouter()
-    pages = Pages(desk, clock)
+    pages = Pages(desk, clock, closing)
     routes: dict[str, Callable[..., Any]] = {
         "/": pages.overview,
         "/edition": pages.edition,
@@ -60,9 +61,10 @@ def build_router(desk: Desk, clock: Clock) -> APIRouter:
 class Pages:
     """The pages; each takes a fresh look."""
 
-    def __init__(self, desk: Desk, clock: Clock) -> None:
+    def __init__(self, desk: Desk, clock: Clock, closing: threading.Event) -> None:
         self._desk = desk
         self._clock = clock
+        self._closing = closing
 
     def overview(self) -> Response:
         """All editions, the matrix, the findings."""
@@ -181,7 +183,7 @@ class Pages:
 
     async def changes(self) -> Response:
         """A stream that says `changed` when a file of the workspace changes."""
-        stream = events(self._desk.press.settings.workspace)
+        stream = events(self._desk.press.settings.workspace, self._closing)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     def asset(self, name: str) -> Response:

@@ -1,31 +1,45 @@
 """Running an app: uvicorn without an access log, because paths carry tokens and queries carry addresses."""
 
+import socket
+import threading
+
 import uvicorn
 from fastapi import FastAPI
 
 from digest.runtime.errors import UsageError
 from digest.runtime.settings import LOOPBACK_HOSTS
 
-# Open event streams never end by themselves; after this long they are cut, so that Ctrl-C ends the preview.
-CLOSING_SECONDS = 1
+# What is still being answered when the server is told to stop gets this long.
+CLOSING_SECONDS = 5
 
 
-def configure(app: FastAPI, host: str, port: int) -> uvicorn.Config:
-    """Return the server's configuration: no access log, no server header, no more than a second for open streams."""
-    return uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=CLOSING_SECONDS,
-    )
+class Server(uvicorn.Server):
+    """A server that tells the app's open streams to end, so that Ctrl-C ends it at once and without an error."""
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=CLOSING_SECONDS,
+            )
+        )
+        self._closing: threading.Event | None = getattr(app.state, "closing", None)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then wait for what is being answered."""
+        if self._closing is not None:
+            self._closing.set()
+        await super().shutdown(sockets)
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve `app` until stopped by a signal."""
-    uvicorn.Server(configure(app, host, port)).run()
+    Server(app, host, port).run()
 
 
 def serve_on_loopback(app: FastAPI, host: str, port: int) -> None:

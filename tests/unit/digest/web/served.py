@@ -5,10 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
 from fastapi import FastAPI
 
-from digest.web.server import configure
+from digest.web.server import Server
 
 WAIT_SECONDS = 20
 
@@ -16,7 +15,7 @@ WAIT_SECONDS = 20
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """Yield the address at which `app` is served with our own server configuration."""
-    server = uvicorn.Server(configure(app, "127.0.0.1", 0))
+    server = Server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + WAIT_SECONDS
