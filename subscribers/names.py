@@ -9,14 +9,15 @@ MAX_LENGTH = 200
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def parse_name(text: str) -> str:
-    """Return the name, composed (NFC) and without spaces around it; the empty text is nobody's fault.
+def parse_name(text: str, what: str = "name") -> str:
+    """Return the name (or another text of one line), composed (NFC) and without spaces around it; the empty text is
+    nobody's fault.
 
     Raises NameUnusableError for what is too long or would break a header or a line: control characters, line ends, NUL.
     """
     name = unicodedata.normalize("NFC", text).strip(" \u00a0\u3000")
     if len(name) > MAX_LENGTH:
-        raise NameUnusableError(f"The name is longer than {MAX_LENGTH} characters")
+        raise NameUnusableError(f"The {what} is longer than {MAX_LENGTH} characters")
     if any(character in _TURNING or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
-        raise NameUnusableError("The name contains a line end or another control character")
+        raise NameUnusableError(f"The {what} contains a line end or another control character")
     return name
