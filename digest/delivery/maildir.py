@@ -1,0 +1,91 @@
+"""Delivering into a Maildir that any mail program reads. Its files are evidence, so that a crash leaves no doubt."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from digest.delivery.outcome import Outcome
+from digest.delivery.transport import Envelope, Phase, Reply
+from digest.runtime.errors import ConfigError, RelayUnreachableError
+
+ALREADY_THERE = "already in the Maildir"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
+
+
+class MaildirTransport:
+    """Writes each message as one file that is whole or not there, named after the delivery.
+
+    A file of that name, new or read already, is an earlier attempt of the same delivery: nothing is written twice.
+    `namespace` keeps apart what several workspaces deliver into one folder. Who deletes a mail deletes the evidence.
+    """
+
+    def __init__(self, path: Path, namespace: str = "digest") -> None:
+        if not _NAME.fullmatch(namespace):
+            raise ConfigError(f"{namespace!r} cannot be part of a file's name in a Maildir")
+        self.path = path.absolute()
+        self.name = f"maildir:{self.path}"
+        self._namespace = namespace
+        self._read: frozenset[str] | None = None
+
+    def send(self, envelope: Envelope, message: Sequence[bytes]) -> Reply:
+        """Keep the message, with the line ends of this system's files. Raises RelayUnreachableError if it cannot."""
+        file_name = self._file_name(envelope.delivery_id)
+        try:
+            kept = self._keep(file_name, b"".join(message).replace(b"\r\n", b"\n"))
+        except OSError as error:
+            raise RelayUnreachableError(
+                f"The Maildir {self.path} cannot be written: {error.strerror}", hint="Check space and permissions."
+            ) from error
+        text = f"kept as {file_name}" if kept else ALREADY_THERE
+        return Reply(Outcome.ACCEPTED, None, None, text, self.name, Phase.DOT)
+
+    def evidence(self, delivery_id: str) -> bool:
+        """Return whether this delivery is here. A file appears as a whole, so that `False` is certain, too."""
+        file_name = self._file_name(delivery_id)
+        self._read = self._list_read()
+        return file_name in self._read or (self.path / "new" / file_name).exists()
+
+    def close(self) -> None:
+        """Nothing is held between two messages."""
+
+    def _keep(self, file_name: str, data: bytes) -> bool:
+        if self._read is None:
+            for folder in ("tmp", "new", "cur"):
+                (self.path / folder).mkdir(parents=True, exist_ok=True)
+            self._read = self._list_read()
+        if file_name in self._read:
+            return False
+        partial = self.path / "tmp" / f"{file_name}.{os.getpid()}"
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            (self.path / "new" / file_name).hardlink_to(partial)  # unlike renaming, it never replaces
+        except FileExistsError:
+            return False
+        finally:
+            partial.unlink()
+        self._sync_folder()
+        return True
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self.path / "new", os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _list_read(self) -> frozenset[str]:
+        """Return the names of what a mail program has moved to `cur`, without the flags behind the colon."""
+        folder = self.path / "cur"
+        if not folder.is_dir():
+            return frozenset()
+        return frozenset(entry.name.partition(":")[0] for entry in folder.iterdir())
+
+    def _file_name(self, delivery_id: str) -> str:
+        file_name = f"{delivery_id}.{self._namespace}"
+        if not _NAME.fullmatch(file_name):
+            raise ValueError(f"{delivery_id!r} cannot be a file's name in a Maildir")
+        return file_name
