@@ -5,7 +5,7 @@ Tags written in a body are text, never markup. This module does not render title
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -57,6 +57,7 @@ class BodyHtml:
     problems: tuple[Problem, ...] = ()
 
 
+@lru_cache(maxsize=256)  # an article stands in many editions; the result cannot be changed
 def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
     """Return the body as HTML, the same bytes for the same arguments.
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from digest.runtime.errors import ContentError
@@ -75,6 +76,7 @@ class Shown:
     links: Counter[str]
 
 
+@lru_cache(maxsize=4)  # each stage's result is the next one's input, and the checks look at the last again
 def shown(markup: str) -> Shown:
     """Return the text and the links of MJML or HTML."""
     text: list[str] = []

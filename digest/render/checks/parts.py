@@ -93,8 +93,9 @@ def check_text(mail: Mail) -> Iterator[Finding]:
             message = f"The {place} does not name “{title}”, or not in the issue's order"
             yield Finding("text-order", Severity.BLOCK, place, message, "Both body templates must show the same.")
         at = max(found, at)
+    named = {*_addresses(mail.text)}
     for address in shown(mail.html).links:
-        if not address.startswith("#") and PREFIX not in address and address not in {*_addresses(mail.text)}:
+        if not address.startswith("#") and PREFIX not in address and address not in named:
             message = f"The plain text lacks the link to {address}"
             yield Finding("text-link-missing", Severity.ADVISE, "plain text", message, "Print it in body.txt.j2.")
 
