@@ -3,12 +3,16 @@
 import logging
 import re
 
+import cssutils
 import premailer.cache
 from lxml import etree
 from premailer import Premailer
 
 from digest.render.markup import conserved
 from digest.runtime.errors import ContentError
+
+# Three digits are another colour in some mail apps.
+cssutils.ser.prefs.minimizeColorHash = False
 
 _DOCTYPE = re.compile(r"^\s*<!doctype html>", re.IGNORECASE)
 _STYLE_OR_COMMENT = re.compile(r"<!--.*?-->|<style(?=[\s>])", re.DOTALL)

@@ -10,6 +10,9 @@ from importlib.resources import files
 from digest.render.markup import Tag, position, tags
 from digest.runtime.errors import ContentError
 
+_COMMENT = re.compile(r"<!--(.*?)-->", re.DOTALL)
+_UNQUOTED = re.compile(r"^(?:[^\"']|\"[^\"]*\"|'[^']*')*?=\s*[^\s\"']")
+
 
 @dataclass(frozen=True, slots=True)
 class Element:
@@ -42,34 +45,51 @@ class MjmlError(ContentError):
 def lint(mjml: str, *, max_depth: int) -> None:
     """Raise MjmlError for the first tag that is unknown, misplaced, not closed or too deep, or has a bad attribute."""
     open_tags: list[str] = []
-    ending = ""
+    ending, last = "", 0
     for index, tag in enumerate(tags(mjml)):
+        loose = _between(mjml[last : tag.start], ending)
+        if loose:
+            raise _error(mjml, last, max(index - 1, 0), loose)
+        last = tag.end
         if tag.closing:
             if not open_tags or open_tags.pop() != tag.name:
-                raise _error(mjml, tag, index, f"</{tag.name}> closes what is not open")
+                raise _error(mjml, tag.start, index, f"</{tag.name}> closes what is not open")
             ending = "" if tag.name == ending else ending
             continue
         fault = _inside(tag, ending) if ending else _fault(tag, open_tags[-1] if open_tags else "")
         if fault:
-            raise _error(mjml, tag, index, fault)
+            raise _error(mjml, tag.start, index, fault)
         if tag.void:
             continue
         open_tags.append(tag.name)
         if len(open_tags) > max_depth:
-            raise _error(mjml, tag, index, f"<{tag.name}> is nested more than {max_depth} elements deep")
+            raise _error(mjml, tag.start, index, f"<{tag.name}> is nested more than {max_depth} elements deep")
         if not ending and ELEMENTS[tag.name].ending:
             ending = tag.name
     if open_tags:
         raise MjmlError(f"<{open_tags[-1]}> is never closed in the mail's MJML.", None)
 
 
-def _error(mjml: str, tag: Tag, index: int, fault: str) -> MjmlError:
-    line, column = position(mjml, tag.start)
+def _error(mjml: str, offset: int, index: int, fault: str) -> MjmlError:
+    line, column = position(mjml, offset)
     return MjmlError(f"{fault} (line {line}, column {column} of the mail's MJML).", index)
 
 
+def _between(gap: str, ending: str) -> str:
+    """Return what is wrong with what stands between two tags, or nothing."""
+    if any("--" in comment for comment in _COMMENT.findall(gap)):
+        return "A comment holds `--`, after which the MJML renderer reads no further"
+    text = _COMMENT.sub("", gap).strip()
+    if "<" in text:
+        return "A `<` begins no tag; write &lt;"
+    return f"The words “{text[:40]}” stand outside of every element that shows words" if text and not ending else ""
+
+
 def _inside(tag: Tag, ending: str) -> str:
-    return f"<{tag.name}> cannot stand inside <{ending}>, which holds HTML" if tag.name.startswith("mj-") else ""
+    """Return what is wrong with a tag of HTML, or nothing."""
+    if tag.name.startswith("mj-"):
+        return f"<{tag.name}> cannot stand inside <{ending}>, which holds HTML"
+    return f"<{tag.name}> has an attribute without quotation marks" if _UNQUOTED.search(tag.rest) else ""
 
 
 def _fault(tag: Tag, parent: str) -> str:

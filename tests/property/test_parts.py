@@ -150,7 +150,7 @@ def test_a_value_that_quotes_the_boundary_cannot_end_the_part() -> None:
     reader = READER | {Slot.INTERESTS: f"--{parts.boundary}--"}
     raw = b"".join([parts.header(), b"\r\n", *parts.splice(reader)])
     assert raw.count(f"--{parts.boundary}".encode()) == 3
-    assert [decoded(part) for part in parse(raw).iter_parts()][0] == f"--{parts.boundary}--\n"
+    assert next(decoded(part) for part in parse(raw).iter_parts()) == f"--{parts.boundary}--\n"
 
 
 def test_a_slot_without_a_value_is_refused_and_not_left_open() -> None:

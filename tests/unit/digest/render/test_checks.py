@@ -1,0 +1,254 @@
+"""Every check finds its fault, and a good mail has none."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Mail, Severity, check_mail, html_bytes
+from digest.render.checks.parts import slots_in
+from digest.render.checks.theme import contrast
+from digest.render.edition import render_edition
+from digest.render.loader import Templates
+from digest.render.slots import Slot, token
+from digest.runtime.settings import PLACEHOLDER_ADDRESS
+from tests.unit.digest.render.sample import BASE, PUBLICATION, article, edition
+
+BLOCK, ADVISE = Severity.BLOCK, Severity.ADVISE
+
+
+@cache
+def good() -> Mail:
+    context, templates = edition(), Templates()
+    rendered = render_edition(context, templates)
+    return Mail(
+        subject=rendered.subject,
+        html=rendered.html,
+        text=rendered.text,
+        nonce=rendered.nonce,
+        publication=context.publication,
+        source=context,
+        theme=templates.theme,
+        declared=slots_in(rendered.html, rendered.nonce),
+        titles=tuple(a.title for a in context.articles),
+    )
+
+
+def findings(**changes: Any) -> dict[str, Finding]:
+    return {finding.id: finding for finding in check_mail(replace(good(), **changes))}
+
+
+def with_html(change: Callable[[str], str]) -> dict[str, Finding]:
+    changed = change(good().html)
+    assert changed != good().html
+    return findings(html=changed, declared=slots_in(changed, good().nonce))
+
+
+def with_body(markup: str) -> dict[str, Finding]:
+    """The findings for markup put under the article "lead"."""
+    return with_html(lambda html: html.replace("Some <em>words</em>.", f"Some <em>words</em>.{markup}", 1))
+
+
+def own(slot: Slot) -> str:
+    return token(good().nonce, slot)
+
+
+def test_a_good_mail_has_no_findings() -> None:
+    assert check_mail(good()) == ()
+
+
+def test_each_finding_says_where_what_and_what_to_do() -> None:
+    found = with_body('<a href="">nowhere</a>')["link-empty"]
+    assert found.where == "HTML, under “The title of lead”"
+    assert "nowhere" in found.message
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    ("subject", "identifier", "severity"),
+    [
+        ("", "subject-empty", BLOCK),
+        ("One\r\nBcc: x@example.org", "subject-control", BLOCK),
+        ("Turned \u202e around", "subject-control", BLOCK),
+        ("Re: our news", "subject-reply", BLOCK),
+        ("x" * 79, "subject-long", ADVISE),
+        ("가" * 40, "subject-long", ADVISE),
+    ],
+)
+def test_subjects(subject: str, identifier: str, severity: Severity) -> None:
+    assert findings(subject=subject)[identifier].severity == severity
+
+
+def test_html_size_advises_first_and_then_blocks() -> None:
+    room = HTML_LIMIT - html_bytes(good().html, good().nonce)
+    below, above = f"<p>{'x' * (room - 7)}</p>", f"<p>{'x' * (room - 6)}</p>"
+    assert with_body(below)["html-size"].severity == ADVISE
+    assert with_body(above)["html-size"].severity == BLOCK
+    assert "html-size" not in with_body(f"<p>{'x' * (room - 7 - HTML_LIMIT + HTML_WARNING)}</p>")
+
+
+def test_html_size_counts_bytes_and_not_characters() -> None:
+    assert with_body("한" * 25_000)["html-size"].severity == ADVISE
+
+
+def test_styles_that_gmail_would_ignore_block() -> None:
+    assert (
+        with_html(lambda html: html.replace("</style>", "x" * 16_000 + "</style>", 1))["style-size"].severity == BLOCK
+    )
+
+
+@pytest.mark.parametrize("part", ["html", "text"])
+@pytest.mark.parametrize("slot", [Slot.UNSUBSCRIBE_URL, Slot.PREFERENCES_URL, Slot.VIEW_URL, Slot.INTERESTS])
+def test_a_missing_slot_blocks(part: str, slot: Slot) -> None:
+    found = findings(**{part: getattr(good(), part).replace(own(slot), "")})
+    assert found["slot-missing"].severity == BLOCK
+    assert slot.lower() in found["slot-missing"].message
+
+
+def test_a_slot_that_was_doubled_on_the_way_blocks() -> None:
+    doubled = good().html.replace(own(Slot.INTERESTS), own(Slot.INTERESTS) * 2)
+    assert findings(html=doubled)["slot-doubled"].severity == BLOCK
+
+
+@pytest.mark.parametrize("leftover", ["{{ name }}", "{% if %}", "@@R_0000000000000000_NAME@@", "\\u{3000}"])
+@pytest.mark.parametrize("part", ["html", "text"])
+def test_leftovers_of_templates_block(part: str, leftover: str) -> None:
+    found = findings(
+        **{part: good().html.replace("Some", f"{leftover} Some", 1) if part == "html" else good().text + leftover}
+    )
+    assert found["leftover"].severity == BLOCK
+
+
+def test_what_looks_like_a_leftover_may_stand_in_an_article() -> None:
+    rendered = render_edition(edition(article("about-templates", "Write `{{ name }}` and \\\\u{3000}.")), Templates())
+    assert "{{ name }}" in rendered.text
+    assert rendered.findings == ()
+
+
+@pytest.mark.parametrize("part", ["html", "text"])
+def test_a_missing_postal_address_blocks(part: str) -> None:
+    found = findings(**{part: getattr(good(), part).replace("21 Sample-daero", "")})
+    assert found["postal-missing"].severity == BLOCK
+
+
+def test_the_placeholder_address_is_noticed() -> None:
+    publication = replace(PUBLICATION, postal_address=PLACEHOLDER_ADDRESS)
+    rendered = render_edition(edition(publication=publication), Templates())
+    assert [(f.id, f.severity) for f in rendered.findings] == [("postal-placeholder", ADVISE)]
+
+
+def test_an_empty_plain_text_blocks() -> None:
+    assert findings(text=" \n")["text-empty"].severity == BLOCK
+
+
+@pytest.mark.parametrize("part", ["html", "text"])
+def test_an_article_that_only_one_part_names_blocks(part: str) -> None:
+    found = findings(**{part: getattr(good(), part).replace("The title of second", "Something else")})
+    assert found["text-order"].severity == BLOCK
+
+
+def test_another_order_of_articles_in_the_text_blocks() -> None:
+    assert findings(titles=good().titles[::-1], text="\n".join(good().titles))["text-order"].severity == BLOCK
+    assert "text-order" not in findings(titles=good().titles, text="\n".join(good().titles))
+
+
+def test_an_address_that_the_text_lacks_is_advised() -> None:
+    assert findings(text=good().text.replace("https://example.org/second", ""))["text-link-missing"].severity == ADVISE
+
+
+def test_a_title_that_is_not_the_subject_blocks() -> None:
+    assert findings(subject="Another subject")["title-subject"].severity == BLOCK
+
+
+@pytest.mark.parametrize("attribute", ["lang", "dir"])
+def test_language_and_direction_are_required_twice(attribute: str) -> None:
+    for tag in ("<html", "<div aria-label="):
+        found = with_html(
+            lambda html, tag=tag: re.sub(rf'({re.escape(tag)}[^>]*?) {attribute}="[^"]*"', r"\1", html, count=1)
+        )
+        assert found["language-missing"].severity == BLOCK
+
+
+def test_headings_step_down_one_by_one() -> None:
+    assert with_body("<h5>Too deep</h5>")["heading-order"].severity == BLOCK
+    assert with_body("<h1>A second title</h1>")["heading-one"].severity == BLOCK
+    assert with_body("<h4> </h4>")["heading-empty"].severity == BLOCK
+
+
+def test_tables_are_for_layout_or_have_heads() -> None:
+    assert with_body("<table><tr><td>x</td></tr></table>")["table-role"].severity == BLOCK
+    assert "table-role" not in with_body("<table><tr><th>x</th></tr><tr><td>y</td></tr></table>")
+
+
+def test_images_need_words_width_and_a_place_of_our_own() -> None:
+    source = f"{BASE}/media/a.png"
+    assert with_body(f'<img src="{source}" width="10">')["image-alt"].severity == BLOCK
+    assert (
+        with_body(f'<a href="https://a.example/"><img src="{source}" width="10" alt=""></a>')["image-alt"].severity
+        == BLOCK
+    )
+    assert with_body(f'<img src="{source}" alt="">')["image-width"].severity == BLOCK
+    assert with_body(f'<img src="{source}" alt="" width="100%">')["image-width"].severity == BLOCK
+    assert with_body('<img src="https://elsewhere.example/a.png" alt="" width="10">')["image-remote"].severity == BLOCK
+    assert with_body('<img src="data:image/png;base64,AA" alt="" width="10">')["image-remote"].severity == BLOCK
+    assert with_body(f'<img src="{source}" alt="" width="10">') == {}
+
+
+def test_ids_are_unique_and_links_inside_the_mail_have_targets() -> None:
+    assert with_body('<p id="lead">x</p>')["id-doubled"].severity == BLOCK
+    assert with_body('<a href="#nothing">words here</a>')["target-missing"].severity == BLOCK
+    assert with_body('<a name="there"></a><a href="#there">words there</a>') == {}
+
+
+@pytest.mark.parametrize(
+    ("address", "identifier", "severity"),
+    [
+        ("", "link-empty", BLOCK),
+        ("/archive/21", "link-relative", BLOCK),
+        ("page.html", "link-relative", BLOCK),
+        ("//evil.example/x", "link-relative", BLOCK),
+        ("https:///x", "link-relative", BLOCK),
+        ("http://a.example/", "link-http", ADVISE),
+        ("http://localhost:8000/x", "link-local", BLOCK),
+        ("https://127.0.0.1/x", "link-local", BLOCK),
+        ("https://[::1]/x", "link-local", BLOCK),
+        ("https://[broken/x", "link-broken", BLOCK),
+    ],
+)
+def test_links(address: str, identifier: str, severity: Severity) -> None:
+    assert with_body(f'<a href="{address}">some words</a>')[identifier].severity == severity
+
+
+def test_local_links_only_advise_while_the_publication_itself_is_local() -> None:
+    base = "http://127.0.0.1:8000"
+    html = good().html.replace(BASE, base)
+    text = good().text.replace(BASE, base)
+    found = findings(html=html, text=text, publication=replace(PUBLICATION, base_url=base))
+    assert [(f.id, f.severity) for f in found.values()] == [("link-local", ADVISE)]
+
+
+@pytest.mark.parametrize("words", ["here", "Click here", "여기", "더 보기", "more »"])
+def test_links_say_where_they_lead(words: str) -> None:
+    assert with_body(f'<a href="#lead">{words}</a>')["link-words"].severity == ADVISE
+
+
+def test_a_link_without_any_words_blocks() -> None:
+    assert with_body('<a href="#lead"></a>')["link-words-missing"].severity == BLOCK
+
+
+@pytest.mark.parametrize("palette", ["light", "dark"])
+def test_colours_that_cannot_be_read_block(palette: str) -> None:
+    theme = good().theme
+    faint = theme | {palette: theme[palette] | {"muted": theme[palette]["paper"]}}
+    found = findings(theme=faint)["contrast"]
+    assert (found.severity, found.where) == (BLOCK, f"theme, {palette}")
+    wrong = theme | {palette: theme[palette] | {"muted": "grey"}}
+    assert findings(theme=wrong)["theme-colour"].severity == BLOCK
+
+
+def test_contrast_is_what_wcag_defines() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
