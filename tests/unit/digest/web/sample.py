@@ -4,7 +4,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, MetaData, select
 
 from digest import pipeline
 from digest.articles import store
@@ -110,3 +110,14 @@ def change_in_database(press: Press, slug: str, title: str) -> None:
         article.title = title
         article.content_hash = content_hash(content_of(article, group=article.group))
         session.add(article)
+
+
+def snapshot(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table."""
+    metadata = MetaData()
+    metadata.reflect(engine)
+    with engine.connect() as connection:
+        return {
+            name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
+            for name, table in metadata.tables.items()
+        }

@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import Engine
 from starlette.testclient import TestClient
 from watchfiles import Change
 
@@ -36,13 +35,13 @@ class Imports:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    return tmp_path / "workspace"
+def workspace(drafted: Press) -> Path:
+    return drafted.settings.workspace
 
 
 @pytest.fixture
-def press(sqlite_engine: Engine, workspace: Path, now: datetime) -> Press:
-    return sample.issue_21(sqlite_engine, workspace, now)
+def press(drafted: Press) -> Press:
+    return drafted
 
 
 @pytest.fixture
