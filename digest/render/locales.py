@@ -52,12 +52,20 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
     """Return the template filters that depend on the language."""
     locale = locale_of(language)
     return {
-        "long_date": lambda day: format_date(day, "long", locale),
+        "long_date": lambda day: long_date(day, locale),
         "article_date": lambda text: article_date(text, locale),
         "number": lambda value: format_decimal(value, locale=locale),
         "language_name": lambda code: language_name(code, locale),
         "direction": lambda code: locale_of(code).text_direction,
     }
+
+
+def long_date(day: object, locale: Locale) -> str:
+    """Return a date in words; raises TypeError for anything else."""
+    if not isinstance(day, date):
+        message = f"long_date takes a date, not {day!r}"
+        raise TypeError(message)
+    return format_date(day, "long", locale)
 
 
 def article_date(text: str, locale: Locale) -> str:
