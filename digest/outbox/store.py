@@ -87,6 +87,12 @@ def next_notice_due(session: Session) -> datetime | None:
     return moment
 
 
+def is_sending(session: Session, issue_id: int) -> bool:
+    """Return whether the issue is being sent and not held, without waiting for anybody."""
+    query = select(ISSUE.c.id).where(ISSUE.c.id == issue_id, ISSUE.c.state == IssueState.SENDING.value, ~ISSUE.c.held)
+    return session.execute(query).first() is not None
+
+
 def sending(session: Session) -> list[int]:
     """Return the ids of the issues that are being sent and not held, the oldest number first."""
     query = select(ISSUE.c.id).where(ISSUE.c.state == IssueState.SENDING.value, ~ISSUE.c.held).order_by(ISSUE.c.number)

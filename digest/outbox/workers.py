@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from sqlalchemy import insert, select, update
@@ -26,17 +25,15 @@ class WorkerLock:
         self.path = folder / f"{worker_id}.lock"
         self._file: IO[bytes] | None = None
 
-    def __enter__(self) -> "WorkerLock":
+    def acquire(self) -> None:
+        """Make the file and lock it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("wb")
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # After an error the file stays, with its lock free: the sign that this worker is dead.
-        if kind is None:
+    def release(self, *, clean: bool) -> None:
+        """Free the lock. Unless the worker has signed off (`clean`), its file stays: free, it says that it died."""
+        if clean:
             self.path.unlink(missing_ok=True)
         if self._file is not None:
             self._file.close()

@@ -83,12 +83,14 @@ def refuse_resend(ledger: Ledger, delivery_id: int, words: str) -> None:
 
 def test_nothing_is_sent_again_while_its_worker_lives(ledger: Ledger) -> None:
     ledger.planned(1)
-    with WorkerLock(ledger.witness.folder, "w1"):
-        ledger.worker()
-        taken = ledger.take()
-        ledger.settle(taken, State.UNCERTAIN)
-        ledger.now += timedelta(hours=1)
-        refuse_resend(ledger, taken[0].id, "still be on its way")
+    lock = WorkerLock(ledger.witness.folder, "w1")
+    lock.acquire()
+    ledger.worker()
+    taken = ledger.take()
+    ledger.settle(taken, State.UNCERTAIN)
+    ledger.now += timedelta(hours=1)
+    refuse_resend(ledger, taken[0].id, "still be on its way")
+    lock.release(clean=True)
     with session_scope(ledger.engine) as session:
         sign_off(session, "w1", ledger.now)
         control.resend(session, taken[0].id, ledger.witness, ledger.now)

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from digest.outbox.recover import envelope_id, resolve_by_evidence
 from digest.outbox.states import State
 from digest.outbox.workers import WorkerLock, beat, lives, sign_off
@@ -40,12 +38,13 @@ def test_a_fresh_heartbeat_elsewhere_keeps_a_workers_deliveries(ledger: Ledger) 
 
 def test_on_this_machine_the_lock_decides_however_old_the_heartbeat_is(ledger: Ledger) -> None:
     ledger.planned(1)
-    with WorkerLock(ledger.witness.folder, "w1"):
-        ledger.worker()
-        ledger.take()
-        ledger.silence("w1", 10_000)
-        assert ledger.recover() == 0
-    ledger.witness.folder.joinpath("w1.lock").touch()  # what a kill leaves: the file, unlocked
+    lock = WorkerLock(ledger.witness.folder, "w1")
+    lock.acquire()
+    ledger.worker()
+    ledger.take()
+    ledger.silence("w1", 10_000)
+    assert ledger.recover() == 0
+    lock.release(clean=False)  # what a kill leaves: the file, unlocked
     with session_scope(ledger.engine) as session:
         beat(session, "w1")
     assert ledger.recover() == 1
@@ -74,12 +73,11 @@ def test_a_worker_that_signed_off_or_never_signed_on_is_dead(ledger: Ledger) -> 
 
 
 def test_an_error_leaves_the_lock_file_free_and_a_clean_end_takes_it_away(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), WorkerLock(tmp_path, "w1"):
-        raise RuntimeError
-    assert (tmp_path / "w1.lock").exists()
-    with WorkerLock(tmp_path, "w2"):
-        pass
-    assert not (tmp_path / "w2.lock").exists()
+    for worker, clean in (("w1", False), ("w2", True)):
+        lock = WorkerLock(tmp_path, worker)
+        lock.acquire()
+        lock.release(clean=clean)
+    assert [path.name for path in tmp_path.iterdir()] == ["w1.lock"]
 
 
 def test_the_late_answer_of_a_worker_believed_dead_resolves_its_delivery(ledger: Ledger) -> None:

@@ -1,0 +1,51 @@
+"""From a server's reply to the ledger's entry. Pure."""
+
+from datetime import datetime
+
+from digest.delivery.outcome import Outcome
+from digest.delivery.retry import DEFAULT_RULE, RetryRule, next_try
+from digest.delivery.transport import Reply
+from digest.outbox.settle import Settlement
+from digest.outbox.states import State
+from digest.outbox.take import Started
+
+_STATES = {
+    Outcome.ACCEPTED: State.ACCEPTED,
+    Outcome.DEFERRED: State.DEFERRED,
+    Outcome.REJECTED: State.REJECTED,
+    Outcome.UNCERTAIN: State.UNCERTAIN,
+    Outcome.NOT_SENT: State.PENDING,
+}
+
+
+def conclude(
+    started: Started, reply: Reply, now: datetime, jitter: float, rule: RetryRule = DEFAULT_RULE
+) -> Settlement:
+    """Return how an attempt ended: with the next try if the server put it off, or expired if that would be too late."""
+    state, due_at = _STATES[reply.outcome], None
+    if state is State.DEFERRED:
+        due_at = next_try(
+            started.tries, reply.outcome, now, started.first_try, jitter, enhanced=reply.enhanced, rule=rule
+        )
+        state = State.DEFERRED if due_at else State.EXPIRED
+    return Settlement(
+        started.promised,
+        started.id,
+        started.attempt_id,
+        state,
+        reply.outcome.value,
+        now,
+        reason=_reason(reply),
+        due_at=due_at,
+        code=reply.code,
+        enhanced=reply.enhanced,
+        reply=reply.text,
+        relay=reply.relay,
+    )
+
+
+def _reason(reply: Reply) -> str:
+    if reply.outcome in {Outcome.ACCEPTED, Outcome.NOT_SENT}:
+        return reply.text if reply.code is None else ""
+    what = reply.reason.value.replace("_", " ")
+    return f"{what}: {reply.text}" if reply.text else what

@@ -1,0 +1,102 @@
+"""Being a worker: signing on and off, the heartbeat, and looking after those who died."""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel import Session
+
+from digest.delivery.ledger import WorkerLedger
+from digest.outbox import store, workers
+from digest.outbox.recover import Evidence, recover, resolve_by_evidence
+from digest.outbox.workers import HEARTBEAT_EVERY, Witness, WorkerLock
+from digest.runtime.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+RECOVER_SECONDS = 30.0
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker lives: its machine's name, the folder of locks, and that of outcomes the database did not take."""
+
+    host: str
+    locks: Path
+    leftovers: Path
+
+
+class Duty:
+    """One worker's presence in the database and on this machine."""
+
+    def __init__(self, worker_id: str, ledger: WorkerLedger, place: Place, clock: Clock) -> None:
+        self.worker_id = worker_id
+        self._ledger = ledger
+        self._place = place
+        self._clock = clock
+        self._lock = WorkerLock(place.locks, worker_id)
+        self._witness = Witness(place.host, place.locks)
+        self._beaten = self._recovered = self._looked = float("-inf")
+
+    def begin(self) -> None:
+        """Sign on; the lock comes first, so that nobody finds a worker that seems dead."""
+        self._lock.acquire()
+        try:
+            now = self._clock.now()
+            self._ledger.transact(partial(workers.register, worker_id=self.worker_id, host=self._place.host, now=now))
+        except BaseException:
+            self._lock.release(clean=True)
+            raise
+        self._beaten = self._clock.monotonic()
+
+    def end(self) -> None:
+        """Store what is kept, or write it to a file, and sign off."""
+        left = self._ledger.close(self._place.leftovers)
+        signed_off = left is None and self._sign_off()
+        if left is not None:
+            logger.error("the database is away; outcomes are kept in %s: run `digest outbox reconcile`", left)
+        self._lock.release(clean=signed_off)
+
+    def _sign_off(self) -> bool:
+        try:
+            self._ledger.once(partial(workers.sign_off, worker_id=self.worker_id, now=self._clock.now()))
+        except (OperationalError, InterfaceError):
+            return False
+        return True
+
+    def recover(self, relay: str, evidence: Evidence | None) -> None:
+        """Look after dead workers' deliveries, if it is time: at the start, then every 30 seconds."""
+        if self._clock.monotonic() - self._recovered < RECOVER_SECONDS:
+            return
+
+        def work(session: Session) -> tuple[int, int]:
+            now = self._clock.now()
+            lost = recover(session, self._witness, now)
+            return lost, resolve_by_evidence(session, relay, evidence, now) if evidence else 0
+
+        lost, resolved = self._ledger.transact(work)
+        self._recovered = self._clock.monotonic()
+        if lost:
+            logger.warning("%d deliveries of a worker that died are uncertain, %d resolved by evidence", lost, resolved)
+
+    def may_go_on(self, issue_id: int | None) -> bool:
+        """Return whether the issue is still being sent. Looks at most once a second, and beats if that is due."""
+        moment = self._clock.monotonic()
+        if moment - self._looked < LOOK_SECONDS:
+            return True
+        beat = moment - self._beaten >= HEARTBEAT_EVERY.total_seconds()
+
+        def work(session: Session) -> bool:
+            if beat:
+                workers.beat(session, self.worker_id)
+            return issue_id is None or store.is_sending(session, issue_id)
+
+        going = self._ledger.transact(work)
+        if beat:
+            self._beaten = moment
+        # a stop holds for the rest of the window: the next message asks again
+        self._looked = moment if going else float("-inf")
+        return going

@@ -1,0 +1,133 @@
+"""A worker's side of the database: each outcome is kept until it is stored, also while the database is away."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlmodel import Session
+
+from digest.outbox.settle import Settlement, not_sent, settle, write_file
+from digest.outbox.take import started_by
+from digest.runtime.clock import Clock
+from digest.runtime.db import explain, session_scope
+
+T = TypeVar("T")
+
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""How long to wait for a database or relay that is away, in seconds, before each further try; then it is given up."""
+
+
+class Patience:
+    """Waits in short steps, so that a request to stop is heard; gives up after the last pause, or when told to stop."""
+
+    def __init__(self, clock: Clock, is_stopping: Callable[[], bool], pauses: tuple[float, ...] = PAUSES) -> None:
+        self._clock = clock
+        self._is_stopping = is_stopping
+        self._pauses = pauses
+        self._failures = 0
+
+    def succeeded(self) -> None:
+        """Begin anew with the shortest pause."""
+        self._failures = 0
+
+    def wait(self) -> bool:
+        """Wait after a failure; return False when there is no sense in trying again."""
+        if self._failures >= len(self._pauses):
+            return False
+        end = self._clock.monotonic() + self._pauses[self._failures]
+        self._failures += 1
+        while not self._is_stopping() and (left := end - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left, 0.5))
+        return not self._is_stopping()
+
+
+class WorkerLedger:
+    """Runs a worker's transactions. What is kept is stored with the next one, whatever it is for."""
+
+    def __init__(self, engine: Engine, worker_id: str, clock: Clock, patience: Patience) -> None:
+        self._engine = engine
+        self._worker_id = worker_id
+        self._clock = clock
+        self._patience = patience
+        self._kept: list[Settlement] = []
+        self._in_doubt = False
+
+    def keep(self, settlement: Settlement) -> None:
+        """Remember how an attempt ended until the next transaction."""
+        self._kept.append(settlement)
+
+    def transact(self, work: Callable[[Session], T]) -> T:
+        """Store what is kept and do `work`, in one transaction, again while the database is away.
+
+        Raises DatabaseUnreachableError when patience is at its end; what is kept stays kept.
+        """
+        while True:
+            try:
+                with session_scope(self._engine) as session:
+                    settle(session, self._kept)
+                    result = work(session)
+            except (OperationalError, InterfaceError) as error:
+                self._in_doubt = True  # the commit may have come through without us hearing of it
+                self._give_up_or_wait(error)
+            else:
+                self._kept.clear()
+                self._patience.succeeded()
+                return result
+
+    def store(self) -> None:
+        """Store what is kept."""
+        self.transact(lambda _session: None)
+
+    def once(self, work: Callable[[Session], T]) -> T:
+        """Do `work` in a transaction of its own, without patience."""
+        with session_scope(self._engine) as session:
+            return work(session)
+
+    def take(self, work: Callable[[Session], T]) -> T:
+        """As `transact`, for a take; to be called with nothing on the wire.
+
+        After a transaction whose result is unknown, what is started in our name without our knowing is put back first:
+        it was never sent, because nothing is sent before its commit is known.
+        """
+
+        def put_back_and_take(session: Session) -> T:
+            self._put_back_strays(session)
+            return work(session)
+
+        taken = self.transact(put_back_and_take)
+        self._in_doubt = False
+        return taken
+
+    def _put_back_strays(self, session: Session) -> None:
+        if not self._in_doubt:
+            return
+        now, why = self._clock.now(), "the database failed while it was being started"
+        strays = [
+            not_sent(promised, of_id, attempt_id, why, now)
+            for promised, rows in started_by(session, self._worker_id).items()
+            for of_id, attempt_id in rows
+        ]
+        settle(session, strays)
+
+    def _store_all(self, session: Session) -> None:
+        settle(session, self._kept)
+        self._put_back_strays(session)
+
+    def _give_up_or_wait(self, error: DBAPIError) -> None:
+        if not self._patience.wait():
+            raise explain(error) from error
+
+    def close(self, folder: Path) -> Path | None:
+        """Store what is kept, once more; if the database does not take it, write it to a file and return its path."""
+        with suppress(OperationalError, InterfaceError):
+            self.once(self._store_all)
+            self._kept.clear()
+        if not self._kept:
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self._worker_id}.json"
+        write_file(path, self._kept)
+        return path

@@ -1,0 +1,175 @@
+"""From an edition and a reader to one message: what is the same for all is made once, the rest is spliced in."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from digest.delivery.compose import Identity, Personal, message_id, personal_header, shared_header
+from digest.delivery.transport import Envelope
+from digest.outbox.notices import CONFIRMATION, WELCOME, TakenNotice
+from digest.outbox.recover import envelope_id
+from digest.outbox.tables import EDITION, ISSUE
+from digest.outbox.take import Reader, Taken
+from digest.render.context import NoticeContext, PublicationView
+from digest.render.loader import Templates
+from digest.render.notice import NoticeKind, render_notice
+from digest.render.parts import Format, Parts, encode
+from digest.render.slots import Slot
+from digest.runtime.settings import Settings, pick
+from subscribers.interests import ALL_TEXT, Catalogue
+from subscribers.links import LIFETIMES, LinkSigner, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message, ready to go: its envelope, and its bytes in pieces with CRLF line ends, not dot-stuffed."""
+
+    envelope: Envelope
+    message: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What all readers of an edition, or of a kind of notice, share."""
+
+    header: bytes
+    parts: Parts
+    number: int = 0
+    view_url: str = ""
+
+
+class Letters:
+    """Writes letters for one publication. `prepare` reads what a window needs, so that writing needs no database."""
+
+    def __init__(self, settings: Settings, templates: Templates, signer: LinkSigner, message_key: bytes) -> None:
+        self._settings = settings
+        self._templates = templates
+        self._signer = signer
+        self._key = message_key
+        self._catalogue = Catalogue([i.slug for i in settings.interest], {i.slug: i.was for i in settings.interest})
+        self._editions: dict[int, _Form] = {}
+        # readers share few sets of interests; the cache belongs to this object, whose settings it depends on
+        self._speak = lru_cache(maxsize=10_000)(self._interests_in_words)
+        self._notice_form = lru_cache(maxsize=100)(self._make_notice_form)
+
+    def prepare(self, session: Session, edition_ids: Iterable[int]) -> None:
+        """Read and encode the editions that were not needed before."""
+        missing = set(edition_ids) - self._editions.keys()
+        if missing:
+            query = select(EDITION, ISSUE.c.number).join(ISSUE, ISSUE.c.id == EDITION.c.issue_id)
+            for row in session.execute(query.where(EDITION.c.id.in_(missing))):
+                about = f"issue-{row.number}"
+                header = shared_header(self._identity(row.language), row.subject, about=about, part=row.language)
+                view_url = self._signer.url(Purpose.VIEW, row.content_hash)
+                self._editions[row.id] = _Form(header, encode(row.html, row.text, row.nonce), row.number, view_url)
+
+    def message_id(self, number: int, ref: str) -> str:
+        """Return the Message-ID of an issue to a reader: the same at every attempt."""
+        return message_id(self._key, ("issue", str(number), ref), self._settings.publication.sender_domain)
+
+    def delivery(self, taken: Taken, now: datetime) -> Letter:
+        """Return the letter of a delivery whose edition was prepared. Raises ContentError for what mail cannot hold."""
+        form, reader = self._editions[taken.edition_id], taken.reader
+        unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, reader.ref)
+        values = {
+            Slot.INTERESTS: self._speak(reader.language, reader.interests),
+            Slot.PREFERENCES_URL: self._signer.url(Purpose.PREFERENCES, reader.ref, now=now),
+            Slot.UNSUBSCRIBE_URL: unsubscribe,
+            Slot.VIEW_URL: form.view_url,
+        }
+        own_id = self.message_id(form.number, reader.ref)
+        personal = Personal(reader.name, reader.address, own_id, unsubscribe)
+        own = envelope_id(taken.promised, taken.id)
+        return self._letter(own, form, personal, values, now=now, plain=reader.format == "text")
+
+    def test(self, edition_id: int, reader: Reader, token: str, now: datetime) -> Letter:
+        """Return a prepared edition as a test mail: marked, with a Message-ID of its own and links that say so.
+
+        `token` is random: a repeat of the real Message-ID would let mail programs hide the reader's own copy.
+        """
+        form = self._editions[edition_id]
+        url = self._signer.url(Purpose.TEST, reader.ref)
+        values = {**dict.fromkeys(Slot, url), Slot.INTERESTS: self._speak(reader.language, reader.interests)}
+        own_id = message_id(self._key, ("test", token), self._settings.publication.sender_domain)
+        personal = Personal(reader.name, reader.address, own_id, url, test=True)
+        return self._letter(f"test-{token}", form, personal, values, now=now, plain=reader.format == "text")
+
+    def notice(self, taken: TakenNotice, now: datetime) -> Letter:
+        """Return the letter of a notice. Raises ContentError for what no mail can carry."""
+        form, ref = self._notice_form(NoticeKind(taken.kind), taken.language), taken.ref or ""
+        values, unsubscribe = {}, ""
+        if taken.kind == CONFIRMATION:
+            extra = str(taken.context.get("extra", ""))
+            values = {Slot.ACTION_URL: self._signer.url(Purpose.CONFIRM, ref, extra=extra, now=now)}
+        elif taken.kind == WELCOME:
+            unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, ref)
+            values = {
+                Slot.INTERESTS: self._speak(taken.language, str(taken.context.get("interests", ALL_TEXT))),
+                Slot.PREFERENCES_URL: self._signer.url(Purpose.PREFERENCES, ref, now=now),
+                Slot.UNSUBSCRIBE_URL: unsubscribe,
+            }
+        domain = self._settings.publication.sender_domain
+        own_id = message_id(self._key, ("notice", taken.kind, taken.key), domain)
+        personal = Personal(taken.name, taken.address, own_id, unsubscribe)
+        return self._letter(envelope_id(taken.promised, taken.id), form, personal, values, now=now, plain=False)
+
+    def _letter(
+        self,
+        delivery_id: str,
+        form: _Form,
+        personal: Personal,
+        values: Mapping[Slot, str],
+        *,
+        now: datetime,
+        plain: bool,
+    ) -> Letter:
+        kind: Format = "text" if plain else "html"
+        head = form.header + personal_header(personal, now) + form.parts.header(kind) + b"\r\n"
+        envelope = Envelope(delivery_id, self._settings.publication.sender_address, personal.address)
+        return Letter(envelope, [head, *form.parts.splice(values, kind)])
+
+    def _identity(self, language: str) -> Identity:
+        publication = self._settings.publication
+        name = pick(publication.name, language)
+        return Identity(
+            sender_name=pick(publication.sender_name, language) or name,
+            sender_address=publication.sender_address,
+            # one name for all languages: a List-Id is to be stable
+            list_name=pick(publication.name, publication.language),
+            list_id=publication.list_id or publication.sender_domain,
+            reply_to=publication.reply_to or "",
+            archive_url=f"{publication.base_url}/archive",
+        )
+
+    def _make_notice_form(self, kind: NoticeKind, language: str) -> _Form:
+        identity = self._identity(language)
+        publication = self._settings.publication
+        view = PublicationView(
+            name=pick(publication.name, language),
+            tagline=pick(publication.tagline, language),
+            sender_name=identity.sender_name,
+            postal_address=pick(publication.postal_address, language),
+            base_url=publication.base_url,
+        )
+        context = NoticeContext(
+            publication=view,
+            expires_days=LIFETIMES[Purpose.CONFIRM].days,
+            subscribe_url=f"{publication.base_url}/subscribe",
+        )
+        rendered = render_notice(kind, language, context, self._templates)
+        # nobody is on the list yet, or any more: the mail is about the subscription, not from it
+        identity = replace(identity, archive_url="")
+        header = shared_header(identity, rendered.subject, about=kind.value, part=language)
+        return _Form(header, encode(rendered.html, rendered.text, rendered.nonce))
+
+    def _interests_in_words(self, language: str, interests: str) -> str:
+        translate = self._templates.translate(language)
+        chosen = self._catalogue.parse(interests)
+        if ALL_TEXT in chosen:
+            return translate("everything")
+        titles = [pick(one.title, language) for one in self._settings.interest if one.slug in chosen]
+        return ", ".join(titles) or translate("what is for everyone")
