@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, Response
 
@@ -26,6 +27,7 @@ class Page:
             "languages": [{"code": code, "name": own_name(code)} for code in self.press.settings.languages],
             "path": self.path,
             "base_url": publication.base_url,
+            "root": urlsplit(publication.base_url).path,
             "publication": {
                 "name": pick(publication.name, self.language),
                 "tagline": pick(publication.tagline, self.language),

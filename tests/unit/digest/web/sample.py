@@ -4,6 +4,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from fastapi import FastAPI
 from sqlalchemy import Engine, MetaData, select
 
 from digest import pipeline
@@ -16,7 +17,12 @@ from digest.pipeline import Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.runtime.settings import load_settings
+from digest.testing import FrozenClock
+from digest.web.app import public_app
+from digest.web.subscriptions import pages_context
+from subscribers.links import LinkSigner
 from subscribers.models import Subscriber, SubscriberState
+from subscribers.pages import build_router
 
 SAMPLE = Path(__file__).resolve().parents[4] / "digest" / "sample"
 SECRETS = '[secrets]\nlink_keys = ["a key for links, long enough"]\nsuppression_key = "s"\nmessage_key = "m"\n'
@@ -110,6 +116,16 @@ def change_in_database(press: Press, slug: str, title: str) -> None:
         article.title = title
         article.content_hash = content_hash(content_of(article, group=article.group))
         session.add(article)
+
+
+def public(press: Press, signer: LinkSigner, clock: FrozenClock) -> FastAPI:
+    """The public app with the audience's real pages; a sign-up would ask for a mail that nobody sends."""
+
+    def nobody(*_: object) -> None:
+        return None
+
+    context = pages_context(press, signer, clock, secret=b"s" * 32, new_ref=lambda: "r", confirmation_due=nobody)
+    return public_app(press, pages_router=build_router(context), signer=signer, clock=clock)
 
 
 def snapshot(engine: Engine) -> dict[str, list[tuple[object, ...]]]:

@@ -67,11 +67,11 @@ def test_who_gets_nothing_is_told_why(client: TestClient) -> None:
     assert "Gets nothing now. They have unsubscribed." in gone
 
 
-@pytest.mark.parametrize("address", ["", " ", "%", "_", "'; DROP TABLE subscriber; --", "\0", "가" * 3000, "<script>"])
-def test_a_search_for_anything_is_answered(client: TestClient, address: str) -> None:
-    answer = client.get("/reader", params={"address": address})
-    assert answer.status_code == 200
-    assert "@example" not in answer.text.replace(html.escape(address), "")
+def test_a_search_for_anything_is_answered(client: TestClient) -> None:
+    for address in ("", " ", "%", "_", "'; DROP TABLE subscriber; --", "\0", "가" * 3000, "<script>"):
+        answer = client.get("/reader", params={"address": address})
+        assert answer.status_code == 200, address[:20]
+        assert "@example" not in answer.text.replace(html.escape(address), "")
 
 
 def test_looking_changes_nothing(client: TestClient, press: Press) -> None:
