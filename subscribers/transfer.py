@@ -229,20 +229,20 @@ def _event(subscriber_id: int, row: ReaderRow, decision: Decision, now: datetime
     }
 
 
-def export_csv(session: Session) -> Iterator[str]:
+def exportas_csv(session: Session) -> Iterator[str]:
     """Yield the lines of a CSV file of every reader but the erased, in the form that the import takes.
 
     The first line begins with a byte order mark: spreadsheets would take Korean names for something else without it.
     Who left or is suppressed is in it too, so that another installation keeps to it.
     """
-    yield "\ufeff" + _csv(COLUMNS)
+    yield "\ufeff" + as_csv(COLUMNS)
     for people in store.everyone(session):
         sources = store.consent_sources(session, [person.id or 0 for person in people])
         held = store.suppressed_keys(session, [person.suppression_key or "" for person in people])
         for person in people:
             reason = held.get(person.suppression_key or "")
             status = "suppressed" if reason is not None and reason not in PERSONAL else person.state
-            yield _csv(as_cells(_line(person, status, sources.get(person.id or 0, ""))))
+            yield as_csv(as_cells(_line(person, status, sources.get(person.id or 0, ""))))
 
 
 def _line(person: Subscriber, status: str, source: str) -> dict[str, str]:
@@ -261,7 +261,8 @@ def _line(person: Subscriber, status: str, source: str) -> dict[str, str]:
     }
 
 
-def _csv(cells: Sequence[str]) -> str:
+def as_csv(cells: Sequence[str]) -> str:
+    """Return one line of CSV."""
     buffer = io.StringIO()
     csv.writer(buffer).writerow(cells)
     return buffer.getvalue()

@@ -1,0 +1,73 @@
+"""What a browser, a mail program or anybody else posts: read with limits, into names and values."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import parse_qs
+
+from fastapi import HTTPException, Request
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+MAX_BODY = 64 * 1024
+MAX_FIELDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of a form; a name may occur more than once."""
+
+    fields: Mapping[str, tuple[str, ...]]
+
+    def one(self, name: str) -> str:
+        """Return the first value of a field, or an empty text."""
+        return self.fields.get(name, ("",))[0]
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of a field."""
+        return self.fields.get(name, ())
+
+
+async def read_form(request: Request) -> Form:
+    """Return the posted form, urlencoded or multipart; uploaded files are passed over.
+
+    Raises HTTPException: 413 for more than 64 KiB, which is refused before it is kept, 400 for what is no form.
+    """
+    body = await _limited(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        # Anything else is read as urlencoded: a mail program that forgets to name the type still wants to unsubscribe.
+        fields = await _multipart(request, body) if kind == "multipart/form-data" else _urlencoded(body)
+    except (MultiPartException, ValueError, KeyError) as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST) from error
+    return Form(fields)
+
+
+async def _limited(request: Request) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return bytes(body)
+
+
+def _urlencoded(body: bytes) -> dict[str, tuple[str, ...]]:
+    text = body.decode("utf-8", errors="replace")
+    fields = parse_qs(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    return {name: tuple(values) for name, values in fields.items()}
+
+
+async def _multipart(request: Request, body: bytes) -> dict[str, tuple[str, ...]]:
+    async def whole() -> AsyncIterator[bytes]:
+        yield body
+
+    parser = MultiPartParser(request.headers, whole(), max_files=MAX_FIELDS, max_fields=MAX_FIELDS)  # type: ignore[arg-type]
+    form = await parser.parse()
+    try:
+        fields: dict[str, tuple[str, ...]] = {}
+        for name, value in form.multi_items():
+            if isinstance(value, str):
+                fields[name] = (*fields.get(name, ()), value)
+        return fields
+    finally:
+        await form.close()

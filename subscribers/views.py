@@ -1,0 +1,125 @@
+"""What the pages show and what their forms mean. Pure: rows and fields in, values out."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+
+from subscribers.address import mask
+from subscribers.audience import EVERY_NTH
+from subscribers.errors import SubscribersError
+from subscribers.forms import Form
+from subscribers.interests import ALL, Catalogue
+from subscribers.models import Frequency, Subscriber, SubscriberState
+from subscribers.preferences import Choices
+
+FORMATS = ("html", "text")
+PAUSE_MONTHS = (1, 3, 6)
+# A pause is not a way to leave; who means longer is better served by leaving, which can be undone just as well.
+LONGEST_PAUSE = timedelta(days=2 * 366)
+
+
+class FormInvalidError(SubscribersError):
+    """The form holds something that the page does not offer; `problem` names it for the page's text."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__()
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """What a page shows of a person: nothing that says who they are, since links get forwarded with the mail."""
+
+    masked: str
+    left: bool
+    everything: bool
+    interests: frozenset[str]
+    language: str
+    format: str
+    frequency: str
+    paused_until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the preferences form asks for; `paused_until` None ends a pause."""
+
+    choices: Choices
+    paused_until: datetime | None
+
+
+def view_of(person: Subscriber, catalogue: Catalogue, timezone: tzinfo, now: datetime) -> PersonView:
+    """Return what a page may show."""
+    interests = catalogue.parse(person.interests)
+    paused = person.paused_until if person.paused_until and person.paused_until > now else None
+    return PersonView(
+        masked=mask(person.address),
+        left=person.state == SubscriberState.UNSUBSCRIBED,
+        everything=interests == ALL,
+        interests=frozenset(catalogue.slugs) if interests == ALL else interests,
+        language=person.language,
+        format=person.format,
+        frequency=person.frequency,
+        paused_until=paused.astimezone(timezone).date() if paused else None,
+    )
+
+
+def read_interests(form: Form, catalogue: Catalogue) -> str:
+    """Return the canonical text of the interests in a form: `scope` is all or some, `interest` occurs for each one."""
+    if form.one("scope") == "all" or not catalogue.slugs:
+        return catalogue.canonical(ALL)
+    chosen = form.all("interest")
+    if any(slug not in catalogue.slugs for slug in chosen):
+        raise FormInvalidError("choice")
+    return catalogue.canonical(chosen)
+
+
+def read_preferences(
+    form: Form, catalogue: Catalogue, languages: tuple[str, ...], timezone: tzinfo, now: datetime
+) -> Saved:
+    """Return what the preferences form asks for; raise FormInvalidError for what the page does not offer."""
+    choices = Choices(
+        interests=read_interests(form, catalogue),
+        language=_one_of(form.one("language"), languages),
+        format=_one_of(form.one("format"), FORMATS),
+        frequency=_one_of(form.one("frequency"), tuple(Frequency)),
+    )
+    return Saved(choices, _pause(form.one("paused_until"), timezone, now))
+
+
+def fewer_interests(form: Form, person: Subscriber, catalogue: Catalogue) -> str:
+    """Return the interests that remain: an unsubscribe link can only ever make less mail."""
+    present = catalogue.parse(person.interests)
+    had = frozenset(catalogue.slugs) if present == ALL else present
+    kept = had.intersection(form.all("interest"))
+    return person.interests if kept == had else catalogue.canonical(kept)
+
+
+def rarer(frequency: str) -> tuple[str, ...]:
+    """Return the frequencies with fewer issues than this one."""
+    return tuple(other.value for other, nth in EVERY_NTH.items() if nth > EVERY_NTH[Frequency(frequency)])
+
+
+def longer_pause(form: Form, person: Subscriber, now: datetime) -> datetime:
+    """Return the end of a pause of some months from now, or of the present pause if that is later."""
+    months = _one_of(form.one("months"), tuple(str(number) for number in PAUSE_MONTHS))
+    until = now + timedelta(days=30 * int(months))
+    return max(until, person.paused_until) if person.paused_until else until
+
+
+def _one_of(value: str, offered: tuple[str, ...]) -> str:
+    if value not in offered:
+        raise FormInvalidError("choice")
+    return value
+
+
+def _pause(text: str, timezone: tzinfo, now: datetime) -> datetime | None:
+    if not text.strip():
+        return None
+    try:
+        until = datetime.combine(date.fromisoformat(text.strip()), time(), timezone)
+        too_far = until - now > LONGEST_PAUSE
+    except (ValueError, OverflowError) as error:
+        raise FormInvalidError("date") from error
+    if until <= now or too_far:
+        raise FormInvalidError("date")
+    return until

@@ -1,0 +1,147 @@
+"""The audience's pages on a real database with the real templates, and one reader, for the tests of this folder."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from sqlmodel import Session, SQLModel, select
+
+from digest.render.loader import Templates
+from digest.runtime.db import session_scope
+from digest.web.languages import choose
+from subscribers import store, suppression
+from subscribers.address import EmailAddress
+from subscribers.interests import Catalogue
+from subscribers.links import LinkSigner, Purpose
+from subscribers.models import ConsentEvent, Subscriber, Suppression
+from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
+from subscribers.preferences import Withdrawal
+from subscribers.signup import ConfirmationDue, Confirmed
+
+SECRET = b"a suppression key of enough bytes"
+LINK_KEY = "a key for links, long enough"
+BASE_URL = "https://digest.example.org"
+SEOUL = ZoneInfo("Asia/Seoul")
+CATALOGUE = Catalogue(["mobility", "safety", "certification"], {"certification": ["certificates"]})
+TITLES = {
+    "en": {"mobility": "Mobility", "safety": "Safety", "certification": "Certification"},
+    "ko": {"mobility": "모빌리티", "safety": "안전", "certification": "인증"},
+}
+
+
+def publication(language: str) -> PublicationView:
+    return PublicationView(
+        name={"en": "Smart City Newsletter", "ko": "스마트시티 소식지"}[language],
+        tagline={"en": "Once a month", "ko": "한 달에 한 번"}[language],
+        postal_address="21 Sample-daero, Sejong",
+        reply_to="editors@example.org",
+        interests=[InterestView(slug, title, f"About {slug}") for slug, title in TITLES[language].items()],
+    )
+
+
+@dataclass
+class Site:
+    """The pages, their clock, and what their callbacks were told."""
+
+    engine: Engine
+    now: datetime
+    base_url: str = BASE_URL
+    due: list[ConfirmationDue] = field(default_factory=list)
+    confirmed: list[Confirmed] = field(default_factory=list)
+    left: list[Withdrawal] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.signer = LinkSigner([LINK_KEY], self.base_url)
+        self.templates = Templates()
+        self._refs = count(1)
+
+    def new_ref(self) -> str:
+        return f"{next(self._refs):032x}"
+
+    def write(self) -> AbstractContextManager[Session]:
+        return session_scope(self.engine)
+
+    def later(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+        app.include_router(build_router(self.context()))
+        return app
+
+    def context(self) -> PagesContext:
+        return PagesContext(
+            read=lambda: session_scope(self.engine, read_only=True),
+            write=self.write,
+            now=lambda: self.now,
+            new_ref=self.new_ref,
+            signer=self.signer,
+            secret=SECRET,
+            timezone=SEOUL,
+            catalogue=CATALOGUE,
+            languages=(("en", "English"), ("ko", "한국어")),
+            publication=publication,
+            choose_language=lambda asked, accept: choose(asked, accept, ["en", "ko"]),
+            render=self.render,
+            stylesheet=lambda: (self.templates.directories[0] / "web" / "pages.css").read_text("utf-8"),
+            confirmation_due=lambda _session, due: self.due.append(due),
+            on_confirmed=lambda _session, confirmed: self.confirmed.append(confirmed),
+            on_unsubscribed=lambda _session, left: self.left.append(left),
+        )
+
+    def render(self, name: str, language: str, values: Mapping[str, Any]) -> str:
+        return self.templates.render(name, language, values)
+
+    def add(self, address: str = "kim.minjun@example.org", **fields: Any) -> Subscriber:
+        with self.write() as session:
+            person = build_subscriber(self.new_ref(), address, self.now, **fields)
+            session.add(person)
+        return person
+
+    def person(self, address: str = "kim.minjun@example.org") -> Subscriber:
+        with self.write() as session:
+            found = store.by_key(session, address)
+        assert found is not None
+        return found
+
+    def events(self, person: Subscriber) -> list[str]:
+        with self.write() as session:
+            return [event.kind for event in store.events(session, person)]
+
+    def suppressed(self, address: str = "kim.minjun@example.org") -> str | None:
+        with self.write() as session:
+            row = suppression.lookup(session, suppression.key_of(address, SECRET))
+            return row.reason if row else None
+
+    def path(self, purpose: Purpose, ref: str, *, extra: str = "") -> str:
+        expires = purpose in {Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNDO}
+        return f"/{purpose}/{self.signer.token(purpose, ref, extra=extra, now=self.now if expires else None)}"
+
+    def dump(self) -> list[dict[str, Any]]:
+        """Return every row of the audience: equal dumps mean that nothing was changed."""
+        tables: tuple[type[SQLModel], ...] = (Subscriber, ConsentEvent, Suppression)
+        with self.write() as session:
+            return [row.model_dump() for table in tables for row in session.exec(select(table)).all()]
+
+
+def build_subscriber(ref: str, address: str, now: datetime, **fields: Any) -> Subscriber:
+    """Return a confirmed reader of everything, with what `fields` say otherwise."""
+    email = EmailAddress.parse(address)
+    values: dict[str, Any] = {
+        "ref": ref,
+        "address": email.address,
+        "address_key": email.key,
+        "suppression_key": suppression.key_of(email.key, SECRET),
+        "name": "Kim Minjun",
+        "language": "en",
+        "state": "confirmed",
+        "created_at": now,
+        "confirmed_at": now,
+    }
+    return Subscriber(**values | fields)
