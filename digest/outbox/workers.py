@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlmodel import Session
 
-from digest.outbox.dialects import database_now
+from digest.outbox.dialects import database_now, insert_new
 from digest.outbox.tables import WORKER
 
 HEARTBEAT_EVERY = timedelta(seconds=10)
@@ -73,9 +73,9 @@ class Witness:
 
 
 def register(session: Session, worker_id: str, host: str, now: datetime) -> None:
-    """Sign on. The lock must be held already, so that nobody finds the row without it."""
+    """Sign on; safe to repeat. The lock must be held already, so that nobody finds the row without it."""
     session.execute(
-        insert(WORKER).values(
+        insert_new(session, WORKER).values(
             id=worker_id, host=host, pid=os.getpid(), started_at=now, heartbeat_at=database_now(session)
         )
     )
