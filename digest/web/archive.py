@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Header, HTTPException, Query
 from sqlmodel import Session, col, select
@@ -135,7 +136,10 @@ def _shown(page: Page, issue: Issue, edition: Edition, form: str, *, whole: bool
     earlier = max((number for number in numbers if number < issue.number), default=None)
     later = min((number for number in numbers if number > issue.number), default=None)
     bar = page.render("archive_issue", number=issue.number, whole=whole, earlier=earlier, later=later)
-    html = framed(neutral_html(edition.html, edition.nonce, neutral), bar, style(page.press, "archive_issue.css"))
+    html = neutral_html(edition.html, edition.nonce, neutral)
+    # In a mail a picture's address must be whole; here it is the server's that shows the page, under whatever name.
+    html = html.replace(f'"{base_url}/media/', f'"{urlsplit(base_url).path}/media/')
+    html = framed(html, bar, style(page.press, "archive_issue.css"))
     return HTMLResponse(html, headers={"Content-Security-Policy": mail_policy(base_url)})
 
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from digest.render.slots import PREFIX, Place, Slot, fill
+from digest.render.slots import token as slot_token
 
 # What only makes sense to the person who got the mail goes, with the line that it stands in.
 _PERSONAL = frozenset({Slot.INTERESTS, Slot.UNSUBSCRIBE_URL, Slot.VIEW_URL})
@@ -31,14 +32,21 @@ class Neutral:
 def neutral_html(html: str, nonce: str, neutral: Neutral) -> str:
     """Return an edition's HTML for anybody: personal lines gone, one link to the page for subscribing."""
     token = _token(nonce)
-    for tag in ("li", "p"):
-        # The innermost one that holds a slot: no tag of that name begins or ends inside.
-        inside = rf"(?:(?!</?{tag}\b).)*?"
-        line = rf"<{tag}\b[^>]*>{inside}{token}{inside}</{tag}>\s*"
-        html = re.sub(line, lambda found: "" if _personal(found[0], token) else found[0], html, flags=_FLAGS)
+    html = _without_personal(html, "li", token)
+    # A link to the page itself; the line break that set it off goes with it.
+    to_itself = rf"(?:<br\s*/?>\s*)?<a\b[^<>]*{re.escape(slot_token(nonce, Slot.VIEW_URL))}[^<>]*>.*?</a>"
+    html = re.sub(to_itself, "", html, flags=_FLAGS)
+    html = _without_personal(html, "p", token)
     anchor = rf"(<a\b[^<>]*{token}[^<>]*>).*?</a>"
     html = re.sub(anchor, lambda found: _relabel(found, neutral), html, flags=_FLAGS)
     return fill(html, nonce, neutral.values, Place.HTML)
+
+
+def _without_personal(html: str, tag: str, token: str) -> str:
+    """Take out each innermost `tag` that holds personal slots only: no tag of that name begins or ends inside."""
+    inside = rf"(?:(?!</?{tag}\b).)*?"
+    line = rf"<{tag}\b[^>]*>{inside}{token}{inside}</{tag}>\s*"
+    return re.sub(line, lambda found: "" if _personal(found[0], token) else found[0], html, flags=_FLAGS)
 
 
 def neutral_text(text: str, nonce: str, neutral: Neutral) -> str:

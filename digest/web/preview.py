@@ -240,7 +240,7 @@ def _edition(look: Look, choice: Choice) -> BuiltEdition | None:
 def filled(look: Look, edition: BuiltEdition, choice: Choice) -> tuple[str, str]:
     """Return HTML and text with the values of a reader who follows this; personal links lead to a page that says so."""
     values = {slot: f"/slot/{name}" for name, (slot, _) in SLOT_PAGES.items()}
-    values[Slot.INTERESTS] = views.spoken_interests(look.press, choice.interests)
+    values[Slot.INTERESTS] = views.spoken_interests(look.press, choice.interests, choice.language)
     rendered = edition.rendered
     html = fill(rendered.html, rendered.nonce, values, Place.HTML)
     return html, fill(rendered.text, rendered.nonce, values, Place.PLAIN)

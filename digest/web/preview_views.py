@@ -55,13 +55,14 @@ def weight(size: int) -> str:
     return "clipped" if size > HTML_LIMIT else "heavy" if size > HTML_WARNING else ""
 
 
-def spoken_interests(press: Press, interests: str) -> str:
-    """Return interests in words, for editors."""
+def spoken_interests(press: Press, interests: str, language: str = DESK_LANGUAGE) -> str:
+    """Return interests in words, as a mail in `language` says them."""
+    translate = press.templates.translate(language)
     chosen = press.catalogue.parse(interests)
     if ALL_TEXT in chosen:
-        return "everything"
-    titles = [pick(i.title, DESK_LANGUAGE) for i in press.settings.interest if i.slug in chosen]
-    return ", ".join(titles) or "nothing in particular"
+        return translate("everything")
+    titles = [pick(one.title, language) for one in press.settings.interest if one.slug in chosen]
+    return ", ".join(titles) or translate("what is for everyone")
 
 
 def counts(findings: Iterable[Finding]) -> tuple[int, int]:

@@ -37,4 +37,9 @@ def build_router(press: Press) -> APIRouter:
     def robots() -> Response:
         return PlainTextResponse(ROBOTS)
 
+    @router.api_route("/favicon.ico", methods=METHODS, include_in_schema=False)
+    def icon() -> Response:
+        # Browsers ask for it on every page; none is no fault worth a page.
+        return Response(status_code=204, headers={"Cache-Control": "public, max-age=86400"})
+
     return router

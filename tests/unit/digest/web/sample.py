@@ -12,6 +12,7 @@ from digest.articles import store
 from digest.articles.draft import content_hash, content_of
 from digest.articles.importing import ImportReport, import_paths
 from digest.articles.intake import Known
+from digest.bootstrap import Works
 from digest.issues.period import Period
 from digest.pipeline import Press
 from digest.render.loader import Templates
@@ -19,10 +20,9 @@ from digest.runtime.db import session_scope
 from digest.runtime.settings import load_settings
 from digest.testing import FrozenClock
 from digest.web.app import public_app
-from digest.web.subscriptions import pages_context
+from digest.web.audience import pages_router
 from subscribers.links import LinkSigner
 from subscribers.models import Subscriber, SubscriberState
-from subscribers.pages import build_router
 
 SAMPLE = Path(__file__).resolve().parents[4] / "digest" / "sample"
 SECRETS = '[secrets]\nlink_keys = ["a key for links, long enough"]\nsuppression_key = "s"\nmessage_key = "m"\n'
@@ -119,13 +119,9 @@ def change_in_database(press: Press, slug: str, title: str) -> None:
 
 
 def public(press: Press, signer: LinkSigner, clock: FrozenClock) -> FastAPI:
-    """The public app with the audience's real pages; a sign-up would ask for a mail that nobody sends."""
-
-    def nobody(*_: object) -> None:
-        return None
-
-    context = pages_context(press, signer, clock, secret=b"s" * 32, new_ref=lambda: "r", confirmation_due=nobody)
-    return public_app(press, pages_router=build_router(context), signer=signer, clock=clock)
+    """The public app with the audience's real pages."""
+    pages = pages_router(Works(press.settings, press.engine, clock))
+    return public_app(press, pages_router=pages, signer=signer, clock=clock)
 
 
 def snapshot(engine: Engine) -> dict[str, list[tuple[object, ...]]]:

@@ -135,3 +135,8 @@ def test_a_desk_page_asks_nobody_else_and_no_cookie_is_set(client: TestClient) -
     assert answer.headers["cache-control"] == "no-store"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', answer.text)
+
+
+def test_a_korean_mail_says_interests_in_korean(client: TestClient) -> None:
+    assert "모빌리티" in client.get("/frame?language=ko&interests=mobility&interests=safety").text
+    assert "Mobility" not in client.get("/frame?language=ko&interests=mobility&interests=safety&view=text").text
