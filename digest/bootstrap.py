@@ -1,25 +1,36 @@
 """The only place where objects are built and joined: configuration in, working parts out."""
 
 import os
+import secrets
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
+from digest.articles.importing import ImportReport, import_paths
+from digest.articles.intake import Known
+from digest.delivery.duty import Place
+from digest.delivery.letters import Letters
+from digest.delivery.maildir import MaildirTransport
 from digest.delivery.relay import RelayConfig, Tls
 from digest.delivery.smtp import SmtpTransport
-from digest.delivery.maildir import MaildirTransport
 from digest.delivery.transport import Transport
+from digest.outbox.workers import Witness
 from digest.pipeline import Press
 from digest.render.loader import Templates
 from digest.runtime import db
 from digest.runtime.clock import Clock, SystemClock
-from digest.runtime.errors import ConfigError, RefusedError
+from digest.runtime.errors import ConfigError, RefusedError, UsageError
 from digest.runtime.settings import PLACEHOLDER_ADDRESS, Relay, Settings, load_settings
 from subscribers.links import LinkSigner
+from subscribers.rows import RowRules
+from subscribers.transfer import Importer
+from subscribers.transfer import ImportReport as SubscriberImportReport
 
 
 class ShiftedClock(SystemClock):
@@ -57,6 +68,22 @@ class Works:
         keys = [key.get_secret_value() for key in self.settings.secrets.link_keys]
         return LinkSigner(keys, self.settings.publication.base_url)
 
+    @cached_property
+    def letters(self) -> Letters:
+        """What writes each reader's mail."""
+        return Letters(self.settings, self.templates, self.signer, self.message_key)
+
+    @property
+    def place(self) -> Place:
+        """Where this machine's workers keep their locks, and what the database did not take."""
+        state = self.settings.workspace / ".state"
+        return Place(socket.gethostname(), state / "workers", state / "outcomes")
+
+    @property
+    def witness(self) -> Witness:
+        """Who says whether a worker lives."""
+        return Witness(self.place.host, self.place.locks)
+
     @property
     def suppression_key(self) -> bytes:
         """The key of the never-send list."""
@@ -85,6 +112,11 @@ def open_clock() -> Clock:
 def open_engine(workspace: Path) -> Engine:
     """Return the workspace's database, whatever its schema."""
     return db.make_engine(load_settings(workspace).database_url)
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the database to this version's schema."""
+    db.upgrade(engine)
 
 
 def build(workspace: Path) -> Works:
@@ -151,3 +183,39 @@ def _password(relay: Relay, workspace: Path) -> str | None:
         return (workspace / relay.password_file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"[[relay]] password_file cannot be read: {error.strerror}") from error
+
+
+def import_articles(
+    works: Works, paths: Sequence[str | Path], *, dry_run: bool = False, overwrite: bool = False
+) -> ImportReport:
+    """Import files and folders of articles, in one transaction."""
+    settings = works.settings
+    topics = [slug for interest in settings.interest for slug in (interest.slug, *interest.was)]
+    known = Known([section.slug for section in settings.section], topics, settings.publication.language)
+    with db.session_scope(works.engine) as session:
+        return import_paths(session, paths, known=known, now=works.clock.now(), dry_run=dry_run, overwrite=overwrite)
+
+
+def import_subscribers(works: Works, path: Path, *, dry_run: bool = False) -> SubscriberImportReport:
+    """Import a CSV file of readers, each chunk in a transaction of its own."""
+    try:
+        with path.open("rb") as stream:
+            return importer(works).run(stream, works.clock.now(), dry_run=dry_run)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def importer(works: Works) -> Importer:
+    """Return what brings readers in from CSV."""
+    publication = works.settings.publication
+    return Importer(
+        transaction=partial(db.session_scope, works.engine),
+        rules=RowRules(works.press.catalogue, publication.language, publication.zone),
+        secret=works.suppression_key,
+        new_ref=new_ref,
+    )
+
+
+def new_ref() -> str:
+    """Return a random name for a subscriber, by which links know them: 32 hexadecimal digits."""
+    return secrets.token_hex(16)

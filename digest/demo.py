@@ -1,11 +1,11 @@
-"""The main job on the sample, start to end, in a workspace of its own: import, assemble, approve, deliver, deliver again."""
+"""The main job on the sample, start to end, in a workspace of its own, and once more to show once."""
 
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digest import bootstrap, pipeline, workspace
+from digest import bootstrap, pipeline, sending, workspace
 from digest.issues import store as issue_store
 from digest.issues.period import Period
 from digest.pipeline import Build
@@ -33,8 +33,8 @@ def run(keep: Path | None) -> Demonstrated:
     created = workspace.create(directory, sample=True)
     works = bootstrap.build(directory)
     made = _assemble_and_approve(works)
-    first = bootstrap.prepare_send(works, NUMBER).run(_silent)
-    again = bootstrap.prepare_send(works, NUMBER).run(_silent)
+    first = sending.prepare_send(works, NUMBER).run(_silent)
+    again = sending.prepare_send(works, NUMBER).run(_silent)
     works.engine.dispose()
     return Demonstrated(
         directory=directory,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
 from digest import bootstrap, runs
 from digest.render.checks import Severity
 from digest.runtime import db
@@ -102,9 +104,9 @@ def _relays(settings: Settings) -> Iterator[Ailment]:
                 "Set [delivery] allow_send = true.",
             )
             continue
+        client = smtplib.SMTP_SSL if relay.tls == "implicit" else smtplib.SMTP
         try:
-            client: smtplib.SMTP = smtplib.SMTP_SSL if relay.tls == "implicit" else smtplib.SMTP  # type: ignore[assignment]
-            with client(relay.host, relay.port, timeout=HANDSHAKE_SECONDS) as connection:  # type: ignore[operator]
+            with client(relay.host, relay.port, timeout=HANDSHAKE_SECONDS) as connection:
                 connection.ehlo()
         except (OSError, smtplib.SMTPException) as error:
             yield Ailment(
@@ -130,9 +132,9 @@ def _calendar(settings: Settings) -> Iterator[Ailment]:
                         f"run-{run.state}",
                         Severity.ADVISE,
                         f"The run for {run.period} was {run.state}: {run.detail.get('why', '')}",
-                        f"digest issue assemble --period {run.period}, approve and send it by hand, if it is still wanted.",
+                        f"If it is still wanted: digest issue assemble --period {run.period}, approve, send.",
                     )
-    except db.OperationalError:
+    except OperationalError:
         return  # _database has told it
     finally:
         engine.dispose()

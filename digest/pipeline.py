@@ -8,8 +8,6 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, exists, func
 from sqlmodel import Session, col, select
-from subscribers.audience import exclusion_reason
-from subscribers.interests import ALL_TEXT, Catalogue
 
 from digest.approval import approve as record_approval
 from digest.approval import issue_hash, manifest, require_approved
@@ -28,7 +26,10 @@ from digest.render.context import EditionContext
 from digest.render.edition import Rendered, render_edition
 from digest.render.loader import Templates
 from digest.runtime.errors import RefusedError
-from digest.runtime.settings import Settings
+from digest.runtime.settings import Settings, pick
+from subscribers import audience
+from subscribers.audience import exclusion_reason
+from subscribers.interests import ALL_TEXT, Catalogue
 from subscribers.models import Subscriber
 
 
@@ -90,10 +91,16 @@ class Build:
     readers: Mapping[Reading, int]
 
     @property
+    def located(self) -> list[tuple[int | None, Finding]]:
+        """What the checks say, with the edition's place in the matrix (from 1); None for the issue as a whole."""
+        whole: list[tuple[int | None, Finding]] = [(None, finding) for finding in _issue_findings(self)]
+        places = enumerate(self.editions, start=1)
+        return whole + [(place, finding) for place, edition in places for finding in edition.rendered.findings]
+
+    @property
     def findings(self) -> list[Finding]:
         """What the checks say about the issue and each of its editions."""
-        found = [finding for edition in self.editions for finding in edition.rendered.findings]
-        return _issue_findings(self) + found
+        return [finding for _, finding in self.located]
 
     @property
     def blocking(self) -> list[Finding]:
@@ -176,10 +183,7 @@ def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.
 
     Approved, equal to what was approved, every edition checked; then one delivery per eligible subscriber.
     """
-    require_approved(issue, manifest(session, issue, press.settings, press.templates))
-    made = build(press, session, issue, now)
-    if made.blocking:
-        raise FindingsBlockError(f"Issue {issue.number} is not sent: {made.blocking[0].message}")
+    made = sendable(press, session, issue, now)
     edition_ids = _store_editions(press, session, made, now)
     mapping = {
         (reading.language, reading.interests): edition_ids[selection] if selection else None
@@ -191,6 +195,22 @@ def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.
     issue.frozen_at, issue.excluded = now, dict(result.excluded)
     session.add(issue)
     return result
+
+
+def sendable(press: Press, session: Session, issue: Issue, now: datetime) -> Build:
+    """Return the editions if the issue may be frozen now: approved as what it is, and nothing blocks."""
+    require_approved(issue, manifest(session, issue, press.settings, press.templates))
+    made = build(press, session, issue, now)
+    if made.blocking:
+        raise FindingsBlockError(f"Issue {issue.number} is not sent: {made.blocking[0].message}")
+    return made
+
+
+def selection_for(press: Press, session: Session, issue: Issue, language: str, interests: str) -> Selection | None:
+    """Return what a reader with these interests would get; None where the rule for empty editions sends nothing."""
+    reading = Reading(language, interests)
+    items = items_for_segment(content_of(session, issue))
+    return segment(items, [reading], press.catalogue, press.rules).selections[reading]
 
 
 def _store_editions(press: Press, session: Session, made: Build, now: datetime) -> dict[Selection, int]:

@@ -47,7 +47,7 @@ OPEN = frozenset({RunState.RUNNING, RunState.WAITING})
 
 
 def install(session: Session, schedule: str, now: datetime) -> datetime:
-    """Return since when the schedule counts; the first call fixes it, so that a fresh install never mails last month."""
+    """Return since when the schedule counts; the first call fixes it: a fresh install never mails last month."""
     _insert(
         session,
         IssueRun(

@@ -15,11 +15,12 @@ from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy.exc import OperationalError
 
 from digest import runs
-from digest.bootstrap import Works, run_month
+from digest.bootstrap import Works
 from digest.issues.period import Period
 from digest.runtime.db import session_scope
 from digest.runtime.errors import ConfigError, DigestError, RefusedError
 from digest.runtime.settings import Schedule, Settings
+from digest.sending import run_month
 
 _NTH = re.compile(r"(1st|2nd|3rd|4th|5th|last) (mon|tue|wed|thu|fri|sat|sun)")
 _DURATION = re.compile(r"(\d+)\s*([mhd])")
@@ -148,7 +149,7 @@ def _claim_due(works: Works, by: str, now: datetime) -> list[Told]:
 
 
 def _go_on(works: Works, run: runs.IssueRun) -> Told:
-    progress = run_month(works, run)
+    progress = run_month(works, run, issue_date(works.settings, Period.parse(run.period)))
     with session_scope(works.engine) as session:
         session.add(run)
         runs.note(run, progress.state, progress.step, progress.why, works.clock.now())

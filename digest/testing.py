@@ -1,4 +1,4 @@
-"""Public fakes at our own ports, for tests of digestpress and of what others build on it; held to the ports' contracts."""
+"""Public fakes at our own ports, for our tests and others'; held to the ports' contracts."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence

@@ -229,7 +229,7 @@ def _event(subscriber_id: int, row: ReaderRow, decision: Decision, now: datetime
     }
 
 
-def exportas_csv(session: Session) -> Iterator[str]:
+def export_csv(session: Session) -> Iterator[str]:
     """Yield the lines of a CSV file of every reader but the erased, in the form that the import takes.
 
     The first line begins with a byte order mark: spreadsheets would take Korean names for something else without it.
@@ -262,7 +262,7 @@ def _line(person: Subscriber, status: str, source: str) -> dict[str, str]:
 
 
 def as_csv(cells: Sequence[str]) -> str:
-    """Return one line of CSV."""
+    """Return one line of CSV with its end."""
     buffer = io.StringIO()
     csv.writer(buffer).writerow(cells)
     return buffer.getvalue()

@@ -23,7 +23,7 @@ def import_(
 
     shell = shell_of(context)
     report = bootstrap.import_articles(shell.works, paths, dry_run=dry_run, overwrite=overwrite)
-    data = {
+    data: dict[str, Any] = {
         "created": report.created,
         "updated": report.updated,
         "unchanged": report.unchanged,
@@ -34,7 +34,7 @@ def import_(
     }
 
     def show() -> None:
-        counts = [f"{len(data[key])} {key}" for key in ("created", "updated", "unchanged", "kept") if data[key]]  # type: ignore[arg-type]
+        counts = [f"{len(data[key])} {key}" for key in ("created", "updated", "unchanged", "kept") if data[key]]
         shell.out.line(("Would be: " if dry_run else "") + (", ".join(counts) or "nothing to import"))
         if report.kept:
             shell.out.line(f"Changed here since the last import, kept: {', '.join(report.kept)}")
@@ -57,7 +57,7 @@ def list_(context: typer.Context) -> None:
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
-        data = [
+        data: list[dict[str, Any]] = [
             {
                 "slug": a.slug,
                 "title": a.title,

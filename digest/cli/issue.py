@@ -1,5 +1,6 @@
 """`digest issue`: assemble, look at, check, approve, edit and withdraw the month's issue."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,14 +80,24 @@ def check(context: typer.Context, number: Number = None) -> None:
         {
             "id": f.id,
             "severity": f.severity.value,
-            "edition": f.edition or None,
+            "edition": place,
             "where": f.where,
             "message": f.message,
             "remedy": f.remedy,
         }
-        for f in made.findings
+        for place, f in made.located
     ]
-    rows = [[f["severity"], f["id"], f["where"], f["message"], f["remedy"]] for f in findings]
+    editions_of = Counter(found for _, found in made.located)  # the same finding in many editions is one row
+    rows = [
+        [
+            found.severity.value,
+            found.id,
+            f"{found.where} ({count} x)" if count > 1 else found.where,
+            found.message,
+            found.remedy,
+        ]
+        for found, count in editions_of.items()
+    ]
 
     def show_findings() -> None:
         shell.out.line(

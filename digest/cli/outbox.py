@@ -19,10 +19,10 @@ Of = Annotated[int | None, typer.Option("--issue", help="The issue; default: the
 @app.command("status")
 def status(context: typer.Context, number: Number = None) -> None:
     """Print how many deliveries are in each state; the numbers add up to what was planned."""
-    from digest import bootstrap  # noqa: PLC0415
+    from digest import sending  # noqa: PLC0415
 
     shell = shell_of(context)
-    data = bootstrap.status(shell.works, number)
+    data = sending.status(shell.works, number)
     show_status(shell, data)
     if data["states"]["uncertain"]:
         raise typer.Exit(EXIT_ATTENTION)
@@ -35,13 +35,13 @@ def list_(
     state: Annotated[str, typer.Option(help="Only those in this state.")] = "",
 ) -> None:
     """List an issue's deliveries."""
-    from digest import bootstrap  # noqa: PLC0415
+    from digest import sending  # noqa: PLC0415
     from digest.outbox.states import State  # noqa: PLC0415
 
     shell = shell_of(context)
     if state and state not in set(State):
         raise UsageError(f"There is no state {state!r}", hint=f"States: {', '.join(State)}")
-    data = bootstrap.deliveries(shell.works, number, State(state) if state else None)
+    data = sending.deliveries(shell.works, number, State(state) if state else None)
     columns = ["id", "address", "edition", "state", "reason", "attempts"]
     shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
 
@@ -49,10 +49,10 @@ def list_(
 @app.command("show")
 def show(context: typer.Context, delivery: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     """Show one delivery with every attempt."""
-    from digest import bootstrap  # noqa: PLC0415
+    from digest import sending  # noqa: PLC0415
 
     shell = shell_of(context)
-    data = bootstrap.delivery(shell.works, delivery)
+    data = sending.delivery(shell.works, delivery)
 
     def tell() -> None:
         shell.out.table(["field", "value"], [[k, v] for k, v in data.items() if k != "tries"])
@@ -133,13 +133,12 @@ def resend(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Send an uncertain delivery once more, because a person decided that it did not arrive."""
-    from digest import bootstrap  # noqa: PLC0415
     from digest.outbox import control  # noqa: PLC0415
 
     shell = shell_of(context)
     shell.confirm(f"Delivery {delivery} may have arrived. Send it again, with the same Message-ID?", yes=yes)
     with shell.session() as session:
-        control.resend(session, delivery, bootstrap.witness(shell.works), shell.works.clock.now())
+        control.resend(session, delivery, shell.works.witness, shell.works.clock.now())
     _tell_count(shell, {"id": delivery, "state": "pending"}, f"Delivery {delivery} is due again. Next: digest worker")
 
 

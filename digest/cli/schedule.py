@@ -18,7 +18,7 @@ def register(root: typer.Typer) -> None:
 
 
 def tick(context: typer.Context) -> None:
-    """Look at the clock once: start or go on with what is due. For cron and systemd timers; safe at any time, anywhere."""
+    """Look at the clock once: start or go on with what is due. For cron and systemd timers; always safe."""
     from digest.schedule import tick as look  # noqa: PLC0415
 
     shell = shell_of(context)

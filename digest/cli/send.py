@@ -9,7 +9,7 @@ from digest.cli.shell import Shell, shell_of
 from digest.runtime.errors import EXIT_ATTENTION
 
 if TYPE_CHECKING:
-    from digest.bootstrap import Sending
+    from digest.sending import Sending
 
 NEEDS_A_PERSON = ("deferred", "rejected", "uncertain", "expired")
 
@@ -33,11 +33,11 @@ def send(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Freeze the approved issue and deliver it, exactly one mail for each reader. Run it again to go on."""
-    from digest import bootstrap  # noqa: PLC0415
+    from digest import sending  # noqa: PLC0415
 
     shell = shell_of(context)
     if to:
-        reply = bootstrap.send_test(shell.works, number, to, interests=interests, language=language, relay=relay)
+        reply = sending.send_test(shell.works, number, to, interests=interests, language=language, relay=relay)
         data = {"to": to, "outcome": reply.outcome.value, "reply": reply.text}
         shell.out.emit(data, lambda: shell.out.line(f"Test mail: {reply.outcome.value} {reply.text}".rstrip()))
         if reply.outcome.value != "accepted":
@@ -46,13 +46,13 @@ def send(
     if dry_run:
         _dry_run(shell, number)
         return
-    sending = bootstrap.prepare_send(shell.works, number, relay=relay)
-    if sending.due:
+    ready = sending.prepare_send(shell.works, number, relay=relay)
+    if ready.due:
         shell.confirm(
-            f"Send issue {sending.number} to {sending.due} readers ({sending.excluded} excluded) by {sending.way}?",
+            f"Send issue {ready.number} to {ready.due} readers ({ready.excluded} excluded) by {ready.way}?",
             yes=yes,
         )
-    _run(shell, sending)
+    _run(shell, ready)
 
 
 def worker(
@@ -63,10 +63,21 @@ def worker(
     ] = "",
 ) -> None:
     """Deliver from the outbox until nothing is due or it is told to stop. Run as many as you like."""
-    from digest import bootstrap  # noqa: PLC0415
+    from digest import sending  # noqa: PLC0415
 
     shell = shell_of(context)
-    _run(shell, bootstrap.prepare_worker(shell.works, number, relay=relay))
+    with Progress(shell, None) as progress:
+        data = sending.work(shell.works, number, relay=relay, progress=progress)
+
+    def show() -> None:
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
+        shell.out.line(counts or "Nothing was due.")
+        if data["next_due"]:
+            shell.out.line(f"More is due at {data['next_due'].isoformat(timespec='minutes')}.")
+
+    shell.out.emit(data, show)
+    if any(data["outcomes"].get(state) for state in NEEDS_A_PERSON):
+        raise typer.Exit(EXIT_ATTENTION)
 
 
 def _dry_run(shell: Shell, number: int | None) -> None:
@@ -90,10 +101,9 @@ def _show_excluded(shell: Shell, excluded: dict[str, int]) -> None:
         shell.out.line("Excluded: " + ", ".join(f"{count} {reason}" for reason, count in sorted(excluded.items())))
 
 
-def _run(shell: Shell, sending: "Sending") -> None:
-    progress = Progress(shell, sending.due)
-    with progress:
-        data = sending.run(progress)
+def _run(shell: Shell, ready: "Sending") -> None:
+    with Progress(shell, ready.due) as progress:
+        data = ready.run(progress)
     show_status(shell, data)
     if any(data["states"].get(state) for state in NEEDS_A_PERSON):
         raise typer.Exit(EXIT_ATTENTION)
@@ -117,7 +127,7 @@ def show_status(shell: Shell, data: dict[str, Any]) -> None:
 class Progress:
     """A progress bar on stderr; none under --json or without a terminal."""
 
-    def __init__(self, shell: Shell, total: int) -> None:
+    def __init__(self, shell: Shell, total: int | None) -> None:
         from rich.console import Console  # noqa: PLC0415
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
         from rich.progress import Progress as Bar  # noqa: PLC0415

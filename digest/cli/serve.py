@@ -18,7 +18,15 @@ def serve(
     port: Annotated[int, typer.Option(help="Port; default: the one of [publication] base_url, else 8025.")] = 0,
 ) -> None:
     """Serve subscribe, confirm, preferences, unsubscribe, view, archive, media and health."""
-    from digest.bootstrap import run_public  # noqa: PLC0415
+    from urllib.parse import urlsplit  # noqa: PLC0415
+
+    from digest.web.app import public_app  # noqa: PLC0415
+    from digest.web.audience import pages_router  # noqa: PLC0415
+    from digest.web.server import serve as run  # noqa: PLC0415
 
     shell = shell_of(context)
-    run_public(shell.works, host, port, told=shell.out.note)
+    works = shell.works
+    app = public_app(works.press, pages_router=pages_router(works), signer=works.signer, clock=works.clock)
+    port = port or urlsplit(works.settings.publication.base_url).port or 8025
+    shell.out.note(f"Serving on http://{host}:{port}; links in the mail say {works.settings.publication.base_url}.")
+    run(app, host, port)

@@ -1,5 +1,7 @@
 """`digest sink`: our own local mail world."""
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -22,4 +24,9 @@ def sink(
     from digest.delivery.sink import Sink  # noqa: PLC0415
 
     shell = shell_of(context)
-    serve_forever(maildir, port=port, told=shell.out.note)
+    sink = Sink(maildir, port=port)
+    # A service manager stops with SIGTERM; the mails are on disk, so that ending at once loses nothing.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    sink.start()
+    shell.out.note(f"Taking mail on smtp://{sink.host}:{sink.port} into {maildir}; Ctrl-C ends it.")
+    signal.pause()

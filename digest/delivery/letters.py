@@ -15,6 +15,7 @@ from digest.outbox.recover import envelope_id
 from digest.outbox.tables import EDITION, ISSUE
 from digest.outbox.take import Reader, Taken
 from digest.render.context import NoticeContext, PublicationView
+from digest.render.edition import Rendered
 from digest.render.loader import Templates
 from digest.render.notice import NoticeKind, render_notice
 from digest.render.parts import Format, Parts, encode
@@ -86,12 +87,13 @@ class Letters:
         own = envelope_id(taken.promised, taken.id)
         return self._letter(own, form, personal, values, now=now, plain=reader.format == "text")
 
-    def test(self, edition_id: int, reader: Reader, token: str, now: datetime) -> Letter:
-        """Return a prepared edition as a test mail: marked, with a Message-ID of its own and links that say so.
+    def test(self, number: int, rendered: Rendered, reader: Reader, token: str, now: datetime) -> Letter:
+        """Return an edition as a test mail: marked, with a Message-ID of its own and links that say so.
 
         `token` is random: a repeat of the real Message-ID would let mail programs hide the reader's own copy.
         """
-        form = self._editions[edition_id]
+        header = shared_header(self._identity(reader.language), rendered.subject, about=f"issue-{number}", part="test")
+        form = _Form(header, encode(rendered.html, rendered.text, rendered.nonce), number)
         url = self._signer.url(Purpose.TEST, reader.ref)
         values = {**dict.fromkeys(Slot, url), Slot.INTERESTS: self._speak(reader.language, reader.interests)}
         own_id = message_id(self._key, ("test", token), self._settings.publication.sender_domain)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -42,7 +43,7 @@ def by_hash(session: Session, digest: str) -> Edition | None:
 
 
 def new(
-    issue_id: int, now: datetime, *, archive: bool, language: str, articles: Sequence[str], **parts: str
+    issue_id: int, now: datetime, *, archive: bool, language: str, articles: Sequence[str], **parts: Any
 ) -> Edition:
     """Return an unsaved edition; `parts` are subject, preheader, html and text."""
     return Edition(

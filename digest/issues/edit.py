@@ -1,6 +1,9 @@
 """An editor's changes to the order of an issue. Callers commit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 
 from sqlmodel import Session, select
 
@@ -9,6 +12,8 @@ from digest.issues.assemble import BY_HAND
 from digest.issues.models import Issue, IssueItem
 from digest.issues.store import items_of
 from digest.runtime.errors import NotFoundError, RefusedError, UsageError
+
+INTRO_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,57 @@ class Place:
         return cls(parts[0], parts[1], int(parts[2]))
 
 
-def add(session: Session, issue: Issue, slug: str, default_section: str) -> None:
+def set_texts(
+    issue: Issue,
+    language: str,
+    *,
+    subject: str | None = None,
+    preheader: str | None = None,
+    intro: Path | None = None,
+    issue_date: str | None = None,
+) -> None:
+    """Set what is given; `language` is a code, or `*` for every language. An empty text restores the default."""
+    if subject is not None:
+        issue.subject = _with_text(issue.subject, language, one_line(subject, "The subject"))
+    if preheader is not None:
+        issue.preheader = _with_text(issue.preheader, language, one_line(preheader, "The preheader"))
+    if intro is not None:
+        issue.intro = _with_text(issue.intro, language, _read_text(intro))
+    if issue_date is not None:
+        try:
+            issue.date = date.fromisoformat(issue_date)
+        except ValueError as error:
+            raise UsageError(f"{issue_date!r} is not a date", hint="Write YYYY-MM-DD.") from error
+
+
+def one_line(text: str, what: str) -> str:
+    """Return the text if it can stand in a header: no line break, no control character."""
+    if any(not character.isprintable() for character in text):
+        raise UsageError(f"{what} has a line break or a control character in it")
+    return text.strip()
+
+
+def _with_text(texts: dict[str, str], language: str, text: str) -> dict[str, str]:
+    if language == "*":
+        return {"*": text} if text else {}
+    changed = {**texts, language: text}
+    return changed if text else {key: value for key, value in texts.items() if key != language}
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > INTRO_BYTES:
+            raise UsageError(
+                f"{path} is larger than {INTRO_BYTES // 1024} KB", hint="An introduction is a paragraph or two."
+            )
+        return path.read_text(encoding="utf-8-sig").replace("\0", "")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 (byte {error.start})", hint="Save it as UTF-8.") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def add(session: Session, issue: Issue, slug: str, section_order: Sequence[str]) -> None:
     """Put an article at the end of its section."""
     article = session.exec(select(Article).where(Article.slug == slug)).first()
     if article is None:
@@ -42,14 +97,13 @@ def add(session: Session, issue: Issue, slug: str, default_section: str) -> None
         where = "this issue" if carried.issue_id == issue.id else "another issue"
         raise RefusedError(f"{slug!r} is in {where} already; an article is published once")
     assert article.id is not None and issue.id is not None  # noqa: S101, PT018 - rows read from the database
-    section = article.section or default_section
+    wanted = article.section or section_order[0]
+    section = wanted if wanted in section_order else section_order[0]
     items = [item for item, _ in items_of(session, issue)]
     new = IssueItem(
         issue_id=issue.id, article_id=article.id, group=slug, section=section, position=0, reason=f"added {BY_HAND}"
     )
-    behind = max((place for place, item in enumerate(items) if item.section == section), default=len(items) - 1)
-    items.insert(behind + 1, new)
-    _number(session, items)
+    _number(session, sorted([*items, new], key=lambda item: section_order.index(item.section)))
     issue.left_out = [entry for entry in issue.left_out if entry["slug"] != slug]
 
 
@@ -62,7 +116,7 @@ def drop(session: Session, issue: Issue, slug: str) -> None:
     issue.left_out = [*issue.left_out, {"slug": slug, "reason": f"dropped {BY_HAND}"}]
 
 
-def move_to(session: Session, issue: Issue, place: Place, section_order: list[str]) -> None:
+def move_to(session: Session, issue: Issue, place: Place, section_order: Sequence[str]) -> None:
     """Put an article of the issue at a place; sections keep their order."""
     items = [item for item, _ in items_of(session, issue)]
     moved = _find(items, place.slug, issue)

@@ -34,6 +34,16 @@ def find(session: Session, number: int | None, *, lock: bool = False) -> Issue:
     return issue
 
 
+def of_period(session: Session, period: Period) -> Issue | None:
+    """Return the issue for `period`: one that is not withdrawn first, else the newest; None if there is none."""
+    query = (
+        select(Issue)
+        .where(Issue.period == str(period))
+        .order_by((col(Issue.state) == IssueState.WITHDRAWN), col(Issue.number).desc())
+    )
+    return session.exec(query.limit(1)).first()
+
+
 def items_of(session: Session, issue: Issue) -> Sequence[tuple[IssueItem, Article]]:
     """Return the issue's articles (the originals) in reading order."""
     query = (

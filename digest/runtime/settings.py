@@ -160,6 +160,7 @@ class DeliveryRules(_Part):
     maildir: str = Field(default="outbox", description="folder of the maildir transport, within the workspace")
     allow_send: bool = Field(default=False, description="a relay that is not on loopback is refused until this is true")
     window: str | None = Field(default=None, description="spread a send over this time")
+    patience: float = Field(default=60, ge=0, description="seconds to wait for a relay or database that is away")
 
 
 class Relay(_Part):

@@ -1,0 +1,224 @@
+"""From an approved issue to kept promises: freeze, deliver, report; the test mail; the month's run."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from digest import pipeline
+from digest.bootstrap import Works, new_ref, transport_of
+from digest.delivery.ledger import PAUSES
+from digest.delivery.transport import Reply, Transport
+from digest.delivery.worker import Worker, stopping_on_signals
+from digest.issues import store as issue_store
+from digest.issues.lifecycle import IssueState
+from digest.issues.period import Period
+from digest.outbox import store
+from digest.outbox.states import DUE, UNFINISHED, State
+from digest.outbox.take import Reader
+from digest.pipeline import FindingsBlockError
+from digest.runs import IssueRun, RunState
+from digest.runtime.db import session_scope
+from digest.runtime.errors import EnvironmentFailedError, NotFoundError, RefusedError
+from subscribers.address import EmailAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A delivery that is ready to go: which issue, how many are due, how many are excluded, and by which way."""
+
+    works: Works
+    number: int
+    issue_id: int
+    due: int
+    excluded: int
+    transport: Transport
+    to_freeze: bool
+
+    @property
+    def way(self) -> str:
+        """Where the mail goes, for a person to confirm."""
+        return str(getattr(self.transport, "name", type(self.transport).__name__))
+
+    def run(self, progress: Callable[[int], None]) -> dict[str, Any]:
+        """Freeze if that is still to be done, deliver until nothing is due, and return how the issue stands."""
+        if self.to_freeze:
+            with session_scope(self.works.engine) as session:
+                issue = issue_store.find(session, self.number, lock=True)
+                if issue.state == IssueState.APPROVED:  # else somebody else was quicker, and we deliver beside them
+                    pipeline.freeze(self.works.press, session, issue, self.works.clock.now())
+        with session_scope(self.works.engine) as session:
+            pipeline.start_sending(session, issue_store.find(session, self.number, lock=True))
+        deliver(self.works, self.issue_id, self.transport, progress)
+        return status(self.works, self.number)
+
+
+def prepare_send(works: Works, number: int | None, *, relay: str = "") -> Sending:
+    """Return what `digest send` is about to do. Raises RefusedError unless the issue may be sent as it is."""
+    now = works.clock.now()
+    with session_scope(works.engine) as session:
+        issue = issue_store.find(session, number)
+        assert issue.id is not None  # noqa: S101 - read from the database
+        if issue.state == IssueState.WITHDRAWN:
+            raise RefusedError(f"Issue {issue.number} is withdrawn; nothing of it is sent any more")
+        to_freeze = issue.state in {IssueState.DRAFT, IssueState.APPROVED}
+        if to_freeze:
+            made = pipeline.sendable(works.press, session, issue, now)
+            due = sum(edition.readers for edition in made.editions)
+            excluded = sum(pipeline.exclusions(session, issue, now).values())
+        else:
+            counted = store.counts(session, issue.id)
+            due, excluded = sum(counted[state] for state in DUE), sum(issue.excluded.values())
+    return Sending(works, issue.number, issue.id, due, excluded, transport_of(works, relay), to_freeze)
+
+
+def deliver(works: Works, issue_id: int, transport: Transport, progress: Callable[[int], None]) -> None:
+    """Deliver notices and an issue until nothing is due, the relay gives up, or a signal says stop."""
+    with _worker(works, transport, progress) as worker, stopping_on_signals(worker):
+        worker.deliver_notices()
+        worker.deliver(issue_id)
+
+
+def work(works: Works, number: int | None, *, relay: str, progress: Callable[[int], None]) -> dict[str, Any]:
+    """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes."""
+    with session_scope(works.engine, read_only=True) as session:
+        if number is None:
+            issues = store.sending(session)
+        else:
+            issue = issue_store.find(session, number)
+            issues = [issue.id or 0]
+    outcomes: dict[str, int] = {state.value: 0 for state in State}
+    with _worker(works, transport_of(works, relay), progress) as worker, stopping_on_signals(worker):
+        runs = [worker.deliver_notices(), *(worker.deliver(issue_id) for issue_id in issues)]
+    for run in runs:
+        for outcome, count in run.outcomes.items():
+            outcomes[outcome] = outcomes.get(outcome, 0) + count
+    upcoming = [run.next_due for run in runs if run.next_due is not None]
+    return {"outcomes": outcomes, "next_due": min(upcoming, default=None)}
+
+
+def _worker(works: Works, transport: Transport, progress: Callable[[int], None]) -> Worker:
+    patience = works.settings.delivery.patience
+    pauses: list[float] = []
+    for pause in PAUSES:
+        if sum(pauses) + pause <= patience:
+            pauses.append(pause)
+    return Worker(
+        works.engine,
+        transport,
+        works.letters,
+        works.clock,
+        works.place,
+        progress=progress,
+        pauses=tuple(pauses),
+    )
+
+
+def status(works: Works, number: int | None) -> dict[str, Any]:
+    """Return how an issue stands: planned, every state with its count, and who was left out, by reason."""
+    with session_scope(works.engine, read_only=True) as session:
+        issue = issue_store.find(session, number)
+        counted = store.counts(session, issue.id or 0)
+        upcoming = store.next_due(session, issue.id or 0)
+    return {
+        "issue": issue.number,
+        "state": issue.state,
+        "held": issue.held,
+        "planned": sum(counted.values()),
+        "states": {state.value: count for state, count in counted.items()},
+        "excluded": dict(issue.excluded),
+        "next_due": upcoming,
+    }
+
+
+def deliveries(works: Works, number: int | None, state: State | None) -> list[dict[str, Any]]:
+    """Return an issue's deliveries as `outbox list --json` prints them."""
+    with session_scope(works.engine, read_only=True) as session:
+        issue = issue_store.find(session, number)
+        rows = store.listing(session, issue.id or 0, state)
+    return [_delivery_json(works, row) for row in rows]
+
+
+def delivery(works: Works, delivery_id: int) -> dict[str, Any]:
+    """Return one delivery with its attempts."""
+    with session_scope(works.engine, read_only=True) as session:
+        row, tries = store.show(session, delivery_id)
+    attempts = [{name: getattr(one, name) for name in one.__dataclass_fields__} for one in tries]
+    return {**_delivery_json(works, row), "due_at": row.due_at, "started_at": row.started_at, "tries": attempts}
+
+
+def _delivery_json(works: Works, row: store.Standing) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "subscriber": row.ref,
+        "address": row.address,
+        "edition": row.edition_id,
+        "state": row.state.value,
+        "reason": row.reason,
+        "message_id": works.letters.message_id(row.number, row.ref),
+        "attempts": row.attempts,
+    }
+
+
+def send_test(works: Works, number: int | None, to: str, *, interests: str, language: str, relay: str) -> Reply:
+    """Send one edition to an editor: the same bytes, marked as a test, with links that lead nowhere near a reader."""
+    address = EmailAddress.parse(to).address
+    wanted = works.press.catalogue.canonical(works.press.catalogue.choose(interests))
+    language = language or works.settings.publication.language
+    with session_scope(works.engine, read_only=True) as session:
+        issue = issue_store.find(session, number)
+        selection = pipeline.selection_for(works.press, session, issue, language, wanted)
+        if selection is None:
+            raise NotFoundError(f"Issue {issue.number} has nothing for these interests", hint="Try --interests '*'.")
+        _, rendered = pipeline.render_selection(works.press, pipeline.content_of(session, issue), selection)
+    reader = Reader(ref=new_ref(), address=address, name="", language=language, format="html", interests=wanted)
+    letter = works.letters.test(issue.number, rendered, reader, secrets.token_hex(8), works.clock.now())
+    transport = transport_of(works, relay)
+    try:
+        return transport.send(letter.envelope, letter.message)
+    finally:
+        transport.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a scheduled run has come."""
+
+    state: RunState
+    step: str
+    why: str = ""
+
+
+def run_month(works: Works, run: IssueRun, day: date) -> Progress:
+    """The month's run: assemble, check and approve, freeze, deliver. Each step is safe to repeat after a crash."""
+    press, now, period = works.press, works.clock.now(), Period.parse(run.period)
+    with session_scope(works.engine) as session:
+        issue = issue_store.of_period(session, period)
+        if issue is None or issue.state == IssueState.DRAFT:
+            issue = pipeline.assemble(press, session, period, number=None, issue_date=day, now=now)
+    number = issue.number
+    if issue.state == IssueState.WITHDRAWN:
+        return Progress(RunState.DONE, "deliver", f"issue {number} was withdrawn")
+    if issue.state == IssueState.DRAFT and works.settings.approval.required == 0:
+        try:
+            with session_scope(works.engine) as session:
+                locked = issue_store.find(session, number, lock=True)
+                pipeline.approve(press, session, locked, "nobody: [approval] required = 0", now)
+        except FindingsBlockError as error:
+            return Progress(RunState.WAITING, "check", error.message)
+    elif issue.state == IssueState.DRAFT:
+        return Progress(RunState.WAITING, "approve", f"issue {number} waits for its approval")
+    return _deliver_month(works, number)
+
+
+def _deliver_month(works: Works, number: int) -> Progress:
+    try:
+        standing = prepare_send(works, number).run(lambda _settled: None)
+    except RefusedError as error:
+        return Progress(RunState.WAITING, "freeze", error.message)
+    except EnvironmentFailedError as error:
+        return Progress(RunState.WAITING, "deliver", error.message)
+    counted = {State(name): count for name, count in standing["states"].items() if count}
+    told = f"issue {number}: " + (", ".join(f"{count} {state}" for state, count in counted.items()) or "nobody gets it")
+    return Progress(RunState.WAITING if UNFINISHED & counted.keys() else RunState.DONE, "deliver", told)

@@ -1,0 +1,138 @@
+"""Where the audience meets the outbox: sign-ups, confirmations and goodbyes become Notices in the same transaction."""
+
+import io
+
+from sqlalchemy import update
+from sqlmodel import Session, col
+
+from digest.bootstrap import Works, importer, new_ref
+from digest.outbox import notices
+from digest.outbox.models import Notice
+from digest.runtime.db import session_scope
+from digest.runtime.errors import RefusedError
+from subscribers import preferences, signup, store
+from subscribers.address import EmailAddress
+from subscribers.consent import ConsentMethod
+from subscribers.errors import SubscriberNotFoundError
+from subscribers.models import SubscriberState
+from subscribers.names import parse_name
+from subscribers.preferences import Withdrawal
+from subscribers.rows import COLUMNS, as_cells
+from subscribers.signup import ConfirmationDue, Confirmed, SignupForm
+from subscribers.transfer import as_csv
+
+
+def confirmation_due(session: Session, due: ConfirmationDue) -> None:
+    """Promise the mail with the link to confirm."""
+    notices.promise(
+        session,
+        notices.CONFIRMATION,
+        f"{due.ref}:{due.request}",
+        address=due.address,
+        name=due.name,
+        language=due.language,
+        now=due.requested_at,
+        context={"extra": due.request},
+        subscriber_id=due.subscriber_id,
+    )
+
+
+def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
+    """Promise the mail that says what was agreed, and how to change it."""
+    now = works.clock.now()
+    notices.promise(
+        session,
+        notices.WELCOME,
+        f"{confirmed.ref}:{now.isoformat()}",
+        address=confirmed.address,
+        name=confirmed.name,
+        language=confirmed.language,
+        now=now,
+        context={"interests": confirmed.interests},
+        subscriber_id=confirmed.subscriber_id,
+    )
+
+
+def goodbye(session: Session, withdrawal: Withdrawal) -> None:
+    """Promise the answer to somebody who left by the page; one-click is answered by its 200, not by another mail."""
+    if withdrawal.method == ConsentMethod.ONE_CLICK:
+        return
+    notices.promise(
+        session,
+        notices.GOODBYE,
+        f"{withdrawal.ref}:{withdrawal.at.isoformat()}",
+        address=withdrawal.address,
+        name=withdrawal.name,
+        language=withdrawal.language,
+        now=withdrawal.at,
+        subscriber_id=withdrawal.subscriber_id,
+    )
+
+
+def add_subscriber(
+    works: Works, address: str, *, name: str, interests: str, language: str, confirmed_by: str
+) -> SubscriberState:
+    """Add one reader; return their state. With `confirmed_by` consent is on record elsewhere, else they are asked."""
+    email = EmailAddress.parse(address)
+    wanted = works.press.catalogue.canonical(works.press.catalogue.choose(interests))
+    language = language or works.settings.publication.language
+    if confirmed_by:
+        _import_one(works, email, name=name, interests=wanted, language=language, source=confirmed_by)
+    else:
+        form = SignupForm(email, language, wanted, parse_name(name))
+        with session_scope(works.engine) as session:
+            signup.request(
+                session,
+                form,
+                method=ConsentMethod.COMMAND,
+                now=works.clock.now(),
+                new_ref=new_ref,
+                secret=works.suppression_key,
+                confirmation_due=confirmation_due,
+            )
+    with session_scope(works.engine, read_only=True) as session:
+        person = store.by_key(session, email.key)
+    if person is None:
+        raise RefusedError(f"{address} is on the never-send list", hint="`digest suppress lookup` says why.")
+    return SubscriberState(person.state)
+
+
+def _import_one(works: Works, email: EmailAddress, *, name: str, interests: str, language: str, source: str) -> None:
+    """An import of one line: what holds for a file (never overrule the person) holds here too."""
+    cells = {
+        "email": email.address,
+        "name": parse_name(name),
+        "interests": interests or ";",
+        "language": language,
+        "status": "confirmed",
+        "confirmed_at": works.clock.now().isoformat(),
+        "consent_source": source,
+    }
+    line = {column: cells.get(column, "") for column in COLUMNS}
+    file = io.BytesIO((as_csv(COLUMNS) + as_csv(as_cells(line))).encode())
+    report = importer(works).run(file, works.clock.now())
+    for refusal in [problem.message for problem in report.problems] + [kept.reason for kept in report.kept]:
+        raise RefusedError(f"{email.address} was not added: {refusal}")
+
+
+def erase_subscriber(works: Works, address: str) -> None:
+    """Erase a person from the audience and from what the outbox holds about them."""
+    with session_scope(works.engine) as session:
+        person = store.by_key(session, EmailAddress.parse(address).key)
+        if person is None:
+            raise SubscriberNotFoundError(f"There is no subscriber {address}")
+        preferences.erase(
+            session,
+            person,
+            method=ConsentMethod.COMMAND,
+            now=works.clock.now(),
+            secret=works.suppression_key,
+            forget=forget_notices,
+        )
+
+
+def forget_notices(session: Session, subscriber_id: int) -> None:
+    """Empty what notices hold of a person who is erased; that they were sent stays on record."""
+    session.execute(
+        update(Notice).where(col(Notice.subscriber_id) == subscriber_id).values(address="", name="", context={})
+    )

@@ -1,0 +1,120 @@
+"""A world that fails: full disks, read-only folders, wrong commands. One sentence, a hint, the right exit code, nothing by half."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import SAMPLE_DAY, World
+
+
+def run(world: World, *arguments: str, cwd: Path | None = None) -> tuple[int, str]:
+    done = subprocess.run(
+        [*world.command, *arguments],
+        cwd=cwd or world.folder,
+        env={**world.environment, "DIGEST_NOW": SAMPLE_DAY},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no mount here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_mail(sample: World, small_disk: Path) -> None:
+    sample.approve_issue_21()
+    code, told = run(sample, "send", "21", "--yes", "--relay", f"maildir:{small_disk / 'full'}")
+    assert code == 4
+    assert "space" in told.lower()
+    status = sample.json("outbox", "status", "21")
+    written = list((small_disk / "full" / "new").iterdir())
+    assert status["states"]["accepted"] == len(written) > 0
+    assert all(path.read_bytes().rstrip().endswith(b"--") or b"multipart" not in path.read_bytes() for path in written)
+    assert status["states"]["pending"] + status["states"]["deferred"] == status["planned"] - len(written)
+    # there is room again: the same command goes on where it stopped
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    sample.now = "2021-10-02T08:00:00+09:00"
+    sample.digest("send", "21", "--yes", "--relay", f"maildir:{small_disk / 'full'}")
+    assert len(list((small_disk / "full" / "new").iterdir())) == status["planned"]
+
+
+def test_a_read_only_folder_is_told(world: World, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    world.folder.mkdir()
+    code, told = run(world, "init", str(small_disk / "here"))
+    assert code == 4
+    assert "Read-only" in told
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_database_that_is_away_is_told(sample: World) -> None:
+    sample.environment["DIGEST_DATABASE__URL"] = "postgresql://nobody@127.0.0.1:1/none"
+    code, told = run(sample, "issue", "list")
+    assert code == 4
+    assert "database" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["issue", "show", "99"], 2, "no issue 99"),
+        (["issue", "assemble", "--period", "2021-13"], 2, "not a period"),
+        (["issue", "edit", "21", "--add", "nothing"], 2, "no article 'nothing'"),
+        (["send", "21"], 3, "not approved"),
+        (["send", "21", "--yes", "--relay", "carrier-pigeon"], 3, "not approved"),
+        (["outbox", "show", "12345"], 2, "no delivery 12345"),
+        (["outbox", "list", "--state", "sent"], 2, "no state 'sent'"),
+        (["articles", "import", "nowhere.md"], 2, "nowhere.md"),
+        (["subscribers", "import", "nowhere.csv"], 2, "nowhere.csv"),
+        (["subscribers", "show", "nobody@example.org"], 2, "nobody@example.org"),
+        (["issue", "withdraw", "99"], 2, "no issue 99"),
+    ],
+)
+def test_wrong_commands_are_answered_in_one_sentence(
+    sample: World, arguments: list[str], code: int, words: str
+) -> None:
+    sample.digest("issue", "assemble", "--period", "2021-09", "--number", "21")
+    ended, told = run(sample, *arguments)
+    assert ended == code, told
+    assert words in told
+
+
+def test_outside_a_workspace_the_way_in_is_told(world: World, tmp_path: Path) -> None:
+    code, told = run(world, "issue", "list", cwd=tmp_path)
+    assert code == 2
+    assert "digest init" in told
+
+
+def test_a_send_without_anybody_to_confirm_it_sends_nothing(sample: World) -> None:
+    sample.approve_issue_21()
+    code, told = run(sample, "send", "21")
+    assert code == 2
+    assert "--yes" in told
+    assert "24 readers" in told
+    assert not (sample.folder / "outbox" / "new").exists()
+
+
+def test_a_relay_off_this_machine_is_refused_until_it_is_allowed(sample: World) -> None:
+    sample.approve_issue_21()
+    code, told = run(sample, "send", "21", "--yes", "--relay", "smtp://mail.example.org:587")
+    assert code == 3
+    assert "allow_send" in told
