@@ -84,7 +84,7 @@ def assert_fit_for_the_wire(raw: bytes) -> None:
     assert all(byte < 128 for byte in raw), "a byte of 8 bits"
     lines = raw.split(b"\r\n")
     assert max(map(len, lines)) <= 76
-    assert not [line for line in lines if line.startswith((b".", b"From "))]
+    assert not [line for line in lines if line.startswith((b".", b"From ")) or line.endswith((b" ", b"\t"))]
 
 
 @settings(max_examples=150, deadline=None)

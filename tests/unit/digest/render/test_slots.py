@@ -1,5 +1,7 @@
 """Slots: tokens that nobody else can place, and values that fit where they stand."""
 
+import hashlib
+
 import pytest
 
 from digest.render.slots import (
@@ -30,6 +32,14 @@ def test_the_nonce_follows_from_the_content_and_does_not_occur_in_it() -> None:
     assert choose_nonce("content") == first
     assert choose_nonce("Content") != first
     assert PREFIX + choose_nonce(f"content {PREFIX}{first}") not in f"content {PREFIX}{first}"
+
+
+def test_a_nonce_that_occurs_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No text that holds its own hash is known, so that the first hash is replaced.
+    real = hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda data: real(b"fixed" if data.startswith(b"0\n") else data))
+    first = choose_nonce("plain")
+    assert choose_nonce(f"{PREFIX}{first}") != first
 
 
 def test_a_document_is_split_at_its_own_tokens_only() -> None:

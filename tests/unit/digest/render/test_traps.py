@@ -4,6 +4,7 @@ import re
 from types import ModuleType
 
 import mjml as mjml_package
+import premailer.cache
 import pytest
 from lxml import html as lxml_html
 from mjml import mjml2html
@@ -97,19 +98,36 @@ def test_trap_5_important_and_media_queries_stay_in_style_elements() -> None:
     assert "data-premailer" not in inlined
 
 
+def test_trap_5_important_stays_in_style_attributes() -> None:
+    assert 'style="margin:0 !important"' in inline(page('<p class="a">x</p>'), ".a { margin: 0 !important }")
+
+
+def test_colours_keep_six_digits_when_they_are_inlined() -> None:
+    assert 'style="color:#ffffff"' in inline(page('<p class="a">x</p>'), ".a { color: #ffffff }")
+
+
+def test_no_mail_asks_a_font_server() -> None:
+    assert "fonts.googleapis.com" in mjml2html(mjml("x"))
+    assert "https://" not in to_html(mjml("x"))
+    with pytest.raises(MjmlError, match="no element <mj-font>"):
+        to_html(mjml("x", head='<mj-font name="A" href="https://fonts.example/a" />'))
+
+
 def test_trap_5_styles_in_conditional_comments_are_left_alone() -> None:
     comment = "<!--[if mso]><style>td { color: #111111 }</style><![endif]-->"
     assert comment in inline(page("<p>x</p>", comment), "")
 
 
 def test_trap_6_one_strange_style_attribute_does_not_spoil_every_later_mail() -> None:
-    poisoned, clean = page('<p style="head">x</p>'), page('<p class="a">x</p>')
+    css = "p { margin: 0 }"
+    premailer.cache.cache.clear()
+    Premailer(page('<p class="a" style="p">x</p>'), css_text=".a { color: red }").transform()
     with pytest.raises(TypeError):
-        Premailer(poisoned, css_text="p { margin: 0 }").transform()
-    assert 'style="margin:0"' in inline(clean, ".a { margin: 0 }")
+        Premailer(page("<p>x</p>"), css_text=css).transform()
+    assert 'style="margin:0"' in inline(page("<p>x</p>"), css)
     with pytest.raises(ContentError, match="style attribute"):
-        inline(poisoned, "p { margin: 0 }")
-    assert 'style="margin:0"' in inline(clean, ".a { margin: 0 }")
+        inline(page('<p style="head">x</p>'), css)
+    assert 'style="margin:0"' in inline(page("<p>x</p>"), css)
 
 
 def test_trap_7_deep_nesting_is_refused_before_it_ends_the_process() -> None:
@@ -122,6 +140,12 @@ def test_trap_7_deep_nesting_is_refused_before_it_ends_the_process() -> None:
 def test_trap_7_text_that_the_parser_drops_in_silence_is_missed(depth: int) -> None:
     with pytest.raises(ContentError, match="CSS inlining changed the text"):
         inline(page("<div>" * depth + "lost words" + "</div>" * depth), "")
+
+
+def test_trap_7_what_mrml_drops_in_silence_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seam, "normalise", lambda document: document.replace("lost ", ""))
+    with pytest.raises(ContentError, match="MJML rendering changed the text .* where “lostwords” became “words”"):
+        to_html(mjml("lost words"))
 
 
 def test_trap_7_a_lost_link_is_missed_although_its_words_are_there() -> None:
