@@ -11,8 +11,10 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from digest.pipeline import Press
+from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
+from subscribers.models import Subscriber
 from tests.unit.digest.web import sample
 
 BASE = "http://127.0.0.1:8026"
@@ -89,3 +91,15 @@ def test_without_an_issue_the_page_says_what_to_do(engine: Engine, tmp_path: Pat
         answer = client.get("/")
     assert answer.status_code == 404
     assert "digest issue assemble" in answer.text
+
+
+def test_an_equal_address_is_found_among_many_that_contain_it(client: TestClient, press: Press, now: datetime) -> None:
+    with session_scope(press.engine) as session:
+        for number in range(30):
+            address = f"0{number}.anna@example.org"
+            row = Subscriber(ref=f"r{number}", address=address, address_key=address, language="en", created_at=now)
+            session.add(row)
+    assert "As Anna Lindqvist" in client.get("/reader", params={"address": "Anna@example.org"}).text
+    several = client.get("/reader", params={"address": "anna@"}).text
+    assert several.count("<li>") == 20
+    assert "There are more." in several

@@ -138,6 +138,7 @@ def test_a_database_that_is_away_is_told_without_its_address(press: Press, signe
         ready, page, picture = client.get("/readyz"), client.get("/archive"), client.get(f"/media/{'0' * 64}.jpg")
     assert {ready.status_code, page.status_code, picture.status_code} == {503}
     assert page.headers["retry-after"] == "60"
+    assert ready.json()["reason"] == "The database cannot be reached."
     assert "secret" not in ready.text + page.text + picture.text
     assert "127.0.0.1:1" not in page.text.replace("127.0.0.1:8025", "")
 
