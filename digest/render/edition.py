@@ -19,7 +19,7 @@ _EXCERPT = 200
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A mail, final but for its slots: `nonce` is what their tokens carry, and stands in the head of `html` too."""
+    """A mail, final but for its slots; `nonce` is what their tokens carry."""
 
     subject: str
     preheader: str

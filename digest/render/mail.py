@@ -11,7 +11,7 @@ from digest.render.loader import Templates, merge
 from digest.render.markup import without_controls
 from digest.render.mjml import to_html
 from digest.render.mjml_lint import MjmlError
-from digest.render.slots import Slot, mark
+from digest.render.slots import Slot
 from digest.runtime.errors import ContentError
 
 _INLINE_CSS = "email/layouts/inline.css.j2"
@@ -36,7 +36,7 @@ def render_html(
         place = templates.line_of(name, language, variables, error.tag_index)
         raise ContentError(f"{place}: {error}", hint=error.hint) from error
     css = templates.render(_INLINE_CSS, language, variables)
-    return mark(inline(html, css), nonce), slots_in(mjml, nonce)
+    return inline(html, css), slots_in(mjml, nonce)
 
 
 def render_text(folder: str, language: str, variables: Mapping[str, Any], templates: Templates) -> str:

@@ -22,7 +22,6 @@ _NONCE = re.compile(r"[0-9a-f]{16}")
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
 _PLAIN_URL = re.compile(r"[A-Za-z0-9%/:=&?~._-]*")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_MARK = '<meta name="edition" content="{}">'
 
 
 class Slot(StrEnum):
@@ -100,23 +99,6 @@ def choose_nonce(content: str) -> str:
     raise ContentError(
         "The articles hold slot tokens of every kind.", hint=f"Take the texts that begin with {PREFIX} out."
     )
-
-
-def mark(html_document: str, nonce: str) -> str:
-    """Return the document with its nonce in the head, where no article's text can put one."""
-    head = "<head>"
-    if html_document.count(head) != 1:
-        raise ContentError("The rendered mail has no single <head>.", hint="Look at email/layouts/base.mjml.j2.")
-    return html_document.replace(head, head + _MARK.format(nonce))
-
-
-def nonce_of(html_document: str) -> str:
-    """Return the nonce of a rendered mail, from its head."""
-    # In texts a `<` is escaped, so that the first match is ours.
-    found = re.search(_MARK.format(r"([0-9a-f]{16})"), html_document)
-    if found is None:
-        raise ContentError("This mail was not rendered here: its head has no edition mark.", hint="Render it again.")
-    return found[1]
 
 
 def split(document: str, nonce: str) -> Iterator[str | Slot]:

@@ -12,7 +12,7 @@ from digest.render.loader import Templates
 from digest.render.markup import shown
 from digest.render.notice import NOTICE_SLOTS, NoticeKind, render_notice
 from digest.render.parts import encode
-from digest.render.slots import WORST_VALUES, Place, fill, nonce_of
+from digest.render.slots import WORST_VALUES, Place, fill
 from digest.runtime.errors import ContentError
 from tests.unit.digest.render.sample import BASE, PUBLICATION, article, edition, picture
 
@@ -34,14 +34,6 @@ def test_the_same_content_gives_the_same_bytes_with_other_templates_objects_too(
 )
 def test_other_content_has_other_slots(templates: Templates, other: EditionContext) -> None:
     assert render_edition(other, templates).nonce != render_edition(edition(), templates).nonce
-
-
-def test_the_html_names_its_nonce_where_no_author_can(templates: Templates) -> None:
-    fake = '<meta name="edition" content="0000000000000000">'
-    rendered = render_edition(edition(article("forger", f"`{fake}`", title=fake), subject=fake), templates)
-    assert nonce_of(rendered.html) == rendered.nonce
-    with pytest.raises(ContentError, match="no edition mark"):
-        nonce_of("<html><head></head></html>")
 
 
 def test_every_word_and_address_of_the_articles_is_in_both_parts(templates: Templates) -> None:

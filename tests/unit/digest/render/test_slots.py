@@ -12,8 +12,6 @@ from digest.render.slots import (
     choose_nonce,
     escape,
     fill,
-    mark,
-    nonce_of,
     split,
     token,
 )
@@ -82,9 +80,3 @@ def test_filling_leaves_the_rest_as_it_is() -> None:
         fill(document, NONCE, {Slot.VIEW_URL: "https://a.example/"}, Place.HTML)
         == "<a href='https://a.example/'>&amp;</a>"
     )
-
-
-def test_the_mark_is_read_from_the_head() -> None:
-    assert nonce_of(mark("<html><head><title>x</title></head></html>", NONCE)) == NONCE
-    with pytest.raises(ContentError, match="no single <head>"):
-        mark("<html></html>", NONCE)

@@ -144,7 +144,7 @@ def test_trap_7_text_that_the_parser_drops_in_silence_is_missed(depth: int) -> N
 
 def test_trap_7_what_mrml_drops_in_silence_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seam, "normalise", lambda document: document.replace("lost ", ""))
-    with pytest.raises(ContentError, match="MJML rendering changed the text .* where “lostwords” became “words”"):
+    with pytest.raises(ContentError, match=r"MJML rendering changed the text .* where “lostwords” became “words”"):
         to_html(mjml("lost words"))
 
 
