@@ -8,29 +8,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
-from digest.articles.importing import ImportReport, import_paths
-from digest.articles.intake import Known
-from digest.delivery.duty import Place
-from digest.delivery.letters import Letters
-from digest.delivery.maildir import MaildirTransport
-from digest.delivery.relay import RelayConfig, Tls
-from digest.delivery.smtp import SmtpTransport
-from digest.delivery.transport import Transport
-from digest.outbox.workers import Witness
-from digest.pipeline import Press
-from digest.render.loader import Templates
 from digest.runtime import db
 from digest.runtime.clock import Clock, SystemClock
 from digest.runtime.errors import ConfigError, RefusedError, UsageError
 from digest.runtime.settings import PLACEHOLDER_ADDRESS, Relay, Settings, load_settings
-from subscribers.links import LinkSigner
-from subscribers.rows import RowRules
-from subscribers.transfer import Importer
-from subscribers.transfer import ImportReport as SubscriberImportReport
+
+# A command that lists issues must not load the renderers: what is heavy is imported by what needs it.
+if TYPE_CHECKING:
+    from digest.articles.importing import ImportReport
+    from digest.delivery.duty import Place
+    from digest.delivery.letters import Letters
+    from digest.delivery.smtp import SmtpTransport
+    from digest.delivery.transport import Transport
+    from digest.outbox.workers import Witness
+    from digest.pipeline import Press
+    from digest.render.loader import Templates
+    from subscribers.links import LinkSigner
+    from subscribers.transfer import Importer
+    from subscribers.transfer import ImportReport as SubscriberImportReport
 
 
 class ShiftedClock(SystemClock):
@@ -53,35 +53,47 @@ class Works:
     clock: Clock
 
     @cached_property
-    def templates(self) -> Templates:
+    def templates(self) -> "Templates":
         """The templates: the workspace's overrides first."""
+        from digest.render.loader import Templates  # noqa: PLC0415
+
         return Templates(self.settings.workspace / "templates")
 
     @cached_property
-    def press(self) -> Press:
+    def press(self) -> "Press":
         """What the pipeline's steps need."""
+        from digest.pipeline import Press  # noqa: PLC0415
+
         return Press(self.settings, self.engine, self.templates)
 
     @cached_property
-    def signer(self) -> LinkSigner:
+    def signer(self) -> "LinkSigner":
         """The signer of links; its newest key signs, every key verifies."""
+        from subscribers.links import LinkSigner  # noqa: PLC0415
+
         keys = [key.get_secret_value() for key in self.settings.secrets.link_keys]
         return LinkSigner(keys, self.settings.publication.base_url)
 
     @cached_property
-    def letters(self) -> Letters:
+    def letters(self) -> "Letters":
         """What writes each reader's mail."""
+        from digest.delivery.letters import Letters  # noqa: PLC0415
+
         return Letters(self.settings, self.templates, self.signer, self.message_key)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> "Place":
         """Where this machine's workers keep their locks, and what the database did not take."""
+        from digest.delivery.duty import Place  # noqa: PLC0415
+
         state = self.settings.workspace / ".state"
         return Place(socket.gethostname(), state / "workers", state / "outcomes")
 
     @property
-    def witness(self) -> Witness:
+    def witness(self) -> "Witness":
         """Who says whether a worker lives."""
+        from digest.outbox.workers import Witness  # noqa: PLC0415
+
         return Witness(self.place.host, self.place.locks)
 
     @property
@@ -127,8 +139,10 @@ def build(workspace: Path) -> Works:
     return Works(settings, engine, open_clock())
 
 
-def transport_of(works: Works, override: str = "") -> Transport:
+def transport_of(works: Works, override: str = "") -> "Transport":
     """Return the configured transport, or the one that `smtp://host:port` or `maildir:PATH` names."""
+    from digest.delivery.maildir import MaildirTransport  # noqa: PLC0415
+
     settings = works.settings
     if override:
         return _override(override, settings)
@@ -139,7 +153,9 @@ def transport_of(works: Works, override: str = "") -> Transport:
     return _smtp(settings.relay[0], settings)
 
 
-def _override(text: str, settings: Settings) -> Transport:
+def _override(text: str, settings: Settings) -> "Transport":
+    from digest.delivery.maildir import MaildirTransport  # noqa: PLC0415
+
     if text.startswith("maildir:") and len(text) > len("maildir:"):
         return MaildirTransport(Path(text.removeprefix("maildir:")))
     parts = urlsplit(text)
@@ -149,7 +165,10 @@ def _override(text: str, settings: Settings) -> Transport:
     raise ConfigError(f"--relay {text!r} is not understood", hint="Write smtp://127.0.0.1:2525 or maildir:PATH.")
 
 
-def _smtp(relay: Relay, settings: Settings) -> SmtpTransport:
+def _smtp(relay: Relay, settings: Settings) -> "SmtpTransport":
+    from digest.delivery.relay import RelayConfig, Tls  # noqa: PLC0415
+    from digest.delivery.smtp import SmtpTransport  # noqa: PLC0415
+
     if not relay.on_loopback:
         _require_permission(relay, settings)
     return SmtpTransport(
@@ -187,8 +206,11 @@ def _password(relay: Relay, workspace: Path) -> str | None:
 
 def import_articles(
     works: Works, paths: Sequence[str | Path], *, dry_run: bool = False, overwrite: bool = False
-) -> ImportReport:
+) -> "ImportReport":
     """Import files and folders of articles, in one transaction."""
+    from digest.articles.importing import import_paths  # noqa: PLC0415
+    from digest.articles.intake import Known  # noqa: PLC0415
+
     settings = works.settings
     topics = [slug for interest in settings.interest for slug in (interest.slug, *interest.was)]
     known = Known([section.slug for section in settings.section], topics, settings.publication.language)
@@ -196,7 +218,7 @@ def import_articles(
         return import_paths(session, paths, known=known, now=works.clock.now(), dry_run=dry_run, overwrite=overwrite)
 
 
-def import_subscribers(works: Works, path: Path, *, dry_run: bool = False) -> SubscriberImportReport:
+def import_subscribers(works: Works, path: Path, *, dry_run: bool = False) -> "SubscriberImportReport":
     """Import a CSV file of readers, each chunk in a transaction of its own."""
     try:
         with path.open("rb") as stream:
@@ -205,8 +227,11 @@ def import_subscribers(works: Works, path: Path, *, dry_run: bool = False) -> Su
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def importer(works: Works) -> Importer:
+def importer(works: Works) -> "Importer":
     """Return what brings readers in from CSV."""
+    from subscribers.rows import RowRules  # noqa: PLC0415
+    from subscribers.transfer import Importer  # noqa: PLC0415
+
     publication = works.settings.publication
     return Importer(
         transaction=partial(db.session_scope, works.engine),

@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlmodel import Session
 
 from digest.runtime.errors import ConfigError, DatabaseUnreachableError, EnvironmentFailedError
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0001"
+"""The newest revision in digest/migrations (a test compares). Every command asks, and Alembic is slow to load."""
 BUSY_SECONDS = 30
 READ_ONLY = "digest_read_only"
 
@@ -89,7 +90,10 @@ def explain(error: DBAPIError) -> DatabaseUnreachableError:
     return DatabaseUnreachableError(f"The database failed: {first_line[0] if first_line else type(error).__name__}")
 
 
-def _alembic(connection: Connection | None = None) -> Config:
+def alembic_config(connection: Connection | None = None) -> "Config":
+    """Return Alembic's configuration for our migrations; they run on `connection`."""
+    from alembic.config import Config  # noqa: PLC0415 - see HEAD
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
     config.attributes["connection"] = connection
@@ -98,12 +102,14 @@ def _alembic(connection: Connection | None = None) -> Config:
 
 def upgrade(engine: Engine) -> None:
     """Bring the schema to this version's revision; safe to repeat."""
+    from alembic import command  # noqa: PLC0415 - see HEAD
+
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":  # two upgrades at once: the second waits, then finds nothing to do
                 connection.execute(text("SELECT pg_advisory_xact_lock(4715)"))
-            _refuse_newer(connection)
-            command.upgrade(_alembic(connection), "head")
+            _refuse_newer(_revision(connection))
+            command.upgrade(alembic_config(connection), "head")
     except OperationalError as error:
         raise explain(error) from error
 
@@ -111,23 +117,29 @@ def upgrade(engine: Engine) -> None:
 def revision_of(engine: Engine) -> str | None:
     """Return the schema revision in the database, None for an empty one."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision(connection)
 
 
 def check_revision(engine: Engine) -> None:
     """Raise unless the database has exactly this version's schema."""
     try:
-        with engine.connect() as connection:
-            _refuse_newer(connection)
-            current = MigrationContext.configure(connection).get_current_revision()
+        current = revision_of(engine)
     except OperationalError as error:
         raise explain(error) from error
-    if current != ScriptDirectory.from_config(_alembic()).get_current_head():
+    if current != HEAD:
+        _refuse_newer(current)
         raise DatabaseOlderError
 
 
-def _refuse_newer(connection: Connection) -> None:
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _refuse_newer(current: str | None) -> None:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see HEAD
+
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
     if current is not None and current not in known:
         raise DatabaseNewerError

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Lock
 
 from sqlmodel import Session
@@ -152,23 +153,29 @@ class Desk:
             return
         self._imported = seen
         try:
-            self._of_articles = tuple(_troubles(self._reimport()))
+            self._of_articles = tuple(_troubles(self._reimport(), self.press.settings.workspace))
         except DigestError as error:
             self._of_articles = (_trouble(ARTICLES, error),)
 
 
-def _troubles(report: ImportReport) -> list[Trouble]:
+def _troubles(report: ImportReport, workspace: Path) -> list[Trouble]:
     found = [
         Trouble(
-            problem.path if problem.line is None else f"{problem.path}:{problem.line}", problem.message, problem.hint
+            _within(workspace, problem.path) + ("" if problem.line is None else f":{problem.line}"),
+            problem.message,
+            problem.hint,
         )
         for problem in report.problems
     ]
     for conflict in report.conflicts:
         message = f"{conflict.slug} changed both here and in the database; the database's text is shown"
         hint = "Take over what you want to keep, or import with --overwrite."
-        found.append(Trouble(conflict.path, message, hint, conflict.diff))
+        found.append(Trouble(_within(workspace, conflict.path), message, hint, conflict.diff))
     return found
+
+
+def _within(workspace: Path, path: str) -> str:
+    return Path(path).relative_to(workspace).as_posix() if Path(path).is_relative_to(workspace) else path
 
 
 def _trouble(place: str, error: DigestError, more: str = "") -> Trouble:

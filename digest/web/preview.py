@@ -22,7 +22,7 @@ from digest.web.choice import Choice, Options, SchemeChoice, View, Width, frame_
 from digest.web.desk import Desk, Look
 from digest.web.frames import Scheme, frame_html, plain_page
 from digest.web.pages import style
-from subscribers.models import Subscriber
+from subscribers.models import Frequency, Subscriber
 
 METHODS = ["GET", "HEAD"]
 # The frame's own: no script, no form, no third party; its origin is opaque anyway (sandbox).
@@ -223,7 +223,7 @@ def _reader_facts(press: Press, person: Subscriber, reason: str | None) -> dict[
         "interests": views.spoken_interests(press, person.interests),
         "language": views.language_name(person.language),
         "format": person.format,
-        "frequency": f"{person.frequency} issue",
+        "frequency": "every issue" if person.frequency == Frequency.EVERY else f"every {person.frequency} issue",
         "reason": reason,
     }
 

@@ -3,15 +3,28 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
-from digest.runtime.db import DatabaseNewerError, DatabaseOlderError, check_revision, make_engine, upgrade
+from digest.runtime.db import (
+    HEAD,
+    DatabaseNewerError,
+    DatabaseOlderError,
+    alembic_config,
+    check_revision,
+    make_engine,
+    upgrade,
+)
 
 
 def test_all_migrations_applied_equal_the_models(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+
+
+def test_the_revision_that_commands_ask_for_is_the_newest() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD
 
 
 def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
