@@ -74,6 +74,7 @@ def remove(session: Session, key: str) -> bool:
             hint="Only their own new confirmation lifts it: ask them to sign up again.",
         )
     session.delete(found)
+    session.flush()  # a look-up by key would still find it in the session's memory
     return True
 
 
@@ -82,6 +83,7 @@ def lift_by_confirmation(session: Session, key: str) -> None:
     found = session.get(Suppression, key)
     if found is not None and found.reason in PERSONAL:
         session.delete(found)
+        session.flush()
 
 
 def lookup(session: Session, key: str) -> Suppression | None:
