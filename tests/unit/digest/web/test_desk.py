@@ -78,7 +78,7 @@ def test_what_did_not_change_is_not_imported_again(client: TestClient, imports: 
 def test_a_mistake_is_shown_with_file_line_and_what_to_do(client: TestClient, workspace: Path) -> None:
     (workspace / "articles" / "new.md").write_text("---\ntitle: A\nsumary: b\n---\n", encoding="utf-8")
     page = client.get("/").text
-    assert "new.md:3</code>" in page
+    assert "<code>articles/new.md:3</code>" in page
     assert "summary" in page[page.index("new.md:3") :][:600]
     (workspace / "articles" / "new.md").unlink()
     assert "new.md" not in client.get("/").text
