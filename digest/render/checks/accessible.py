@@ -59,17 +59,17 @@ def check_images(mail: Mail) -> Iterator[Finding]:
     """Every picture has words, a width in pixels and an address under the publication's own."""
     media = f"{mail.publication.base_url.rstrip('/')}/media/"
     for image in mail.tree.iter("img"):
-        source, place = image.get("src") or "", where(image)
+        source = image.get("src") or ""
         name = urlsplit(source).path.rpartition("/")[2] or source
         link = next(image.iterancestors("a"), None)
         alone = link is not None and not link.text_content().strip()
         if image.get("alt") is None or (alone and not image.get("alt").strip()):
             message = f"The picture {name} is a link without words" if alone else f"The picture {name} has no alt text"
-            yield Finding("image-alt", Severity.BLOCK, place, message, "Say in `alt` what it shows or leads to.")
+            yield Finding("image-alt", Severity.BLOCK, where(image), message, "Say in `alt` what it shows or leads to.")
         if not re.fullmatch(r"[1-9]\d*", image.get("width") or ""):
             message = f"The picture {name} has no width in pixels, so that Outlook shows it in its full size"
-            yield Finding("image-width", Severity.BLOCK, place, message, "Give the img a width without unit.")
+            yield Finding("image-width", Severity.BLOCK, where(image), message, "Give the img a width without unit.")
         if not source.startswith(media):
             message = f"The picture {source or '(no address)'} does not come from {media}"
             remedy = "Import the picture with its article: readers must not ask other servers."
-            yield Finding("image-remote", Severity.BLOCK, place, message, remedy)
+            yield Finding("image-remote", Severity.BLOCK, where(image), message, remedy)

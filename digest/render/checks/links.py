@@ -40,27 +40,26 @@ def check_links(mail: Mail) -> Iterator[Finding]:
 
 
 def _address(mail: Mail, link: Any, address: str) -> Iterator[Finding]:
-    place = where(link)
     if not address:
         words = " ".join(link.text_content().split())
-        yield Finding("link-empty", Severity.BLOCK, place, f"The link “{words}” has no address", "Give it one.")
+        yield Finding("link-empty", Severity.BLOCK, where(link), f"The link “{words}” has no address", "Give it one.")
         return
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
     except ValueError:
-        yield Finding("link-broken", Severity.BLOCK, place, f"{address} is no valid address", "Correct it.")
+        yield Finding("link-broken", Severity.BLOCK, where(link), f"{address} is no valid address", "Correct it.")
         return
     if not parts.scheme or (parts.scheme in {"http", "https"} and not host):
         message = f"The link to {address} is relative, and a mail has no page that it could be relative to"
-        yield Finding("link-relative", Severity.BLOCK, place, message, "Write the whole address with https://.")
+        yield Finding("link-relative", Severity.BLOCK, where(link), message, "Write the whole address with https://.")
     elif is_loopback(host):
         severity = Severity.ADVISE if mail.local else Severity.BLOCK
         message = f"The link to {address.partition(host)[0]}{host} works on this machine only"
         yield Finding("link-local", severity, "HTML", message, "Set [publication] base_url to the public address.")
     elif parts.scheme == "http":
         message = f"The link to {address} is not encrypted"
-        yield Finding("link-http", Severity.ADVISE, place, message, "Try the address with https://.")
+        yield Finding("link-http", Severity.ADVISE, where(link), message, "Try the address with https://.")
 
 
 def _words(link: Any) -> Iterator[Finding]:
