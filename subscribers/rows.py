@@ -34,7 +34,9 @@ STATUSES: Final = ("confirmed", "pending", "unsubscribed", "suppressed")
 FORMATS: Final = ("html", "text")
 MAX_LINE: Final = 65_536
 MAX_LANGUAGE: Final = 35
-_GUARD = re.compile(r"'(?=[=+\-@\t\r])")
+# Apostrophes before it count too, so that taking one off gives back exactly what was guarded.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_GUARDED = re.compile(r"''*[=+\-@\t\r]")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)
 
 
@@ -169,11 +171,11 @@ def _row(number: int, line: bytes, header: Sequence[str], rules: RowRules) -> Re
 
 def guarded(text: str) -> str:
     """Return a cell that no spreadsheet takes for a formula; `read_rows` takes the apostrophe off again."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _bare(text: str) -> str:
-    return _GUARD.sub("", text, count=1) if text.startswith("'") else text
+    return text[1:] if _GUARDED.match(text) else text
 
 
 def _interests(text: str, rules: RowRules) -> str:

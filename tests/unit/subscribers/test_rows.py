@@ -41,7 +41,7 @@ def one(line: bytes, header: bytes = HEADER) -> Any:
         (b"kim@example.org,Kim,,en,html,every,,0001-01-01", "confirmed_at", "no date"),
         (b"kim@example.org,Kim,,en,html,every,,,page,2021-13-01", "paused_until", "no date"),
         (b"kim@example.org,Kim\x00Min", "", "NUL"),
-        (b"kim@example.org,\"Kim\rBcc: x@example.org\"", "", "carriage return"),
+        (b'kim@example.org,"Kim\rBcc: x@example.org"', "", "carriage return"),
         (b"kim@example.org,Kim\x0bMin", "name", "control character"),
         ("kim@example.org,Kim\u202egpj".encode(), "name", "control character"),
         (b"kim@example.org," + b"K" * 201, "name", "longer than 200"),
@@ -131,9 +131,9 @@ def test_no_bytes_make_reading_fail(noise: bytes) -> None:
 
 
 @given(
-    st.sampled_from("=+-@\t'") | st.text(max_size=3),
-    st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1),
+    st.text("=+-@'", max_size=4), st.text(st.characters(categories=["Lu", "Nd"], codec="ascii"), min_size=1, max_size=9)
 )
 def test_a_guarded_cell_is_no_formula_and_comes_back(start: str, rest: str) -> None:
     cell = guarded(start + rest)
-    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not cell.startswith(("=", "+", "-", "@"))
+    assert one(f"kim@example.org,{cell}".encode()).name == start + rest
