@@ -1,7 +1,8 @@
 """The tutorial is run as a reader would: each command in turn, in an empty folder, with the output that the page shows.
 
 `# exit code 3` behind a command says that it ends so; else 0. A shown line must occur in the output, in order;
-`…` in it stands for anything, and so does a line of it for any lines. Runs of blanks count as one.
+`…` in it stands for anything, and so does a line of it for any lines. Runs of blanks count as one. A number of five or
+more digits stands for any such: sizes of editions change with every word of the templates.
 """
 
 import os
@@ -44,6 +45,7 @@ def missing_line(shown: tuple[str, ...], printed: str) -> str | None:
     rest = [plain(line) for line in printed.splitlines()]
     for line in shown:
         pattern = ".*".join(re.escape(part) for part in plain(line).split("…"))
+        pattern = re.sub(r"\d{5,}", r"\\d{5,}", pattern)
         if pattern in ("", ".*"):
             continue
         place = next((place for place, have in enumerate(rest) if re.fullmatch(pattern, have)), None)
@@ -61,8 +63,6 @@ def test_the_page_s_commands_do_what_it_shows(page: str, repo_root: Path, tmp_pa
     for step in steps((repo_root / page).read_text(encoding="utf-8")):
         if step.command.startswith("cd "):
             folder /= step.command.removeprefix("cd ")
-            continue
-        if not step.command.startswith("digest "):
             continue
         done = subprocess.run(
             ["bash", "-c", step.command],
@@ -85,3 +85,4 @@ def test_a_line_that_was_not_printed_is_noticed() -> None:
     assert missing_line(("Issue 21: … planned", "accepted 24"), printed) is None
     assert missing_line(("accepted 24", "Issue 21: 24 planned"), printed) == "Issue 21: 24 planned"
     assert missing_line(("accepted 25",), printed) == "accepted 25"
+    assert missing_line(("1 en 63639",), "1  en  61234") is None
