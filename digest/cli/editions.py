@@ -77,20 +77,25 @@ def preview(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8024,
 ) -> None:
     """Show every edition as each kind of reader will see it, on loopback, reloading when a file changes."""
-    from functools import partial  # noqa: PLC0415
-
     from digest import bootstrap  # noqa: PLC0415
     from digest.web.app import preview_app  # noqa: PLC0415
     from digest.web.server import serve_on_loopback  # noqa: PLC0415
 
     shell = shell_of(context)
-    works = shell.works
+    articles = shell.works.settings.workspace / "articles"
     app = preview_app(
-        works.press,
+        shell.works.press,
         number,
-        works.clock,
-        reimport=partial(bootstrap.import_articles, works, [works.settings.workspace / "articles"]),
+        shell.works.clock,
+        # built anew each time: digest.toml may have a new section since
+        reimport=lambda: bootstrap.import_articles(bootstrap.build(shell.workspace), [articles]),
         reload=lambda: bootstrap.build(shell.workspace).press,
     )
-    shell.out.note(f"The desk is on http://127.0.0.1:{port}; Ctrl-C ends it. It reloads when a file changes.")
-    serve_on_loopback(app, "127.0.0.1", port)
+    serve_on_loopback(
+        app,
+        "127.0.0.1",
+        port,
+        told=lambda address: shell.out.note(
+            f"The desk is on {address}; it reloads when a file changes. Ctrl-C ends it."
+        ),
+    )

@@ -28,5 +28,7 @@ def serve(
     works = shell.works
     app = public_app(works.press, pages_router=pages_router(works), signer=works.signer, clock=works.clock)
     port = port or urlsplit(works.settings.publication.base_url).port or 8025
-    shell.out.note(f"Serving on http://{host}:{port}; links in the mail say {works.settings.publication.base_url}.")
-    run(app, host, port)
+    base_url = works.settings.publication.base_url
+    run(
+        app, host, port, told=lambda address: shell.out.note(f"Serving on {address}; links in the mail say {base_url}.")
+    )

@@ -62,7 +62,7 @@ def edition_context(
     shown = [
         (
             section,
-            _article_view(content.shown(slug), language, settings, archive_url, display=display, lead=slug == lead),
+            _article_view(content.shown(slug), settings, archive_url, display=display, lead=slug == lead),
         )
         for slug, section in selection.shown
     ]
@@ -123,7 +123,6 @@ def _left_out(content: IssueContent, group: str, language: str, settings: Settin
 
 def _article_view(
     article: Article,
-    language: str,
     settings: Settings,
     archive_url: str,
     *,
