@@ -1,6 +1,8 @@
 """The seam between a person and the program: global options, one sentence and a code for each error, quick help."""
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import digest.cli
-from digest import bootstrap  # noqa: F401 - makes every error class known to the walk below
+import digest
 from digest.cli import hoist
 from digest.runtime import errors
 from digest.runtime.errors import DigestError
@@ -44,6 +45,11 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 )
 def test_global_options_count_wherever_they_stand(typed: list[str], understood: list[str]) -> None:
     assert hoist(typed) == understood
+
+
+for module in pkgutil.walk_packages(digest.__path__, "digest."):  # a class is found only when its module is loaded
+    if not module.name.startswith(("digest.migrations", "digest.__main__")):
+        importlib.import_module(module.name)
 
 
 def _error_classes(base: type[DigestError] = DigestError) -> Iterator[type[DigestError]]:
