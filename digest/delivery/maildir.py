@@ -26,7 +26,8 @@ class MaildirTransport:
         self.path = path.absolute()
         self.name = f"maildir:{self.path}"
         self._namespace = namespace
-        self._read: frozenset[str] | None = None
+        self._read: frozenset[str] = frozenset()
+        self._ready = False
 
     def send(self, envelope: Envelope, message: Sequence[bytes]) -> Reply:
         """Keep the message, with the line ends of this system's files. Raises RelayUnreachableError if it cannot."""
@@ -50,10 +51,11 @@ class MaildirTransport:
         """Nothing is held between two messages."""
 
     def _keep(self, file_name: str, data: bytes) -> bool:
-        if self._read is None:
+        if not self._ready:
             for folder in ("tmp", "new", "cur"):
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
             self._read = self._list_read()
+            self._ready = True
         if file_name in self._read:
             return False
         partial = self.path / "tmp" / f"{file_name}.{os.getpid()}"
