@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -28,7 +29,7 @@ class World:
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self.folder = folder
-        self.now = SAMPLE_DAY
+        self.set_now(SAMPLE_DAY)
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("DIGEST_")},
             "DIGEST_DATABASE__URL": database_url,
@@ -87,8 +88,13 @@ class World:
                 process.communicate()
                 raise
 
+    def set_now(self, instant: str) -> None:
+        """Move the world's clock; it goes on from there, from one command to the next."""
+        self._set_to, self._set_at = datetime.fromisoformat(instant), time.monotonic()
+
     def _environment(self) -> dict[str, str]:
-        return {**self.environment, "DIGEST_NOW": self.now}
+        now = self._set_to + timedelta(seconds=time.monotonic() - self._set_at)
+        return {**self.environment, "DIGEST_NOW": now.isoformat()}
 
     def approve_issue_21(self) -> None:
         self.digest("issue", "assemble", "--period", "2021-09", "--number", "21")

@@ -52,7 +52,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_mail(sample: World, small_disk: 
     assert status["states"]["pending"] + status["states"]["deferred"] == status["planned"] - len(written)
     # there is room again: the same command goes on where it stopped
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    sample.now = "2021-10-02T08:00:00+09:00"
+    sample.set_now("2021-10-02T08:00:00+09:00")
     sample.digest("send", "21", "--yes", "--relay", f"maildir:{small_disk / 'full'}")
     assert len(list((small_disk / "full" / "new").iterdir())) == status["planned"]
 

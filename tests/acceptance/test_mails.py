@@ -1,6 +1,7 @@
 """Every mail of the sample issue: well-formed, complete, personal, and the same bytes on a second build."""
 
 import csv
+import html as html_module
 import io
 import re
 from email.message import EmailMessage
@@ -79,8 +80,6 @@ def check_parts(message: EmailMessage, titles: list[str], all_titles: set[str]) 
 
 
 def plain(text: str) -> str:
-    import html as html_module
-
     return " ".join(html_module.unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
 

@@ -50,7 +50,7 @@ def mail_to(folder: Path, address: str, subject_part: str):
 
 def month(world: World, now: str) -> None:
     """The calendar fires, an editor approves, the next look at the clock sends."""
-    world.now = now
+    world.set_now(now)
     assert world.json("tick", expect=1)[0]["state"] == "waiting"
     world.digest("issue", "approve", "--by", "Ada")
     assert world.json("tick")[0]["state"] == "done"
@@ -63,7 +63,7 @@ def test_the_whole_mission(sample: World) -> None:
     kept = world.folder / "kept"
     for address in ("anna@example.org", "ben@example.org"):
         world.digest("subscribers", "add", address, "--interests", "mobility", "--confirmed-by", "test")
-    world.now = "2021-09-29T12:00:00+09:00"
+    world.set_now("2021-09-29T12:00:00+09:00")
     assert world.json("tick") == []  # installed; the calendar counts from here
     with (
         world.running("sink", "--port", str(relay_port), "--maildir", str(kept), port=relay_port),
