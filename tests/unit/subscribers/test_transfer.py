@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from digest.runtime.db import session_scope
-from subscribers import preferences, suppression, transfer
-from subscribers.consent import ConsentMethod
+from subscribers import consent, preferences, suppression, transfer
+from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.errors import ImportFileError, SubscriberNotFoundError
 from subscribers.preferences import Choices
 from subscribers.rows import RowRules
@@ -197,6 +197,20 @@ def test_a_file_confirms_who_was_pending_and_never_the_other_way(site: Site) -> 
     assert (site.person().state, site.person().confirmed_at) == ("confirmed", datetime(2020, 1, 1, tzinfo=UTC))
     assert counts(bring(site, line(status="pending"))) == (0, 0, 1, 0, 0)
     assert site.person().state == "confirmed"
+
+
+def test_a_strangers_request_does_not_stand_against_the_file(site: Site) -> None:
+    person = site.add(state="pending", confirmed_at=None)
+    with site.write() as session:
+        consent.record(session, person, ConsentKind.REQUESTED, ConsentMethod.PAGE, site.now)
+    bring(site, line(interests="safety", status="confirmed"))
+    assert (site.person().state, site.person().interests) == ("confirmed", "safety")
+
+
+def test_who_left_by_a_file_is_not_written_about_any_more(site: Site) -> None:
+    bring(site, line(name="Kim", status="unsubscribed"))
+    assert counts(bring(site, line(name="Another", status="suppressed"))) == (0, 0, 1, 0, 0)
+    assert site.person().name == "Kim"
 
 
 def test_an_export_is_an_import(site: Site, sqlite_engine: Engine) -> None:

@@ -1,0 +1,105 @@
+"""The audience's pages in a real browser: accessible and without sideways scroll, usable without script, never acting alone."""
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import Engine
+
+from subscribers.links import Purpose
+from tests.unit.subscribers.site import Site
+
+pytestmark = pytest.mark.browser
+
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture
+def site(sqlite_engine: Engine, now: datetime) -> Iterator[Site]:
+    site = Site(sqlite_engine, now)
+    server = uvicorn.Server(uvicorn.Config(site.app(), host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+    site.base_url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    yield site
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()
+
+
+def paths(site: Site) -> dict[str, str]:
+    person = site.add(interests="mobility;safety")
+    korean = site.add("lee@example.org", language="ko", frequency="second", paused_until=site.now + timedelta(days=30))
+    left = site.add("left@example.org", state="unsubscribed")
+    return {
+        "preferences": site.path(Purpose.PREFERENCES, person.ref),
+        "preferences in Korean": site.path(Purpose.PREFERENCES, korean.ref),
+        "preferences of who has left": site.path(Purpose.PREFERENCES, left.ref),
+        "unsubscribe": site.path(Purpose.UNSUBSCRIBE, person.ref),
+        "unsubscribe in Korean": site.path(Purpose.UNSUBSCRIBE, korean.ref),
+        "unsubscribed": site.path(Purpose.UNSUBSCRIBE, left.ref),
+        "undo": site.path(Purpose.UNDO, left.ref),
+        "confirm": site.path(Purpose.CONFIRM, person.ref),
+        "subscribe": "/subscribe",
+        "subscribe in Korean": "/subscribe?lang=ko",
+        "unknown": "/unsubscribe/nothing",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1024])
+def test_every_page_is_accessible_and_fits(site: Site, browser: Browser, scheme: str, width: int) -> None:
+    wanted = "dark" if scheme == "dark" else "light"
+    # The content policy forbids axe's own script; what the policy lets through is the next test's business.
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=wanted, bypass_csp=True)
+    page = context.new_page()
+    for name, path in paths(site).items():
+        page.goto(site.base_url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        violations = Axe().run(page, options=AXE).response["violations"]
+        assert not violations, (name, [(one["id"], one["nodes"][0]["html"]) for one in violations])
+    context.close()
+
+
+def test_a_page_works_without_script_and_under_its_own_policy(site: Site, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    person = site.add(interests="mobility")
+    page.goto(site.base_url + site.path(Purpose.PREFERENCES, person.ref))
+    page.get_by_label("Safety").check()
+    page.get_by_role("button", name="Save").click()
+    assert page.get_by_role("status").inner_text() == "Your preferences are saved."
+    assert site.person().interests == "mobility;safety"
+    page.goto(site.base_url + site.path(Purpose.UNSUBSCRIBE, person.ref))
+    page.get_by_role("button", name="Unsubscribe from everything").click()
+    assert site.person().state == "unsubscribed"
+    page.get_by_role("button", name="Undo").click()
+    assert site.person().state == "confirmed"
+    assert not [text for text in complaints if "Content Security Policy" in text]
+    context.close()
+
+
+def test_a_scanner_that_runs_a_browser_changes_nothing(site: Site, browser: Browser) -> None:
+    wanted = paths(site)
+    before = site.dump()
+    page = browser.new_page()
+    for path in wanted.values():
+        page.goto(site.base_url + path, wait_until="networkidle")
+    page.close()
+    assert site.dump() == before
