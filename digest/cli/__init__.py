@@ -35,6 +35,7 @@ app = typer.Typer(
     help="Publish a recurring e-mail digest: assemble the issue, see every edition, send each reader one mail.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: drawing boxes would take longer than all the rest of `--help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (articles, issue, outbox, schedule, subscribers, suppress, db, config):

@@ -12,6 +12,7 @@ import re
 from binascii import b2a_base64, hexlify
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from digest.render.slots import Place, Slot, escape, split
@@ -110,8 +111,18 @@ class QuotedBody:
 
     def splice(self, values: Mapping[Slot, str]) -> list[bytes]:
         """Return the body with values, each on lines of its own that soft breaks join to the text around."""
-        filled = {slot: _soft(escape(slot, values[slot], self.place).encode()) for slot in self.slots}
+        filled = {
+            slot: (_quoted if slot.is_personal else _shared)(slot, values[slot], self.place) for slot in self.slots
+        }
         return [filled[piece] if isinstance(piece, Slot) else piece for piece in self.pieces]
+
+
+def _quoted(slot: Slot, value: str, place: Place) -> bytes:
+    return _soft(escape(slot, value, place).encode())
+
+
+_shared = lru_cache(maxsize=1_000)(_quoted)
+"""For values that many readers have in common."""
 
 
 def quote_literal(text: str) -> bytes:

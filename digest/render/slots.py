@@ -36,7 +36,12 @@ class Slot(StrEnum):
     @property
     def is_url(self) -> bool:
         """Whether the value is an address."""
-        return self.value.endswith("_URL")
+        return self is not Slot.INTERESTS
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether no two readers have the same value."""
+        return self not in {Slot.INTERESTS, Slot.VIEW_URL}
 
 
 EDITION_SLOTS = frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL, Slot.VIEW_URL})
