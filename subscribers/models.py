@@ -53,7 +53,9 @@ class ConsentEvent(SQLModel, table=True):
     __tablename__ = "consent_event"
     id: int | None = Field(default=None, primary_key=True)
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
-    kind: str = Field(max_length=20, description="requested, imported, confirmed, changed, paused, resumed, unsubscribed, erased")
+    kind: str = Field(
+        max_length=20, description="requested, imported, confirmed, changed, paused, resumed, unsubscribed, erased"
+    )
     method: str = Field(max_length=40, description="page, one-click, import, command")
     wording: str = Field(default="", max_length=40, description="version of the words shown")
     detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))

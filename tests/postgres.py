@@ -59,7 +59,9 @@ class PostgresServer:
         engine.dispose()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._execute(f'DROP DATABASE IF EXISTS "{self._template}" WITH (FORCE)')
         self.stop()
 
@@ -105,12 +107,37 @@ def start_postgres() -> PostgresServer:
         as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     data = folder / "data"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    initdb = [*as_nobody, str(binaries / "initdb"), "-D", str(data), "-U", "digest", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    initdb = [
+        *as_nobody,
+        str(binaries / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "digest",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-sync",
+    ]
     subprocess.run(initdb, check=True, capture_output=True, env=environment, cwd=folder)
-    options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off", "-c", "max_connections=60"]
+    options = [
+        "-c",
+        "listen_addresses=",
+        "-c",
+        f"unix_socket_directories={folder}",
+        "-c",
+        "fsync=off",
+        "-c",
+        "max_connections=60",
+    ]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*as_nobody, str(binaries / "postgres"), "-D", str(data), *options], stdout=log, stderr=log, env=environment, cwd=folder
+            [*as_nobody, str(binaries / "postgres"), "-D", str(data), *options],
+            stdout=log,
+            stderr=log,
+            env=environment,
+            cwd=folder,
         )
     url = f"postgresql://digest@/postgres?host={folder}"
     deadline = time.monotonic() + START_SECONDS

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime
+from functools import lru_cache
 
 from digest.runtime.errors import ContentError
 
@@ -139,7 +140,7 @@ def personal_header(personal: Personal, now: datetime) -> bytes:
     """Return one reader's fields, each with its CRLF. `now` is when it is sent, not when it was rendered."""
     text = (
         f"To: {mailbox(personal.name, personal.address, 'To')}\r\n"
-        f"Date: {format_datetime(now)}\r\n"
+        f"Date: {_date(now.replace(microsecond=0))}\r\n"
         f"Message-ID: {personal.message_id}\r\n"
     )
     if personal.unsubscribe_url:
@@ -149,6 +150,11 @@ def personal_header(personal: Personal, now: datetime) -> bytes:
     if personal.test:
         text += "X-Digestpress-Test: yes\r\n"
     return text.encode("ascii")
+
+
+@lru_cache(maxsize=16)  # thousands of mails leave in the same second
+def _date(second: datetime) -> str:
+    return format_datetime(second)
 
 
 def message_id(key: bytes, parts: Sequence[str], domain: str) -> str:

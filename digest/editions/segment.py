@@ -52,7 +52,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One edition's content: slugs shown with their sections, in order, and the groups left out. This is its identity."""
+    """One edition's content and identity: slugs shown with their sections, in order, and the groups left out."""
 
     language: str
     shown: tuple[tuple[str, str], ...]

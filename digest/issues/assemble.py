@@ -105,13 +105,17 @@ def _verdict(
 ) -> tuple[bool, str]:
     """Return whether the rules take the article, and why. An empty reason: long past, not worth a line."""
     day = candidate.starts_on
-    near = day is None or day in period or day in period.previous
     if candidate.slug in carried:
+        near = day is None or day in period or day in period.previous
         return False, f"was in issue {carried[candidate.slug]}" if near else ""
     if day is None:
         return True, "undated: goes into the next issue assembled"
     if day in period:
         return True, f"dated {day.isoformat()}, in {period}"
+    return _verdict_on_late(day, period, first_issue=first_issue)
+
+
+def _verdict_on_late(day: date, period: Period, *, first_issue: bool) -> tuple[bool, str]:
     if day > period.last:
         return False, f"dated {day.isoformat()}, after {period}"
     if day not in period.previous:

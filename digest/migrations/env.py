@@ -8,8 +8,7 @@ import digest.editions.models
 import digest.feedback.models
 import digest.issues.models
 import digest.outbox.models
-import digest.runs
-import subscribers.models  # noqa: F401
+import digest.runs  # noqa: F401
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)

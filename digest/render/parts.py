@@ -111,18 +111,13 @@ class QuotedBody:
 
     def splice(self, values: Mapping[Slot, str]) -> list[bytes]:
         """Return the body with values, each on lines of its own that soft breaks join to the text around."""
-        filled = {
-            slot: (_quoted if slot.is_personal else _shared)(slot, values[slot], self.place) for slot in self.slots
-        }
+        filled = {slot: _value(escape(slot, values[slot], self.place)) for slot in self.slots}
         return [filled[piece] if isinstance(piece, Slot) else piece for piece in self.pieces]
 
 
-def _quoted(slot: Slot, value: str, place: Place) -> bytes:
-    return _soft(escape(slot, value, place).encode())
-
-
-_shared = lru_cache(maxsize=1_000)(_quoted)
-"""For values that many readers have in common."""
+@lru_cache(maxsize=1_000)  # a value stands in both parts, and many readers have the same interests
+def _value(text: str) -> bytes:
+    return _soft(text.encode())
 
 
 def quote_literal(text: str) -> bytes:

@@ -38,11 +38,6 @@ class Slot(StrEnum):
         """Whether the value is an address."""
         return self is not Slot.INTERESTS
 
-    @property
-    def is_personal(self) -> bool:
-        """Whether no two readers have the same value."""
-        return self not in {Slot.INTERESTS, Slot.VIEW_URL}
-
 
 EDITION_SLOTS = frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL, Slot.VIEW_URL})
 """The slots that an edition may use, and of which none may be missing in either part."""

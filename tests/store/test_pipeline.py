@@ -23,7 +23,6 @@ from digest.outbox.states import State
 from digest.pipeline import FindingsBlockError, Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
-from digest.runtime.errors import RefusedError
 from digest.runtime.settings import load_settings
 from subscribers.models import Subscriber, SubscriberState
 
@@ -197,9 +196,9 @@ def test_articles_of_a_withdrawn_issue_that_somebody_may_have_got_stay_taken(pre
 
 def test_freezing_in_one_transaction_leaves_nothing_behind_when_it_fails(press: Press) -> None:
     approve(press)
-    with pytest.raises(RefusedError, match="stop"), session_scope(press.engine) as session:
+    with session_scope(press.engine) as session:
         pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
-        raise RefusedError("stop")
+        session.rollback()
     with session_scope(press.engine, read_only=True) as session:
         assert planned(session) == 0
         assert session.exec(select(func.count()).select_from(Edition)).one() == 0

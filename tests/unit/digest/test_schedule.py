@@ -1,5 +1,5 @@
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -48,7 +48,7 @@ def test_an_hour_that_does_not_happen_still_has_its_run() -> None:
 def test_every_period_has_exactly_one_run_on_its_local_day(zone: str, rule: str, at: str, start: datetime) -> None:
     configuration = configured(zone, rule, at)
     due = list(islice(occurrences(configuration, start), 14))
-    for earlier, later in zip(due, due[1:], strict=False):
+    for earlier, later in pairwise(due):
         assert later.period == earlier.period.next
         assert later.due_at > earlier.due_at
     for entry in due:

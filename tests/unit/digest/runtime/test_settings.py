@@ -69,7 +69,7 @@ def test_secrets_come_from_files_too(workspace: Path) -> None:
 )
 def test_every_mistake_is_named(workspace: Path, text: str, told: str) -> None:
     (workspace / "digest.toml").write_text(text)
-    with pytest.raises(ConfigError, match=".") as caught:
+    with pytest.raises(ConfigError) as caught:
         load_settings(workspace)
     assert told in caught.value.message
 
