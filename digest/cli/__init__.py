@@ -25,7 +25,7 @@ from digest.cli import (
     workspace,
 )
 from digest.cli.shell import Shell
-from digest.runtime.errors import EXIT_ENVIRONMENT, EXIT_USAGE, DigestError
+from digest.runtime.errors import EXIT_ENVIRONMENT, EXIT_REFUSED, EXIT_USAGE, DigestError
 
 # Options that belong to every command and may stand anywhere on the line; the number of values each takes.
 GLOBAL_OPTIONS = {"--workspace": 1, "--json": 0, "--verbose": 0, "-v": 0}
@@ -56,7 +56,9 @@ def _globals(
     workspace: Annotated[str, typer.Option(help="The workspace; default: this folder or the nearest one above.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="More to read, and tracebacks of errors.")] = False,
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
 ) -> None:
     """Options that every command understands, wherever they stand on the line."""
     del version
@@ -111,7 +113,7 @@ def main() -> None:
 def _fail_unexpected(error: Exception, *, verbose: bool) -> None:
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - only when something has failed already
 
-    from subscribers.errors import SubscribersError  # noqa: PLC0415
+    from subscribers.errors import ConsentRefusedError, SubscribersError  # noqa: PLC0415
 
     if isinstance(error, DBAPIError):
         from digest.runtime.db import explain  # noqa: PLC0415
@@ -119,7 +121,8 @@ def _fail_unexpected(error: Exception, *, verbose: bool) -> None:
         told = explain(error)
         _fail(told.message, told.hint, told.exit_code, error if verbose else None)
     if isinstance(error, SubscribersError):
-        _fail(str(error), getattr(error, "hint", ""), EXIT_USAGE, error if verbose else None)
+        code = EXIT_REFUSED if isinstance(error, ConsentRefusedError) else EXIT_USAGE
+        _fail(str(error), error.hint, code, error if verbose else None)
     _fail(
         f"Unexpected: {type(error).__name__}: {error}",
         "Run it again with -v and report what it prints.",

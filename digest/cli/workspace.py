@@ -1,5 +1,7 @@
 """`digest init` and `digest demo`: a workspace of one's own, and the whole job on the sample."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +69,8 @@ def demo(
         shell.out.table(["reason", "readers"], sorted(data["excluded"].items()))
         shell.out.line(f"\nSending once more sent {done.sent_again} mails: an issue reaches a reader once.")
         shell.out.line(f"\nThe mails are in {done.maildir}, a Maildir that any mail client opens.")
-        shell.out.line(f"Next: digest --workspace {done.directory} preview {data['issue']}")
+        # after scripts/demo there is no `digest` on the PATH
+        command = "digest" if shutil.which("digest") else sys.argv[0]
+        shell.out.line(f"Next: {command} --workspace {done.directory} preview {data['issue']}")
 
     shell.out.emit(data, tell)

@@ -67,7 +67,7 @@ class Publication(_Part):
     base_url: str = Field(default="http://127.0.0.1:8025", description="where `digest serve` is reached by readers")
     timezone: str = Field(default="UTC", description="zone of periods and schedules")
     language: str = Field(default="en", description="language of articles and readers that name none")
-    theme: str = Field(default="default", description="name of the theme in templates/")
+    theme: str = Field(default="default", description="reserved: one theme, templates/theme.toml, is all there is yet")
 
     @field_validator("timezone")
     @classmethod
@@ -150,7 +150,7 @@ class Approval(_Part):
 class Desk(_Part):
     """The editors' desk on the web."""
 
-    enabled: bool = False
+    enabled: bool = Field(default=False, description="reserved: `digest preview` is the desk for now")
 
 
 class DeliveryRules(_Part):
@@ -159,7 +159,7 @@ class DeliveryRules(_Part):
     transport: Literal["maildir", "smtp"] = "maildir"
     maildir: str = Field(default="outbox", description="folder of the maildir transport, within the workspace")
     allow_send: bool = Field(default=False, description="a relay that is not on loopback is refused until this is true")
-    window: str | None = Field(default=None, description="spread a send over this time")
+    window: str | None = Field(default=None, description="reserved: to spread a send over; no effect yet")
     patience: float = Field(default=60, ge=0, description="seconds to wait for a relay or database that is away")
 
 
@@ -171,8 +171,8 @@ class Relay(_Part):
     tls: Literal["required", "opportunistic", "implicit", "none"] = "required"
     username: str | None = None
     password_file: str | None = None
-    weight: int = Field(default=1, ge=1)
-    limits: dict[str, int] = Field(default_factory=dict)
+    weight: int = Field(default=1, ge=1, description="reserved: only the first [[relay]] is used yet")
+    limits: dict[str, int] = Field(default_factory=dict, description="reserved: no effect yet")
 
     @property
     def on_loopback(self) -> bool:
@@ -186,7 +186,6 @@ class Schedule(_Part):
     rule: str = Field(default="last day", description="last day | DAY (1-31) | 2nd tue | last fri")
     time: Annotated[str, Field(pattern=r"^\d{2}:\d{2}$")] = "09:00"
     period: Literal["current", "previous"] = "current"
-    assemble_days_before: int = Field(default=0, ge=0, le=27, description="lead time of assembling, in days")
     max_lateness: str = Field(default="7d", description="how late a missed run may still start, such as 12h or 7d")
     catch_up: Literal["latest", "none"] = "latest"
 
