@@ -11,7 +11,6 @@ from sqlmodel import Session
 from digest.delivery.compose import Identity, Personal, message_id, personal_header, shared_header
 from digest.delivery.transport import Envelope
 from digest.outbox.notices import CONFIRMATION, WELCOME, TakenNotice
-from digest.outbox.recover import envelope_id
 from digest.outbox.tables import EDITION, ISSUE
 from digest.outbox.take import Reader, Taken
 from digest.render.context import NoticeContext, PublicationView
@@ -84,8 +83,7 @@ class Letters:
         }
         own_id = self.message_id(form.number, reader.ref)
         personal = Personal(reader.name, reader.address, own_id, unsubscribe)
-        own = envelope_id(taken.promised, taken.id)
-        return self._letter(own, form, personal, values, now=now, plain=reader.format == "text")
+        return self._letter(taken.envelope_id, form, personal, values, now=now, plain=reader.format == "text")
 
     def test(self, number: int, rendered: Rendered, reader: Reader, token: str, now: datetime) -> Letter:
         """Return an edition as a test mail: marked, with a Message-ID of its own and links that say so.
@@ -117,7 +115,7 @@ class Letters:
         domain = self._settings.publication.sender_domain
         own_id = message_id(self._key, ("notice", taken.kind, taken.key), domain)
         personal = Personal(taken.name, taken.address, own_id, unsubscribe)
-        return self._letter(envelope_id(taken.promised, taken.id), form, personal, values, now=now, plain=False)
+        return self._letter(taken.envelope_id, form, personal, values, now=now, plain=False)
 
     def _letter(
         self,

@@ -7,25 +7,22 @@ from pathlib import Path
 
 from digest.delivery.outcome import Outcome
 from digest.delivery.transport import Envelope, Phase, Reply
-from digest.runtime.errors import ConfigError, RelayUnreachableError
+from digest.runtime.errors import RelayUnreachableError
 
 ALREADY_THERE = "already in the Maildir"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 
 class MaildirTransport:
     """Writes each message as one file that is whole or not there, named after the delivery.
 
     A file of that name, new or read already, is an earlier attempt of the same delivery: nothing is written twice.
-    `namespace` keeps apart what several workspaces deliver into one folder. Who deletes a mail deletes the evidence.
+    Who deletes a mail deletes the evidence.
     """
 
-    def __init__(self, path: Path, namespace: str = "digest") -> None:
-        if not _NAME.fullmatch(namespace):
-            raise ConfigError(f"{namespace!r} cannot be part of a file's name in a Maildir")
+    def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.name = f"maildir:{self.path}"
-        self._namespace = namespace
         self._read: frozenset[str] = frozenset()
         self._ready = False
 
@@ -87,7 +84,6 @@ class MaildirTransport:
         return frozenset(entry.name.partition(":")[0] for entry in folder.iterdir())
 
     def _file_name(self, delivery_id: str) -> str:
-        file_name = f"{delivery_id}.{self._namespace}"
-        if not _NAME.fullmatch(file_name):
+        if not _NAME.fullmatch(delivery_id):
             raise ValueError(f"{delivery_id!r} cannot be a file's name in a Maildir")
-        return file_name
+        return f"{delivery_id}.digest"

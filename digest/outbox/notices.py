@@ -111,6 +111,7 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
             one.attempt_id,
             one.tries,
             one.first_try,
+            one.planned_at,
             row.kind,
             row.key,
             row.address,

@@ -10,15 +10,11 @@ from digest.outbox.dialects import database_now
 from digest.outbox.settle import NOT_SENT, Settlement, settle
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, IS_STARTED, WORKER, Promised
+from digest.outbox.take import envelope_id
 from digest.outbox.workers import Witness
 
 Evidence = Callable[[str], bool | None]
 """Says of an envelope id whether a transport delivered it: yes, certainly not, or None when it cannot know."""
-
-
-def envelope_id(promised: Promised, of_id: int) -> str:
-    """Return the id by which transports and logs know a promise."""
-    return f"{promised.value}-{of_id}"
 
 
 def recover(session: Session, witness: Witness, now: datetime) -> int:
@@ -59,13 +55,13 @@ def resolve_by_evidence(session: Session, relay: str, evidence: Evidence, now: d
     for promised in Promised:
         table = promised.table
         rows = session.execute(
-            select(table.c.id, table.c.attempt_id)
+            select(table.c.id, table.c.attempt_id, table.c.created_at)
             .join(ATTEMPT, ATTEMPT.c.id == table.c.attempt_id)
             .where(table.c.state == State.UNCERTAIN.value, ATTEMPT.c.relay == relay)
             .order_by(table.c.id)
         ).all()
         for row in rows:
-            delivered = evidence(envelope_id(promised, row.id))
+            delivered = evidence(envelope_id(promised, row.id, row.created_at))
             if delivered is not None:
                 found.append(_resolved(promised, row.id, row.attempt_id, now, delivered=delivered))
     return settle(session, found)

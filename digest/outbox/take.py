@@ -17,10 +17,20 @@ from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, IS_STARTED, ISSUE, SUBSCRIBER, Promised
 
 
+def envelope_id(promised: Promised, of_id: int, planned_at: datetime) -> str:
+    """Return the id by which transports and logs know a promise, at every attempt.
+
+    It holds the instant of planning, because ids begin at 1 in each database: a Maildir that outlives its database, or
+    is shared by two, must not take one promise for another.
+    """
+    return f"{promised.value}-{of_id}-{int(planned_at.timestamp() * 1_000_000):x}"
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """An attempt that may go on the wire once its transaction is committed.
 
+    `planned_at` is when the promise was made: with its id it names the promise beyond this database (`envelope_id`).
     `tries` counts the tries that a server has put off, and this one; `first_try` is when the first of them began.
     Attempts that ended before the envelope do not count: they do not say how long the other side has been refusing.
     """
@@ -30,6 +40,12 @@ class Started:
     attempt_id: str
     tries: int
     first_try: datetime
+    planned_at: datetime
+
+    @property
+    def envelope_id(self) -> str:
+        """The id by which transports and logs know the promise."""
+        return envelope_id(self.promised, self.id, self.planned_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +117,9 @@ def take(
     if not lock_sending(session, issue_id):
         return Window(())
     due = session.execute(
-        select(DELIVERY.c.id, DELIVERY.c.subscriber_id, DELIVERY.c.edition_id, DELIVERY.c.attempts)
+        select(
+            DELIVERY.c.id, DELIVERY.c.subscriber_id, DELIVERY.c.edition_id, DELIVERY.c.attempts, DELIVERY.c.created_at
+        )
         .where(DELIVERY.c.issue_id == issue_id, IS_DUE, DELIVERY.c.due_at <= now)
         .order_by(DELIVERY.c.due_at, DELIVERY.c.id)
         .limit(limit)
@@ -139,7 +157,14 @@ def _taken(started: Started, row: Row[Any], readers: Mapping[int, Row[Any]]) -> 
     person = readers[row.subscriber_id]
     reader = Reader(person.ref, person.address, person.name, person.language, person.format, person.interests)
     return Taken(
-        started.promised, started.id, started.attempt_id, started.tries, started.first_try, row.edition_id, reader
+        started.promised,
+        started.id,
+        started.attempt_id,
+        started.tries,
+        started.first_try,
+        started.planned_at,
+        row.edition_id,
+        reader,
     )
 
 
@@ -157,12 +182,14 @@ def skip(session: Session, promised: Promised, reasons: Mapping[int, str], now: 
 
 
 def start(session: Session, promised: Promised, rows: Sequence[Row[Any]], taker: Taker, now: datetime) -> list[Started]:
-    """Write an attempt for each promise, in the order of `rows`; the caller has locked them and read `attempts`."""
+    """Write an attempt for each promise, in the order of `rows`; the caller has locked them and read them."""
     if not rows:
         return []
     table = promised.table
     history = _put_off(session, promised, [row.id for row in rows if row.attempts])
-    started = [Started(promised, row.id, taker.new_id(), *history.get(row.id, (1, now))) for row in rows]
+    started = [
+        Started(promised, row.id, taker.new_id(), *history.get(row.id, (1, now)), row.created_at) for row in rows
+    ]
     session.execute(
         update(table)
         .where(table.c.id == bindparam("of_id"))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from digest.outbox.recover import envelope_id, resolve_by_evidence
+from digest.outbox.recover import resolve_by_evidence
 from digest.outbox.states import State
 from digest.outbox.workers import WorkerLock, beat, lives, sign_off
 from digest.runtime.db import session_scope
@@ -97,7 +97,7 @@ def test_evidence_resolves_only_what_its_own_transport_sent(ledger: Ledger) -> N
     (other,) = ledger.take(relay="smtp")
     ledger.recover()
     answers = {found.id: True, lost.id: False, unknown.id: None, other.id: False}
-    evidence = {envelope_id(one.promised, one.id): answers[one.id] for one in (found, lost, unknown, other)}
+    evidence = {one.envelope_id: answers[one.id] for one in (found, lost, unknown, other)}
     with session_scope(ledger.engine) as session:
         assert resolve_by_evidence(session, "maildir:here", evidence.__getitem__, ledger.now) == 2
     states = {row.id: row.state for row in ledger.deliveries()}

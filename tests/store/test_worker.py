@@ -4,12 +4,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
@@ -25,7 +25,6 @@ from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transp
 from digest.delivery.worker import Worker, stopping_on_signals, window_limit
 from digest.outbox import control
 from digest.outbox.notices import TakenNotice, promise
-from digest.outbox.recover import envelope_id
 from digest.outbox.settle import read_file, settle
 from digest.outbox.take import Taken
 from digest.runtime.db import session_scope
@@ -43,10 +42,10 @@ class PlainWriter:
     def delivery(self, taken: Taken, now: datetime) -> Letter:
         if taken.reader.name == "unsafe":
             raise HeaderUnsafeError
-        return self._letter(envelope_id(taken.promised, taken.id), taken.reader.address)
+        return self._letter(taken.envelope_id, taken.reader.address)
 
     def notice(self, taken: TakenNotice, now: datetime) -> Letter:
-        return self._letter(envelope_id(taken.promised, taken.id), taken.address)
+        return self._letter(taken.envelope_id, taken.address)
 
     def _letter(self, own_id: str, address: str) -> Letter:
         message = [f"To: {address}\r\n".encode(), b"\r\n.dot\r\n"]
@@ -281,6 +280,20 @@ def test_after_a_crash_a_maildir_resolves_itself_and_nobody_gets_two(desk: Desk)
     desk.deliver()
     assert desk.delivered() == addresses(3)
     assert desk.ledger.counts() == {"accepted": 3}
+
+
+def test_a_maildir_that_outlived_its_database_is_no_evidence_about_the_next_one(desk: Desk, tmp_path: Path) -> None:
+    desk.ledger.planned(2)
+    desk.deliver()
+    for name in ("attempt", "delivery"):
+        with session_scope(desk.ledger.engine) as session:
+            session.execute(text(f"DELETE FROM {name}"))
+    desk.ledger.change_issue(state="sending")
+    desk.ledger.now += timedelta(seconds=1)
+    desk.ledger.freeze()
+    desk.clock.move(seconds=1)
+    desk.deliver()
+    assert desk.delivered() == sorted(addresses(2) * 2)
 
 
 def test_over_smtp_a_crash_leaves_uncertain_what_only_a_person_can_resolve(desk: Desk) -> None:

@@ -76,7 +76,7 @@ def reader(**fields: str) -> Reader:
 
 
 def taken(edition_id: int, person: Reader, now: datetime) -> Taken:
-    return Taken(Promised.DELIVERY, 7, "attempt", 1, now, edition_id, person)
+    return Taken(Promised.DELIVERY, 7, "attempt", 1, now, now, edition_id, person)
 
 
 def parse(letter: Letter) -> EmailMessage:
@@ -105,7 +105,8 @@ def test_a_letter_is_the_edition_with_one_readers_links(letters: Letters, editio
         assert "/view/" in part
         assert "모빌리티, 안전" in part
         assert "@@R_" not in part
-    assert (letter.envelope.delivery_id, letter.envelope.recipient) == ("delivery-7", "ada@example.net")
+    assert letter.envelope.delivery_id.startswith("delivery-7-")
+    assert letter.envelope.recipient == "ada@example.net"
     assert letter.envelope.sender == "newsletter@example.org"
     assert message["Message-ID"] == letters.message_id(21, "r" * 32)
 
@@ -166,7 +167,7 @@ def test_notices_hold_what_their_kind_needs_and_only_a_welcome_can_be_left(
     letters: Letters, now: datetime, language: str, kind: str, has: list[str], lacks: list[str]
 ) -> None:
     notice = TakenNotice(
-        Promised.NOTICE, 3, "attempt", 1, now, kind, "key", "ada@example.net", "Ada", language, {}, "r" * 32
+        Promised.NOTICE, 3, "attempt", 1, now, now, kind, "key", "ada@example.net", "Ada", language, {}, "r" * 32
     )
     letter = letters.notice(notice, now)
     message = parse(letter)
@@ -177,5 +178,5 @@ def test_notices_hold_what_their_kind_needs_and_only_a_welcome_can_be_left(
         assert all(words in content for words in has)
         assert not any(words in content for words in lacks)
         assert "@@R_" not in content
-    assert letter.envelope.delivery_id == "notice-3"
+    assert letter.envelope.delivery_id == notice.envelope_id
     assert message["Message-ID"] == parse(letters.notice(notice, now))["Message-ID"]
