@@ -63,17 +63,14 @@ def occurrences(settings: Settings, after: datetime) -> Iterator[Occurrence]:
     """Yield the runs due after `after`, in order, for ever; one per period, whatever daylight saving does."""
     zone = settings.publication.zone
     trigger = trigger_of(settings.schedule, zone)
-    cursor, last_period = after, None
-    while True:
-        fire = trigger.get_next_fire_time(None, cursor + timedelta(microseconds=1))
-        if fire is None:
-            return
-        cursor = fire
-        period = _period_published(settings.schedule, Period.of(fire, zone))
-        if period == last_period:  # an hour that happens twice in autumn is one run
-            continue
-        last_period = period
+    cursor = after + timedelta(microseconds=1)
+    while (fire := trigger.get_next_fire_time(None, cursor)) is not None:
+        month = Period.of(fire, zone)
+        period = _period_published(settings.schedule, month)
         yield Occurrence(period, fire, f"{settings.schedule.rule}, {settings.schedule.time} {zone.key}")
+        # On with the next month: an hour that happens twice in autumn is one run, and the trigger, asked from within
+        # that hour, answers with it for ever.
+        cursor = datetime.combine(month.next.first, time(), zone)
 
 
 def _period_published(schedule: Schedule, month: Period) -> Period:

@@ -48,7 +48,7 @@ def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
         name=confirmed.name,
         language=confirmed.language,
         now=now,
-        context={"interests": confirmed.interests},
+        context={"interests": confirmed.interests, "frequency": confirmed.frequency},
         subscriber_id=confirmed.subscriber_id,
     )
 

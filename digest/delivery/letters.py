@@ -22,6 +22,7 @@ from digest.render.slots import Slot
 from digest.runtime.settings import Settings, pick
 from subscribers.interests import ALL_TEXT, Catalogue
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
+from subscribers.models import Frequency
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ class Letters:
 
     def notice(self, taken: TakenNotice, now: datetime) -> Letter:
         """Return the letter of a notice. Raises ContentError for what no mail can carry."""
-        form, ref = self._notice_form(NoticeKind(taken.kind), taken.language), taken.ref or ""
+        frequency = str(taken.context.get("frequency", Frequency.EVERY))
+        form, ref = self._notice_form(NoticeKind(taken.kind), taken.language, frequency), taken.ref or ""
         values, unsubscribe = {}, ""
         if taken.kind == CONFIRMATION:
             extra = str(taken.context.get("extra", ""))
@@ -145,7 +147,7 @@ class Letters:
             archive_url=f"{publication.base_url}/archive",
         )
 
-    def _make_notice_form(self, kind: NoticeKind, language: str) -> _Form:
+    def _make_notice_form(self, kind: NoticeKind, language: str, frequency: str) -> _Form:
         identity = self._identity(language)
         publication = self._settings.publication
         view = PublicationView(
@@ -159,6 +161,7 @@ class Letters:
             publication=view,
             expires_days=LIFETIMES[Purpose.CONFIRM].days,
             subscribe_url=f"{publication.base_url}/subscribe",
+            frequency=frequency,
         )
         rendered = render_notice(kind, language, context, self._templates)
         # nobody is on the list yet, or any more: the mail is about the subscription, not from it

@@ -20,10 +20,15 @@ class State(StrEnum):
 MOVES: dict[State, frozenset[State]] = {
     State.PENDING: frozenset({State.STARTED, State.SKIPPED, State.CANCELLED, State.EXPIRED}),
     # back to pending only as not_sent: the attempt ended before the envelope
-    State.STARTED: frozenset({State.ACCEPTED, State.DEFERRED, State.REJECTED, State.UNCERTAIN, State.PENDING}),
+    # expired: put off once more, at the end of our patience
+    State.STARTED: frozenset(
+        {State.ACCEPTED, State.DEFERRED, State.REJECTED, State.EXPIRED, State.UNCERTAIN, State.PENDING}
+    ),
     State.DEFERRED: frozenset({State.STARTED, State.SKIPPED, State.CANCELLED, State.EXPIRED, State.PENDING}),
     # a zombie's late settle, evidence (reconcile) or a person's resend resolve it; a clock never does
-    State.UNCERTAIN: frozenset({State.ACCEPTED, State.DEFERRED, State.REJECTED, State.PENDING, State.CANCELLED}),
+    State.UNCERTAIN: frozenset(
+        {State.ACCEPTED, State.DEFERRED, State.REJECTED, State.EXPIRED, State.PENDING, State.CANCELLED}
+    ),
     # a bounce may tell later that what the relay accepted was refused further on
     State.ACCEPTED: frozenset({State.REJECTED}),
     State.REJECTED: frozenset(),

@@ -127,5 +127,5 @@ class NoticeContext:
 
     publication: PublicationView
     expires_days: int = 0
-    frequency: Literal["monthly", "quarterly"] = "monthly"
+    frequency: str = "every"  # every | second | third
     subscribe_url: str = ""
