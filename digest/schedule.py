@@ -18,9 +18,9 @@ from digest import runs
 from digest.bootstrap import Works
 from digest.issues.period import Period
 from digest.runtime.db import session_scope
-from digest.runtime.errors import ConfigError, DigestError, RefusedError
+from digest.runtime.errors import ConfigError, DigestError, EnvironmentFailedError, RefusedError
 from digest.runtime.settings import Schedule, Settings
-from digest.sending import run_month
+from digest.sending import run_month, work
 
 _NTH = re.compile(r"(1st|2nd|3rd|4th|5th|last) (mon|tue|wed|thu|fri|sat|sun)")
 _DURATION = re.compile(r"(\d+)\s*([mhd])")
@@ -118,7 +118,18 @@ def tick(works: Works) -> list[Told]:
     told = _claim_due(works, by, now)
     with session_scope(works.engine) as session:
         waiting = runs.unfinished(session, MONTHLY, by, now)
-    return told + [_go_on(works, run) for run in waiting]
+    told += [_go_on(works, run) for run in waiting]
+    return told + _deliver_what_is_due(works)
+
+
+def _deliver_what_is_due(works: Works) -> list[Told]:
+    """Confirmations and other notices, and deliveries that were put off: nobody should have to remember the worker."""
+    try:
+        outcomes = work(works, None, relay="", progress=lambda _settled: None)["outcomes"]
+    except EnvironmentFailedError as error:
+        return [Told("outbox", runs.RunState.WAITING, "deliver", error.message)]
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)
+    return [Told("outbox", runs.RunState.DONE, "deliver", counted)] if counted else []
 
 
 def _claim_due(works: Works, by: str, now: datetime) -> list[Told]:

@@ -26,13 +26,13 @@ def run(world: World, *arguments: str, cwd: Path | None = None) -> tuple[int, st
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
+    """A file system of 1 MB."""
     folder = tmp_path / "small"
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small file system")
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False, capture_output=True
     )
     if mounted.returncode != 0:
         pytest.skip(f"no mount here: {mounted.stderr.decode().strip()}")
@@ -41,6 +41,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_told_and_leaves_no_half_mail(sample: World, small_disk: Path) -> None:
+    sample.environment["DIGEST_DELIVERY__PATIENCE"] = "1"
     sample.approve_issue_21()
     code, told = run(sample, "send", "21", "--yes", "--relay", f"maildir:{small_disk / 'full'}")
     assert code == 4
@@ -73,29 +74,26 @@ def test_a_database_that_is_away_is_told(sample: World) -> None:
     assert "database" in told
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["issue", "show", "99"], 2, "no issue 99"),
-        (["issue", "assemble", "--period", "2021-13"], 2, "not a period"),
-        (["issue", "edit", "21", "--add", "nothing"], 2, "no article 'nothing'"),
-        (["send", "21"], 3, "not approved"),
-        (["send", "21", "--yes", "--relay", "carrier-pigeon"], 3, "not approved"),
-        (["outbox", "show", "12345"], 2, "no delivery 12345"),
-        (["outbox", "list", "--state", "sent"], 2, "no state 'sent'"),
-        (["articles", "import", "nowhere.md"], 2, "nowhere.md"),
-        (["subscribers", "import", "nowhere.csv"], 2, "nowhere.csv"),
-        (["subscribers", "show", "nobody@example.org"], 2, "nobody@example.org"),
-        (["issue", "withdraw", "99"], 2, "no issue 99"),
-    ],
-)
-def test_wrong_commands_are_answered_in_one_sentence(
-    sample: World, arguments: list[str], code: int, words: str
-) -> None:
+WRONG = [
+    (["issue", "show", "99"], 2, "no issue 99"),
+    (["issue", "assemble", "--period", "2021-13"], 2, "not a period"),
+    (["issue", "edit", "21", "--add", "nothing"], 2, "no article 'nothing'"),
+    (["send", "21"], 3, "not approved"),
+    (["send", "21", "--yes", "--relay", "carrier-pigeon"], 3, "not approved"),
+    (["outbox", "show", "12345"], 2, "no delivery 12345"),
+    (["outbox", "list", "--state", "sent"], 2, "no state 'sent'"),
+    (["articles", "import", "nowhere.md"], 2, "nowhere.md"),
+    (["subscribers", "import", "nowhere.csv"], 2, "nowhere.csv"),
+    (["subscribers", "show", "nobody@example.org"], 2, "no subscriber"),
+    (["issue", "withdraw", "99"], 2, "no issue 99"),
+]
+
+
+def test_wrong_commands_are_answered_in_one_sentence(sample: World) -> None:
     sample.digest("issue", "assemble", "--period", "2021-09", "--number", "21")
-    ended, told = run(sample, *arguments)
-    assert ended == code, told
-    assert words in told
+    for arguments, code, words in WRONG:
+        ended, told = run(sample, *arguments)
+        assert (ended, words in told) == (code, True), (arguments, ended, told)
 
 
 def test_outside_a_workspace_the_way_in_is_told(world: World, tmp_path: Path) -> None:

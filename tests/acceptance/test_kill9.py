@@ -116,6 +116,7 @@ def test_the_sink_being_killed_loses_nobody(sample: World) -> None:
     world, port = prepared(sample), free_port()
     kept = world.folder / "kept"
     relay = f"smtp://127.0.0.1:{port}"
+    world.environment["DIGEST_DELIVERY__PATIENCE"] = "2"
     sink = world.start("sink", "--port", str(port), "--maildir", str(kept))
     wait_for_port(port, sink)
     sending = world.start("send", "21", "--yes", "--relay", relay)
