@@ -1,0 +1,36 @@
+"""The resident scheduler and cron's tick do the same; both stop cleanly, and doubling them changes nothing."""
+
+import signal
+import time
+
+from tests.acceptance.conftest import WAIT_SECONDS, World
+
+
+def test_the_scheduler_catches_up_at_start_and_stops_on_sigterm(sample: World) -> None:
+    sample.set_now("2021-09-29T12:00:00+09:00")
+    sample.digest("tick")
+    sample.set_now("2021-09-30T10:00:00+09:00")  # an hour late, within max_lateness
+    both = [sample.start("schedule", "run") for _ in range(2)]
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not sample.json("schedule", "history") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(1)
+    for process in both:
+        process.send_signal(signal.SIGTERM)
+    told = [process.communicate(timeout=WAIT_SECONDS) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    [run] = sample.json("schedule", "history")
+    assert (run["period"], run["state"], run["step"]) == ("2021-09", "waiting", "approve")
+    assert [issue["period"] for issue in sample.json("issue", "list")] == ["2021-09"]
+
+
+def test_too_late_is_missed_and_told_by_the_doctor(sample: World) -> None:
+    sample.set_now("2021-09-29T12:00:00+09:00")
+    sample.digest("tick")
+    sample.set_now("2021-10-20T09:00:00+09:00")
+    [told] = sample.json("tick", expect=1)
+    assert (told["period"], told["state"]) == ("2021-09", "missed")
+    assert sample.json("issue", "list") == []
+    found = sample.json("doctor", expect=1)["findings"]
+    assert "run-missed" in {finding["id"] for finding in found}
+    assert sample.json("tick") == []  # told once, not each time
