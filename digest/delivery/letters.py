@@ -19,6 +19,7 @@ from digest.render.loader import Templates
 from digest.render.notice import NoticeKind, render_notice
 from digest.render.parts import Format, Parts, encode
 from digest.render.slots import Slot
+from digest.render.words import interests_in_words
 from digest.runtime.settings import Settings, pick
 from subscribers.interests import ALL_TEXT, Catalogue
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
@@ -171,8 +172,4 @@ class Letters:
 
     def _interests_in_words(self, language: str, interests: str) -> str:
         translate = self._templates.translate(language)
-        chosen = self._catalogue.parse(interests)
-        if ALL_TEXT in chosen:
-            return translate("everything")
-        titles = [pick(one.title, language) for one in self._settings.interest if one.slug in chosen]
-        return ", ".join(titles) or translate("what is for everyone")
+        return interests_in_words(interests, language, self._settings.interest, self._catalogue, translate)

@@ -11,6 +11,7 @@ from babel import Locale
 from digest.editions.segment import Reading
 from digest.pipeline import BuiltEdition, Press
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes
+from digest.render.words import interests_in_words
 from digest.runtime.settings import pick
 from digest.web.choice import Choice
 from digest.web.desk import Look
@@ -58,11 +59,7 @@ def weight(size: int) -> str:
 def spoken_interests(press: Press, interests: str, language: str = DESK_LANGUAGE) -> str:
     """Return interests in words, as a mail in `language` says them."""
     translate = press.templates.translate(language)
-    chosen = press.catalogue.parse(interests)
-    if ALL_TEXT in chosen:
-        return translate("everything")
-    titles = [pick(one.title, language) for one in press.settings.interest if one.slug in chosen]
-    return ", ".join(titles) or translate("what is for everyone")
+    return interests_in_words(interests, language, press.settings.interest, press.catalogue, translate)
 
 
 def counts(findings: Iterable[Finding]) -> tuple[int, int]:
