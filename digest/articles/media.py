@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from digest.articles.metadata import without_metadata
 from digest.runtime.errors import ContentError
 
 MAX_BYTES = 5_000_000
@@ -51,7 +52,10 @@ def load_image(root: Path, folder: Path, src: str) -> LoadedImage:
 
 
 def read_image(content: bytes, name: str) -> LoadedImage:
-    """Return the picture in these bytes, decoded once to be sure that it is whole. Raises ContentError."""
+    """Return the picture in these bytes without its metadata, decoded once to be sure that it is whole.
+
+    Raises ContentError.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -61,7 +65,7 @@ def read_image(content: bytes, name: str) -> LoadedImage:
                 if width * height > MAX_PIXELS:
                     raise Image.DecompressionBombError
                 image.load()
-                turned = image.getexif().get(_ORIENTATION, 1) >= 5
+                orientation = _orientation(image)
     except UnidentifiedImageError:
         raise ContentError(f"The picture {name} is not in a format that mail can show.", hint=_FORMATS_HINT) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -71,9 +75,15 @@ def read_image(content: bytes, name: str) -> LoadedImage:
         raise ContentError(
             f"The picture {name} is damaged: {error}.", hint="Save it again from the original."
         ) from error
-    if turned:
+    if orientation >= 5:
         width, height = height, width
+    content = without_metadata(content, extension, orientation)
     return LoadedImage(hashlib.sha256(content).hexdigest(), extension, width, height, content)
+
+
+def _orientation(image: Image.Image) -> int:
+    found = image.getexif().get(_ORIENTATION, 1)
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def _place(root: Path, folder: Path, src: str) -> Path:
