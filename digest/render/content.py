@@ -1,5 +1,6 @@
 """From rows to what templates get: an issue and a selection become an EditionContext in one language."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -22,6 +23,13 @@ from digest.render.context import (
 from digest.runtime.settings import Settings, pick
 
 PREHEADER_CHARACTERS = 140
+PREHEADER_LEAST = 40  # fewer characters say too little beside a subject
+SENTENCE_END = re.compile(
+    r"""(?:[^\W_]{3}|[가-힣]|[)"”’])[.!?](?= [^a-z\d])|[。！？]"""
+)  # after "U.S." or "5." it goes on
+UNFINISHED = re.compile(
+    r"(?: \S*\d\S*(?: \S+)?|[,;:. ])+$"
+)  # a figure without its unit, marks of a sentence that goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +105,17 @@ def _default_subject(
 
 
 def _default_preheader(shown: Sequence[tuple[str, ArticleView]]) -> str:
-    """The lead's summary, cut at a word."""
+    """The lead's summary; if it is too long, its whole sentences, else cut at a word, never inside a figure."""
     if not shown:
         return ""
     text = " ".join(shown[0][1].summary.split()) or shown[0][1].title
     if len(text) <= PREHEADER_CHARACTERS:
         return text
-    return text[: PREHEADER_CHARACTERS - 1].rsplit(" ", 1)[0].rstrip(",;:. ") + "…"
+    ends = [end.end() for end in SENTENCE_END.finditer(text) if end.end() <= PREHEADER_CHARACTERS]
+    if ends and ends[-1] > PREHEADER_LEAST:
+        return text[: ends[-1]]
+    words = text[:PREHEADER_CHARACTERS].rpartition(" ")[0] or text[: PREHEADER_CHARACTERS - 1]
+    return UNFINISHED.sub("", words) + "…"
 
 
 def _sections(shown: Sequence[tuple[str, ArticleView]], settings: Settings, language: str) -> tuple[SectionView, ...]:

@@ -1,0 +1,61 @@
+"""The line beside the subject, where nobody wrote one: whole sentences of the lead, never half a figure."""
+
+import pytest
+
+from digest.render.content import PREHEADER_CHARACTERS, _default_preheader
+from tests.unit.digest.render.sample import article
+
+FIRST = "The expo was held in Goyang from 8 to 10 September."
+MORE = "and companies from many countries came to see what the exhibitors had brought along with them this year"
+
+
+def preheader(summary: str) -> str:
+    return _default_preheader([("news", article("lead", summary=summary))])
+
+
+@pytest.mark.parametrize("summary", [FIRST, "x" * PREHEADER_CHARACTERS])
+def test_a_summary_that_fits_is_taken_whole(summary: str) -> None:
+    assert preheader(summary) == summary
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        FIRST,
+        f"{FIRST} Who was there?",
+        f"{FIRST} What an expo (the fifth)!",
+        "제5회 월드 스마트시티 엑스포가 9월 8일부터 10일까지 고양 킨텍스에서 사흘 동안 열렸습니다.",
+        "世界智慧城市博览会于九月八日至十日在高阳举行。" * 2,
+    ],
+)
+def test_a_long_summary_ends_with_its_last_whole_sentence(whole: str) -> None:
+    assert preheader(f"{whole} Investors {MORE}, {MORE}.") == whole
+
+
+def test_a_first_sentence_that_says_too_little_does_not_stand_alone() -> None:
+    line = preheader(f"It is over. Investors {MORE}, {MORE}.")
+    assert line.startswith("It is over. Investors and")
+    assert line.endswith("…")
+    assert len(line) <= PREHEADER_CHARACTERS
+
+
+@pytest.mark.parametrize("point", ["the U.S. ", "on the 5. ", "the no. ", "3.5 "])
+def test_a_full_stop_inside_a_sentence_is_not_its_end(point: str) -> None:
+    line = preheader(f"Investors {MORE[:69]} {point}Goyang {MORE}, {MORE}.")
+    assert line.endswith("…")
+    assert line.removesuffix("…") in f"Investors {MORE[:69]} {point}Goyang {MORE}"
+
+
+@pytest.mark.parametrize("figure", ["187 billion won", "1,870억 원", "12억 9천만 원"])
+@pytest.mark.parametrize("room", range(108, 140))
+def test_a_figure_is_shown_with_its_unit_or_not_at_all(figure: str, room: int) -> None:
+    before = ("Investors " + "and companies " * 20)[:room].rpartition(" ")[0]
+    line = preheader(f"{before} worth {figure} {MORE}")
+    assert len(line) <= PREHEADER_CHARACTERS
+    assert figure in line or not any(sign.isdigit() for sign in line)
+
+
+def test_words_without_spaces_and_nothing_at_all_have_their_line_too() -> None:
+    assert preheader("字" * 200) == "字" * (PREHEADER_CHARACTERS - 1) + "…"
+    assert preheader(" ") == "The title of lead"
+    assert _default_preheader([]) == ""
