@@ -11,7 +11,8 @@
     say("A file changed, reading it …", "on");
     location.reload(); // keeps the place on the page
   });
-  stream.addEventListener("error", () => say("The preview was stopped", "off"));
+  stream.addEventListener("error", () =>
+    stream.readyState === EventSource.CLOSED ? say("The preview was stopped", "off") : say("Reconnecting …", "off"));
   // A stream that outlives its page would hold one of the browser's six connections.
   addEventListener("pagehide", () => stream.close());
 })();

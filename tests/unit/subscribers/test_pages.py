@@ -65,6 +65,15 @@ def test_every_page_keeps_its_token_to_itself(
     assert "set-cookie" not in headers
 
 
+def test_preferences_say_where_to_ask_for_what_we_keep_and_lead_to_the_archive(
+    site: Site, client: TestClient, person: Subscriber
+) -> None:
+    page = client.get(site.path(Purpose.PREFERENCES, person.ref) + "?lang=en").text
+    mailbox = '<a href="mailto:editors@example.org">editors@example.org</a>'
+    assert f"To see or erase what we keep, write to {mailbox}." in page
+    assert '<a href="/archive?lang=en">All issues</a>' in page
+
+
 @pytest.mark.parametrize("purpose", PERSONAL)
 def test_a_page_shows_neither_address_nor_name(
     site: Site, client: TestClient, person: Subscriber, purpose: Purpose
