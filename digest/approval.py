@@ -22,7 +22,7 @@ from digest.runtime.settings import Settings
 class NotApprovedError(RefusedError):
     """The issue is not approved."""
 
-    default_hint = "Look at it with `digest preview`, then `digest issue approve --by YOUR NAME`."
+    default_hint = 'Look at it with `digest preview`, then `digest issue approve --by "YOUR NAME"`.'
 
 
 def manifest(session: Session, issue: Issue, settings: Settings, templates: Templates) -> dict[str, str]:
@@ -75,7 +75,7 @@ def approve(issue: Issue, by: str, parts: Mapping[str, str], *, required: int, n
 
     With `required = 2` the first approval waits for a second person, and is void if anything changed in between.
     """
-    by = " ".join(by.split())
+    by = " ".join(by.replace(";", ",").split())  # a semicolon stands between two people
     if not by:
         raise UsageError("Somebody has to approve", hint="--by NAME")
     if issue.state == IssueState.APPROVED and issue.approved_hash == issue_hash(parts):
@@ -101,5 +101,5 @@ def require_approved(issue: Issue, current: Mapping[str, str]) -> None:
     if changed:
         raise NotApprovedError(
             f"Issue {issue.number} is not what was approved: {'; '.join(changed)}",
-            hint="Approve it again as it is now: `digest issue approve --by YOUR NAME`.",
+            hint=f'Approve it again as it is now: `digest issue approve {issue.number} --by "YOUR NAME"`.',
         )

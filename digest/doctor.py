@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import func
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import col, select
 
 from digest import bootstrap, runs
+from digest.issues.models import Issue
+from digest.outbox.models import Delivery
+from digest.outbox.states import State
 from digest.render.checks import Severity
 from digest.runtime import db
 from digest.runtime.errors import DigestError
@@ -42,9 +47,18 @@ def examine(workspace: Path) -> list[Ailment]:
         _database,
         _relays,
         _calendar,
+        _outbox,
         _disk,
     )
-    return [ailment for check in checks for ailment in check(settings)]
+    return [ailment for check in checks for ailment in _survived(check, settings)]
+
+
+def _survived(check: Callable[[Settings], Iterator[Ailment]], settings: Settings) -> list[Ailment]:
+    """A check that cannot be made is itself a finding."""
+    try:
+        return list(check(settings))
+    except DigestError as error:
+        return [Ailment("configuration", Severity.BLOCK, error.message, error.hint)]
 
 
 def _secrets(settings: Settings) -> Iterator[Ailment]:
@@ -134,7 +148,28 @@ def _calendar(settings: Settings) -> Iterator[Ailment]:
                         f"The run for {run.period} was {run.state}: {run.detail.get('why', '')}",
                         f"If it is still wanted: digest issue assemble --period {run.period}, approve, send.",
                     )
-    except OperationalError:
+    except DBAPIError:
+        return  # _database has told it
+    finally:
+        engine.dispose()
+
+
+def _outbox(settings: Settings) -> Iterator[Ailment]:
+    engine = db.make_engine(settings.database_url)
+    query = (
+        select(Issue.number, Delivery.state, func.count())
+        .join(Issue, col(Issue.id) == col(Delivery.issue_id))
+        .where(col(Delivery.state).in_([State.UNCERTAIN.value, State.REJECTED.value, State.EXPIRED.value]))
+        .group_by(col(Issue.number), col(Delivery.state))
+        .order_by(col(Issue.number))
+    )
+    try:
+        with db.session_scope(engine, read_only=True) as session:
+            for number, state, count in session.exec(query):
+                severity = Severity.BLOCK if state == State.UNCERTAIN else Severity.ADVISE
+                remedy = f"digest outbox list {number} --state {state}"
+                yield Ailment(f"deliveries-{state}", severity, f"Issue {number}: {count} {state}", remedy)
+    except DBAPIError:
         return  # _database has told it
     finally:
         engine.dispose()

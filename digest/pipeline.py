@@ -1,6 +1,6 @@
 """The month's run, top to bottom: assemble, check, approve, freeze, deliver. Each step is safe to repeat."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from digest.approval import approve as record_approval
 from digest.approval import issue_hash, manifest, require_approved
+from digest.articles.models import Article
 from digest.editions import store as edition_store
 from digest.editions.segment import EmptyRule, Item, Reading, Rules, Segmentation, Selection, segment, select_articles
 from digest.issues import store as issue_store
@@ -26,7 +27,7 @@ from digest.render.context import EditionContext
 from digest.render.edition import Rendered, render_edition
 from digest.render.loader import Templates
 from digest.runtime.errors import RefusedError
-from digest.runtime.settings import Settings, pick
+from digest.runtime.settings import Section, Settings, pick
 from subscribers import audience
 from subscribers.audience import exclusion_reason
 from subscribers.interests import ALL_TEXT, Catalogue
@@ -89,6 +90,7 @@ class Build:
     segmentation: Segmentation
     editions: tuple[BuiltEdition, ...]
     readers: Mapping[Reading, int]
+    content_findings: tuple[Finding, ...] = ()
 
     @property
     def located(self) -> list[tuple[int | None, Finding]]:
@@ -119,9 +121,14 @@ def content_of(session: Session, issue: Issue) -> IssueContent:
     """Read an issue's articles once, for all its editions."""
     items = issue_store.items_of(session, issue)
     groups = [item.group for item, _ in items]
-    return IssueContent(
-        issue, {item.group: item.section for item, _ in items}, issue_store.translations_of(session, groups)
-    )
+    articles = issue_store.translations_of(session, groups)
+    for group, by_language in articles.items():
+        if group not in {article.slug for article in by_language.values()}:
+            hint = f"Put it right, or choose afresh: digest issue assemble --period {issue.period}"
+            raise RefusedError(
+                f"{group} in issue {issue.number} has become a translation of another article", hint=hint
+            )
+    return IssueContent(issue, {item.group: item.section for item, _ in items}, articles)
 
 
 def readings_of(session: Session, number: int, now: datetime) -> dict[Reading, int]:
@@ -145,8 +152,34 @@ def build(press: Press, session: Session, issue: Issue, now: datetime) -> Build:
         readings = tuple(reading for reading, chosen in segmentation.selections.items() if chosen == selection)
         count = sum(readers[reading] for reading in readings)
         context, rendered = render_selection(press, content, selection)
+        rendered = stored_rendering(session, issue, selection) or rendered
         built.append(BuiltEdition(selection, context, rendered, readings, count))
-    return Build(issue, content, segmentation, tuple(built), readers)
+    return Build(issue, content, segmentation, tuple(built), readers, _content_findings(press, content))
+
+
+def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Rendered | None:
+    """Return the edition as it was frozen: from then on articles may change, what is sent and shown may not."""
+    if issue.frozen_at is None or issue.id is None:
+        return None
+    slugs = [slug for slug, _ in selection.shown]
+    for row in edition_store.of_issue(session, issue.id):
+        if row.language == selection.language and row.articles == slugs:
+            return Rendered(row.subject, row.preheader, row.html, row.text, row.nonce)
+    return None
+
+
+def _content_findings(press: Press, content: IssueContent) -> tuple[Finding, ...]:
+    known, findings = {section.slug for section in press.settings.section}, []
+    for slug in sorted(set(content.sections.values()) - known):
+        remedy = f"Put [[section]] slug = {slug!r} back into digest.toml, or assemble the issue again."
+        message = f"The publication has no section {slug!r} any more, but articles of the issue stand in it"
+        findings.append(Finding("section-unknown", Severity.BLOCK, "issue", message, remedy))
+    for group, by_language in content.articles.items():
+        if press.rules.omit_untranslated and not set(by_language) & set(press.rules.languages):
+            remedy = "Drop it (digest issue edit --drop), translate it, or publish in its language."
+            message = f"{group} is in no edition: it exists in {', '.join(sorted(by_language))} only"
+            findings.append(Finding("article-in-no-edition", Severity.BLOCK, "issue", message, remedy))
+    return tuple(findings)
 
 
 def items_for_segment(content: IssueContent) -> list[Item]:
@@ -203,6 +236,9 @@ def sendable(press: Press, session: Session, issue: Issue, now: datetime) -> Bui
     made = build(press, session, issue, now)
     if made.blocking:
         raise FindingsBlockError(f"Issue {issue.number} is not sent: {made.blocking[0].message}")
+    if not made.editions:  # sent to nobody, its articles would be used up
+        hint = "Import readers; `digest subscribers stats` says who is excluded, and why."
+        raise RefusedError(f"Issue {issue.number} has no reader now", hint=hint)
     return made
 
 
@@ -218,6 +254,8 @@ def _store_editions(press: Press, session: Session, made: Build, now: datetime) 
     items = items_for_segment(made.content)
     for language in press.settings.languages:  # the archive shows whole issues
         whole = select_articles(items, Reading(language, ALL_TEXT), press.catalogue, press.rules)
+        if not whole.shown:  # nothing is translated into it
+            continue
         context, rendered = render_selection(press, made.content, whole, archive=True)
         _save(session, made.issue, BuiltEdition(whole, context, rendered, (), 0), now, archive=True)
     return ids
@@ -242,14 +280,14 @@ def _save(session: Session, issue: Issue, edition: BuiltEdition, now: datetime, 
 
 
 def _issue_findings(made: Build) -> list[Finding]:
-    findings = []
+    findings = list(made.content_findings)
     if not made.content.articles:
         findings.append(
             Finding("issue-empty", Severity.BLOCK, "issue", "The issue has no article", "Import articles, or add some.")
         )
     for reading in made.segmentation.unanswered:
         message = f"{made.readers[reading]} readers ({reading.interests or 'no interests'}) would get an empty edition"
-        remedy = 'Set [editions] empty = "skip" or "full", or add an article for everyone.'
+        remedy = 'Set [editions] empty = "skip" or missing_translation = "original", or add an article for everyone.'
         findings.append(Finding("edition-empty", Severity.BLOCK, "issue", message, remedy))
     if not made.editions and made.content.articles:
         findings.append(Finding("no-readers", Severity.ADVISE, "issue", "Nobody would get it now", "Import readers."))
@@ -303,7 +341,7 @@ def describe(press: Press, session: Session, issue: Issue) -> dict[str, Any]:
                 if item.section == section.slug
             ],
         }
-        for section in press.settings.section
+        for section in _sections_of(press, items)
     ]
     return {
         "number": issue.number,
@@ -313,13 +351,24 @@ def describe(press: Press, session: Session, issue: Issue) -> dict[str, Any]:
         "hash": issue_hash(manifest(session, issue, press.settings, press.templates)),
         "approved_hash": issue.approved_hash,
         "approved_by": issue.approved_by,
-        "subject": _whole(press, session, issue, language).subject,
+        "subject": _subject(press, session, issue, language),
         "sections": [section for section in sections if section["articles"]],
         "left_out": issue.left_out,
     }
 
 
-def _whole(press: Press, session: Session, issue: Issue, language: str) -> EditionContext:
+def _sections_of(press: Press, items: Sequence[tuple[IssueItem, Article]]) -> list[Section]:
+    """The publication's sections, and those that it no longer has but the issue still uses."""
+    known = {section.slug for section in press.settings.section}
+    gone = dict.fromkeys(item.section for item, _ in items if item.section not in known)
+    return [*press.settings.section, *(Section(slug=slug, title={"*": slug}) for slug in gone)]
+
+
+def _subject(press: Press, session: Session, issue: Issue, language: str) -> str:
+    if issue.frozen_at is not None and issue.id is not None:
+        for row in edition_store.of_issue(session, issue.id, archive=True):
+            if row.language == language:
+                return row.subject
     content = content_of(session, issue)
     whole = select_articles(items_for_segment(content), Reading(language, ALL_TEXT), press.catalogue, press.rules)
-    return edition_context(content, whole, press.settings, press.templates.translate(language))
+    return edition_context(content, whole, press.settings, press.templates.translate(language)).subject

@@ -60,7 +60,9 @@ def install(session: Session, schedule: str, now: datetime) -> datetime:
             heartbeat_at=now,
         ),
     )
-    latest = session.exec(select(func.max(IssueRun.due_at)).where(IssueRun.schedule == schedule)).one()
+    # What was skipped lies ahead: it must not hide the periods in between.
+    happened = col(IssueRun.state) != RunState.SKIPPED
+    latest = session.exec(select(func.max(IssueRun.due_at)).where(IssueRun.schedule == schedule, happened)).one()
     return latest or now
 
 

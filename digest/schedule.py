@@ -4,23 +4,24 @@ import os
 import re
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from digest import runs
 from digest.bootstrap import Works
 from digest.issues.period import Period
 from digest.runtime.db import session_scope
-from digest.runtime.errors import ConfigError, DigestError, EnvironmentFailedError, RefusedError
+from digest.runtime.errors import ConfigError, DigestError, RefusedError
 from digest.runtime.settings import Schedule, Settings
-from digest.sending import run_month, work
+from digest.sending import Progress, run_month, work
 
 _NTH = re.compile(r"(1st|2nd|3rd|4th|5th|last) (mon|tue|wed|thu|fri|sat|sun)")
 _DURATION = re.compile(r"(\d+)\s*([mhd])")
@@ -115,18 +116,17 @@ def tick(works: Works) -> list[Told]:
     """
     now = works.clock.now()
     by = f"{socket.gethostname()}:{os.getpid()}"
-    told = _claim_due(works, by, now)
     with session_scope(works.engine) as session:
         waiting = runs.unfinished(session, MONTHLY, by, now)
-    told += [_go_on(works, run) for run in waiting]
-    return told + _deliver_what_is_due(works)
+    told = [_go_on(works, run) for run in waiting]
+    return told + _claim_due(works, by, now) + _deliver_what_is_due(works)
 
 
 def _deliver_what_is_due(works: Works) -> list[Told]:
     """Confirmations and other notices, and deliveries that were put off: nobody should have to remember the worker."""
     try:
         outcomes = work(works, None, relay="", progress=lambda _settled: None)["outcomes"]
-    except EnvironmentFailedError as error:
+    except DigestError as error:
         return [Told("outbox", runs.RunState.WAITING, "deliver", error.message)]
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)
     return [Told("outbox", runs.RunState.DONE, "deliver", counted)] if counted else []
@@ -144,10 +144,10 @@ def _claim_due(works: Works, by: str, now: datetime) -> list[Told]:
         if too_late or (overtaken and now - entry.due_at > timedelta(minutes=LOOK_AGAIN_MINUTES)):
             why = f"later than {schedule.max_lateness}" if too_late else "a newer period is due"
             with session_scope(works.engine) as session:
-                runs.record(
-                    session, MONTHLY, str(entry.period), entry.due_at, state=runs.RunState.MISSED, why=why, now=now
-                )
-            told.append(Told(str(entry.period), runs.RunState.MISSED, "", why))
+                state = runs.RunState.MISSED
+                new = runs.record(session, MONTHLY, str(entry.period), entry.due_at, state=state, why=why, now=now)
+            if new:  # a period that was skipped, or that another tick has told, is not told again
+                told.append(Told(str(entry.period), state, "", why))
             continue
         with session_scope(works.engine) as session:
             run = runs.claim(session, MONTHLY, str(entry.period), entry.due_at, by=by, now=now)
@@ -157,7 +157,10 @@ def _claim_due(works: Works, by: str, now: datetime) -> list[Told]:
 
 
 def _go_on(works: Works, run: runs.IssueRun) -> Told:
-    progress = run_month(works, run, issue_date(works.settings, Period.parse(run.period)))
+    try:
+        progress = run_month(works, run, issue_date(works.settings, Period.parse(run.period)))
+    except DigestError as error:  # whatever it is, a person must read it, and the next look tries again
+        progress = Progress(runs.RunState.WAITING, run.step or "assemble", error.message)
     with session_scope(works.engine) as session:
         session.add(run)
         runs.note(run, progress.state, progress.step, progress.why, works.clock.now())
@@ -174,33 +177,47 @@ def skip(works: Works, period: str) -> None:
         entry = next((e for e in ahead if e.period == wanted), None)
         if entry is None:
             raise RefusedError(f"{wanted} is not ahead on the calendar", hint="`digest schedule next` lists what is.")
-        # due_at = now: the floor for later periods must not move past the ones in between
         state = runs.RunState.SKIPPED
-        if not runs.record(session, MONTHLY, str(wanted), since, state=state, why="by an operator", now=now):
+        if not runs.record(session, MONTHLY, str(wanted), entry.due_at, state=state, why="by an operator", now=now):
             raise RefusedError(f"{wanted} has a run already", hint="`digest schedule history` shows it.")
 
 
 def run_forever(works: Works, told: Callable[[str], None]) -> None:
     """Tick when a run is due, at start-up and every five minutes, until told to stop.
 
-    The memory job store is on purpose: what must survive a restart stands in issue_run, and a shared job store would
+    The alarm clock only rings, in a thread of its own; the work is done here in the main thread, where signals arrive.
+    Its memory job store is on purpose: what must survive a restart stands in issue_run, and a shared job store would
     fire every job once per scheduler.
     """
-    scheduler = BlockingScheduler(timezone=works.settings.publication.zone)
+    ring, stopping = threading.Event(), threading.Event()
 
-    def look() -> None:
-        try:
-            for entry in tick(works):
-                told(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}")
-        except (DigestError, OperationalError) as error:  # the next look tries again; nothing is lost by waiting
-            told(f"{error}")
+    def stop(*_: object) -> None:
+        stopping.set()
+        ring.set()
 
-    trigger = trigger_of(works.settings.schedule, works.settings.publication.zone)
-    scheduler.add_job(look, trigger, id="due", misfire_grace_time=None, coalesce=True, max_instances=1)
-    scheduler.add_job(look, "interval", minutes=LOOK_AGAIN_MINUTES, id="again", max_instances=1, coalesce=True)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: scheduler.shutdown(wait=False))
+        signal.signal(number, stop)
+    clock = BackgroundScheduler(timezone=works.settings.publication.zone)
+    trigger = trigger_of(works.settings.schedule, works.settings.publication.zone)
+    clock.add_job(ring.set, trigger, id="due", misfire_grace_time=None, coalesce=True)
+    clock.add_job(ring.set, "interval", minutes=LOOK_AGAIN_MINUTES, id="again", coalesce=True)
     upcoming = next(occurrences(works.settings, works.clock.now()))
     told(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
-    look()
-    scheduler.start()
+    clock.start()
+    try:
+        ring.set()
+        while not stopping.is_set():
+            ring.wait()
+            ring.clear()
+            if not stopping.is_set():
+                _look(works, told)
+    finally:
+        clock.shutdown(wait=False)
+
+
+def _look(works: Works, told: Callable[[str], None]) -> None:
+    try:
+        for entry in tick(works):
+            told(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}")
+    except (DigestError, DBAPIError) as error:  # the next look tries again; nothing is lost by waiting
+        told(f"{error}")

@@ -1,10 +1,12 @@
 """From an approved issue to kept promises: freeze, deliver, report; the test mail; the month's run."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+
+from sqlmodel import Session
 
 from digest import pipeline
 from digest.bootstrap import Works, new_ref, transport_of
@@ -13,6 +15,7 @@ from digest.delivery.transport import Reply, Transport
 from digest.delivery.worker import WithEvidence, Worker, stopping_on_signals
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
+from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.outbox import store
 from digest.outbox.recover import recover, resolve_by_evidence
@@ -22,7 +25,7 @@ from digest.outbox.take import Reader
 from digest.pipeline import FindingsBlockError
 from digest.runs import IssueRun, RunState
 from digest.runtime.db import session_scope
-from digest.runtime.errors import EnvironmentFailedError, NotFoundError, RefusedError
+from digest.runtime.errors import EnvironmentFailedError, NotFoundError, RefusedError, UsageError
 from subscribers.address import EmailAddress
 
 
@@ -48,12 +51,23 @@ class Sending:
         if self.to_freeze:
             with session_scope(self.works.engine) as session:
                 issue = issue_store.find(session, self.number, lock=True)
-                if issue.state == IssueState.APPROVED:  # else somebody else was quicker, and we deliver beside them
+                # else somebody else was quicker, and we deliver beside them; a draft is refused by freeze
+                if issue.state in {IssueState.DRAFT, IssueState.APPROVED}:
                     pipeline.freeze(self.works.press, session, issue, self.works.clock.now())
+                refuse_finished(issue)
         with session_scope(self.works.engine) as session:
             pipeline.start_sending(session, issue_store.find(session, self.number, lock=True))
         deliver(self.works, self.issue_id, self.transport, progress)
         return status(self.works, self.number)
+
+
+def refuse_finished(issue: Issue) -> None:
+    """Raise for an issue of which nothing is to be sent any more."""
+    if issue.state == IssueState.WITHDRAWN:
+        raise RefusedError(f"Issue {issue.number} is withdrawn; nothing of it is sent any more")
+    if issue.state == IssueState.SENT:
+        hint = f"`digest outbox status {issue.number}` shows how it stands."
+        raise RefusedError(f"Issue {issue.number} was sent already; nobody gets it twice", hint=hint)
 
 
 def prepare_send(works: Works, number: int | None, *, relay: str = "") -> Sending:
@@ -62,8 +76,7 @@ def prepare_send(works: Works, number: int | None, *, relay: str = "") -> Sendin
     with session_scope(works.engine) as session:
         issue = issue_store.find(session, number)
         assert issue.id is not None  # noqa: S101 - read from the database
-        if issue.state == IssueState.WITHDRAWN:
-            raise RefusedError(f"Issue {issue.number} is withdrawn; nothing of it is sent any more")
+        refuse_finished(issue)
         to_freeze = issue.state in {IssueState.DRAFT, IssueState.APPROVED}
         if to_freeze:
             made = pipeline.sendable(works.press, session, issue, now)
@@ -152,7 +165,7 @@ def reconcile(works: Works, *, relay: str = "", dry_run: bool = False) -> dict[s
 def status(works: Works, number: int | None) -> dict[str, Any]:
     """Return how an issue stands: planned, every state with its count, and who was left out, by reason."""
     with session_scope(works.engine, read_only=True) as session:
-        issue = issue_store.find(session, number)
+        issue = issue_store.find_delivered(session, number)
         counted = store.counts(session, issue.id or 0)
         upcoming = store.next_due(session, issue.id or 0)
     return {
@@ -166,10 +179,26 @@ def status(works: Works, number: int | None) -> dict[str, Any]:
     }
 
 
+def issue_of(session: Session, ids: Sequence[int], number: int | None, states: Collection[State]) -> Issue:
+    """Return the issue that an operator means: that of the deliveries named, else `number`, else the newest delivered.
+
+    Raises UsageError when deliveries are named that are not in one of `states`, or not of one issue.
+    """
+    rows = [store.show(session, delivery_id)[0] for delivery_id in ids]
+    for row in rows:
+        if row.state not in states:
+            wanted = " or ".join(sorted(states))
+            raise UsageError(f"Delivery {row.id} is {row.state}, not {wanted}", hint=f"digest outbox show {row.id}")
+    numbers = {row.number for row in rows} | ({number} if number is not None else set())
+    if len(numbers) > 1:
+        raise UsageError(f"These belong to several issues: {', '.join(map(str, sorted(numbers)))}")
+    return issue_store.find_delivered(session, numbers.pop() if numbers else None)
+
+
 def deliveries(works: Works, number: int | None, state: State | None) -> list[dict[str, Any]]:
     """Return an issue's deliveries as `outbox list --json` prints them."""
     with session_scope(works.engine, read_only=True) as session:
-        issue = issue_store.find(session, number)
+        issue = issue_store.find_delivered(session, number)
         rows = store.listing(session, issue.id or 0, state)
     return [_delivery_json(works, row) for row in rows]
 
@@ -205,7 +234,9 @@ def send_test(works: Works, number: int | None, to: str, *, interests: str, lang
         selection = pipeline.selection_for(works.press, session, issue, language, wanted)
         if selection is None:
             raise NotFoundError(f"Issue {issue.number} has nothing for these interests", hint="Try --interests '*'.")
-        _, rendered = pipeline.render_selection(works.press, pipeline.content_of(session, issue), selection)
+        rendered = pipeline.stored_rendering(session, issue, selection)
+        if rendered is None:
+            _, rendered = pipeline.render_selection(works.press, pipeline.content_of(session, issue), selection)
     reader = Reader(ref=new_ref(), address=address, name="", language=language, format="html", interests=wanted)
     letter = works.letters.test(issue.number, rendered, reader, secrets.token_hex(8), works.clock.now())
     transport = transport_of(works, relay)
@@ -232,8 +263,8 @@ def run_month(works: Works, run: IssueRun, day: date) -> Progress:
         if issue is None or issue.state == IssueState.DRAFT:
             issue = pipeline.assemble(press, session, period, number=None, issue_date=day, now=now)
     number = issue.number
-    if issue.state == IssueState.WITHDRAWN:
-        return Progress(RunState.DONE, "deliver", f"issue {number} was withdrawn")
+    if issue.state in {IssueState.WITHDRAWN, IssueState.SENT}:
+        return Progress(RunState.DONE, "deliver", f"issue {number} is {issue.state}")
     if issue.state == IssueState.DRAFT and works.settings.approval.required == 0:
         try:
             with session_scope(works.engine) as session:

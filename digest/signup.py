@@ -8,6 +8,7 @@ from sqlmodel import Session, col
 from digest.bootstrap import Works, importer, new_ref
 from digest.outbox import notices
 from digest.outbox.models import Notice
+from digest.outbox.states import DUE, SkipReason, State
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from subscribers import preferences, signup, store
@@ -132,7 +133,8 @@ def erase_subscriber(works: Works, address: str) -> None:
 
 
 def forget_notices(session: Session, subscriber_id: int) -> None:
-    """Empty what notices hold of a person who is erased; that they were sent stays on record."""
-    session.execute(
-        update(Notice).where(col(Notice.subscriber_id) == subscriber_id).values(address="", name="", context={})
-    )
+    """Skip the notices that are still due to a person who is erased, and empty what the sent ones hold of them."""
+    mine = col(Notice.subscriber_id) == subscriber_id
+    due = col(Notice.state).in_(sorted(DUE))
+    session.execute(update(Notice).where(mine, due).values(state=State.SKIPPED.value, reason=SkipReason.ERASED.value))
+    session.execute(update(Notice).where(mine).values(address="", name="", context={}))

@@ -15,15 +15,21 @@ if TYPE_CHECKING:
     from digest.issues.models import Issue
     from digest.pipeline import Build
 
+MAX_NUMBER = 2**31 - 1  # what PostgreSQL's integer holds
 app = typer.Typer(name="issue", help="Assemble, check, approve, edit and withdraw an issue.", no_args_is_help=True)
-Number = Annotated[int | None, typer.Argument(help="The issue's number; default: the unfinished one, else the newest.")]
+Number = Annotated[
+    int | None,
+    typer.Argument(min=1, max=MAX_NUMBER, help="The issue's number; default: the unfinished one, else the newest."),
+]
 
 
 @app.command("assemble")
 def assemble_(
     context: typer.Context,
     period: Annotated[str, typer.Option(help="YYYY-MM; default: as [schedule] period says.")] = "",
-    number: Annotated[int | None, typer.Option(help="The issue's number; default: the next one.")] = None,
+    number: Annotated[
+        int | None, typer.Option(min=1, max=MAX_NUMBER, help="The issue's number; default: the next one.")
+    ] = None,
 ) -> None:
     """Choose and order the period's articles, and say why for each."""
     from digest import pipeline  # noqa: PLC0415
@@ -40,7 +46,7 @@ def assemble_(
         issue = pipeline.assemble(shell.works.press, session, chosen, number=number, issue_date=day, now=now)
         data = issue_json(shell, session, issue)
     _show(shell, data)
-    shell.out.line(f"\nNext: digest preview {data['number']}, then digest issue approve {data['number']} --by NAME")
+    shell.out.line(f'\nNext: digest preview {data["number"]}, then digest issue approve {data["number"]} --by "NAME"')
 
 
 @app.command("list")
@@ -169,12 +175,19 @@ def edit_(
 
 
 @app.command("withdraw")
-def withdraw(context: typer.Context, number: int) -> None:
+def withdraw(
+    context: typer.Context,
+    number: int,
+    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
+) -> None:
     """Stop an issue for good: what was not started is cancelled; the number is not used again."""
     from digest import pipeline  # noqa: PLC0415
     from digest.issues import store  # noqa: PLC0415
 
     shell = shell_of(context)
+    with shell.session(read_only=True) as session:
+        issue = store.find(session, number)
+    shell.confirm(f"Withdraw issue {number} ({issue.state}) for good?", yes=yes)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
         cancelled = pipeline.withdraw(session, issue, shell.works.clock.now())

@@ -4,16 +4,20 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.cli.issue import Number
+from digest.cli.issue import MAX_NUMBER
 from digest.cli.send import show_status
 from digest.cli.shell import Shell, shell_of
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
 
+Number = Annotated[
+    int | None,
+    typer.Argument(min=1, max=MAX_NUMBER, help="The issue's number; default: the newest that is on its way."),
+]
 app = typer.Typer(
     name="outbox", help="How deliveries stand; hold, release, retry, cancel, resend.", no_args_is_help=True
 )
 Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Deliveries, as `outbox list` numbers them.")]
-Of = Annotated[int | None, typer.Option("--issue", help="The issue; default: the unfinished one, else the newest.")]
+Of = Annotated[int | None, typer.Option("--issue", help="The issue; default: the newest that is on its way.")]
 
 
 @app.command("status")
@@ -81,7 +85,7 @@ def _held(context: typer.Context, number: int | None, *, held: bool) -> None:
 
     shell = shell_of(context)
     with shell.session() as session:
-        issue = store.find(session, number, lock=True)
+        issue = store.find(session, number, lock=True) if number else store.find_delivered(session, None)
         assert issue.id is not None  # noqa: S101 - read from the database
         changed = control.hold(session, issue.id) if held else control.release(session, issue.id)
     told = "held" if held else "released"
@@ -91,16 +95,17 @@ def _held(context: typer.Context, number: int | None, *, held: bool) -> None:
 
 @app.command("retry")
 def retry(context: typer.Context, ids: Ids = None, number: Of = None) -> None:
-    """Make deferred deliveries due at once."""
-    from digest.issues import store  # noqa: PLC0415
+    """Make deferred deliveries due at once: those named, or all of the issue."""
+    from digest import sending  # noqa: PLC0415
     from digest.outbox import control  # noqa: PLC0415
+    from digest.outbox.states import State  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session() as session:
-        issue = store.find(session, number)
+        issue = sending.issue_of(session, ids or (), number, {State.DEFERRED})
         assert issue.id is not None  # noqa: S101 - read from the database
         count = control.retry(session, issue.id, shell.works.clock.now(), ids or None)
-    _tell_count(shell, {"issue": issue.number, "due": count}, f"{count} deliveries are due now. Next: digest worker")
+    _tell_count(shell, {"issue": issue.number, "due": count}, f"Due now: {count}. Next: digest worker {issue.number}")
 
 
 @app.command("cancel")
@@ -112,18 +117,21 @@ def cancel(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Cancel what has not been started: the deliveries named, or all of the issue."""
-    from digest.issues import store  # noqa: PLC0415
+    from digest import sending  # noqa: PLC0415
     from digest.outbox import control  # noqa: PLC0415
+    from digest.outbox.states import DUE, State  # noqa: PLC0415
 
     shell = shell_of(context)
+    open_ones = DUE | {State.UNCERTAIN}
     with shell.session(read_only=True) as session:
-        issue = store.find(session, number)
-    shell.confirm(f"Cancel {len(ids) if ids else 'every open'} deliveries of issue {issue.number}?", yes=yes)
+        issue = sending.issue_of(session, ids or (), number, open_ones)
+    what = f"{len(ids)} of the" if ids else "all open"
+    shell.confirm(f"Cancel {what} deliveries of issue {issue.number}?", yes=yes)
     with shell.session() as session:
         assert issue.id is not None  # noqa: S101 - read from the database
         count = control.cancel(session, issue.id, shell.works.clock.now(), reason=reason, ids=ids or None)
         control.finish(session, issue.id, shell.works.clock.now())
-    _tell_count(shell, {"issue": issue.number, "cancelled": count}, f"{count} deliveries are cancelled.")
+    _tell_count(shell, {"issue": issue.number, "cancelled": count}, f"Cancelled: {count}.")
 
 
 @app.command("reconcile")

@@ -1,11 +1,14 @@
 """The only place that prints: one JSON document or a table on stdout; everything else on stderr."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import typer
+
+PIPE_WIDTH = 240
 
 
 class Output:
@@ -44,11 +47,12 @@ class Output:
         for row in body:
             # Text, not str: rich would read [brackets] in users' words as markup.
             table.add_row(*(Text(_plain(cell)) for cell in row))
-        Console(soft_wrap=False).print(table)
+        # Into a file or a pipe nothing is folded: an address in two halves can be neither read nor copied.
+        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
 def _plain(cell: object) -> str:
-    text = "" if cell is None else str(cell)
+    text = cell.isoformat(" ", "seconds") if isinstance(cell, datetime) else "" if cell is None else str(cell)
     # A reader's name or a server's reply must not steer the terminal.
     return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
 

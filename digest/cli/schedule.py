@@ -52,6 +52,7 @@ def next_(
     after: Annotated[str, typer.Option("--from", help="YYYY-MM-DD; default: now.")] = "",
 ) -> None:
     """Forecast the next runs, each with its reason."""
+    from digest import runs  # noqa: PLC0415
     from digest.schedule import occurrences  # noqa: PLC0415
 
     shell = shell_of(context)
@@ -62,12 +63,14 @@ def next_(
             start = datetime.fromisoformat(after).replace(tzinfo=settings.publication.zone)
         except ValueError as error:
             raise UsageError(f"{after!r} is not a date", hint="Write YYYY-MM-DD.") from error
+    with shell.session(read_only=True) as session:
+        skipped = {run.period for run in runs.history(session) if run.state == runs.RunState.SKIPPED}
     data = [
         {
             "period": str(entry.period),
             "at": entry.due_at.isoformat(),
             "steps": [{"step": step, "at": entry.due_at.isoformat()} for step in ("assemble", "send")],
-            "reason": entry.reason,
+            "reason": "skipped by an operator" if str(entry.period) in skipped else entry.reason,
         }
         for entry in islice(occurrences(settings, start), count)
     ]

@@ -57,7 +57,9 @@ def send(
 
 def worker(
     context: typer.Context,
-    number: Number = None,
+    number: Annotated[
+        int | None, typer.Argument(help="Only this issue; default: every issue that is being sent.")
+    ] = None,
     relay: Annotated[
         str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")
     ] = "",
@@ -105,7 +107,7 @@ def _run(shell: Shell, ready: "Sending") -> None:
     with Progress(shell, ready.due) as progress:
         data = ready.run(progress)
     show_status(shell, data)
-    if any(data["states"].get(state) for state in NEEDS_A_PERSON):
+    if any(data["states"].get(state) for state in (*NEEDS_A_PERSON, "pending", "started")):
         raise typer.Exit(EXIT_ATTENTION)
 
 
@@ -116,10 +118,11 @@ def show_status(shell: Shell, data: dict[str, Any]) -> None:
         shell.out.line(f"Issue {data['issue']}: {data['planned']} planned")
         shell.out.table(["state", "deliveries"], [[k, v] for k, v in data["states"].items() if v])
         _show_excluded(shell, data["excluded"])
-        if any(data["states"].get(state) for state in NEEDS_A_PERSON):
-            shell.out.line(
-                "\nSome need a person: digest outbox list --state uncertain (or rejected, deferred, expired)"
-            )
+        if data["held"]:
+            shell.out.line(f"\nIt is held; go on with: digest outbox release {data['issue']}, then digest send")
+        for state in NEEDS_A_PERSON:
+            if data["states"].get(state):
+                shell.out.line(f"\nLook at them: digest outbox list {data['issue']} --state {state}")
 
     shell.out.emit(data, show)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.shell import shell_of
-from digest.runtime.errors import EXIT_ATTENTION
+from digest.runtime.errors import EXIT_ATTENTION, UsageError
 
 app = typer.Typer(name="subscribers", help="Import, export, add, show and erase readers.", no_args_is_help=True)
 Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
@@ -58,6 +58,8 @@ def export(
     from subscribers import transfer  # noqa: PLC0415
 
     shell = shell_of(context)
+    if shell.out.as_json and file is None:
+        raise UsageError("The export is CSV", hint="Leave --json out, or name a FILE.")
     with shell.session(read_only=True) as session:
         if file is None:
             sys.stdout.writelines(transfer.export_csv(session))
@@ -103,7 +105,8 @@ def show(context: typer.Context, address: Address) -> None:
     def tell() -> None:
         shell.out.table(["field", "value"], [[k, v] for k, v in data.items() if k != "consent"])
         shell.out.line()
-        shell.out.table(["at", "what", "how"], [[e["at"], e["kind"], e["method"]] for e in data["consent"]])
+        rows = [[e["at"], e["kind"], e["method"], e["detail"].get("source", "")] for e in data["consent"]]
+        shell.out.table(["at", "what", "how", "source"], rows)
 
     shell.out.emit(data, tell)
 

@@ -266,11 +266,15 @@ class Worker:
 @contextmanager
 def stopping_on_signals(worker: Worker) -> Iterator[None]:
     """Let SIGTERM and SIGINT stop the worker cleanly; a second one ends the process as usual."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         worker.stop()
         restore()
+        outer = before[number]
+        # Whoever runs the worker wants to know, too; Python's own handler would only raise KeyboardInterrupt.
+        if callable(outer) and outer is not signal.default_int_handler:
+            outer(number, frame)
 
     def restore() -> None:
         for number, handler in before.items():

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from subscribers.interests import Catalogue
+from subscribers.interests import ALL_TEXT, Catalogue
 
 
 class EmptyRule(StrEnum):
@@ -79,15 +79,11 @@ def segment(items: Sequence[Item], readings: Iterable[Reading], catalogue: Catal
     unanswered: list[Reading] = []
     for reading in readings:
         selection = select_articles(items, reading, catalogue, rules)
-        if not selection.shown:
-            full = Reading(reading.language, "*")
-            selections[reading] = (
-                select_articles(items, full, catalogue, rules) if rules.empty == EmptyRule.FULL else None
-            )
-            if rules.empty == EmptyRule.ASK:
-                unanswered.append(reading)
-        else:
-            selections[reading] = selection
+        if not selection.shown and rules.empty == EmptyRule.FULL:
+            selection = select_articles(items, Reading(reading.language, ALL_TEXT), catalogue, rules)
+        selections[reading] = selection if selection.shown else None
+        if not selection.shown and rules.empty != EmptyRule.SKIP:  # also where nothing at all is translated
+            unanswered.append(reading)
     return Segmentation(selections, tuple(unanswered))
 
 

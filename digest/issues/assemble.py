@@ -80,8 +80,9 @@ def assemble(
     for candidate in sorted(candidates, key=lambda c: _rank(c, order, sections[0].slug)):
         section = candidate.section or sections[0].slug
         verdict, reason = _verdict(candidate, period, carried, first_issue=first_issue)
-        if candidate.slug in by_hand and candidate.slug not in carried:
-            chosen.append((candidate, by_hand[candidate.slug]))
+        by_editor = by_hand.get(candidate.slug)
+        if by_editor and candidate.slug not in carried and by_editor.section in order:
+            chosen.append((candidate, by_editor))
         elif candidate.slug in out_by_hand:
             left_out.append(LeftOut(candidate.slug, f"dropped {BY_HAND}"))
         elif verdict and section not in order:

@@ -1,6 +1,6 @@
 """An editor's changes to the order of an issue. Callers commit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -103,7 +103,7 @@ def add(session: Session, issue: Issue, slug: str, section_order: Sequence[str])
     new = IssueItem(
         issue_id=issue.id, article_id=article.id, group=slug, section=section, position=0, reason=f"added {BY_HAND}"
     )
-    _number(session, sorted([*items, new], key=lambda item: section_order.index(item.section)))
+    _number(session, sorted([*items, new], key=_rank_in(section_order)))
     issue.left_out = [entry for entry in issue.left_out if entry["slug"] != slug]
 
 
@@ -125,8 +125,13 @@ def move_to(session: Session, issue: Issue, place: Place, section_order: Sequenc
     mates = [item for item in items if item.section == place.section]
     mates.insert(place.position - 1, moved)
     others = [item for item in items if item.section != place.section]
-    merged = sorted([*others, *mates], key=lambda item: section_order.index(item.section))
+    merged = sorted([*others, *mates], key=_rank_in(section_order))
     _number(session, merged)
+
+
+def _rank_in(section_order: Sequence[str]) -> Callable[[IssueItem], int]:
+    """Sections in their order; one that the publication no longer has comes last."""
+    return lambda item: section_order.index(item.section) if item.section in section_order else len(section_order)
 
 
 def _find(items: list[IssueItem], slug: str, issue: Issue) -> IssueItem:

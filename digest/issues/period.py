@@ -21,7 +21,7 @@ class Period:
     def parse(cls, text: str) -> "Period":
         """Read `YYYY-MM`."""
         match = _FORM.fullmatch(text.strip())
-        if not match or not 1 <= int(match[2]) <= 12 or int(match[1]) == 0:
+        if not match or not 1 <= int(match[2]) <= 12 or not 1900 <= int(match[1]) <= 9998:
             raise UsageError(f"{text!r} is not a period", hint="Write the year and the month, such as 2021-09.")
         return cls(int(match[1]), int(match[2]))
 

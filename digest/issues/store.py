@@ -34,6 +34,19 @@ def find(session: Session, number: int | None, *, lock: bool = False) -> Issue:
     return issue
 
 
+def find_delivered(session: Session, number: int | None) -> Issue:
+    """Return issue `number`; without a number the newest that has left the editors' hands (frozen or later).
+
+    For what an operator does: a draft that was begun meanwhile must not hide the issue that is on its way.
+    """
+    if number is None:
+        query = select(Issue).where(col(Issue.frozen_at).is_not(None)).order_by(col(Issue.number).desc())
+        issue = session.exec(query.limit(1)).first()
+        if issue is not None:
+            return issue
+    return find(session, number)
+
+
 def of_period(session: Session, period: Period) -> Issue | None:
     """Return the issue for `period`: one that is not withdrawn first, else the newest; None if there is none."""
     query = (

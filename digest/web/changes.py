@@ -65,7 +65,10 @@ async def events(workspace: Path, closing: threading.Event) -> AsyncIterator[byt
         debounce=QUIET_MILLISECONDS,
         rust_timeout=1000,
         yield_on_timeout=True,
-        stop_event=closing,
+        # One of its own: awatch sets it when the browser closes the stream, and `closing` belongs to every open page.
+        stop_event=threading.Event(),
     )
     async for changes in watching:
+        if closing.is_set():
+            return
         yield b"event: changed\ndata: files\n\n" if changes else b": still here\n\n"

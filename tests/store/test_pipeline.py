@@ -23,6 +23,7 @@ from digest.outbox.states import State
 from digest.pipeline import FindingsBlockError, Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
+from digest.runtime.errors import RefusedError
 from digest.runtime.settings import load_settings
 from subscribers.models import Subscriber, SubscriberState
 
@@ -211,3 +212,61 @@ def test_the_same_issue_builds_the_same_bytes_twice(press: Press) -> None:
         builds = [pipeline.build(press, session, issue, NOW) for _ in range(2)]
     first, second = ([(e.rendered.html, e.rendered.text, e.rendered.subject) for e in b.editions] for b in builds)
     assert first == second
+
+
+def test_an_issue_that_nobody_would_get_is_not_sent(press: Press) -> None:
+    approve(press)
+    with session_scope(press.engine) as session:
+        for person in session.exec(select(Subscriber)):
+            person.state = SubscriberState.UNSUBSCRIBED
+            session.add(person)
+    with session_scope(press.engine) as session, pytest.raises(RefusedError, match="no reader"):
+        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+
+
+def test_from_freezing_on_what_is_shown_is_what_was_frozen(press: Press) -> None:
+    approve(press)
+    with session_scope(press.engine) as session:
+        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+    with session_scope(press.engine) as session:
+        lead = session.exec(select(Article).where(Article.slug == "wsce-2021")).one()
+        lead.title, lead.content_hash = "Changed after freezing", "f" * 64
+        session.add(lead)
+    with session_scope(press.engine, read_only=True) as session:
+        issue = store.find(session, 21)
+        made = pipeline.build(press, session, issue, NOW)
+        assert len(made.editions) == 5
+        assert all("Changed after freezing" not in edition.rendered.html for edition in made.editions)
+        assert "Changed" not in pipeline.describe(press, session, issue)["subject"]
+
+
+def test_a_section_that_went_blocks_and_its_articles_are_still_listed(press: Press) -> None:
+    with session_scope(press.engine) as session:
+        assemble(press, session)
+    fewer = press.settings.model_copy(update={"section": press.settings.section[:-1]})
+    poorer = Press(fewer, press.engine, press.templates)
+    with session_scope(press.engine, read_only=True) as session:
+        issue = store.find(session, 21)
+        assert "section-unknown" in {finding.id for finding in pipeline.build(poorer, session, issue, NOW).blocking}
+        listed = [a["slug"] for s in pipeline.describe(poorer, session, issue)["sections"] for a in s["articles"]]
+        assert len(listed) == 13
+
+
+def test_a_semicolon_does_not_make_two_people_of_one(press: Press) -> None:
+    two = press.settings.model_copy(update={"approval": press.settings.approval.model_copy(update={"required": 2})})
+    strict = Press(two, press.engine, press.templates)
+    with session_scope(press.engine) as session:
+        issue = assemble(strict, session)
+        assert not pipeline.approve(strict, session, issue, "Kim; editor", NOW)
+        assert not pipeline.approve(strict, session, issue, "Kim; editor", NOW)
+
+
+def test_an_operators_default_is_the_issue_on_its_way_not_a_draft_begun_meanwhile(press: Press) -> None:
+    approve(press)
+    with session_scope(press.engine) as session:
+        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        october = Period(2021, 10)
+        pipeline.assemble(press, session, october, number=None, issue_date=october.last, now=NOW)
+    with session_scope(press.engine, read_only=True) as session:
+        assert store.find(session, None).number == 22
+        assert store.find_delivered(session, None).number == 21

@@ -87,3 +87,13 @@ def test_following_more_never_shows_less(some: frozenset[str], more: frozenset[s
     few, many = Reading("en", CATALOGUE.canonical(some)), Reading("en", CATALOGUE.canonical(some | more))
     result = segment(ITEMS, [few, many], CATALOGUE, RULES)
     assert set(shown(result, "en", few.interests)) <= set(shown(result, "en", many.interests))
+
+
+def test_an_edition_that_stays_empty_is_asked_about_and_never_sent() -> None:
+    """Nothing is translated into Korean: the whole issue would be an empty mail."""
+    omit = Rules(EmptyRule.FULL, omit_untranslated=True, languages=("en", "ko"))
+    reading = Reading("ko", "mobility")
+    result = segment([item("bus", "mobility")], [reading], CATALOGUE, omit)
+    assert result.selections[reading] is None
+    assert result.unanswered == (reading,)
+    assert result.distinct == ()
