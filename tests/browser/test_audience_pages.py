@@ -75,6 +75,20 @@ def test_every_page_is_accessible_and_fits(site: Site, browser: Browser, scheme:
     context.close()
 
 
+def test_a_question_of_two_lines_stands_inside_its_frame(site: Site, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 320, "height": 800})
+    page.goto(site.base_url + "/subscribe")
+    script = """[...document.querySelectorAll('legend')].map(legend => {
+        const [inner, frame, next] = [legend, legend.parentElement, legend.nextElementSibling].map(
+            e => e.getBoundingClientRect());
+        return inner.top > frame.top && inner.bottom <= next.top && inner.height > 24;
+    })"""
+    inside = page.evaluate(script)
+    page.close()
+    assert inside
+    assert all(inside)
+
+
 def test_a_page_works_without_script_and_under_its_own_policy(site: Site, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -240,6 +240,14 @@ def test_dark_is_the_themes_dark(mails: dict[str, str], show: Any, scheme: str) 
         assert shown == f"rgb({red}, {green}, {blue})", (selector, token)
 
 
+@pytest.mark.parametrize(("scheme", "wanted"), [("light", "none"), ("dark", "brightness(0.88)")])
+def test_pictures_are_a_little_dimmed_in_the_dark_only(
+    mails: dict[str, str], show: Any, scheme: str, wanted: str
+) -> None:
+    script = "[...new Set([...document.images].map(picture => getComputedStyle(picture).filter))]"
+    assert show(mails["en"], WIDE, scheme).page.evaluate(script) == [wanted]
+
+
 @pytest.mark.parametrize("kind", ["gallery", "pair", "films", "short"])
 def test_what_stands_side_by_side_is_stacked_on_a_phone(mails: dict[str, str], show: Any, kind: str) -> None:
     script = """kind => {
