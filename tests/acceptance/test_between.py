@@ -59,20 +59,23 @@ def test_a_skipped_period_is_neither_run_nor_reported(sample: World) -> None:
 
 
 def test_the_alarm_clock_rings_after_start_up_and_the_issue_goes_out(sample: World) -> None:
-    """By the machine's own clock: the run is due at the next full minute."""
-    soon = (datetime.now(UTC) + timedelta(seconds=75)).replace(second=0, microsecond=0)
+    """By the machine's own clock: the run is due at a full minute, when the scheduler has long started."""
+    if sample.environment["DIGEST_DATABASE__URL"].startswith("postgresql"):
+        pytest.skip("it waits for two minutes, and the clock rings the same on both databases")
+    soon = (datetime.now(UTC) + timedelta(seconds=120)).replace(second=0, microsecond=0)
     path = sample.folder / "digest.toml"
     text = re.sub(r"(?m)^timezone = .*$", 'timezone = "UTC"', path.read_text())
     text = re.sub(r"(?m)^required = .*$", "required = 0", text)
     nth = ("1st", "2nd", "3rd", "4th", "5th")[(soon.day - 1) // 7]
     text = re.sub(r"(?m)^rule = .*$", f'rule = "{nth} {soon:%a}"'.lower(), text)
     path.write_text(re.sub(r"(?m)^time = .*$", f'time = "{soon:%H:%M}"', text))
-    sample.set_now(datetime.now(UTC).isoformat())
+    # A little ahead: DIGEST_NOW is read a moment after it was written, and the alarm rings by the machine's clock.
+    sample.set_now((datetime.now(UTC) + timedelta(seconds=20)).isoformat())
     article = sample.folder / "articles" / "now.md"
     article.write_text(f"---\ntitle: News of today\ndate: {soon:%Y-%m-%d}\nsummary: It is news.\n---\n\nBody.\n")
     sample.digest("articles", "import", "articles")
     scheduler = sample.start("schedule", "run")
-    deadline = time.monotonic() + WAIT_SECONDS * 3
+    deadline = time.monotonic() + WAIT_SECONDS * 4
     while time.monotonic() < deadline and not [r for r in sample.json("schedule", "history") if r["state"] == "done"]:
         time.sleep(2)
     scheduler.send_signal(signal.SIGTERM)
