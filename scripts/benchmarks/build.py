@@ -38,7 +38,8 @@ from digest.render.slots import Place, Slot, fill
 from digest.runtime.db import session_scope
 from subscribers.links import Purpose
 
-EDITIONS, ARTICLES, ROUNDS = 100, 12, 5
+QUICK = "--quick" in sys.argv  # says whether it runs at all; the figures mean nothing then
+EDITIONS, ARTICLES, ROUNDS, READERS = (3, 12, 1, 40) if QUICK else (100, 12, 5, 2_000)
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 
 
@@ -170,7 +171,7 @@ def bench_composing(works: bootstrap.Works, selection: Selection) -> None:
         )
         edition_id = editions.save(session, edition)
         works.letters.prepare(session, [edition_id])
-    people = [taken(number, edition_id) for number in range(2_000)]
+    people = [taken(number, edition_id) for number in range(READERS)]
 
     def ours() -> None:
         for one in people:
@@ -192,7 +193,7 @@ def taken(number: int, edition_id: int) -> Taken:
     """One reader of many, with a name and an address of their own."""
     address = f"reader{number}@example.org"
     reader = Reader(f"{number:032x}", address, f"Reader {number}", "en", "html", "mobility;safety")
-    return Taken(Promised.DELIVERY, number, f"{number:032x}", 1, NOW, edition_id, reader)
+    return Taken(Promised.DELIVERY, number, f"{number:032x}", 1, NOW, NOW, edition_id, reader)
 
 
 def plain_message(works: bootstrap.Works, rendered: Rendered, one: Taken) -> bytes:
