@@ -247,6 +247,7 @@ def test_typographic_spaces_stay_and_blanks_collapse() -> None:
 @pytest.mark.parametrize("value", [True, 3.5, ["a"], {"a": "b"}, "\ud800", "a\x00b", "x" * 5000])
 def test_json_values_of_any_type_make_problems_not_crashes(value: Any) -> None:
     for key in (*KEYS, "unknown\ud800"):
-        _, problems = parse_entry(RawEntry("a.json", {"title": "x", key: value}), KNOWN)
+        draft, problems = parse_entry(RawEntry("a.json", {"title": "x", key: value}), KNOWN)
+        assert (draft is None) == bool(problems), key
         for one in problems:
             str(one).encode()
