@@ -38,7 +38,8 @@ class RelayConfig:
 
     Without `tls` a relay off this machine must offer STARTTLS, and one on loopback is spoken to in clear. `helo` is our
     own fully qualified name; None asks the system. `max_messages_per_connection` keeps us below the caps that
-    servers have and often do not announce.
+    servers have and often do not announce. `weight` is its share of the mail beside other relays; `connections` the
+    most that one worker opens.
     """
 
     host: str
@@ -47,6 +48,8 @@ class RelayConfig:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     helo: str | None = None
+    weight: int = 1
+    connections: int = 10
     max_messages_per_connection: int = 100
     timeouts: Timeouts = Timeouts()
 

@@ -1,12 +1,12 @@
-"""What a worker needs of a way to send: one message to one recipient, answered by one Reply."""
+"""What a worker needs of a way to send: each message goes to one recipient and is answered by one Reply."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from digest.delivery.outcome import Outcome, Reason, explain
-from digest.runtime.errors import ConfigError
+from digest.runtime.errors import ConfigError, DigestError
 
 
 class RelayRefusedError(ConfigError):
@@ -75,4 +75,69 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Say goodbye and free what is held; `send` may be called again afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message on its way: `key` is the caller's own name for the attempt, `relay` the name of the way it goes."""
+
+    key: str
+    relay: str
+    envelope: Envelope
+    message: Sequence[bytes]
+
+
+@dataclass(slots=True)
+class Step:
+    """What happened in one step: parcels that ended, and relays that failed before any parcel was asked for."""
+
+    ended: list[tuple[Parcel, Reply]] = field(default_factory=list)
+    failures: list[tuple[str, DigestError]] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """Where a carrier gets its parcels, each immediately before its envelope goes on the wire."""
+
+    def waiting(self, relay: str) -> int:
+        """Return how many parcels wait for this relay: no more connections are opened than that."""
+        ...
+
+    def next(self, relay: str) -> Parcel | None:
+        """Return the next parcel for this relay; None if none may go now."""
+        ...
+
+
+class Carrier(Protocol):
+    """Carries many parcels at once, on any number of connections to any number of relays; used by one thread."""
+
+    @property
+    def relays(self) -> tuple[str, ...]:
+        """The names of the ways that parcels may name."""
+        ...
+
+    @property
+    def capacity(self) -> int:
+        """How many parcels can be under way at once at most."""
+        ...
+
+    @property
+    def under_way(self) -> int:
+        """How many parcels were taken from the source and have not ended."""
+        ...
+
+    def allow(self, relay: str, connections: int) -> None:
+        """Use at most so many connections to a relay from now on: 0 opens none and takes no parcel for it."""
+        ...
+
+    def step(self, source: Source, seconds: float) -> Step:
+        """Get on with everything, waiting at most `seconds` for something to happen.
+
+        A parcel ends exactly once, with a reply. A failure is about a relay as such: RelayRefusedError (the
+        configuration is wrong) or RelayUnreachableError (it may work later); parcels are not involved.
+        """
+        ...
+
+    def close(self) -> None:
+        """Say goodbye and free what is held. Parcels still under way are left to the caller, who knows their keys."""
         ...

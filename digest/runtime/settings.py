@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
@@ -153,14 +153,42 @@ class Desk(_Part):
     enabled: bool = Field(default=False, description="reserved: `digest preview` is the desk for now")
 
 
+class Pace(_Part):
+    """How fast mail may leave: by a relay, or to one family of mailboxes. What is not given is not limited."""
+
+    connections: int | None = Field(default=None, ge=1, le=500, description="most connections at once")
+    per_second: float | None = Field(default=None, gt=0, description="most messages a second, on average")
+    per_hour: int | None = Field(default=None, ge=1, description="most messages an hour")
+    per_day: int | None = Field(default=None, ge=1, description="most messages a day")
+
+
+class RelayLimits(Pace):
+    """What one relay may be asked for."""
+
+    connections: int = Field(default=10, ge=1, le=500, description="most connections at once, of each worker")
+    messages_per_connection: int = Field(default=100, ge=1, description="messages after which a connection is renewed")
+    warm_up: tuple[int, ...] = Field(
+        default=(), description="most messages on the first day, the second, … of this relay; then per_day holds"
+    )
+
+
+class Family(Pace):
+    """Mailboxes that one provider keeps under several domains: throttled together, so paced together."""
+
+    domains: tuple[str, ...] = Field(default=(), description="domains beside those that are known")
+
+
 class DeliveryRules(_Part):
     """How mail leaves the house."""
 
     transport: Literal["maildir", "smtp"] = "maildir"
     maildir: str = Field(default="outbox", description="folder of the maildir transport, within the workspace")
     allow_send: bool = Field(default=False, description="a relay that is not on loopback is refused until this is true")
-    window: str | None = Field(default=None, description="reserved: to spread a send over; no effect yet")
+    window: str | None = Field(default=None, description="spread a send over this long, such as 45m or 3h")
     patience: float = Field(default=60, ge=0, description="seconds to wait for a relay or database that is away")
+    families: dict[str, Family] = Field(
+        default_factory=dict, description="[delivery.families.NAME]: limits by mailbox provider (google, microsoft, …)"
+    )
 
 
 class Relay(_Part):
@@ -171,13 +199,22 @@ class Relay(_Part):
     tls: Literal["required", "opportunistic", "implicit", "none"] = "required"
     username: str | None = None
     password_file: str | None = None
-    weight: int = Field(default=1, ge=1, description="reserved: only the first [[relay]] is used yet")
-    limits: dict[str, int] = Field(default_factory=dict, description="reserved: no effect yet")
+    helo: str | None = Field(default=None, description="our own full name for EHLO; default: the system's")
+    weight: int = Field(default=1, ge=1, description="its share of the mail, beside the other relays' weights")
+    limits: RelayLimits = Field(default=RelayLimits(), description="how much this relay may be asked for")
 
     @property
     def on_loopback(self) -> bool:
         """Whether mail to this relay cannot leave the machine by it directly."""
         return self.host in LOOPBACK_HOSTS
+
+
+class Dkim(_Part):
+    """Our own signature, for relays that do not sign. `digest dkim generate` makes the key."""
+
+    selector: str = Field(description="the DNS name is SELECTOR._domainkey.DOMAIN")
+    domain: str | None = Field(default=None, description="signing domain; default: the sender's")
+    key_file: str = Field(default="dkim.pem", description="private key (RSA, 2048 bits or more), mode 0600")
 
 
 class Schedule(_Part):
@@ -224,6 +261,7 @@ class Settings(BaseSettings):
     desk: Desk = Desk()
     delivery: DeliveryRules = DeliveryRules()
     relay: tuple[Relay, ...] = ()
+    dkim: Dkim | None = None
     schedule: Schedule = Schedule()
     database: Database = Database()
     secrets: Secrets
@@ -331,8 +369,12 @@ def _problem(item: Any) -> str:
 def _known_keys(path: list[str]) -> list[str]:
     model: Any = Settings
     for part in path:
-        if part.isdigit():
+        if not isinstance(model, type) or part.isdigit():  # the name in a table of names, the place in a list
+            model = model if isinstance(model, type) else model.__args__[-1]
             continue
         inner = model.model_fields[part].annotation
+        if get_origin(inner) is dict:
+            model = inner
+            continue
         model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else inner.__args__[0]
     return list(model.model_fields)
