@@ -369,12 +369,10 @@ def _problem(item: Any) -> str:
 def _known_keys(path: list[str]) -> list[str]:
     model: Any = Settings
     for part in path:
-        if not isinstance(model, type) or part.isdigit():  # the name in a table of names, the place in a list
-            model = model if isinstance(model, type) else model.__args__[-1]
-            continue
-        inner = model.model_fields[part].annotation
-        if get_origin(inner) is dict:
-            model = inner
-            continue
-        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else inner.__args__[0]
+        if get_origin(model) is dict:  # a table of names: this is one of them
+            model = model.__args__[-1]
+        elif not part.isdigit():
+            inner = model.model_fields[part].annotation
+            whole = get_origin(inner) is dict or (isinstance(inner, type) and issubclass(inner, BaseModel))
+            model = inner if whole else inner.__args__[0]
     return list(model.model_fields)
