@@ -16,7 +16,9 @@ from subscribers.models import Frequency, Subscriber, SubscriberState, Suppressi
 EVERY_NTH: Mapping[Frequency, int] = {Frequency.EVERY: 1, Frequency.SECOND: 2, Frequency.THIRD: 3}
 
 
-def exclusion_reason(now: datetime, issue_number: int | None = None) -> ColumnElement[str | None]:
+def exclusion_reason(
+    now: datetime | ColumnElement[datetime], issue_number: int | None = None
+) -> ColumnElement[str | None]:
     """Return an expression over Subscriber: why this person does not get issue `issue_number` at `now`; NULL for who
     does.
 

@@ -1,6 +1,6 @@
-"""Tables of the fifth stage: the promises (deliveries, notices), each try, and who is trying."""
+"""Tables of the fifth stage: the promises (deliveries, notices), each try, who is trying, and how fast they may."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, Column, Index, UniqueConstraint, text
@@ -30,12 +30,20 @@ class Delivery(Promise, table=True):
     issue_id: int = Field(foreign_key="issue.id")
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
     edition_id: int = Field(foreign_key="edition.id")
+    family: str = Field(
+        default="",
+        max_length=40,
+        sa_column_kwargs={"server_default": ""},
+        description="whose mailboxes: a provider that throttles all its domains together, or empty",
+    )
     __table_args__: Any = (
         UniqueConstraint("issue_id", "subscriber_id"),
-        # Without it the planner takes the unique index and sorts: thirty times slower (PERFORMANCE, ledger).
+        # Without it the planner takes the unique index and sorts: thirty times slower. The family comes first, so that
+        # a family that must wait is not read past at each take.
         Index(
             "ix_delivery_due",
             "issue_id",
+            "family",
             "due_at",
             "id",
             sqlite_where=text("state IN ('pending', 'deferred')"),
@@ -61,7 +69,16 @@ class Notice(Promise, table=True):
     name: str = ""
     language: str = Field(max_length=35)
     context: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    __table_args__: Any = (UniqueConstraint("kind", "key"),)
+    __table_args__: Any = (
+        UniqueConstraint("kind", "key"),
+        Index(
+            "ix_notice_due",
+            "due_at",
+            "id",
+            sqlite_where=text("state IN ('pending', 'deferred')"),
+            postgresql_where=text("state IN ('pending', 'deferred')"),
+        ),
+    )
 
 
 class Attempt(SQLModel, table=True):
@@ -91,3 +108,19 @@ class Worker(SQLModel, table=True):
     started_at: datetime
     heartbeat_at: datetime
     stopped_at: datetime | None = None
+
+
+class Pace(SQLModel, table=True):
+    """How much has been asked of a relay, a family of mailboxes or a domain, and how long it must be left alone.
+
+    One row for each scope that is limited or was throttled, shared by all workers; digest.delivery.pace has the rules.
+    """
+
+    scope: str = Field(primary_key=True, max_length=300, description="relay:HOST:PORT | family:NAME | domain:NAME")
+    second_at: datetime | None = Field(default=None, description="when the limit a second is used up to")
+    hour_at: datetime | None = Field(default=None, description="when the limit an hour is used up to")
+    day: date | None = Field(default=None, description="the day that `today` counts, in UTC")
+    today: int = 0
+    first_day: date | None = Field(default=None, description="the first day of the warm-up plan")
+    held_until: datetime | None = None
+    ramp: int | None = Field(default=None, description="connections allowed after a throttling; NULL when it is over")

@@ -106,19 +106,20 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
     started = start(session, Promised.NOTICE, wanted, taker, now)
     taken = [
         TakenNotice(
-            one.promised,
-            one.id,
-            one.attempt_id,
-            one.tries,
-            one.first_try,
-            one.planned_at,
-            row.kind,
-            row.key,
-            row.address,
-            row.name,
-            row.language,
-            row.context,
-            refs[row.id],
+            promised=one.promised,
+            id=one.id,
+            attempt_id=one.attempt_id,
+            relay=one.relay,
+            tries=one.tries,
+            first_try=one.first_try,
+            planned_at=one.planned_at,
+            kind=row.kind,
+            key=row.key,
+            address=row.address,
+            name=row.name,
+            language=row.language,
+            context=row.context,
+            ref=refs[row.id],
         )
         for one, row in zip(started, wanted, strict=True)
     ]

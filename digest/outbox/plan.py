@@ -1,8 +1,10 @@
 """Freezing: one promise for each eligible reader, in one transaction, with the others counted by their reason."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -22,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateTable, DropTable
 from sqlmodel import Session
 
-from digest.outbox.dialects import insert_new
+from digest.outbox.dialects import domain_of, insert_new
 from digest.outbox.states import SkipReason, State
 from digest.outbox.tables import DELIVERY, SUBSCRIBER
 from digest.runtime.errors import DigestError
@@ -34,6 +36,22 @@ _MAPPING = Table(
     Column("language", String, primary_key=True),
     Column("interests", String, primary_key=True),
     Column("edition_id", Integer, nullable=True),
+    prefixes=["TEMPORARY"],
+)
+# The domains whose mailboxes are paced together; all the others have no family.
+_FAMILIES = Table(
+    "family_domain",
+    MetaData(),
+    Column("domain", String, primary_key=True),
+    Column("family", String, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+# When each part of a spread audience is due; who is in which part follows from their id.
+_SPREAD = Table(
+    "spread_due",
+    MetaData(),
+    Column("part", Integer, primary_key=True),
+    Column("due_at", DELIVERY.c.due_at.type, nullable=False),
     prefixes=["TEMPORARY"],
 )
 _UNMAPPED = "unmapped"
@@ -58,12 +76,25 @@ class PlanResult:
     excluded: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How an audience is spread: which domains are paced together, and when each equal part is due (one: all at once).
+
+    Due times stand in the rows, so that every worker keeps them, also after a restart.
+    """
+
+    due: Sequence[datetime]
+    families: Mapping[str, str] = field(default_factory=dict)
+
+
 def freeze(
     session: Session,
     issue_id: int,
     editions: Mapping[tuple[str, str], int | None],
     exclusion: ColumnElement[str | None],
     now: datetime,
+    *,
+    timing: Timing | None = None,
 ) -> PlanResult:
     """Plan one delivery per eligible reader. The caller has locked the issue, and commits.
 
@@ -72,32 +103,51 @@ def freeze(
     who have a delivery already keep it as it is, so that freezing twice changes nothing. Raises AudienceChangedError
     when an eligible reader's group is not in `editions`; a rollback then leaves nothing behind.
     """
-    session.execute(CreateTable(_MAPPING))  # a rollback drops it, on both databases
-    rows = [{"language": key[0], "interests": key[1], "edition_id": value} for key, value in editions.items()]
-    if rows:
-        session.execute(insert(_MAPPING), rows)
-    before = _planned(session, issue_id)
-    _insert_deliveries(session, issue_id, exclusion, now)
-    excluded = _count_left_out(session, issue_id, exclusion)
-    session.execute(DropTable(_MAPPING))
+    timing = timing or Timing([now])
+    with ExitStack() as tables:
+        rows = [{"language": key[0], "interests": key[1], "edition_id": value} for key, value in editions.items()]
+        tables.enter_context(_temporary(session, _MAPPING, rows))
+        families = [{"domain": domain, "family": family} for domain, family in timing.families.items()]
+        tables.enter_context(_temporary(session, _FAMILIES, families))
+        parts = [{"part": part, "due_at": due} for part, due in enumerate(timing.due)]
+        tables.enter_context(_temporary(session, _SPREAD, parts))
+        before = _planned(session, issue_id)
+        _insert_deliveries(session, issue_id, exclusion, now, len(parts))
+        excluded = _count_left_out(session, issue_id, exclusion)
     planned = _planned(session, issue_id)
     return PlanResult(planned, planned - before, excluded)
 
 
-def _insert_deliveries(session: Session, issue_id: int, exclusion: ColumnElement[str | None], now: datetime) -> None:
+@contextmanager
+def _temporary(session: Session, table: Table, rows: list[dict[str, Any]]) -> Iterator[None]:
+    session.execute(CreateTable(table))  # a rollback drops it, on both databases
+    if rows:
+        session.execute(insert(table), rows)
+    yield
+    session.execute(DropTable(table))
+
+
+def _insert_deliveries(
+    session: Session, issue_id: int, exclusion: ColumnElement[str | None], now: datetime, parts: int
+) -> None:
     values = {
         "issue_id": literal(issue_id),
         "subscriber_id": SUBSCRIBER.c.id,
         "edition_id": _MAPPING.c.edition_id,
+        "family": func.coalesce(_FAMILIES.c.family, ""),
         "state": literal(State.PENDING.value),
         "reason": literal(""),
-        "due_at": literal(now, DELIVERY.c.due_at.type),
+        "due_at": _SPREAD.c.due_at,
         "attempts": literal(0),
         "created_at": literal(now, DELIVERY.c.created_at.type),
     }
     readers = (
         select(*values.values())
-        .select_from(SUBSCRIBER.join(_MAPPING, _SAME_READING))
+        .select_from(
+            SUBSCRIBER.join(_MAPPING, _SAME_READING)
+            .join(_SPREAD, _SPREAD.c.part == SUBSCRIBER.c.id % parts)
+            .outerjoin(_FAMILIES, _FAMILIES.c.domain == domain_of(session, SUBSCRIBER.c.address))
+        )
         .where(exclusion.is_(None), _MAPPING.c.edition_id.is_not(None))
         .order_by(SUBSCRIBER.c.id)
     )

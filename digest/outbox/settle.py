@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import CursorResult, bindparam, func, or_, select, update
+from sqlalchemy import Column, DateTime, Integer, String, func, or_, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
+from digest.outbox.dialects import Prepared
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, Promised
 from digest.runtime.errors import UsageError
@@ -76,64 +78,72 @@ def settle(session: Session, settlements: Sequence[Settlement]) -> int:
     return changed
 
 
-def _write(session: Session, promised: Promised, settlements: Sequence[Settlement], allowed: tuple[str, ...]) -> int:
+_ROWS: list[Column[Any]] = [
+    Column("id", Integer),
+    Column("attempt", String),
+    Column("state", String),
+    Column("reason", String),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("due_at", DateTime(timezone=True)),
+]
+
+
+@lru_cache(maxsize=8)
+def _settle_promises(promised: Promised, allowed: tuple[str, ...]) -> Prepared:
     table = promised.table
-    statement = (
-        update(table)
-        .where(
-            table.c.id == bindparam("of_id"),
-            table.c.attempt_id == bindparam("attempt"),
-            or_(*(table.c.state == state for state in allowed)),  # IN would expand, which executemany cannot
-        )
-        .values(
-            state=bindparam("new_state"),
-            reason=bindparam("why"),
-            settled_at=bindparam("ended"),
-            due_at=func.coalesce(bindparam("due", type_=table.c.due_at.type), table.c.due_at),
-        )
+    return Prepared(
+        lambda given: (
+            update(table)
+            .where(
+                table.c.id == given.c.id,
+                table.c.attempt_id == given.c.attempt,
+                or_(*(table.c.state == state for state in allowed)),
+            )
+            .values(
+                state=given.c.state,
+                reason=given.c.reason,
+                settled_at=given.c.ended_at,
+                due_at=func.coalesce(given.c.due_at, table.c.due_at),
+            )
+        ),
+        _ROWS,
     )
-    values = [
-        {
-            "of_id": s.id,
-            "attempt": s.attempt_id,
-            "new_state": s.state.value,
-            "why": s.reason,
-            "ended": s.ended_at,
-            "due": s.due_at,
-        }
-        for s in settlements
-    ]
-    return cast("CursorResult[Any]", session.execute(statement, values)).rowcount
+
+
+def _write(session: Session, promised: Promised, settlements: Sequence[Settlement], allowed: tuple[str, ...]) -> int:
+    rows = [[s.id, s.attempt_id, s.state.value, s.reason, s.ended_at, s.due_at] for s in settlements]
+    return _settle_promises(promised, allowed).run(session, rows).rowcount
+
+
+_SETTLE_ATTEMPTS = Prepared(
+    lambda given: (
+        update(ATTEMPT)
+        .where(ATTEMPT.c.id == given.c.attempt)
+        .values(
+            ended_at=given.c.ended_at,
+            outcome=given.c.outcome,
+            code=given.c.code,
+            enhanced=given.c.enhanced,
+            reply=given.c.reply,
+            relay=func.coalesce(func.nullif(given.c.relay, ""), ATTEMPT.c.relay),
+        )
+    ),
+    [
+        Column("attempt", String),
+        Column("ended_at", DateTime(timezone=True)),
+        Column("outcome", String),
+        Column("code", Integer),
+        Column("enhanced", String),
+        Column("reply", String),
+        Column("relay", String),
+    ],
+)
 
 
 def _write_attempts(session: Session, settlements: Sequence[Settlement]) -> None:
-    if not settlements:
-        return
-    statement = (
-        update(ATTEMPT)
-        .where(ATTEMPT.c.id == bindparam("attempt"))
-        .values(
-            ended_at=bindparam("ended"),
-            outcome=bindparam("how"),
-            code=bindparam("smtp_code"),
-            enhanced=bindparam("smtp_enhanced"),
-            reply=bindparam("words"),
-            relay=func.coalesce(func.nullif(bindparam("server"), ""), ATTEMPT.c.relay),
-        )
-    )
-    values = [
-        {
-            "attempt": s.attempt_id,
-            "ended": s.ended_at,
-            "how": s.outcome,
-            "smtp_code": s.code,
-            "smtp_enhanced": s.enhanced,
-            "words": s.reply,
-            "server": s.relay,
-        }
-        for s in settlements
-    ]
-    session.execute(statement, values)
+    rows = [[s.attempt_id, s.ended_at, s.outcome, s.code, s.enhanced, s.reply, s.relay] for s in settlements]
+    if rows:
+        _SETTLE_ATTEMPTS.run(session, rows)
 
 
 def _lock_issues(session: Session, settlements: Sequence[Settlement]) -> None:

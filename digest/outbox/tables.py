@@ -11,6 +11,7 @@ from digest.issues.models import Issue as _Issue
 from digest.outbox.models import Attempt as _Attempt
 from digest.outbox.models import Delivery as _Delivery
 from digest.outbox.models import Notice as _Notice
+from digest.outbox.models import Pace as _Pace
 from digest.outbox.models import Worker as _Worker
 from subscribers.models import Subscriber as _Subscriber
 
@@ -26,6 +27,7 @@ DELIVERY: Final = _table(_Delivery)
 EDITION: Final = _table(_Edition)
 ISSUE: Final = _table(_Issue)
 NOTICE: Final = _table(_Notice)
+PACE: Final = _table(_Pace)
 SUBSCRIBER: Final = _table(_Subscriber)
 WORKER: Final = _table(_Worker)
 

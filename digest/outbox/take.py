@@ -4,17 +4,39 @@ The caller commits, and must send nothing before that commit is known to have su
 """
 
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from functools import lru_cache
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Row, bindparam, false, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    DateTime,
+    Executable,
+    FromClause,
+    Integer,
+    String,
+    bindparam,
+    false,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    update,
+)
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
+from digest.outbox.dialects import POSTGRESQL, Prepared, dialect_of, instant
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, IS_STARTED, ISSUE, SUBSCRIBER, Promised
+
+Exclusion = Callable[[ColumnElement[datetime]], ColumnElement[str | None]]
+"""From an instant to an expression over Subscriber: why this person must not get the issue; NULL for who may."""
 
 
 def envelope_id(promised: Promised, of_id: int, planned_at: datetime) -> str:
@@ -30,14 +52,16 @@ def envelope_id(promised: Promised, of_id: int, planned_at: datetime) -> str:
 class Started:
     """An attempt that may go on the wire once its transaction is committed.
 
-    `planned_at` is when the promise was made: with its id it names the promise beyond this database (`envelope_id`).
-    `tries` counts the tries that a server has put off, and this one; `first_try` is when the first of them began.
-    Attempts that ended before the envelope do not count: they do not say how long the other side has been refusing.
+    `relay` is the way it was started for. `planned_at` is when the promise was made: with its id it names the promise
+    beyond this database (`envelope_id`). `tries` counts the tries that a server has put off, and this one; `first_try`
+    is when the first of them began. Attempts that ended before the envelope do not count: they do not say how long the
+    other side has been refusing.
     """
 
     promised: Promised
     id: int
     attempt_id: str
+    relay: str
     tries: int
     first_try: datetime
     planned_at: datetime
@@ -62,9 +86,10 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Taken(Started):
-    """A started delivery: which edition goes to whom."""
+    """A started delivery: which edition goes to whom, and whose mailbox that is."""
 
     edition_id: int
+    family: str
     reader: Reader
 
 
@@ -85,86 +110,183 @@ class Window(Generic[T_co]):
 
 
 def new_attempt_id() -> str:
-    """Return a random id of 32 hexadecimal digits."""
-    return secrets.token_hex(16)
+    """Return a unique id of 32 hexadecimal digits that begins with the time (as RFC 9562 section 5.7 does).
+
+    Ids made one after the other lie side by side in the index: with random ones each take wrote as many pages as rows.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Taker:
     """In whose name attempts are started.
 
-    `relay` names the transport in each attempt, so that after a crash one knows whose evidence counts.
+    `relay` names the way in each attempt, so that after a crash one knows whose evidence counts; with several ways,
+    `assign` names one for each of so many.
     """
 
     worker_id: str
     relay: str
     new_id: Callable[[], str] = new_attempt_id
+    assign: Callable[[int], Sequence[str]] | None = None
+
+    def ways(self, count: int) -> Sequence[str]:
+        """Return the way of each of `count` attempts."""
+        return self.assign(count) if self.assign else [self.relay] * count
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of a family of mailboxes may be started now."""
+
+    family: str
+    most: int
+
+
+class Due(NamedTuple):
+    """A promise that is due, locked by the take."""
+
+    id: int
+    subscriber_id: int
+    edition_id: int
+    family: str
+    attempts: int
+    created_at: datetime
+
+
+class _Person(NamedTuple):
+    """Somebody who is to get something, as the guard sees them."""
+
+    id: int
+    ref: str
+    address: str
+    name: str
+    language: str
+    format: str
+    interests: str
+    exclusion: str | None
 
 
 def take(
     session: Session,
     taker: Taker,
     issue_id: int,
-    exclusion: ColumnElement[str | None],
+    exclusion: Exclusion,
     *,
     limit: int,
     now: datetime,
+    shares: Sequence[Share] | None = None,
 ) -> Window[Taken]:
     """Start up to `limit` due deliveries of an issue that is sending and not held.
 
-    `exclusion` is an expression over Subscriber, without the frequency, which is a rule of planning only.
+    `exclusion` leaves the frequency out, which is a rule of planning only. `shares` are asked in their order; without
+    them every family of the issue may be started.
     """
     if not lock_sending(session, issue_id):
         return Window(())
-    due = session.execute(
-        select(
-            DELIVERY.c.id, DELIVERY.c.subscriber_id, DELIVERY.c.edition_id, DELIVERY.c.attempts, DELIVERY.c.created_at
-        )
-        .where(DELIVERY.c.issue_id == issue_id, IS_DUE, DELIVERY.c.due_at <= now)
-        .order_by(DELIVERY.c.due_at, DELIVERY.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    readers = _lock_readers(session, [row.subscriber_id for row in due], exclusion)
-    refused = {row.id: readers[row.subscriber_id].exclusion for row in due if readers[row.subscriber_id].exclusion}
+    if shares is None:
+        shares = [Share(family, limit) for family in families_of(session, issue_id)]
+    due = _due(session, issue_id, shares, limit, now)
+    if not due:
+        return Window(())
+    people = _guarded(session, [row.subscriber_id for row in due], exclusion, now)
+    refused = {row.id: reason for row in due if (reason := people[row.subscriber_id].exclusion)}
     skip(session, Promised.DELIVERY, refused, now)
     eligible = [row for row in due if row.id not in refused]
     started = start(session, Promised.DELIVERY, eligible, taker, now)
-    return Window(tuple(_taken(s, row, readers) for s, row in zip(started, eligible, strict=True)), len(refused))
+    return Window(tuple(_taken(s, row, people) for s, row in zip(started, eligible, strict=True)), len(refused))
+
+
+_SENDING = Prepared(
+    lambda _: (
+        select(ISSUE.c.id)
+        .where(ISSUE.c.id == bindparam("issue_id"), ISSUE.c.state == IssueState.SENDING, ISSUE.c.held == false())
+        .with_for_update(read=True)
+    )
+)
 
 
 def lock_sending(session: Session, issue_id: int) -> bool:
     """Lock the issue for share, so that hold and withdraw wait for us or we for them; return whether it may be sent."""
-    sending = (
-        select(ISSUE.c.id)
-        .where(ISSUE.c.id == issue_id, ISSUE.c.state == IssueState.SENDING, ISSUE.c.held == false())
-        .with_for_update(read=True)
+    return _SENDING.run(session, issue_id=issue_id).first() is not None
+
+
+def families_of(session: Session, issue_id: int) -> list[str]:
+    """Return the families of mailboxes that the issue has due deliveries for, now or later."""
+    query = select(DELIVERY.c.family).where(DELIVERY.c.issue_id == issue_id, IS_DUE).distinct()
+    return sorted(session.execute(query).scalars())
+
+
+_DUE = Prepared(
+    lambda _: (
+        select(*[DELIVERY.c[name] for name in Due._fields])
+        .where(
+            DELIVERY.c.issue_id == bindparam("issue_id"),
+            DELIVERY.c.family == bindparam("family"),
+            IS_DUE,
+            DELIVERY.c.due_at <= bindparam("now"),
+        )
+        .order_by(DELIVERY.c.due_at, DELIVERY.c.id)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
     )
-    return session.execute(sending).first() is not None
+)
 
 
-def _lock_readers(session: Session, ids: Sequence[int], exclusion: ColumnElement[str | None]) -> dict[int, Row[Any]]:
-    # In id order, so that two takes cannot wait for each other. Then read in a statement of its own: its snapshot
-    # is younger than the locks, and sees a suppression that came with the unsubscribe we waited for.
-    chosen = SUBSCRIBER.c.id.in_(ids)
-    session.execute(select(SUBSCRIBER.c.id).where(chosen).order_by(SUBSCRIBER.c.id).with_for_update(read=True)).all()
-    columns = [SUBSCRIBER.c[name] for name in ("id", "ref", "address", "name", "language", "format", "interests")]
-    rows = session.execute(select(*columns, exclusion.label("exclusion")).where(chosen)).all()
-    return {row.id: row for row in rows}
+def _due(session: Session, issue_id: int, shares: Sequence[Share], limit: int, now: datetime) -> list[Due]:
+    found: list[Due] = []
+    for share in shares:
+        most = min(share.most, limit - len(found))
+        if most > 0:
+            rows = _DUE.run(session, issue_id=issue_id, family=share.family, now=now, most=most)
+            found += [Due._make(row)._replace(created_at=instant(row.created_at)) for row in rows]
+    return found
 
 
-def _taken(started: Started, row: Row[Any], readers: Mapping[int, Row[Any]]) -> Taken:
-    person = readers[row.subscriber_id]
-    reader = Reader(person.ref, person.address, person.name, person.language, person.format, person.interests)
+_LOCK_PEOPLE = Prepared(
+    lambda given: (
+        select(SUBSCRIBER.c.id)
+        .where(SUBSCRIBER.c.id.in_(select(given.c.id)))
+        .order_by(SUBSCRIBER.c.id)
+        .with_for_update(read=True, of=SUBSCRIBER)
+    ),
+    [Column("id", Integer)],
+)
+
+
+@lru_cache(maxsize=8)
+def _people_query(exclusion: Exclusion) -> Prepared:
+    columns = [SUBSCRIBER.c[name] for name in _Person._fields[:-1]]
+
+    def build(given: FromClause) -> Executable:
+        reason = exclusion(bindparam("now", type_=DateTime(timezone=True)))
+        return select(*columns, reason.label("exclusion")).where(SUBSCRIBER.c.id.in_(select(given.c.id)))
+
+    return Prepared(build, [Column("id", Integer)])
+
+
+def _guarded(session: Session, ids: Sequence[int], exclusion: Exclusion, now: datetime) -> dict[int, _Person]:
+    rows = [[of_id] for of_id in ids]
+    if dialect_of(session) == POSTGRESQL:
+        # In id order, so that two takes cannot wait for each other. Then read in a statement of its own: its snapshot
+        # is younger than the locks, and sees a suppression that came with the unsubscribe we waited for.
+        _LOCK_PEOPLE.run(session, rows)
+    return {row.id: _Person._make(row) for row in _people_query(exclusion).run(session, rows, now=now)}
+
+
+def _taken(started: Started, row: Due, people: Mapping[int, _Person]) -> Taken:
+    person = people[row.subscriber_id]
     return Taken(
-        started.promised,
-        started.id,
-        started.attempt_id,
-        started.tries,
-        started.first_try,
-        started.planned_at,
-        row.edition_id,
-        reader,
+        promised=started.promised,
+        id=started.id,
+        attempt_id=started.attempt_id,
+        relay=started.relay,
+        tries=started.tries,
+        first_try=started.first_try,
+        planned_at=started.planned_at,
+        edition_id=row.edition_id,
+        family=row.family,
+        reader=Reader(*person[1:-1]),
     )
 
 
@@ -181,31 +303,60 @@ def skip(session: Session, promised: Promised, reasons: Mapping[int, str], now: 
     )
 
 
-def start(session: Session, promised: Promised, rows: Sequence[Row[Any]], taker: Taker, now: datetime) -> list[Started]:
+_ROWS: list[Column[Any]] = [Column("id", Integer), Column("attempt", String), Column("relay", String)]
+
+
+@lru_cache(maxsize=2)
+def _start_promises(promised: Promised) -> Prepared:
+    table = promised.table
+    return Prepared(
+        lambda given: (
+            update(table)
+            .where(table.c.id == given.c.id)
+            .values(
+                state=State.STARTED.value,
+                reason="",
+                attempts=table.c.attempts + 1,
+                attempt_id=given.c.attempt,
+                worker_id=bindparam("worker"),
+                started_at=bindparam("now"),
+                settled_at=null(),
+            )
+        ),
+        _ROWS,
+    )
+
+
+@lru_cache(maxsize=2)
+def _start_attempts(promised: Promised) -> Prepared:
+    return Prepared(
+        lambda given: insert(ATTEMPT).from_select(
+            ["id", promised.attempt_key, "relay", "worker_id", "started_at", "reply"],
+            select(
+                given.c.attempt,
+                given.c.id,
+                given.c.relay,
+                bindparam("worker", type_=String),
+                bindparam("now", type_=DateTime(timezone=True)),
+                literal(""),
+            ),
+        ),
+        _ROWS,
+    )
+
+
+def start(session: Session, promised: Promised, rows: Sequence[Any], taker: Taker, now: datetime) -> list[Started]:
     """Write an attempt for each promise, in the order of `rows`; the caller has locked them and read them."""
     if not rows:
         return []
-    table = promised.table
     history = _put_off(session, promised, [row.id for row in rows if row.attempts])
-    started = [
-        Started(promised, row.id, taker.new_id(), *history.get(row.id, (1, now)), row.created_at) for row in rows
-    ]
-    session.execute(
-        update(table)
-        .where(table.c.id == bindparam("of_id"))
-        .values(
-            state=State.STARTED.value,
-            reason="",
-            attempts=table.c.attempts + 1,
-            attempt_id=bindparam("attempt"),
-            worker_id=taker.worker_id,
-            started_at=now,
-            settled_at=None,
-        ),
-        [{"of_id": one.id, "attempt": one.attempt_id} for one in started],
-    )
-    fixed = {"worker_id": taker.worker_id, "started_at": now, "reply": "", "relay": taker.relay}
-    session.execute(insert(ATTEMPT), [{"id": one.attempt_id, promised.attempt_key: one.id, **fixed} for one in started])
+    started = []
+    for row, relay in zip(rows, taker.ways(len(rows)), strict=True):
+        tries, first_try = history.get(row.id, (1, now))
+        started.append(Started(promised, row.id, taker.new_id(), relay, tries, first_try, row.created_at))
+    given = [[one.id, one.attempt_id, one.relay] for one in started]
+    _start_promises(promised).run(session, given, worker=taker.worker_id, now=now)
+    _start_attempts(promised).run(session, given, worker=taker.worker_id, now=now)
     return started
 
 

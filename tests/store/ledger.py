@@ -115,8 +115,7 @@ class Ledger:
 
     def window(self, limit: int = 50, worker: str = "w1", relay: str = "test") -> Window[Taken]:
         with session_scope(self.engine) as session:
-            exclusion = exclusion_reason(self.now)
-            return take(session, Taker(worker, relay), self.issue_id, exclusion, limit=limit, now=self.now)
+            return take(session, Taker(worker, relay), self.issue_id, exclusion_reason, limit=limit, now=self.now)
 
     def settle(self, attempts: Sequence[Started], state: State, outcome: str = "", **fields: Any) -> int:
         settlements = [

@@ -29,7 +29,7 @@ lock.acquire()
 with session_scope(engine) as session:
     register(session, "victim", host, now)
 with session_scope(engine) as session:
-    taken = take(session, Taker("victim", ""), int(issue_id), exclusion_reason(now), limit=3, now=now)
+    taken = take(session, Taker("victim", ""), int(issue_id), exclusion_reason, limit=3, now=now)
     if committed == "no":
         print(len(taken.started), flush=True)
         sys.stdin.read()

@@ -1,0 +1,184 @@
+"""Pace: how many messages may be started now, by limits that were set and by what servers asked for. Pure.
+
+A *scope* is what is limited: a relay, a family of mailboxes, or a single domain. Its gauge is a few instants and
+counts, one row in the database, so that a pace survives a restart and is one pace for all workers.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+from digest.delivery.outcome import Outcome, Reason
+from digest.delivery.transport import Phase, Reply
+
+UNLIMITED = 1_000_000
+_SECOND, _HOUR = timedelta(seconds=1), timedelta(hours=1)
+# Of an hour's messages so many may go at once; with the rest spread evenly no hour ever has more than the limit.
+_HOUR_BURST = 10
+
+# Gmail's sender guidelines after 4.7.28, to the letter: send nothing for at least ten minutes, then use one connection;
+# if that fails wait ten more, if it works add connections one at a time.
+THROTTLE_PAUSE = timedelta(minutes=10)
+_THROTTLE_STATUS = ".7.28"  # also seen as 421 5.7.28
+# A server that closes with 421 is busy, not angry: RFC 5321 section 3.8.
+BUSY_PAUSE = timedelta(minutes=1)
+_RAMP_ENDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a scope may be asked for. None is no limit; `warm_up` is the most of its first days, in order."""
+
+    connections: int | None = None
+    per_second: float | None = None
+    per_hour: int | None = None
+    per_day: int | None = None
+    warm_up: tuple[int, ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether messages must be counted to keep them."""
+        return any((self.per_second, self.per_hour, self.per_day, self.warm_up))
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What has been asked of a scope, and how it stands with its server."""
+
+    second_at: datetime | None = None
+    hour_at: datetime | None = None
+    day: date | None = None
+    today: int = 0
+    first_day: date | None = None
+    held_until: datetime | None = None
+    ramp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many more may be started now; when none, `again_at` is when to ask again (None: after an answer)."""
+
+    count: int
+    again_at: datetime | None = None
+
+
+def allowance(gauge: Gauge, limits: Limits, now: datetime, under_way: int = 0) -> Allowance:
+    """Return how many may be started now, with `under_way` of this scope on the wire already.
+
+    A connection under a limit carries one message at a time, so that connections and messages under way are one number.
+    """
+    if gauge.held_until is not None and gauge.held_until > now:
+        return Allowance(0, gauge.held_until)
+    room = UNLIMITED
+    for connections in (limits.connections, gauge.ramp):
+        if connections is not None:
+            room = min(room, connections - under_way)
+    if room <= 0:
+        return Allowance(0)
+    for rate, burst, used_until in _rates(gauge, limits):
+        free = _free(rate, burst, used_until, now)
+        if free < 1:
+            return Allowance(0, (used_until or now) - timedelta(seconds=(burst - 1) / rate))
+        room = min(room, math.floor(free))
+    most_today = _most_today(gauge, limits, now)
+    if most_today is not None:
+        left = most_today - (gauge.today if gauge.day == _day(now) else 0)
+        if left <= 0:
+            return Allowance(0, _tomorrow(now))
+        room = min(room, left)
+    return Allowance(room)
+
+
+def spend(gauge: Gauge, limits: Limits, count: int, now: datetime) -> Gauge:
+    """Return the gauge after `count` more messages were started."""
+    today = _day(now)
+    counted = replace(
+        gauge,
+        day=today,
+        today=count + (gauge.today if gauge.day == today else 0),
+        first_day=gauge.first_day or today,
+    )
+    if limits.per_second:
+        counted = replace(counted, second_at=_used(gauge.second_at, now, count / limits.per_second))
+    if limits.per_hour:
+        counted = replace(counted, hour_at=_used(gauge.hour_at, now, count / _hour_rate(limits.per_hour)))
+    return counted
+
+
+def throttle(reply: Reply) -> timedelta | None:
+    """Return how long the other side wants to be left alone after this reply; None if it does not say so.
+
+    A mailbox that gets too much (4.2.1) says nothing about its domain, and a rejection nothing about the pace.
+    """
+    if reply.outcome is not Outcome.DEFERRED or reply.code is None:
+        return None
+    if (reply.enhanced or "").endswith(_THROTTLE_STATUS):
+        return THROTTLE_PAUSE
+    if reply.code == 421 or (reply.reason is Reason.THROTTLED and not (reply.enhanced or "").endswith(".2.1")):
+        return BUSY_PAUSE
+    return None
+
+
+def is_about_relay(reply: Reply) -> bool:
+    """Whether a reply is about us and the relay: before RCPT no recipient was named yet."""
+    return reply.phase in {Phase.BEFORE, Phase.MAIL}
+
+
+def hold(gauge: Gauge, pause: timedelta, now: datetime) -> Gauge:
+    """Return the gauge after a throttling: left alone for `pause`, then one connection."""
+    until = now + pause
+    return replace(gauge, held_until=max(until, gauge.held_until or until), ramp=1)
+
+
+def welcome(gauge: Gauge, limits: Limits) -> Gauge:
+    """Return the gauge after a message was accepted: one connection more, until the throttling is over."""
+    if gauge.ramp is None:
+        return gauge
+    ramp = gauge.ramp + 1
+    over = ramp > (limits.connections or _RAMP_ENDS)
+    return replace(gauge, ramp=None if over else ramp, held_until=None if over else gauge.held_until)
+
+
+def _rates(gauge: Gauge, limits: Limits) -> list[tuple[float, float, datetime | None]]:
+    rates = []
+    if limits.per_second:
+        rates.append((limits.per_second, max(1.0, limits.per_second), gauge.second_at))
+    if limits.per_hour:
+        rates.append((_hour_rate(limits.per_hour), _hour_burst(limits.per_hour), gauge.hour_at))
+    return rates
+
+
+def _hour_burst(per_hour: int) -> float:
+    return max(1.0, per_hour / _HOUR_BURST)
+
+
+def _hour_rate(per_hour: int) -> float:
+    """Return messages a second such that a burst and an hour of them are not more than the limit."""
+    return max(per_hour - _hour_burst(per_hour), per_hour / 2) / _HOUR.total_seconds()
+
+
+def _free(rate: float, burst: float, used_until: datetime | None, now: datetime) -> float:
+    """Return how many fit: the generic cell rate algorithm, with `used_until` as theoretical arrival time."""
+    ahead = max(timedelta(0), (used_until or now) - now).total_seconds()
+    # an instant has microseconds; without the margin a whole message would round down to none
+    return burst - ahead * rate + 1e-3
+
+
+def _used(used_until: datetime | None, now: datetime, seconds: float) -> datetime:
+    return max(used_until or now, now) + timedelta(seconds=seconds)
+
+
+def _most_today(gauge: Gauge, limits: Limits, now: datetime) -> int | None:
+    day_number = (_day(now) - (gauge.first_day or _day(now))).days
+    if day_number < len(limits.warm_up):
+        planned = limits.warm_up[day_number]
+        return planned if limits.per_day is None else min(planned, limits.per_day)
+    return limits.per_day
+
+
+def _day(now: datetime) -> date:
+    return now.astimezone(UTC).date()
+
+
+def _tomorrow(now: datetime) -> datetime:
+    return datetime.combine(_day(now) + timedelta(days=1), datetime.min.time(), UTC)
