@@ -16,15 +16,18 @@ from sqlalchemy import Engine
 from digest.runtime import db
 from digest.runtime.clock import Clock, SystemClock
 from digest.runtime.errors import ConfigError, RefusedError, UsageError
-from digest.runtime.settings import PLACEHOLDER_ADDRESS, Relay, Settings, load_settings
+from digest.runtime.settings import LOOPBACK_HOSTS, PLACEHOLDER_ADDRESS, Relay, Settings, load_settings
 
 # A command that lists issues must not load the renderers: what is heavy is imported by what needs it.
 if TYPE_CHECKING:
     from digest.articles.importing import ImportReport
     from digest.delivery.duty import Place
     from digest.delivery.letters import Letters
+    from digest.delivery.meter import Meter
+    from digest.delivery.relay import RelayConfig
     from digest.delivery.smtp import SmtpTransport
-    from digest.delivery.transport import Transport
+    from digest.delivery.transport import Carrier, Transport
+    from digest.outbox.recover import Evidence
     from digest.outbox.workers import Witness
     from digest.pipeline import Press
     from digest.render.loader import Templates
@@ -153,32 +156,96 @@ def transport_of(works: Works, override: str = "") -> "Transport":
     return _smtp(settings.relay[0], settings)
 
 
+def carrier_of(works: Works, override: str = "") -> "Carrier":
+    """Return what carries an issue: every configured relay, or the way that `override` names."""
+    from digest.delivery.one_by_one import OneByOne  # noqa: PLC0415
+    from digest.delivery.smtp_fleet import Fleet  # noqa: PLC0415
+
+    settings = works.settings
+    relays = _relays(settings, override)
+    if not relays:
+        return OneByOne(transport_of(works, override), works.clock)
+    return Fleet([_relay_config(relay, settings) for relay in relays])
+
+
+def evidence_of(carrier: "Carrier") -> "Evidence | None":
+    """Return who says whether a delivery arrived: a Maildir, if that is the only way."""
+    from digest.delivery.one_by_one import OneByOne  # noqa: PLC0415
+    from digest.delivery.transport import WithEvidence  # noqa: PLC0415
+
+    transport = carrier.transport if isinstance(carrier, OneByOne) else None
+    return transport.evidence if isinstance(transport, WithEvidence) else None
+
+
+def meter_of(works: Works, carrier: "Carrier") -> "Meter":
+    """Return the pace of a carrier's relays, and of the families of mailboxes that they reach."""
+    from digest.delivery.families import families  # noqa: PLC0415
+    from digest.delivery.meter import Meter, Way  # noqa: PLC0415
+    from digest.delivery.pace import Limits  # noqa: PLC0415
+
+    configured = {f"{relay.host}:{relay.port}": relay for relay in works.settings.relay}
+    ways = []
+    for name in carrier.relays:
+        relay = configured.get(name, Relay(host="localhost"))
+        asked = relay.limits
+        limits = Limits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)
+        ways.append(Way(name, limits, relay.weight, asked.connections))
+    kept = works.settings.delivery.families
+    by_family = {name: Limits(one.connections, one.per_second, one.per_hour, one.per_day) for name, one in kept.items()}
+    return Meter(ways, by_family, families({name: one.domains for name, one in kept.items()}))
+
+
+def _relays(settings: Settings, override: str) -> Sequence[Relay]:
+    """Return the relays to use, none for a Maildir."""
+    if override.startswith("maildir:"):
+        return ()
+    if override:
+        return [_named(override, settings)]
+    return settings.relay if settings.delivery.transport == "smtp" else ()
+
+
 def _override(text: str, settings: Settings) -> "Transport":
     from digest.delivery.maildir import MaildirTransport  # noqa: PLC0415
 
     if text.startswith("maildir:") and len(text) > len("maildir:"):
         return MaildirTransport(Path(text.removeprefix("maildir:")))
-    parts = urlsplit(text)
-    if parts.scheme == "smtp" and parts.hostname and parts.port:
-        tls = "none" if parts.hostname in {"localhost", "127.0.0.1", "::1"} else "required"
-        return _smtp(Relay(host=parts.hostname, port=parts.port, tls=tls), settings)
-    raise ConfigError(f"--relay {text!r} is not understood", hint="Write smtp://127.0.0.1:2525 or maildir:PATH.")
+    return _smtp(_named(text, settings), settings)
+
+
+def _named(text: str, settings: Settings) -> Relay:
+    """Return the relay that `smtp://host:port` names: as configured, if it is one of those."""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None
+    if parts.scheme != "smtp" or not host or not port:
+        raise ConfigError(f"--relay {text!r} is not understood", hint="Write smtp://127.0.0.1:2525 or maildir:PATH.")
+    known = next((relay for relay in settings.relay if (relay.host, relay.port) == (host, port)), None)
+    return known or Relay(host=host, port=port, tls="none" if host in LOOPBACK_HOSTS else "required")
 
 
 def _smtp(relay: Relay, settings: Settings) -> "SmtpTransport":
-    from digest.delivery.relay import RelayConfig, Tls  # noqa: PLC0415
     from digest.delivery.smtp import SmtpTransport  # noqa: PLC0415
+
+    return SmtpTransport(_relay_config(relay, settings))
+
+
+def _relay_config(relay: Relay, settings: Settings) -> "RelayConfig":
+    from digest.delivery.relay import RelayConfig, Tls  # noqa: PLC0415
 
     if not relay.on_loopback:
         _require_permission(relay, settings)
-    return SmtpTransport(
-        RelayConfig(
-            host=relay.host,
-            port=relay.port,
-            tls=Tls(relay.tls),
-            username=relay.username,
-            password=_password(relay, settings.workspace),
-        )
+    return RelayConfig(
+        host=relay.host,
+        port=relay.port,
+        tls=Tls(relay.tls),
+        username=relay.username,
+        password=_password(relay, settings.workspace),
+        helo=relay.helo,
+        weight=relay.weight,
+        connections=relay.limits.connections,
+        max_messages_per_connection=relay.limits.messages_per_connection,
     )
 
 

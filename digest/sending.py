@@ -9,10 +9,11 @@ from typing import Any
 from sqlmodel import Session
 
 from digest import pipeline
-from digest.bootstrap import Works, new_ref, transport_of
+from digest.bootstrap import Works, carrier_of, evidence_of, meter_of, new_ref, transport_of
 from digest.delivery.ledger import PAUSES
-from digest.delivery.transport import Reply, Transport
-from digest.delivery.worker import WithEvidence, Worker, stopping_on_signals
+from digest.delivery.tally import Tally
+from digest.delivery.transport import Carrier, Reply, WithEvidence
+from digest.delivery.worker import Worker, stopping_on_signals
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
@@ -38,15 +39,15 @@ class Sending:
     issue_id: int
     due: int
     excluded: int
-    transport: Transport
+    carrier: Carrier
     to_freeze: bool
 
     @property
     def way(self) -> str:
         """Where the mail goes, for a person to confirm."""
-        return str(getattr(self.transport, "name", type(self.transport).__name__))
+        return " and ".join(self.carrier.relays)
 
-    def run(self, progress: Callable[[int], None]) -> dict[str, Any]:
+    def run(self, progress: Callable[[Tally], None]) -> dict[str, Any]:
         """Freeze if that is still to be done, deliver until nothing is due, and return how the issue stands."""
         if self.to_freeze:
             with session_scope(self.works.engine) as session:
@@ -57,7 +58,7 @@ class Sending:
                 refuse_finished(issue)
         with session_scope(self.works.engine) as session:
             pipeline.start_sending(session, issue_store.find(session, self.number, lock=True))
-        deliver(self.works, self.issue_id, self.transport, progress)
+        deliver(self.works, self.issue_id, self.carrier, progress)
         return status(self.works, self.number)
 
 
@@ -85,17 +86,16 @@ def prepare_send(works: Works, number: int | None, *, relay: str = "") -> Sendin
         else:
             counted = store.counts(session, issue.id)
             due, excluded = sum(counted[state] for state in DUE), sum(issue.excluded.values())
-    return Sending(works, issue.number, issue.id, due, excluded, transport_of(works, relay), to_freeze)
+    return Sending(works, issue.number, issue.id, due, excluded, carrier_of(works, relay), to_freeze)
 
 
-def deliver(works: Works, issue_id: int, transport: Transport, progress: Callable[[int], None]) -> None:
+def deliver(works: Works, issue_id: int, carrier: Carrier, progress: Callable[[Tally], None]) -> None:
     """Deliver notices and an issue until nothing is due, the relay gives up, or a signal says stop."""
-    with _worker(works, transport, progress) as worker, stopping_on_signals(worker):
-        worker.deliver_notices()
-        worker.deliver(issue_id)
+    with _worker(works, carrier, progress) as worker, stopping_on_signals(worker):
+        worker.deliver_all([issue_id])
 
 
-def work(works: Works, number: int | None, *, relay: str, progress: Callable[[int], None]) -> dict[str, Any]:
+def work(works: Works, number: int | None, *, relay: str, progress: Callable[[Tally], None]) -> dict[str, Any]:
     """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes."""
     with session_scope(works.engine, read_only=True) as session:
         if number is None:
@@ -103,17 +103,13 @@ def work(works: Works, number: int | None, *, relay: str, progress: Callable[[in
         else:
             issue = issue_store.find(session, number)
             issues = [issue.id or 0]
-    outcomes: dict[str, int] = {state.value: 0 for state in State}
-    with _worker(works, transport_of(works, relay), progress) as worker, stopping_on_signals(worker):
-        runs = [worker.deliver_notices(), *(worker.deliver(issue_id) for issue_id in issues)]
-    for run in runs:
-        for outcome, count in run.outcomes.items():
-            outcomes[outcome] = outcomes.get(outcome, 0) + count
-    upcoming = [run.next_due for run in runs if run.next_due is not None]
-    return {"outcomes": outcomes, "next_due": min(upcoming, default=None)}
+    with _worker(works, carrier_of(works, relay), progress) as worker, stopping_on_signals(worker):
+        run = worker.deliver_all(issues)
+    outcomes = {state.value: 0 for state in State} | run.outcomes
+    return {"outcomes": outcomes, "next_due": run.next_due}
 
 
-def _worker(works: Works, transport: Transport, progress: Callable[[int], None]) -> Worker:
+def _worker(works: Works, carrier: Carrier, progress: Callable[[Tally], None]) -> Worker:
     patience = works.settings.delivery.patience
     pauses: list[float] = []
     for pause in PAUSES:
@@ -121,10 +117,12 @@ def _worker(works: Works, transport: Transport, progress: Callable[[int], None])
             pauses.append(pause)
     return Worker(
         works.engine,
-        transport,
+        carrier,
         works.letters,
         works.clock,
         works.place,
+        meter=meter_of(works, carrier),
+        evidence=evidence_of(carrier),
         progress=progress,
         pauses=tuple(pauses),
     )

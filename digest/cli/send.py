@@ -9,6 +9,7 @@ from digest.cli.shell import Shell, shell_of
 from digest.runtime.errors import EXIT_ATTENTION
 
 if TYPE_CHECKING:
+    from digest.delivery.tally import Tally
     from digest.sending import Sending
 
 NEEDS_A_PERSON = ("deferred", "rejected", "uncertain", "expired")
@@ -128,7 +129,7 @@ def show_status(shell: Shell, data: dict[str, Any]) -> None:
 
 
 class Progress:
-    """A progress bar on stderr; none under --json or without a terminal."""
+    """A progress bar on stderr, with what happened so far; none under --json or without a terminal."""
 
     def __init__(self, shell: Shell, total: int | None) -> None:
         from rich.console import Console  # noqa: PLC0415
@@ -146,6 +147,6 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def __call__(self, settled: int) -> None:
-        """Tell that `settled` more deliveries have an outcome."""
-        self._bar.advance(self._task, settled)
+    def __call__(self, tally: "Tally") -> None:
+        """Show how it stands."""
+        self._bar.update(self._task, completed=tally.settled)

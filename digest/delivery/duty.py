@@ -1,6 +1,7 @@
 """Being a worker: signing on and off, the heartbeat, and looking after those who died."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,7 @@ class Duty:
         self._lock = WorkerLock(place.locks, worker_id)
         self._witness = Witness(place.host, place.locks)
         self._beaten = self._recovered = self._looked = float("-inf")
+        self._going: frozenset[int] = frozenset()
 
     def begin(self) -> None:
         """Sign on; the lock comes first, so that nobody finds a worker that seems dead."""
@@ -82,21 +84,28 @@ class Duty:
         if lost:
             logger.warning("%d deliveries of a worker that died are uncertain, %d resolved by evidence", lost, resolved)
 
-    def may_go_on(self, issue_id: int | None) -> bool:
-        """Return whether the issue is still being sent. Looks at most once a second, and beats if that is due."""
+    def look(self, besides: Callable[[Session], None]) -> bool:
+        """Once a second, see which issues are being sent, beat if that is due, and do `besides` with it.
+
+        All in one transaction. Return whether it was time.
+        """
         moment = self._clock.monotonic()
         if moment - self._looked < LOOK_SECONDS:
-            return True
+            return False
         beat = moment - self._beaten >= HEARTBEAT_EVERY.total_seconds()
 
-        def work(session: Session) -> bool:
+        def work(session: Session) -> frozenset[int]:
             if beat:
                 workers.beat(session, self.worker_id)
-            return issue_id is None or store.is_sending(session, issue_id)
+            besides(session)
+            return frozenset(store.sending(session))
 
-        going = self._ledger.transact(work)
+        self._going = self._ledger.transact(work)
         if beat:
             self._beaten = moment
-        # a stop holds for the rest of the window: the next message asks again
-        self._looked = moment if going else float("-inf")
-        return going
+        self._looked = self._clock.monotonic()
+        return True
+
+    def is_going(self, issue_id: int | None) -> bool:
+        """Return whether an issue was being sent at the last look; notices always are."""
+        return issue_id is None or issue_id in self._going

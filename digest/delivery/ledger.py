@@ -1,6 +1,6 @@
 """A worker's side of the database: each outcome is kept until it is stored, also while the database is away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -55,6 +55,11 @@ class WorkerLedger:
         self._kept: list[Settlement] = []
         self._in_doubt = False
 
+    @property
+    def kept(self) -> int:
+        """How many outcomes are not stored yet."""
+        return len(self._kept)
+
     def keep(self, settlement: Settlement) -> None:
         """Remember how an attempt ended until the next transaction."""
         self._kept.append(settlement)
@@ -86,22 +91,22 @@ class WorkerLedger:
         with session_scope(self._engine) as session:
             return work(session)
 
-    def take(self, work: Callable[[Session], T]) -> T:
-        """As `transact`, for a take; to be called with nothing on the wire.
+    def take(self, work: Callable[[Session], T], known: Collection[str] = ()) -> T:
+        """As `transact`, for a take; `known` are the attempts that have not ended.
 
         After a transaction whose result is unknown, what is started in our name without our knowing is put back first:
         it was never sent, because nothing is sent before its commit is known.
         """
 
         def put_back_and_take(session: Session) -> T:
-            self._put_back_strays(session)
+            self._put_back_strays(session, known)
             return work(session)
 
         taken = self.transact(put_back_and_take)
         self._in_doubt = False
         return taken
 
-    def _put_back_strays(self, session: Session) -> None:
+    def _put_back_strays(self, session: Session, known: Collection[str] = ()) -> None:
         if not self._in_doubt:
             return
         now, why = self._clock.now(), "the database failed while it was being started"
@@ -109,6 +114,7 @@ class WorkerLedger:
             not_sent(promised, of_id, attempt_id, why, now)
             for promised, rows in started_by(session, self._worker_id).items()
             for of_id, attempt_id in rows
+            if attempt_id not in known
         ]
         settle(session, strays)
 

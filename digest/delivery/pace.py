@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from digest.delivery.outcome import Outcome, Reason
+from digest.delivery.retry import THROTTLE_PAUSE, THROTTLE_STATUS
 from digest.delivery.transport import Phase, Reply
 
 UNLIMITED = 1_000_000
@@ -16,10 +17,6 @@ _SECOND, _HOUR = timedelta(seconds=1), timedelta(hours=1)
 # Of an hour's messages so many may go at once; with the rest spread evenly no hour ever has more than the limit.
 _HOUR_BURST = 10
 
-# Gmail's sender guidelines after 4.7.28, to the letter: send nothing for at least ten minutes, then use one connection;
-# if that fails wait ten more, if it works add connections one at a time.
-THROTTLE_PAUSE = timedelta(minutes=10)
-_THROTTLE_STATUS = ".7.28"  # also seen as 421 5.7.28
 # A server that closes with 421 is busy, not angry: RFC 5321 section 3.8.
 BUSY_PAUSE = timedelta(minutes=1)
 _RAMP_ENDS = 10
@@ -112,7 +109,7 @@ def throttle(reply: Reply) -> timedelta | None:
     """
     if reply.outcome is not Outcome.DEFERRED or reply.code is None:
         return None
-    if (reply.enhanced or "").endswith(_THROTTLE_STATUS):
+    if (reply.enhanced or "").endswith(THROTTLE_STATUS):
         return THROTTLE_PAUSE
     if reply.code == 421 or (reply.reason is Reason.THROTTLED and not (reply.enhanced or "").endswith(".2.1")):
         return BUSY_PAUSE
@@ -125,7 +122,11 @@ def is_about_relay(reply: Reply) -> bool:
 
 
 def hold(gauge: Gauge, pause: timedelta, now: datetime) -> Gauge:
-    """Return the gauge after a throttling: left alone for `pause`, then one connection."""
+    """Return the gauge after a throttling: left alone for `pause`, then one connection.
+
+    Gmail's sender guidelines say of 4.7.28, to the letter: send nothing for at least ten minutes, then use one
+    connection; if that fails wait ten more, if it works add connections one at a time.
+    """
     until = now + pause
     return replace(gauge, held_until=max(until, gauge.held_until or until), ramp=1)
 

@@ -7,7 +7,7 @@ from digest.delivery.outcome import Outcome
 
 # Gmail's sender guidelines: after 4.7.28 send nothing for at least ten minutes.
 THROTTLE_PAUSE = timedelta(minutes=10)
-_THROTTLE_STATUS = ".7.28"  # also seen as 421 5.7.28
+THROTTLE_STATUS = ".7.28"  # also seen as 421 5.7.28
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def pause(attempts: int, jitter: float, *, enhanced: str | None = None, rule: Re
     # sixteen doublings make 227 days of five minutes; without a bound a timedelta overflows
     doubled = min(rule.first_pause * (1 << min(attempts - 1, 16)), rule.longest_pause)
     spread = doubled * (1 + jitter / 2)
-    return max(spread, THROTTLE_PAUSE) if (enhanced or "").endswith(_THROTTLE_STATUS) else spread
+    return max(spread, THROTTLE_PAUSE) if (enhanced or "").endswith(THROTTLE_STATUS) else spread
 
 
 def next_try(

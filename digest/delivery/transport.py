@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from digest.delivery.outcome import Outcome, Reason, explain
 from digest.runtime.errors import ConfigError, DigestError
@@ -75,6 +75,17 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Say goodbye and free what is held; `send` may be called again afterwards."""
+        ...
+
+
+@runtime_checkable
+class WithEvidence(Protocol):
+    """A transport that can tell afterwards what became of a message, and under which name it stands in attempts."""
+
+    name: str
+
+    def evidence(self, delivery_id: str) -> bool | None:
+        """Return whether it was delivered; None when that cannot be known."""
         ...
 
 

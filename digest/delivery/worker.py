@@ -1,14 +1,15 @@
 """The worker: take, compose, send, settle, until nothing is due or it is told to stop. DESIGN, section 4."""
 
+import logging
 import random
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from types import FrameType, TracebackType
-from typing import Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Self
 
 from sqlalchemy import Engine
 from sqlmodel import Session
@@ -17,69 +18,59 @@ from digest.delivery.compose import HeaderUnsafeError
 from digest.delivery.conclude import conclude
 from digest.delivery.duty import Duty, Place
 from digest.delivery.ledger import PAUSES, Patience, WorkerLedger
-from digest.delivery.letters import Letter
+from digest.delivery.meter import Meter, Way
 from digest.delivery.outcome import Outcome
-from digest.delivery.transport import RelayRefusedError, Reply, Transport
-from digest.outbox import control, store
-from digest.outbox.notices import TakenNotice, take_notices
+from digest.delivery.outgoing import Errand, Outgoing
+from digest.delivery.streams import IssueStream, NoticeStream, Stream, Writer
+from digest.delivery.tally import Tally
+from digest.delivery.transport import Carrier, Parcel, RelayRefusedError, Reply, Step
+from digest.outbox import control
+from digest.outbox.recover import Evidence
 from digest.outbox.settle import Settlement, not_sent
 from digest.outbox.states import State
-from digest.outbox.take import Started, Taken, Taker, Window, new_attempt_id, take
+from digest.outbox.take import Started, Taker, Window, new_attempt_id
 from digest.runtime.clock import Clock
-from digest.runtime.errors import DigestError, RelayUnreachableError
-from subscribers.audience import exclusion_reason
+from digest.runtime.errors import DigestError
 
-S = TypeVar("S", bound=Started)
+logger = logging.getLogger(__name__)
 
 MAX_WINDOW = 50
 FIRST_WINDOW = 10
 WINDOW_SECONDS = 2.0
 """An unsubscribe that is answered while a window is on its way may cross with it: this long, not longer."""
 STALE_SECONDS = 120.0
-
-
-@runtime_checkable
-class WithEvidence(Protocol):
-    """A transport that can tell afterwards what became of a message, and under which name it stands in attempts."""
-
-    name: str
-
-    def evidence(self, delivery_id: str) -> bool | None:
-        """Return whether it was delivered; None when that cannot be known."""
-        ...
-
-
-class Writer(Protocol):
-    """What makes messages of what was taken; `digest.delivery.letters.Letters` does."""
-
-    def prepare(self, session: Session, edition_ids: Sequence[int]) -> None:
-        """Read what the next letters need."""
-        ...
-
-    def delivery(self, taken: Taken, now: datetime) -> Letter:
-        """Return the letter of a delivery; ContentError if there can be none."""
-        ...
-
-    def notice(self, taken: TakenNotice, now: datetime) -> Letter:
-        """Return the letter of a notice; ContentError if there can be none."""
-        ...
+STEP_SECONDS = 0.5
+"""How long to wait for something to happen before looking at the clock, the database and the wish to stop again."""
+_WITHOUT_RELAY = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
 class Run:
     """What one call has done: outcomes by name, how many were skipped, and when the next delivery is due, if any."""
 
-    outcomes: dict[str, int] = field(default_factory=dict)
-    skipped: int = 0
+    tally: Tally = field(default_factory=Tally)
     next_due: datetime | None = None
     stopped: bool = False
 
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many promises went into each state."""
+        return dict(self.tally.states)
 
-def window_limit(sent: int, seconds: float) -> int:
-    """Return how many to take next, 1 to 50: two seconds' worth at the pace of the last window."""
-    if not sent:
-        return FIRST_WINDOW
-    return max(1, min(MAX_WINDOW, int(WINDOW_SECONDS * sent / max(seconds, 1e-6))))
+    @property
+    def skipped(self) -> int:
+        """How many were skipped, because their reader is no longer eligible."""
+        return self.tally.skipped
+
+
+def window_limit(pace: float | None, capacity: int) -> int:
+    """Return how many may be started and not ended, 1 to 50.
+
+    The least of: twice what the connections can have in flight, and two seconds' worth at the present pace (messages a
+    second; None before the first answer).
+    """
+    most = min(MAX_WINDOW, max(2, 2 * capacity))
+    return min(most, FIRST_WINDOW) if pace is None else max(1, min(most, int(WINDOW_SECONDS * pace)))
 
 
 class Worker:
@@ -88,18 +79,23 @@ class Worker:
     def __init__(
         self,
         engine: Engine,
-        transport: Transport,
+        carrier: Carrier,
         writer: Writer,
         clock: Clock,
         place: Place,
         *,
-        progress: Callable[[int], None] = lambda _settled: None,
+        meter: Meter | None = None,
+        evidence: Evidence | None = None,
+        progress: Callable[[Tally], None] = lambda _tally: None,
         jitter: Callable[[], float] = random.random,
         pauses: tuple[float, ...] = PAUSES,
     ) -> None:
-        """`progress` is told how many more promises have an outcome; `pauses` (seconds) are those between tries."""
+        """`progress` is told how it stands after each change; `pauses` (seconds) are those between tries.
+
+        `evidence` says of a delivery whether the carrier's only transport delivered it, if that can be known.
+        """
         self.id = new_attempt_id()
-        self._transport = transport
+        self._carrier = carrier
         self._writer = writer
         self._clock = clock
         self._progress = progress
@@ -108,9 +104,14 @@ class Worker:
         self._relay_patience = Patience(clock, lambda: self._stopping, pauses)
         self._ledger = WorkerLedger(engine, self.id, clock, Patience(clock, lambda: self._stopping, pauses))
         self._duty = Duty(self.id, self._ledger, place, clock)
-        self._evidence = transport.evidence if isinstance(transport, WithEvidence) else None
-        self._relay = transport.name if isinstance(transport, WithEvidence) else ""
-        self._taker = Taker(self.id, self._relay)
+        self._evidence = evidence
+        self._meter = meter or Meter([Way(name) for name in carrier.relays])
+        self._taker = Taker(self.id, carrier.relays[0], assign=self._assign)
+        self._outgoing = Outgoing(self._admit)
+        self._failure: DigestError | None = None
+        self._pace = _Pace(clock)
+        self._run = Run()
+        self._rota = _Rota((), clock)
 
     def __enter__(self) -> Self:
         self._duty.begin()
@@ -120,147 +121,266 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._transport.close()
+            self._carrier.close()
         finally:
             self._duty.end()
 
     def stop(self) -> None:
-        """Finish the message on the wire, store what is known, and return."""
+        """Finish the messages on the wire, store what is known, and return."""
         self._stopping = True
 
-    def deliver(self, issue_id: int) -> Run:
-        """Deliver an issue until nothing of it is due, and mark it as sent when nothing is left to do.
+    def deliver(self, *issue_ids: int) -> Run:
+        """Deliver issues, side by side, until nothing of them is due; mark as sent what has nothing left to do.
 
         Raises RelayRefusedError, RelayUnreachableError or DatabaseUnreachableError when going on makes no sense now;
         what was not sent is due again.
         """
-
-        def take_some(limit: int, now: datetime, session: Session) -> Window[Taken]:
-            window = take(session, self._taker, issue_id, exclusion_reason(now), limit=limit, now=now)
-            self._writer.prepare(session, [one.edition_id for one in window.started])
-            return window
-
-        run = self._run(take_some, self._writer.delivery, issue_id)
-        if not run.stopped:
-            self._ledger.transact(partial(control.finish, issue_id=issue_id, now=self._clock.now()))
-        run.next_due = self._ledger.transact(partial(store.next_due, issue_id=issue_id))
-        return run
+        return self._work([self._issue(issue_id) for issue_id in issue_ids])
 
     def deliver_notices(self) -> Run:
         """Deliver notices until none is due; raises as `deliver` does."""
+        return self._work([NoticeStream(self._taker, self._writer)])
 
-        def take_some(limit: int, now: datetime, session: Session) -> Window[TakenNotice]:
-            return take_notices(session, self._taker, limit=limit, now=now)
+    def deliver_all(self, issue_ids: Sequence[int]) -> Run:
+        """Deliver issues and notices, side by side."""
+        return self._work([NoticeStream(self._taker, self._writer), *map(self._issue, issue_ids)])
 
-        run = self._run(take_some, self._writer.notice, None)
-        run.next_due = self._ledger.transact(store.next_notice_due)
-        return run
+    def _issue(self, issue_id: int) -> IssueStream:
+        return IssueStream(issue_id, self._taker, self._writer, self._meter)
 
-    def _run(
-        self,
-        take_some: Callable[[int, datetime, Session], Window[S]],
-        write: Callable[[S, datetime], Letter],
-        issue_id: int | None,
-    ) -> Run:
-        run, limit = Run(), FIRST_WINDOW
-        while not self._stopping:
-            self._duty.recover(self._relay, self._evidence)
-            taken_at = self._clock.monotonic()
-            window = self._ledger.take(partial(take_some, limit, self._clock.now()))
-            if window.exhausted:
-                break
-            run.skipped += window.skipped
-            self._progress(window.skipped)
-            sent = self._send_window(window, write, taken_at, issue_id, run)
-            limit = window_limit(sent, self._clock.monotonic() - taken_at)
-        self._ledger.store()
-        run.stopped = self._stopping
-        return run
+    # The loop
 
-    def _send_window(
-        self,
-        window: Window[S],
-        write: Callable[[S, datetime], Letter],
-        taken_at: float,
-        issue_id: int | None,
-        run: Run,
-    ) -> int:
-        """Send what was taken; return how many went."""
-        waiting, sent = list(reversed(window.started)), 0
-        why, failure = "the worker ended", None
+    def _work(self, streams: Sequence[Stream[Any]]) -> Run:
+        run = self._run = Run()
+        self._failure = None
         try:
-            while waiting and not failure:
-                if objection := self._objection(taken_at, issue_id):
-                    why = objection
-                    break
-                letter = self._write(waiting[-1], write)
-                one = waiting.pop()
-                if letter is None:
-                    self._count(run, State.REJECTED)
-                    continue
-                failure = self._send(one, letter, run)
-                sent += failure is None
-        finally:
-            now = self._clock.now()
-            for one in waiting:
-                self._ledger.keep(
-                    not_sent(one.promised, one.id, one.attempt_id, why if not failure else failure.message, now)
-                )
-        if failure:
-            self._bear(failure)
-        return sent
-
-    def _objection(self, taken_at: float, issue_id: int | None) -> str:
-        """Return why the next message must not go any more."""
-        if self._stopping:
-            return "the worker was told to stop"
-        if not self._duty.may_go_on(issue_id):
-            return "the issue was held or withdrawn"
-        # Asked last: the question before may have waited for the database.
-        if self._clock.monotonic() - taken_at > STALE_SECONDS:
-            return "it was taken too long ago"
-        return ""
-
-    def _write(self, one: S, write: Callable[[S, datetime], Letter]) -> Letter | None:
-        try:
-            return write(one, self._clock.now())
-        except HeaderUnsafeError as error:  # about this reader alone; anything else would hit every reader
-            fields = (one.promised, one.id, one.attempt_id, State.REJECTED, Outcome.REJECTED.value, self._clock.now())
-            self._ledger.keep(Settlement(*fields, reason=f"no mail can be made: {error.message}"))
-            return None
-
-    def _send(self, one: Started, letter: Letter, run: Run) -> DigestError | None:
-        """Send one message and keep its outcome; return the error that concerns every message alike."""
-        try:
-            reply = self._transport.send(letter.envelope, letter.message)
-        except (RelayRefusedError, RelayUnreachableError) as error:
-            now = self._clock.now()
-            self._ledger.keep(not_sent(one.promised, one.id, one.attempt_id, error.message, now))
-            return error
+            self._rota = _Rota(streams, self._clock)
+            self._loop()
         except BaseException as error:
-            why = f"the transport failed: {type(error).__name__}"
-            self._ledger.keep(self._concluded(one, Reply(Outcome.UNCERTAIN, None, None, why, self._relay)))
+            self._end_badly(error)
             raise
-        settlement = self._concluded(one, reply)
-        self._ledger.keep(settlement)
-        if reply.outcome is Outcome.NOT_SENT:
-            return RelayUnreachableError(reply.text)
-        self._count(run, settlement.state)
-        return None
-
-    def _concluded(self, one: Started, reply: Reply) -> Settlement:
-        return conclude(one, reply, self._clock.now(), self._jitter())
-
-    def _count(self, run: Run, state: State) -> None:
-        self._relay_patience.succeeded()
-        run.outcomes[state.value] = run.outcomes.get(state.value, 0) + 1
-        self._progress(1)
-
-    def _bear(self, failure: DigestError) -> None:
-        """Wait for a relay that is away; raise what waiting does not mend."""
         self._ledger.store()
-        if isinstance(failure, RelayRefusedError) or (not self._relay_patience.wait() and not self._stopping):
-            raise failure
+        if self._failure is not None:
+            raise self._failure
+        run.stopped = self._stopping
+        for stream in streams:
+            if stream.issue_id is not None and not run.stopped:
+                self._ledger.transact(partial(control.finish, issue_id=stream.issue_id, now=self._clock.now()))
+        upcoming = [self._ledger.transact(stream.next_due) for stream in streams]
+        run.next_due = min((moment for moment in upcoming if moment is not None), default=None)
+        return run
+
+    def _loop(self) -> None:
+        while True:
+            self._duty.recover(self._taker.relay, self._evidence)
+            if self._duty.look(self._meter.refresh):
+                self._meter.saved()
+                self._allow()
+            ending = self._stopping or self._failure is not None
+            if ending:
+                why = self._failure.message if self._failure else "the worker was told to stop"
+                self._give_back(self._outgoing.take_back(), why)
+            elif len(self._outgoing) <= self._limit() // 2:
+                self._refill()
+            if not self._outgoing and (ending or self._rota.is_done):
+                return
+            self._note(self._carrier.step(self._outgoing, self._seconds()))
+
+    def _limit(self) -> int:
+        return window_limit(self._pace.per_second, self._carrier.capacity)
+
+    def _seconds(self) -> float:
+        """Return how long to wait for the carrier: not past the moment when there is something to take."""
+        if len(self._outgoing) > self._limit() // 2:
+            return STEP_SECONDS
+        return min(STEP_SECONDS, self._rota.seconds_to_next)
+
+    def _refill(self) -> None:
+        """Take until the window is full, each stream in its turn."""
+        for stream in self._rota.ready():
+            room = self._limit() - len(self._outgoing)
+            if room <= 0:
+                return
+            taken_at = self._clock.monotonic()
+            now = self._clock.now()
+            window = self._ledger.take(partial(self._take, stream, room, now), self._outgoing.attempt_ids)
+            self._outgoing.add(Errand(stream, one, taken_at) for one in window.started)
+            self._rota.asked(stream, window)
+            if window.skipped:
+                self._run.tally.skipped += window.skipped
+                self._progress(self._run.tally)
+
+    def _take(self, stream: Stream[Any], limit: int, now: datetime, session: Session) -> Window[Started]:
+        self._meter.begin(session)
+        room, again_at = self._meter.room(now)
+        if room <= 0:
+            stream.again_at = again_at or now + _WITHOUT_RELAY
+            return Window(())
+        window = stream.take(session, min(limit, room), now, self._outgoing.families)
+        self._meter.spend(session, [(one.relay, getattr(one, "family", "")) for one in window.started], now)
+        return window
+
+    def _assign(self, count: int) -> list[str]:
+        return self._meter.assign(count, self._clock.now())
+
+    def _allow(self) -> None:
+        now = self._clock.now()
+        for relay in self._carrier.relays:
+            self._carrier.allow(relay, self._meter.connections(relay, now))
+
+    # One message
+
+    def _admit(self, errand: Errand[Started]) -> Parcel | None:
+        """Make a parcel of an errand, asked immediately before its envelope; or settle it, and return None."""
+        objection, due_at = self._objection(errand)
+        if objection:
+            self._give_back([errand], objection, due_at)
+            return None
+        started = errand.started
+        try:
+            letter = errand.stream.write(started, self._clock.now())
+        except HeaderUnsafeError as error:  # about this reader alone; anything else would hit every reader
+            fields = (started.promised, started.id, started.attempt_id, State.REJECTED, Outcome.REJECTED.value)
+            self._ledger.keep(Settlement(*fields, self._clock.now(), reason=f"no mail can be made: {error.message}"))
+            self._count(errand, State.REJECTED, started.relay)
+            return None
+        return Parcel(started.attempt_id, started.relay, letter.envelope, letter.message)
+
+    def _objection(self, errand: Errand[Started]) -> tuple[str, datetime | None]:
+        """Return why a message must not go any more, empty if it may; and when it is due instead, if not at once."""
+        if self._stopping or self._failure is not None:
+            return "the worker was told to stop", None
+        if not self._duty.is_going(errand.stream.issue_id):
+            return "the issue was held or withdrawn", None
+        if self._clock.monotonic() - errand.taken_at > STALE_SECONDS:
+            return "it was taken too long ago", None
+        until = self._meter.held_until(self._meter.recipient(errand.address), self._clock.now())
+        return ("their mail server asked to be left alone", until) if until else ("", None)
+
+    def _give_back(self, errands: Sequence[Errand[Started]], why: str, due_at: datetime | None = None) -> None:
+        now = self._clock.now()
+        for errand in errands:
+            one = errand.started
+            self._ledger.keep(not_sent(one.promised, one.id, one.attempt_id, why, now, due_at=due_at))
+            self._rota.ask_again(errand.stream)
+
+    def _note(self, step: Step) -> None:
+        """Keep what has ended, and see to relays that failed."""
+        for parcel, reply in step.ended:
+            errand = self._outgoing.ended(parcel.key)
+            settlement = self._concluded(errand, reply)
+            self._ledger.keep(settlement)
+            if reply.outcome is Outcome.NOT_SENT:
+                self._rota.ask_again(errand.stream)
+            else:
+                self._learn(errand, parcel, reply, settlement.state)
+        if step.ended:
+            self._pace.answered(len(step.ended))
+            self._progress(self._run.tally)
+        for relay, failure in step.failures:
+            self._bear(relay, failure)
+
+    def _learn(self, errand: Errand[Started], parcel: Parcel, reply: Reply, state: State) -> None:
+        self._relay_patience.succeeded()
+        to = self._meter.recipient(parcel.envelope.recipient)
+        self._meter.note(reply, parcel.relay, to, self._clock.now())
+        self._count(errand, state, parcel.relay)
+
+    def _concluded(self, errand: Errand[Started], reply: Reply) -> Settlement:
+        return conclude(errand.started, reply, self._clock.now(), self._jitter())
+
+    def _count(self, errand: Errand[Started], state: State, relay: str) -> None:
+        self._run.tally.count(state, relay, errand.family)
+
+    # When things fail
+
+    def _bear(self, relay: str, failure: DigestError) -> None:
+        """Go on without a relay, or wait for it; a refusal ends the run, since it would meet every message alike."""
+        now = self._clock.now()
+        if isinstance(failure, RelayRefusedError):
+            self._failure = self._failure or failure
+            return
+        if self._outgoing.under_way(relay):
+            return  # it works, but takes no further connection
+        logger.warning("%s", failure.message)
+        self._give_back(self._outgoing.take_back(relay), failure.message)
+        if self._meter.has_other(relay, now):
+            self._meter.down(relay, now + _WITHOUT_RELAY)
+            return
+        self._ledger.store()
+        if not self._relay_patience.wait() and not self._stopping:
+            self._failure = failure
+
+    def _end_badly(self, error: BaseException) -> None:
+        """Settle what an exception left behind: what was under way may have arrived, what waited has not gone."""
+        why = f"the worker ended before the answer came: {type(error).__name__}"
+        self._give_back(self._outgoing.take_back(), why)
+        for errand in self._outgoing.abandon():
+            self._ledger.keep(self._concluded(errand, Reply(Outcome.UNCERTAIN, None, None, why, errand.started.relay)))
+
+
+class _Pace:
+    """How many messages a second were answered lately."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since: float | None = None
+        self._count = 0
+        self.per_second: float | None = None
+
+    def answered(self, count: int) -> None:
+        """Count answers; every quarter of a second they become a new figure."""
+        now = self._clock.monotonic()
+        self._count += count
+        if self._since is None:
+            self._since = now
+        seconds = now - self._since
+        if seconds >= 0.25 or self.per_second is None:
+            latest = self._count / max(seconds, 0.1)
+            self.per_second = latest if self.per_second is None else (self.per_second + latest) / 2
+            self._since, self._count = now, 0
+
+
+class _Rota:
+    """Whose turn it is to be taken from, and when to ask again who had nothing."""
+
+    def __init__(self, streams: Sequence[Stream[Any]], clock: Clock) -> None:
+        self._clock = clock
+        self._streams = list(streams)
+        self._done: set[int] = set()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every stream said that there is nothing to wait for."""
+        return len(self._done) == len(self._streams)
+
+    @property
+    def seconds_to_next(self) -> float:
+        """Seconds until some stream is to be asked."""
+        now = self._clock.now()
+        waits = [(one.again_at - now).total_seconds() if one.again_at else 0.0 for one in self._open()]
+        return max(0.0, min(waits, default=STEP_SECONDS))
+
+    def ready(self) -> list[Stream[Any]]:
+        """Return the streams that may have something, the one that waited longest first."""
+        now = self._clock.now()
+        return [stream for stream in self._open() if stream.again_at is None or stream.again_at <= now]
+
+    def asked(self, stream: Stream[Any], window: Window[Started]) -> None:
+        """Put it last; one that had nothing and waits for nothing is done."""
+        self._streams.remove(stream)
+        self._streams.append(stream)
+        if not window.exhausted:
+            stream.again_at = None
+        elif stream.again_at is None:
+            self._done.add(id(stream))
+
+    def ask_again(self, stream: Stream[Any]) -> None:
+        """Something of it has become due again."""
+        self._done.discard(id(stream))
+
+    def _open(self) -> list[Stream[Any]]:
+        return [stream for stream in self._streams if id(stream) not in self._done]
 
 
 @contextmanager

@@ -165,9 +165,11 @@ def _cancel_withdrawn(session: Session, settlements: Sequence[Settlement]) -> No
         )
 
 
-def not_sent(promised: Promised, of_id: int, attempt_id: str, why: str, now: datetime) -> Settlement:
-    """Return the settlement of an attempt that ended before the envelope: it is due again at once."""
-    return Settlement(promised, of_id, attempt_id, State.PENDING, NOT_SENT, now, reason=why)
+def not_sent(
+    promised: Promised, of_id: int, attempt_id: str, why: str, now: datetime, *, due_at: datetime | None = None
+) -> Settlement:
+    """Return the settlement of an attempt that ended before the envelope: due again at once, or at `due_at`."""
+    return Settlement(promised, of_id, attempt_id, State.PENDING, NOT_SENT, now, reason=why, due_at=due_at)
 
 
 _FILE = TypeAdapter(list[Settlement])

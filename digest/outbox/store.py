@@ -1,5 +1,6 @@
 """Reading the outbox: how an issue stands, delivery by delivery and in numbers that add up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,6 +80,20 @@ def next_due(session: Session, issue_id: int) -> datetime | None:
         select(func.min(DELIVERY.c.due_at)).where(DELIVERY.c.issue_id == issue_id, IS_DUE)
     ).scalar_one()
     return moment
+
+
+def next_pending(session: Session, issue_id: int, families: Sequence[str]) -> datetime | None:
+    """Return when the next delivery is due that no server has put off; None if none, or if nothing may be started."""
+    if not is_sending(session, issue_id):
+        return None
+    moments: list[datetime] = []
+    for family in families:
+        # in the index's order, so that it stops at the first
+        query = select(DELIVERY.c.due_at).where(
+            DELIVERY.c.issue_id == issue_id, DELIVERY.c.family == family, IS_DUE, DELIVERY.c.state == State.PENDING
+        )
+        moments += session.execute(query.order_by(DELIVERY.c.due_at).limit(1)).scalars()
+    return min(moments, default=None)
 
 
 def next_notice_due(session: Session) -> datetime | None:

@@ -1,0 +1,107 @@
+"""What was taken and has not ended: what waits for each relay, and what is under way."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from digest.delivery.transport import Parcel
+from digest.outbox.notices import TakenNotice
+from digest.outbox.take import Started, Taken
+
+if TYPE_CHECKING:
+    from digest.delivery.streams import Stream
+
+S = TypeVar("S", bound=Started)
+
+
+@dataclass(frozen=True, slots=True)
+class Errand(Generic[S]):
+    """One started promise, where it came from, and when it was taken (monotonic seconds)."""
+
+    stream: "Stream[S]"
+    started: S
+    taken_at: float
+
+    @property
+    def family(self) -> str:
+        """Whose mailbox it goes to."""
+        return self.started.family if isinstance(self.started, Taken) else ""
+
+    @property
+    def address(self) -> str:
+        """The recipient's address."""
+        if isinstance(self.started, Taken):
+            return self.started.reader.address
+        return self.started.address if isinstance(self.started, TakenNotice) else ""
+
+
+class Outgoing:
+    """The source of a carrier. `admit` makes a parcel of an errand at the last moment, or settles it and says None."""
+
+    def __init__(self, admit: Callable[[Errand[Started]], Parcel | None]) -> None:
+        self._admit = admit
+        self._waiting: dict[str, deque[Errand[Started]]] = {}
+        self._under_way: dict[str, Errand[Started]] = {}
+        self.families: Counter[str] = Counter()
+        """How many errands of each family have not ended."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values())) + len(self._under_way)
+
+    @property
+    def attempt_ids(self) -> frozenset[str]:
+        """The attempts that have not ended."""
+        waiting = [errand.started.attempt_id for queue in self._waiting.values() for errand in queue]
+        return frozenset(waiting) | self._under_way.keys()
+
+    def add(self, errands: Iterable[Errand[Started]]) -> None:
+        """Let them wait for their relays, in their order."""
+        for errand in errands:
+            self._waiting.setdefault(errand.started.relay, deque()).append(errand)
+            self.families[errand.family] += 1
+
+    def waiting(self, relay: str) -> int:
+        """Return how many wait for this relay."""
+        return len(self._waiting.get(relay, ()))
+
+    def under_way(self, relay: str) -> int:
+        """Return how many were given to the carrier for this relay and have not ended."""
+        return sum(errand.started.relay == relay for errand in self._under_way.values())
+
+    def next(self, relay: str) -> Parcel | None:
+        """Return the next parcel for this relay; None if none may go now."""
+        queue = self._waiting.get(relay)
+        while queue:
+            errand = queue.popleft()
+            parcel = self._admit(errand)
+            if parcel is not None:
+                self._under_way[parcel.key] = errand
+                return parcel
+            self._forget(errand)
+        return None
+
+    def ended(self, key: str) -> Errand[Started]:
+        """Return the errand whose parcel has ended."""
+        errand = self._under_way.pop(key)
+        self._forget(errand)
+        return errand
+
+    def take_back(self, relay: str | None = None) -> list[Errand[Started]]:
+        """Return what waits (for one relay, or all); it waits no more."""
+        names = list(self._waiting) if relay is None else [relay]
+        errands = [errand for name in names for errand in self._waiting.pop(name, ())]
+        for errand in errands:
+            self._forget(errand)
+        return errands
+
+    def abandon(self) -> list[Errand[Started]]:
+        """Return what is under way; nobody knows how it ends."""
+        errands = list(self._under_way.values())
+        self._under_way.clear()
+        for errand in errands:
+            self._forget(errand)
+        return errands
+
+    def _forget(self, errand: Errand[Started]) -> None:
+        self.families[errand.family] -= 1

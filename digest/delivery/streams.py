@@ -1,0 +1,122 @@
+"""Where a worker's work comes from: the deliveries of an issue, or notices. Each knows how to take and how to write."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from sqlmodel import Session
+
+from digest.delivery.letters import Letter
+from digest.delivery.meter import Meter
+from digest.outbox import store
+from digest.outbox.notices import TakenNotice, take_notices
+from digest.outbox.take import Started, Taken, Taker, Window, families_of, take
+from subscribers.audience import exclusion_reason
+
+S = TypeVar("S", bound=Started)
+LOOK_AGAIN = timedelta(seconds=0.2)
+
+
+class Writer(Protocol):
+    """What makes messages of what was taken; `digest.delivery.letters.Letters` does."""
+
+    def prepare(self, session: Session, edition_ids: Sequence[int]) -> None:
+        """Read what the next letters need."""
+        ...
+
+    def delivery(self, taken: Taken, now: datetime) -> Letter:
+        """Return the letter of a delivery; ContentError if there can be none."""
+        ...
+
+    def notice(self, taken: TakenNotice, now: datetime) -> Letter:
+        """Return the letter of a notice; ContentError if there can be none."""
+        ...
+
+
+class Stream(Protocol, Generic[S]):
+    """One source of work. `again_at` says after an empty take when to ask again; None: there is nothing to wait for."""
+
+    issue_id: int | None
+    again_at: datetime | None
+
+    def take(self, session: Session, limit: int, now: datetime, under_way: Mapping[str, int]) -> Window[S]:
+        """Start up to `limit`, in the caller's transaction."""
+        ...
+
+    def write(self, started: S, now: datetime) -> Letter:
+        """Return the letter of what was started."""
+        ...
+
+    def next_due(self, session: Session) -> datetime | None:
+        """Return when something of it is due, put off or not."""
+        ...
+
+
+class IssueStream:
+    """The deliveries of one issue."""
+
+    def __init__(self, issue_id: int, taker: Taker, writer: Writer, meter: Meter) -> None:
+        self.issue_id: int | None = issue_id
+        self.again_at: datetime | None = None
+        self._issue = issue_id
+        self._taker = taker
+        self._writer = writer
+        self._meter = meter
+        self._families: list[str] | None = None
+
+    def take(self, session: Session, limit: int, now: datetime, under_way: Mapping[str, int]) -> Window[Taken]:
+        """Start up to `limit` deliveries, of the families that may get mail now, each family in its turn."""
+        if self._families is None:
+            self._families = families_of(session, self._issue)
+        shares, later = self._meter.shares(self._families, under_way, now)
+        window = take(session, self._taker, self._issue, exclusion_reason, limit=limit, now=now, shares=shares)
+        self._writer.prepare(session, [one.edition_id for one in window.started])
+        self._families = [*self._families[1:], *self._families[:1]]
+        if window.exhausted:
+            self.again_at = self._after_nothing(session, later, now)
+        return window
+
+    def _after_nothing(self, session: Session, later: datetime | None, now: datetime) -> datetime | None:
+        pending = store.next_pending(session, self._issue, self._families or ())
+        if pending is None:
+            return None
+        if pending > now:
+            return pending
+        # due and not started: its family must wait, or another worker is just taking it
+        return min(later or now + LOOK_AGAIN, now + LOOK_AGAIN)
+
+    def write(self, started: Taken, now: datetime) -> Letter:
+        """Return the reader's letter."""
+        return self._writer.delivery(started, now)
+
+    def next_due(self, session: Session) -> datetime | None:
+        """Return when the next delivery is due."""
+        return store.next_due(session, self._issue)
+
+
+class NoticeStream:
+    """Mail that belongs to no issue."""
+
+    def __init__(self, taker: Taker, writer: Writer) -> None:
+        self.issue_id: int | None = None
+        self.again_at: datetime | None = None
+        self._taker = taker
+        self._writer = writer
+
+    def take(
+        self,
+        session: Session,
+        limit: int,
+        now: datetime,
+        under_way: Mapping[str, int],  # noqa: ARG002 - notices are few
+    ) -> Window[TakenNotice]:
+        """Start up to `limit` notices."""
+        return take_notices(session, self._taker, limit=limit, now=now)
+
+    def write(self, started: TakenNotice, now: datetime) -> Letter:
+        """Return the letter."""
+        return self._writer.notice(started, now)
+
+    def next_due(self, session: Session) -> datetime | None:
+        """Return when the next notice is due."""
+        return store.next_notice_due(session)
