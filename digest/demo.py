@@ -8,6 +8,7 @@ from typing import Any
 
 from digest import bootstrap, pipeline, sending, workspace
 from digest.issues import store as issue_store
+from digest.delivery.tally import Tally
 from digest.issues.period import Period
 from digest.pipeline import Build
 from digest.runtime.db import session_scope
@@ -50,7 +51,7 @@ def run(keep: Path | None) -> Demonstrated:
     )
 
 
-def _silent(_settled: int) -> None:
+def _silent(_tally: Tally) -> None:
     return
 
 

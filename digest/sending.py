@@ -277,7 +277,7 @@ def run_month(works: Works, run: IssueRun, day: date) -> Progress:
 
 def _deliver_month(works: Works, number: int) -> Progress:
     try:
-        standing = prepare_send(works, number).run(lambda _settled: None)
+        standing = prepare_send(works, number).run(lambda _tally: None)
     except RefusedError as error:
         return Progress(RunState.WAITING, "freeze", error.message)
     except EnvironmentFailedError as error:

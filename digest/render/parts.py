@@ -111,11 +111,16 @@ class QuotedBody:
 
     def splice(self, values: Mapping[Slot, str]) -> list[bytes]:
         """Return the body with values, each on lines of its own that soft breaks join to the text around."""
-        filled = {slot: _value(escape(slot, values[slot], self.place)) for slot in self.slots}
+        filled = {slot: _filled(slot, values[slot], self.place) for slot in self.slots}
         return [filled[piece] if isinstance(piece, Slot) else piece for piece in self.pieces]
 
 
-@lru_cache(maxsize=1_000)  # a value stands in both parts, and many readers have the same interests
+@lru_cache(maxsize=1_000)  # many readers have the same interests, and all of an edition the same address of it
+def _filled(slot: Slot, value: str, place: Place) -> bytes:
+    return _value(escape(slot, value, place))
+
+
+@lru_cache(maxsize=100)  # a value stands in both parts
 def _value(text: str) -> bytes:
     return _soft(text.encode())
 

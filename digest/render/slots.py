@@ -123,13 +123,15 @@ def escape(slot: Slot, value: str, place: Place) -> str:
 
     The HTML form fits between tags as well as into a quoted attribute.
     """
-    safe = _address(value) if slot.is_url else _CONTROLS.sub(" ", value).strip()
+    if slot.is_url:
+        # Our own addresses need no quoting, and every delivery comes through here.
+        plain = _PLAIN_URL.fullmatch(value)
+        if plain and (place is Place.PLAIN or "&" not in value):
+            return value
+        safe = value if plain else quote(value, safe=_URL_SAFE)
+    else:
+        safe = _CONTROLS.sub(" ", value).strip()
     return html.escape(safe, quote=True) if place is Place.HTML else safe
-
-
-def _address(value: str) -> str:
-    # Our own addresses need no quoting, and every delivery comes through here.
-    return value if _PLAIN_URL.fullmatch(value) else quote(value, safe=_URL_SAFE)
 
 
 def fill(document: str, nonce: str, values: Mapping[Slot, str], place: Place) -> str:

@@ -193,7 +193,7 @@ def taken(number: int, edition_id: int) -> Taken:
     """One reader of many, with a name and an address of their own."""
     address = f"reader{number}@example.org"
     reader = Reader(f"{number:032x}", address, f"Reader {number}", "en", "html", "mobility;safety")
-    return Taken(Promised.DELIVERY, number, f"{number:032x}", 1, NOW, NOW, edition_id, reader)
+    return Taken(Promised.DELIVERY, number, f"{number:032x}", "", 1, NOW, NOW, edition_id, "", reader)
 
 
 def plain_message(works: bootstrap.Works, rendered: Rendered, one: Taken) -> bytes:
