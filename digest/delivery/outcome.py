@@ -126,8 +126,11 @@ def clean_reply(text: str) -> str:
     Control and other invisible characters go away, and every e-mail address becomes `<address>`: logs and reasons
     outlive an erased subscriber.
     """
-    visible = "".join(_visible(character) for character in text)
-    masked = _ADDRESS.sub("<address>", " ".join(visible.split())).replace("<<address>>", "<address>")
+    if text.isascii() and text.isprintable() and "@" not in text and "%40" not in text:
+        masked = " ".join(text.split())  # the ordinary words of an ordinary yes
+    else:
+        visible = "".join(_visible(character) for character in text)
+        masked = _ADDRESS.sub("<address>", " ".join(visible.split())).replace("<<address>>", "<address>")
     return masked if len(masked) <= MAX_REPLY_CHARACTERS else masked[: MAX_REPLY_CHARACTERS - 1] + "…"
 
 

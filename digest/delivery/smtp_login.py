@@ -3,28 +3,28 @@
 import smtplib
 import socket
 import ssl
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 
 from digest.delivery.outcome import clean_reply
 from digest.delivery.relay import RelayConfig, Tls
-from digest.delivery.smtp_dialogue import ConnectionLostError, Wire
+from digest.delivery.smtp_reply import Answer, ReplyReader
 from digest.delivery.transport import RelayRefusedError
 from digest.runtime.errors import DigestError, RelayUnreachableError
 
+_READ_BYTES = 8 * 1024
 
-@dataclass(slots=True)
+
+class ConnectionLostError(OSError):
+    """The connection ended before a whole reply came, or before it could be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
-    """A relay that let us in: the wire, what its EHLO offered, and how many transactions it has carried."""
+    """A relay that let us in: a connected socket, plain or TLS, and what its EHLO offered."""
 
-    wire: Wire
+    sock: socket.socket
     offers: dict[str, str]
-    transactions: int = field(default=0)
-
-    @property
-    def size_limit(self) -> int:
-        """Return the largest message in bytes that the server announces (RFC 1870), or 0 for none."""
-        announced = self.offers.get("size", "")
-        return int(announced) if announced.isdecimal() else 0
 
 
 def log_in(config: RelayConfig, context: ssl.SSLContext) -> Connection:
@@ -39,7 +39,7 @@ def log_in(config: RelayConfig, context: ssl.SSLContext) -> Connection:
         try:
             _protect(session, config, context)
             _authenticate(session, config)
-            if not session.wire.is_read_up():
+            if not session.wire.is_read_up:
                 raise ConnectionLostError("the server answered more often than it was asked")
             # The last segment must not wait for the acknowledgement of the one before it (Nagle; RFC 1122, 4.2.3.4).
             session.wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -49,27 +49,56 @@ def log_in(config: RelayConfig, context: ssl.SSLContext) -> Connection:
     except (OSError, smtplib.SMTPException, ValueError) as error:
         # not `from error`: smtplib's exceptions can hold what was sent, the password included
         raise _translate(error, config) from None
-    return Connection(session.wire, dict(session.esmtp_features))
+    return Connection(session.wire.sock, dict(session.esmtp_features))
+
+
+class _Wire:
+    """One connected socket, plain or TLS, and the replies that come over it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._reader = ReplyReader()
+
+    @property
+    def is_read_up(self) -> bool:
+        return self._reader.is_read_up
+
+    def read(self, timeout: float) -> Answer:
+        """Return the next whole reply. `timeout` (seconds) is for all of it, however slowly its bytes drip."""
+        deadline = time.monotonic() + timeout
+        while (answer := self._reader.next()) is None:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise ConnectionLostError("the server did not answer in time")
+            self.sock.settimeout(remaining)
+            try:
+                data = self.sock.recv(_READ_BYTES)
+            except TimeoutError:
+                raise ConnectionLostError("the server did not answer in time") from None
+            if not data:
+                raise ConnectionLostError("the server closed the connection")
+            self._reader.feed(data)
+        return answer
 
 
 class _Session(smtplib.SMTP):
-    """smtplib's commands over our Wire: replies have one deadline and a limit, which smtplib's reader lacks."""
+    """smtplib's commands over our wire: replies have one deadline and a limit, which smtplib's reader lacks."""
 
     def __init__(self, config: RelayConfig) -> None:
         self._config = config
-        self._wire: Wire | None = None
+        self._wire: _Wire | None = None
         super().__init__(config.host, config.port, local_hostname=config.helo, timeout=config.timeouts.connect)
 
     @property
-    def wire(self) -> Wire:
+    def wire(self) -> _Wire:
         """Return the wire over the present socket, which STARTTLS replaces."""
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("the connection is closed")
         if self._wire is None or self._wire.sock is not self.sock:
             # What came in clear behind the answer to STARTTLS may have been put there by anyone (RFC 3207 section 6).
-            if self._wire is not None and not self._wire.is_read_up():
+            if self._wire is not None and not self._wire.is_read_up:
                 raise ConnectionLostError("the server sent more in clear after STARTTLS")
-            self._wire = Wire(self.sock)
+            self._wire = _Wire(self.sock)
         return self._wire
 
     def getreply(self) -> tuple[int, bytes]:

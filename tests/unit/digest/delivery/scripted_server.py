@@ -13,7 +13,8 @@
     nothing       nothing was read beyond the last line
 
 Lines for the client: `to ADDRESS` and `size BYTES` hold for the messages after them; `timeout SECONDS`, `login` (a user
-name and password), `tls PROTECTION` and `most MAILS` (on one connection) for the whole dialogue. Each `expect OUTCOME PHASE [CODE [ENHANCED]]`, `expect refused` or
+name and password), `tls PROTECTION`, `most MAILS` (on one connection) and `chained` (all messages are there from the
+beginning) for the whole dialogue. Each `expect OUTCOME PHASE [CODE [ENHANCED]]`, `expect refused` or
 `expect unreachable` sends one message and says how that ends.
 """
 
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Self
 
 SERVER_WORDS = {"S:", "S!", "drip", "C:", "connect", "drop", "reset", "wait", "fill", "nothing"}
-CLIENT_WORDS = {"to", "size", "timeout", "login", "tls", "most", "expect"}
+CLIENT_WORDS = {"to", "size", "timeout", "login", "tls", "most", "chained", "expect"}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Each file in dialogues/ is one conversation with a relay and how its messages must end."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,10 @@ import pytest
 from digest.delivery.outcome import Outcome
 from digest.delivery.relay import RelayConfig, Timeouts, Tls
 from digest.delivery.smtp import SmtpTransport
-from digest.delivery.transport import Envelope, Phase, RelayRefusedError, Reply
-from digest.runtime.errors import RelayUnreachableError
+from digest.delivery.smtp_fleet import Fleet
+from digest.delivery.transport import Envelope, Parcel, Phase, RelayRefusedError, Reply
+from digest.runtime.errors import DigestError, RelayUnreachableError
+from tests.unit.digest.delivery.mailbag import ListSource, carry
 from tests.unit.digest.delivery.scripted_server import ScriptedServer, Step, read_dialogue
 
 DIALOGUES = sorted((Path(__file__).parent / "dialogues").glob("*.txt"))
@@ -44,37 +48,61 @@ class Client:
             max_messages_per_connection=most,
             timeouts=timeouts,
         )
-        self._transport = SmtpTransport(config)
-        self._to = "reader@example.org"
-        self._size = 100
+        self._config = config
+        self._is_chained = "chained" in words
 
     def run(self) -> None:
-        try:
-            for step in self._steps:
-                match step.word:
-                    case "to":
-                        self._to = step.text
-                    case "size":
-                        self._size = int(step.text)
-                    case _:
-                        self._expect(step)
-        finally:
-            self._transport.close()
-
-    def _expect(self, step: Step) -> None:
-        if error := ERRORS.get(step.text):
-            with pytest.raises(error) as caught:
-                self._send()
-            assert "secret" not in str(caught.value)
-            assert caught.value.hint
+        if self._is_chained:
+            self._run_chained()
             return
-        outcome, phase, *codes = step.text.split()
-        reply = self._send()
-        found = [str(reply.code), str(reply.enhanced)]
-        expected = codes or ["None"]
-        assert (reply.outcome, reply.phase) == (Outcome(outcome), Phase(phase)), f"line {step.number}: {reply}"
-        assert found[: len(expected)] == expected, f"line {step.number}: {reply}"
+        transport = SmtpTransport(self._config)
+        try:
+            for parcel, step in self._parcels():
+                if error := ERRORS.get(step.text):
+                    with pytest.raises(error) as caught:
+                        transport.send(parcel.envelope, parcel.message)
+                    check_error(caught.value)
+                else:
+                    check(transport.send(parcel.envelope, parcel.message), step)
+        finally:
+            transport.close()
 
-    def _send(self) -> Reply:
-        body = b"Subject: hello\r\n\r\n" + b".x\r\n" * (self._size // 4)
-        return self._transport.send(Envelope("7", "sender@example.org", self._to), [body[:9], body[9:]])
+    def _run_chained(self) -> None:
+        """Let a fleet of one connection carry all messages, which are there from the beginning."""
+        expected = {parcel.key: (parcel, step) for parcel, step in self._parcels()}
+        fleet = Fleet([replace(self._config, connections=1)])
+        try:
+            whole = carry(fleet, ListSource(parcel for parcel, _ in expected.values()))
+        finally:
+            fleet.close()
+        for parcel, reply in whole.ended:
+            check(reply, expected.pop(parcel.key)[1])
+        for (_, step), (_, error) in zip(expected.values(), whole.failures, strict=True):
+            assert type(error) is ERRORS[step.text]
+            check_error(error)
+
+    def _parcels(self) -> Iterator[tuple[Parcel, Step]]:
+        to, size = "reader@example.org", 100
+        for step in self._steps:
+            match step.word:
+                case "to":
+                    to = step.text
+                case "size":
+                    size = int(step.text)
+                case _:
+                    body = b"Subject: hello\r\n\r\n" + b".x\r\n" * (size // 4)
+                    envelope = Envelope(str(step.number), "sender@example.org", to)
+                    yield Parcel(str(step.number), self._config.name, envelope, [body[:9], body[9:]]), step
+
+
+def check(reply: Reply, step: Step) -> None:
+    outcome, phase, *codes = step.text.split()
+    found = [str(reply.code), str(reply.enhanced)]
+    expected = codes or ["None"]
+    assert (reply.outcome, reply.phase) == (Outcome(outcome), Phase(phase)), f"line {step.number}: {reply}"
+    assert found[: len(expected)] == expected, f"line {step.number}: {reply}"
+
+
+def check_error(error: DigestError) -> None:
+    assert "secret" not in str(error)
+    assert error.hint

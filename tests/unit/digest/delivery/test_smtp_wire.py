@@ -1,120 +1,117 @@
-"""The wire and the transaction on a pair of sockets, where buffers can be made small and servers endless."""
+"""What has left when a connection ends: on a pair of sockets, where buffers can be made small and servers deaf."""
 
-import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 
 import pytest
+import trustme
 
 from digest.delivery.outcome import Outcome
 from digest.delivery.relay import Timeouts
-from digest.delivery.smtp import stuffed
-from digest.delivery.smtp_dialogue import ConnectionLostError, GarbledReplyError, NoAnswerError, Wire
-from digest.delivery.smtp_login import Connection
-from digest.delivery.smtp_transaction import Transaction
-from digest.delivery.transport import Envelope, Phase
+from digest.delivery.smtp_content import Stuffing
+from digest.delivery.smtp_conversation import Conversation
+from digest.delivery.smtp_link import Link
+from digest.delivery.transport import Envelope, Parcel, Phase, Reply
 from tests.unit.digest.delivery.conftest import MakeTransport
+from tests.unit.digest.delivery.mailbag import ListBag
 
-IMPATIENT = Timeouts(0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, goodbye=0.05)
 YES = b"250 ok\r\n250 ok\r\n354 go\r\n"
+
+
+def parcel(key: str, size: int = 10) -> Parcel:
+    return Parcel(key, "relay", Envelope(key, "a@example.org", "b@example.org"), [b"x" * size])
+
+
+def conversation(bag: ListBag, most: int = 100) -> Conversation:
+    return Conversation("relay", {"pipelining": ""}, Timeouts(), most, bag, Stuffing())
 
 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         yield ours, theirs
 
 
-@pytest.mark.parametrize(
-    ("size", "outcome", "phase"),
-    [(60_000, Outcome.UNCERTAIN, Phase.DOT), (200_000, Outcome.DEFERRED, Phase.BODY)],
-    ids=["in the block with the dot", "before it"],
-)
-def test_a_write_that_fails_counts_as_sent_where_the_final_dot_may_have_left(
-    pair: tuple[socket.socket, socket.socket], size: int, outcome: Outcome, phase: Phase
-) -> None:
-    ours, theirs = pair
-    theirs.sendall(YES)  # and never reads
-    transaction = Transaction(Connection(Wire(ours), {"pipelining": ""}), IMPATIENT)
-    ending = transaction.run(Envelope("7", "a@example.org", "b@example.org"), stuffed([b"x" * size]))
-    assert (ending.outcome, ending.phase, ending.in_step) == (outcome, phase, False)
+def after_silence(bag: ListBag, ours: socket.socket, theirs: socket.socket) -> Reply:
+    link = Link(ours, conversation(bag), goodbye=1)
+    link.begin()
+    theirs.sendall(YES)
+    link.handle()
+    assert not bag.ended
+    link.expire()
+    assert link.is_over
+    return bag.ended[0][1]
 
 
-def test_a_line_without_end_is_given_up_early(pair: tuple[socket.socket, socket.socket]) -> None:
-    ours, theirs = pair
+def test_what_the_system_did_not_take_has_not_left(pair: tuple[socket.socket, socket.socket]) -> None:
+    bag = ListBag([parcel("1", 3_000_000), parcel("2")])
+    reply = after_silence(bag, *pair)
+    assert (reply.outcome, reply.phase) == (Outcome.DEFERRED, Phase.BODY)
+    assert [p.key for p, _ in bag.returned] == ["2"]
 
-    def pour() -> None:
-        with contextlib.suppress(OSError), theirs:
-            theirs.sendall(b"2" * 20_000_000)
 
-    server = threading.Thread(target=pour)
+def test_what_the_system_took_may_have_arrived(pair: tuple[socket.socket, socket.socket]) -> None:
+    bag = ListBag([parcel("1", 60_000), parcel("2")])
+    reply = after_silence(bag, *pair)
+    assert (reply.outcome, reply.phase) == (Outcome.UNCERTAIN, Phase.DOT)
+    assert [p.key for p, _ in bag.returned] == ["2"]
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_the_first_byte_of_the_end_makes_a_message_uncertain(chained: bool) -> None:
+    size = 40 + len(b"\r\n.\r\n")
+    for sent in range(size + 1):
+        bag = ListBag([parcel("1", 40), *[parcel("2")] * chained])
+        talk = conversation(bag)
+        talk.begin()
+        talk.sent(len(talk.unsent))
+        talk.receive(YES)
+        talk.sent(sent)
+        talk.lost("it broke", closed=True)
+        has_left = sent > 40
+        expected = (Outcome.UNCERTAIN, Phase.DOT) if has_left else (Outcome.DEFERRED, Phase.BODY)
+        assert [(r.outcome, r.phase) for _, r in bag.ended] == [expected]
+        assert [p.key for p, _ in bag.returned] == ["2"] * chained
+
+
+def test_under_tls_a_block_that_failed_counts_as_sent(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    ours, theirs = socket.socketpair()
+    protected: list[ssl.SSLSocket] = []
+    server = threading.Thread(target=lambda: protected.append(context.wrap_socket(theirs, server_side=True)))
     server.start()
-    with pytest.raises(GarbledReplyError, match="without an end"):
-        Wire(ours).read(60)
-    ours.close()
-    server.join()
+    with trusting.wrap_socket(ours, server_hostname="127.0.0.1") as wire:
+        server.join()
+        bag = ListBag([parcel("1", 1000)])
+        link = Link(wire, conversation(bag), goodbye=1)
+        link.begin()
+        protected[0].sendall(YES)
+        protected[0].close()
+        link.handle()
+        link.handle()
+    assert [(r.outcome, r.phase) for _, r in bag.ended] == [(Outcome.UNCERTAIN, Phase.DOT)]
 
 
-@pytest.mark.parametrize(
-    ("sent", "error"),
-    [
-        (b"", ConnectionLostError),
-        (b"250-more\r\n", ConnectionLostError),
-        (b"\r\n", GarbledReplyError),
-        (b"2500 ok\r\n", GarbledReplyError),
-        (b"25\r\n", GarbledReplyError),
-        (b"150 what\r\n", GarbledReplyError),
-        (b"650 what\r\n", GarbledReplyError),
-        ("２５０ ok\r\n".encode(), GarbledReplyError),
-        (b"HTTP/1.1 200 OK\r\n", GarbledReplyError),
-    ],
-)
-def test_what_is_no_reply_is_an_error(
-    pair: tuple[socket.socket, socket.socket], sent: bytes, error: type[ConnectionLostError]
-) -> None:
+def test_a_message_that_trickles_through_a_narrow_pipe_arrives_whole(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
-    theirs.sendall(sent)
-    theirs.close()
-    with pytest.raises(ConnectionLostError) as caught:
-        Wire(ours).read(5)
-    assert type(caught.value) is error
-
-
-def test_silence_is_an_error_of_its_own(pair: tuple[socket.socket, socket.socket]) -> None:
-    with pytest.raises(NoAnswerError):
-        Wire(pair[0]).read(0.01)
-
-
-def test_a_reply_keeps_its_lines_and_leaves_the_next_one(pair: tuple[socket.socket, socket.socket]) -> None:
-    ours, theirs = pair
-    theirs.sendall(b"550-5.1.1 <reader@example.org>\r\n550 5.1.1 \xff unknown\r\n250 next\r\n")
-    wire = Wire(ours)
-    answer = wire.read(5)
-    assert (answer.code, answer.enhanced, answer.text) == (550, "5.1.1", "5.1.1 <address> 5.1.1 � unknown")
-    assert wire.has_input()
-    assert wire.read(5).lines == (b"next",)
-    assert not wire.has_input()
-    theirs.close()
-    assert wire.has_input()
-
-
-@pytest.mark.parametrize(
-    ("message", "sent"),
-    [
-        ([b"a\r\n"], b"a\r\n.\r\n"),
-        ([b"a"], b"a\r\n.\r\n"),
-        ([], b"\r\n.\r\n"),
-        ([b".a\r\n..b\r\n.\r\n"], b"..a\r\n...b\r\n..\r\n.\r\n"),
-        ([b"a\r\n", b".b"], b"a\r\n..b\r\n.\r\n"),
-        ([b"a\r", b"\n", b".", b"b\r\n"], b"a\r\n..b\r\n.\r\n"),
-        ([b"a.\r\nb.c"], b"a.\r\nb.c\r\n.\r\n"),
-    ],
-)
-def test_dots_at_line_starts_are_doubled_also_across_chunks(message: list[bytes], sent: bytes) -> None:
-    assert stuffed(message) == sent
+    bag = ListBag([parcel("1", 3_000_000), parcel("2")])
+    link = Link(ours, conversation(bag), goodbye=1)
+    link.begin()
+    envelope = theirs.recv(1000)
+    theirs.sendall(YES)
+    link.handle()
+    got = bytearray()
+    while not got.endswith(b"DATA\r\n"):
+        got += theirs.recv(10_000)
+        link.handle()
+    assert bytes(got) == b"x" * 3_000_000 + b"\r\n.\r\n" + envelope
+    theirs.sendall(b"250 ok\r\n")
+    link.handle()
+    assert bag.outcomes() == {"1": Outcome.ACCEPTED}
 
 
 def test_8_bit_content_is_refused_before_it_leaves(make_transport: MakeTransport) -> None:

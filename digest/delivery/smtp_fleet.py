@@ -1,0 +1,215 @@
+"""Many connections to any number of relays, in one thread: each goes on whenever its server has said something."""
+
+import logging
+import selectors
+import ssl
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from digest.delivery.relay import RelayConfig
+from digest.delivery.smtp_content import Stuffing
+from digest.delivery.smtp_conversation import Conversation
+from digest.delivery.smtp_link import FOREVER, Link
+from digest.delivery.smtp_login import Connection
+from digest.delivery.smtp_logins import Logins
+from digest.delivery.smtp_route import Route
+from digest.delivery.transport import Source, Step
+from digest.runtime.errors import ConfigError, DigestError
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 30.0
+"""A connection without work for so long is given up: servers count connections, and may give that one to others."""
+_PER_CONNECTION = 2  # one message that waits for its last answer, and the envelope of the next behind it
+_SLICE_SECONDS = 0.01
+
+
+class Fleet:
+    """A `Carrier` over SMTP. For one thread; logging in happens in threads of its own.
+
+    A relay that refuses us or cannot be reached is a failure of the step, and is not tried again before a step at least
+    a second later, or before `allow` says that it may be. Parcels that a server left unbegun go on another connection,
+    at most three times and for 30 seconds; with none to be had, or after `allow(relay, 0)`, they end as `not_sent`.
+    """
+
+    def __init__(self, relays: Sequence[RelayConfig], context: ssl.SSLContext | None = None) -> None:
+        """Open nothing yet; `context` stands in for the system's trusted authorities and must verify, as they do."""
+        self._routes = {config.name: Route(config) for config in relays}
+        if len(self._routes) < len(relays):
+            raise ConfigError("Two [[relay]] have the same host and port.")
+        self._context = context or ssl.create_default_context()
+        self._stuffing = Stuffing()
+        self._selector: selectors.BaseSelector | None = None
+        self._logins: Logins | None = None
+        self._earliest = FOREVER
+
+    @property
+    def relays(self) -> tuple[str, ...]:
+        """The names of the relays."""
+        return tuple(self._routes)
+
+    @property
+    def capacity(self) -> int:
+        """How many parcels can be under way at once at most."""
+        return sum(route.allowed for route in self._routes.values()) * _PER_CONNECTION
+
+    @property
+    def under_way(self) -> int:
+        """How many parcels were taken from the source and have not ended."""
+        return sum(route.under_way for route in self._routes.values())
+
+    def allow(self, relay: str, connections: int) -> None:
+        """Use at most so many connections to a relay, and never more than its configuration says."""
+        route = self._routes[relay]
+        route.allow(connections)
+        for link in list(route.links):
+            self._settle(route, link)
+
+    def step(self, source: Source, seconds: float) -> Step:
+        """Get on with everything; return when something ended or failed, at the latest after `seconds`.
+
+        What else is ready by then is done as well, for at most some milliseconds.
+        """
+        until = time.monotonic() + seconds
+        news_since = FOREVER
+        for route in self._routes.values():
+            route.source = source
+        try:
+            self._handle(0)
+            while True:
+                self._get_going()
+                now = time.monotonic()
+                has_news = any(route.ended or route.failures for route in self._routes.values())
+                news_since = min(news_since, now) if has_news else FOREVER
+                happened = self._handle(0 if has_news else max(0.0, min(until, self._earliest) - now))
+                if now >= until or (has_news and not happened) or now - news_since > _SLICE_SECONDS:
+                    return self._news()
+        finally:
+            for route in self._routes.values():
+                route.source = None
+
+    def close(self) -> None:
+        """Say goodbye where nothing is under way, and free everything; `step` may be called again afterwards."""
+        if self._logins is not None:
+            self._logins.close()
+        links = [(route, link) for route in self._routes.values() for link in route.links]
+        for route, link in links:
+            if link.conversation.is_carrying or link.is_leaving:
+                self._drop(route, link)
+            else:
+                link.leave()
+        until = time.monotonic() + max((route.config.timeouts.goodbye for route in self._routes.values()), default=0)
+        if self._logins is not None and self._selector is not None:
+            self._selector.unregister(self._logins.bell)
+        while any(route.links for route in self._routes.values()) and time.monotonic() < until:
+            self._handle(max(0.0, until - time.monotonic()))
+        for route in self._routes.values():
+            for link in list(route.links):
+                self._drop(route, link)
+            route.forget()
+        if self._selector is not None:
+            self._selector.close()
+        self._selector = self._logins = None
+
+    def _opened(self) -> tuple[selectors.BaseSelector, Logins]:
+        if self._selector is None or self._logins is None:
+            self._selector, self._logins = selectors.DefaultSelector(), Logins(self._context)
+            self._selector.register(self._logins.bell, selectors.EVENT_READ, None)
+        return self._selector, self._logins
+
+    def _get_going(self) -> None:
+        """Give work to idle connections, open those that are missing, conclude what has not come in time."""
+        now = time.monotonic()
+        if now >= self._earliest:
+            self._expire(now)
+        for route in self._routes.values():
+            if not route.may_need_a_look:
+                continue
+            waiting = route.waiting
+            for link in list(route.idle)[:waiting]:
+                route.idle.discard(link)
+                try:
+                    link.begin()
+                finally:
+                    self._settle(route, link)
+            for _ in range(route.missing(waiting, now)):
+                route.logins += 1
+                self._opened()[1].start(route.config, partial(self._came, route))
+            self._earliest = min(self._earliest, route.next_look)
+
+    def _handle(self, seconds: float) -> int:
+        """Wait at most so long for something to happen; return how much did."""
+        events = self._opened()[0].select(seconds)
+        for key, _ in events:
+            if key.data is None:
+                self._opened()[1].deliver()
+                continue
+            route, link = key.data
+            try:
+                link.handle()
+            finally:
+                self._settle(route, link)
+        return len(events)
+
+    def _came(self, route: Route, outcome: Connection | DigestError) -> None:
+        """Take a connection that a login has brought, or note why there is none."""
+        route.logins -= 1
+        if isinstance(outcome, DigestError):
+            route.failed(outcome)
+            return
+        route.came_in()
+        config = route.config
+        most = config.max_messages_per_connection if len(route.links) < route.allowed else 0
+        conversation = Conversation(config.name, outcome.offers, config.timeouts, most, route, self._stuffing)
+        link = Link(outcome.sock, conversation, config.timeouts.goodbye)
+        route.links.add(link)
+        self._opened()[0].register(link.sock, selectors.EVENT_READ, (route, link))
+        self._settle(route, link)
+
+    def _settle(self, route: Route, link: Link) -> None:
+        """Do what follows from the state that a link has come to."""
+        if link.is_idle:
+            if link.conversation.is_worn_out:
+                route.idle.discard(link)
+                link.leave()
+            elif link not in route.idle:
+                route.idle.add(link)
+                link.deadline = time.monotonic() + IDLE_SECONDS
+        if link.is_over:
+            self._drop(route, link)
+            return
+        if link.has_unsent is not link.is_watched_for_writing:
+            link.is_watched_for_writing = link.has_unsent
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.has_unsent else 0)
+            self._opened()[0].modify(link.sock, events, (route, link))
+        self._earliest = min(self._earliest, link.deadline)
+
+    def _expire(self, now: float) -> None:
+        self._earliest = FOREVER
+        for route in self._routes.values():
+            for link in list(route.links):
+                if link.deadline <= now:
+                    logger.debug("%s: a connection has waited long enough", route.name)
+                    if link.is_idle:
+                        link.conversation.retire()
+                    else:
+                        link.expire()
+                self._settle(route, link)
+            route.give_back_stale(now)
+
+    def _drop(self, route: Route, link: Link) -> None:
+        if link in route.links:
+            route.links.discard(link)
+            route.idle.discard(link)
+            self._opened()[0].unregister(link.sock)
+            link.close()
+
+    def _news(self) -> Step:
+        step = Step()
+        for route in self._routes.values():
+            step.ended += route.ended
+            step.failures += route.failures
+            route.ended.clear()
+            route.failures.clear()
+        return step

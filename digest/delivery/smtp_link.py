@@ -1,0 +1,177 @@
+"""The socket under a conversation: it never blocks, counts what has left, and has a deadline for what is awaited."""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+
+from digest.delivery.smtp_conversation import Conversation
+from digest.delivery.smtp_reply import GarbledReplyError, ReplyReader
+
+READ_BYTES = 64 * 1024
+SEND_BUFFER = 512 * 1024
+"""Large enough for a usual message, so that it leaves in one call; the system may grant less."""
+_TLS_BLOCK = 16 * 1024  # a TLS record: what a failed call may have sent a part of
+_BLOCKED = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+FOREVER = float("inf")
+
+
+class Link:
+    """One connection and its conversation. `deadline` is in seconds of the monotonic clock."""
+
+    def __init__(self, sock: socket.socket, conversation: Conversation, goodbye: float) -> None:
+        """Take over a connected, logged-in socket, plain or TLS; `goodbye` is how long QUIT may take."""
+        sock.setblocking(False)
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) < SEND_BUFFER:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self.sock = sock
+        self.conversation = conversation
+        self.deadline = FOREVER
+        self.is_watched_for_writing = False
+        self._goodbye = goodbye
+        self._leaving: _Leaving | None = None
+        self._is_tls = isinstance(sock, ssl.SSLSocket)
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether the socket is to be closed."""
+        return self._leaving.is_over if self._leaving else self.conversation.is_over
+
+    @property
+    def is_leaving(self) -> bool:
+        """Return whether we said goodbye."""
+        return self._leaving is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether a mail could begin here."""
+        return not (self._leaving or self.conversation.pending or self.conversation.is_over)
+
+    @property
+    def has_unsent(self) -> bool:
+        """Return whether it waits to be able to write."""
+        return not self._leaving and self.conversation.has_unsent
+
+    def begin(self) -> None:
+        """Start with a parcel, if there is one."""
+        self._guarded(self.conversation.begin)
+        self._write()
+        self._wait_anew()
+
+    def handle(self) -> None:
+        """Read what can be read and write what can be written."""
+        self._guarded(self._read)
+
+    def expire(self) -> None:
+        """Conclude what has not come in time."""
+        if self._leaving:
+            self._leaving.is_over = True
+        elif self.has_unsent:
+            self.conversation.lost("the server stopped taking our bytes", closed=False)
+        else:
+            self.conversation.lost("the server did not answer in time", closed=False)
+
+    def leave(self) -> None:
+        """Say QUIT; nothing depends on the answer."""
+        self._leaving = _Leaving(self.conversation.pending + 1)
+        self.deadline = time.monotonic() + self._goodbye
+        try:
+            self.sock.send(b"QUIT\r\n")
+        except OSError:
+            self._leaving.is_over = True
+
+    def close(self) -> None:
+        """Free the socket."""
+        self.sock.close()
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except BaseException:
+            # an interrupt in the middle leaves a connection on which nobody knows whose turn it is
+            self.conversation.lost("the conversation was interrupted", closed=False)
+            raise
+
+    def _read(self) -> None:
+        progress = 0
+        while not self.is_over:
+            try:
+                data = self.sock.recv(READ_BYTES)
+            except _BLOCKED:
+                break
+            except OSError as error:
+                self._gone(_broken(error))
+                return
+            if not data:
+                self._gone("the server closed the connection")
+                return
+            progress += self._leaving.receive(data) if self._leaving else self.conversation.receive(data)
+            # select does not see what TLS has decrypted already
+            if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+                break
+        if self.has_unsent and not self.is_over:
+            progress += self._write()
+        if progress:
+            self._wait_anew()
+
+    def _write(self) -> int:
+        """Write as much as goes; return how many bytes went."""
+        conversation, total = self.conversation, 0
+        while conversation.has_unsent and not conversation.is_over:
+            block = conversation.unsent
+            if self._is_tls:
+                block = block[:_TLS_BLOCK]
+            try:
+                count = self.sock.send(block)
+            except _BLOCKED:
+                break
+            except OSError as error:
+                if self._is_tls:
+                    conversation.sent(len(block))
+                self._hear_last_words()
+                self._gone(_broken(error))
+                break
+            conversation.sent(count)
+            total += count
+        return total
+
+    def _hear_last_words(self) -> None:
+        """Read what a server said that has had enough: it says why before it closes."""
+        try:
+            if data := self.sock.recv(READ_BYTES):
+                self.conversation.receive(data)
+        except OSError:
+            return
+
+    def _gone(self, why: str) -> None:
+        if self._leaving:
+            self._leaving.is_over = True
+        self.conversation.lost(why, closed=True)
+
+    def _wait_anew(self) -> None:
+        if not self._leaving:
+            patience = self.conversation.patience
+            self.deadline = FOREVER if patience is None else time.monotonic() + patience
+
+
+class _Leaving:
+    """The wait for the answer to QUIT, and for those that are still to come before it."""
+
+    def __init__(self, answers: int) -> None:
+        self._answers = answers
+        self._reader = ReplyReader()
+        self.is_over = False
+
+    def receive(self, data: bytes) -> int:
+        try:
+            self._reader.feed(data)
+            while self._reader.next():
+                self._answers -= 1
+        except GarbledReplyError:
+            self._answers = 0
+        self.is_over = self.is_over or self._answers <= 0
+        return 0
+
+
+def _broken(error: OSError) -> str:
+    return f"the connection broke: {error.strerror or type(error).__name__}"

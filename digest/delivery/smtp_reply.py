@@ -1,0 +1,99 @@
+"""Reading SMTP replies out of the bytes that come: whole replies, however they are cut and grouped on their way."""
+
+from typing import NamedTuple
+
+from digest.delivery.outcome import clean_reply, enhanced_status
+
+# RFC 5321 section 4.5.3.1.5 allows 512 octets a line; real servers exceed that, but not by this much.
+MAX_REPLY_BYTES = 64 * 1024
+
+# A code that begins with another digit has no meaning in SMTP (RFC 5321 section 4.2.1).
+_CODES = {str(code).encode(): code for code in range(200, 600)}
+
+
+class GarbledReplyError(OSError):
+    """What came is not an SMTP reply; nothing that follows on this connection can be trusted."""
+
+
+class Answer(NamedTuple):
+    """One reply of the server: its code and the text of its lines."""
+
+    code: int
+    lines: tuple[bytes, ...]
+
+    @property
+    def enhanced(self) -> str | None:
+        """Return the enhanced status code, if the reply has one."""
+        return enhanced_status([line.decode("utf-8", "replace") for line in self.lines])
+
+    @property
+    def text(self) -> str:
+        """Return the server's words, cleaned."""
+        return clean_reply(b" ".join(self.lines).decode("utf-8", "replace"))
+
+    @property
+    def is_no(self) -> bool:
+        """Return whether it refuses, for now or for good."""
+        return 400 <= self.code < 600
+
+
+class ReplyReader:
+    """Takes bytes, gives replies. What is read ahead belongs to the next reply."""
+
+    __slots__ = ("_ahead", "_at", "_codes", "_lines", "_searched", "_size")
+
+    def __init__(self) -> None:
+        self._ahead = b""
+        self._at = 0
+        self._searched = 0
+        self._lines: list[bytes] = []
+        self._codes: set[bytes] = set()
+        self._size = 0
+
+    @property
+    def is_read_up(self) -> bool:
+        """Return whether nothing was read ahead, not even a part of a reply."""
+        return self._at == len(self._ahead) and not self._lines
+
+    def feed(self, data: bytes) -> None:
+        """Take what came."""
+        self._ahead = self._ahead[self._at :] + data if self._at < len(self._ahead) else data
+        self._at = 0
+
+    def next(self) -> Answer | None:
+        """Return the next reply, or None if it is not whole yet.
+
+        Raises GarbledReplyError if it is no reply, mixes codes or has more than 64 KB.
+        """
+        while (end := self._ahead.find(b"\n", self._at + self._searched)) >= 0:
+            line = self._ahead[self._at : end - 1 if self._ahead[end - 1] == 13 and end > self._at else end]
+            self._at = end + 1
+            self._searched = 0
+            code, separator = line[:3], line[3:4]
+            if code not in _CODES or separator not in b" -" or self._size + len(line) > MAX_REPLY_BYTES:
+                raise GarbledReplyError(f"the server sent something that is no SMTP reply: {_excerpt(line)}")
+            if separator != b"-":
+                return self._whole(code, line[4:]) if self._lines else Answer(_CODES[code], (line[4:],))
+            self._size += len(line)
+            self._codes.add(code)
+            self._lines.append(line[4:])
+        # a line that drips in byte by byte is not searched from its beginning each time
+        self._searched = len(self._ahead) - self._at
+        if self._searched > MAX_REPLY_BYTES:
+            raise GarbledReplyError("the server sent a line without an end")
+        return None
+
+    def _whole(self, code: bytes, text: bytes) -> Answer:
+        lines, codes = (*self._lines, text), {*self._codes, code}
+        self._lines.clear()
+        self._codes.clear()
+        self._size = 0
+        if len(codes) > 1:
+            raise GarbledReplyError(
+                f"the server sent one reply with several codes: {_excerpt(b' '.join(sorted(codes)))}"
+            )
+        return Answer(_CODES[code], lines)
+
+
+def _excerpt(line: bytes) -> str:
+    return clean_reply(line[:80].decode("ascii", "replace"))

@@ -1,0 +1,155 @@
+"""What a fleet knows about one relay: its connections, what it may use, what came back, and what there is to tell."""
+
+import time
+from collections import deque
+
+from digest.delivery.outcome import Outcome, Reason
+from digest.delivery.relay import RelayConfig
+from digest.delivery.smtp_link import Link
+from digest.delivery.transport import Parcel, Phase, RelayRefusedError, Reply, Source
+from digest.runtime.errors import DigestError
+
+AFTER_FAILURE_SECONDS = 1.0
+MAX_RETURNS = 3
+"""How often a parcel may come back unbegun; RFC 5321 servers may close between mails, but not before every one."""
+RETURNED_SECONDS = 30.0
+"""How long a returned parcel waits for a connection: whoever gave it has checked that its reader still wants it."""
+_LOGINS_AT_ONCE = 4
+
+
+class Route:
+    """The way to one relay; the mailbag of its conversations."""
+
+    def __init__(self, config: RelayConfig) -> None:
+        self.config = config
+        self.allowed = config.connections
+        self.source: Source | None = None
+        self.links: set[Link] = set()
+        self.idle: set[Link] = set()
+        self.logins = 0
+        self.under_way = 0
+        self.ended: list[tuple[Parcel, Reply]] = []
+        self.failures: list[tuple[str, DigestError]] = []
+        self.paused_until = 0.0
+        self._is_proven = False
+        self._returned: deque[Parcel] = deque()
+        self._returns: dict[str, tuple[int, float]] = {}
+
+    @property
+    def name(self) -> str:
+        """Return the relay's name."""
+        return self.config.name
+
+    @property
+    def waiting(self) -> int:
+        """Return how many parcels wait to begin."""
+        return len(self._returned) + (self.source.waiting(self.name) if self.source and self.allowed else 0)
+
+    @property
+    def may_need_a_look(self) -> bool:
+        """Return whether a parcel could begin here, or a connection be opened, if parcels wait."""
+        return bool(self.idle or self._returned) or len(self.links) + self.logins < self.allowed
+
+    @property
+    def next_look(self) -> float:
+        """Return when something is to be done although nothing happens (monotonic clock)."""
+        oldest = min((self._returns[parcel.key][1] for parcel in self._returned), default=float("inf"))
+        return min(oldest + RETURNED_SECONDS, self.paused_until or float("inf"))
+
+    def missing(self, waiting: int, now: float) -> int:
+        """Return how many connections to open now.
+
+        A relay that has not let us in yet is asked once at a time: a wrong password is not tried in parallel.
+        """
+        if now < self.paused_until:
+            return 0
+        self.paused_until = 0.0
+        room = self.allowed - len(self.links) - self.logins
+        at_once = (_LOGINS_AT_ONCE if self._is_proven else 1) - self.logins
+        return max(0, min(room, at_once, waiting - len(self.idle) - self.logins))
+
+    def allow(self, connections: int) -> None:
+        """Use at most so many; what is too many finishes its mail and goes."""
+        self.allowed = max(0, min(connections, self.config.connections))
+        if self.allowed:
+            self.paused_until = 0.0
+        else:
+            self.give_back("the relay is not used any more")
+        staying = sorted((link for link in self.links if not link.is_leaving), key=lambda link: link.is_idle)
+        for link in staying[self.allowed :]:
+            link.conversation.retire()
+
+    def came_in(self) -> None:
+        """Note that the relay let us in."""
+        self._is_proven = True
+
+    def failed(self, error: DigestError) -> None:
+        """Note that the relay did not let us in, or does not want us; it is left alone for a while."""
+        self.failures.append((self.name, error))
+        self._is_proven = False
+        self.paused_until = time.monotonic() + AFTER_FAILURE_SECONDS
+        if not any(not link.is_leaving for link in self.links):
+            self.give_back(error.message)
+
+    def take(self) -> Parcel | None:
+        """Return the next parcel: one that came back before a new one."""
+        if self._returned:
+            return self._returned.popleft()
+        if self.source is None or not self.allowed:
+            return None
+        parcel = self.source.next(self.name)
+        self.under_way += parcel is not None
+        return parcel
+
+    def done(self, parcel: Parcel, reply: Reply) -> None:
+        """Note how a parcel ended."""
+        self.under_way -= 1
+        if self._returns:
+            self._returns.pop(parcel.key, None)
+        if reply.phase is Phase.MAIL and reply.outcome is Outcome.REJECTED and reply.reason is Reason.LOGIN:
+            # about us, not about this message: nobody is rejected for it, and no other message fares better
+            error = RelayRefusedError(f"{self.name} wants a login before mail: {reply.code} {reply.text}")
+            reply = Reply(Outcome.NOT_SENT, reply.code, reply.enhanced, reply.text, reply.relay, reply.phase)
+            for link in self.links:
+                link.conversation.retire()
+            self.failed(error)
+        self.ended.append((parcel, reply))
+
+    def again(self, parcel: Parcel, reply: Reply) -> None:
+        """Keep a parcel that was not acted upon for another connection."""
+        now = time.monotonic()
+        times, since = self._returns.get(parcel.key, (0, now))
+        if times >= MAX_RETURNS:
+            self.done(parcel, reply)
+        elif not self.allowed:
+            self._not_sent(parcel, "the relay is not used any more")
+        else:
+            self._returns[parcel.key] = (times + 1, since)
+            self._returned.append(parcel)
+
+    def give_back(self, why: str, *, before: float = float("inf")) -> None:
+        """End the returned parcels, or those that came back before a moment, as not sent."""
+        returned, self._returned = self._returned, deque()
+        for parcel in returned:
+            if self._returns[parcel.key][1] < before:
+                self._not_sent(parcel, why)
+            else:
+                self._returned.append(parcel)
+
+    def give_back_stale(self, now: float) -> None:
+        """End the returned parcels that have waited too long."""
+        if self._returned:
+            self.give_back("no connection could be had in time", before=now - RETURNED_SECONDS)
+
+    def forget(self) -> None:
+        """Begin anew, as if nothing had been under way."""
+        self.idle.clear()
+        self.links.clear()
+        self._returned.clear()
+        self._returns.clear()
+        self.ended.clear()
+        self.failures.clear()
+        self.logins = self.under_way = 0
+
+    def _not_sent(self, parcel: Parcel, why: str) -> None:
+        self.done(parcel, Reply(Outcome.NOT_SENT, None, None, why, self.name, Phase.BEFORE))
