@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from digest import bootstrap, pipeline, sending, workspace
-from digest.issues import store as issue_store
 from digest.delivery.tally import Tally
+from digest.issues import store as issue_store
 from digest.issues.period import Period
 from digest.pipeline import Build
 from digest.runtime.db import session_scope

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,8 @@ from sqlmodel import Session, col, select
 from digest.approval import approve as record_approval
 from digest.approval import issue_hash, manifest, require_approved
 from digest.articles.models import Article
+from digest.delivery.families import families
+from digest.delivery.pace import spread
 from digest.editions import store as edition_store
 from digest.editions.segment import EmptyRule, Item, Reading, Rules, Segmentation, Selection, segment, select_articles
 from digest.issues import store as issue_store
@@ -26,6 +28,7 @@ from digest.render.content import IssueContent, edition_context
 from digest.render.context import EditionContext
 from digest.render.edition import Rendered, render_edition
 from digest.render.loader import Templates
+from digest.runtime.clock import duration
 from digest.runtime.errors import RefusedError
 from digest.runtime.settings import Section, Settings, pick
 from subscribers import audience
@@ -223,11 +226,19 @@ def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.
         for reading, selection in made.segmentation.selections.items()
     }
     assert issue.id is not None  # noqa: S101 - read from the database
-    result = plan.freeze(session, issue.id, mapping, exclusion_reason(now, issue.number), now)
+    timing = timing_of(press.settings, now)
+    result = plan.freeze(session, issue.id, mapping, exclusion_reason(now, issue.number), now, timing=timing)
     issue.state = move(issue.number, issue.state, IssueState.FROZEN)
     issue.frozen_at, issue.excluded = now, dict(result.excluded)
     session.add(issue)
     return result
+
+
+def timing_of(settings: Settings, now: datetime) -> plan.Timing:
+    """Return how the audience is spread from `now` on: over [delivery] window, and which domains are one family."""
+    window = duration(settings.delivery.window) if settings.delivery.window else timedelta(0)
+    added = {name: family.domains for name, family in settings.delivery.families.items()}
+    return plan.Timing(spread(now, window), families(added))
 
 
 def sendable(press: Press, session: Session, issue: Issue, now: datetime) -> Build:

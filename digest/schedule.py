@@ -18,14 +18,13 @@ from sqlalchemy.exc import DBAPIError
 from digest import runs
 from digest.bootstrap import Works
 from digest.issues.period import Period
+from digest.runtime.clock import duration
 from digest.runtime.db import session_scope
 from digest.runtime.errors import ConfigError, DigestError, RefusedError
 from digest.runtime.settings import Schedule, Settings
 from digest.sending import Progress, run_month, work
 
 _NTH = re.compile(r"(1st|2nd|3rd|4th|5th|last) (mon|tue|wed|thu|fri|sat|sun)")
-_DURATION = re.compile(r"(\d+)\s*([mhd])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +84,6 @@ def issue_date(settings: Settings, period: Period) -> date:
     start = datetime.combine(month.first, time(), zone)
     fire = trigger_of(settings.schedule, zone).get_next_fire_time(None, start)
     return fire.astimezone(zone).date() if fire and fire.astimezone(zone).date() in month else month.last
-
-
-def duration(text: str) -> timedelta:
-    """Read a duration such as 30m, 12h or 7d."""
-    match = _DURATION.fullmatch(text.strip())
-    if not match:
-        raise ConfigError(f"{text!r} is not a duration", hint="Write 30m, 12h or 7d.")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 MONTHLY = "monthly"

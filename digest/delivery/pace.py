@@ -20,6 +20,7 @@ _HOUR_BURST = 10
 # A server that closes with 421 is busy, not angry: RFC 5321 section 3.8.
 BUSY_PAUSE = timedelta(minutes=1)
 _RAMP_ENDS = 10
+_PART, _MOST_PARTS = timedelta(seconds=10), 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,15 @@ def spend(gauge: Gauge, limits: Limits, count: int, now: datetime) -> Gauge:
     if limits.per_hour:
         counted = replace(counted, hour_at=_used(gauge.hour_at, now, count / _hour_rate(limits.per_hour)))
     return counted
+
+
+def spread(start: datetime, window: timedelta) -> list[datetime]:
+    """Return when each equal part of an audience is due, so that the mail is spread over `window` from `start` on.
+
+    A part every ten seconds is as even as a relay can tell, up to a thousand parts.
+    """
+    parts = max(1, min(_MOST_PARTS, int(window / _PART)))
+    return [start + window * part / parts for part in range(parts)]
 
 
 def throttle(reply: Reply) -> timedelta | None:

@@ -1,8 +1,22 @@
 """Time as an argument: rules get a datetime, loops get a Clock."""
 
+import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+from digest.runtime.errors import ConfigError
+
+_DURATION = re.compile(r"(\d{1,6})\s*([mhd])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(text: str) -> timedelta:
+    """Read a duration such as 30m, 12h or 7d."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise ConfigError(f"{text!r} is not a duration", hint="Write 30m, 12h or 7d.")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 class Clock(Protocol):

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.issues.period import Period
+from digest.runtime.clock import duration
 from digest.runtime.errors import ConfigError
 from digest.runtime.settings import Settings
-from digest.schedule import duration, issue_date, occurrences
+from digest.schedule import issue_date, occurrences
 
 
 def configured(zone: str, rule: str = "last day", at: str = "09:00", period: str = "current") -> Settings:
