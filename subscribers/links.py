@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,6 @@ from typing import Any
 
 from itsdangerous import BadData, Signer, URLSafeSerializer
 from itsdangerous.encoding import base64_encode
-from itsdangerous.serializer import Serializer
 from itsdangerous.signer import HMACAlgorithm
 
 from subscribers.errors import LinkExpiredError, LinkInvalidError, SecretUnusableError
@@ -55,6 +55,9 @@ class LinkPayload:
     issued_at: datetime | None
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 class _Hmac(HMACAlgorithm):
     """The library's own algorithm, by the one call that does it all."""
 
@@ -63,10 +66,10 @@ class _Hmac(HMACAlgorithm):
 
 
 class _LinkSerializer(URLSafeSerializer):
-    """The library's own format without looking for something to compress: in a few random digits there is nothing."""
+    """The library's own format, without looking for something to compress: in a few random digits there is nothing."""
 
     def dump_payload(self, obj: object) -> bytes:
-        return base64_encode(Serializer.dump_payload(self, obj))
+        return base64_encode(_encode(obj))
 
 
 class _LinkSigner(Signer):

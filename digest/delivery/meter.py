@@ -143,9 +143,11 @@ class Meter:
                 later.append(allowed.again_at)
         return shares, min(later, default=None)
 
-    def held_until(self, to: Recipient, now: datetime) -> datetime | None:
+    def held_until(self, address: str, now: datetime) -> datetime | None:
         """Return until when mail to this recipient waits because their server asked for it; None if it may go."""
-        until = self._gauge(to.scope).held_until
+        if not self._gauges:  # asked for each message, and nearly always so
+            return None
+        until = self._gauge(self.recipient(address).scope).held_until
         return until if until is not None and until > now else None
 
     def assign(self, count: int, now: datetime) -> list[str]:
@@ -175,9 +177,11 @@ class Meter:
 
     # Lessons
 
-    def note(self, reply: Reply, relay: str, to: Recipient, now: datetime) -> None:
+    def note(self, reply: Reply, relay: str, address: str, now: datetime) -> None:
         """Learn from a reply: who throttles is left alone, who accepts again is used more."""
-        pause = throttle(reply)
+        if reply.outcome is Outcome.ACCEPTED and not self._gauges:
+            return
+        to, pause = self.recipient(address), throttle(reply)
         scopes = [f"relay:{relay}"] if is_about_relay(reply) else [to.scope]
         if pause is not None:
             for scope in scopes:

@@ -254,7 +254,7 @@ class Worker:
             return "the issue was held or withdrawn", None
         if self._clock.monotonic() - errand.taken_at > STALE_SECONDS:
             return "it was taken too long ago", None
-        until = self._meter.held_until(self._meter.recipient(errand.address), self._clock.now())
+        until = self._meter.held_until(errand.address, self._clock.now())
         return ("their mail server asked to be left alone", until) if until else ("", None)
 
     def _give_back(self, errands: Sequence[Errand[Started]], why: str, due_at: datetime | None = None) -> None:
@@ -282,8 +282,7 @@ class Worker:
 
     def _learn(self, errand: Errand[Started], parcel: Parcel, reply: Reply, state: State) -> None:
         self._relay_patience.succeeded()
-        to = self._meter.recipient(parcel.envelope.recipient)
-        self._meter.note(reply, parcel.relay, to, self._clock.now())
+        self._meter.note(reply, parcel.relay, parcel.envelope.recipient, self._clock.now())
         self._count(errand, state, parcel.relay)
 
     def _concluded(self, errand: Errand[Started], reply: Reply) -> Settlement:
