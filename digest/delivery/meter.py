@@ -66,7 +66,7 @@ class Meter:
 
     def refresh(self, session: Session) -> None:
         """Store what was learned, and read what others have."""
-        self._save(session)
+        self.save(session)
         # said by us and stored just now, so that reading loses nothing
         self._gauges = self._read(session, lock=None)
         self._ready = True
@@ -95,7 +95,8 @@ class Meter:
                 values = {name: getattr(gauge, name) for name in _COUNTED}
                 session.execute(update(PACE).where(PACE.c.scope == scope).values(**values))
 
-    def _save(self, session: Session) -> None:
+    def save(self, session: Session) -> None:
+        """Store what was learned; `saved` is to follow when that is committed."""
         for scope in sorted(self._told):
             gauge = self._gauge(scope)
             if gauge.ramp is None and scope not in self._counted():

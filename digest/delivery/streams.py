@@ -15,6 +15,7 @@ from subscribers.audience import exclusion_reason
 
 S = TypeVar("S", bound=Started)
 LOOK_AGAIN = timedelta(seconds=0.2)
+LOOK_AFTER_LIMIT = timedelta(seconds=5)
 
 
 class Writer(Protocol):
@@ -83,7 +84,7 @@ class IssueStream:
         if pending > now:
             return pending
         # due and not started: its family must wait, or another worker is just taking it
-        return min(later or now + LOOK_AGAIN, now + LOOK_AGAIN)
+        return min(later, now + LOOK_AFTER_LIMIT) if later else now + LOOK_AGAIN
 
     def write(self, started: Taken, now: datetime) -> Letter:
         """Return the reader's letter."""

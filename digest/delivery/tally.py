@@ -17,8 +17,8 @@ class Tally:
 
     @property
     def settled(self) -> int:
-        """How many promises have an outcome, the skipped ones among them."""
-        return self.states.total() + self.skipped
+        """How many promises need nothing more: those put off will be tried again."""
+        return self.states.total() - self.states[State.DEFERRED.value] + self.skipped
 
     def count(self, state: State, relay: str, family: str) -> None:
         """Count one promise that has an outcome."""

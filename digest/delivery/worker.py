@@ -41,6 +41,8 @@ WINDOW_SECONDS = 2.0
 STALE_SECONDS = 120.0
 STEP_SECONDS = 0.5
 """How long to wait for something to happen before looking at the clock, the database and the wish to stop again."""
+LONGEST_WAIT = timedelta(minutes=15)
+"""A run waits so long for what may not go yet; beyond that it ends, and says when it goes on."""
 _WITHOUT_RELAY = timedelta(seconds=30)
 
 
@@ -159,15 +161,16 @@ class Worker:
         except BaseException as error:
             self._end_badly(error)
             raise
-        self._ledger.store()
+        self._ledger.transact(self._meter.save)
+        self._meter.saved()
         if self._failure is not None:
             raise self._failure
         run.stopped = self._stopping
         for stream in streams:
             if stream.issue_id is not None and not run.stopped:
                 self._ledger.transact(partial(control.finish, issue_id=stream.issue_id, now=self._clock.now()))
-        upcoming = [self._ledger.transact(stream.next_due) for stream in streams]
-        run.next_due = min((moment for moment in upcoming if moment is not None), default=None)
+        upcoming = [(self._ledger.transact(stream.next_due), stream.again_at) for stream in streams]
+        run.next_due = min((max(due, again or due) for due, again in upcoming if due is not None), default=None)
         return run
 
     def _loop(self) -> None:
@@ -371,7 +374,7 @@ class _Rota:
         self._streams.append(stream)
         if not window.exhausted:
             stream.again_at = None
-        elif stream.again_at is None:
+        elif stream.again_at is None or stream.again_at - self._clock.now() > LONGEST_WAIT:
             self._done.add(id(stream))
 
     def ask_again(self, stream: Stream[Any]) -> None:

@@ -94,6 +94,20 @@ class Ledger:
         with session_scope(self.engine) as session:
             return plan.freeze(session, self.issue_id, mapping, exclusion_reason(self.now, 21), self.now)
 
+    def second_issue(self, number: int) -> int:
+        """Another issue that is sending, planned for everybody; return its id."""
+        first, edition = self.issue_id, self.edition_id
+        with session_scope(self.engine) as session:
+            issue = Issue(number=number, period="2021-10", date=self.now.date(), state="sending", created_at=self.now)
+            session.add(issue)
+            session.flush()
+            assert issue.id is not None
+            self.issue_id = second = issue.id
+            self.edition_id = self._edition(session, "en")
+        self.freeze()
+        self.issue_id, self.edition_id = first, edition
+        return second
+
     def planned(self, readers: int) -> list[int]:
         people = [self.reader() for _ in range(readers)]
         self.freeze()
