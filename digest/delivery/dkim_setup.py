@@ -92,7 +92,6 @@ def _key_file(settings: Settings, selector: str) -> str:
     if _is_configured(settings.dkim, selector):
         assert settings.dkim is not None  # noqa: S101 - it is configured
         return settings.dkim.key_file
-    check_names(selector, domain_of(settings))  # before it becomes part of a path
     return f"dkim-{selector}.pem"
 
 
