@@ -21,6 +21,7 @@ from digest.runtime.settings import LOOPBACK_HOSTS, PLACEHOLDER_ADDRESS, Relay, 
 # A command that lists issues must not load the renderers: what is heavy is imported by what needs it.
 if TYPE_CHECKING:
     from digest.articles.importing import ImportReport
+    from digest.delivery.dkim import DkimSigner
     from digest.delivery.duty import Place
     from digest.delivery.letters import Letters
     from digest.delivery.meter import Meter
@@ -82,7 +83,15 @@ class Works:
         """What writes each reader's mail."""
         from digest.delivery.letters import Letters  # noqa: PLC0415
 
-        return Letters(self.settings, self.templates, self.signer, self.message_key)
+        sign = self.dkim.sign if self.dkim else None
+        return Letters(self.settings, self.templates, self.signer, self.message_key, sign=sign)
+
+    @cached_property
+    def dkim(self) -> "DkimSigner | None":
+        """Our own signature, if it is configured; a key that cannot be used is a ConfigError."""
+        from digest.delivery.dkim_setup import signer_of  # noqa: PLC0415
+
+        return signer_of(self.settings)
 
     @property
     def place(self) -> "Place":
@@ -147,6 +156,7 @@ def transport_of(works: Works, override: str = "") -> "Transport":
     from digest.delivery.maildir import MaildirTransport  # noqa: PLC0415
 
     settings = works.settings
+    _ = works.dkim  # a key that cannot be used is told here, before anything is frozen
     if override:
         return _override(override, settings)
     if settings.delivery.transport == "maildir":

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
 
 from digest import bootstrap, runs
+from digest.delivery import dkim_setup
 from digest.issues.models import Issue
 from digest.outbox.models import Delivery
 from digest.outbox.states import State
@@ -46,6 +47,7 @@ def examine(workspace: Path) -> list[Ailment]:
         _identity,
         _database,
         _relays,
+        _signature,
         _calendar,
         _outbox,
         _disk,
@@ -129,6 +131,21 @@ def _relays(settings: Settings) -> Iterator[Ailment]:
                 f"{relay.host}:{relay.port} does not answer: {error}",
                 "Check host, port and firewall.",
             )
+
+
+def _signature(settings: Settings) -> Iterator[Ailment]:
+    try:
+        signer = dkim_setup.signer_of(settings)
+    except DigestError as error:
+        yield Ailment("dkim-key", Severity.BLOCK, error.message, error.hint)
+        return
+    if signer and not dkim_setup.is_aligned(settings):
+        yield Ailment(
+            "dkim-domain",
+            Severity.ADVISE,
+            f"Mail from {settings.publication.sender_domain} is signed by {signer.domain}: DMARC may not count that",
+            "Leave [dkim] domain out, or set it to the sender's domain or one above it.",
+        )
 
 
 def _calendar(settings: Settings) -> Iterator[Ailment]:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from digest.runtime.db import make_engine, upgrade
 from tests.postgres import PostgresServer, PostgresUnavailableError, start_postgres
+from tests.verifiers import Mailauth, MailauthUnavailableError, install_mailauth
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -107,3 +108,13 @@ def chromium() -> str:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def mailauth(tmp_path_factory: pytest.TempPathFactory) -> Mailauth:
+    try:
+        return install_mailauth(tmp_path_factory.mktemp("mailauth"))
+    except MailauthUnavailableError as error:
+        if os.environ.get("CI"):
+            raise  # a signature that only one program accepts is none
+        pytest.skip(f"no mailauth: {error}")

@@ -12,6 +12,7 @@ from digest.cli import (
     articles,
     config,
     db,
+    dkim,
     doctor,
     editions,
     issue,
@@ -38,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: drawing boxes would take longer than all the rest of `--help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (articles, issue, outbox, schedule, subscribers, suppress, db, config):
+for group in (articles, issue, outbox, schedule, subscribers, suppress, db, config, dkim):
     app.add_typer(group.app)
 for single in (workspace, editions, send, serve, sink, doctor, schedule):
     single.register(app)

@@ -1,6 +1,6 @@
 """From an edition and a reader to one message: what is the same for all is made once, the rest is spliced in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -25,6 +25,9 @@ from subscribers.interests import ALL_TEXT, Catalogue
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
 from subscribers.models import Frequency
 
+# From a message's pieces and the instant to the header field that signs them, such as `DkimSigner.sign`.
+Sign = Callable[[Sequence[bytes], datetime], bytes]
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -47,11 +50,21 @@ class _Form:
 class Letters:
     """Writes letters for one publication. `prepare` reads what a window needs, so that writing needs no database."""
 
-    def __init__(self, settings: Settings, templates: Templates, signer: LinkSigner, message_key: bytes) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        templates: Templates,
+        signer: LinkSigner,
+        message_key: bytes,
+        *,
+        sign: Sign | None = None,
+    ) -> None:
+        """Make a writer of letters; `sign`, if given, puts a signature in front of each."""
         self._settings = settings
         self._templates = templates
         self._signer = signer
         self._key = message_key
+        self._sign = sign
         self._catalogue = Catalogue([i.slug for i in settings.interest], {i.slug: i.was for i in settings.interest})
         self._editions: dict[int, _Form] = {}
         # readers share few sets of interests; the cache belongs to this object, whose settings it depends on
@@ -133,7 +146,10 @@ class Letters:
         kind: Format = "text" if plain else "html"
         head = form.header + personal_header(personal, now) + form.parts.header(kind) + b"\r\n"
         envelope = Envelope(delivery_id, self._settings.publication.sender_address, personal.address)
-        return Letter(envelope, [head, *form.parts.splice(values, kind)])
+        message = [head, *form.parts.splice(values, kind)]
+        if self._sign is not None:
+            message.insert(0, self._sign(message, now))
+        return Letter(envelope, message)
 
     def _identity(self, language: str) -> Identity:
         publication = self._settings.publication

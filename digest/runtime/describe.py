@@ -1,6 +1,6 @@
 """Every setting in words, made from the code that reads it, so that documentation cannot go stale."""
 
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -33,7 +33,8 @@ def _model_of(info: FieldInfo) -> tuple[type[BaseModel], bool]:
     annotation: Any = info.annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
-    return get_args(annotation)[0], True
+    # a tuple of tables is written [[name]]; a table that may be left out is an optional one, written once
+    return get_args(annotation)[0], get_origin(annotation) is tuple
 
 
 def _default(field: FieldInfo) -> str:
