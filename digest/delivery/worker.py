@@ -21,9 +21,11 @@ from digest.delivery.ledger import PAUSES, Patience, WorkerLedger
 from digest.delivery.meter import Meter, Way
 from digest.delivery.outcome import Outcome
 from digest.delivery.outgoing import Errand, Outgoing
+from digest.delivery.rota import STEP_SECONDS, Rota
 from digest.delivery.streams import IssueStream, NoticeStream, Stream, Writer
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Parcel, RelayRefusedError, Reply, Step
+from digest.delivery.window import Speed, window_limit
 from digest.outbox import control
 from digest.outbox.recover import Evidence
 from digest.outbox.settle import Settlement, not_sent
@@ -34,15 +36,7 @@ from digest.runtime.errors import DigestError
 
 logger = logging.getLogger(__name__)
 
-MAX_WINDOW = 50
-FIRST_WINDOW = 10
-WINDOW_SECONDS = 2.0
-"""An unsubscribe that is answered while a window is on its way may cross with it: this long, not longer."""
 STALE_SECONDS = 120.0
-STEP_SECONDS = 0.5
-"""How long to wait for something to happen before looking at the clock, the database and the wish to stop again."""
-LONGEST_WAIT = timedelta(minutes=15)
-"""A run waits so long for what may not go yet; beyond that it ends, and says when it goes on."""
 _WITHOUT_RELAY = timedelta(seconds=30)
 
 
@@ -63,16 +57,6 @@ class Run:
     def skipped(self) -> int:
         """How many were skipped, because their reader is no longer eligible."""
         return self.tally.skipped
-
-
-def window_limit(pace: float | None, capacity: int) -> int:
-    """Return how many may be started and not ended, 1 to 50.
-
-    The least of: twice what the connections can have in flight, and two seconds' worth at the present pace (messages a
-    second; None before the first answer).
-    """
-    most = min(MAX_WINDOW, max(2, 2 * capacity))
-    return min(most, FIRST_WINDOW) if pace is None else max(1, min(most, int(WINDOW_SECONDS * pace)))
 
 
 class Worker:
@@ -111,9 +95,9 @@ class Worker:
         self._taker = Taker(self.id, carrier.relays[0], assign=self._assign)
         self._outgoing = Outgoing(self._admit)
         self._failure: DigestError | None = None
-        self._pace = _Pace(clock)
+        self._speed = Speed(clock)
         self._run = Run()
-        self._rota = _Rota((), clock)
+        self._rota = Rota((), clock)
 
     def __enter__(self) -> Self:
         self._duty.begin()
@@ -156,7 +140,7 @@ class Worker:
         run = self._run = Run()
         self._failure = None
         try:
-            self._rota = _Rota(streams, self._clock)
+            self._rota = Rota(streams, self._clock)
             self._loop()
         except BaseException as error:
             self._end_badly(error)
@@ -190,7 +174,7 @@ class Worker:
             self._note(self._carrier.step(self._outgoing, self._seconds()))
 
     def _limit(self) -> int:
-        return window_limit(self._pace.per_second, self._carrier.capacity)
+        return window_limit(self._speed.per_second, self._carrier.capacity)
 
     def _seconds(self) -> float:
         """Return how long to wait for the carrier: not past the moment when there is something to take."""
@@ -278,7 +262,7 @@ class Worker:
             else:
                 self._learn(errand, parcel, reply, settlement.state)
         if step.ended:
-            self._pace.answered(len(step.ended))
+            self._speed.answered(len(step.ended))
             self._progress(self._run.tally)
         for relay, failure in step.failures:
             self._bear(relay, failure)
@@ -319,70 +303,6 @@ class Worker:
         self._give_back(self._outgoing.take_back(), why)
         for errand in self._outgoing.abandon():
             self._ledger.keep(self._concluded(errand, Reply(Outcome.UNCERTAIN, None, None, why, errand.started.relay)))
-
-
-class _Pace:
-    """How many messages a second were answered lately."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._since: float | None = None
-        self._count = 0
-        self.per_second: float | None = None
-
-    def answered(self, count: int) -> None:
-        """Count answers; every quarter of a second they become a new figure."""
-        now = self._clock.monotonic()
-        self._count += count
-        if self._since is None:
-            self._since = now
-        seconds = now - self._since
-        if seconds >= 0.25 or self.per_second is None:
-            latest = self._count / max(seconds, 0.1)
-            self.per_second = latest if self.per_second is None else (self.per_second + latest) / 2
-            self._since, self._count = now, 0
-
-
-class _Rota:
-    """Whose turn it is to be taken from, and when to ask again who had nothing."""
-
-    def __init__(self, streams: Sequence[Stream[Any]], clock: Clock) -> None:
-        self._clock = clock
-        self._streams = list(streams)
-        self._done: set[int] = set()
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every stream said that there is nothing to wait for."""
-        return len(self._done) == len(self._streams)
-
-    @property
-    def seconds_to_next(self) -> float:
-        """Seconds until some stream is to be asked."""
-        now = self._clock.now()
-        waits = [(one.again_at - now).total_seconds() if one.again_at else 0.0 for one in self._open()]
-        return max(0.0, min(waits, default=STEP_SECONDS))
-
-    def ready(self) -> list[Stream[Any]]:
-        """Return the streams that may have something, the one that waited longest first."""
-        now = self._clock.now()
-        return [stream for stream in self._open() if stream.again_at is None or stream.again_at <= now]
-
-    def asked(self, stream: Stream[Any], window: Window[Started]) -> None:
-        """Put it last; one that had nothing and waits for nothing is done."""
-        self._streams.remove(stream)
-        self._streams.append(stream)
-        if not window.exhausted:
-            stream.again_at = None
-        elif stream.again_at is None or stream.again_at - self._clock.now() > LONGEST_WAIT:
-            self._done.add(id(stream))
-
-    def ask_again(self, stream: Stream[Any]) -> None:
-        """Something of it has become due again."""
-        self._done.discard(id(stream))
-
-    def _open(self) -> list[Stream[Any]]:
-        return [stream for stream in self._streams if id(stream) not in self._done]
 
 
 @contextmanager

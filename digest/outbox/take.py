@@ -13,10 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import (
     Column,
-    ColumnElement,
     DateTime,
-    Executable,
-    FromClause,
     Integer,
     String,
     bindparam,
@@ -31,12 +28,10 @@ from sqlalchemy import (
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
-from digest.outbox.dialects import POSTGRESQL, Prepared, dialect_of, instant
+from digest.outbox.dialects import Prepared, instant
+from digest.outbox.guard import Exclusion, Person, guarded
 from digest.outbox.states import State
-from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, IS_STARTED, ISSUE, SUBSCRIBER, Promised
-
-Exclusion = Callable[[ColumnElement[datetime]], ColumnElement[str | None]]
-"""From an instant to an expression over Subscriber: why this person must not get the issue; NULL for who may."""
+from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, IS_STARTED, ISSUE, Promised
 
 
 def envelope_id(promised: Promised, of_id: int, planned_at: datetime) -> str:
@@ -154,19 +149,6 @@ class Due(NamedTuple):
     created_at: datetime
 
 
-class _Person(NamedTuple):
-    """Somebody who is to get something, as the guard sees them."""
-
-    id: int
-    ref: str
-    address: str
-    name: str
-    language: str
-    format: str
-    interests: str
-    exclusion: str | None
-
-
 def take(
     session: Session,
     taker: Taker,
@@ -189,7 +171,7 @@ def take(
     due = _due(session, issue_id, shares, limit, now)
     if not due:
         return Window(())
-    people = _guarded(session, [row.subscriber_id for row in due], exclusion, now)
+    people = guarded(session, [row.subscriber_id for row in due], exclusion, now)
     refused = {row.id: reason for row in due if (reason := people[row.subscriber_id].exclusion)}
     skip(session, Promised.DELIVERY, refused, now)
     eligible = [row for row in due if row.id not in refused]
@@ -243,38 +225,7 @@ def _due(session: Session, issue_id: int, shares: Sequence[Share], limit: int, n
     return found
 
 
-_LOCK_PEOPLE = Prepared(
-    lambda given: (
-        select(SUBSCRIBER.c.id)
-        .where(SUBSCRIBER.c.id.in_(select(given.c.id)))
-        .order_by(SUBSCRIBER.c.id)
-        .with_for_update(read=True, of=SUBSCRIBER)
-    ),
-    [Column("id", Integer)],
-)
-
-
-@lru_cache(maxsize=8)
-def _people_query(exclusion: Exclusion) -> Prepared:
-    columns = [SUBSCRIBER.c[name] for name in _Person._fields[:-1]]
-
-    def build(given: FromClause) -> Executable:
-        reason = exclusion(bindparam("now", type_=DateTime(timezone=True)))
-        return select(*columns, reason.label("exclusion")).where(SUBSCRIBER.c.id.in_(select(given.c.id)))
-
-    return Prepared(build, [Column("id", Integer)])
-
-
-def _guarded(session: Session, ids: Sequence[int], exclusion: Exclusion, now: datetime) -> dict[int, _Person]:
-    rows = [[of_id] for of_id in ids]
-    if dialect_of(session) == POSTGRESQL:
-        # In id order, so that two takes cannot wait for each other. Then read in a statement of its own: its snapshot
-        # is younger than the locks, and sees a suppression that came with the unsubscribe we waited for.
-        _LOCK_PEOPLE.run(session, rows)
-    return {row.id: _Person._make(row) for row in _people_query(exclusion).run(session, rows, now=now)}
-
-
-def _taken(started: Started, row: Due, people: Mapping[int, _Person]) -> Taken:
+def _taken(started: Started, row: Due, people: Mapping[int, Person]) -> Taken:
     person = people[row.subscriber_id]
     return Taken(
         promised=started.promised,

@@ -23,7 +23,8 @@ from digest.delivery.relay import RelayConfig, Tls
 from digest.delivery.sink import Sink
 from digest.delivery.smtp import SmtpTransport
 from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence
-from digest.delivery.worker import Worker, stopping_on_signals, window_limit
+from digest.delivery.window import window_limit
+from digest.delivery.worker import Worker, stopping_on_signals
 from digest.outbox import control
 from digest.outbox.notices import TakenNotice, promise
 from digest.outbox.settle import read_file, settle
