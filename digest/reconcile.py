@@ -15,6 +15,7 @@ from digest.bootstrap import Works, transport_of
 from digest.delivery.dsn import NotAReportError, Told, read_report
 from digest.delivery.evidence_files import mails, open_logs
 from digest.delivery.log_coverage import AFTER
+from digest.delivery.maildir import MAILDIR
 from digest.delivery.outcome import Outcome, clean_reply, explain
 from digest.delivery.postfix_log import Fate, PostfixLog, Sighting
 from digest.delivery.worker import WithEvidence
@@ -237,6 +238,8 @@ def _objection(
         return ""
     if log is None or not brought.complete:
         return f"{_SILENT}, which is no evidence unless the log is complete (--complete)"
+    if one.relay.startswith(MAILDIR):
+        return f"{_SILENT}, but it went into a Maildir"
     if lives:
         return f"{_SILENT}, but its worker still lives"
     if now < one.started_at + AFTER:

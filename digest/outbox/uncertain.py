@@ -18,7 +18,7 @@ class Uncertain:
     """One promise whose fate is unknown, with its last attempt.
 
     `name` is what its Message-ID is made of: the issue's number and the reader's ref, or the notice's kind and key.
-    `address` is empty for somebody who was erased.
+    `address` is empty for somebody who was erased; `relay` is empty when no server has answered the attempt.
     """
 
     promised: Promised
@@ -31,11 +31,12 @@ class Uncertain:
     code: int | None
     enhanced: str | None
     reply: str
+    relay: str
 
 
 def uncertain(session: Session, issue_id: int | None = None, ids: Collection[int] | None = None) -> list[Uncertain]:
     """Return the uncertain by id: all, notices too, or the deliveries of an issue, or those of them named in `ids`."""
-    last = [ATTEMPT.c[name] for name in ("started_at", "worker_id", "code", "enhanced", "reply")]
+    last = [ATTEMPT.c[name] for name in ("started_at", "worker_id", "code", "enhanced", "reply", "relay")]
     deliveries = (
         select(DELIVERY.c.id, DELIVERY.c.attempt_id, ISSUE.c.number, SUBSCRIBER.c.ref, SUBSCRIBER.c.address, *last)
         .join(ATTEMPT, ATTEMPT.c.id == DELIVERY.c.attempt_id)

@@ -154,6 +154,18 @@ def test_what_was_cut_off_before_its_dot_is_due_again_only_with_a_complete_log(r
     assert relay.states() == {one.id: "pending"}
 
 
+def test_a_relays_silence_says_nothing_about_what_went_into_a_maildir(relay: Relay) -> None:
+    relay.ledger.planned(1)
+    (one,) = relay.ledger.take(relay="maildir:/somewhere")
+    relay.ledger.recover()
+    relay.covered()
+    relay.wrote("qmgr[1]: idle", MINUTE)
+    findings = relay.look(complete=True)
+    assert any("Maildir" in why for why in findings.left)
+    assert findings.store() == 0
+    assert relay.states() == {one.id: "uncertain"}
+
+
 def test_nothing_is_due_again_while_its_worker_lives(relay: Relay) -> None:
     relay.ledger.planned(1)
     lock = WorkerLock(relay.works.place.locks, "w1")
