@@ -238,14 +238,16 @@ def _objection(
         return ""
     if log is None or not brought.complete:
         return f"{_SILENT}, which is no evidence unless the log is complete (--complete)"
-    if one.relay.startswith(MAILDIR):
-        return f"{_SILENT}, but it went into a Maildir"
-    if lives:
-        return f"{_SILENT}, but its worker still lives"
-    if now < one.started_at + AFTER:
-        return f"{_SILENT}, but it was started less than 15 minutes ago"
-    why = log.coverage.objection(one.started_at)
+    why = _still_possible(one, now, lives=lives) or log.coverage.objection(one.started_at)
     return f"{_SILENT}, but {why}" if why else ""
+
+
+def _still_possible(one: Uncertain, now: datetime, *, lives: bool) -> str:
+    if one.relay.startswith(MAILDIR):
+        return "it went into a Maildir"
+    if lives:
+        return "its worker still lives"
+    return "it was started less than 15 minutes ago" if now < one.started_at + AFTER else ""
 
 
 def _resolution(one: Uncertain, sighting: Sighting, now: datetime) -> Resolution:
