@@ -12,15 +12,13 @@ from digest import pipeline
 from digest.bootstrap import Works, carrier_of, evidence_of, meter_of, new_ref, transport_of
 from digest.delivery.ledger import PAUSES
 from digest.delivery.tally import Tally
-from digest.delivery.transport import Carrier, Reply, WithEvidence
+from digest.delivery.transport import Carrier, Reply
 from digest.delivery.worker import Worker, stopping_on_signals
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.outbox import store
-from digest.outbox.recover import recover, resolve_by_evidence
-from digest.outbox.settle import read_file, settle
 from digest.outbox.states import DUE, UNFINISHED, State
 from digest.outbox.take import Reader
 from digest.pipeline import FindingsBlockError
@@ -126,38 +124,6 @@ def _worker(works: Works, carrier: Carrier, progress: Callable[[Tally], None]) -
         progress=progress,
         pauses=tuple(pauses),
     )
-
-
-def reconcile(works: Works, *, relay: str = "", dry_run: bool = False) -> dict[str, Any]:
-    """Resolve by evidence: outcomes that a worker kept while the database was away, and what a Maildir holds.
-
-    Nothing is sent. A file of outcomes is renamed once it is stored.
-    """
-    transport = transport_of(works, relay)
-    files = sorted(works.place.leftovers.glob("*.json"))
-    kept = [settlement for path in files for settlement in read_file(path)]
-    with session_scope(works.engine) as session:
-        from_files = settle(session, kept)
-        now = works.clock.now()
-        recovered = recover(session, works.witness, now)
-        seen = (
-            resolve_by_evidence(session, transport.name, transport.evidence, now)
-            if isinstance(transport, WithEvidence)
-            else 0
-        )
-        if dry_run:
-            session.rollback()
-    if not dry_run:
-        for path in files:
-            path.rename(path.with_suffix(".stored"))
-    transport.close()
-    return {
-        "files": len(files),
-        "from_files": from_files,
-        "recovered": recovered,
-        "by_evidence": seen,
-        "dry_run": dry_run,
-    }
 
 
 def status(works: Works, number: int | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.issue import MAX_NUMBER
+from digest.cli.reconcile import reconcile
 from digest.cli.send import show_status
 from digest.cli.shell import Shell, shell_of
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
@@ -134,26 +135,7 @@ def cancel(
     _tell_count(shell, {"issue": issue.number, "cancelled": count}, f"Cancelled: {count}.")
 
 
-@app.command("reconcile")
-def reconcile(
-    context: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be resolved; change nothing.")] = False,
-    relay: Annotated[str, typer.Option(help="Whose evidence: maildir:PATH instead of the configured transport.")] = "",
-) -> None:
-    """Resolve uncertain deliveries by evidence: outcomes kept in files while the database was away, and the Maildir."""
-    from digest import sending  # noqa: PLC0415
-
-    shell = shell_of(context)
-    data = sending.reconcile(shell.works, relay=relay, dry_run=dry_run)
-
-    def tell() -> None:
-        would = "Would resolve" if dry_run else "Resolved"
-        shell.out.line(f"{would} {data['from_files']} from {data['files']} files, {data['by_evidence']} by evidence.")
-        shell.out.line(
-            "What stays uncertain needs a person: digest outbox list --state uncertain, then resend or cancel."
-        )
-
-    shell.out.emit(data, tell)
+app.command("reconcile")(reconcile)
 
 
 @app.command("resend")

@@ -86,6 +86,10 @@ class Letters:
         """Return the Message-ID of an issue to a reader: the same at every attempt."""
         return message_id(self._key, ("issue", str(number), ref), self._settings.publication.sender_domain)
 
+    def notice_id(self, kind: str, key: str) -> str:
+        """Return the Message-ID of a notice: the same at every attempt."""
+        return message_id(self._key, ("notice", kind, key), self._settings.publication.sender_domain)
+
     def delivery(self, taken: Taken, now: datetime) -> Letter:
         """Return the letter of a delivery whose edition was prepared. Raises ContentError for what mail cannot hold."""
         form, reader = self._editions[taken.edition_id], taken.reader
@@ -128,8 +132,7 @@ class Letters:
                 Slot.PREFERENCES_URL: self._signer.url(Purpose.PREFERENCES, ref, now=now),
                 Slot.UNSUBSCRIBE_URL: unsubscribe,
             }
-        domain = self._settings.publication.sender_domain
-        own_id = message_id(self._key, ("notice", taken.kind, taken.key), domain)
+        own_id = self.notice_id(taken.kind, taken.key)
         personal = Personal(taken.name, taken.address, own_id, unsubscribe)
         return self._letter(taken.envelope_id, form, personal, values, now=now, plain=False)
 

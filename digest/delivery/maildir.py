@@ -9,6 +9,8 @@ from digest.delivery.outcome import Outcome
 from digest.delivery.transport import Envelope, Phase, Reply
 from digest.runtime.errors import RelayUnreachableError
 
+MAILDIR = "maildir:"
+"""How names of such transports begin."""
 ALREADY_THERE = "already in the Maildir"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
@@ -22,7 +24,7 @@ class MaildirTransport:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self.name = f"maildir:{self.path}"
+        self.name = f"{MAILDIR}{self.path}"
         self._read: frozenset[str] = frozenset()
         self._ready = False
 

@@ -1,17 +1,20 @@
 """Recovering: what a dead worker left on the wire becomes uncertain, and evidence may resolve it. Callers commit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlmodel import Session
 
+from digest.issues.lifecycle import IssueState
 from digest.outbox.dialects import database_now
 from digest.outbox.settle import NOT_SENT, Settlement, settle
 from digest.outbox.states import State
-from digest.outbox.tables import ATTEMPT, IS_STARTED, WORKER, Promised
+from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, IS_STARTED, ISSUE, WORKER, Promised
 from digest.outbox.take import envelope_id
 from digest.outbox.workers import Witness
+
+_AT_ONCE = 500
 
 Evidence = Callable[[str], bool | None]
 """Says of an envelope id whether a transport delivered it: yes, certainly not, or None when it cannot know."""
@@ -51,6 +54,11 @@ def resolve_by_evidence(session: Session, relay: str, evidence: Evidence, now: d
 
     Only the transport that sent an attempt can say that it did not: another one's silence would send it twice.
     """
+    return settle_evidence(session, evident(session, relay, evidence, now))
+
+
+def evident(session: Session, relay: str, evidence: Evidence, now: datetime) -> list[Settlement]:
+    """Return how `resolve_by_evidence` would settle, and change nothing."""
     found = []
     for promised in Promised:
         table = promised.table
@@ -64,7 +72,29 @@ def resolve_by_evidence(session: Session, relay: str, evidence: Evidence, now: d
             delivered = evidence(envelope_id(promised, row.id, row.created_at))
             if delivered is not None:
                 found.append(_resolved(promised, row.id, row.attempt_id, now, delivered=delivered))
-    return settle(session, found)
+    return found
+
+
+def settle_evidence(session: Session, settlements: Sequence[Settlement]) -> int:
+    """Settle what evidence or a person says; return how many promises that changed.
+
+    An issue that counts as sent goes on when something of it is due again; else nobody would ever take it.
+    """
+    changed = 0
+    for start in range(0, len(settlements), _AT_ONCE):
+        some = settlements[start : start + _AT_ONCE]
+        back = [s.id for s in some if s.promised is Promised.DELIVERY and s.state is State.PENDING]
+        issues = select(DELIVERY.c.issue_id).where(DELIVERY.c.id.in_(back))
+        if back:  # for update at once: two who first lock for share would wait for each other
+            session.execute(select(ISSUE.c.id).where(ISSUE.c.id.in_(issues)).order_by(ISSUE.c.id).with_for_update())
+        changed += settle(session, some)
+        if back:
+            session.execute(
+                update(ISSUE)
+                .where(ISSUE.c.id.in_(issues.where(IS_DUE)), ISSUE.c.state == IssueState.SENT.value)
+                .values(state=IssueState.SENDING.value, sent_at=None)
+            )
+    return changed
 
 
 def _resolved(promised: Promised, of_id: int, attempt_id: str, now: datetime, *, delivered: bool) -> Settlement:

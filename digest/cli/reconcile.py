@@ -1,0 +1,147 @@
+"""`digest outbox reconcile`: what evidence or a person says of the uncertain, shown before it is believed."""
+
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from digest.cli.shell import Shell, shell_of
+from digest.runtime.errors import EXIT_ATTENTION, UsageError
+
+if TYPE_CHECKING:
+    from digest.reconcile import Brought, Findings
+
+MAX_ROWS = 200
+MAX_REASONS = 20
+_COLUMNS = ["id", "address", "was", "state", "source", "evidence"]
+_HEADINGS = ["id", "address", "was", "becomes", "source", "evidence"]
+
+
+def reconcile(
+    context: typer.Context,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID|FILE]...", help="With --assume deliveries; with --log or --dsn further files."),
+    ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option("--log", metavar="FILE", help="The relay's log (Postfix; syslog or journal export, also .gz; -)."),
+    ] = None,
+    complete: Annotated[
+        bool,
+        typer.Option(
+            "--complete", help="These logs hold all that the relay wrote: what is not in them was not taken by it."
+        ),
+    ] = False,
+    zone: Annotated[str, typer.Option(help="Time zone of dates without one; default: this machine's.")] = "",
+    dsn: Annotated[
+        list[str] | None,
+        typer.Option("--dsn", metavar="FILE", help="Delivery reports: a mail, an mbox, a Maildir or another folder."),
+    ] = None,
+    assume: Annotated[
+        str, typer.Option(help="What a person says became of them: accepted or rejected. Nothing is sent again.")
+    ] = "",
+    by: Annotated[str, typer.Option("--by", help="Who says so, with --assume.")] = "",
+    all_: Annotated[bool, typer.Option("--all", help="With --assume: every uncertain delivery of the issue.")] = False,
+    number: Annotated[
+        int | None, typer.Option("--issue", help="The issue, with --all; default: the newest that is on its way.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be resolved; change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
+    relay: Annotated[str, typer.Option(help="Whose evidence: maildir:PATH instead of the configured transport.")] = "",
+) -> None:
+    """Resolve uncertain deliveries by evidence: a relay's log, delivery reports, or a person's word.
+
+    Without any of them: outcomes kept in files while the database was away, and the Maildir. Nothing is ever sent.
+    """
+    from digest.reconcile import look  # noqa: PLC0415
+
+    shell = shell_of(context)
+    if assume:
+        if log or dsn or complete or relay or zone:
+            raise UsageError("--assume goes without --log, --dsn, --complete, --zone and --relay")
+        findings = _assumed(shell, what or [], assume, by, number, every=all_, dry_run=dry_run)
+    else:
+        if by or all_ or number is not None:
+            raise UsageError("--by, --all and --issue go with --assume")
+        findings = look(
+            shell.works, _brought(what or [], log, dsn, zone, complete=complete), relay=relay, dry_run=dry_run
+        )
+    if findings.proposed and not dry_run:
+        if not shell.out.as_json:
+            _show(shell, findings)
+        question = f"Resolve {len(findings.proposed)} uncertain deliveries as shown?"
+        shell.confirm(question, yes=yes)
+        findings.store()
+    shell.out.emit(findings.as_json(), lambda: _tell(shell, findings))
+    if findings.unresolved:
+        raise typer.Exit(EXIT_ATTENTION)
+
+
+def _assumed(
+    shell: Shell, what: list[str], assume: str, by: str, number: int | None, *, every: bool, dry_run: bool
+) -> "Findings":
+    from digest import reconcile as reconciling  # noqa: PLC0415
+    from digest import sending  # noqa: PLC0415
+    from digest.outbox.states import State  # noqa: PLC0415
+
+    if assume not in {State.ACCEPTED, State.REJECTED}:
+        raise UsageError(f"--assume {assume!r} is not understood", hint="accepted or rejected; `resend` sends again.")
+    if not all(text.isdecimal() and len(text) < 19 for text in what):
+        raise UsageError("With --assume, name deliveries by their numbers", hint="digest outbox list --state uncertain")
+    if bool(what) == every:
+        raise UsageError("--assume needs either the numbers of deliveries or --all")
+    ids = [int(text) for text in what]
+    with shell.session(read_only=True) as session:
+        issue = sending.issue_of(session, ids, number, {State.UNCERTAIN})
+    assert issue.id is not None  # noqa: S101 - read from the database
+    return reconciling.assume(shell.works, issue.id, ids or None, State(assume), by=by, dry_run=dry_run)
+
+
+def _brought(
+    what: list[str], log: list[str] | None, dsn: list[str] | None, zone: str, *, complete: bool
+) -> "Brought | None":
+    from digest.reconcile import Brought  # noqa: PLC0415
+
+    logs, reports = list(log or []), list(dsn or [])
+    if what and bool(logs) == bool(reports):
+        raise UsageError(
+            "It is not clear what the arguments are", hint="Files follow --log or --dsn; deliveries need --assume."
+        )
+    (logs or reports).extend(what)  # so that `--log /var/log/mail.log*` does what it says
+    if (complete or zone) and not logs:
+        raise UsageError("--complete and --zone are about a log", hint="Add --log FILE.")
+    try:
+        zoned = ZoneInfo(zone) if zone else None
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(f"There is no time zone {zone!r}", hint="Write Asia/Seoul.") from error
+    return Brought(logs, reports, zoned, complete) if logs or reports else None
+
+
+def _show(shell: Shell, findings: "Findings") -> None:
+    rows = [one.as_json() for one in (*findings.stored, *findings.proposed)]
+    if rows:
+        # a notice has numbers of its own
+        ids = [row["id"] if row["kind"] == "delivery" else f"notice {row['id']}" for row in rows[:MAX_ROWS]]
+        body = [[own, *(row[c] for c in _COLUMNS[1:])] for own, row in zip(ids, rows[:MAX_ROWS], strict=True)]
+        shell.out.table(_HEADINGS, body)
+    if len(rows) > MAX_ROWS:
+        shell.out.line(f"... and {len(rows) - MAX_ROWS} more; --json shows all.")
+    for why, count in findings.left.most_common(MAX_REASONS):
+        shell.out.line(f"{count} × {why}")
+
+
+def _tell(shell: Shell, findings: "Findings") -> None:
+    if findings.dry_run or not findings.proposed:
+        _show(shell, findings)
+    data = findings.as_json()
+    would = "Would resolve" if findings.dry_run else "Resolved"
+    how = f"{data['by_person']} by a person's word" if findings.by_person else f"{data['by_evidence']} by evidence"
+    shell.out.line(f"{would} {data['from_files']} from {data['files']} files, {how}.")
+    if findings.unresolved:
+        shell.out.line(
+            f"{findings.unresolved} uncertain: digest outbox list --state uncertain, then bring evidence (--log, --dsn)"
+            " or decide (--assume, resend, cancel)."
+        )
+    if any(one.settlement.state == "pending" for one in findings.proposed) and not findings.dry_run:
+        shell.out.line("What the relay did not take is due again. Next: digest worker")

@@ -1,0 +1,137 @@
+"""Delivery status notifications (RFC 3464): which message a server reports about, and what it says. Pure.
+
+Anybody can write such a report. What it says counts only for a Message-ID that nobody else can know.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from email import policy
+from email.message import Message
+from email.parser import BytesParser
+
+from digest.delivery.outcome import clean_reply
+from digest.runtime.errors import ContentError
+
+MAX_BYTES = 8 * 1024 * 1024
+MAX_DEPTH = 8
+_MAX_PARTS = 200
+_MAX_RECIPIENTS = 50
+
+_STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})  # RFC 6533 adds "global"
+_ORIGINAL = frozenset({"message/rfc822", "message/global"})
+_HEADERS = frozenset({"text/rfc822-headers", "message/global-headers"})
+_OPENS = re.compile(rb"boundary\s*=|message/(?:rfc822|global)\b", re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{3,250}>")
+_ENHANCED = re.compile(r"\s*([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
+_CODE = re.compile(r"\s*([245][0-9]{2})\b", re.ASCII)
+
+# From the strongest to the weakest: a report about several recipients is as good as its best news.
+ACTIONS = ("delivered", "relayed", "expanded", "delayed", "failed")
+
+
+class NotAReportError(ContentError):
+    """This mail is no report about a delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is said about one recipient; `action` is one of ACTIONS, `words` are cleaned and may be kept."""
+
+    address: str
+    action: str
+    enhanced: str | None
+    code: int | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a server says of the message with this Message-ID, by recipient; of at least one."""
+
+    message_id: str
+    recipients: tuple[Told, ...]
+
+    def about(self, address: str) -> Told:
+        """Return what it says about this recipient; if it does not name them, the best that it says of anybody."""
+        own = [told for told in self.recipients if told.address.casefold() == address.casefold()]
+        return min(own or self.recipients, key=lambda told: ACTIONS.index(told.action))
+
+
+def read_report(data: bytes) -> Report:
+    """Return what a mail reports. Raises NotAReportError with one of a few reasons for all else, however broken."""
+    if len(data) > MAX_BYTES:
+        raise NotAReportError("the mail is too big")
+    # the parser recurses, so deep nesting is refused before it
+    if len(_OPENS.findall(data)) > _MAX_PARTS:
+        raise NotAReportError("the mail has too many parts")
+    try:
+        return _report(list(_parts(BytesParser(policy=policy.compat32).parsebytes(data), 0)))
+    # the standard parser promises never to raise, and does for some broken charsets, encodings and nestings
+    except (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError) as error:
+        raise NotAReportError("the mail cannot be parsed") from error
+
+
+def _parts(part: Message, depth: int) -> Iterator[Message]:
+    if depth > MAX_DEPTH:
+        raise NotAReportError("the mail is nested too deeply")
+    yield part
+    # what is inside of the returned original is not about this report
+    if part.is_multipart() and part.get_content_type() not in _STATUS | _ORIGINAL:
+        for inner in part.get_payload():
+            if isinstance(inner, Message):
+                yield from _parts(inner, depth + 1)
+
+
+def _report(parts: Sequence[Message]) -> Report:
+    status = next((part for part in parts if part.get_content_type() in _STATUS), None)
+    if status is None:
+        raise NotAReportError("no report about a delivery (RFC 3464)")
+    own_id = next((found for part in parts if (found := _original_id(part))), "")
+    if not own_id:
+        raise NotAReportError("the report does not name the message's Message-ID")
+    recipients = tuple(told for told in _recipients(status) if told.action in ACTIONS)
+    if not recipients:
+        raise NotAReportError("the report has no action that is known")
+    return Report(own_id, recipients)
+
+
+def _original_id(part: Message) -> str:
+    kind, payload = part.get_content_type(), part.get_payload()
+    if kind in _ORIGINAL and isinstance(payload, list) and payload and isinstance(payload[0], Message):
+        return _message_id(payload[0])
+    if kind in _HEADERS:
+        # of a message/* type the parser has made a message already
+        if isinstance(payload, list):
+            return _message_id(payload[0]) if payload and isinstance(payload[0], Message) else ""
+        raw = part.get_payload(decode=True)
+        if isinstance(raw, bytes):
+            return _message_id(BytesParser(policy=policy.compat32).parsebytes(raw, headersonly=True))
+    return ""
+
+
+def _message_id(original: Message) -> str:
+    match = _MESSAGE_ID.search(str(original.get("Message-ID", "")))
+    return match.group(0) if match else ""
+
+
+def _recipients(status: Message) -> Iterator[Told]:
+    blocks = status.get_payload()
+    # the first block is about the message, those behind it are about one recipient each
+    for block in (blocks if isinstance(blocks, list) else [])[: _MAX_RECIPIENTS + 1]:
+        if isinstance(block, Message) and block.get("Action") is not None:
+            code_of_status, diagnostic = str(block.get("Status", "")).strip(), _typed(block, "Diagnostic-Code")
+            enhanced, code = _ENHANCED.match(code_of_status), _CODE.match(diagnostic)
+            yield Told(
+                _typed(block, "Original-Recipient") or _typed(block, "Final-Recipient"),
+                str(block["Action"]).partition("(")[0].strip().lower(),
+                enhanced.group(1) if enhanced else None,
+                int(code.group(1)) if code else None,
+                clean_reply(diagnostic or f"status {code_of_status}"),
+            )
+
+
+def _typed(block: Message, name: str) -> str:
+    """Return a field's value without the type before its semicolon."""
+    _, _, value = str(block.get(name, "")).partition(";")
+    return " ".join(value.split())

@@ -1,0 +1,45 @@
+"""What time a relay's log covers: only inside of it does a message's absence mean something. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+BEFORE = timedelta(minutes=1)
+"""How long before an attempt its relay's log has to begin: the two clocks may differ."""
+AFTER = timedelta(minutes=15)
+"""How long after an attempt's start the log has to go on: the answer to the final dot may take ten minutes."""
+
+_MAX_HOSTS = 1000
+_MAX_MINUTES = 2_000_000  # nearly four years
+
+
+@dataclass(slots=True)
+class Coverage:
+    """The time between each host's first and last line, and the minutes in which anybody wrote one."""
+
+    hosts: dict[bytes, tuple[float, float]] = field(default_factory=dict)
+    minutes: set[int] = field(default_factory=set)
+    lossy: str = ""
+    """Where the log says itself that lines are missing; empty if nowhere."""
+
+    def note(self, host: bytes, at: float | None) -> None:
+        """Take in that `host` has written a line."""
+        if at is None:
+            return
+        first, last = self.hosts.get(host, (at, at))
+        if host in self.hosts or len(self.hosts) < _MAX_HOSTS:
+            self.hosts[host] = (min(first, at), max(last, at))
+        if len(self.minutes) < _MAX_MINUTES:
+            self.minutes.add(int(at) // 60)
+
+    def objection(self, started_at: datetime) -> str:
+        """Return why the log's silence about an attempt that began then proves nothing; empty if it does."""
+        if self.lossy:
+            return f"the log itself says that lines were lost ({self.lossy})"
+        begin, end = (started_at - BEFORE).timestamp(), (started_at + AFTER).timestamp()
+        if not self.hosts or any(first > begin for first, _ in self.hosts.values()):
+            return "the log begins too late"
+        if any(last < end for _, last in self.hosts.values()):
+            return "the log ends too early"
+        if not any(minute in self.minutes for minute in range(int(begin) // 60, int(end) // 60 + 1)):
+            return "the log has a gap at that time"
+        return ""

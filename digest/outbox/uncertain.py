@@ -1,0 +1,78 @@
+"""The uncertain: what is known of each, so that evidence can be found, and how many there are."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from digest.outbox.states import State
+from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, NOTICE, SUBSCRIBER, Promised
+from digest.outbox.workers import Witness, lives
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """One promise whose fate is unknown, with its last attempt.
+
+    `name` is what its Message-ID is made of: the issue's number and the reader's ref, or the notice's kind and key.
+    `address` is empty for somebody who was erased; `relay` is empty when no server has answered the attempt.
+    """
+
+    promised: Promised
+    id: int
+    attempt_id: str
+    name: tuple[str, str]
+    address: str
+    started_at: datetime
+    worker_id: str | None
+    code: int | None
+    enhanced: str | None
+    reply: str
+    relay: str
+
+
+def uncertain(session: Session, issue_id: int | None = None, ids: Collection[int] | None = None) -> list[Uncertain]:
+    """Return the uncertain by id: all, notices too, or the deliveries of an issue, or those of them named in `ids`."""
+    last = [ATTEMPT.c[name] for name in ("started_at", "worker_id", "code", "enhanced", "reply", "relay")]
+    deliveries = (
+        select(DELIVERY.c.id, DELIVERY.c.attempt_id, ISSUE.c.number, SUBSCRIBER.c.ref, SUBSCRIBER.c.address, *last)
+        .join(ATTEMPT, ATTEMPT.c.id == DELIVERY.c.attempt_id)
+        .join(ISSUE, ISSUE.c.id == DELIVERY.c.issue_id)
+        .join(SUBSCRIBER, SUBSCRIBER.c.id == DELIVERY.c.subscriber_id)
+        .where(DELIVERY.c.state == State.UNCERTAIN.value)
+        .order_by(DELIVERY.c.id)
+    )
+    if issue_id is not None:
+        deliveries = deliveries.where(DELIVERY.c.issue_id == issue_id)
+    found = [_read(Promised.DELIVERY, row) for row in session.execute(deliveries)]
+    if issue_id is None and ids is None:
+        notices = (
+            select(NOTICE.c.id, NOTICE.c.attempt_id, NOTICE.c.kind, NOTICE.c.key, NOTICE.c.address, *last)
+            .join(ATTEMPT, ATTEMPT.c.id == NOTICE.c.attempt_id)
+            .where(NOTICE.c.state == State.UNCERTAIN.value)
+            .order_by(NOTICE.c.id)
+        )
+        found += [_read(Promised.NOTICE, row) for row in session.execute(notices)]
+    return found if ids is None else [one for one in found if one.id in set(ids)]
+
+
+def _read(promised: Promised, row: Sequence[Any]) -> Uncertain:
+    of_id, attempt_id, first, second, address, *last = row
+    return Uncertain(promised, of_id, attempt_id, (str(first), second), address, *last)
+
+
+def count_uncertain(session: Session) -> int:
+    """Return how many deliveries and notices are uncertain."""
+    total = 0
+    for promised in Promised:
+        table = promised.table
+        total += session.execute(select(func.count()).where(table.c.state == State.UNCERTAIN.value)).scalar_one()
+    return total
+
+
+def living(session: Session, workers: Collection[str | None], witness: Witness) -> set[str | None]:
+    """Return which of these workers may still be sending."""
+    return {worker_id for worker_id in set(workers) if lives(session, worker_id, witness)}

@@ -1,0 +1,307 @@
+"""Resolving the uncertain: by our own record, by a relay's log, by delivery reports, or by a person's word.
+
+Two steps, with a person between them: `look` and `assume` find what could be resolved, `Findings.store` does it. No
+lock is held while logs are read, which may take minutes; what somebody else has settled meanwhile stays so.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
+from typing import Any
+
+from digest.bootstrap import Works, transport_of
+from digest.delivery.dsn import NotAReportError, Told, read_report
+from digest.delivery.evidence_files import mails, open_logs
+from digest.delivery.log_coverage import AFTER
+from digest.delivery.maildir import MAILDIR
+from digest.delivery.outcome import Outcome, clean_reply, explain
+from digest.delivery.postfix_log import Fate, PostfixLog, Sighting
+from digest.delivery.transport import WithEvidence
+from digest.outbox.recover import evident, recover, settle_evidence
+from digest.outbox.settle import NOT_SENT, Settlement, read_file, settle
+from digest.outbox.states import State
+from digest.outbox.tables import Promised
+from digest.outbox.uncertain import Uncertain, count_uncertain, living, uncertain
+from digest.runtime.db import session_scope
+
+_ENDS: Mapping[Fate, tuple[State, str]] = {
+    Fate.ACCEPTED: (State.ACCEPTED, Outcome.ACCEPTED.value),
+    Fate.REJECTED: (State.REJECTED, Outcome.REJECTED.value),
+    Fate.EXPIRED: (State.EXPIRED, Outcome.DEFERRED.value),
+    Fate.NOT_TAKEN: (State.PENDING, NOT_SENT),
+}
+# What several reports say, the strongest first: "delayed" yields to any, and a failure counts after a mere relaying.
+_ACTIONS = ("delivered", "failed", "relayed", "expanded", "delayed")
+_MAX_WHO = 100
+_SILENT = "the log does not show that the relay took it"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What an operator brings as evidence: a relay's logs, and delivery reports.
+
+    `complete` says that the logs hold all that the relay wrote; `zone` is that of dates without one
+    (None: this machine's).
+    """
+
+    logs: Sequence[str]
+    reports: Sequence[str]
+    zone: tzinfo | None = None
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """One uncertain promise, what becomes of it, and why. `evidence` is cleaned; `source` is a file and line."""
+
+    about: Uncertain
+    settlement: Settlement
+    evidence: str
+    source: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `outbox reconcile --json` prints it."""
+        return {
+            "id": self.about.id,
+            "kind": self.about.promised.value,
+            "address": self.about.address,
+            "was": State.UNCERTAIN.value,
+            "state": self.settlement.state.value,
+            "evidence": self.evidence,
+            "source": self.source,
+        }
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found. `stored` is settled already, `proposed` waits for a person; `left` counts why others stay."""
+
+    works: Works
+    dry_run: bool = False
+    by_person: bool = False
+    files: int = 0
+    from_files: int = 0
+    recovered: int = 0
+    unresolved: int = 0
+    stored: list[Resolution] = field(default_factory=list)
+    proposed: list[Resolution] = field(default_factory=list)
+    left: Counter[str] = field(default_factory=Counter)
+
+    def propose(self, resolutions: Iterable[Resolution]) -> None:
+        """Add what could be resolved."""
+        new = list(resolutions)
+        self.proposed += new
+        self.unresolved -= len(new)
+
+    def store(self) -> int:
+        """Settle what is proposed, as far as nobody has settled it meanwhile; return how many. Nothing is sent."""
+        if self.dry_run or not self.proposed:
+            return 0
+        now = self.works.clock.now()
+        with session_scope(self.works.engine) as session:
+            back = [one.about.worker_id for one in self.proposed if one.settlement.state is State.PENDING]
+            # a worker elsewhere that was silent may be heard again
+            alive = living(session, back, self.works.witness)
+            settlements = [
+                replace(one.settlement, ended_at=now)
+                for one in self.proposed
+                if one.settlement.state is not State.PENDING or one.about.worker_id not in alive
+            ]
+            changed = settle_evidence(session, settlements)
+            self.unresolved = count_uncertain(session)
+        return changed
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `outbox reconcile --json` prints it."""
+        return {
+            "files": self.files,
+            "from_files": self.from_files,
+            "recovered": self.recovered,
+            "by_evidence": len(self.stored) + (0 if self.by_person else len(self.proposed)),
+            "by_person": len(self.proposed) if self.by_person else 0,
+            "resolved": [one.as_json() for one in (*self.stored, *self.proposed)],
+            "unresolved": self.unresolved,
+            "left": dict(self.left),
+            "dry_run": self.dry_run,
+        }
+
+
+def look(works: Works, brought: Brought | None = None, *, relay: str = "", dry_run: bool = False) -> Findings:
+    """Settle what our own record knows (unless `dry_run`), and find what the evidence that was brought can resolve.
+
+    Our own record is what workers kept in files while the database was away, and, unless other evidence was brought,
+    what a Maildir holds. A file of outcomes is renamed once it is stored.
+    """
+    findings = Findings(works, dry_run)
+    open_ones = _own_record(findings, relay, with_transport=brought is None or bool(relay))
+    if brought is not None:
+        findings.propose(_by_what_was_brought(findings, open_ones, brought))
+    return findings
+
+
+def _own_record(findings: Findings, relay: str, *, with_transport: bool) -> list[Uncertain]:
+    works = findings.works
+    files = sorted(works.place.leftovers.glob("*.json"))
+    kept = [settlement for path in files for settlement in read_file(path)]
+    transport = transport_of(works, relay) if with_transport else None
+    with session_scope(works.engine) as session:
+        now = works.clock.now()
+        findings.files, findings.from_files = len(files), settle(session, kept)
+        findings.recovered = recover(session, works.witness, now)
+        if isinstance(transport, WithEvidence):
+            known = {(one.promised, one.id): one for one in uncertain(session)}
+            seen = evident(session, transport.name, transport.evidence, now)
+            settle_evidence(session, seen)
+            findings.stored = [Resolution(known[s.promised, s.id], s, s.reason, transport.name) for s in seen]
+        open_ones = uncertain(session)
+        findings.unresolved = count_uncertain(session)
+        if findings.dry_run:
+            session.rollback()
+    if not findings.dry_run:
+        for path in files:
+            path.rename(path.with_suffix(".stored"))
+    if transport is not None:
+        transport.close()
+    return open_ones
+
+
+def _by_what_was_brought(findings: Findings, open_ones: Sequence[Uncertain], brought: Brought) -> list[Resolution]:
+    works = findings.works
+    by_id = {_message_id(works, one): one for one in open_ones}
+    log = _read_logs(by_id, brought, works.clock.now()) if brought.logs and by_id else None
+    reported = _read_reports(by_id, brought.reports, findings.left)
+    with session_scope(works.engine, read_only=True) as session:
+        alive = living(session, [one.worker_id for one in open_ones], works.witness)
+    found = []
+    for own_id, one in by_id.items():
+        # a report comes from further on than the relay's log, which ends at the next server's "250"
+        sighting = reported.get(own_id) or (log.verdict(own_id) if log else None)
+        if why := _objection(one, sighting, log, brought, works.clock.now(), lives=one.worker_id in alive):
+            findings.left[why] += 1
+        elif sighting is not None:
+            found.append(_resolution(one, sighting, works.clock.now()))
+    return found
+
+
+def _message_id(works: Works, one: Uncertain) -> str:
+    first, second = one.name
+    if one.promised is Promised.DELIVERY:
+        return works.letters.message_id(int(first), second)
+    return works.letters.notice_id(first, second)
+
+
+def _read_logs(by_id: Mapping[str, Uncertain], brought: Brought, now: datetime) -> PostfixLog:
+    log = PostfixLog({own_id: one.address for own_id, one in by_id.items()})
+    with ExitStack() as stack:
+        for file in open_logs(brought.logs, brought.zone, now, stack):
+            log.read(file.lines, file.name)
+    return log
+
+
+def _read_reports(by_id: Mapping[str, Uncertain], names: Sequence[str], left: Counter[str]) -> dict[str, Sighting]:
+    best: dict[str, tuple[Told, str]] = {}
+    for place, data in mails(names):
+        try:
+            report = read_report(data)
+        except NotAReportError as error:
+            left[f"{place}: {error.message}"] += 1
+            continue
+        one = by_id.get(report.message_id)
+        if one is None:
+            left["reports about messages that are not uncertain, or not ours"] += 1
+            continue
+        told = report.about(one.address)
+        known = best.get(report.message_id)
+        if known is None or _ACTIONS.index(told.action) < _ACTIONS.index(known[0].action):
+            best[report.message_id] = (told, place)
+    return {own_id: _reported(told, place) for own_id, (told, place) in best.items()}
+
+
+def _reported(told: Told, place: str) -> Sighting:
+    fate = Fate.ACCEPTED
+    if told.action == "failed":
+        # 4.x.x: it was put off until a server had enough of it (RFC 3464 section 2.3.4)
+        fate = Fate.EXPIRED if (told.enhanced or "").startswith("4") else Fate.REJECTED
+    tries = ", still being tried" if told.action == "delayed" else ""
+    return Sighting(fate, f"a report says {told.action}{tries}: {told.words}", place, told.code, told.enhanced)
+
+
+def _objection(
+    one: Uncertain, sighting: Sighting | None, log: PostfixLog | None, brought: Brought, now: datetime, *, lives: bool
+) -> str:
+    """Return why this one stays uncertain; empty if the sighting resolves it."""
+    if sighting is None:
+        return "the log does not tell whether the relay took it" if log else "no report about it"
+    if sighting.fate is not Fate.NOT_TAKEN:
+        return ""
+    if log is None or not brought.complete:
+        return f"{_SILENT}, which is no evidence unless the log is complete (--complete)"
+    why = _still_possible(one, now, lives=lives) or log.coverage.objection(one.started_at)
+    return f"{_SILENT}, but {why}" if why else ""
+
+
+def _still_possible(one: Uncertain, now: datetime, *, lives: bool) -> str:
+    if one.relay.startswith(MAILDIR):
+        return "it went into a Maildir"
+    if lives:
+        return "its worker still lives"
+    return "it was started less than 15 minutes ago" if now < one.started_at + AFTER else ""
+
+
+def _resolution(one: Uncertain, sighting: Sighting, now: datetime) -> Resolution:
+    state, outcome = _ENDS[sighting.fate]
+    reason = sighting.words
+    if sighting.fate is Fate.REJECTED:
+        reason = f"{explain(sighting.code, sighting.enhanced).value.replace('_', ' ')}: {reason}"
+    settlement = Settlement(
+        one.promised,
+        one.id,
+        one.attempt_id,
+        state,
+        outcome,
+        now,
+        reason=f"{reason} [{sighting.source}]" if sighting.source else reason,
+        code=sighting.code,
+        enhanced=sighting.enhanced,
+        reply=sighting.words,
+        by_evidence=True,
+    )
+    return Resolution(one, settlement, sighting.words, sighting.source)
+
+
+def assume(
+    works: Works, issue_id: int, ids: Collection[int] | None, state: State, *, by: str = "", dry_run: bool = False
+) -> Findings:
+    """Find an issue's uncertain deliveries (all, or those named) that a person says are accepted or rejected.
+
+    `by` names the person. What a server has said so far stays with the attempt.
+    """
+    who = clean_reply(by)[:_MAX_WHO] or "a person"
+    findings, now = Findings(works, dry_run, by_person=True), works.clock.now()
+    with session_scope(works.engine, read_only=True) as session:
+        chosen = uncertain(session, issue_id, ids)
+        findings.unresolved = count_uncertain(session)
+    why = f"assumed {state} by {who}"
+    findings.propose(
+        Resolution(
+            one,
+            Settlement(
+                one.promised,
+                one.id,
+                one.attempt_id,
+                state,
+                state.value,
+                now,
+                reason=why,
+                code=one.code,
+                enhanced=one.enhanced,
+                reply=one.reply,
+            ),
+            why,
+            who,
+        )
+        for one in chosen
+    )
+    return findings
