@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from digest.render.checks.parts import slots_in
-from digest.render.inline import inline
 from digest.render.loader import Templates, merge
 from digest.render.markup import without_controls
 from digest.render.mjml import to_html
@@ -26,6 +25,9 @@ def render_html(
 
     Raises ContentError with template and line for what is wrong in the templates.
     """
+    # a worker renders nothing: it need not carry premailer, its HTTP client and its CSS parser
+    from digest.render.inline import inline  # noqa: PLC0415
+
     name = f"{folder}/body.mjml.j2"
     mjml = templates.render(name, language, variables)
     try:
