@@ -112,6 +112,7 @@ class OddServer:
 
     def _attend(self, plain: socket.socket) -> None:
         plain.settimeout(10)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # each answer is a write of its own
         with contextlib.suppress(OSError), plain, contextlib.ExitStack() as stack:
             connection = plain
             if self._context:
