@@ -35,7 +35,8 @@ ODD = [
     "\r\n",
     "x" * 70_000,
 ]
-ACTIONS = st.one_of(*[st.just(WELL)] * 4, st.sampled_from(ODD))
+NOISE = st.binary(max_size=40).map(lambda noise: noise.decode("latin-1"))
+ACTIONS = st.one_of(*[st.just(WELL)] * 5, st.sampled_from(ODD), st.sampled_from(ODD), NOISE)
 
 
 class Holdings:
