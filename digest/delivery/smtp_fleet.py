@@ -15,7 +15,7 @@ from digest.delivery.smtp_login import Connection
 from digest.delivery.smtp_logins import Logins
 from digest.delivery.smtp_route import Route
 from digest.delivery.transport import Source, Step
-from digest.runtime.errors import ConfigError, DigestError
+from digest.runtime.errors import ConfigError, DigestError, RelayUnreachableError
 
 logger = logging.getLogger(__name__)
 
@@ -129,8 +129,8 @@ class Fleet:
             if route.idle:
                 self._employ(route)
             for _ in range(route.missing(now)):
-                route.logins += 1
                 self._opened()[1].start(route.config, partial(self._came, route))
+                route.logins += 1
             self._earliest = min(self._earliest, route.next_look)
 
     def _employ(self, route: Route) -> None:
@@ -181,6 +181,9 @@ class Fleet:
                 route.idle.add(link)
                 link.deadline = time.monotonic() + IDLE_SECONDS
         if link.is_over:
+            if link.was_useless:
+                # without this we would knock again at once, and again
+                route.failed(RelayUnreachableError(f"{route.name} lets us in and closes before any mail."))
             self._drop(route, link)
             return
         if link.has_unsent is not link.is_watched_for_writing:

@@ -87,7 +87,8 @@ class Route:
 
     def failed(self, error: DigestError) -> None:
         """Note that the relay did not let us in, or does not want us; it is left alone for a while."""
-        self.failures.append((self.name, error))
+        if not self.failures:  # of several logins at once, one tells the story
+            self.failures.append((self.name, error))
         self._is_proven = False
         self.paused_until = time.monotonic() + AFTER_FAILURE_SECONDS
         if not any(not link.is_leaving for link in self.links):

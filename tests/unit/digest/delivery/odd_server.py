@@ -63,7 +63,8 @@ class Holdings:
 class OddServer:
     """Answers each command with the next of its actions, and well when they are used up.
 
-    `close_after` messages a connection is closed without a word; `window` makes the receive buffer so small (bytes).
+    After `close_after` messages, or EHLO if it `hangs_up`, a connection is closed without a word; `window` makes the
+    receive buffer so small (bytes).
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class OddServer:
         *,
         pipelining: bool = True,
         close_after: int = 0,
+        hangs_up: bool = False,
         window: int = 0,
         context: ssl.SSLContext | None = None,
     ) -> None:
@@ -79,6 +81,7 @@ class OddServer:
         self._lock = threading.Lock()
         self._ehlo = "250-odd\r\n250 PIPELINING\r\n" if pipelining else "250 odd\r\n"
         self._close_after = close_after
+        self._hangs_up = hangs_up
         self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         if window:
@@ -128,7 +131,7 @@ class OddServer:
             verb = line[:4].upper()
             good = {b"EHLO": self._ehlo, b"DATA": "354 go\r\n", b"QUIT": "221 bye\r\n"}.get(verb, "250 ok\r\n")
             said = self._answer(connection, good)
-            if not said or verb == b"QUIT":
+            if not said or verb == b"QUIT" or (verb == b"EHLO" and self._hangs_up):
                 return
             recipients = {b"MAIL": 0, b"RCPT": recipients + said.startswith("250")}.get(verb, recipients)
             if verb == b"DATA" and said == "354 go\r\n":

@@ -329,6 +329,23 @@ class Frozen:
             connection.sendall(b"250 ok\r\n")
 
 
+def test_a_relay_that_closes_as_soon_as_we_are_in_is_not_knocked_at_again_and_again(make_fleet: MakeFleet) -> None:
+    class Paced(ListSource):
+        def next(self, relay: str) -> Parcel | None:
+            return None
+
+    with OddServer(hangs_up=True) as server:
+        config = relay(server.port, connections=1)
+        fleet = make_fleet(config)
+        source, failures = Paced(parcels(3, config.name)), []
+        while not failures:
+            failures += fleet.step(source, 10).failures
+        assert not fleet.step(source, 0.1).failures
+        fleet.close()
+    assert [type(error) for _, error in failures] == [RelayUnreachableError]
+    assert server.connections == 1
+
+
 def test_fewer_connections_finish_what_they_carry_and_go(make_fleet: MakeFleet) -> None:
     with OddServer() as server:
         config = relay(server.port, connections=6)
