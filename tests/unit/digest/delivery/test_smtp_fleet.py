@@ -16,6 +16,7 @@ from digest.delivery import smtp_fleet, smtp_route
 from digest.delivery.outcome import Outcome
 from digest.delivery.relay import RelayConfig, Timeouts, Tls
 from digest.delivery.smtp_fleet import Fleet
+from digest.delivery.smtp_route import Route
 from digest.delivery.transport import Carrier, Envelope, Parcel, Phase, RelayRefusedError, Reply, Source, Step
 from digest.runtime.errors import ConfigError, RelayUnreachableError
 from tests.unit.digest.delivery.conftest import SHORT
@@ -272,6 +273,32 @@ def test_a_server_that_closes_each_time_before_it_answers_ends_a_mail_as_deferre
         fleet.close()
     assert outcomes(step) == {Outcome.DEFERRED: 2}
     assert not server.holds.said_yes
+
+
+def test_a_parcel_comes_back_ten_times_and_then_is_deferred() -> None:
+    route = Route(relay(25))
+    route.source = ListSource(parcels(1, route.name))
+    unbegun = Reply(Outcome.DEFERRED, None, None, "closed", route.name, Phase.MAIL)
+    for _ in range(smtp_route.MAX_RETURNS + 1):
+        assert not route.ended
+        parcel = route.take()
+        assert parcel
+        route.again(parcel, unbegun)
+    assert route.ended == [(parcel, unbegun)]
+    assert route.take() is None
+    assert route.under_way == 0
+
+
+def test_a_login_wanted_at_mail_retires_every_connection_and_rejects_nobody(make_fleet: MakeFleet) -> None:
+    with OddServer(["", ""] + ["530 5.7.0 login\r\n"] * 400) as server:
+        config = relay(server.port, connections=1)
+        fleet = make_fleet(config)
+        source = ListSource(parcels(10, config.name))
+        step = carry(fleet, source)
+        fleet.close()
+    assert outcomes(step) == {Outcome.NOT_SENT: 1}
+    assert [type(error) for _, error in step.failures] == [RelayRefusedError]
+    assert source.waiting(config.name) == 9
 
 
 @pytest.mark.parametrize("how", ["disallowed", "stale"])
