@@ -36,6 +36,11 @@ class Reason(StrEnum):
     PROTOCOL = "protocol"
     OTHER = "other"
 
+    @property
+    def is_about_address(self) -> bool:
+        """Whether it says that nobody reads mail at this address; nothing else may ever suppress a reader."""
+        return self in {Reason.MAILBOX_UNKNOWN, Reason.MAILBOX_DISABLED}
+
 
 # Subject and detail of RFC 3463 section 3 with the registered additions (RFC 7505, 7372, 8616). A detail that is not
 # listed falls back to its subject. The class (2, 4, 5) is left out: the reply code decides about retrying.

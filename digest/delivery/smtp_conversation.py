@@ -82,7 +82,8 @@ class Conversation:
         self._stuffing = stuffing
         self._reader = ReplyReader()
         self._expected: deque[tuple[Phase | _Aside, _Mail | None]] = deque()
-        self._carried = 0
+        self.carried = 0
+        """How many mails have begun."""
         self._out = b""
         self._out_at = 0
         self._dot_at = -1  # while no more than this has left, the final dot in `_out` has not
@@ -110,7 +111,7 @@ class Conversation:
     @property
     def is_worn_out(self) -> bool:
         """Return whether it has carried as many mails as it may."""
-        return self._carried >= self._most
+        return self.carried >= self._most
 
     @property
     def has_unsent(self) -> bool:
@@ -172,7 +173,7 @@ class Conversation:
         for position, (phase, mail) in enumerate(expected):
             if mail is not None and mail is not seen and isinstance(phase, Phase):
                 seen = mail
-                is_gone_between_mails = closed and self._carried > 1
+                is_gone_between_mails = closed and self.carried > 1
                 self._conclude(mail, phase, why, may_go_again=position > 0 or is_gone_between_mails)
 
     def _conclude(self, mail: _Mail, phase: Phase, why: str, *, may_go_again: bool) -> None:
@@ -227,7 +228,7 @@ class Conversation:
         """End a mail by the first answer that was not a yes, which may be the goodbye itself."""
         self._expected.clear()  # an envelope is always the last thing under way
         throttled = explain(answer.code, answer.enhanced) is Reason.THROTTLED
-        if phase is Phase.MAIL and answer.code == _CLOSING and self._carried > 1 and not throttled:
+        if phase is Phase.MAIL and answer.code == _CLOSING and self.carried > 1 and not throttled:
             # it closes between mails and says so; had it come sooner, MAIL would not have been sent at all
             text = f"{_CLOSED} before it had the whole message"
             self._bag.again(
@@ -300,10 +301,10 @@ class Conversation:
 
     def _next(self) -> _Mail | None:
         """Return the next mail that this server can take; what it cannot take, or must never get, ends here."""
-        while self._carried < self._most and (parcel := self._bag.take()):
+        while self.carried < self._most and (parcel := self._bag.take()):
             content = self._stuffing.content(parcel.message)
             if not (problem := self._problem(parcel.envelope, content)):
-                self._carried += 1
+                self.carried += 1
                 return _Mail(parcel, content)
             self._bag.done(parcel, Reply(Outcome.REJECTED, None, *problem, self._relay, Phase.BEFORE))
         return None

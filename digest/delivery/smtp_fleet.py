@@ -15,7 +15,7 @@ from digest.delivery.smtp_login import Connection
 from digest.delivery.smtp_logins import Logins
 from digest.delivery.smtp_route import Route
 from digest.delivery.transport import Source, Step
-from digest.runtime.errors import ConfigError, DigestError
+from digest.runtime.errors import ConfigError, DigestError, RelayUnreachableError
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Fleet:
 
     A relay that refuses us or cannot be reached is a failure of the step, and is not tried again before a step at least
     a second later, or before `allow` says that it may be. Parcels that a server left unbegun go on another connection,
-    at most three times and for 30 seconds; with none to be had, or after `allow(relay, 0)`, they end as `not_sent`.
+    a few times and for 30 seconds at most; with none to be had, or after `allow(relay, 0)`, they end as `not_sent`.
     """
 
     def __init__(self, relays: Sequence[RelayConfig], context: ssl.SSLContext | None = None) -> None:
@@ -126,17 +126,21 @@ class Fleet:
         for route in self._routes.values():
             if not route.may_need_a_look:
                 continue
-            waiting = route.waiting
-            for link in list(route.idle)[:waiting]:
-                route.idle.discard(link)
-                try:
-                    link.begin()
-                finally:
-                    self._settle(route, link)
-            for _ in range(route.missing(waiting, now)):
-                route.logins += 1
+            if route.idle:
+                self._employ(route)
+            for _ in range(route.missing(now)):
                 self._opened()[1].start(route.config, partial(self._came, route))
+                route.logins += 1
             self._earliest = min(self._earliest, route.next_look)
+
+    def _employ(self, route: Route) -> None:
+        """Let idle connections begin, as many as parcels wait."""
+        for link in list(route.idle)[: route.waiting]:
+            route.idle.discard(link)
+            try:
+                link.begin()
+            finally:
+                self._settle(route, link)
 
     def _handle(self, seconds: float) -> int:
         """Wait at most so long for something to happen; return how much did."""
@@ -177,6 +181,9 @@ class Fleet:
                 route.idle.add(link)
                 link.deadline = time.monotonic() + IDLE_SECONDS
         if link.is_over:
+            if link.was_useless:
+                # without this we would knock again at once, and again
+                route.failed(RelayUnreachableError(f"{route.name} lets us in and closes before any mail."))
             self._drop(route, link)
             return
         if link.has_unsent is not link.is_watched_for_writing:

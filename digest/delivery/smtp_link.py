@@ -11,6 +11,7 @@ from digest.delivery.smtp_reply import GarbledReplyError, ReplyReader
 READ_BYTES = 64 * 1024
 SEND_BUFFER = 512 * 1024
 """Large enough for a usual message, so that it leaves in one call; the system may grant less."""
+_YOUNG_SECONDS = 5.0
 _TLS_BLOCK = 16 * 1024  # a TLS record: what a failed call may have sent a part of
 _BLOCKED = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 FOREVER = float("inf")
@@ -29,6 +30,7 @@ class Link:
         self.deadline = FOREVER
         self.is_watched_for_writing = False
         self._goodbye = goodbye
+        self._since = time.monotonic()
         self._leaving: _Leaving | None = None
         self._is_tls = isinstance(sock, ssl.SSLSocket)
 
@@ -36,6 +38,12 @@ class Link:
     def is_over(self) -> bool:
         """Return whether the socket is to be closed."""
         return self._leaving.is_over if self._leaving else self.conversation.is_over
+
+    @property
+    def was_useless(self) -> bool:
+        """Return whether the server closed it at once, before any mail had begun."""
+        is_young = time.monotonic() - self._since < _YOUNG_SECONDS
+        return self.is_over and not self._leaving and self.conversation.carried == 0 and is_young
 
     @property
     def is_leaving(self) -> bool:

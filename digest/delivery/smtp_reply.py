@@ -9,6 +9,7 @@ MAX_REPLY_BYTES = 64 * 1024
 
 # A code that begins with another digit has no meaning in SMTP (RFC 5321 section 4.2.1).
 _CODES = {str(code).encode(): code for code in range(200, 600)}
+_SEPARATORS = frozenset({b" ", b"-", b""})
 
 
 class GarbledReplyError(OSError):
@@ -65,12 +66,15 @@ class ReplyReader:
 
         Raises GarbledReplyError if it is no reply, mixes codes or has more than 64 KB.
         """
-        while (end := self._ahead.find(b"\n", self._at + self._searched)) >= 0:
-            line = self._ahead[self._at : end - 1 if self._ahead[end - 1] == 13 and end > self._at else end]
-            self._at = end + 1
+        ahead, at = self._ahead, self._at
+        while (end := ahead.find(b"\n", at + self._searched)) >= 0:
+            line = ahead[at:end]
+            self._at = at = end + 1
             self._searched = 0
+            if line.endswith(b"\r"):
+                line = line[:-1]
             code, separator = line[:3], line[3:4]
-            if code not in _CODES or separator not in b" -" or self._size + len(line) > MAX_REPLY_BYTES:
+            if code not in _CODES or separator not in _SEPARATORS or self._size + len(line) > MAX_REPLY_BYTES:
                 raise GarbledReplyError(f"the server sent something that is no SMTP reply: {_excerpt(line)}")
             if separator != b"-":
                 return self._whole(code, line[4:]) if self._lines else Answer(_CODES[code], (line[4:],))
@@ -78,7 +82,7 @@ class ReplyReader:
             self._codes.add(code)
             self._lines.append(line[4:])
         # a line that drips in byte by byte is not searched from its beginning each time
-        self._searched = len(self._ahead) - self._at
+        self._searched = len(ahead) - at
         if self._searched > MAX_REPLY_BYTES:
             raise GarbledReplyError("the server sent a line without an end")
         return None

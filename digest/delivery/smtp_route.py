@@ -10,8 +10,8 @@ from digest.delivery.transport import Parcel, Phase, RelayRefusedError, Reply, S
 from digest.runtime.errors import DigestError
 
 AFTER_FAILURE_SECONDS = 1.0
-MAX_RETURNS = 3
-"""How often a parcel may come back unbegun; RFC 5321 servers may close between mails, but not before every one."""
+MAX_RETURNS = 10
+"""How often a parcel may come back unbegun: one that closes after each mail can hit it once on each connection."""
 RETURNED_SECONDS = 30.0
 """How long a returned parcel waits for a connection: whoever gave it has checked that its reader still wants it."""
 _LOGINS_AT_ONCE = 4
@@ -56,7 +56,7 @@ class Route:
         oldest = min((self._returns[parcel.key][1] for parcel in self._returned), default=float("inf"))
         return min(oldest + RETURNED_SECONDS, self.paused_until or float("inf"))
 
-    def missing(self, waiting: int, now: float) -> int:
+    def missing(self, now: float) -> int:
         """Return how many connections to open now.
 
         A relay that has not let us in yet is asked once at a time: a wrong password is not tried in parallel.
@@ -66,7 +66,9 @@ class Route:
         self.paused_until = 0.0
         room = self.allowed - len(self.links) - self.logins
         at_once = (_LOGINS_AT_ONCE if self._is_proven else 1) - self.logins
-        return max(0, min(room, at_once, waiting - len(self.idle) - self.logins))
+        if room <= 0 or at_once <= 0:
+            return 0
+        return max(0, min(room, at_once, self.waiting - len(self.idle) - self.logins))
 
     def allow(self, connections: int) -> None:
         """Use at most so many; what is too many finishes its mail and goes."""
@@ -85,7 +87,8 @@ class Route:
 
     def failed(self, error: DigestError) -> None:
         """Note that the relay did not let us in, or does not want us; it is left alone for a while."""
-        self.failures.append((self.name, error))
+        if not self.failures:  # of several logins at once, one tells the story
+            self.failures.append((self.name, error))
         self._is_proven = False
         self.paused_until = time.monotonic() + AFTER_FAILURE_SECONDS
         if not any(not link.is_leaving for link in self.links):
