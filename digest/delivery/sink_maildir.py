@@ -15,6 +15,7 @@ from typing import Any
 from aiosmtpd.smtp import Envelope
 
 from digest.delivery.sink_headers import Header, first, headers, split_head
+from digest.runtime.errors import EnvironmentFailedError
 
 # Headers of real mails have a few kilobytes; what lies behind is shown with the mail, but not searched.
 HEAD_BYTES = 64 * 1024
@@ -24,10 +25,16 @@ class Keeper:
     """A Maildir that is written to; each message is whole before it appears in `new`."""
 
     def __init__(self, maildir: Path) -> None:
+        """Make its folders where they are missing. Raises EnvironmentFailedError if that cannot be."""
         self._maildir = maildir
         self._numbers = itertools.count(1)
-        for folder in ("tmp", "new", "cur"):
-            (maildir / folder).mkdir(parents=True, exist_ok=True)
+        try:
+            for folder in ("tmp", "new", "cur"):
+                (maildir / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvironmentFailedError(
+                f"The Maildir {maildir} cannot be made: {error.strerror}.", hint="Choose another --maildir."
+            ) from error
 
     def keep(self, envelope: Envelope) -> None:
         """Write one message, with its envelope in front as Return-Path and Delivered-To."""

@@ -1,5 +1,6 @@
 """How the sink treats everybody: the options of `digest sink`, and what it must remember to keep to them."""
 
+import math
 import re
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -66,8 +67,9 @@ class Rules:
             raise UsageError("A size limit has at least one byte.", hint="Leave --size out for 32 MiB.")
         if not 0 <= self.rejects <= 100:
             raise UsageError(f"{self.rejects:g} is no percentage.", hint="--rejects takes 0 to 100.")
-        if self.delay < 0 or self.close_after < 0:
-            raise UsageError("Neither a delay nor a number of messages is negative.")
+        # The comparison also fails for what is no number.
+        if not (0 <= self.delay < math.inf and 0 <= self.slow_seconds < math.inf and self.close_after >= 0):
+            raise UsageError("Neither a delay nor a number of messages is negative or endless.")
 
 
 class Meter:
