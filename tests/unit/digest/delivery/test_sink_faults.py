@@ -127,7 +127,7 @@ def test_who_was_put_off_once_is_taken_at_the_next_try(
 
 @pytest.mark.parametrize("code", ["421", "421-after-dot"])
 def test_after_421_the_sink_closes_the_connection(tmp_path: Path, code: str) -> None:
-    with Sink(tmp_path) as sink, socket.create_connection(("127.0.0.1", sink.port)) as client:
+    with Sink(tmp_path) as sink, socket.create_connection(("127.0.0.1", sink.port), timeout=10) as client:
         client.sendall(b"EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<%s@x>\r\nDATA\r\n.\r\nNOOP\r\n" % code.encode())
         with client.makefile("rb") as answers:
             lines = answers.read().splitlines()
