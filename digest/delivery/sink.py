@@ -5,6 +5,7 @@ Which recipients do what is a table in `digest.delivery.sink_faults`; what holds
 
 import asyncio
 import hmac
+import logging
 import socket
 import ssl
 import struct
@@ -25,6 +26,9 @@ from digest.runtime.errors import EnvironmentFailedError, UsageError
 
 # Longer than any client waits (RFC 5321 section 4.5.3.2): it is the client that gives up.
 _IDLE_SECONDS = 3600
+logger = logging.getLogger(__name__)
+# aiosmtpd warns of its own deprecated attributes at each login.
+logging.getLogger("mail.log").setLevel(logging.ERROR)
 _NO_LINGERING = struct.pack("ii", 1, 0)
 
 
@@ -143,6 +147,11 @@ class _World:
         expected = f"{login.user}\0{login.password}".encode() if login else b""
         is_right = bool(login) and hmac.compare_digest(expected, given.login + b"\0" + given.password)
         return AuthResult(success=is_right, handled=False)
+
+    async def handle_exception(self, error: Exception) -> str:
+        # A client that ends the handshake is an everyday thing, not a traceback.
+        logger.debug("a connection to the sink failed", exc_info=error)
+        return "451 4.3.0 The sink could not do that"
 
     async def handle_EHLO(  # noqa: N802
         self, _server: Any, session: Session, _envelope: Envelope, name: str, offers: list[str]

@@ -4,6 +4,7 @@ import json
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -77,6 +78,17 @@ def test_it_ends_cleanly_in_the_middle_of_a_message_and_of_a_silence(tmp_path: P
             process.terminate()
             assert process.communicate(timeout=30) == ("", "")
             assert process.returncode == 0
+
+
+def test_neither_a_login_nor_a_refused_certificate_leaves_words_behind(tmp_path: Path) -> None:
+    with running("--port", "0", "--no-http", "--starttls", "--auth", "ada:geheim", cwd=tmp_path) as (process, told):
+        with smtplib.SMTP("127.0.0.1", told["port"], local_hostname="x") as client, pytest.raises(ssl.SSLError):
+            client.starttls(context=ssl.create_default_context())
+        with smtplib.SMTP("127.0.0.1", told["port"], local_hostname="x") as client:
+            client.starttls(context=ssl.create_default_context(cafile=told["certificate"]))
+            client.login("ada", "geheim")
+        process.terminate()
+        assert process.communicate(timeout=30) == ("", "")
 
 
 def test_a_person_is_told_how_to_send_and_where_to_look(tmp_path: Path) -> None:
