@@ -3,11 +3,14 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.shell import shell_of
+from digest.cli.shell import Shell, shell_of
+
+if TYPE_CHECKING:
+    from digest.delivery.sink import Sink
 
 
 def register(app: typer.Typer) -> None:
@@ -19,14 +22,73 @@ def sink(
     context: typer.Context,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 2525,
     maildir: Annotated[Path, typer.Option(help="Folder that keeps what comes in.")] = Path("sink"),
+    http: Annotated[
+        int | None, typer.Option(help="Port of the page; 0 takes a free one. Default: the one after --port.")
+    ] = None,
+    no_http: Annotated[bool, typer.Option("--no-http", help="No page.")] = False,
+    delay: Annotated[float, typer.Option(help="Seconds before each reply.")] = 0,
+    slow: Annotated[float, typer.Option(help="Seconds that slow@ and drip@ take.")] = 5,
+    quota: Annotated[str, typer.Option(help="N/second, N/minute or N/hour; beyond it mail is put off (450).")] = "",
+    close_after: Annotated[
+        int, typer.Option(help="Close each connection without a word after so many messages; 0 = never.")
+    ] = 0,
+    size: Annotated[int, typer.Option(help="The largest message in bytes, announced and enforced.")] = 33554432,
+    starttls: Annotated[bool, typer.Option("--starttls", help="Offer TLS with a certificate of its own.")] = False,
+    auth: Annotated[str, typer.Option(help="USER:PASSWORD that a client must log in with.")] = "",
+    rejects: Annotated[float, typer.Option(help="Percent of the recipients to refuse, always the same ones.")] = 0,
+    pipelining: Annotated[bool, typer.Option("--pipelining", help="Offer PIPELINING.")] = False,
 ) -> None:
-    """Take mail on loopback and keep it as a Maildir. Recipients such as 550@ or drop-after-dot@ fail as they say."""
+    """Take mail on loopback, keep it as a Maildir and show it. Recipients such as 550@ fail as their names say."""
     from digest.delivery.sink import Sink  # noqa: PLC0415
+    from digest.delivery.sink_rules import Login, Quota, Rules  # noqa: PLC0415
 
-    shell = shell_of(context)
-    sink = Sink(maildir, port=port)
-    # A service manager stops with SIGTERM; the mails are on disk, so that ending at once loses nothing.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    sink.start()
-    shell.out.note(f"Taking mail on smtp://{sink.host}:{sink.port} into {maildir}; Ctrl-C ends it.")
-    signal.pause()
+    rules = Rules(
+        size_limit=size,
+        slow_seconds=slow,
+        delay=delay,
+        quota=Quota.parse(quota) if quota else None,
+        close_after=close_after,
+        login=Login.parse(auth) if auth else None,
+        rejects=rejects,
+        pipelining=pipelining,
+    )
+    # The mails are on disk, so that ending at once loses nothing.
+    for stopping in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stopping, lambda *_: sys.exit(0))
+    with Sink(maildir, port=port, rules=rules, starttls=starttls) as listening:
+        if no_http:
+            _tell(shell_of(context), listening, maildir, None)
+            signal.pause()
+        else:
+            _show(shell_of(context), listening, maildir, http)
+
+
+def _show(shell: Shell, sink: "Sink", maildir: Path, port: int | None) -> None:
+    from digest.delivery.sink_maildir import Mailbox  # noqa: PLC0415
+    from digest.web.server import serve_beside  # noqa: PLC0415
+    from digest.web.sink import sink_app  # noqa: PLC0415
+
+    app = sink_app(Mailbox(maildir), sink.url)
+    serve_beside(app, port, sink.port, told=lambda page: _tell(shell, sink, maildir, page))
+
+
+def _tell(shell: Shell, sink: "Sink", maildir: Path, page: str | None) -> None:
+    facts = {
+        "smtp": sink.url,
+        "host": sink.host,
+        "port": sink.port,
+        "page": page,
+        "maildir": str(maildir.absolute()),
+        "certificate": str(sink.certificate.absolute()) if sink.certificate else None,
+    }
+
+    def show() -> None:
+        shell.out.note(f"Taking mail on {sink.url} into {maildir}; Ctrl-C ends it.")
+        shell.out.note(f"Send to it with: digest send --relay {sink.url}")
+        if sink.certificate:
+            shell.out.note(f"Its certificate, for whoever is to trust it: {sink.certificate}")
+        if page:
+            shell.out.note(f"Look at the mails at {page}")
+
+    shell.out.emit(facts, show)
+    sys.stdout.flush()

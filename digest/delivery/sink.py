@@ -1,32 +1,35 @@
 """Our own local mail world: an SMTP server that keeps what it gets as a Maildir, with recipients that make it fail.
 
-| local part of the recipient | what happens |
-|---|---|
-| `550`, or any other code from 400 to 599 | RCPT is answered with that code |
-| `tempfail` | RCPT is answered with 451 4.3.0 |
-| `drop-before-dot` | the connection is closed at DATA, so the message never leaves the client |
-| `drop-after-dot` | the message is kept, and the connection closed without an answer |
-| `slow` | the answer to the final dot takes its time |
+Which recipients do what is a table in `digest.delivery.sink_faults`; what holds for everybody is in `sink_rules`.
 """
 
 import asyncio
-import itertools
-import os
-import re
+import hmac
+import logging
+import socket
+import ssl
+import struct
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from digest.delivery.relay import RelayConfig
+from digest.delivery.sink_certificate import server_context
+from digest.delivery.sink_faults import Fault, Manner, Stage, Then, fault_at, fault_for, is_rejected
+from digest.delivery.sink_maildir import Keeper
+from digest.delivery.sink_rules import Meter, Rules, Tries
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 
-DEFAULT_SIZE_LIMIT = 32 * 1024 * 1024
-_CODE = re.compile(r"[45][0-9][0-9]", re.ASCII)
-_STATUSES = {"450": "4.2.1", "452": "4.2.2", "550": "5.1.1", "552": "5.2.2", "554": "5.7.1"}
+# Longer than any client waits (RFC 5321 section 4.5.3.2): it is the client that gives up.
+_IDLE_SECONDS = 3600
+logger = logging.getLogger(__name__)
+# aiosmtpd warns of its own deprecated attributes at each login.
+logging.getLogger("mail.log").setLevel(logging.ERROR)
+_NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 class Sink:
@@ -38,25 +41,34 @@ class Sink:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        size_limit: int = DEFAULT_SIZE_LIMIT,
-        slow_seconds: float = 5,
+        rules: Rules | None = None,
+        starttls: bool = False,
     ) -> None:
         """Prepare a sink that keeps messages under `maildir`, which is made if needed.
 
-        Port 0 takes a free one; `size_limit` is in bytes. Raises UsageError unless `host` is on loopback: anyone
-        who reaches a sink can fill the disk.
+        Port 0 takes a free one. With `starttls` its certificate is in the Maildir's folder, see `certificate`. Raises
+        UsageError unless `host` is on loopback: anyone who reaches a sink can fill the disk.
         """
         if not RelayConfig(host).is_loopback:
             raise UsageError(f"The sink listens on loopback only, not on {host}.", hint="Use --host 127.0.0.1.")
+        self.maildir = maildir
         self.host = host
         self.port = port
-        self._size_limit = size_limit
-        self._handler = _Handler(_Keeper(maildir), slow_seconds)
+        self.certificate: Path | None = None
+        tls = None
+        if starttls:
+            tls, self.certificate = server_context(maildir)
+        self._world = _World(Keeper(maildir), rules or Rules(), tls)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._started = threading.Event()
-        self._failure: OSError | None = None
+        self._failure: OSError | OverflowError | None = None
         self._thread = threading.Thread(target=self._run, name="sink", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Return the address as `digest send --relay` takes it; right once it listens."""
+        return f"smtp://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def start(self) -> None:
         """Listen; `port` then tells where. A sink starts once. Raises EnvironmentFailedError if the port is taken."""
@@ -64,8 +76,9 @@ class Sink:
         self._started.wait()
         if self._failure:
             self._thread.join()
+            reason = getattr(self._failure, "strerror", None) or self._failure
             raise EnvironmentFailedError(
-                f"The sink cannot listen on {self.host}:{self.port}: {self._failure.strerror or self._failure}.",
+                f"The sink cannot listen on {self.host}:{self.port}: {reason}.",
                 hint="Choose another --port, or stop what listens there.",
             )
 
@@ -99,12 +112,9 @@ class Sink:
 
     async def _serve(self) -> None:
         loop = self._loop = asyncio.get_running_loop()
-        connections: set[_Server] = set()
         try:
-            server = await loop.create_server(
-                lambda: _Server(self._handler, connections, self._size_limit, loop), self.host, self.port
-            )
-        except OSError as error:
+            server = await loop.create_server(lambda: _Server(self._world, loop), self.host, self.port)
+        except (OSError, OverflowError) as error:
             self._failure = error
             return
         self.port = server.sockets[0].getsockname()[1]
@@ -112,108 +122,158 @@ class Sink:
         await self._stopping.wait()
         server.close()
         # from Python 3.12 on, wait_closed waits for them
-        for connection in list(connections):
-            connection.hang_up()
+        if self._world.connections:
+            self._world.idle.clear()
+            for connection in list(self._world.connections):
+                connection.abort()
+            await self._world.idle.wait()
         await server.wait_closed()
+
+
+class _World:
+    """What all connections share, all in one thread; aiosmtpd asks the `handle_` methods by name and position."""
+
+    def __init__(self, keeper: Keeper, rules: Rules, tls: ssl.SSLContext | None) -> None:
+        self.rules = rules
+        self.tls = tls
+        self.connections: set[_Server] = set()
+        self.idle = asyncio.Event()
+        self._keeper = keeper
+        self._meter = Meter(rules.quota, time.monotonic)
+        self._tries = Tries(time.monotonic)
+
+    def allows(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, given: LoginPassword) -> AuthResult:
+        login = self.rules.login
+        expected = f"{login.user}\0{login.password}".encode() if login else b""
+        is_right = bool(login) and hmac.compare_digest(expected, given.login + b"\0" + given.password)
+        return AuthResult(success=is_right, handled=False)
+
+    async def handle_exception(self, error: Exception) -> str:
+        # A client that ends the handshake is an everyday thing, not a traceback.
+        logger.debug("a connection to the sink failed", exc_info=error)
+        return "451 4.3.0 The sink could not do that"
+
+    async def handle_EHLO(  # noqa: N802
+        self, _server: Any, session: Session, _envelope: Envelope, name: str, offers: list[str]
+    ) -> list[str]:
+        session.host_name = name
+        if self.rules.login is None:
+            offers = [offer for offer in offers if not offer.startswith("250-AUTH")]
+        return [*offers[:-1], "250-PIPELINING", offers[-1]] if self.rules.pipelining else offers
+
+    async def handle_MAIL(self, *_: Any) -> Any:  # noqa: N802
+        if self._meter.admits():
+            return MISSING  # aiosmtpd goes on as usual
+        return "450 4.7.28 The sink was asked for a rate limit, and this is beyond it"
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: Any, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str | Fault:
+        fault = fault_for(address)
+        if fault and fault.stage is Stage.RCPT and self._tries.is_due(fault, address):
+            return fault
+        if fault is None and is_rejected(address, self.rules.rejects):
+            return "550 5.1.1 The sink was asked to refuse some, and this is one"
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 Recipient accepted by the sink"
+
+    async def handle_DATA(self, _server: Any, _session: Session, envelope: Envelope) -> str | Fault:  # noqa: N802
+        fault = fault_at(Stage.DOT, envelope.rcpt_tos)
+        if fault is None or fault.keeps:
+            self._keeper.keep(envelope)
+        return fault or "250 2.0.0 Kept by the sink"
 
 
 class _Server(SMTP):
     """One connection."""
 
-    def __init__(
-        self, handler: "_Handler", connections: set["_Server"], size_limit: int, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        super().__init__(handler, hostname="localhost", data_size_limit=size_limit, enable_SMTPUTF8=True, loop=loop)
-        self._connections = connections
+    def __init__(self, world: _World, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            world,
+            hostname="localhost",
+            data_size_limit=world.rules.size_limit,
+            enable_SMTPUTF8=True,
+            tls_context=world.tls,
+            timeout=_IDLE_SECONDS,
+            auth_require_tls=world.tls is not None,
+            authenticator=world.allows,
+            loop=loop,
+        )
+        # Not as an argument: that warns of passwords in clear, which never leave this machine.
+        self._auth_required = world.rules.login is not None
+        self._world = world
+        self._messages = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._connections.add(self)
+        self._world.connections.add(self)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._connections.discard(self)
+        self._world.connections.discard(self)
+        if not self._world.connections:
+            self._world.idle.set()
         super().connection_lost(error)
 
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 aiosmtpd finds commands by name
-        if self.envelope is not None and any(_local_part(r) == "drop-before-dot" for r in self.envelope.rcpt_tos):
-            self.hang_up()
+        recipients = self.envelope.rcpt_tos if self.envelope else []
+        if fault := fault_at(Stage.DATA, recipients):
+            await self.push(fault)
+        elif fault := fault_at(Stage.BODY, recipients):
+            await self.push("354 Go on, as far as you come")
+            await self._reader.read(1)
+            await self.push(fault)
+        else:
+            await super().smtp_DATA(arg)
+            self._messages += 1
+            if self._messages == self._world.rules.close_after:
+                await self._end(Then.CLOSE)
+
+    async def push(self, status: Any) -> None:
+        """Answer; a fault says how, and what follows."""
+        if not isinstance(status, Fault):
+            await self._say(status)
             return
-        await super().smtp_DATA(arg)
+        if status.manner is Manner.LATE:
+            await asyncio.sleep(self._world.rules.slow_seconds)
+        if status.manner is Manner.DRIPPING:
+            await self._drip(status.answer)
+        elif status.answer:
+            await self._say(status.answer)
+        if status.then is not Then.GO_ON:
+            await self._end(status.then)
+
+    async def _say(self, answer: str | bytes) -> None:
+        text = answer if isinstance(answer, str) else answer.decode("utf-8", "surrogateescape")
+        if self._world.rules.delay and text[3:4] != "-":
+            await asyncio.sleep(self._world.rules.delay)
+        await super().push(text.encode("utf-8", "surrogateescape"))
+        if text.startswith("421"):
+            await self._end(Then.CLOSE)  # RFC 5321 section 3.8
+
+    async def _drip(self, answer: str) -> None:
+        line = f"{answer}\r\n".encode()
+        for byte in line:
+            self._writer.write(bytes([byte]))
+            await self._writer.drain()
+            await asyncio.sleep(self._world.rules.slow_seconds / len(line))
+
+    async def _end(self, then: Then) -> None:
+        if then is Then.RESET and self.transport is not None:
+            # A socket that must not linger is ended by a reset instead of the usual goodbye.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+        if then is not Then.HANG:
+            self.hang_up()
+        # Closing cancels this coroutine; until then nothing may be answered.
+        await asyncio.Event().wait()
+
+    def abort(self) -> None:
+        """End at once: closing under TLS waits for the client's goodbye, and the sink is about to be gone."""
+        for transport in (self.transport, self._original_transport):
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
 
     def hang_up(self) -> None:
         """Close the connection without a word."""
         if self.transport is not None:
             self.transport.close()
-
-
-class _Handler:
-    """What aiosmtpd asks: may this recipient be, and what becomes of this message."""
-
-    def __init__(self, keeper: "_Keeper", slow_seconds: float) -> None:
-        self._keeper = keeper
-        self._slow_seconds = slow_seconds
-
-    # aiosmtpd calls by name and position
-    async def handle_RCPT(  # noqa: N802
-        self,
-        server: _Server,  # noqa: ARG002
-        session: Session,  # noqa: ARG002
-        envelope: Envelope,
-        address: str,
-        options: list[str],
-    ) -> str:
-        if refusal := refusal_for(address):
-            return refusal
-        envelope.rcpt_tos.append(address)
-        envelope.rcpt_options.extend(options)
-        return "250 2.1.5 Recipient accepted by the sink"
-
-    async def handle_DATA(  # noqa: N802
-        self,
-        server: _Server,
-        session: Session,  # noqa: ARG002
-        envelope: Envelope,
-    ) -> str:
-        names = {_local_part(recipient) for recipient in envelope.rcpt_tos}
-        self._keeper.keep(envelope)
-        if "drop-after-dot" in names:
-            server.hang_up()
-            # closing cancels this coroutine; until then nothing may be answered
-            await asyncio.Event().wait()
-        if "slow" in names:
-            await asyncio.sleep(self._slow_seconds)
-        return "250 2.0.0 Kept by the sink"
-
-
-class _Keeper:
-    """A Maildir that is written to; each message is whole before it appears in `new`."""
-
-    def __init__(self, maildir: Path) -> None:
-        self._maildir = maildir
-        self._numbers = itertools.count(1)
-        for folder in ("tmp", "new", "cur"):
-            (maildir / folder).mkdir(parents=True, exist_ok=True)
-
-    def keep(self, envelope: Envelope) -> None:
-        """Write one message, with its envelope in front as Return-Path and Delivered-To."""
-        name = f"{time.time():.6f}.P{os.getpid()}Q{next(self._numbers)}.sink"
-        head = [f"Return-Path: <{envelope.mail_from}>", *(f"Delivered-To: {r}" for r in envelope.rcpt_tos)]
-        content: Any = envelope.original_content
-        unfinished = self._maildir / "tmp" / name
-        # A Maildir has the system's line ends; who checks a signature brings the CRLF back.
-        unfinished.write_bytes("\n".join([*head, ""]).encode() + content.replace(b"\r\n", b"\n"))
-        unfinished.rename(self._maildir / "new" / name)
-
-
-def refusal_for(address: str) -> str | None:
-    """Return what the sink answers to RCPT for a magic recipient that it refuses, or None for any other."""
-    name = _local_part(address)
-    if name == "tempfail":
-        return "451 4.3.0 The sink was asked to fail for now"
-    if _CODE.fullmatch(name):
-        return f"{name} {_STATUSES.get(name, f'{name[0]}.0.0')} The sink was asked for this answer"
-    return None
-
-
-def _local_part(address: str) -> str:
-    return address.rpartition("@")[0].casefold()

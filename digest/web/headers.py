@@ -38,6 +38,12 @@ def preview_headers() -> dict[str, str]:
     return {**_COMMON, "Content-Security-Policy": policy.replace("img-src 'self'", "img-src 'self' data:")}
 
 
+def sink_headers() -> dict[str, str]:
+    """Return the headers of the sink's page: its own style and frames, no script at all."""
+    policy = PAGE_POLICY.replace("base-uri", "frame-src 'self'; base-uri")
+    return {**_COMMON, "Content-Security-Policy": policy.replace("img-src 'self'", "img-src 'self' data:")}
+
+
 def mail_policy(base_url: str) -> str:
     """Return the content policy of a page that shows a mail: its inline styles, pictures from our own address only."""
     parts = urlsplit(base_url)

@@ -16,7 +16,7 @@ class LoopbackOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what was asked of a loopback name."""
         if scope["type"] == "http" and _name(Headers(scope=scope).get("host", "")) not in LOOPBACK_HOSTS:
-            refusal = PlainTextResponse("The preview answers only at http://127.0.0.1 or http://localhost.\n", 421)
+            refusal = PlainTextResponse("This page answers only at http://127.0.0.1 or http://localhost.\n", 421)
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)

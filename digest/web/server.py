@@ -62,6 +62,19 @@ def serve(app: FastAPI, host: str, port: int, *, told: Callable[[str], object] =
             Server(app, host, port).run(sockets=[listening])
 
 
+def serve_beside(
+    app: FastAPI, port: int | None, neighbour: int, *, told: Callable[[str], object] = lambda _: None
+) -> None:
+    """Serve `app` on 127.0.0.1 at `port`; without one next to the port `neighbour`, or at any if that is taken."""
+    if port is not None:
+        serve(app, "127.0.0.1", port, told=told)
+        return
+    try:
+        serve(app, "127.0.0.1", neighbour + 1, told=told)
+    except AddressTakenError:
+        serve(app, "127.0.0.1", 0, told=told)
+
+
 def serve_on_loopback(app: FastAPI, host: str, port: int, *, told: Callable[[str], object] = lambda _: None) -> None:
     """Serve the preview, which shows readers' addresses, to this machine only."""
     if host not in LOOPBACK_HOSTS:

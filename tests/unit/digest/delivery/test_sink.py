@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.sink import Sink, refusal_for
+from digest.delivery.sink import Sink
+from digest.delivery.sink_rules import Rules
 from digest.delivery.transport import Envelope, Phase
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 from tests.unit.digest.delivery.conftest import MakeTransport
@@ -17,7 +18,7 @@ MESSAGE = [b"Subject: hello\r\n\r\n", b"one\r\n.two\r\n"]
 
 @pytest.fixture
 def sink(tmp_path: Path) -> Iterator[Sink]:
-    with Sink(tmp_path / "deep" / "sink", slow_seconds=0.2) as sink:
+    with Sink(tmp_path / "deep" / "sink") as sink:
         yield sink
 
 
@@ -45,38 +46,8 @@ def test_any_program_can_read_the_maildir(sink: Sink, make_transport: MakeTransp
     assert sorted(mail["Delivered-To"] for mail in box) == ["a@example.org", "b@example.org"]
 
 
-@pytest.mark.parametrize(
-    ("recipient", "ending"),
-    [
-        ("550@example.org", (Outcome.REJECTED, Phase.RCPT, 550)),
-        ("452@example.org", (Outcome.DEFERRED, Phase.RCPT, 452)),
-        ("421@example.org", (Outcome.DEFERRED, Phase.RCPT, 421)),
-        ("599@example.org", (Outcome.REJECTED, Phase.RCPT, 599)),
-        ("TempFail@example.org", (Outcome.DEFERRED, Phase.RCPT, 451)),
-        ("drop-before-dot@example.org", (Outcome.DEFERRED, Phase.DATA, None)),
-        ("drop-after-dot@example.org", (Outcome.UNCERTAIN, Phase.DOT, None)),
-        ("slow@example.org", (Outcome.ACCEPTED, Phase.DOT, 250)),
-    ],
-)
-def test_a_magic_recipient_fails_as_its_name_says_and_the_next_goes_out(
-    sink: Sink,
-    make_transport: MakeTransport,
-    tmp_path: Path,
-    recipient: str,
-    ending: tuple[Outcome, Phase, int | None],
-) -> None:
-    assert send(make_transport, sink, recipient, "reader@example.org") == [ending, (Outcome.ACCEPTED, Phase.DOT, 250)]
-    # a dropped answer is about a message that did arrive
-    assert len(kept(tmp_path)) == (2 if ending[1] is Phase.DOT else 1)
-
-
-@pytest.mark.parametrize("name", ["250", "354", "600", "5500", "55", "٥٥٠", "550x", "reader", ""])
-def test_other_names_are_ordinary(name: str) -> None:
-    assert refusal_for(f"{name}@example.org") is None
-
-
 def test_a_message_over_the_limit_is_refused(tmp_path: Path, make_transport: MakeTransport) -> None:
-    with Sink(tmp_path, size_limit=1000) as sink:
+    with Sink(tmp_path, rules=Rules(size_limit=1000)) as sink:
         reply = make_transport(sink.port).send(Envelope("7", "a@example.org", "b@example.org"), [b"x\r\n" * 1000])
         assert (reply.outcome, reply.enhanced) == (Outcome.REJECTED, "5.3.4")
         with socket.create_connection(("127.0.0.1", sink.port)) as rude, rude.makefile("rb") as answers:

@@ -1,0 +1,83 @@
+"""A certificate of the sink's own, for 127.0.0.1 and localhost: made once, then kept, so that it can be trusted."""
+
+import contextlib
+import ipaddress
+import os
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from digest.runtime.errors import EnvironmentFailedError
+
+CERTIFICATE = "certificate.pem"
+KEY = "certificate-key.pem"
+_DAYS = 365
+
+
+def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """Return a context for the server's side of TLS and the file that a client must trust.
+
+    The pair in `folder` is used again while it fits together and has a day left, and made anew otherwise. Raises
+    EnvironmentFailedError if it cannot be written.
+    """
+    certificate, key = folder / CERTIFICATE, folder / KEY
+    if not _is_usable(certificate, key):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _make(certificate, key)
+        except OSError as error:
+            raise EnvironmentFailedError(
+                f"The certificate {certificate} cannot be written: {error.strerror}.",
+                hint="Check space and permissions.",
+            ) from error
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context, certificate
+
+
+def _is_usable(certificate: Path, key: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # ssl.SSLError is an OSError
+        read = x509.load_pem_x509_certificate(certificate.read_bytes())
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, password=b"")
+        return read.not_valid_after_utc > datetime.now(UTC) + timedelta(days=1)
+    return False
+
+
+def _make(certificate: Path, key: Path) -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "digest sink")])
+    names = [x509.DNSName("localhost"), *(x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "::1"))]
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        # An hour back, for clocks that disagree.
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=_DAYS))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        # Not an authority: whoever trusts it trusts this server, and nothing that could be signed with its key.
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    _write(key, secret, 0o600)
+    _write(certificate, made.public_bytes(pem), 0o644)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    unfinished = path.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+    unfinished.replace(path)

@@ -1,0 +1,113 @@
+"""One mail of the sink as its page shows it. Nobody vouches for these bytes: nothing fails, and all has a bound."""
+
+import re
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
+
+from digest.delivery.sink_headers import Header, decoded, headers, in_lines, in_one_line, split_head
+
+# What is shown; the file itself can be had whole.
+MAX_SHOWN_BYTES = 1024 * 1024
+MAX_READ_BYTES = 40 * 1024 * 1024
+_MAX_PARTS = 200
+
+_HEAD = re.compile(r"<head\b[^<>]*>", re.IGNORECASE)
+_REACHING = re.compile(r"<(?=(?:link|iframe|frame|object|embed|portal|fencedframe)\b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A leaf of the MIME tree: its type, its file name if it has one, and its decoded size in bytes."""
+
+    type: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A mail taken apart: the first HTML and the first plain text that are no attachments, each None if there is none.
+
+    `trouble` says why there is less than the mail seems to have.
+    """
+
+    fields: list[Header]
+    source: str
+    raw_head: str
+    html: str | None = None
+    text: str | None = None
+    parts: list[Part] = field(default_factory=list)
+    trouble: str = ""
+
+
+def parse(content: bytes) -> Parsed:
+    """Take a mail apart as far as that is possible."""
+    head = split_head(content)[0]
+    fields = headers(head)
+    source, raw_head = (_shown(each[:MAX_SHOWN_BYTES], "utf-8", len(each)) for each in (content, head))
+    try:
+        leaves = _leaves(message_from_bytes(content))
+    except Exception as error:  # noqa: BLE001 - the parser has no list of what broken mails make it raise
+        return Parsed(
+            fields, source, raw_head, trouble=f"Its parts cannot be read ({type(error).__name__}); this is its source."
+        )
+    html = text = None
+    parts = []
+    for leaf in leaves[:_MAX_PARTS]:
+        body = _body(leaf)
+        kind = in_one_line(leaf.get_content_type())
+        name = in_one_line(_file_name(leaf))
+        parts.append(Part(kind, name, len(body)))
+        if name or leaf.get_content_disposition() == "attachment":
+            continue
+        if kind == "text/html" and html is None:
+            html = decoded(body[:MAX_SHOWN_BYTES], _charset(leaf))
+        elif kind == "text/plain" and text is None:
+            text = _shown(body[:MAX_SHOWN_BYTES], _charset(leaf), len(body))
+    more = len(leaves) - _MAX_PARTS
+    trouble = f"It has {more} more parts that are not shown." if more > 0 else ""
+    return Parsed(fields, source, raw_head, html, text, parts, trouble)
+
+
+def framed_html(html: str) -> str:
+    """Return a mail's HTML for the sandboxed frame: links open beside, and nothing is asked for beforehand.
+
+    The frame's policy forbids every request, but a browser opens connections before it asks the policy: for
+    `<link rel="preconnect">`, and in Chromium for a frame. So these elements become unknown ones.
+    """
+    html = _REACHING.sub("<x-", html)
+    base = '<base target="_blank">'
+    found = _HEAD.search(html)
+    return f"{html[: found.end()]}{base}{html[found.end() :]}" if found else f"{html}{base}"
+
+
+def _leaves(message: Message) -> list[Message]:
+    return [part for part in message.walk() if not part.is_multipart()]
+
+
+def _body(leaf: Message) -> bytes:
+    try:
+        content = leaf.get_payload(decode=True)
+    except Exception:  # noqa: BLE001 - as above, for encodings
+        content = None
+    return content if isinstance(content, bytes) else str(leaf.get_payload()).encode("utf-8", "replace")
+
+
+def _file_name(leaf: Message) -> str:
+    try:
+        return leaf.get_filename() or ""
+    except Exception:  # noqa: BLE001 - as above, for RFC 2231 parameters
+        return "?"
+
+
+def _charset(leaf: Message) -> str | None:
+    try:
+        return leaf.get_content_charset()
+    except Exception:  # noqa: BLE001 - as above
+        return None
+
+
+def _shown(content: bytes, charset: str | None, size: int) -> str:
+    cut = f"\n\n[cut here: {size:,} bytes in all]" if size > len(content) else ""
+    return in_lines(decoded(content, charset)) + cut
