@@ -1,9 +1,20 @@
-"""How a run stands, for whoever watches it: by state, by relay, by family of mailboxes."""
+"""How a run stands, for whoever watches it: by state, by relay, by family of mailboxes, and what waits."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from digest.outbox.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A scope (`relay:NAME`, `family:NAME`, `domain:NAME`) that may not be used until then, and why."""
+
+    scope: str
+    until: datetime
+    why: str
 
 
 @dataclass(slots=True)
@@ -14,6 +25,8 @@ class Tally:
     relays: dict[str, Counter[str]] = field(default_factory=dict)
     families: dict[str, Counter[str]] = field(default_factory=dict)
     skipped: int = 0
+    waits: Sequence[Wait] = ()
+    stopping: bool = False
 
     @property
     def settled(self) -> int:
@@ -25,3 +38,9 @@ class Tally:
         self.states[state.value] += 1
         self.relays.setdefault(relay, Counter())[state.value] += 1
         self.families.setdefault(family, Counter())[state.value] += 1
+
+    def copy(self) -> "Tally":
+        """Return it as it stands, for another thread: each container is copied in one step of the interpreter."""
+        relays = {name: Counter(dict(counts)) for name, counts in list(self.relays.items())}
+        families = {name: Counter(dict(counts)) for name, counts in list(self.families.items())}
+        return Tally(Counter(dict(self.states)), relays, families, self.skipped, self.waits, self.stopping)
