@@ -9,8 +9,15 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
+import digest.articles.models
+import digest.editions.models
+import digest.feedback.models
+import digest.issues.models
+import digest.outbox.models
+import digest.runs  # noqa: F401 - a table is known when its module is loaded
+import subscribers.models  # noqa: F401
 from digest.bootstrap import Works, open_clock
 from digest.outbox import figures
 from digest.outbox.restore import Aftermath, settle_down
@@ -19,6 +26,9 @@ from digest.runtime import backup_files, db, postgres_backup, sqlite_backup
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
 from digest.runtime.settings import CONFIG_NAME, SECRETS_NAME, Settings, load_settings
 from digest.schedule import skip_since_backup
+
+TABLES = frozenset(SQLModel.metadata.tables)
+"""Every table of both packages."""
 
 
 class WorkersRunningError(RefusedError):
@@ -70,7 +80,7 @@ def backup(workspace: Path, target: Path) -> Saved:
             if own is not None:
                 sqlite_backup.save(own, partial)
             else:
-                postgres_backup.save(engine, partial)
+                postgres_backup.save(engine, partial, TABLES)
         size, revision = target.stat().st_size, db.revision_of(engine)
         return Saved(target, size, engine.dialect.name, revision, _not_contained(settings))
     finally:
@@ -115,7 +125,7 @@ class Restore:
             kept = sqlite_backup.swap(self._side, _file_of(engine), works.clock.now())
         else:
             engine.dispose()
-            postgres_backup.load(engine, self._source, self._revision)
+            postgres_backup.load(engine, self._source, self._revision, TABLES)
             aftermath, skipped = _make_safe(works.settings, engine, self._revision, works.clock.now())
             db.upgrade(engine)
         return Restored(engine.dialect.name, db.revision_of(engine), kept, skipped, aftermath)
@@ -142,7 +152,7 @@ def restoring(workspace: Path, source: Path) -> Iterator[Restore]:
 def _checked(engine: Engine, source: Path) -> AbstractContextManager[tuple[Path | None, str]]:
     if engine.dialect.name == backup_files.SQLITE:
         return _checked_sqlite(engine, source)
-    return nullcontext((None, postgres_backup.check(source)))
+    return nullcontext((None, postgres_backup.check(source, TABLES)))
 
 
 @contextmanager

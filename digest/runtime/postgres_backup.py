@@ -8,12 +8,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect
-from sqlmodel import SQLModel
 
 from digest.runtime import backup_files
 from digest.runtime.backup_files import BackupFailedError, BackupUnusableError
@@ -60,24 +59,27 @@ def program(name: str) -> str:
     raise ProgramMissingError(f"{name} is not installed")
 
 
-def save(engine: Engine, target: Path) -> None:
-    """Write our tables to `target` in pg_dump's custom format, all as of one moment."""
-    tables = [f"--table={name}" for name in _present(engine)]
+def save(engine: Engine, target: Path, tables: Collection[str]) -> None:
+    """Write those tables to `target` in pg_dump's custom format, all as of one moment."""
+    wanted = [f"--table={name}" for name in _present(engine, tables)]
     flags = ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}"]
-    done = _run([program("pg_dump"), *flags, *tables, f"--dbname={_address(engine)}"], engine)
+    done = _run([program("pg_dump"), *flags, *wanted, f"--dbname={_address(engine)}"], engine)
     if done.returncode:
         raise BackupFailedError(f"pg_dump failed: {_first_line(done.stderr)}", hint=_hint(done.stderr))
 
 
-def check(backup: Path) -> str:
-    """Read a whole backup, and return the schema revision that it has; raise BackupUnusableError if it is none."""
+def check(backup: Path, tables: Collection[str]) -> str:
+    """Read a whole backup, which may have those tables only, and return its schema revision.
+
+    Raises BackupUnusableError if it is none.
+    """
     backup_files.require(backup, backup_files.POSTGRESQL)
     listing = _read(backup, "--list")
     entries = [match for line in listing.splitlines() if (match := _ENTRY.match(line))]
-    tables = {entry["name"] for entry in entries if entry["kind"] == "TABLE"}
+    found = {entry["name"] for entry in entries if entry["kind"] == "TABLE"}
     # ours has nothing else; a function or trigger would be run, too
     foreign = {entry["kind"] for entry in entries} - _KINDS
-    if foreign or not {_VERSIONS, "issue", "delivery", "attempt"} <= tables <= _own():
+    if foreign or not {_VERSIONS, "issue", "delivery", "attempt"} <= found <= {*tables, _VERSIONS}:
         raise BackupUnusableError(f"{backup} is a dump, but none that `digest db backup` made")
     _read(backup, f"--file={os.devnull}")  # what is cut off is noticed only by reading to the end
     rows = _read(backup, "--data-only", f"--table={_VERSIONS}", "--file=-")
@@ -87,10 +89,10 @@ def check(backup: Path) -> str:
     return match[1]
 
 
-def load(engine: Engine, backup: Path, revision: str) -> None:
-    """Put the backup's tables in the place of ours, or change nothing. The revision is then `restoring:REVISION`."""
+def load(engine: Engine, backup: Path, revision: str, tables: Collection[str]) -> None:
+    """Put the backup's tables in the place of these, or change nothing. The revision is then `restoring:REVISION`."""
     schema = _schema(engine)
-    drops = "".join(f'DROP TABLE IF EXISTS "{schema}"."{name}" CASCADE;\n' for name in _present(engine))
+    drops = "".join(f'DROP TABLE IF EXISTS "{schema}"."{name}" CASCADE;\n' for name in _present(engine, tables))
     # both names come from the database itself, and the revision has letters and digits only
     barrier = f"UPDATE \"{schema}\".{_VERSIONS} SET version_num = '{RESTORING}{revision}';\nCOMMIT;\n"  # noqa: S608
     psql = [program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={_address(engine)}"]
@@ -113,13 +115,9 @@ def load(engine: Engine, backup: Path, revision: str) -> None:
         raise BackupUnusableError(f"{backup} cannot be restored: {_first_line(told)}", hint=_hint(told))
 
 
-def _own() -> set[str]:
-    return {*SQLModel.metadata.tables, _VERSIONS}
-
-
-def _present(engine: Engine) -> list[str]:
+def _present(engine: Engine, tables: Collection[str]) -> list[str]:
     """Return which of our tables the database has; somebody else's are left alone."""
-    return sorted(_own() & set(inspect(engine).get_table_names()))
+    return sorted({*tables, _VERSIONS} & set(inspect(engine).get_table_names()))
 
 
 def _schema(engine: Engine) -> str:
