@@ -16,7 +16,7 @@ from sqlalchemy import Engine, inspect
 
 from digest.runtime import backup_files
 from digest.runtime.backup_files import BackupFailedError, BackupUnusableError
-from digest.runtime.db import RESTORING
+from digest.runtime.db import RESTORING, refuse_newer
 from digest.runtime.errors import EnvironmentFailedError
 
 _FOLDERS = (
@@ -71,7 +71,7 @@ def save(engine: Engine, target: Path, tables: Collection[str]) -> None:
 def check(backup: Path, tables: Collection[str]) -> str:
     """Read a whole backup, which may have those tables only, and return its schema revision.
 
-    Raises BackupUnusableError if it is none.
+    Raises BackupUnusableError if it is none, DatabaseNewerError if a newer version made it.
     """
     backup_files.require(backup, backup_files.POSTGRESQL)
     listing = _read(backup, "--list")
@@ -79,13 +79,16 @@ def check(backup: Path, tables: Collection[str]) -> str:
     found = {entry["name"] for entry in entries if entry["kind"] == "TABLE"}
     # ours has nothing else; a function or trigger would be run, too
     foreign = {entry["kind"] for entry in entries} - _KINDS
-    if foreign or not {_VERSIONS, "issue", "delivery", "attempt"} <= found <= {*tables, _VERSIONS}:
+    if foreign or not {_VERSIONS, "issue", "delivery", "attempt"} <= found:
         raise BackupUnusableError(f"{backup} is a dump, but none that `digest db backup` made")
     _read(backup, f"--file={os.devnull}")  # what is cut off is noticed only by reading to the end
     rows = _read(backup, "--data-only", f"--table={_VERSIONS}", "--file=-")
     match = re.search(r"^COPY [^\n]*\n(\w+)\n\\\.$", rows, re.MULTILINE)
     if match is None:
         raise BackupUnusableError(f"{backup} does not say of which version it is")
+    refuse_newer(match[1])  # first: a newer version may have more tables
+    if not found <= {*tables, _VERSIONS}:
+        raise BackupUnusableError(f"{backup} has tables that are not digestpress's")
     return match[1]
 
 
