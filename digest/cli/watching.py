@@ -119,17 +119,25 @@ def rows(title: str, groups: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 def headline(tally: "Tally", total: int | None, speed: Speed) -> str:
     """Return how it stands in one line, as logs get it."""
+    return f"{done(tally, total)}; {pace(tally, total, speed)}"
+
+
+def done(tally: "Tally", total: int | None) -> str:
+    """Return what has happened: "812 of 2,000 done: 790 accepted, 22 skipped"."""
     of = f" of {total:,}" if total is not None else ""
-    parts = [f"{tally.settled:,}{of} done: {counted(tally.states, tally.skipped)}"]
-    parts.append(f"{rate(speed.now)} now, {rate(speed.average)} on average")
-    if to_go := left(total, tally.settled, speed, waits=bool(tally.waits)):
-        parts.append(to_go)
-    return "; ".join(parts)
+    return f"{tally.settled:,}{of} done: {counted(tally.states, tally.skipped)}"
+
+
+def pace(tally: "Tally", total: int | None, speed: Speed) -> str:
+    """Return how fast it is: "35/s now, 33/s on average; about 34 s to go"."""
+    told = f"{rate(speed.now)} now, {rate(speed.average)} on average"
+    to_go = left(total, tally.settled, speed, waits=bool(tally.waits))
+    return f"{told}; {to_go}" if to_go else told
 
 
 def report(tally: "Tally", total: int | None, speed: Speed, now: datetime, zone: tzinfo | None = None) -> list[str]:
     """Return how it stands in lines, for a terminal."""
-    lines = [headline(tally, total, speed)]
+    lines = [done(tally, total), f"  {pace(tally, total, speed)}"]
     lines += rows("  by", tally.relays)
     lines += rows("  to", tally.families)
     lines += [f"  {told}" for told in waits_told(tally.waits, now, zone)]
@@ -203,8 +211,8 @@ class Watch:
         return tally
 
     def _drawn(self) -> "RenderableType":
-        from rich.console import Group  # noqa: PLC0415
         from rich.progress_bar import ProgressBar  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
         tally = self._look()
@@ -213,7 +221,10 @@ class Watch:
         told = Text("\n".join(report(tally, self._total, self._speed, self._clock())), overflow="fold")
         if not self._total:
             return told
-        return Group(ProgressBar(total=self._total, completed=tally.settled, width=40), told)
+        drawn = Table.grid()
+        drawn.add_row(ProgressBar(total=self._total, completed=tally.settled, width=40))
+        drawn.add_row(told)
+        return drawn
 
     def _log(self) -> None:
         """Write a line now and then. That stderr went away ends the lines, not the run."""

@@ -138,7 +138,7 @@ def test_a_report_has_relays_families_waits_and_the_wish_to_stop() -> None:
     tally.count(State.ACCEPTED, "a:25", "google")
     tally.count(State.DEFERRED, "b:25", "")
     tally.stopping = True
-    assert report(tally, None, Speed(), NOON, UTC)[1:] == [
+    assert report(tally, None, Speed(), NOON, UTC)[2:] == [
         "  by a:25  1 accepted",
         "  by b:25  0 accepted, 1 deferred",
         "  to google  1 accepted",
@@ -180,6 +180,7 @@ def test_a_terminal_gets_a_live_display_that_is_gone_afterwards() -> None:
     with Watch(10, stream=stream, clock=lambda: NOON) as watch:
         watch(tally_of(accepted=4, rejected=1))
         wait_until(lambda: "4 accepted, 1 rejected" in stream.getvalue())
+        assert any(line.startswith("5 of 10 done") for line in stream.getvalue().splitlines())
     assert stream.getvalue().endswith("\x1b[2K") or "\x1b[2K" in stream.getvalue()
 
 
