@@ -14,9 +14,9 @@ from pathlib import Path
 
 from databases import UnmeasurableError
 from report import Row, details, document, machine, table
-from rows import CONNECTIONS, ROWS, Bench, Sizes
+from rows import CONNECTIONS, PROBES, ROWS, Bench, Sizes
 
-QUICK = Sizes(readers=120, far=20, crowd=200, slow=20, signing_seconds=0.2, rounds=1)
+QUICK = Sizes(readers=120, far=PROBES, crowd=120, slow=20, signing_seconds=0.2, rounds=1)  # two worlds for all rows
 NOT_QUICK = {"others": "installs other programs", "postgresql": "starts a server"}
 
 

@@ -66,14 +66,14 @@ class Row:
     @property
     def cells(self) -> tuple[str, ...]:
         """The row as texts, in the order of COLUMNS."""
-        show = lambda value: f"{_figure(value)}{self.suffix}"  # noqa: E731
+        show = lambda value: f"{figure(value)}{self.suffix}"  # noqa: E731
         return (
             self.what,
-            f"{_figure(self.ours.median)} {self.unit}",
-            f"{_figure(self.theirs.median)} {self.unit}" if self.theirs else "",
+            f"{figure(self.ours.median)} {self.unit}",
+            f"{figure(self.theirs.median)} {self.unit}" if self.theirs else "",
             show(self.ratio.median),
-            f"{_figure(self.ratio.least)} to {_figure(self.ratio.most)}",
-            f"{'under ' if self.bound.below else ''}{_figure(self.bound.at_least)}{self.suffix}",
+            f"{figure(self.ratio.least)} to {figure(self.ratio.most)}",
+            f"{'under ' if self.bound.below else ''}{figure(self.bound.at_least)}{self.suffix}",
             show(self.bound.aim) if self.bound.aim is not None else "",
             self.bound.verdict(self.ratio.median),
         )
@@ -92,7 +92,8 @@ def row_of(data: Mapping[str, Any]) -> Row:
     return Row(**kept)
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """Return a number with about three digits."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
@@ -110,8 +111,7 @@ def table(rows: Sequence[Row]) -> str:
 def details(row: Row) -> str:
     """Return a row's further figures in one line."""
     return "; ".join(
-        f"{name} {_figure(one.median)} ({_figure(one.least)} to {_figure(one.most)})"
-        for name, one in row.details.items()
+        f"{name} {figure(one.median)} ({figure(one.least)} to {figure(one.most)})" for name, one in row.details.items()
     )
 
 

@@ -204,8 +204,8 @@ def others(bench: Bench) -> Iterator[Row]:
     taken = bench.rounds(lambda: deliver(world, [SmtpSink]), to_sink(peers.django), to_sink(peers.nodemailer))
     faster = [(ours, max(django, node, key=lambda one: one.rate)) for ours, django, node in taken]
     more = {
-        "Django, messages/s": Spread.of([django.rate for _, django, _ in taken]),
-        "nodemailer, messages/s": Spread.of([node.rate for *_, node in taken]),
+        "of them: Django, messages/s": Spread.of([django.rate for _, django, _ in taken]),
+        "of them: nodemailer, messages/s": Spread.of([node.rate for *_, node in taken]),
     }
     yield _rates("others", "to smtp-sink / the faster of Django and nodemailer", Bound(6, 8), faster, **more)
 

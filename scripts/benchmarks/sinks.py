@@ -72,7 +72,7 @@ def compiled() -> str:
 
 
 class SmtpSink:
-    """Postfix's own, which everybody can get. It looks at every byte: a core is spent at some 2,000 messages a second."""
+    """Postfix's own, which everybody can get. It looks at every byte: 2,000 messages a second cost it a core."""
 
     name = "smtp-sink"
 

@@ -21,6 +21,7 @@ from digest import bootstrap, pipeline, workspace
 from digest.articles.models import Article
 from digest.issues import store as issues
 from digest.issues.period import Period
+from digest.outbox.tables import SUBSCRIBER
 from digest.runtime.db import session_scope
 from subscribers.models import ConsentEvent, Subscriber
 from subscribers.suppression import key_of
@@ -60,9 +61,8 @@ class World:
     def facts(self) -> dict[str, Any]:
         """Return what the database says about the delivery: states, repeats, and its first and last instant."""
         with self.base.connect() as connection:
-            states = dict(
-                connection.execute(text("SELECT state, count(*) FROM delivery GROUP BY state")).tuples().all()
-            )
+            counted = connection.execute(text("SELECT state, count(*) FROM delivery GROUP BY state"))
+            states = dict(counted.all())
             tries, promises, first, last = connection.execute(
                 text("SELECT count(*), count(DISTINCT delivery_id), min(started_at), max(ended_at) FROM attempt")
             ).one()
@@ -70,26 +70,31 @@ class World:
 
 
 def _between(first: Any, last: Any) -> float:
+    if first is None or last is None:
+        return 0.0
     # SQLite has no instants, only texts
     begin, end = (datetime.fromisoformat(at) if isinstance(at, str) else at for at in (first, last))
     return float((end - begin).total_seconds())
 
 
 @contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """Set environment variables for as long as it lasts: the product reads its database's address there."""
-    before = {name: os.environ.get(name) for name in values}
+def configured(**values: str) -> Iterator[None]:
+    """Let the product's variables be these, and none of the caller's, for as long as it lasts."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("DIGEST_")}
+    for name in before:
+        del os.environ[name]
     os.environ.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        for name in values:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def plan(folder: Path, base: Base, readers: int) -> World:
     """Make a workspace in `folder` whose issue is planned for `readers` readers; `base` then keeps it as it is."""
-    with environment(DIGEST_DATABASE__URL=base.url):
+    with configured(DIGEST_DATABASE__URL=base.url):
         workspace.create(folder, sample=True)
         works = bootstrap.build(folder)
     now = datetime.now(UTC)
@@ -100,7 +105,7 @@ def plan(folder: Path, base: Base, readers: int) -> World:
     for first in range(0, readers, CHUNK):
         people = _people(range(first, min(first + CHUNK, readers)), works.suppression_key, now)
         with session_scope(works.engine) as session:
-            session.execute(insert(Subscriber), people)
+            session.execute(insert(SUBSCRIBER), people)
     with session_scope(works.engine) as session:
         issue = pipeline.assemble(works.press, session, PERIOD, number=NUMBER, issue_date=PERIOD.last, now=now)
         pipeline.approve(works.press, session, issue, "the benchmark", now)
