@@ -65,12 +65,18 @@ class Measured:
             thread.join()
         self._process.stdout.close()
         if self._process.returncode:
-            raise FailedError(
-                f"{' '.join(self.command)} exited {self._process.returncode}: {''.join(self._errors)[-800:]}"
-            )
+            words = ("".join(self._errors) or output)[-800:]
+            raise FailedError(f"{' '.join(self.command)} exited {self._process.returncode}: {words}")
         # Without /proc there is only getrusage, whose peak is never below that of the process that started it.
         peak = self._peak or usage.ru_maxrss / MIB
         return Run(seconds, usage.ru_utime + usage.ru_stime, peak, output, tuple(self._sizes))
+
+    def stop(self) -> None:
+        """End it, if it has not ended."""
+        if self._process.returncode is None:
+            self._process.terminate()
+            self._process.wait()
+            self._ended.set()
 
     def _listen(self) -> None:
         assert self._process.stderr

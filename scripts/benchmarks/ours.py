@@ -51,6 +51,8 @@ def deliver(
             )
             for sink in opened
         ]
+        for worker in workers:
+            stack.callback(worker.stop)  # should another one fail
         runs = [worker.finish() for worker in workers]
     seconds = _checked(world, opened)
     return _delivered(world, runs, seconds)
