@@ -46,9 +46,7 @@ class Stuffing:
                     pieces.append(b".")
             before = piece
             if len(piece) > _LARGE:
-                found = known.get(id(piece))
-                if found is None or found[0] is not piece:
-                    found = self._look_at(piece)
+                found = known.get(id(piece)) or self._look_at(piece)
                 pieces.append(found[1])
                 if not found[2]:
                     is_ascii = False
