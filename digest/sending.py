@@ -47,7 +47,14 @@ class Sending:
         return str(getattr(self.transport, "name", type(self.transport).__name__))
 
     def run(self, progress: Callable[[int], None]) -> dict[str, Any]:
-        """Freeze if that is still to be done, deliver until nothing is due, and return how the issue stands."""
+        """Start, deliver until nothing is due, and return how the issue stands."""
+        self.start()
+        deliver(self.works, self.issue_id, self.transport, progress)
+        return status(self.works, self.number)
+
+    def start(self) -> None:
+        """Freeze if that is still to be done, and let every worker take deliveries."""
+        dispatcher = self.works.dispatcher
         if self.to_freeze:
             with session_scope(self.works.engine) as session:
                 issue = issue_store.find(session, self.number, lock=True)
@@ -57,8 +64,7 @@ class Sending:
                 refuse_finished(issue)
         with session_scope(self.works.engine) as session:
             pipeline.start_sending(session, issue_store.find(session, self.number, lock=True))
-        deliver(self.works, self.issue_id, self.transport, progress)
-        return status(self.works, self.number)
+            dispatcher.announce(session, self.number)
 
 
 def refuse_finished(issue: Issue) -> None:
@@ -95,8 +101,18 @@ def deliver(works: Works, issue_id: int, transport: Transport, progress: Callabl
         worker.deliver(issue_id)
 
 
-def work(works: Works, number: int | None, *, relay: str, progress: Callable[[int], None]) -> dict[str, Any]:
-    """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes."""
+def work(
+    works: Works,
+    number: int | None,
+    *,
+    relay: str,
+    progress: Callable[[int], None],
+    stopping: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes.
+
+    `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
+    """
     with session_scope(works.engine, read_only=True) as session:
         if number is None:
             issues = store.sending(session)
@@ -105,6 +121,8 @@ def work(works: Works, number: int | None, *, relay: str, progress: Callable[[in
             issues = [issue.id or 0]
     outcomes: dict[str, int] = {state.value: 0 for state in State}
     with _worker(works, transport_of(works, relay), progress) as worker, stopping_on_signals(worker):
+        if stopping():
+            worker.stop()
         runs = [worker.deliver_notices(), *(worker.deliver(issue_id) for issue_id in issues)]
     for run in runs:
         for outcome, count in run.outcomes.items():

@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlmodel import Session
 
+from digest.runtime import queue_schema
 from digest.runtime.errors import ConfigError, DatabaseUnreachableError, EnvironmentFailedError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def alembic_config(connection: Connection | None = None) -> "Config":
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to this version's revision; safe to repeat."""
+    """Bring the schema to this version's revision, and that of the queue to its own; safe to repeat."""
     from alembic import command  # noqa: PLC0415 - see HEAD
 
     try:
@@ -110,6 +111,7 @@ def upgrade(engine: Engine) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(4715)"))
             _refuse_newer(_revision(connection))
             command.upgrade(alembic_config(connection), "head")
+            queue_schema.bring_up_to_date(connection)
     except OperationalError as error:
         raise explain(error) from error
 
@@ -118,6 +120,12 @@ def revision_of(engine: Engine) -> str | None:
     """Return the schema revision in the database, None for an empty one."""
     with engine.connect() as connection:
         return _revision(connection)
+
+
+def queue_of(engine: Engine) -> queue_schema.QueueSchema:
+    """Return how the tables of the workers' queue stand."""
+    with engine.connect() as connection:
+        return queue_schema.standing(connection)
 
 
 def check_revision(engine: Engine) -> None:
