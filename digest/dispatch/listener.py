@@ -78,11 +78,8 @@ class Listener:
         self._thread.join(END_SECONDS)
 
     def _run(self) -> None:
-        try:
-            self._loop.run_until_complete(self._stay())
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        finally:
-            self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._stay())
 
     def _end(self) -> None:
         self._ending.set()
@@ -113,11 +110,12 @@ class Listener:
             del issue
             self._bell.ring()
 
-        async with app.open_async():
+        try:  # no `async with`: told to end while it connects, that would leave the pool's tasks behind
+            await app.open_async()
             await _sweep(app)
-            await app.run_worker_async(
-                queues=[QUEUE], delete_jobs="always", install_signal_handlers=False, update_heartbeat_interval=10.0
-            )
+            await app.run_worker_async(queues=[QUEUE], delete_jobs="always", install_signal_handlers=False)
+        finally:
+            await app.close_async()
 
 
 async def _sweep(app: procrastinate.App) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from digest.bootstrap import Works
 from digest.dispatch.bell import Bell
 from digest.dispatch.local import LocalDispatcher
+from digest.dispatch.outlook import Outlook, outlook
 from digest.dispatch.port import Dispatcher
 from digest.dispatch.queue import QueueDispatcher
 from digest.outbox.notices import promise
@@ -37,22 +38,26 @@ def eventually(holds: Callable[[], Any]) -> None:
 class Staying:
     """A worker that stays, in a thread; its work settles whatever is due, as a real one would."""
 
-    def __init__(self, engine: Engine, *, only: int | None = None) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine, self.bell, self.said = engine, Bell(), list[str]()
         self.worked = self.settled = 0
         self.failures: list[Exception] = []
         self.error: BaseException | None = None
-        self._only = only
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         try:
-            dispatcher(self.engine).run(self.work, self.bell, self.said.append, only=self._only)
+            dispatcher(self.engine).run(self.work, self.bell, self.said.append)
         except BaseException as error:
             self.error = error
 
     def work(self) -> None:
-        self.worked += 1
+        try:
+            self._settle_what_is_due()
+        finally:
+            self.worked += 1
+
+    def _settle_what_is_due(self) -> None:
         if self.failures:
             raise self.failures.pop(0)
         with session_scope(self.engine) as session:
@@ -276,17 +281,22 @@ def test_stopping_ends_the_waiting_at_once(engine: Engine, monkeypatch: pytest.M
     assert worker.error is None
 
 
-def test_a_worker_of_one_issue_leaves_others_alone(ledger: Ledger) -> None:
+def test_stopping_while_it_still_connects_leaves_nothing_running(queue_engine: Engine) -> None:
+    before = set(threading.enumerate())
+    for _ in range(5):
+        with Staying(queue_engine):
+            pass
+    assert set(threading.enumerate()) == before
+
+
+def test_the_outlook_of_one_issue_knows_nothing_of_others(ledger: Ledger) -> None:
     ledger.planned(1)
-    with Staying(ledger.engine, only=22) as other:
-        other.settled = 0
-        with session_scope(ledger.engine) as session:
-            session.execute(update(DELIVERY).values(state=State.PENDING.value))
-        notice(ledger.engine, "an hour later", seconds=3600)
-        time.sleep(1.5)
-        assert other.worked == 1
-    with Staying(ledger.engine, only=21) as mine:
-        eventually(lambda: mine.settled == 1)
+    with session_scope(ledger.engine, read_only=True) as session:
+        assert outlook(session, only=22) == Outlook(None, started=False)
+        assert outlook(session, only=21) == outlook(session) == Outlook(ledger.now, started=False)
+    ledger.change_issue(held=True)
+    with session_scope(ledger.engine, read_only=True) as session:
+        assert outlook(session) == Outlook(None, started=False)
 
 
 def test_what_a_dead_worker_left_started_is_looked_after(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
