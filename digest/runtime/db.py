@@ -108,10 +108,10 @@ def upgrade(engine: Engine) -> None:
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":  # two upgrades at once: the second waits, then finds nothing to do
-                connection.execute(text("SELECT pg_advisory_xact_lock(4715)"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({queue_schema.UPGRADE_LOCK})"))
             _refuse_newer(_revision(connection))
             command.upgrade(alembic_config(connection), "head")
-            queue_schema.bring_up_to_date(connection)
+        queue_schema.bring_up_to_date(engine)
     except OperationalError as error:
         raise explain(error) from error
 

@@ -9,11 +9,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Table, text
+from sqlalchemy import Connection, Engine, MetaData, Table, text
 from sqlalchemy.schema import SetTableComment
 
 PREFIX = "procrastinate_"
 JOBS = "procrastinate_jobs"
+UPGRADE_LOCK = 4715
+"""PostgreSQL's advisory lock of whoever upgrades a database: a second one waits, then finds nothing to do."""
 _MARK = "kept by digestpress; newest migration: "
 
 
@@ -62,22 +64,36 @@ def standing(connection: Connection) -> QueueSchema:
     return QueueSchema.OLDER if any(path.name > applied for path in _migrations()) else QueueSchema.READY
 
 
-def bring_up_to_date(connection: Connection) -> None:
-    """Make procrastinate's tables, or apply those of its migrations that are new; the caller commits."""
+def bring_up_to_date(engine: Engine) -> None:
+    """Make procrastinate's tables, or apply those of its migrations that are new; safe to repeat.
+
+    Each migration is a transaction of its own: PostgreSQL lets nobody use a new value of an enumeration before it is
+    committed, and a later migration does.
+    """
+    going = engine.dialect.name == "postgresql" and is_installed()
+    while going:
+        with engine.begin() as connection:
+            going = _go_on(connection)
+
+
+def _go_on(connection: Connection) -> bool:
+    """Do one step; return whether there may be another."""
     from procrastinate.schema import SchemaManager  # noqa: PLC0415 - it takes most of a second to load
 
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
     found = standing(connection)
     if found is QueueSchema.MISSING:
         _run(connection, SchemaManager.get_schema())
+        _mark(connection, _migrations()[-1])
     elif found is QueueSchema.OLDER:
-        applied = _applied(connection) or ""
-        for path in _migrations():
-            if path.name > applied:
-                _run(connection, path.read_text(encoding="utf-8"))
-    else:
-        return
-    jobs = Table(JOBS, MetaData(), comment=_MARK + _migrations()[-1].name)
-    connection.execute(SetTableComment(jobs))
+        step = next(path for path in _migrations() if path.name > (_applied(connection) or ""))
+        _run(connection, step.read_text(encoding="utf-8"))
+        _mark(connection, step)
+    return found is QueueSchema.OLDER
+
+
+def _mark(connection: Connection, newest: Path) -> None:
+    connection.execute(SetTableComment(Table(JOBS, MetaData(), comment=_MARK + newest.name)))
 
 
 def is_ours(name: str | None, kind: str, _parents: Any = None) -> bool:

@@ -69,9 +69,10 @@ def test_an_older_queue_is_brought_to_where_a_fresh_one_is(postgres: PostgresSer
         engine, fresh = make_engine(url), make_engine(fresh_url)
         with engine.begin() as connection:
             _drop_queue(connection)
-            raw = connection.connection.driver_connection
-            assert raw is not None
-            for path in old:
+        for path in old:
+            with engine.begin() as connection:
+                raw = connection.connection.driver_connection
+                assert raw is not None
                 raw.execute(path.read_text(encoding="utf-8"))
         assert queue_of(engine) is QueueSchema.FOREIGN
         upgrade(engine)  # not ours, so it is left alone
