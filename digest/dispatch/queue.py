@@ -40,6 +40,7 @@ class QueueDispatcher(LocalDispatcher):
         super().__init__(engine, clock)
         self._app = procrastinate.App(connector=procrastinate.PsycopgConnector())
         self._warned = False
+        self._every = LOOK_EVERY_WHEN_WOKEN
 
     @property
     def how(self) -> str:
@@ -95,9 +96,9 @@ class QueueDispatcher(LocalDispatcher):
             schema = standing(connection)
         if schema in {QueueSchema.MISSING, QueueSchema.OLDER}:
             told(f"The queue's tables are {schema}: run `digest db upgrade`. Looking every {LOOK_EVERY:g} s meanwhile.")
+            self._every = LOOK_EVERY
             super().run(work, bell, told, only=only)
             return
-        self._every = LOOK_EVERY_WHEN_WOKEN
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with Listener(url, bell):
             super().run(work, bell, told, only=only)

@@ -2,27 +2,25 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.engine import make_url
 
 from digest import bootstrap, sending
 from digest.outbox.tables import DELIVERY
 from digest.runtime.db import make_engine
 from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, mails
 from tests.acceptance.test_kill9 import crowd
+from tests.gate import Gate
 
 
 def eventually(holds: Callable[[], Any]) -> None:
@@ -209,12 +207,17 @@ def refusing_server() -> Iterator[int]:
 
 
 def test_a_database_that_goes_away_is_waited_for(sample: World) -> None:
-    url = make_url(sample.environment["DIGEST_DATABASE__URL"])
-    if url.get_backend_name() == "sqlite":
+    url = sample.environment["DIGEST_DATABASE__URL"]
+    if url.startswith("sqlite"):
         pytest.skip("a file does not go away")
     sample.environment["DIGEST_DELIVERY__PATIENCE"] = "0"
-    path = Path(str(url.query["host"])) / ".s.PGSQL.5432"
-    with Gate(path, sample) as gate, staying(sample) as worker:
+    with Gate(url) as gate:
+        sample.environment["DIGEST_DATABASE__URL"] = gate.url
+        wait_for_the_database_at(sample, gate)
+
+
+def wait_for_the_database_at(sample: World, gate: Gate) -> None:
+    with staying(sample) as worker:
         gate.shut()
         eventually(lambda: worker.says("Waiting until it answers"))
         time.sleep(3)
@@ -224,70 +227,3 @@ def test_a_database_that_goes_away_is_waited_for(sample: World) -> None:
         eventually(lambda: worker.says("1 accepted"))
         assert worker.end()[0] == 0
         assert len([line for line in worker.said if "Waiting" in line]) == 1
-
-
-class Gate:
-    """Stands between a world and its database's socket; when shut, all connections are cut and none is let in."""
-
-    def __init__(self, server: Path, world: World) -> None:
-        self._server, self._world = server, world
-        self._folder = Path(tempfile.mkdtemp(prefix="dp-gate-"))  # a socket's path must be short
-        self._shut, self._ending = threading.Event(), threading.Event()
-        self._through: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._serve)
-        self._url = world.environment["DIGEST_DATABASE__URL"]
-
-    def __enter__(self) -> Self:
-        self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(str(self._folder / self._server.name))
-        self._listening.listen(50)
-        self._listening.settimeout(0.05)
-        self._thread.start()
-        self._world.environment["DIGEST_DATABASE__URL"] = self._url.replace(str(self._server.parent), str(self._folder))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._world.environment["DIGEST_DATABASE__URL"] = self._url
-        self._ending.set()
-        self._thread.join()
-        for one in (self._listening, *self._through):
-            one.close()
-        shutil.rmtree(self._folder)
-
-    def shut(self) -> None:
-        self._shut.set()
-        self._cut()
-
-    def open(self) -> None:
-        self._shut.clear()
-
-    def _cut(self) -> None:
-        for one in self._through:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    def _serve(self) -> None:
-        while not self._ending.is_set():
-            with suppress(TimeoutError):
-                client, _ = self._listening.accept()
-                if self._shut.is_set():
-                    client.close()
-                else:
-                    self._let_in(client)
-
-    def _let_in(self, client: socket.socket) -> None:
-        client.settimeout(None)
-        there = socket.socket(socket.AF_UNIX)
-        there.connect(str(self._server))
-        self._through += [client, there]
-        for pair in ((client, there), (there, client)):
-            threading.Thread(target=_pump, args=pair, daemon=True).start()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for one in (source, sink):
-        with suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)

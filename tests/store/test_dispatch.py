@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from digest.bootstrap import Works
 from digest.dispatch.bell import Bell
+from digest.dispatch.listener import Listener
 from digest.dispatch.local import LocalDispatcher
 from digest.dispatch.outlook import Outlook, outlook
 from digest.dispatch.port import Dispatcher
@@ -23,6 +24,7 @@ from digest.outbox.tables import DELIVERY, NOTICE, WORKER
 from digest.runtime.clock import SystemClock
 from digest.runtime.db import make_engine, session_scope
 from digest.runtime.errors import RelayUnreachableError
+from tests.gate import Gate
 from tests.store.ledger import Ledger
 
 WAIT_SECONDS = 60
@@ -218,6 +220,10 @@ def test_an_announcement_wakes_every_waiting_worker(queue_engine: Engine, monkey
         eventually(lambda: rung == {id(one.bell), id(two.bell)})
 
 
+def libpq(url: str) -> str:
+    return url.replace("postgresql+psycopg", "postgresql")
+
+
 def heard(engine: Engine, listeners: int) -> bool:
     """Whether so many workers listen; on SQLite nobody needs to."""
     if engine.dialect.name != "postgresql":
@@ -364,6 +370,16 @@ def test_a_queue_whose_connections_are_cut_is_heard_again(
         notice(queue_engine, "after the cut")
         eventually(lambda: worker.settled == 1)
     assert worker.error is None
+
+
+def test_a_queue_that_was_away_for_a_moment_is_heard_again(queue_engine: Engine) -> None:
+    with Gate(queue_engine.url.render_as_string(hide_password=False)) as gate, Listener(libpq(gate.url), Bell()):
+        eventually(lambda: heard(queue_engine, 1))
+        gate.shut()
+        eventually(lambda: not heard(queue_engine, 1))
+        time.sleep(1)  # long enough for procrastinate's own try to connect anew, which it makes once
+        gate.open()
+        eventually(lambda: heard(queue_engine, 1))
 
 
 def test_without_the_queues_tables_it_warns_once_and_looks_for_itself(
