@@ -76,7 +76,7 @@ def reader(**fields: str) -> Reader:
 
 
 def taken(edition_id: int, person: Reader, now: datetime) -> Taken:
-    return Taken(Promised.DELIVERY, 7, "attempt", 1, now, now, edition_id, person)
+    return Taken(Promised.DELIVERY, 7, "attempt", "relay", 1, now, now, edition_id, "", person)
 
 
 def parse(letter: Letter) -> EmailMessage:
