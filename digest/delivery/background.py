@@ -1,4 +1,4 @@
-"""One thing at a time in a thread of its own: the worker's transactions, while its connections go on."""
+"""The worker's transactions, one at a time, while its connections go on: in a thread of its own where that helps."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,11 +10,13 @@ T = TypeVar("T")
 class Background:
     """Runs one job at a time. What its result leads to is done by whoever calls `collect`, in their own thread.
 
-    A commit waits for the disk or for a server; drivers let other threads run meanwhile, so that a durable take costs
-    the connections nothing.
+    A database server does its part in a process of its own, and the driver lets other threads run meanwhile, so that a
+    durable take costs the connections nothing. SQLite works in our own process: in a second thread it would compete
+    with the connections for the interpreter, and cost a third more; so there a job is done at once (not `beside`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, beside: bool) -> None:
+        self._beside = beside
         self._executor: ThreadPoolExecutor | None = None
         self._job: Future[Any] | None = None
         self._then: Callable[[Any], None] = lambda _result: None
@@ -26,9 +28,15 @@ class Background:
 
     def start(self, job: Callable[[], T], then: Callable[[T], None] = lambda _result: None) -> None:
         """Begin a job; `then` gets its result when it is collected. Only when not busy."""
+        self._then = then
+        if not self._beside:
+            done: Future[T] = Future()
+            done.set_result(job())
+            self._job = done
+            return
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._job, self._then = self._executor.submit(job), then
+        self._job = self._executor.submit(job)
 
     def collect(self, *, wait: bool = False) -> bool:
         """Do what the finished job's result leads to, or raise its error; return whether there was one."""

@@ -162,10 +162,13 @@ class Meter:
                 later.append(allowed.again_at)
         return shares, min(later, default=None)
 
+    @property
+    def knows_nothing(self) -> bool:
+        """Whether nobody is limited or was throttled: asked for each message, and nearly always so."""
+        return not self._gauges
+
     def held_until(self, address: str, now: datetime) -> datetime | None:
         """Return until when mail to this recipient waits because their server asked for it; None if it may go."""
-        if not self._gauges:  # asked for each message, and nearly always so
-            return None
         until = self._gauge(self.recipient(address).scope).held_until
         return until if until is not None and until > now else None
 

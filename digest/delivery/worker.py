@@ -1,5 +1,6 @@
 """The worker: take, compose, send, settle, until nothing is due or it is told to stop. DESIGN, section 4."""
 
+import gc
 import logging
 import random
 import signal
@@ -28,6 +29,7 @@ from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Parcel, RelayRefusedError, Reply, Step
 from digest.delivery.window import Speed, window_limit
 from digest.outbox import control
+from digest.outbox.dialects import POSTGRESQL
 from digest.outbox.recover import Evidence
 from digest.outbox.settle import Settlement, not_sent
 from digest.outbox.states import State
@@ -95,7 +97,7 @@ class Worker:
         self._meter = meter or Meter([Way(name) for name in carrier.relays])
         self._taker = Taker(self.id, carrier.relays[0], assign=self._assign)
         self._outgoing = Outgoing(self._admit, self._may_start)
-        self._background = Background()
+        self._background = Background(beside=engine.dialect.name == POSTGRESQL)
         self._failure: DigestError | None = None
         self._speed = Speed(clock)
         self._run = Run()
@@ -103,11 +105,14 @@ class Worker:
 
     def __enter__(self) -> Self:
         self._duty.begin()
+        # what was loaded by now stays: the collector need not look at it again and again
+        gc.freeze()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        gc.unfreeze()
         try:
             self._carrier.close()
         finally:
@@ -166,6 +171,7 @@ class Worker:
             self._background.collect()
             if not self._background.is_busy:
                 self._begin_transaction()
+                self._background.collect()
             if self._is_ending:
                 why = self._failure.message if self._failure else "the worker was told to stop"
                 self._give_back(self._outgoing.take_back(), why)
@@ -268,6 +274,8 @@ class Worker:
             return "the issue was held or withdrawn", None
         if self._clock.monotonic() - errand.taken_at > STALE_SECONDS:
             return "it was taken too long ago", None
+        if self._meter.knows_nothing:
+            return "", None
         until = self._meter.held_until(errand.address, self._clock.now())
         return ("their mail server asked to be left alone", until) if until else ("", None)
 

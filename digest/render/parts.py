@@ -23,6 +23,7 @@ Format = Literal["html", "text"]
 _LINE = 75  # and the `=` of a soft line break makes 76
 _B64_LINE = 57  # bytes that make 76 characters
 _UNSAFE = re.compile(rb"[^\t !-<>-~]+")
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9:/._~-]*")
 _AT_LINE_END = {b" ": b"=20", b"\t": b"=09"}
 
 
@@ -122,8 +123,14 @@ class QuotedBody:
         return pieces
 
 
-@lru_cache(maxsize=1_000)  # many readers have the same interests, and all of an edition the same address of it
 def _filled(slot: Slot, value: str, place: Place) -> bytes:
+    # an address without anything to escape or to encode is the same in every place: nearly all are
+    plain = slot.is_url and _PLAIN_ADDRESS.fullmatch(value)
+    return _value(value) if plain else _escaped(slot, value, place)
+
+
+@lru_cache(maxsize=1_000)  # many readers have the same interests
+def _escaped(slot: Slot, value: str, place: Place) -> bytes:
     return _value(escape(slot, value, place))
 
 
