@@ -1,6 +1,6 @@
 """How a run stands, for whoever watches it: by state, by relay, by family of mailboxes."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from digest.outbox.states import State
@@ -11,8 +11,8 @@ class Tally:
     """Counts of what has ended. It is the worker's own, and changes while the run goes on."""
 
     states: Counter[str] = field(default_factory=Counter)
-    relays: dict[str, Counter[str]] = field(default_factory=dict)
-    families: dict[str, Counter[str]] = field(default_factory=dict)
+    relays: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    families: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     skipped: int = 0
 
     @property
@@ -23,5 +23,5 @@ class Tally:
     def count(self, state: State, relay: str, family: str) -> None:
         """Count one promise that has an outcome."""
         self.states[state.value] += 1
-        self.relays.setdefault(relay, Counter())[state.value] += 1
-        self.families.setdefault(family, Counter())[state.value] += 1
+        self.relays[relay][state.value] += 1
+        self.families[family][state.value] += 1
