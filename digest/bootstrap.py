@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from digest.runtime import db
 from digest.runtime.clock import Clock, SystemClock
 from digest.runtime.errors import ConfigError, RefusedError, UsageError
+from digest.runtime.queue_schema import is_installed
 from digest.runtime.settings import LOOPBACK_HOSTS, PLACEHOLDER_ADDRESS, Relay, Settings, load_settings
 
 # A command that lists issues must not load the renderers: what is heavy is imported by what needs it.
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from digest.delivery.relay import RelayConfig
     from digest.delivery.smtp import SmtpTransport
     from digest.delivery.transport import Carrier, Transport
+    from digest.dispatch.port import Dispatcher
     from digest.outbox.recover import Evidence
     from digest.outbox.workers import Witness
     from digest.pipeline import Press
@@ -107,6 +109,17 @@ class Works:
         from digest.outbox.workers import Witness  # noqa: PLC0415
 
         return Witness(self.place.host, self.place.locks)
+
+    @cached_property
+    def dispatcher(self) -> "Dispatcher":
+        """What wakes workers that stay. Ask for it before a transaction begins: the queue takes its time to load."""
+        if self.engine.dialect.name == "postgresql" and is_installed():
+            from digest.dispatch.queue import QueueDispatcher  # noqa: PLC0415
+
+            return QueueDispatcher(self.engine, self.clock)
+        from digest.dispatch.local import LocalDispatcher  # noqa: PLC0415
+
+        return LocalDispatcher(self.engine, self.clock)
 
     @property
     def suppression_key(self) -> bytes:

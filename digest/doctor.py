@@ -101,7 +101,11 @@ def _database(settings: Settings) -> Iterator[Ailment]:
         db.check_revision(engine)
     except DigestError as error:
         yield Ailment("database", Severity.BLOCK, error.message, error.hint)
-        return
+    else:
+        queue = db.queue_of(engine)
+        if queue.remedy:
+            message = f"The queue that wakes workers is {queue}; they look for themselves"
+            yield Ailment("queue", Severity.ADVISE, message, queue.remedy)
     finally:
         engine.dispose()
 

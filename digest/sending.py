@@ -47,7 +47,14 @@ class Sending:
         return " and ".join(self.carrier.relays)
 
     def run(self, progress: Callable[[Tally], None]) -> dict[str, Any]:
-        """Freeze if that is still to be done, deliver until nothing is due, and return how the issue stands."""
+        """Start, deliver until nothing is due, and return how the issue stands."""
+        self.start()
+        run = deliver(self.works, self.issue_id, self.carrier, progress)
+        return {**status(self.works, self.number), "stopped": run.stopped}
+
+    def start(self) -> None:
+        """Freeze if that is still to be done, and let every worker take deliveries."""
+        dispatcher = self.works.dispatcher
         if self.to_freeze:
             with session_scope(self.works.engine) as session:
                 issue = issue_store.find(session, self.number, lock=True)
@@ -57,8 +64,7 @@ class Sending:
                 refuse_finished(issue)
         with session_scope(self.works.engine) as session:
             pipeline.start_sending(session, issue_store.find(session, self.number, lock=True))
-        run = deliver(self.works, self.issue_id, self.carrier, progress)
-        return {**status(self.works, self.number), "stopped": run.stopped}
+            dispatcher.announce(session, self.number)
 
 
 def refuse_finished(issue: Issue) -> None:
@@ -94,10 +100,22 @@ def deliver(works: Works, issue_id: int, carrier: Carrier, progress: Callable[[T
         return worker.deliver_all([issue_id])
 
 
-def work(works: Works, number: int | None, *, relay: str, progress: Callable[[Tally], None]) -> dict[str, Any]:
-    """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes."""
+def work(
+    works: Works,
+    number: int | None,
+    *,
+    relay: str,
+    progress: Callable[[Tally], None],
+    stopping: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes.
+
+    `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
+    """
     issues = _issues(works, number)
     with _worker(works, carrier_of(works, relay), progress) as worker, stopping_on_signals(worker):
+        if stopping():
+            worker.stop()
         run = worker.deliver_all(issues)
     outcomes = {state.value: 0 for state in State} | run.outcomes
     return {"outcomes": outcomes, "next_due": run.next_due, "stopped": run.stopped}

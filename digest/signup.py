@@ -1,11 +1,13 @@
 """Where the audience meets the outbox: sign-ups, confirmations and goodbyes become Notices in the same transaction."""
 
 import io
+from functools import partial
 
 from sqlalchemy import update
 from sqlmodel import Session, col
 
 from digest.bootstrap import Works, importer, new_ref
+from digest.dispatch.port import Dispatcher
 from digest.outbox import notices
 from digest.outbox.models import Notice
 from digest.outbox.states import DUE, SkipReason, State
@@ -23,8 +25,9 @@ from subscribers.signup import ConfirmationDue, Confirmed, SignupForm
 from subscribers.transfer import as_csv
 
 
-def confirmation_due(session: Session, due: ConfirmationDue) -> None:
+def confirmation_due(dispatcher: Dispatcher, session: Session, due: ConfirmationDue) -> None:
     """Promise the mail with the link to confirm."""
+    dispatcher.announce(session, None)
     notices.promise(
         session,
         notices.CONFIRMATION,
@@ -40,6 +43,7 @@ def confirmation_due(session: Session, due: ConfirmationDue) -> None:
 
 def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
     """Promise the mail that says what was agreed, and how to change it."""
+    works.dispatcher.announce(session, None)
     now = works.clock.now()
     notices.promise(
         session,
@@ -54,10 +58,11 @@ def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
     )
 
 
-def goodbye(session: Session, withdrawal: Withdrawal) -> None:
+def goodbye(dispatcher: Dispatcher, session: Session, withdrawal: Withdrawal) -> None:
     """Promise the answer to somebody who left by the page; one-click is answered by its 200, not by another mail."""
     if withdrawal.method == ConsentMethod.ONE_CLICK:
         return
+    dispatcher.announce(session, None)
     notices.promise(
         session,
         notices.GOODBYE,
@@ -81,6 +86,7 @@ def add_subscriber(
         _import_one(works, email, name=name, interests=wanted, language=language, source=confirmed_by)
     else:
         form = SignupForm(email, language, wanted, parse_name(name))
+        ask = partial(confirmation_due, works.dispatcher)
         with session_scope(works.engine) as session:
             signup.request(
                 session,
@@ -89,7 +95,7 @@ def add_subscriber(
                 now=works.clock.now(),
                 new_ref=new_ref,
                 secret=works.suppression_key,
-                confirmation_due=confirmation_due,
+                confirmation_due=ask,
             )
     with session_scope(works.engine, read_only=True) as session:
         person = store.by_key(session, email.key)

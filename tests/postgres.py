@@ -90,7 +90,8 @@ class PostgresServer:
             connection.execute(statement)  # type: ignore[call-overload]
 
 
-def start_postgres() -> PostgresServer:
+def start_postgres(*, durable: bool = False) -> PostgresServer:
+    """Start a server, or name the one that is given. `durable`: commits reach the disk, as benchmarks need it."""
     given = os.environ.get("DIGEST_TEST_PG_URL")
     if given:
         return PostgresServer(given, None, None)
@@ -127,7 +128,7 @@ def start_postgres() -> PostgresServer:
         "-c",
         f"unix_socket_directories={folder}",
         "-c",
-        "fsync=off",
+        f"fsync={'on' if durable else 'off'}",
         "-c",
         "max_connections=60",
     ]

@@ -35,8 +35,16 @@ def check(context: typer.Context) -> None:
     shell = shell_of(context)
     engine = bootstrap.open_engine(shell.workspace)
     db.check_revision(engine)
-    data = {"revision": db.revision_of(engine), "database": engine.dialect.name}
-    shell.out.emit(data, lambda: shell.out.line(f"{data['database']}: revision {data['revision']}, as it should be."))
+    queue = db.queue_of(engine)
+    data = {"revision": db.revision_of(engine), "database": engine.dialect.name, "queue": queue.value}
+
+    def tell() -> None:
+        shell.out.line(f"{data['database']}: revision {data['revision']}, as it should be.")
+        shell.out.line(f"The queue that wakes workers: {queue}.")
+        if remedy := queue.remedy:
+            shell.out.line(f"  → {remedy}")
+
+    shell.out.emit(data, tell)
 
 
 @app.command("backup")

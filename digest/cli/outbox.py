@@ -109,32 +109,24 @@ def release(context: typer.Context, number: Number = None) -> None:
 
 
 def _held(context: typer.Context, number: int | None, *, held: bool) -> None:
-    from digest.issues import store  # noqa: PLC0415
-    from digest.outbox import control  # noqa: PLC0415
+    from digest import steering  # noqa: PLC0415
 
     shell = shell_of(context)
-    with shell.session() as session:
-        issue = store.find(session, number, lock=True) if number else store.find_delivered(session, None)
-        assert issue.id is not None  # noqa: S101 - read from the database
-        changed = control.hold(session, issue.id) if held else control.release(session, issue.id)
+    steer = steering.hold if held else steering.release
+    issue, changed = steer(shell.works, number)
     told = "held" if held else "released"
-    line = f"Issue {issue.number} is {told}{'' if changed else ' (as it was)'}."
-    shell.out.emit({"issue": issue.number, "held": held, "changed": changed}, lambda: shell.out.line(line))
+    line = f"Issue {issue} is {told}{'' if changed else ' (as it was)'}."
+    shell.out.emit({"issue": issue, "held": held, "changed": changed}, lambda: shell.out.line(line))
 
 
 @app.command("retry")
 def retry(context: typer.Context, ids: Ids = None, number: Of = None) -> None:
     """Make deferred deliveries due at once: those named, or all of the issue."""
-    from digest import sending  # noqa: PLC0415
-    from digest.outbox import control  # noqa: PLC0415
-    from digest.outbox.states import State  # noqa: PLC0415
+    from digest import steering  # noqa: PLC0415
 
     shell = shell_of(context)
-    with shell.session() as session:
-        issue = sending.issue_of(session, ids or (), number, {State.DEFERRED})
-        assert issue.id is not None  # noqa: S101 - read from the database
-        count = control.retry(session, issue.id, shell.works.clock.now(), ids or None)
-    _tell_count(shell, {"issue": issue.number, "due": count}, f"Due now: {count}. Next: digest worker {issue.number}")
+    issue, count = steering.retry(shell.works, ids or (), number)
+    _tell_count(shell, {"issue": issue, "due": count}, f"Due now: {count}. Next: digest worker {issue}")
 
 
 @app.command("cancel")
@@ -173,12 +165,11 @@ def resend(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Send an uncertain delivery once more, because a person decided that it did not arrive."""
-    from digest.outbox import control  # noqa: PLC0415
+    from digest import steering  # noqa: PLC0415
 
     shell = shell_of(context)
     shell.confirm(f"Delivery {delivery} may have arrived. Send it again, with the same Message-ID?", yes=yes)
-    with shell.session() as session:
-        control.resend(session, delivery, shell.works.witness, shell.works.clock.now())
+    steering.resend(shell.works, delivery)
     _tell_count(shell, {"id": delivery, "state": "pending"}, f"Delivery {delivery} is due again. Next: digest worker")
 
 

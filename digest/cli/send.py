@@ -66,11 +66,17 @@ def worker(
     relay: Annotated[
         str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")
     ] = "",
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Stay, and deliver whatever becomes due until stopped (SIGTERM, Ctrl-C).")
+    ] = False,
 ) -> None:
     """Deliver from the outbox until nothing is due or it is told to stop. Run as many as you like."""
     from digest import sending  # noqa: PLC0415
 
     shell = shell_of(context)
+    if stay:
+        _stay(shell, number, relay)
+        return
     total = None if shell.out.as_json else sending.due(shell.works, number)
     with Watch(total, silent=shell.out.as_json, clock=shell.works.clock.now) as progress:
         data = sending.work(shell.works, number, relay=relay, progress=progress)
@@ -87,6 +93,14 @@ def worker(
         _tell_stopped(shell, data["outcomes"], to_go, "worker", number, relay)
     if to_go or any(data["outcomes"].get(state) for state in NEEDS_A_PERSON):
         raise typer.Exit(EXIT_ATTENTION)
+
+
+def _stay(shell: Shell, number: int | None, relay: str) -> None:
+    from digest import staying  # noqa: PLC0415
+
+    data = staying.stay(shell.works, number, relay=relay, told=shell.out.note)
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
+    shell.out.emit(data, lambda: shell.out.line(counts or "Nothing was due."))
 
 
 def _dry_run(shell: Shell, number: int | None) -> None:

@@ -162,8 +162,14 @@ def message_id(key: bytes, parts: Sequence[str], domain: str) -> str:
 
     Keyed, so that nobody can tell from it who the reader is, nor make one.
     """
-    digest = hmac.digest(key, "\0".join(parts).encode(), hashlib.sha256)
-    return f"<{digest[:20].hex()}@{domain}>"
+    mac = _mac(key).copy()
+    mac.update("\0".join(parts).encode())
+    return f"<{mac.digest()[:20].hex()}@{domain}>"
+
+
+@lru_cache(maxsize=4)  # copied for each id; hmac.digest would let other threads run at each call, and wait for them
+def _mac(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod=hashlib.sha256)
 
 
 def feedback_id(about: str, part: str, list_id: str, domain: str) -> str:

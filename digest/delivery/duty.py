@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 RECOVER_SECONDS = 30.0
 LOOK_SECONDS = 1.0
+LOOK_HOLDS_SECONDS = 2.0
+"""What was seen so long ago permits nothing any more: while the database is away, nothing is started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,13 @@ class Duty:
             return False
         return True
 
+    @property
+    def must_recover(self) -> bool:
+        """Whether it is time to look after dead workers' deliveries: at the start, then every 30 seconds."""
+        return self._clock.monotonic() - self._recovered >= RECOVER_SECONDS
+
     def recover(self, relay: str, evidence: Evidence | None) -> None:
-        """Look after dead workers' deliveries, if it is time: at the start, then every 30 seconds."""
-        if self._clock.monotonic() - self._recovered < RECOVER_SECONDS:
-            return
+        """Look after dead workers' deliveries."""
 
         def work(session: Session) -> tuple[int, int]:
             now = self._clock.now()
@@ -84,14 +89,19 @@ class Duty:
         if lost:
             logger.warning("%d deliveries of a worker that died are uncertain, %d resolved by evidence", lost, resolved)
 
-    def look(self, besides: Callable[[Session], None]) -> bool:
-        """Once a second, see which issues are being sent, beat if that is due, and do `besides` with it.
+    @property
+    def must_look(self) -> bool:
+        """Whether it is time to look: once a second."""
+        return self._clock.monotonic() - self._looked >= LOOK_SECONDS
 
-        All in one transaction. Return whether it was time.
-        """
+    @property
+    def has_looked(self) -> bool:
+        """Whether the last look is recent enough to start something by it."""
+        return self._clock.monotonic() - self._looked < LOOK_HOLDS_SECONDS
+
+    def look(self, besides: Callable[[Session], None]) -> None:
+        """See which issues are being sent, beat if that is due, and do `besides`, all in one transaction."""
         moment = self._clock.monotonic()
-        if moment - self._looked < LOOK_SECONDS:
-            return False
         beat = moment - self._beaten >= HEARTBEAT_EVERY.total_seconds()
 
         def work(session: Session) -> frozenset[int]:
@@ -103,8 +113,7 @@ class Duty:
         self._going = self._ledger.transact(work)
         if beat:
             self._beaten = moment
-        self._looked = self._clock.monotonic()
-        return True
+        self._looked = moment
 
     def is_going(self, issue_id: int | None) -> bool:
         """Return whether an issue was being sent at the last look; notices always are."""

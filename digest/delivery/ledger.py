@@ -1,7 +1,8 @@
 """A worker's side of the database: each outcome is kept until it is stored, also while the database is away."""
 
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,14 +46,18 @@ class Patience:
 
 
 class WorkerLedger:
-    """Runs a worker's transactions. What is kept is stored with the next one, whatever it is for."""
+    """Runs a worker's transactions, one at a time. What is kept is stored with the next one, whatever it is for.
+
+    Outcomes may be kept in another thread than the one that runs the transaction.
+    """
 
     def __init__(self, engine: Engine, worker_id: str, clock: Clock, patience: Patience) -> None:
         self._engine = engine
         self._worker_id = worker_id
         self._clock = clock
         self._patience = patience
-        self._kept: list[Settlement] = []
+        self._kept: deque[Settlement] = deque()
+        self._batch: list[Settlement] = []
         self._in_doubt = False
 
     @property
@@ -71,16 +76,27 @@ class WorkerLedger:
         """
         while True:
             try:
-                with session_scope(self._engine) as session:
-                    settle(session, self._kept)
+                with self._settling(), session_scope(self._engine) as session:
+                    settle(session, self._batch)
                     result = work(session)
             except (OperationalError, InterfaceError) as error:
                 self._in_doubt = True  # the commit may have come through without us hearing of it
                 self._give_up_or_wait(error)
             else:
-                self._kept.clear()
                 self._patience.succeeded()
                 return result
+
+    @contextmanager
+    def _settling(self) -> Iterator[None]:
+        """Make a batch of what is kept by now, and keep it on if it is not stored. Others may keep more meanwhile."""
+        self._batch = [self._kept.popleft() for _ in range(len(self._kept))]
+        try:
+            yield
+        except BaseException:
+            self._kept.extendleft(reversed(self._batch))
+            raise
+        finally:
+            self._batch = []
 
     def store(self) -> None:
         """Store what is kept."""
@@ -119,7 +135,7 @@ class WorkerLedger:
         settle(session, strays)
 
     def _store_all(self, session: Session) -> None:
-        settle(session, self._kept)
+        settle(session, list(self._kept))
         self._put_back_strays(session)
 
     def _give_up_or_wait(self, error: DBAPIError) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from digest.delivery.compose import Identity, Personal, message_id, personal_header, shared_header
-from digest.delivery.transport import Envelope
+from digest.delivery.transport import Encoded, Envelope
 from digest.outbox.notices import CONFIRMATION, WELCOME, TakenNotice
 from digest.outbox.tables import EDITION, ISSUE
 from digest.outbox.take import Reader, Taken
@@ -34,7 +34,7 @@ class Letter:
     """One message, ready to go: its envelope, and its bytes in pieces with CRLF line ends, not dot-stuffed."""
 
     envelope: Envelope
-    message: list[bytes]
+    message: Encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Letters:
         kind: Format = "text" if plain else "html"
         head = form.header + personal_header(personal, now) + form.parts.header(kind) + b"\r\n"
         envelope = Envelope(delivery_id, self._settings.publication.sender_address, personal.address)
-        message = [head, *form.parts.splice(values, kind)]
+        message = Encoded((head, *form.parts.splice(values, kind)))
         if self._sign is not None:
             message.insert(0, self._sign(message, now))
         return Letter(envelope, message)

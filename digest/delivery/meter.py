@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from threading import Lock
 
 from sqlalchemy import delete, select, update
 from sqlmodel import Session
@@ -63,14 +64,19 @@ class Meter:
         self._down: dict[str, datetime] = {}
         self._credit: dict[str, float] = dict.fromkeys(self._ways, 0.0)
         self._ready = False
+        self._saving: dict[str, Gauge] = {}
+        # transactions run beside the messages that teach
+        self._lock = Lock()
 
     # In transactions
 
     def refresh(self, session: Session) -> None:
         """Store what was learned, and read what others have."""
         self.save(session)
-        # said by us and stored just now, so that reading loses nothing
-        self._gauges = self._read(session, lock=None)
+        gauges = self._read(session, lock=None)
+        with self._lock:
+            ours = {scope: self._gauges[scope] for scope in self._told}
+            self._gauges = gauges | ours
         self._ready = True
 
     def begin(self, session: Session) -> None:
@@ -82,7 +88,13 @@ class Meter:
             return
         for scope in counted:
             session.execute(insert_new(session, PACE).values(scope=scope, today=0))
-        self._gauges.update(self._read(session, lock=counted))
+        rows = self._read(session, lock=counted)
+        with self._lock:
+            for scope, gauge in rows.items():
+                known = self._gauges.get(scope, gauge)
+                mine = scope in self._told
+                held_until, ramp = (known.held_until, known.ramp) if mine else (gauge.held_until, gauge.ramp)
+                self._gauges[scope] = replace(gauge, held_until=held_until, ramp=ramp)
 
     def spend(self, session: Session, started: Iterable[tuple[str, str]], now: datetime) -> None:
         """Count what was started, as (relay, family), for the limits that were locked by `begin`."""
@@ -92,15 +104,17 @@ class Meter:
             counts[f"family:{family}"] += 1
         for scope in self._counted():
             if counts[scope]:
-                gauge = spend(self._gauge(scope), self._limits(scope), counts[scope], now)
-                self._gauges[scope] = gauge
+                with self._lock:
+                    gauge = spend(self._gauge(scope), self._limits(scope), counts[scope], now)
+                    self._gauges[scope] = gauge
                 values = {name: getattr(gauge, name) for name in _COUNTED}
                 session.execute(update(PACE).where(PACE.c.scope == scope).values(**values))
 
     def save(self, session: Session) -> None:
         """Store what was learned; `saved` is to follow when that is committed."""
-        for scope in sorted(self._told):
-            gauge = self._gauge(scope)
+        with self._lock:
+            self._saving = {scope: self._gauges[scope] for scope in sorted(self._told)}
+        for scope, gauge in self._saving.items():
             if gauge.ramp is None and scope not in self._counted():
                 session.execute(delete(PACE).where(PACE.c.scope == scope))
                 continue
@@ -109,8 +123,12 @@ class Meter:
             session.execute(update(PACE).where(PACE.c.scope == scope).values(**values))
 
     def saved(self) -> None:
-        """What was told in the last transaction is stored: it was committed."""
-        self._told.clear()
+        """What was saved last is committed; what was learned since is not."""
+        with self._lock:
+            for scope, gauge in self._saving.items():
+                if self._gauges.get(scope) is gauge:
+                    self._told.discard(scope)
+            self._saving = {}
 
     def _read(self, session: Session, lock: Collection[str] | None) -> dict[str, Gauge]:
         query = select(PACE.c.scope, *[PACE.c[name] for name in _GAUGE]).order_by(PACE.c.scope)
@@ -146,10 +164,13 @@ class Meter:
                 later.append(allowed.again_at)
         return shares, min(later, default=None)
 
+    @property
+    def knows_nothing(self) -> bool:
+        """Whether nobody is limited or was throttled: asked for each message, and nearly always so."""
+        return not self._gauges
+
     def held_until(self, address: str, now: datetime) -> datetime | None:
         """Return until when mail to this recipient waits because their server asked for it; None if it may go."""
-        if not self._gauges:  # asked for each message, and nearly always so
-            return None
         until = self._gauge(self.recipient(address).scope).held_until
         return until if until is not None and until > now else None
 
@@ -157,7 +178,9 @@ class Meter:
         """Return which scopes may not be used for a while, until when, and why; the shortest waits are no news."""
         down = {name: until for name, until in self._down.items() if until > now}
         found = [Wait(f"relay:{name}", until, "it cannot be reached") for name, until in down.items()]
-        for scope, gauge in self._gauges.items():
+        with self._lock:
+            gauges = dict(self._gauges)
+        for scope, gauge in gauges.items():
             allowed = allowance(gauge, self._limits(scope), now)
             if allowed.again_at is not None and allowed.again_at - now >= _NEWS:
                 found.append(Wait(scope, allowed.again_at, allowed.why))
@@ -213,8 +236,9 @@ class Meter:
         return any(name != relay for name in self._up(now))
 
     def _tell(self, scope: str, gauge: Gauge) -> None:
-        self._gauges[scope] = gauge
-        self._told.add(scope)
+        with self._lock:
+            self._gauges[scope] = gauge
+            self._told.add(scope)
 
     def _up(self, now: datetime) -> dict[str, Way]:
         self._down = {name: until for name, until in self._down.items() if until > now}

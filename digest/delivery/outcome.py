@@ -74,6 +74,7 @@ _CODES: dict[int, Reason] = {
     452: Reason.SYSTEM,
     **dict.fromkeys((500, 501, 502, 503, 504), Reason.PROTOCOL),
 }
+_BY_FIRST_DIGIT = {2: Outcome.ACCEPTED, 4: Outcome.DEFERRED, 5: Outcome.REJECTED}
 _LOGIN_CODES = frozenset({432, 530, 534, 535, 538})  # RFC 4954 section 6; 530 comes with 5.7.0
 
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})", re.ASCII)
@@ -91,7 +92,7 @@ def classify(code: int) -> Outcome:
     The first digit alone decides (RFC 5321 section 4.2.1): some servers send `421 5.7.32`, and that is to be retried.
     A code that cannot end a transaction (1yz, 3yz, nonsense) leaves the message's fate open: `uncertain`.
     """
-    return {2: Outcome.ACCEPTED, 4: Outcome.DEFERRED, 5: Outcome.REJECTED}.get(code // 100, Outcome.UNCERTAIN)
+    return _BY_FIRST_DIGIT.get(code // 100, Outcome.UNCERTAIN)
 
 
 def enhanced_status(lines: list[str]) -> str | None:

@@ -37,10 +37,17 @@ class Errand(Generic[S]):
 
 
 class Outgoing:
-    """The source of a carrier. `admit` makes a parcel of an errand at the last moment, or settles it and says None."""
+    """The source of a carrier.
 
-    def __init__(self, admit: Callable[[Errand[Started]], Parcel | None]) -> None:
+    `admit` makes a parcel of an errand at the last moment, or settles it and says None; while `may_start` says no,
+    everything waits.
+    """
+
+    def __init__(
+        self, admit: Callable[[Errand[Started]], Parcel | None], may_start: Callable[[], bool] = lambda: True
+    ) -> None:
         self._admit = admit
+        self._may_start = may_start
         self._waiting: dict[str, deque[Errand[Started]]] = {}
         self._under_way: dict[str, Errand[Started]] = {}
         self.families: Counter[str] = Counter()
@@ -72,7 +79,7 @@ class Outgoing:
     def next(self, relay: str) -> Parcel | None:
         """Return the next parcel for this relay; None if none may go now."""
         queue = self._waiting.get(relay)
-        while queue:
+        while queue and self._may_start():
             errand = queue.popleft()
             parcel = self._admit(errand)
             if parcel is not None:

@@ -10,6 +10,8 @@ from digest.runtime.clock import Clock
 
 STEP_SECONDS = 0.5
 """How long to wait for something to happen before looking at the clock, the database and the wish to stop again."""
+WHILE_BUSY_SECONDS = 0.002
+"""The same while a transaction runs, which may bring something to send."""
 LONGEST_WAIT = timedelta(minutes=15)
 """A run waits so long for what may not go yet; beyond that it ends, and says when it goes on."""
 
@@ -21,6 +23,8 @@ class Rota:
         self._clock = clock
         self._streams = list(streams)
         self._done: set[int] = set()
+        self.news = 0
+        """Counts what has become due again: who was asked before the last of it may have something now."""
 
     @property
     def is_done(self) -> bool:
@@ -39,11 +43,11 @@ class Rota:
         now = self._clock.now()
         return [stream for stream in self._open() if stream.again_at is None or stream.again_at <= now]
 
-    def asked(self, stream: Stream[Any], window: Window[Started]) -> None:
-        """Put it last; one that had nothing and waits for nothing is done."""
+    def asked(self, stream: Stream[Any], window: Window[Started], news: int) -> None:
+        """Put it last; one that had nothing and waits for nothing is done, unless there is news since `news`."""
         self._streams.remove(stream)
         self._streams.append(stream)
-        if not window.exhausted:
+        if not window.exhausted or news != self.news:
             stream.again_at = None
         elif stream.again_at is None or stream.again_at - self._clock.now() > LONGEST_WAIT:
             self._done.add(id(stream))
@@ -51,6 +55,7 @@ class Rota:
     def ask_again(self, stream: Stream[Any]) -> None:
         """Something of it has become due again."""
         self._done.discard(id(stream))
+        self.news += 1
 
     def _open(self) -> list[Stream[Any]]:
         return [stream for stream in self._streams if id(stream) not in self._done]

@@ -8,6 +8,7 @@ from digest.delivery.outcome import Outcome
 from digest.delivery.relay import RelayConfig
 from digest.delivery.smtp_fleet import Fleet
 from digest.delivery.transport import Envelope, Parcel, Reply
+from digest.runtime.errors import RelayUnreachableError
 
 _A_WHILE = 60.0
 
@@ -27,9 +28,11 @@ class SmtpTransport:
         try:
             while True:
                 step = self._fleet.step(only, _A_WHILE)
-                replies = [reply for _, reply in step.ended if reply.outcome is not Outcome.NOT_SENT]
-                if step.failures and not replies:
+                outcomes = {reply.outcome for _, reply in step.ended} - {Outcome.NOT_SENT}
+                if step.failures and not outcomes:
                     raise step.failures[0][1]
+                if step.ended and not outcomes:
+                    raise RelayUnreachableError(f"{self._relay}: {step.ended[0][1].text}.")
                 if step.ended:
                     return step.ended[0][1]
         except BaseException:

@@ -1,11 +1,14 @@
 """A message as it goes over the wire: leading dots doubled, the final dot behind it.
 
-The large pieces of a message are the same objects for every reader of an edition. They are searched once; for each
-reader only the small pieces and the borders between pieces are looked at.
+What our own encoder made has no such dots, and is not searched. In any other message large pieces may be the same
+objects for every reader. They are searched once; for each reader only the small pieces and the borders between pieces
+are looked at.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from digest.delivery.transport import Encoded
 
 FINAL_DOT = b".\r\n"
 _CRLF = b"\r\n"
@@ -33,6 +36,8 @@ class Stuffing:
 
     def content(self, message: Sequence[bytes]) -> Content:
         """Return what is to be sent for a message of any number of pieces."""
+        if isinstance(message, Encoded):
+            return Content([*message, FINAL_DOT], sum(map(len, message)) + len(FINAL_DOT), is_ascii=True)
         pieces: list[bytes] = []
         small: list[bytes] = []
         is_ascii, before, known = True, _CRLF, self._known
@@ -46,9 +51,7 @@ class Stuffing:
                     pieces.append(b".")
             before = piece
             if len(piece) > _LARGE:
-                found = known.get(id(piece))
-                if found is None or found[0] is not piece:
-                    found = self._look_at(piece)
+                found = known.get(id(piece)) or self._look_at(piece)
                 pieces.append(found[1])
                 if not found[2]:
                     is_ascii = False

@@ -195,7 +195,9 @@ class Conversation:
             self.lost(_CLOSED if answer.code == _CLOSING else _TOO_MANY, closed=True)
             return
         phase, mail = self._expected.popleft()
-        if self.has_unsent and phase is not Phase.DOT and not self._is_in_group(phase):
+        if mail and self._pipelined and answer.code // 100 == 2 and (phase is Phase.MAIL or phase is Phase.RCPT):
+            mail.is_answered = True  # what comes nearly always; all else depends on the answer to DATA
+        elif self.has_unsent and phase is not Phase.DOT and not self._is_in_group(phase):
             # an answer to what has not left: the server does not listen
             self._expected.appendleft((phase, mail))
             self.lost(_TOO_MANY, closed=False)
@@ -207,6 +209,7 @@ class Conversation:
             self._hear_envelope(phase, mail, answer)
 
     def _is_in_group(self, phase: Phase | _Aside) -> bool:
+        """Return whether an answer may come while a part of the same write has not left."""
         return self._pipelined and phase in {Phase.MAIL, Phase.RCPT, _Aside.RESET} and bool(self._expected)
 
     def _hear_envelope(self, phase: Phase, mail: _Mail, answer: Answer) -> None:

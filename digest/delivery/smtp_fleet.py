@@ -76,7 +76,8 @@ class Fleet:
         for route in self._routes.values():
             route.source = source
         try:
-            self._handle(0)
+            if any(route.idle for route in self._routes.values()):
+                self._handle(0)  # a connection that was closed meanwhile must not be given a parcel
             while True:
                 self._get_going()
                 now = time.monotonic()

@@ -1,6 +1,6 @@
 """How a run stands, for whoever watches it: by state, by relay, by family of mailboxes, and what waits."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,8 +22,8 @@ class Tally:
     """Counts of what has ended. It is the worker's own, and changes while the run goes on."""
 
     states: Counter[str] = field(default_factory=Counter)
-    relays: dict[str, Counter[str]] = field(default_factory=dict)
-    families: dict[str, Counter[str]] = field(default_factory=dict)
+    relays: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    families: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     skipped: int = 0
     waits: Sequence[Wait] = ()
     stopping: bool = False
@@ -36,11 +36,11 @@ class Tally:
     def count(self, state: State, relay: str, family: str) -> None:
         """Count one promise that has an outcome."""
         self.states[state.value] += 1
-        self.relays.setdefault(relay, Counter())[state.value] += 1
-        self.families.setdefault(family, Counter())[state.value] += 1
+        self.relays[relay][state.value] += 1
+        self.families[family][state.value] += 1
 
     def copy(self) -> "Tally":
         """Return it as it stands, for another thread: each container is copied in one step of the interpreter."""
-        relays = {name: Counter(dict(counts)) for name, counts in list(self.relays.items())}
-        families = {name: Counter(dict(counts)) for name, counts in list(self.families.items())}
+        relays = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in list(self.relays.items())})
+        families = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in list(self.families.items())})
         return Tally(Counter(dict(self.states)), relays, families, self.skipped, self.waits, self.stopping)

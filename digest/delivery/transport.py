@@ -89,6 +89,13 @@ class WithEvidence(Protocol):
         ...
 
 
+class Encoded(list[bytes]):
+    """The pieces of a message whose maker answers for its form, so that nobody looks again for each reader.
+
+    7-bit, lines ended by CRLF, the last one too, and none that begins with a dot: `digest.render.parts` encodes so.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """A message on its way: `key` is the caller's own name for the attempt, `relay` the name of the way it goes."""

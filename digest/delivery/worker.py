@@ -1,10 +1,11 @@
 """The worker: take, compose, send, settle, until nothing is due or it is told to stop. DESIGN, section 4."""
 
+import gc
 import logging
 import random
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any, Self
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from digest.delivery.background import Background
 from digest.delivery.compose import HeaderUnsafeError
 from digest.delivery.conclude import conclude
 from digest.delivery.duty import Duty, Place
@@ -21,12 +23,13 @@ from digest.delivery.ledger import PAUSES, Patience, WorkerLedger
 from digest.delivery.meter import Meter, Way
 from digest.delivery.outcome import Outcome
 from digest.delivery.outgoing import Errand, Outgoing
-from digest.delivery.rota import STEP_SECONDS, Rota
+from digest.delivery.rota import STEP_SECONDS, WHILE_BUSY_SECONDS, Rota
 from digest.delivery.streams import IssueStream, NoticeStream, Stream, Writer
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Parcel, RelayRefusedError, Reply, Step
 from digest.delivery.window import Speed, window_limit
 from digest.outbox import control
+from digest.outbox.dialects import POSTGRESQL
 from digest.outbox.recover import Evidence
 from digest.outbox.settle import Settlement, not_sent
 from digest.outbox.states import State
@@ -93,7 +96,8 @@ class Worker:
         self._evidence = evidence
         self._meter = meter or Meter([Way(name) for name in carrier.relays])
         self._taker = Taker(self.id, carrier.relays[0], assign=self._assign)
-        self._outgoing = Outgoing(self._admit)
+        self._outgoing = Outgoing(self._admit, self._may_start)
+        self._background = Background(beside=engine.dialect.name == POSTGRESQL)
         self._failure: DigestError | None = None
         self._speed = Speed(clock)
         self._run = Run()
@@ -101,11 +105,14 @@ class Worker:
 
     def __enter__(self) -> Self:
         self._duty.begin()
+        # what was loaded by now stays: the collector need not look at it again and again
+        gc.freeze()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        gc.unfreeze()
         try:
             self._carrier.close()
         finally:
@@ -145,6 +152,8 @@ class Worker:
         except BaseException as error:
             self._end_badly(error)
             raise
+        finally:
+            self._background.close()
         self._ledger.transact(self._meter.save)
         self._meter.saved()
         if self._failure is not None:
@@ -159,51 +168,72 @@ class Worker:
 
     def _loop(self) -> None:
         while True:
-            self._duty.recover(self._taker.relay, self._evidence)
-            if self._duty.look(self._meter.refresh):
-                self._meter.saved()
-                self._allow()
-            ending = self._stopping or self._failure is not None
-            if ending:
+            self._background.collect()
+            if not self._background.is_busy:
+                self._begin_transaction()
+                self._background.collect()
+            if self._is_ending:
                 why = self._failure.message if self._failure else "the worker was told to stop"
                 self._give_back(self._outgoing.take_back(), why)
-            elif len(self._outgoing) <= self._limit() // 2:
-                self._refill()
-            if not self._outgoing and (ending or self._rota.is_done):
-                return
+            if not self._outgoing:
+                if self._background.collect(wait=True):
+                    continue
+                if self._is_ending or self._rota.is_done:
+                    return
             self._note(self._carrier.step(self._outgoing, self._seconds()))
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._stopping or self._failure is not None
+
+    def _begin_transaction(self) -> None:
+        """Begin what is most urgent of what the database is asked for, if anything is."""
+        if self._duty.must_recover:
+            self._background.start(partial(self._duty.recover, self._taker.relay, self._evidence))
+        elif self._duty.must_look:
+            self._background.start(partial(self._duty.look, self._meter.refresh), self._looked)
+        elif not self._is_ending and len(self._outgoing) <= self._limit() // 2 and (ready := self._rota.ready()):
+            self._refill(ready[0])
+
+    def _looked(self, _nothing: None) -> None:
+        self._meter.saved()
+        self._allow()
 
     def _limit(self) -> int:
         return window_limit(self._speed.per_second, self._carrier.capacity)
 
     def _seconds(self) -> float:
         """Return how long to wait for the carrier: not past the moment when there is something to take."""
+        if self._background.is_busy:
+            return WHILE_BUSY_SECONDS
         if len(self._outgoing) > self._limit() // 2:
             return STEP_SECONDS
         return min(STEP_SECONDS, self._rota.seconds_to_next)
 
-    def _refill(self) -> None:
-        """Take until the window is full, each stream in its turn."""
-        for stream in self._rota.ready():
-            room = self._limit() - len(self._outgoing)
-            if room <= 0:
-                return
-            taken_at = self._clock.monotonic()
-            now = self._clock.now()
-            window = self._ledger.take(partial(self._take, stream, room, now), self._outgoing.attempt_ids)
+    def _refill(self, stream: Stream[Any]) -> None:
+        """Take from a stream until the window is full."""
+        take = partial(self._take, stream, self._limit() - len(self._outgoing), dict(self._outgoing.families))
+        taken_at, known = self._clock.monotonic(), self._outgoing.attempt_ids
+        asked_at = self._rota.news
+
+        def taken(window: Window[Started]) -> None:
             self._outgoing.add(Errand(stream, one, taken_at) for one in window.started)
-            self._rota.asked(stream, window)
+            self._rota.asked(stream, window, asked_at)
             if window.skipped:
                 self._run.tally.skipped += window.skipped
                 self._progress(self._run.tally)
 
-    def _take(self, stream: Stream[Any], limit: int, now: datetime, session: Session) -> Window[Started]:
+        self._background.start(partial(self._ledger.take, partial(take, self._clock.now()), known), taken)
+
+    def _take(
+        self, stream: Stream[Any], limit: int, under_way: Mapping[str, int], now: datetime, session: Session
+    ) -> Window[Started]:
         self._meter.begin(session)
         room, again_at = self._meter.room(now)
         if room <= 0:
             stream.again_at = again_at or now + _WITHOUT_RELAY
             return Window(())
-        window = stream.take(session, min(limit, room), now, self._outgoing.families)
+        window = stream.take(session, min(limit, room), now, under_way)
         self._meter.spend(session, [(one.relay, getattr(one, "family", "")) for one in window.started], now)
         return window
 
@@ -218,6 +248,9 @@ class Worker:
         self._progress(self._run.tally)  # also when nothing ends: whoever watches sees what it waits for
 
     # One message
+
+    def _may_start(self) -> bool:
+        return self._duty.has_looked or self._is_ending
 
     def _admit(self, errand: Errand[Started]) -> Parcel | None:
         """Make a parcel of an errand, asked immediately before its envelope; or settle it, and return None."""
@@ -243,6 +276,8 @@ class Worker:
             return "the issue was held or withdrawn", None
         if self._clock.monotonic() - errand.taken_at > STALE_SECONDS:
             return "it was taken too long ago", None
+        if self._meter.knows_nothing:
+            return "", None
         until = self._meter.held_until(errand.address, self._clock.now())
         return ("their mail server asked to be left alone", until) if until else ("", None)
 
@@ -295,13 +330,15 @@ class Worker:
         if self._meter.has_other(relay, now):
             self._meter.down(relay, now + _WITHOUT_RELAY)
             return
-        self._ledger.store()
         if not self._relay_patience.wait() and not self._stopping:
             self._failure = failure
 
     def _end_badly(self, error: BaseException) -> None:
         """Settle what an exception left behind: what was under way may have arrived, what waited has not gone."""
         why = f"the worker ended before the answer came: {type(error).__name__}"
+        self._stopping = True  # whoever waits for the database waits no longer
+        with suppress(Exception):
+            self._background.collect(wait=True)
         self._give_back(self._outgoing.take_back(), why)
         for errand in self._outgoing.abandon():
             self._ledger.keep(self._concluded(errand, Reply(Outcome.UNCERTAIN, None, None, why, errand.started.relay)))

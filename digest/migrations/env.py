@@ -9,8 +9,10 @@ import digest.feedback.models
 import digest.issues.models
 import digest.outbox.models
 import digest.runs  # noqa: F401
+import subscribers.models  # noqa: F401
+from digest.runtime.queue_schema import is_ours
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
+context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True, include_name=is_ours)
 with context.begin_transaction():
     context.run_migrations()

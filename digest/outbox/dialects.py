@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
@@ -66,14 +68,20 @@ class Prepared:
     """A statement of the delivery path: built and compiled once, then handed to the driver as it is.
 
     Building and caching an expression anew for each window, and converting every value of every row, took four fifths
-    of the ledger's time. `build` gets the rows given to `run` as something to select from; the names and types of their
-    columns are those of `columns`. All rows go in one statement. What comes back are the driver's own values: see
-    `instant`.
+    of the ledger's time. `build` gets the rows that `run` is given, with columns of the names and types of `columns`.
+    All rows go in one call. What comes back are the driver's own values: see `instant`.
     """
 
-    def __init__(self, build: Callable[[FromClause], Executable], columns: Sequence[Column[Any]] = ()) -> None:
+    def __init__(
+        self, build: Callable[["Given"], Executable], columns: Sequence[Column[Any]] = (), *, changes: bool = False
+    ) -> None:
+        """`changes` tells that the statement changes something for each row, and may be executed for one at a time.
+
+        SQLite is faster so, as nothing crosses a network; PostgreSQL gets all rows as arrays of one statement.
+        """
         self._build = build
         self._columns = columns
+        self._changes = changes
         self._compiled: dict[str, _Compiled] = {}
 
     def run(self, session: Session, rows: Sequence[Sequence[Any]] = (), **values: Any) -> "CursorResult[Any]":
@@ -81,50 +89,79 @@ class Prepared:
         connection = session.connection()
         name = connection.dialect.name
         if name not in self._compiled:
-            given = _given_postgresql(self._columns) if name == POSTGRESQL else _given_sqlite(self._columns)
-            # the dialect knows the driver, and with it how parameters are written
-            compiled = self._build(given).compile(dialect=connection.dialect)  # type: ignore[attr-defined]
-            self._compiled[name] = _Compiled(str(compiled), compiled.positiontup, dict(compiled.params))
-        return connection.exec_driver_sql(*self._compiled[name].call(name, self._columns, rows, values))
+            compiled = self._build(self._given(name)).compile(dialect=connection.dialect)  # type: ignore[attr-defined]
+            names = [column.name for column in self._columns]
+            self._compiled[name] = _Compiled(str(compiled), compiled.positiontup or (), dict(compiled.params), names)
+        statement = self._compiled[name]
+        if name == POSTGRESQL:
+            return connection.exec_driver_sql(statement.sql, statement.arrays(rows, values))
+        if self._changes:
+            return connection.exec_driver_sql(statement.sql, statement.each(rows, values))
+        return connection.exec_driver_sql(statement.sql, statement.document(rows, values))
+
+    def _given(self, dialect: str) -> "Given":
+        if dialect == POSTGRESQL:
+            return _given_arrays(self._columns)
+        return _GivenOne(self._columns) if self._changes else _given_document(self._columns)
+
+
+Given = Any
+"""What `build` gets: something with `c`, a column for each of its names."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     sql: str
-    order: Sequence[str] | None
+    order: Sequence[str]
     constants: Mapping[str, Any]
+    names: Sequence[str]
 
-    def call(
-        self, dialect: str, columns: Sequence[Column[Any]], rows: Sequence[Sequence[Any]], values: Mapping[str, Any]
-    ) -> tuple[str, Any]:
-        """Return the text and its parameters, as the driver takes them."""
+    def arrays(self, rows: Sequence[Sequence[Any]], values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters for PostgreSQL: an array for each column."""
         bound = {**self.constants, **values}
-        if dialect == POSTGRESQL:
-            for place, column in enumerate(columns):
-                bound[f"rows_{column.name}"] = [row[place] for row in rows]
-            return self.sql, bound
-        if columns:
+        for place, name in enumerate(self.names):
+            bound[f"rows_{name}"] = [row[place] for row in rows]
+        return bound
+
+    def document(self, rows: Sequence[Sequence[Any]], values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the parameters for SQLite: all rows as one JSON document."""
+        bound = {**self.constants, **values}
+        if self.names:
             bound["rows"] = json.dumps(rows, default=_written)
-        assert self.order is not None  # noqa: S101 - SQLite counts parameters
-        return self.sql, tuple(_plain(bound[name]) for name in self.order)
+        return tuple(_plain(bound[name]) for name in self.order)
+
+    def each(self, rows: Sequence[Sequence[Any]], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the parameters for SQLite, row by row."""
+        bound = {name: _plain(value) for name, value in {**self.constants, **values}.items()}
+        places = {f"rows_{name}": place for place, name in enumerate(self.names)}
+        sources = [(places.get(name, -1), bound.get(name)) for name in self.order]
+        return [tuple(fixed if place < 0 else _plain(row[place]) for place, fixed in sources) for row in rows]
 
 
 def _plain(value: Any) -> Any:
     return _written(value) if isinstance(value, datetime) else value
 
 
+@lru_cache(maxsize=100)
 def _written(moment: datetime) -> str:
     """Return an instant as SQLAlchemy stores it in SQLite."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def _given_postgresql(columns: Sequence[Column[Any]]) -> FromClause:
+def _given_arrays(columns: Sequence[Column[Any]]) -> FromClause:
     arrays = [cast(bindparam(f"rows_{c.name}"), postgresql.ARRAY(c.type)) for c in columns]
     return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
 
 
-def _given_sqlite(columns: Sequence[Column[Any]]) -> FromClause:
+def _given_document(columns: Sequence[Column[Any]]) -> FromClause:
     each = func.json_each(bindparam("rows")).table_valued("value", name="each")
     cells = [func.json_extract(each.c.value, f"$[{place}]").label(c.name) for place, c in enumerate(columns)]
     chosen: Select[Any] = select(*cells).select_from(each)
     return chosen.subquery("given")
+
+
+class _GivenOne:
+    """One row at a time: its columns are parameters."""
+
+    def __init__(self, columns: Sequence[Column[Any]]) -> None:
+        self.c = SimpleNamespace(**{c.name: bindparam(f"rows_{c.name}", type_=c.type) for c in columns})

@@ -107,6 +107,7 @@ def _settle_promises(promised: Promised, allowed: tuple[str, ...]) -> Prepared:
             )
         ),
         _ROWS,
+        changes=True,
     )
 
 
@@ -137,6 +138,7 @@ _SETTLE_ATTEMPTS = Prepared(
         Column("reply", String),
         Column("relay", String),
     ],
+    changes=True,
 )
 
 

@@ -275,6 +275,7 @@ def _start_promises(promised: Promised) -> Prepared:
             )
         ),
         _ROWS,
+        changes=True,
     )
 
 
@@ -293,6 +294,7 @@ def _start_attempts(promised: Promised) -> Prepared:
             ),
         ),
         _ROWS,
+        changes=True,
     )
 
 

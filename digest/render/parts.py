@@ -23,6 +23,7 @@ Format = Literal["html", "text"]
 _LINE = 75  # and the `=` of a soft line break makes 76
 _B64_LINE = 57  # bytes that make 76 characters
 _UNSAFE = re.compile(rb"[^\t !-<>-~]+")
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9:/._~-]*")
 _AT_LINE_END = {b" ": b"=20", b"\t": b"=09"}
 
 
@@ -45,7 +46,7 @@ class Parts:
                 b"MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n"
                 b' boundary="' + self.boundary.encode() + b'"\r\n'
             )
-        return b"MIME-Version: 1.0\r\n" + _fields("text/plain", self.plain)
+        return b"MIME-Version: 1.0\r\n" + _fields("text/plain", self.plain.encoding)
 
     def splice(self, values: Mapping[Slot, str], format: Format = "html") -> list[bytes]:  # noqa: A002
         """Return the message's body for one reader in pieces: what follows the blank line after the header block.
@@ -55,20 +56,22 @@ class Parts:
         try:
             if format == "text":
                 return self.plain.splice(values)
-            line = b"--" + self.boundary.encode()
-            return [
-                line + b"\r\n" + _fields("text/plain", self.plain) + b"\r\n",
-                *self.plain.splice(values),
-                b"\r\n" + line + b"\r\n" + _fields("text/html", self.html) + b"\r\n",
-                *self.html.splice(values),
-                b"\r\n" + line + b"--\r\n",
-            ]
+            first, second, last = _borders(self.boundary, self.plain.encoding, self.html.encoding)
+            return [first, *self.plain.splice(values), second, *self.html.splice(values), last]
         except KeyError as error:
             raise SlotValueMissingError(f"The slot {error.args[0]} has no value.") from error
 
 
-def _fields(kind: str, body: "QuotedBody | Base64Body") -> bytes:
-    return f"Content-Type: {kind}; charset=utf-8\r\nContent-Transfer-Encoding: {body.encoding}\r\n".encode()
+def _fields(kind: str, encoding: str) -> bytes:
+    return f"Content-Type: {kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n".encode()
+
+
+@lru_cache(maxsize=1_000)
+def _borders(boundary: str, plain: str, html: str) -> tuple[bytes, bytes, bytes]:
+    """Return what stands before, between and behind the parts."""
+    line = b"--" + boundary.encode()
+    first = line + b"\r\n" + _fields("text/plain", plain) + b"\r\n"
+    return first, b"\r\n" + line + b"\r\n" + _fields("text/html", html) + b"\r\n", b"\r\n" + line + b"--\r\n"
 
 
 def encode(html: str, text: str, nonce: str) -> Parts:
@@ -94,10 +97,10 @@ def _smaller(document: str, nonce: str, place: Place) -> "QuotedBody | Base64Bod
 
 @dataclass(frozen=True, slots=True)
 class QuotedBody:
-    """Encoded literals, each ending at the end of a line, and slots between them."""
+    """Encoded literals, each ending at the end of a line, and where the slots stand between them."""
 
-    pieces: Sequence[bytes | Slot]
-    slots: frozenset[Slot]
+    literals: Sequence[bytes]
+    slots: Sequence[tuple[int, Slot]]
     place: Place
     size: int
     encoding: str = "quoted-printable"
@@ -105,18 +108,29 @@ class QuotedBody:
     @classmethod
     def of(cls, pieces: Sequence[str | Slot], place: Place) -> "QuotedBody":
         """Encode the literals."""
-        encoded = [piece if isinstance(piece, Slot) else quote_literal(piece) for piece in pieces]
-        slots = frozenset(piece for piece in encoded if isinstance(piece, Slot))
-        return cls(encoded, slots, place, sum(len(piece) for piece in encoded if not isinstance(piece, Slot)))
+        literals = [b"" if isinstance(piece, Slot) else quote_literal(piece) for piece in pieces]
+        slots = [(at, piece) for at, piece in enumerate(pieces) if isinstance(piece, Slot)]
+        return cls(literals, slots, place, sum(map(len, literals)))
 
     def splice(self, values: Mapping[Slot, str]) -> list[bytes]:
         """Return the body with values, each on lines of its own that soft breaks join to the text around."""
-        filled = {slot: _filled(slot, values[slot], self.place) for slot in self.slots}
-        return [filled[piece] if isinstance(piece, Slot) else piece for piece in self.pieces]
+        pieces, filled = list(self.literals), dict[Slot, bytes]()
+        for at, slot in self.slots:
+            value = filled.get(slot)
+            if value is None:
+                value = filled[slot] = _filled(slot, values[slot], self.place)
+            pieces[at] = value
+        return pieces
 
 
-@lru_cache(maxsize=1_000)  # many readers have the same interests, and all of an edition the same address of it
 def _filled(slot: Slot, value: str, place: Place) -> bytes:
+    # an address without anything to escape or to encode is the same in every place: nearly all are
+    plain = slot.is_url and _PLAIN_ADDRESS.fullmatch(value)
+    return _value(value) if plain else _escaped(slot, value, place)
+
+
+@lru_cache(maxsize=1_000)  # many readers have the same interests
+def _escaped(slot: Slot, value: str, place: Place) -> bytes:
     return _value(escape(slot, value, place))
 
 

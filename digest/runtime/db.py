@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlmodel import Session
 
+from digest.runtime import queue_schema
 from digest.runtime.errors import ConfigError, DatabaseUnreachableError, EnvironmentFailedError
 
 if TYPE_CHECKING:
@@ -117,12 +118,13 @@ def upgrade_on(connection: Connection) -> None:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to this version's revision; safe to repeat."""
+    """Bring the schema to this version's revision, and that of the queue to its own; safe to repeat."""
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":  # two upgrades at once: the second waits, then finds nothing to do
-                connection.execute(text("SELECT pg_advisory_xact_lock(4715)"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({queue_schema.UPGRADE_LOCK})"))
             upgrade_on(connection)
+        queue_schema.bring_up_to_date(engine)
     except OperationalError as error:
         raise explain(error) from error
 
@@ -131,6 +133,12 @@ def revision_of(engine: Engine) -> str | None:
     """Return the schema revision in the database, None for an empty one."""
     with engine.connect() as connection:
         return _revision(connection)
+
+
+def queue_of(engine: Engine) -> queue_schema.QueueSchema:
+    """Return how the tables of the workers' queue stand."""
+    with engine.connect() as connection:
+        return queue_schema.standing(connection)
 
 
 def check_revision(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import time
@@ -23,6 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from digest.runtime.clock import duration
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
 
 CONFIG_NAME = "digest.toml"
@@ -189,6 +191,25 @@ class DeliveryRules(_Part):
     families: dict[str, Family] = Field(
         default_factory=dict, description="[delivery.families.NAME]: limits by mailbox provider (google, microsoft, …)"
     )
+
+    @field_validator("window")
+    @classmethod
+    def _window(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                duration(value)
+        except ConfigError as error:
+            raise ValueError(f"{error.message}. {error.hint}") from error
+        return value
+
+    @field_validator("families")
+    @classmethod
+    def _families(cls, value: dict[str, Family]) -> dict[str, Family]:
+        for name in value:
+            if not re.fullmatch(r"[a-z0-9-]{1,40}", name):
+                message = f"{name[:60]!r} is no name of a family: small letters, digits and hyphens, at most 40"
+                raise ValueError(message)
+        return value
 
 
 class Relay(_Part):

@@ -31,9 +31,9 @@ def pages_router(works: Works) -> APIRouter:
             choose_language=lambda asked, accept: choose(asked, accept, settings.languages),
             render=works.templates.render,
             stylesheet=partial(style, works.press, "pages.css"),
-            confirmation_due=signup.confirmation_due,
+            confirmation_due=partial(signup.confirmation_due, works.dispatcher),
             on_confirmed=partial(signup.welcome, works),
-            on_unsubscribed=signup.goodbye,
+            on_unsubscribed=partial(signup.goodbye, works.dispatcher),
         )
     )
 

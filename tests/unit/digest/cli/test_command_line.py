@@ -15,7 +15,19 @@ from digest.cli import hoist
 from digest.runtime import errors
 from digest.runtime.errors import DigestError
 
-HEAVY = ("sqlmodel", "sqlalchemy", "fastapi", "uvicorn", "lxml", "premailer", "mjml", "apscheduler", "babel", "PIL")
+HEAVY = (
+    "procrastinate",
+    "sqlmodel",
+    "sqlalchemy",
+    "fastapi",
+    "uvicorn",
+    "lxml",
+    "premailer",
+    "mjml",
+    "apscheduler",
+    "babel",
+    "PIL",
+)
 
 
 def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from digest.outbox.take import Started
 
 
 def started(now: datetime, tries: int = 1) -> Started:
-    return Started(Promised.DELIVERY, 7, "attempt", tries, now, now)
+    return Started(Promised.DELIVERY, 7, "attempt", "relay", tries, now, now)
 
 
 @pytest.mark.parametrize(

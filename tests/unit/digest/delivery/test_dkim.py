@@ -77,7 +77,20 @@ def letters_of_every_kind(letters: Letters) -> dict[str, Letter]:
             made[f"{language} {form}"] = letters.test(21, rendered, person, f"{language}{form}", NOW)
     for kind in ("confirmation", "welcome", "goodbye"):
         taken = TakenNotice(
-            Promised.NOTICE, 3, "attempt", 1, NOW, NOW, kind, "key", "ada@example.net", "Ada", "ko", {}, "r" * 32
+            Promised.NOTICE,
+            3,
+            "attempt",
+            "relay",
+            1,
+            NOW,
+            NOW,
+            kind,
+            "key",
+            "ada@example.net",
+            "Ada",
+            "ko",
+            {},
+            "r" * 32,
         )
         made[kind] = letters.notice(taken, NOW)
     return made

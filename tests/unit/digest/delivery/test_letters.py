@@ -76,7 +76,7 @@ def reader(**fields: str) -> Reader:
 
 
 def taken(edition_id: int, person: Reader, now: datetime) -> Taken:
-    return Taken(Promised.DELIVERY, 7, "attempt", 1, now, now, edition_id, person)
+    return Taken(Promised.DELIVERY, 7, "attempt", "relay", 1, now, now, edition_id, "", person)
 
 
 def parse(letter: Letter) -> EmailMessage:
@@ -167,7 +167,20 @@ def test_notices_hold_what_their_kind_needs_and_only_a_welcome_can_be_left(
     letters: Letters, now: datetime, language: str, kind: str, has: list[str], lacks: list[str]
 ) -> None:
     notice = TakenNotice(
-        Promised.NOTICE, 3, "attempt", 1, now, now, kind, "key", "ada@example.net", "Ada", language, {}, "r" * 32
+        Promised.NOTICE,
+        3,
+        "attempt",
+        "relay",
+        1,
+        now,
+        now,
+        kind,
+        "key",
+        "ada@example.net",
+        "Ada",
+        language,
+        {},
+        "r" * 32,
     )
     letter = letters.notice(notice, now)
     message = parse(letter)

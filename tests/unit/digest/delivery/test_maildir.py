@@ -7,8 +7,7 @@ import pytest
 
 from digest.delivery.maildir import ALREADY_THERE, MaildirTransport
 from digest.delivery.outcome import Outcome
-from digest.delivery.transport import Envelope
-from digest.delivery.worker import WithEvidence
+from digest.delivery.transport import Envelope, WithEvidence
 from digest.runtime.errors import RelayUnreachableError
 
 ENVELOPE = Envelope("delivery-7", "news@example.org", "ada@example.net")

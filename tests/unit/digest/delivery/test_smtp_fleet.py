@@ -19,7 +19,7 @@ from digest.delivery.smtp_fleet import Fleet
 from digest.delivery.smtp_route import Route
 from digest.delivery.transport import Carrier, Envelope, Parcel, Phase, RelayRefusedError, Reply, Source, Step
 from digest.runtime.errors import ConfigError, RelayUnreachableError
-from tests.unit.digest.delivery.conftest import SHORT
+from tests.unit.digest.delivery.conftest import SHORT, MakeTransport
 from tests.unit.digest.delivery.mailbag import ListSource, carry
 from tests.unit.digest.delivery.odd_server import OddServer
 
@@ -327,9 +327,10 @@ def test_what_came_back_and_may_not_go_again_was_not_sent(
 
 
 class Frozen:
-    """A relay that takes one mail, closes, and then lets everybody wait at the door."""
+    """A relay that takes one mail, closes at the envelope of the next, and then lets everybody wait at the door."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, chained: bool = True) -> None:
+        self._chained = chained
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve)
@@ -351,9 +352,14 @@ class Frozen:
             while lines.readline() != b"DATA\r\n":
                 pass
             connection.sendall(b"250 ok\r\n250 ok\r\n354 go\r\n")
+            if not self._chained:
+                while lines.readline() != b".\r\n":
+                    pass
+                connection.sendall(b"250 ok\r\n")
             while lines.readline() != b"DATA\r\n":
                 pass
-            connection.sendall(b"250 ok\r\n")
+            if self._chained:
+                connection.sendall(b"250 ok\r\n")
 
 
 def test_a_relay_that_closes_as_soon_as_we_are_in_is_not_knocked_at_again_and_again(make_fleet: MakeFleet) -> None:
@@ -371,6 +377,19 @@ def test_a_relay_that_closes_as_soon_as_we_are_in_is_not_knocked_at_again_and_ag
         fleet.close()
     assert [type(error) for _, error in failures] == [RelayUnreachableError]
     assert server.connections == 1
+
+
+def test_one_message_that_cannot_go_again_is_an_error_for_who_waits(
+    make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp_route, "RETURNED_SECONDS", 0.0)
+    with Frozen(chained=False) as server:
+        transport = make_transport(server.port)
+        first, second = parcels(2, "")
+        assert transport.send(first.envelope, first.message).outcome is Outcome.ACCEPTED
+        with pytest.raises(RelayUnreachableError, match="in time"):
+            transport.send(second.envelope, second.message)
+        transport.close()
 
 
 def test_fewer_connections_finish_what_they_carry_and_go(make_fleet: MakeFleet) -> None:

@@ -85,3 +85,42 @@ def test_texts_fall_back_to_the_base_language_then_to_all_then_to_any() -> None:
     assert pick({"*": "A"}, "fr") == "A"
     assert pick({"ko": "가"}, "fr") == "가"
     assert pick({}, "fr") == ""
+
+
+PACED = (
+    GOOD
+    + """
+[delivery]
+window = "3h"
+families.google = {domains = ["school.example"], per_second = 20}
+[[relay]]
+host = "mx1.example.org"
+weight = 3
+limits = {connections = 4, per_day = 1000, warm_up = [10, 100]}
+"""
+)
+
+
+def test_pace_is_configured_by_relay_and_by_family(workspace: Path) -> None:
+    (workspace / "digest.toml").write_text(PACED)
+    settings = load_settings(workspace)
+    (relay,) = settings.relay
+    assert (relay.limits.connections, relay.limits.warm_up, relay.limits.messages_per_connection) == (4, (10, 100), 100)
+    assert settings.delivery.families["google"].per_second == 20
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "told"),
+    [
+        ('window = "3h"', 'window = "three hours"', "delivery.window: .*not a duration.*30m, 12h or 7d"),
+        ("families.google", 'families."Google Mail"', "delivery.families: .*no name of a family"),
+        ("per_second = 20", "per_second = 0", "delivery.families.google.per_second"),
+        ("per_second = 20", "per_secnd = 20", "unknown key; did you mean 'per_second'"),
+        ("connections = 4", "connections = 0", "relay.0.limits.connections"),
+        ("per_day = 1000", "per_dya = 1000", "unknown key; did you mean 'per_day'"),
+    ],
+)
+def test_a_wrong_pace_is_told_with_its_place(workspace: Path, wrong: str, right: str, told: str) -> None:
+    (workspace / "digest.toml").write_text(PACED.replace(wrong, right))
+    with pytest.raises(ConfigError, match=told):
+        load_settings(workspace)

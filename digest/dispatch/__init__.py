@@ -1,0 +1,1 @@
+"""Who wakes the workers: nobody but the rows themselves on one machine, procrastinate on PostgreSQL."""

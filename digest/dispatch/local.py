@@ -1,0 +1,71 @@
+"""The dispatcher without a queue: the rows are the truth, so it is enough to look at them."""
+
+from collections.abc import Iterator
+from itertools import chain, repeat
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel import Session
+
+from digest.dispatch.bell import Bell
+from digest.dispatch.outlook import Outlook, outlook
+from digest.dispatch.port import Told, Work
+from digest.runtime.clock import Clock
+from digest.runtime.db import explain, session_scope
+from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUnreachableError
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks where nobody rings. A look is three small queries."""
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_AWAY = (DatabaseUnreachableError, RelayUnreachableError, OperationalError, InterfaceError)
+
+
+class LocalDispatcher:
+    """Looks at the database once a second. It needs nothing but the rows, on any database."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._every = LOOK_EVERY
+
+    @property
+    def how(self) -> str:
+        """By what a worker that stays is woken, for a person."""
+        return f"a look at the database every {self._every:g} s"
+
+    def announce(self, session: Session, number: int | None) -> None:
+        """Do nothing: whoever stays sees the rows as soon as they are committed."""
+
+    def run(self, work: Work, bell: Bell, told: Told, *, only: int | None = None) -> None:
+        """Stay; see the port."""
+        wanted, patience, worked_at = True, _pauses(), self._clock.monotonic()
+        away = False
+        while not bell.stopping:
+            try:
+                if wanted or self._look(only).wants_work(self._clock.now(), self._clock.monotonic() - worked_at):
+                    work()
+                    worked_at = self._clock.monotonic()
+                pause = 0.0 if bell.stopping else self._look(only).pause(self._clock.now(), self._every)
+            except _AWAY as error:
+                if not away:
+                    told(f"{_sentence(error)} Waiting until it answers.")
+                wanted, away, pause = True, True, next(patience)
+            else:
+                if away:
+                    told("It answers again.")
+                wanted, away, patience = False, False, _pauses()
+            bell.wait(pause)
+
+    def _look(self, only: int | None) -> Outlook:
+        with session_scope(self._engine, read_only=True) as session:
+            return outlook(session, only)
+
+
+def _pauses() -> Iterator[float]:
+    return chain(_PAUSES, repeat(_PAUSES[-1]))
+
+
+def _sentence(error: Exception) -> str:
+    told = explain(error) if isinstance(error, OperationalError | InterfaceError) else error
+    assert isinstance(told, DigestError)  # noqa: S101 - the only others in _AWAY
+    return f"{told.message.rstrip('.')}."

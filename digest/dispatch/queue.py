@@ -1,0 +1,108 @@
+"""The dispatcher on PostgreSQL: procrastinate's jobs, put off in the caller's own transaction, wake every worker."""
+
+import logging
+
+import procrastinate
+from procrastinate import exceptions
+from sqlalchemy import Engine, event, text
+from sqlmodel import Session
+
+from digest.dispatch.bell import Bell
+from digest.dispatch.listener import QUEUE, TASK, Listener
+from digest.dispatch.local import LOOK_EVERY, LocalDispatcher
+from digest.dispatch.port import Told, Work
+from digest.runtime.clock import Clock
+from digest.runtime.queue_schema import QueueSchema, standing
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_WHEN_WOKEN = 5.0
+"""Seconds between two looks beside the queue: a job that was lost delays the mail by this much, no more."""
+_ANNOUNCED = "digest_announced"
+# Asked first, because a violated constraint stands as an error in the server's log: once for each sign-up.
+_WAITING = text("SELECT 1 FROM procrastinate_jobs WHERE queueing_lock = :lock AND status = 'todo' LIMIT 1")
+_HAS_TABLE = text("SELECT to_regclass('procrastinate_jobs') IS NOT NULL")
+
+
+def lock_of(number: int | None) -> str:
+    """Return the queueing lock: of each kind of announcement one job waits at most."""
+    return "notices" if number is None else f"issue {number}"
+
+
+class QueueDispatcher(LocalDispatcher):
+    """A job says "something of issue N is due" and carries nothing else; so lost, doubled, repeated jobs are harmless.
+
+    Every worker that stays hears of it, and one of them takes the job off the queue, at once: no job is `doing` while
+    mail is sent, and a worker that is killed leaves none behind.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        super().__init__(engine, clock)
+        self._app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+        self._warned = False
+        self._every = LOOK_EVERY_WHEN_WOKEN
+
+    @property
+    def how(self) -> str:
+        """By what a worker that stays is woken, for a person."""
+        return f"PostgreSQL's notifications (procrastinate), and {super().how}"
+
+    def announce(self, session: Session, number: int | None) -> None:
+        """Put a job on the queue as the last thing in the caller's transaction.
+
+        Last, because who announces the same thing in another transaction waits for ours: with nothing left to lock,
+        that is never long, and never a circle.
+        """
+        if _ANNOUNCED not in session.info:
+            session.info[_ANNOUNCED] = set()
+            event.listen(session, "before_commit", self._put_on_queue, once=True)
+            event.listen(session, "after_rollback", _forget, once=True)
+        session.info[_ANNOUNCED].add(number)
+
+    def _put_on_queue(self, session: Session) -> None:
+        numbers = session.info.pop(_ANNOUNCED, set())
+        if not numbers:
+            return
+        session.flush()
+        if not session.connection().execute(_HAS_TABLE).scalar_one():
+            self._warn("its tables are missing: run `digest db upgrade`")
+            return
+        for number in sorted(numbers, key=lock_of):
+            self._defer(session, number)
+
+    def _defer(self, session: Session, number: int | None) -> None:
+        connection = session.connection()
+        if connection.execute(_WAITING, {"lock": lock_of(number)}).first():
+            return
+        raw = connection.connection.driver_connection
+        assert raw is not None  # noqa: S101 - the connection is in use
+        options = {"queue": QUEUE, "queueing_lock": lock_of(number), "connection": raw}
+        try:
+            with raw.transaction():  # a savepoint, since the question above has begun a transaction
+                self._app.configure_task(TASK, allow_unknown=True, **options).defer(issue=number)
+        except exceptions.AlreadyEnqueued:
+            return  # somebody was quicker since the question above
+        except exceptions.ConnectorException as error:
+            self._warn(f"{error.__cause__ or error}".strip().splitlines()[0])
+
+    def _warn(self, why: str) -> None:
+        if not self._warned:
+            logger.warning("workers are not woken by the queue, but look for themselves: %s", why)
+        self._warned = True
+
+    def run(self, work: Work, bell: Bell, told: Told, *, only: int | None = None) -> None:
+        """Stay; see the port. Without procrastinate's tables it looks for itself."""
+        with self._engine.connect() as connection:
+            schema = standing(connection)
+        if schema in {QueueSchema.MISSING, QueueSchema.OLDER}:
+            told(f"The queue's tables are {schema}: run `digest db upgrade`. Looking every {LOOK_EVERY:g} s meanwhile.")
+            self._every = LOOK_EVERY
+            super().run(work, bell, told, only=only)
+            return
+        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with Listener(url, bell):
+            super().run(work, bell, told, only=only)
+
+
+def _forget(session: Session) -> None:
+    session.info.pop(_ANNOUNCED, None)

@@ -1,0 +1,67 @@
+"""A worker that stays: woken by announcements and by the clock, until a signal says stop."""
+
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from types import FrameType
+from typing import Any
+
+from digest.bootstrap import Works
+from digest.dispatch.bell import Bell
+from digest.outbox.states import State
+from digest.sending import work
+
+
+def stay(works: Works, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:
+    """Deliver whatever becomes due (of one issue, or of all, and notices) until stopped; return all outcomes.
+
+    `told` gets a line for a person whenever something was done. A relay that refuses us ends it.
+    """
+    bell, outcomes = Bell(), Counter[str]({state.value: 0 for state in State})
+    upcoming: datetime | None = None
+
+    def deliver() -> None:
+        nonlocal upcoming
+        done = work(works, number, relay=relay, progress=lambda _settled: None, stopping=lambda: bell.stopping)
+        outcomes.update(done["outcomes"])
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in done["outcomes"].items() if count)
+        if counts or done["next_due"] != upcoming:
+            told(_line(counts, done["next_due"]))
+        upcoming = done["next_due"]
+
+    with stopped_by_signals(bell):
+        told(f"Staying. Woken by {works.dispatcher.how}. SIGTERM or Ctrl-C stops it after the message on the wire.")
+        works.dispatcher.run(deliver, bell, told, only=number)
+    told("Stopped.")
+    return {"outcomes": dict(outcomes), "next_due": upcoming}
+
+
+def _line(counts: str, upcoming: datetime | None) -> str:
+    later = f" More is due at {upcoming.isoformat(timespec='seconds')}." if upcoming else ""
+    return f"{counts or 'Nothing was due'}.{later}"
+
+
+@contextmanager
+def stopped_by_signals(bell: Bell) -> Iterator[None]:
+    """Let SIGTERM and SIGINT stop the waiting; a second one ends the process as usual, at once."""
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        second = bell.stopping
+        bell.stop()
+        restore()
+        if second:  # the worker had put us back in place
+            signal.raise_signal(number)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        restore()
