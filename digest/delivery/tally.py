@@ -40,7 +40,10 @@ class Tally:
         self.families[family][state.value] += 1
 
     def copy(self) -> "Tally":
-        """Return it as it stands, for another thread: each container is copied in one step of the interpreter."""
-        relays = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in list(self.relays.items())})
-        families = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in list(self.families.items())})
+        """Return it as it stands, for another thread.
+
+        `dict()` copies in one step of the interpreter; `list(items())` makes objects, whose collection may let others in.
+        """
+        relays = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.relays).items()})
+        families = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.families).items()})
         return Tally(Counter(dict(self.states)), relays, families, self.skipped, self.waits, self.stopping)
