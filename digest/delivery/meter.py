@@ -192,6 +192,8 @@ class Meter:
         Smooth weighted round robin, so that a small share is spread between the others. `count` is at most `room`.
         """
         up = self._up(now) or self._ways
+        if len(up) == 1:
+            return list(up) * count
         left = {name: allowance(self._gauge(f"relay:{name}"), way.limits, now).count for name, way in up.items()}
         chosen = []
         for _ in range(count):

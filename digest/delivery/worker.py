@@ -40,6 +40,7 @@ from digest.runtime.errors import DigestError
 logger = logging.getLogger(__name__)
 
 STALE_SECONDS = 120.0
+OBJECTS_BEFORE_COLLECTING = 20_000
 _WITHOUT_RELAY = timedelta(seconds=30)
 
 
@@ -100,18 +101,22 @@ class Worker:
         self._background = Background(beside=engine.dialect.name == POSTGRESQL)
         self._failure: DigestError | None = None
         self._speed = Speed(clock)
+        self._thresholds = gc.get_threshold()
         self._run = Run()
         self._rota = Rota((), clock)
 
     def __enter__(self) -> Self:
         self._duty.begin()
-        # what was loaded by now stays: the collector need not look at it again and again
+        # what was loaded by now stays, and a message makes no cycles: the collector need not look so often
         gc.freeze()
+        self._thresholds = gc.get_threshold()
+        gc.set_threshold(OBJECTS_BEFORE_COLLECTING, *self._thresholds[1:])
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        gc.set_threshold(*self._thresholds)
         gc.unfreeze()
         try:
             self._carrier.close()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     CursorResult,
+    DateTime,
     Executable,
     FromClause,
     Select,
@@ -91,7 +93,10 @@ class Prepared:
         if name not in self._compiled:
             compiled = self._build(self._given(name)).compile(dialect=connection.dialect)  # type: ignore[attr-defined]
             names = [column.name for column in self._columns]
-            self._compiled[name] = _Compiled(str(compiled), compiled.positiontup or (), dict(compiled.params), names)
+            instants = [place for place, column in enumerate(self._columns) if isinstance(column.type, DateTime)]
+            self._compiled[name] = _Compiled(
+                str(compiled), compiled.positiontup or (), dict(compiled.params), names, instants
+            )
         statement = self._compiled[name]
         if name == POSTGRESQL:
             return connection.exec_driver_sql(statement.sql, statement.arrays(rows, values))
@@ -115,6 +120,7 @@ class _Compiled:
     order: Sequence[str]
     constants: Mapping[str, Any]
     names: Sequence[str]
+    instants: Sequence[int]
 
     def arrays(self, rows: Sequence[Sequence[Any]], values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters for PostgreSQL: an array for each column."""
@@ -134,8 +140,19 @@ class _Compiled:
         """Return the parameters for SQLite, row by row."""
         bound = {name: _plain(value) for name, value in {**self.constants, **values}.items()}
         places = {f"rows_{name}": place for place, name in enumerate(self.names)}
-        sources = [(places.get(name, -1), bound.get(name)) for name in self.order]
-        return [tuple(fixed if place < 0 else _plain(row[place]) for place, fixed in sources) for row in rows]
+        fixed = [name for name in self.order if name not in places]
+        places |= {name: len(self.names) + place for place, name in enumerate(fixed)}
+        in_order = itemgetter(*(places[name] for name in self.order))
+        end = [bound[name] for name in fixed]
+        return [in_order([*self._without_instants(row), *end]) for row in rows]
+
+    def _without_instants(self, row: Sequence[Any]) -> Sequence[Any]:
+        if not self.instants:
+            return row
+        cells = list(row)
+        for place in self.instants:
+            cells[place] = _plain(cells[place])
+        return cells
 
 
 def _plain(value: Any) -> Any:

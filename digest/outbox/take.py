@@ -3,6 +3,7 @@
 The caller commits, and must send nothing before that commit is known to have succeeded (DESIGN, section 4).
 """
 
+import itertools
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -105,11 +106,15 @@ class Window(Generic[T_co]):
 
 
 def new_attempt_id() -> str:
-    """Return a unique id of 32 hexadecimal digits that begins with the time (as RFC 9562 section 5.7 does).
+    """Return a unique id of 32 hexadecimal digits: the time first (as in RFC 9562 section 5.7), the process, a count.
 
     Ids made one after the other lie side by side in the index: with random ones each take wrote as many pages as rows.
     """
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    return f"{time.time_ns() // 1_000_000:012x}{_PROCESS}{next(_COUNT):08x}"
+
+
+_PROCESS = secrets.token_hex(6)
+_COUNT = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +226,7 @@ def _due(session: Session, issue_id: int, shares: Sequence[Share], limit: int, n
         most = min(share.most, limit - len(found))
         if most > 0:
             rows = _DUE.run(session, issue_id=issue_id, family=share.family, now=now, most=most)
-            found += [Due._make(row)._replace(created_at=instant(row.created_at)) for row in rows]
+            found += [Due._make((*row[:-1], instant(row[-1]))) for row in rows]
     return found
 
 

@@ -48,7 +48,8 @@ class World:
 
     def relays(self, *ports: int, connections: int = 10, **more: str) -> dict[str, str]:
         """Return the environment in which a command delivers to these ports on loopback, by so many connections."""
-        limits = {"connections": connections}
+        # smtp-source -d and the peers' pools keep their connections for as long as it takes
+        limits = {"connections": connections, "messages_per_connection": 1_000_000}
         relays = [{"host": "127.0.0.1", "port": port, "tls": "none", "limits": limits} for port in ports]
         return {**self.environment, "DIGEST_DELIVERY__TRANSPORT": "smtp", "DIGEST_RELAY": json.dumps(relays), **more}
 
