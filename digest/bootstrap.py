@@ -202,13 +202,22 @@ def evidence_of(carrier: "Carrier") -> "Evidence | None":
 
 def meter_of(works: Works, carrier: "Carrier") -> "Meter":
     """Return the pace of a carrier's relays, and of the families of mailboxes that they reach."""
+    return _meter(works, carrier.relays)
+
+
+def gauges_of(works: Works) -> "Meter":
+    """Return the pace of every configured relay and family, for looking at."""
+    return _meter(works, [f"{relay.host}:{relay.port}" for relay in works.settings.relay])
+
+
+def _meter(works: Works, relays: Sequence[str]) -> "Meter":
     from digest.delivery.families import families  # noqa: PLC0415
     from digest.delivery.meter import Meter, Way  # noqa: PLC0415
     from digest.delivery.pace import Limits  # noqa: PLC0415
 
     configured = {f"{relay.host}:{relay.port}": relay for relay in works.settings.relay}
     ways = []
-    for name in carrier.relays:
+    for name in relays:
         relay = configured.get(name, Relay(host="localhost"))
         asked = relay.limits
         limits = Limits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)

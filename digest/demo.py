@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digest import bootstrap, pipeline, sending, workspace
+from digest import bootstrap, pipeline, sending, standing, workspace
 from digest.delivery.tally import Tally
 from digest.issues import store as issue_store
 from digest.issues.period import Period
@@ -39,7 +39,7 @@ def run(keep: Path | None) -> Demonstrated:
     first = sending.prepare_send(works, NUMBER).run(_silent)
     with suppress(RefusedError):  # "was sent already": that is the point
         sending.prepare_send(works, NUMBER).run(_silent)
-    again = sending.status(works, NUMBER)
+    again = standing.status(works, NUMBER)
     works.engine.dispose()
     return Demonstrated(
         directory=directory,

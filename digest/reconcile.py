@@ -238,7 +238,7 @@ def _objection(
         return ""
     if log is None or not brought.complete:
         return f"{_SILENT}, which is no evidence unless the log is complete (--complete)"
-    why = _still_possible(one, now, lives=lives) or log.coverage.objection(one.started_at)
+    why = _still_possible(one, now, lives=lives) or log.coverage.objection(one.started_at, one.until)
     return f"{_SILENT}, but {why}" if why else ""
 
 
@@ -247,7 +247,7 @@ def _still_possible(one: Uncertain, now: datetime, *, lives: bool) -> str:
         return "it went into a Maildir"
     if lives:
         return "its worker still lives"
-    return "it was started less than 15 minutes ago" if now < one.started_at + AFTER else ""
+    return "it was started less than 15 minutes ago" if now < one.until + AFTER else ""
 
 
 def _resolution(one: Uncertain, sighting: Sighting, now: datetime) -> Resolution:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, col, select
 
 from digest import runs
 from digest.bootstrap import Works
@@ -171,6 +172,26 @@ def skip(works: Works, period: str) -> None:
         state = runs.RunState.SKIPPED
         if not runs.record(session, MONTHLY, str(wanted), entry.due_at, state=state, why="by an operator", now=now):
             raise RefusedError(f"{wanted} has a run already", hint="`digest schedule history` shows it.")
+
+
+def skip_since_backup(session: Session, settings: Settings, now: datetime) -> list[str]:
+    """Keep the schedule from running again what may have run after a backup; return the periods.
+
+    A restored database knows neither that a run was finished nor that one was begun, and without approval by a person
+    the whole audience would get its issue once more.
+    """
+    why = "restored from a backup: it may have run already"
+    skipped = []
+    for run in session.exec(select(runs.IssueRun).where(col(runs.IssueRun.state).in_(sorted(runs.OPEN)))):
+        runs.note(run, runs.RunState.SKIPPED, run.step, why, now)
+        session.add(run)
+        skipped.append(run.period)
+    since = runs.install(session, MONTHLY, now)
+    for entry in takewhile(lambda entry: entry.due_at <= now, occurrences(settings, since)):
+        state = runs.RunState.SKIPPED
+        if runs.record(session, MONTHLY, str(entry.period), entry.due_at, state=state, why=why, now=now):
+            skipped.append(str(entry.period))
+    return skipped
 
 
 def run_forever(works: Works, told: Callable[[str], None]) -> None:

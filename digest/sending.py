@@ -13,7 +13,7 @@ from digest.bootstrap import Works, carrier_of, evidence_of, meter_of, new_ref, 
 from digest.delivery.ledger import PAUSES
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Reply
-from digest.delivery.worker import Worker, stopping_on_signals
+from digest.delivery.worker import Run, Worker, stopping_on_signals
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
@@ -25,6 +25,7 @@ from digest.pipeline import FindingsBlockError
 from digest.runs import IssueRun, RunState
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, NotFoundError, RefusedError, UsageError
+from digest.standing import status
 from subscribers.address import EmailAddress
 
 
@@ -48,8 +49,8 @@ class Sending:
     def run(self, progress: Callable[[Tally], None]) -> dict[str, Any]:
         """Start, deliver until nothing is due, and return how the issue stands."""
         self.start()
-        deliver(self.works, self.issue_id, self.carrier, progress)
-        return status(self.works, self.number)
+        run = deliver(self.works, self.issue_id, self.carrier, progress)
+        return {**status(self.works, self.number), "stopped": run.stopped}
 
     def start(self) -> None:
         """Freeze if that is still to be done, and let every worker take deliveries."""
@@ -93,10 +94,10 @@ def prepare_send(works: Works, number: int | None, *, relay: str = "") -> Sendin
     return Sending(works, issue.number, issue.id, due, excluded, carrier_of(works, relay), to_freeze)
 
 
-def deliver(works: Works, issue_id: int, carrier: Carrier, progress: Callable[[Tally], None]) -> None:
+def deliver(works: Works, issue_id: int, carrier: Carrier, progress: Callable[[Tally], None]) -> Run:
     """Deliver notices and an issue until nothing is due, the relay gives up, or a signal says stop."""
     with _worker(works, carrier, progress) as worker, stopping_on_signals(worker):
-        worker.deliver_all([issue_id])
+        return worker.deliver_all([issue_id])
 
 
 def work(
@@ -111,18 +112,25 @@ def work(
 
     `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
     """
-    with session_scope(works.engine, read_only=True) as session:
-        if number is None:
-            issues = store.sending(session)
-        else:
-            issue = issue_store.find(session, number)
-            issues = [issue.id or 0]
+    issues = _issues(works, number)
     with _worker(works, carrier_of(works, relay), progress) as worker, stopping_on_signals(worker):
         if stopping():
             worker.stop()
         run = worker.deliver_all(issues)
     outcomes = {state.value: 0 for state in State} | run.outcomes
-    return {"outcomes": outcomes, "next_due": run.next_due}
+    return {"outcomes": outcomes, "next_due": run.next_due, "stopped": run.stopped}
+
+
+def due(works: Works, number: int | None) -> int:
+    """Return how many deliveries are still to be made, of every issue that is being sent or of one."""
+    issues = _issues(works, number)
+    with session_scope(works.engine, read_only=True) as session:
+        return sum(store.counts(session, issue_id)[state] for issue_id in issues for state in DUE)
+
+
+def _issues(works: Works, number: int | None) -> list[int]:
+    with session_scope(works.engine, read_only=True) as session:
+        return store.sending(session) if number is None else [issue_store.find(session, number).id or 0]
 
 
 def _worker(works: Works, carrier: Carrier, progress: Callable[[Tally], None]) -> Worker:
@@ -142,23 +150,6 @@ def _worker(works: Works, carrier: Carrier, progress: Callable[[Tally], None]) -
         progress=progress,
         pauses=tuple(pauses),
     )
-
-
-def status(works: Works, number: int | None) -> dict[str, Any]:
-    """Return how an issue stands: planned, every state with its count, and who was left out, by reason."""
-    with session_scope(works.engine, read_only=True) as session:
-        issue = issue_store.find_delivered(session, number)
-        counted = store.counts(session, issue.id or 0)
-        upcoming = store.next_due(session, issue.id or 0)
-    return {
-        "issue": issue.number,
-        "state": issue.state,
-        "held": issue.held,
-        "planned": sum(counted.values()),
-        "states": {state.value: count for state, count in counted.items()},
-        "excluded": dict(issue.excluded),
-        "next_due": upcoming,
-    }
 
 
 def issue_of(session: Session, ids: Sequence[int], number: int | None, states: Collection[State]) -> Issue:

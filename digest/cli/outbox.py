@@ -8,6 +8,7 @@ from digest.cli.issue import MAX_NUMBER
 from digest.cli.reconcile import reconcile
 from digest.cli.send import show_status
 from digest.cli.shell import Shell, shell_of
+from digest.cli.watching import clock_time, rate
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
 
 Number = Annotated[
@@ -24,13 +25,40 @@ Of = Annotated[int | None, typer.Option("--issue", help="The issue; default: the
 @app.command("status")
 def status(context: typer.Context, number: Number = None) -> None:
     """Print how many deliveries are in each state; the numbers add up to what was planned."""
-    from digest import sending  # noqa: PLC0415
+    from digest import standing  # noqa: PLC0415
 
     shell = shell_of(context)
-    data = sending.status(shell.works, number)
-    show_status(shell, data)
+    data = standing.details(shell.works, number)
+    show_status(shell, data, lambda: _show_details(shell, data))
     if data["states"]["uncertain"]:
         raise typer.Exit(EXIT_ATTENTION)
+
+
+def _show_details(shell: Shell, data: dict[str, Any]) -> None:
+    """What an operator watches, under the table of states; one family alone would say the same again."""
+    out, now = shell.out, shell.works.clock.now()
+    if len(data["families"]) > 1:
+        _show_groups(shell, "mailboxes", data["families"])
+    if data["relays"]:
+        _show_groups(shell, "relay", data["relays"])
+    if data["rate"]:
+        until = f"; done at about {clock_time(data['eta'], now)}" if data["eta"] else ""
+        out.line(f"\n{rate(data['rate'])} over the last minute{until}")
+    for wait in data["waiting"]:
+        until = f" until {clock_time(wait['until'], now)}" if wait["until"] else ""
+        out.line(f"\n{wait['scope'].replace(':', ' ', 1)} waits{until}: {wait['why']}")
+    if data["states"]["deferred"] and data["next_due"]:
+        out.line(f"\nThe next is due at {clock_time(data['next_due'], now)}.")
+    if data["workers"]:
+        out.line()
+        rows = [[w["host"], "yes" if w["alive"] else "no", w["started_at"], w["heartbeat_at"]] for w in data["workers"]]
+        out.table(["worker on", "alive", "since", "last heartbeat"], rows)
+
+
+def _show_groups(shell: Shell, title: str, groups: dict[str, dict[str, int]]) -> None:
+    columns = list(dict.fromkeys(name for counts in groups.values() for name in counts))
+    shell.out.line()
+    shell.out.table([title, *columns], [[name, *(of.get(c, 0) for c in columns)] for name, of in groups.items()])
 
 
 @app.command("list")

@@ -1,15 +1,17 @@
 """`digest send` and `digest worker`: freeze what was approved, then keep every promise."""
 
+import shlex
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.issue import Number, build_of
 from digest.cli.shell import Shell, shell_of
+from digest.cli.watching import Watch, counted
 from digest.runtime.errors import EXIT_ATTENTION
 
 if TYPE_CHECKING:
-    from digest.delivery.tally import Tally
     from digest.sending import Sending
 
 NEEDS_A_PERSON = ("deferred", "rejected", "uncertain", "expired")
@@ -53,7 +55,7 @@ def send(
             f"Send issue {ready.number} to {ready.due} readers ({ready.excluded} excluded) by {ready.way}?",
             yes=yes,
         )
-    _run(shell, ready)
+    _run(shell, ready, relay)
 
 
 def worker(
@@ -75,7 +77,8 @@ def worker(
     if stay:
         _stay(shell, number, relay)
         return
-    with Progress(shell, None) as progress:
+    total = None if shell.out.as_json else sending.due(shell.works, number)
+    with Watch(total, silent=shell.out.as_json, clock=shell.works.clock.now) as progress:
         data = sending.work(shell.works, number, relay=relay, progress=progress)
 
     def show() -> None:
@@ -85,7 +88,10 @@ def worker(
             shell.out.line(f"More is due at {data['next_due'].isoformat(timespec='minutes')}.")
 
     shell.out.emit(data, show)
-    if any(data["outcomes"].get(state) for state in NEEDS_A_PERSON):
+    to_go = sending.due(shell.works, number) if data["stopped"] else 0
+    if data["stopped"]:
+        _tell_stopped(shell, data["outcomes"], to_go, "worker", number, relay)
+    if to_go or any(data["outcomes"].get(state) for state in NEEDS_A_PERSON):
         raise typer.Exit(EXIT_ATTENTION)
 
 
@@ -118,21 +124,34 @@ def _show_excluded(shell: Shell, excluded: dict[str, int]) -> None:
         shell.out.line("Excluded: " + ", ".join(f"{count} {reason}" for reason, count in sorted(excluded.items())))
 
 
-def _run(shell: Shell, ready: "Sending") -> None:
-    with Progress(shell, ready.due) as progress:
+def _run(shell: Shell, ready: "Sending", relay: str) -> None:
+    with Watch(ready.due, silent=shell.out.as_json, clock=shell.works.clock.now) as progress:
         data = ready.run(progress)
     show_status(shell, data)
+    if data["stopped"]:
+        to_go = sum(data["states"][state] for state in ("pending", "deferred", "started"))
+        _tell_stopped(shell, data["states"], to_go, "send", ready.number, relay)
     if any(data["states"].get(state) for state in (*NEEDS_A_PERSON, "pending", "started")):
         raise typer.Exit(EXIT_ATTENTION)
 
 
-def show_status(shell: Shell, data: dict[str, Any]) -> None:
-    """Print how a delivery stands."""
+def _tell_stopped(
+    shell: Shell, states: dict[str, int], to_go: int, command: str, number: int | None, relay: str
+) -> None:
+    told = f"Stopped: {counted(states)}, {to_go:,} still to go. Nothing is lost"
+    words = ["digest", command, *([str(number)] if number else []), *(["--relay", shlex.quote(relay)] if relay else [])]
+    again = " ".join([*words, *(["--yes"] if command == "send" else [])])
+    shell.out.note(f"{told}; go on with: {again}" if to_go else f"{told}.")
+
+
+def show_status(shell: Shell, data: dict[str, Any], more: Callable[[], None] = lambda: None) -> None:
+    """Print how a delivery stands; `more` prints what belongs under the table."""
 
     def show() -> None:
         shell.out.line(f"Issue {data['issue']}: {data['planned']} planned")
         shell.out.table(["state", "deliveries"], [[k, v] for k, v in data["states"].items() if v])
         _show_excluded(shell, data["excluded"])
+        more()
         if data["held"]:
             shell.out.line(f"\nIt is held; go on with: digest outbox release {data['issue']}, then digest send")
         for state in NEEDS_A_PERSON:
@@ -140,27 +159,3 @@ def show_status(shell: Shell, data: dict[str, Any]) -> None:
                 shell.out.line(f"\nLook at them: digest outbox list {data['issue']} --state {state}")
 
     shell.out.emit(data, show)
-
-
-class Progress:
-    """A progress bar on stderr, with what happened so far; none under --json or without a terminal."""
-
-    def __init__(self, shell: Shell, total: int | None) -> None:
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-        from rich.progress import Progress as Bar  # noqa: PLC0415
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Bar(*columns, console=Console(stderr=True), disable=shell.out.as_json, transient=True)
-        self._task = self._bar.add_task("delivering", total=total)
-
-    def __enter__(self) -> "Progress":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, tally: "Tally") -> None:
-        """Show how it stands."""
-        self._bar.update(self._task, completed=tally.settled)

@@ -31,15 +31,26 @@ class Coverage:
         if len(self.minutes) < _MAX_MINUTES:
             self.minutes.add(int(at) // 60)
 
-    def objection(self, started_at: datetime) -> str:
-        """Return why the log's silence about an attempt that began then proves nothing; empty if it does."""
+    def objection(self, started_at: datetime, until: datetime | None = None) -> str:
+        """Return why the log's silence about an attempt that began then proves nothing; empty if it does.
+
+        With `until` it may have begun at any time between the two.
+        """
         if self.lossy:
             return f"the log itself says that lines were lost ({self.lossy})"
-        begin, end = (started_at - BEFORE).timestamp(), (started_at + AFTER).timestamp()
+        begin, end = (started_at - BEFORE).timestamp(), ((until or started_at) + AFTER).timestamp()
         if not self.hosts or any(first > begin for first, _ in self.hosts.values()):
             return "the log begins too late"
         if any(last < end for _, last in self.hosts.values()):
             return "the log ends too early"
-        if not any(minute in self.minutes for minute in range(int(begin) // 60, int(end) // 60 + 1)):
-            return "the log has a gap at that time"
-        return ""
+        return "the log has a gap at that time" if self._has_gap(int(begin) // 60, int(end) // 60) else ""
+
+    def _has_gap(self, first: int, last: int) -> bool:
+        """Whether a whole stretch of minutes is silent, as long as the one that a single attempt needs."""
+        longest = int((BEFORE + AFTER).total_seconds()) // 60 + 1
+        silent = 0
+        for minute in range(first, last + 1):
+            silent = 0 if minute in self.minutes else silent + 1
+            if silent >= longest:
+                return True
+        return False

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 
 from sqlalchemy import delete, select, update
@@ -11,12 +11,14 @@ from sqlmodel import Session
 
 from digest.delivery.outcome import Outcome
 from digest.delivery.pace import UNLIMITED, Gauge, Limits, allowance, hold, is_about_relay, spend, throttle, welcome
+from digest.delivery.tally import Wait
 from digest.delivery.transport import Reply
 from digest.outbox.dialects import insert_new
 from digest.outbox.tables import PACE
 from digest.outbox.take import Share
 
 _NO_LIMITS = Limits()
+_NEWS = timedelta(seconds=3)
 _GAUGE = tuple(field.name for field in fields(Gauge))
 _COUNTED = ("second_at", "hour_at", "day", "today", "first_day")
 
@@ -171,6 +173,18 @@ class Meter:
         """Return until when mail to this recipient waits because their server asked for it; None if it may go."""
         until = self._gauge(self.recipient(address).scope).held_until
         return until if until is not None and until > now else None
+
+    def waits(self, now: datetime) -> list[Wait]:
+        """Return which scopes may not be used for a while, until when, and why; the shortest waits are no news."""
+        down = {name: until for name, until in self._down.items() if until > now}
+        found = [Wait(f"relay:{name}", until, "it cannot be reached") for name, until in down.items()]
+        with self._lock:
+            gauges = dict(self._gauges)
+        for scope, gauge in gauges.items():
+            allowed = allowance(gauge, self._limits(scope), now)
+            if allowed.again_at is not None and allowed.again_at - now >= _NEWS:
+                found.append(Wait(scope, allowed.again_at, allowed.why))
+        return sorted(found, key=lambda wait: (wait.until, wait.scope))
 
     def assign(self, count: int, now: datetime) -> list[str]:
         """Return a relay for each of `count` messages: by weight, within what each takes now.

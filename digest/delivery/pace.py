@@ -54,10 +54,11 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many more may be started now; when none, `again_at` is when to ask again (None: after an answer)."""
+    """How many more may be started now; when none, `again_at` is when to ask again (None: after an answer), and why."""
 
     count: int
     again_at: datetime | None = None
+    why: str = ""
 
 
 def allowance(gauge: Gauge, limits: Limits, now: datetime, under_way: int = 0) -> Allowance:
@@ -66,23 +67,23 @@ def allowance(gauge: Gauge, limits: Limits, now: datetime, under_way: int = 0) -
     A connection under a limit carries one message at a time, so that connections and messages under way are one number.
     """
     if gauge.held_until is not None and gauge.held_until > now:
-        return Allowance(0, gauge.held_until)
+        return Allowance(0, gauge.held_until, "their server asked to be left alone")
     room = UNLIMITED
     for connections in (limits.connections, gauge.ramp):
         if connections is not None:
             room = min(room, connections - under_way)
     if room <= 0:
         return Allowance(0)
-    for rate, burst, used_until in _rates(gauge, limits):
+    for rate, burst, used_until, why in _rates(gauge, limits):
         free = _free(rate, burst, used_until, now)
         if free < 1:
-            return Allowance(0, (used_until or now) - timedelta(seconds=(burst - 1) / rate))
+            return Allowance(0, (used_until or now) - timedelta(seconds=(burst - 1) / rate), why)
         room = min(room, math.floor(free))
     most_today = _most_today(gauge, limits, now)
     if most_today is not None:
         left = most_today - (gauge.today if gauge.day == _day(now) else 0)
         if left <= 0:
-            return Allowance(0, _tomorrow(now))
+            return Allowance(0, _tomorrow(now), "the day's limit is used up")
         room = min(room, left)
     return Allowance(room)
 
@@ -150,12 +151,13 @@ def welcome(gauge: Gauge, limits: Limits) -> Gauge:
     return replace(gauge, ramp=None if over else ramp, held_until=None if over else gauge.held_until)
 
 
-def _rates(gauge: Gauge, limits: Limits) -> list[tuple[float, float, datetime | None]]:
+def _rates(gauge: Gauge, limits: Limits) -> list[tuple[float, float, datetime | None, str]]:
     rates = []
     if limits.per_second:
-        rates.append((limits.per_second, max(1.0, limits.per_second), gauge.second_at))
+        rates.append((limits.per_second, max(1.0, limits.per_second), gauge.second_at, "the second's limit is used up"))
     if limits.per_hour:
-        rates.append((_hour_rate(limits.per_hour), _hour_burst(limits.per_hour), gauge.hour_at))
+        of_hour = _hour_rate(limits.per_hour), _hour_burst(limits.per_hour), gauge.hour_at
+        rates.append((*of_hour, "the hour's limit is used up"))
     return rates
 
 

@@ -1,9 +1,20 @@
-"""How a run stands, for whoever watches it: by state, by relay, by family of mailboxes."""
+"""How a run stands, for whoever watches it: by state, by relay, by family of mailboxes, and what waits."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from digest.outbox.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A scope (`relay:NAME`, `family:NAME`, `domain:NAME`) that may not be used until then, and why."""
+
+    scope: str
+    until: datetime
+    why: str
 
 
 @dataclass(slots=True)
@@ -14,6 +25,8 @@ class Tally:
     relays: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     families: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     skipped: int = 0
+    waits: Sequence[Wait] = ()
+    stopping: bool = False
 
     @property
     def settled(self) -> int:
@@ -25,3 +38,12 @@ class Tally:
         self.states[state.value] += 1
         self.relays[relay][state.value] += 1
         self.families[family][state.value] += 1
+
+    def copy(self) -> "Tally":
+        """Return it as it stands, for another thread.
+
+        `dict()` copies in one step of the interpreter; `list(items())` makes objects, whose collection may let others in.
+        """
+        relays = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.relays).items()})
+        families = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.families).items()})
+        return Tally(Counter(dict(self.states)), relays, families, self.skipped, self.waits, self.stopping)

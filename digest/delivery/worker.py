@@ -125,7 +125,7 @@ class Worker:
 
     def stop(self) -> None:
         """Finish the messages on the wire, store what is known, and return."""
-        self._stopping = True
+        self._stopping = self._run.tally.stopping = True
 
     def deliver(self, *issue_ids: int) -> Run:
         """Deliver issues, side by side, until nothing of them is due; mark as sent what has nothing left to do.
@@ -149,7 +149,7 @@ class Worker:
     # The loop
 
     def _work(self, streams: Sequence[Stream[Any]]) -> Run:
-        run = self._run = Run()
+        run = self._run = Run(Tally(stopping=self._stopping))
         self._failure = None
         try:
             self._rota = Rota(streams, self._clock)
@@ -249,6 +249,8 @@ class Worker:
         now = self._clock.now()
         for relay in self._carrier.relays:
             self._carrier.allow(relay, self._meter.connections(relay, now))
+        self._run.tally.waits = self._meter.waits(now)
+        self._progress(self._run.tally)  # also when nothing ends: whoever watches sees what it waits for
 
     # One message
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlmodel import Session
 
+from digest.outbox.restore import RESTORED
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, NOTICE, SUBSCRIBER, Promised
 from digest.outbox.workers import Witness, lives
@@ -19,6 +20,7 @@ class Uncertain:
 
     `name` is what its Message-ID is made of: the issue's number and the reader's ref, or the notice's kind and key.
     `address` is empty for somebody who was erased; `relay` is empty when no server has answered the attempt.
+    It was started between `started_at` and `until`, which are one instant unless a restore has lost what is known.
     """
 
     promised: Promised
@@ -32,11 +34,14 @@ class Uncertain:
     enhanced: str | None
     reply: str
     relay: str
+    until: datetime
 
 
 def uncertain(session: Session, issue_id: int | None = None, ids: Collection[int] | None = None) -> list[Uncertain]:
     """Return the uncertain by id: all, notices too, or the deliveries of an issue, or those of them named in `ids`."""
-    last = [ATTEMPT.c[name] for name in ("started_at", "worker_id", "code", "enhanced", "reply", "relay")]
+    names = ("started_at", "worker_id", "code", "enhanced", "reply", "relay")
+    last: list[ColumnElement[Any]] = [ATTEMPT.c[name] for name in names]
+    last.append(case((ATTEMPT.c.worker_id == RESTORED, ATTEMPT.c.ended_at), else_=ATTEMPT.c.started_at))
     deliveries = (
         select(DELIVERY.c.id, DELIVERY.c.attempt_id, ISSUE.c.number, SUBSCRIBER.c.ref, SUBSCRIBER.c.address, *last)
         .join(ATTEMPT, ATTEMPT.c.id == DELIVERY.c.attempt_id)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 HEAD = "0002"
 """The newest revision in digest/migrations (a test compares). Every command asks, and Alembic is slow to load."""
+RESTORING = "restoring:"
+"""Stands before the revision while a restored database is not safe to use yet, so that every command refuses."""
 BUSY_SECONDS = 30
 READ_ONLY = "digest_read_only"
 
@@ -26,6 +28,12 @@ class DatabaseNewerError(EnvironmentFailedError):
     """The database was made by a newer digestpress than this one."""
 
     default_hint = "Install the newer version, or restore the backup that was taken before the upgrade."
+
+
+class RestoreUnfinishedError(EnvironmentFailedError):
+    """A restore into this database was begun and not finished."""
+
+    default_hint = "Run `digest db restore FILE --yes` again."
 
 
 class DatabaseOlderError(EnvironmentFailedError):
@@ -101,16 +109,21 @@ def alembic_config(connection: Connection | None = None) -> "Config":
     return config
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the schema to this version's revision, and that of the queue to its own; safe to repeat."""
+def upgrade_on(connection: Connection) -> None:
+    """Bring the schema to this version's revision, in the connection's transaction."""
     from alembic import command  # noqa: PLC0415 - see HEAD
 
+    refuse_newer(_revision(connection))
+    command.upgrade(alembic_config(connection), "head")
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to this version's revision, and that of the queue to its own; safe to repeat."""
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":  # two upgrades at once: the second waits, then finds nothing to do
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({queue_schema.UPGRADE_LOCK})"))
-            _refuse_newer(_revision(connection))
-            command.upgrade(alembic_config(connection), "head")
+            upgrade_on(connection)
         queue_schema.bring_up_to_date(engine)
     except OperationalError as error:
         raise explain(error) from error
@@ -135,7 +148,7 @@ def check_revision(engine: Engine) -> None:
     except OperationalError as error:
         raise explain(error) from error
     if current != HEAD:
-        _refuse_newer(current)
+        refuse_newer(current)
         raise DatabaseOlderError
 
 
@@ -145,7 +158,10 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _refuse_newer(current: str | None) -> None:
+def refuse_newer(current: str | None) -> None:
+    """Raise unless a database of this revision is one that this version can use or upgrade."""
+    if (current or "").startswith(RESTORING):
+        raise RestoreUnfinishedError
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - see HEAD
 
     known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}

@@ -2,12 +2,13 @@
 
 import io
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.delivery.dsn import NotAReportError, Report, read_report
+from digest.delivery.log_coverage import Coverage
 from digest.delivery.log_lines import Dates, log_lines
 from digest.delivery.postfix_log import Fate, PostfixLog, Sighting
 
@@ -138,3 +139,15 @@ def test_other_messages_between_its_lines_change_nothing(own: list[bytes], other
 def test_no_bytes_make_the_report_reader_fail(data: bytes) -> None:
     with suppress(NotAReportError):
         assert isinstance(read_report(data), Report)
+
+
+@given(st.sets(st.integers(-5, 130)), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
+def test_a_log_that_covers_a_stretch_covers_every_moment_of_it(
+    silent: set[int], first: int, length: int, at: int
+) -> None:
+    coverage = Coverage()
+    for minute in set(range(-5, 131)) - silent:
+        coverage.note(b"relay", NOW.timestamp() + 60 * minute)
+    began = NOW + timedelta(minutes=first)
+    if not coverage.objection(began, began + timedelta(minutes=length)):
+        assert coverage.objection(began + timedelta(minutes=min(at, length))) == ""

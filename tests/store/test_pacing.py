@@ -12,6 +12,7 @@ from digest.delivery.meter import Meter, Way
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
 from digest.delivery.pace import THROTTLE_PAUSE, Limits, spread
+from digest.delivery.tally import Tally
 from digest.delivery.transport import Envelope, Parcel, Phase, RelayRefusedError, Reply, Source, Step
 from digest.delivery.worker import Worker
 from digest.outbox import plan
@@ -278,3 +279,26 @@ def test_all_relays_away_is_an_error_that_loses_nothing(desk: Desk) -> None:
     with pytest.raises(RelayUnreachableError):
         over_two(desk, {"a": RelayUnreachableError("a is away"), "b": RelayUnreachableError("b is away")})
     assert desk.ledger.counts() == {"pending": 4}
+
+
+def test_whoever_watches_is_told_what_waits_though_nothing_ends(desk: Desk) -> None:
+    planned(desk, "gmail.com", "gmail.com")
+    ledger = desk.ledger
+    seen: list[list[tuple[str, str]]] = []
+    pace = meter()
+    transport = Answering(desk.clock, lambda _domain: THROTTLED)
+    carrier = OneByOne(transport, desk.clock)
+
+    def progress(tally: Tally) -> None:
+        seen.append([(wait.scope, wait.why) for wait in tally.waits])
+
+    with Worker(
+        ledger.engine, carrier, PlainWriter(), desk.clock, desk.place, meter=pace, jitter=lambda: 0.5, progress=progress
+    ) as one:
+        one.deliver(ledger.issue_id)
+    waits = pace.waits(desk.clock.now())
+    assert [(wait.scope, wait.why) for wait in waits] == [("family:google", "their server asked to be left alone")]
+    assert waits[0].until > desk.clock.now()
+    assert pace.waits(waits[0].until) == []
+    assert seen[0] == []
+    assert [(waits[0].scope, waits[0].why)] in seen

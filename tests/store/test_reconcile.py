@@ -11,6 +11,7 @@ from digest import reconcile, sending
 from digest.bootstrap import Works
 from digest.outbox import control
 from digest.outbox.notices import promise, take_notices
+from digest.outbox.restore import settle_down
 from digest.outbox.settle import Settlement, write_file
 from digest.outbox.states import State
 from digest.outbox.tables import ISSUE, NOTICE
@@ -350,3 +351,42 @@ def test_many_are_resolved_at_once_and_an_issue_of_thousands_goes_on(relay: Rela
     assert relay.ledger.counts() == {"accepted": 600, "pending": 601}
     with session_scope(relay.ledger.engine) as session:
         assert session.execute(select(ISSUE.c.state)).scalar_one() == "sending"
+
+
+def restored(relay: Relay, at: timedelta) -> Taken:
+    """Two deliveries, one of them on the wire when the backup was taken; return that one."""
+    relay.ledger.planned(2)
+    (on_the_wire,) = relay.ledger.take(limit=1)
+    with session_scope(relay.ledger.engine) as session:
+        assert settle_down(session, relay.ledger.now + at).uncertain == 2
+    return on_the_wire
+
+
+def wrote_all_the_time(relay: Relay, last: timedelta, first: timedelta = -5 * MINUTE) -> None:
+    for step in range(int((last - first) / (5 * MINUTE)) + 1):
+        relay.wrote("anvil[1]: statistics", first + step * 5 * MINUTE)
+
+
+def test_after_a_restore_a_log_of_the_whole_time_since_tells_who_has_it(relay: Relay) -> None:
+    one = restored(relay, at=30 * MINUTE)
+    wrote_all_the_time(relay, last=50 * MINUTE)
+    relay.took(one, "AAAAA1", "sent (250 2.0.0 Ok)")
+    assert relay.look(complete=True).store() == 2
+    assert sorted(relay.states().values()) == ["accepted", "pending"]
+    assert relay.states()[one.id] == "accepted"
+    assert relay.ledger.take() == []  # what is due again waits for the release
+    with session_scope(relay.ledger.engine) as session:
+        control.release(session, relay.ledger.issue_id)
+    assert len(relay.ledger.take()) == 1
+
+
+@pytest.mark.parametrize("at", [30 * MINUTE, 55 * MINUTE])
+def test_after_a_restore_a_log_of_the_time_of_the_last_attempt_alone_proves_nothing(
+    relay: Relay, at: timedelta
+) -> None:
+    """It may have been sent at any moment between the backup and the restore."""
+    restored(relay, at=at)
+    wrote_all_the_time(relay, last=30 * MINUTE)
+    findings = relay.look(complete=True)
+    assert (findings.store(), findings.left.total()) == (0, 2)
+    assert set(relay.states().values()) == {"uncertain"}

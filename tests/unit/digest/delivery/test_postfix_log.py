@@ -268,6 +268,19 @@ def test_silence_means_something_only_inside_of_what_the_log_covers() -> None:
     assert "ends" in read(spanning(begin, end) + other_relay).coverage.objection(started)
 
 
+def test_silence_about_a_stretch_of_time_needs_a_log_of_all_of_it() -> None:
+    """After a restore nobody knows when it was sent: a forgotten file in the middle proves nothing."""
+    started = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    minute = timedelta(minutes=1)
+    until = started + 120 * minute
+    whole = spanning(started - minute, until + 15 * minute)
+    assert read(whole).coverage.objection(started, until) == ""
+    assert "ends" in read(spanning(started - minute, until)).coverage.objection(started, until)
+    parts = spanning(started - minute, started + 20 * minute) + spanning(until - 20 * minute, until + 20 * minute)
+    assert read(parts).coverage.objection(started) == ""
+    assert "gap" in read(parts).coverage.objection(started, until)
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -1,0 +1,212 @@
+"""`digest db backup` and `restore`: the whole database in one file, and a way back that sends nothing twice."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session, SQLModel
+
+import digest.articles.models
+import digest.editions.models
+import digest.feedback.models
+import digest.issues.models
+import digest.outbox.models
+import digest.runs  # noqa: F401 - a table is known when its module is loaded
+import subscribers.models  # noqa: F401
+from digest.bootstrap import Works, open_clock
+from digest.outbox import figures
+from digest.outbox.restore import Aftermath, settle_down
+from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
+from digest.runtime import backup_files, db, postgres_backup, sqlite_backup
+from digest.runtime.errors import EnvironmentFailedError, RefusedError
+from digest.runtime.settings import CONFIG_NAME, SECRETS_NAME, Settings, load_settings
+from digest.schedule import skip_since_backup
+
+TABLES = frozenset(SQLModel.metadata.tables)
+"""Every table of both packages."""
+
+
+class WorkersRunningError(RefusedError):
+    """A worker is running."""
+
+    default_hint = "Stop every `digest worker`, `digest send` and `digest schedule run`, then restore again."
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A backup that was taken. `not_contained` names what belongs to the workspace and is not in it."""
+
+    file: Path
+    size: int
+    database: str
+    revision: str | None
+    not_contained: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `db backup --json` prints it."""
+        return asdict(self) | {"file": str(self.file), "not_contained": list(self.not_contained)}
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did. `kept` is where the database is that was replaced; `skipped` are periods of the schedule."""
+
+    database: str
+    revision: str | None
+    kept: Path | None
+    skipped: tuple[str, ...]
+    aftermath: Aftermath
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `db restore --json` prints it."""
+        kept = str(self.kept) if self.kept else None
+        own = {"database": self.database, "revision": self.revision, "kept": kept, "skipped": list(self.skipped)}
+        return own | asdict(self.aftermath)
+
+
+def backup(workspace: Path, target: Path) -> Saved:
+    """Write the database into one file, while others go on using it; an earlier backup of that name is replaced."""
+    settings = load_settings(workspace)
+    engine = db.make_engine(settings.database_url)
+    try:
+        db.check_revision(engine)
+        own = _file_of(engine) if engine.dialect.name == backup_files.SQLITE else None
+        with backup_files.written_whole(target, never=own) as partial:
+            if own is not None:
+                sqlite_backup.save(own, partial)
+            else:
+                postgres_backup.save(engine, partial, TABLES)
+        size, revision = target.stat().st_size, db.revision_of(engine)
+        return Saved(target, size, engine.dialect.name, revision, _not_contained(settings))
+    finally:
+        engine.dispose()
+
+
+def _not_contained(settings: Settings) -> tuple[str, ...]:
+    """Return what of the workspace is needed besides: without secrets.toml no link in a mail that was sent works."""
+    keys = [relay.password_file for relay in settings.relay if relay.password_file]
+    if settings.dkim is not None:
+        keys.append(settings.dkim.key_file)
+    names = [SECRETS_NAME, CONFIG_NAME, ".env", "templates", "articles", *keys, ".state/outcomes"]
+    found = [settings.workspace / name for name in names]
+    # the keys may be given by the environment; they are not in the backup either way
+    return tuple(
+        f"{name}/" if path.is_dir() else name
+        for name, path in zip(names, found, strict=True)
+        if name == SECRETS_NAME or path.exists()
+    )
+
+
+class Restore:
+    """A backup that was checked and is ready to be restored. `loses` says what is in the present database."""
+
+    def __init__(self, works: Works, source: Path, side: Path | None, revision: str) -> None:
+        self._works = works
+        self._source = source
+        self._side = side
+        self._revision = revision
+        self.loses = _contents(works.engine)
+
+    def run(self) -> Restored:
+        """Replace the present database. Until all is safe nobody can use what was restored."""
+        works, engine = self._works, self._works.engine
+        _refuse_with_workers(works)
+        kept = None
+        if self._side is not None:
+            copy = db.make_engine(f"sqlite:///{self._side}")
+            aftermath, skipped = _make_safe(works.settings, copy, self._revision, works.clock.now())
+            copy.dispose()
+            engine.dispose()
+            kept = sqlite_backup.swap(self._side, _file_of(engine), works.clock.now())
+        else:
+            engine.dispose()
+            postgres_backup.load(engine, self._source, self._revision, TABLES)
+            aftermath, skipped = _make_safe(works.settings, engine, self._revision, works.clock.now())
+            db.upgrade(engine)
+        return Restored(engine.dialect.name, db.revision_of(engine), kept, skipped, aftermath)
+
+
+@contextmanager
+def restoring(workspace: Path, source: Path) -> Iterator[Restore]:
+    """Check a backup, and yield what will restore it; the present database is untouched until `run`.
+
+    Raises BackupUnusableError, DatabaseNewerError, or RefusedError when somebody is using the present database.
+    """
+    settings = load_settings(workspace)
+    engine = db.make_engine(settings.database_url)
+    works = Works(settings, engine, open_clock())
+    try:
+        _refuse_with_workers(works)
+        with _checked(engine, source) as (side, revision):
+            db.refuse_newer(revision)
+            yield Restore(works, source, side, revision)
+    finally:
+        engine.dispose()
+
+
+def _checked(engine: Engine, source: Path) -> AbstractContextManager[tuple[Path | None, str]]:
+    if engine.dialect.name == backup_files.SQLITE:
+        return _checked_sqlite(engine, source)
+    return nullcontext((None, postgres_backup.check(source, TABLES)))
+
+
+@contextmanager
+def _checked_sqlite(engine: Engine, source: Path) -> Iterator[tuple[Path, str]]:
+    with sqlite_backup.side_copy(source, _file_of(engine)) as side:
+        copy = db.make_engine(f"sqlite:///{side}")
+        revision = db.revision_of(copy)
+        copy.dispose()
+        yield side, str(revision)
+
+
+def _file_of(engine: Engine) -> Path:
+    name = engine.url.database
+    if not name or name == ":memory:":
+        raise EnvironmentFailedError("A database in memory has no file")
+    return Path(name).absolute()
+
+
+def _contents(engine: Engine) -> str:
+    """Return in words what the present database holds, empty if nothing."""
+    if engine.dialect.name == backup_files.SQLITE and not _file_of(engine).exists():
+        return ""  # connecting would make it
+    try:
+        with Session(engine.execution_options(**{db.READ_ONLY: True})) as session:
+            if db.revision_of(engine) is None:
+                return ""
+            counted = {
+                what: session.execute(select(func.count()).select_from(table)).scalar_one()
+                for what, table in (("issues", ISSUE), ("readers", SUBSCRIBER), ("deliveries", DELIVERY))
+            }
+    except SQLAlchemyError:
+        return "it cannot be read"
+    return ", ".join(f"{count:,} {what}" for what, count in counted.items()) if any(counted.values()) else ""
+
+
+def _refuse_with_workers(works: Works) -> None:
+    if works.engine.dialect.name == backup_files.SQLITE and not _file_of(works.engine).exists():
+        return
+    try:
+        with Session(works.engine.execution_options(**{db.READ_ONLY: True})) as session:
+            alive = [worker["host"] for worker in figures.present(session, works.witness) if worker["alive"]]
+    except SQLAlchemyError:
+        return  # empty or broken: nobody works with it
+    if alive:
+        raise WorkersRunningError(f"A worker is running on {', '.join(sorted(set(alive)))}")
+
+
+def _make_safe(settings: Settings, engine: Engine, revision: str, now: datetime) -> tuple[Aftermath, tuple[str, ...]]:
+    """Upgrade the schema and settle down, in one transaction."""
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+        db.upgrade_on(connection)
+        with Session(connection) as session:
+            aftermath = settle_down(session, now)
+            skipped = skip_since_backup(session, settings, now)
+            session.flush()
+    return aftermath, tuple(skipped)

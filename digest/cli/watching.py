@@ -1,0 +1,249 @@
+"""Watching a run: what it has done, how fast, how long it will take, and what waits. Formatting is pure.
+
+The worker tells after each step, which is thousands of times a second: it only leaves its tally here, and a thread of
+the display looks at it a few times a second.
+"""
+
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from digest.delivery.tally import Tally, Wait
+
+DRAWINGS_A_SECOND = 4
+LOG_SECONDS = 10.0
+SHOWN = ("accepted", "deferred", "rejected", "expired", "uncertain")
+OTHERS = "others"
+"""What mailboxes are called that belong to no family."""
+STOPPING = "Stopping: what is on the wire is finished first. Ctrl-C again ends at once."
+_MOVING_SECONDS = 10.0
+_MOST_ROWS = 8
+
+
+@dataclass(slots=True)
+class Speed:
+    """Messages a second: now, over the last seconds, and since the first sample."""
+
+    _samples: deque[tuple[float, int]] = field(default_factory=deque)
+    _first: tuple[float, int] | None = None
+
+    def sample(self, moment: float, done: int) -> None:
+        """Take in that `done` messages were done at `moment` (monotonic seconds). Fewer than before: it starts anew."""
+        if self._samples and done < self._samples[-1][1]:
+            self._samples.clear()
+            self._first = None
+        self._first = self._first or (moment, done)
+        self._samples.append((moment, done))
+        while len(self._samples) > 2 and moment - self._samples[1][0] >= _MOVING_SECONDS:
+            self._samples.popleft()
+
+    @property
+    def now(self) -> float:
+        """Messages a second over the last ten seconds."""
+        return _slope(self._samples[0], self._samples[-1]) if self._samples else 0.0
+
+    @property
+    def average(self) -> float:
+        """Messages a second since the beginning."""
+        return _slope(self._first, self._samples[-1]) if self._first else 0.0
+
+
+def _slope(first: tuple[float, int], last: tuple[float, int]) -> float:
+    seconds = last[0] - first[0]
+    return (last[1] - first[1]) / seconds if seconds > 0 else 0.0
+
+
+def counted(states: Mapping[str, int], skipped: int = 0) -> str:
+    """Return the counts in words, `accepted` always: "812 accepted, 3 deferred"."""
+    told = [(state, states.get(state, 0)) for state in SHOWN] + [("skipped", skipped)]
+    return ", ".join(f"{count:,} {state}" for state, count in told if count or state == "accepted")
+
+
+def rate(per_second: float) -> str:
+    """Return a rate in messages: "1,425/s", "0.4/s"."""
+    return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
+
+
+def lasting(seconds: float) -> str:
+    """Return a time in the two units that matter: "2 h 05 min", "3 min 20 s", "12 s"."""
+    whole = max(0, round(seconds))
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minute:02} min"
+    return f"{minutes} min {second:02} s" if minutes else f"{second} s"
+
+
+def left(total: int | None, settled: int, speed: Speed, *, waits: bool) -> str:
+    """Return how long it will take, as far as that can be told; empty if it cannot."""
+    per_second = speed.now or speed.average
+    if total is None or total <= settled or per_second <= 0:
+        return ""
+    told = lasting((total - settled) / per_second)
+    return f"at least {told} to go" if waits else f"about {told} to go"
+
+
+def clock_time(moment: datetime, now: datetime, zone: tzinfo | None = None) -> str:
+    """Return an instant for a person in `zone` (None: this machine's): the time, with the date if it is not today."""
+    there, today = moment.astimezone(zone), now.astimezone(zone).date()
+    return f"{there:%H:%M}" if there.date() == today else f"{there:%Y-%m-%d %H:%M}"
+
+
+def waiting(wait: "Wait", now: datetime, zone: tzinfo | None = None) -> str:
+    """Return a wait in words: "google waits until 09:12: their server asked to be left alone"."""
+    kind, _, name = wait.scope.partition(":")
+    subject = f"relay {name}" if kind == "relay" else name
+    return f"{subject} waits until {clock_time(wait.until, now, zone)}: {wait.why}"
+
+
+def rows(title: str, groups: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return one line for each group, the largest first; none when there is but one."""
+    if len(groups) < 2:
+        return []
+    ordered = sorted(groups.items(), key=lambda item: (-sum(item[1].values()), item[0] or OTHERS))
+    shown, rest = ordered[:_MOST_ROWS], ordered[_MOST_ROWS:]
+    if rest:
+        shown.append((f"{len(rest)} more", sum((Counter(counts) for _, counts in rest), Counter())))
+    width = max(len(name or OTHERS) for name, _ in shown)
+    return [f"{title} {name or OTHERS:<{width}}  {counted(counts)}" for name, counts in shown]
+
+
+def headline(tally: "Tally", total: int | None, speed: Speed) -> str:
+    """Return how it stands in one line, as logs get it."""
+    return f"{done(tally, total)}; {pace(tally, total, speed)}"
+
+
+def done(tally: "Tally", total: int | None) -> str:
+    """Return what has happened: "812 of 2,000 done: 790 accepted, 22 skipped"."""
+    of = f" of {total:,}" if total is not None else ""
+    return f"{tally.settled:,}{of} done: {counted(tally.states, tally.skipped)}"
+
+
+def pace(tally: "Tally", total: int | None, speed: Speed) -> str:
+    """Return how fast it is: "35/s now, 33/s on average; about 34 s to go"."""
+    told = f"{rate(speed.now)} now, {rate(speed.average)} on average"
+    to_go = left(total, tally.settled, speed, waits=bool(tally.waits))
+    return f"{told}; {to_go}" if to_go else told
+
+
+def report(tally: "Tally", total: int | None, speed: Speed, now: datetime, zone: tzinfo | None = None) -> list[str]:
+    """Return how it stands in lines, for a terminal."""
+    lines = [done(tally, total), f"  {pace(tally, total, speed)}"]
+    lines += rows("  by", tally.relays)
+    lines += rows("  to", tally.families)
+    lines += [f"  {told}" for told in waits_told(tally.waits, now, zone)]
+    return [*lines, STOPPING] if tally.stopping else lines
+
+
+def waits_told(waits: "Sequence[Wait]", now: datetime, zone: tzinfo | None = None) -> list[str]:
+    """Return the waits in words, the first to end first, and how many are not told."""
+    told = [waiting(wait, now, zone) for wait in waits[:_MOST_ROWS]]
+    return [*told, f"{len(waits) - _MOST_ROWS} more wait"] if len(waits) > _MOST_ROWS else told
+
+
+class Watch:
+    """Shows a run on stderr while a with block lasts: live on a terminal, else a line every ten seconds.
+
+    Call it with the worker's tally after each step. `silent` shows nothing, as under --json.
+    """
+
+    def __init__(
+        self,
+        total: int | None,
+        *,
+        silent: bool = False,
+        every: float = LOG_SECONDS,
+        stream: TextIO | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._total = total
+        self._silent = silent
+        self._every = every
+        self._stream = stream
+        self._clock = clock
+        self._speed = Speed()
+        self._tally: Tally | None = None
+        self._over = threading.Event()
+        self._stop: Callable[[], None] = lambda: None
+
+    def __call__(self, tally: "Tally") -> None:
+        """Take in how it stands; costs nothing."""
+        self._tally = tally
+
+    def __enter__(self) -> "Watch":
+        if not self._silent:
+            self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._stop()
+
+    def _start(self) -> None:
+        from rich.console import Console  # noqa: PLC0415 - rich costs a tenth of a second
+        from rich.live import Live  # noqa: PLC0415
+
+        console = Console(file=self._stream or sys.stderr)
+        if console.is_terminal and not console.is_dumb_terminal:
+            live = Live(
+                get_renderable=self._drawn, console=console, refresh_per_second=DRAWINGS_A_SECOND, transient=True
+            )
+            live.start()
+            self._stop = live.stop
+        else:
+            thread = threading.Thread(target=self._log, name="watch", daemon=True)
+            thread.start()
+            self._stop = thread.join
+
+    def _look(self) -> "Tally | None":
+        tally = self._tally.copy() if self._tally is not None else None
+        if tally is not None:
+            self._speed.sample(time.monotonic(), tally.states.total())
+        return tally
+
+    def _drawn(self) -> "RenderableType":
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        tally = self._look()
+        if tally is None:
+            return Text("Starting ...")
+        told = Text("\n".join(report(tally, self._total, self._speed, self._clock())), overflow="fold")
+        if not self._total:
+            return told
+        drawn = Table.grid()
+        drawn.add_row(ProgressBar(total=self._total, completed=tally.settled, width=40))
+        drawn.add_row(told)
+        return drawn
+
+    def _log(self) -> None:
+        """Write a line now and then. That stderr went away ends the lines, not the run."""
+        told_stopping, told_at = False, time.monotonic()
+        with suppress(OSError, ValueError):
+            while not self._over.wait(1 / DRAWINGS_A_SECOND):
+                tally = self._look()
+                if tally is None:
+                    continue
+                if tally.stopping and not told_stopping:
+                    told_stopping = True
+                    self._write([STOPPING])
+                if time.monotonic() - told_at >= self._every:
+                    told_at = time.monotonic()
+                    waits = waits_told(tally.waits, self._clock())
+                    self._write(["; ".join([headline(tally, self._total, self._speed), *waits])])
+
+    def _write(self, lines: Sequence[str]) -> None:
+        stream = self._stream or sys.stderr
+        for line in lines:
+            stream.write(f"{line}\n")
+        stream.flush()

@@ -1,0 +1,90 @@
+"""Figures of an issue for whoever watches it: by family, by relay, how fast, and who is at it. One scan each."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, case, func, literal_column, select
+from sqlmodel import Session
+
+from digest.outbox.dialects import database_now
+from digest.outbox.settle import NOT_SENT
+from digest.outbox.states import State
+from digest.outbox.tables import ATTEMPT, DELIVERY, WORKER
+from digest.outbox.workers import Witness
+
+OTHERS = "others"
+"""What mailboxes are called that belong to no family."""
+RATE_OVER = timedelta(minutes=1)
+TELLS_OF_DEAD = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Attempted:
+    """What attempts came to: by relay and outcome (`started` has none yet), and how many ended lately.
+
+    `since` is when the first of them began, None if there was none.
+    """
+
+    relays: dict[str, dict[str, int]] = field(default_factory=dict)
+    lately: int = 0
+    since: datetime | None = None
+
+    def rate(self, now: datetime) -> float:
+        """Messages a second over the last minute, or since the first if that is less."""
+        if self.since is None:
+            return 0.0
+        seconds = min(RATE_OVER, now - self.since).total_seconds()
+        return self.lately / seconds if seconds > 0 else 0.0
+
+
+def by_family(session: Session, issue_id: int) -> dict[str, dict[State, int]]:
+    """Return the counts of the issue's deliveries by family of mailboxes, then state; zeros are left out."""
+    family = func.coalesce(func.nullif(DELIVERY.c.family, literal_column("''")), literal_column(f"'{OTHERS}'"))
+    query = (
+        select(family, DELIVERY.c.state, func.count())
+        .where(DELIVERY.c.issue_id == issue_id)
+        .group_by(family, DELIVERY.c.state)
+        .order_by(family)
+    )
+    found: dict[str, dict[State, int]] = {}
+    for family, state, count in session.execute(query):
+        found.setdefault(family, {})[State(state)] = count
+    return found
+
+
+def attempted(session: Session, issue_id: int, now: datetime) -> Attempted:
+    """Return what the issue's attempts came to."""
+    lately = and_(ATTEMPT.c.ended_at > now - RATE_OVER, ATTEMPT.c.ended_at <= now, ATTEMPT.c.outcome != NOT_SENT)
+    outcome = func.coalesce(ATTEMPT.c.outcome, literal_column(f"'{State.STARTED.value}'"))
+    query = (
+        select(
+            ATTEMPT.c.relay,
+            outcome,
+            func.count(),
+            func.sum(case((lately, 1), else_=0)),
+            func.min(ATTEMPT.c.started_at),
+        )
+        .join(DELIVERY, DELIVERY.c.id == ATTEMPT.c.delivery_id)
+        .where(DELIVERY.c.issue_id == issue_id)
+        .group_by(ATTEMPT.c.relay, outcome)
+        .order_by(ATTEMPT.c.relay)
+    )
+    found = Attempted()
+    for relay, name, count, ended, first in session.execute(query):
+        found.relays.setdefault(relay, {})[name] = count
+        found.lately += ended
+        found.since = min(first, found.since or first)
+    return found
+
+
+def present(session: Session, witness: Witness) -> list[dict[str, Any]]:
+    """Return the workers that have not signed off, the newest last: those that live, and the dead of the last hour."""
+    moment = database_now(session)
+    rows = session.execute(select(WORKER).where(WORKER.c.stopped_at.is_(None)).order_by(WORKER.c.started_at))
+    found = []
+    for row in rows.mappings():
+        alive = witness.lives(dict(row), moment)
+        if alive or moment - row["heartbeat_at"] <= TELLS_OF_DEAD:
+            found.append({name: row[name] for name in ("host", "started_at", "heartbeat_at")} | {"alive": alive})
+    return found

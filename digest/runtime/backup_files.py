@@ -1,0 +1,101 @@
+"""Files of backups: told apart by their first bytes, written whole or not at all, readable by their owner only."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from digest.runtime.errors import EnvironmentFailedError, UsageError
+
+SQLITE = "sqlite"
+POSTGRESQL = "postgresql"
+_MAGIC = {b"SQLite format 3\x00": SQLITE, b"PGDMP": POSTGRESQL}
+_HEAD = 16
+
+
+class BackupUnusableError(UsageError):
+    """The file is no backup that can be restored."""
+
+    default_hint = "The present database was not touched. Take another backup file."
+
+
+class BackupFailedError(EnvironmentFailedError):
+    """The backup cannot be written."""
+
+    default_hint = "Check space and permissions; an earlier backup of that name is as it was."
+
+
+def kind_of(path: Path) -> str | None:
+    """Return which database a file is a backup of; None if of none. Raises BackupUnusableError if it cannot be read."""
+    try:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "does not exist"
+            raise BackupUnusableError(f"{path} {what}")
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BackupUnusableError(f"{str(path)[:200]!r} cannot be read: {why}") from error
+    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+
+
+def require(path: Path, kind: str) -> None:
+    """Raise BackupUnusableError unless the file is a backup of this kind of database."""
+    found = kind_of(path)
+    if found is None:
+        empty = path.stat().st_size == 0
+        raise BackupUnusableError(f"{path} is {'empty' if empty else 'no backup that `digest db backup` made'}")
+    if found != kind:
+        hint = "Point [database] url to the kind of database that the backup is of."
+        raise BackupUnusableError(f"{path} is a backup of {found}; this workspace uses {kind}", hint=hint)
+
+
+@contextmanager
+def written_whole(path: Path, *, never: Path | None = None) -> Iterator[Path]:
+    """Yield a new file beside `path`, mode 0600, that takes its name when the block ends well.
+
+    Only an earlier backup is replaced, and `never` is not. Raises UsageError for any other file, BackupFailedError
+    when it cannot be made.
+    """
+    _refuse_to_replace(path, never)
+    partial = path.with_name(f".{path.name[:100]}.{os.getpid()}.partial")
+    try:
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            yield partial
+            sync(partial)
+            partial.replace(path)
+            sync(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BackupFailedError(f"{str(path)[:200]!r} cannot be written: {why}") from error
+
+
+def _refuse_to_replace(path: Path, never: Path | None) -> None:
+    try:
+        other = path.is_dir() or (path.exists() and path.stat().st_size > 0 and kind_of(path) is None)
+        in_the_way = other or in_use(path)
+        itself = never is not None and path.exists() and path.samefile(never)
+    except (OSError, ValueError):
+        return  # making the file will tell
+    if itself:
+        raise UsageError(f"{path} is the database itself", hint="Choose another name.")
+    if in_the_way:
+        raise UsageError(f"{path} is there and is no backup; it stays as it is", hint="Choose another name.")
+
+
+def in_use(path: Path) -> bool:
+    """Whether a file of SQLite is part of a database in use: not all that is in it is in this file."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def sync(path: Path) -> None:
+    """Bring a file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,161 @@
+"""Backups of PostgreSQL by its own programs, pg_dump and pg_restore: our tables only, in one transaction each way.
+
+A restored database is not safe to use until what may have been sent since is marked. Until then its revision has a
+prefix that every command refuses.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import Engine, inspect
+
+from digest.runtime import backup_files
+from digest.runtime.backup_files import BackupFailedError, BackupUnusableError
+from digest.runtime.db import RESTORING, refuse_newer
+from digest.runtime.errors import EnvironmentFailedError
+
+_FOLDERS = (
+    ("/usr/lib/postgresql", "*/bin"),
+    ("/usr", "pgsql-*/bin"),
+    ("/opt/homebrew/opt", "postgresql*/bin"),
+    ("/usr/local/opt", "postgresql*/bin"),
+    ("/opt/homebrew/opt", "libpq/bin"),
+)
+_ENTRY = re.compile(r"\d+; \d+ \d+ (?P<kind>[A-Z][A-Z ]*[A-Z]) (?P<schema>\S+) (?P<name>\S+)")
+_KINDS = {
+    "TABLE",
+    "TABLE DATA",
+    "SEQUENCE",
+    "SEQUENCE OWNED BY",
+    "SEQUENCE SET",
+    "DEFAULT",
+    "CONSTRAINT",
+    "FK CONSTRAINT",
+    "INDEX",
+    "COMMENT",
+}
+_VERSIONS = "alembic_version"
+
+
+class ProgramMissingError(EnvironmentFailedError):
+    """One of PostgreSQL's own programs is not installed."""
+
+    default_hint = "Install PostgreSQL's client programs (Debian: apt install postgresql-client), or put them on PATH."
+
+
+def program(name: str) -> str:
+    """Return the path of pg_dump, pg_restore or psql: on PATH, else the newest in the usual folders."""
+    if found := shutil.which(name):
+        return found
+    candidates = [path / name for root, pattern in _FOLDERS for path in sorted(Path(root).glob(pattern), reverse=True)]
+    for candidate in candidates:
+        if os.access(candidate, os.X_OK):
+            return str(candidate)
+    raise ProgramMissingError(f"{name} is not installed")
+
+
+def save(engine: Engine, target: Path, tables: Collection[str]) -> None:
+    """Write those tables to `target` in pg_dump's custom format, all as of one moment."""
+    wanted = [f"--table={name}" for name in _present(engine, tables)]
+    flags = ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}"]
+    done = _run([program("pg_dump"), *flags, *wanted, f"--dbname={_address(engine)}"], engine)
+    if done.returncode:
+        raise BackupFailedError(f"pg_dump failed: {_first_line(done.stderr)}", hint=_hint(done.stderr))
+
+
+def check(backup: Path, tables: Collection[str]) -> str:
+    """Read a whole backup, which may have those tables only, and return its schema revision.
+
+    Raises BackupUnusableError if it is none, DatabaseNewerError if a newer version made it.
+    """
+    backup_files.require(backup, backup_files.POSTGRESQL)
+    listing = _read(backup, "--list")
+    entries = [match for line in listing.splitlines() if (match := _ENTRY.match(line))]
+    found = {entry["name"] for entry in entries if entry["kind"] == "TABLE"}
+    # ours has nothing else; a function or trigger would be run, too
+    foreign = {entry["kind"] for entry in entries} - _KINDS
+    if foreign or not {_VERSIONS, "issue", "delivery", "attempt"} <= found:
+        raise BackupUnusableError(f"{backup} is a dump, but none that `digest db backup` made")
+    _read(backup, f"--file={os.devnull}")  # what is cut off is noticed only by reading to the end
+    rows = _read(backup, "--data-only", f"--table={_VERSIONS}", "--file=-")
+    match = re.search(r"^COPY [^\n]*\n(\w+)\n\\\.$", rows, re.MULTILINE)
+    if match is None:
+        raise BackupUnusableError(f"{backup} does not say of which version it is")
+    refuse_newer(match[1])  # first: a newer version may have more tables
+    if not found <= {*tables, _VERSIONS}:
+        raise BackupUnusableError(f"{backup} has tables that are not digestpress's")
+    return match[1]
+
+
+def load(engine: Engine, backup: Path, revision: str, tables: Collection[str]) -> None:
+    """Put the backup's tables in the place of these, or change nothing. The revision is then `restoring:REVISION`."""
+    schema = _schema(engine)
+    drops = "".join(f'DROP TABLE IF EXISTS "{schema}"."{name}" CASCADE;\n' for name in _present(engine, tables))
+    # both names come from the database itself, and the revision has letters and digits only
+    barrier = f"UPDATE \"{schema}\".{_VERSIONS} SET version_num = '{RESTORING}{revision}';\nCOMMIT;\n"  # noqa: S608
+    psql = [program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={_address(engine)}"]
+    restore = [program("pg_restore"), "--no-owner", "--no-privileges", "--exit-on-error", "--file=-", str(backup)]
+    with subprocess.Popen(  # noqa: S603
+        psql, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment(engine)
+    ) as loading:
+        assert loading.stdin is not None  # noqa: S101 - asked for above
+        assert loading.stderr is not None  # noqa: S101
+        with suppress(BrokenPipeError):
+            loading.stdin.write(f"BEGIN;\n{drops}".encode())
+            loading.stdin.flush()
+            read = subprocess.run(restore, stdout=loading.stdin, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
+            if read.returncode == 0:  # without the COMMIT nothing has happened
+                loading.stdin.write(barrier.encode())
+        with suppress(BrokenPipeError):
+            loading.stdin.close()
+        told = loading.stderr.read().decode(errors="replace")
+    if loading.returncode or read.returncode:
+        raise BackupUnusableError(f"{backup} cannot be restored: {_first_line(told)}", hint=_hint(told))
+
+
+def _present(engine: Engine, tables: Collection[str]) -> list[str]:
+    """Return which of our tables the database has; somebody else's are left alone."""
+    return sorted({*tables, _VERSIONS} & set(inspect(engine).get_table_names()))
+
+
+def _schema(engine: Engine) -> str:
+    return inspect(engine).default_schema_name or "public"
+
+
+def _address(engine: Engine) -> str:
+    """Return the database's address without its password, which other users could read from the list of processes."""
+    return engine.url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+
+
+def _environment(engine: Engine) -> Mapping[str, str]:
+    password = {"PGPASSWORD": str(engine.url.password)} if engine.url.password else {}
+    return {**os.environ, "LC_ALL": "C", **password}
+
+
+def _run(command: Sequence[str], engine: Engine | None = None) -> "subprocess.CompletedProcess[str]":
+    environment = _environment(engine) if engine is not None else {**os.environ, "LC_ALL": "C"}
+    return subprocess.run(  # noqa: S603 - no shell, and the program is PostgreSQL's
+        command, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
+    )
+
+
+def _read(backup: Path, *flags: str) -> str:
+    done = _run([program("pg_restore"), *flags, str(backup.absolute())])
+    if done.returncode:
+        raise BackupUnusableError(f"{backup} is damaged: {_first_line(done.stderr)}")
+    return done.stdout
+
+
+def _first_line(told: str) -> str:
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    telling = next((line for line in lines if "error" in line.casefold()), lines[0] if lines else "it does not say why")
+    return re.sub(r"^\S+: (error: )?", "", telling)[:300]
+
+
+def _hint(told: str) -> str:
+    return "Install PostgreSQL's client programs of the server's version." if "version mismatch" in told else ""

@@ -1,0 +1,134 @@
+"""Backups of SQLite: one file, taken while others write; restored beside the present database, then swapped in."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from digest.runtime import backup_files
+from digest.runtime.backup_files import BackupFailedError, BackupUnusableError
+from digest.runtime.errors import RefusedError
+
+_OURS = {"alembic_version", "issue", "delivery", "attempt", "subscriber"}
+_COMPANIONS = ("-wal", "-shm", "-journal")
+_SWAP_WAITS_SECONDS = 2.0
+
+
+class DatabaseInUseError(RefusedError):
+    """Another process has the database open."""
+
+    default_hint = "Stop `digest serve`, `digest worker` and `digest schedule run`, then restore again."
+
+
+def save(database: Path, target: Path) -> None:
+    """Write a consistent copy of a database that may be in use to `target`, an empty file."""
+    try:
+        # one step under one read lock: page by page it would start anew whenever somebody writes
+        with closing(_open(database)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy, pages=-1)
+            copy.execute("PRAGMA journal_mode=DELETE")  # else whoever opens it needs two more files
+    except sqlite3.Error as error:
+        raise BackupFailedError(f"The backup failed: {error}") from error
+
+
+def _open(path: Path, how: str = "") -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{how}", uri=True)
+
+
+@contextmanager
+def side_copy(backup: Path, database: Path) -> Iterator[Path]:
+    """Yield a checked copy of a backup, beside the database that it is to replace; it is removed afterwards."""
+    backup_files.require(backup, backup_files.SQLITE)
+    if database.exists() and backup.samefile(database):
+        raise BackupUnusableError(f"{backup} is the present database itself")
+    if backup_files.in_use(backup):
+        hint = "Take a backup of it with `digest db backup`."
+        raise BackupUnusableError(f"{backup} is a database in use ({backup.name}-wal belongs to it)", hint=hint)
+    side = database.with_name(f"{database.name}.restoring")
+    _remove(side)
+    try:
+        os.close(os.open(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _copy(backup, side)
+        yield side
+    finally:
+        _remove(side)
+
+
+def _copy(backup: Path, side: Path) -> None:
+    try:
+        with closing(_open(backup, "&immutable=1")) as source, closing(sqlite3.connect(side)) as copy:
+            source.backup(copy, pages=-1)
+            copy.execute("PRAGMA trusted_schema=OFF")
+            _check(backup, copy)
+    except sqlite3.Error as error:
+        raise BackupUnusableError(f"{backup} is damaged: {error}") from error
+
+
+def _check(backup: Path, copy: sqlite3.Connection) -> None:
+    told = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if told != "ok":
+        raise BackupUnusableError(f"{backup} is damaged: {' '.join(str(told).split())[:200]}")
+    entries = copy.execute("SELECT type, name FROM sqlite_master").fetchall()
+    # our schema has no triggers; one would act on what is done to the copy next
+    if any(kind in {"trigger", "view"} for kind, _ in entries) or not {name for _, name in entries} >= _OURS:
+        raise BackupUnusableError(f"{backup} is a database, but not one of digestpress")
+    if copy.execute("SELECT count(*) FROM alembic_version").fetchone()[0] != 1:
+        raise BackupUnusableError(f"{backup} does not say of which version it is")
+
+
+def swap(side: Path, database: Path, now: datetime) -> Path | None:
+    """Put `side` in the place of `database`; return where the present one is kept, None if there was none.
+
+    Raises DatabaseInUseError when another process has it open: what that process writes would be lost.
+    """
+    backup_files.sync(side)
+    if not database.exists():
+        side.replace(database)
+        backup_files.sync(database.parent)
+        return None
+    _take_on_mode_and_owner(side, database)
+    kept = _free_name(database, now)
+    with _exclusively(database):
+        for companion in _COMPANIONS:  # there only when it is too broken to be opened
+            with suppress(FileNotFoundError):
+                database.with_name(database.name + companion).rename(f"{kept}{companion}")
+        os.link(database, kept)
+        side.replace(database)
+    backup_files.sync(database.parent)
+    return kept
+
+
+@contextmanager
+def _exclusively(database: Path) -> Iterator[None]:
+    """Nobody else has the database open meanwhile, unless it is so broken that nobody can."""
+    with closing(sqlite3.connect(database, timeout=_SWAP_WAITS_SECONDS, isolation_level=None)) as connection:
+        try:
+            # every open connection to a database in WAL mode keeps it from leaving that mode
+            connection.execute("PRAGMA journal_mode=DELETE")
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise DatabaseInUseError from error
+        except sqlite3.DatabaseError:
+            pass
+        yield
+
+
+def _free_name(database: Path, now: datetime) -> Path:
+    stem = f"{database.name}.replaced-{now:%Y%m%dT%H%M%SZ}"
+    names = (database.with_name(f"{stem}{f'-{number}' if number else ''}") for number in range(1000))
+    return next(name for name in names if not name.exists())
+
+
+def _take_on_mode_and_owner(side: Path, database: Path) -> None:
+    was = database.stat()
+    with suppress(PermissionError):  # only root may give files away, and only root has to
+        os.chown(side, was.st_uid, was.st_gid)
+    side.chmod(was.st_mode & 0o777)
+
+
+def _remove(side: Path) -> None:
+    for suffix in ("", *_COMPANIONS):
+        side.with_name(side.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,130 @@
+"""The machine is lost in mid-send and an old backup comes back: nobody gets a second mail, and nothing is forgotten."""
+
+import os
+import re
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest import backup as backups
+from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, mails
+
+READERS = 1500
+HOUR_LATER = "2021-09-30T09:00:00+09:00"
+
+
+def crowd(folder: Path, readers: int) -> Path:
+    lines = ["email,name,interests,language,format,frequency,status,confirmed_at,consent_source"]
+    lines += [f"r{number}@example.org,R,*,en,html,every,confirmed,2021-01-01,test" for number in range(readers)]
+    path = folder / "crowd.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def arrived(folder: Path) -> int:
+    return sum(1 for _ in folder.iterdir()) if folder.exists() else 0
+
+
+def copies(maildir: Path) -> Counter[str]:
+    return Counter(message["To"].addresses[0].addr_spec for message in mails(maildir))
+
+
+def status_of(world: World, expect: int) -> dict[str, Any]:
+    status: dict[str, Any] = world.json("outbox", "status", "21", expect=expect)
+    assert sum(status["states"].values()) == status["planned"]
+    return status
+
+
+def test_a_backup_of_mid_send_comes_back_and_the_maildir_tells_who_has_it(
+    sample: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGEST_DATABASE__URL", sample.environment["DIGEST_DATABASE__URL"])
+    sample.digest("subscribers", "import", str(crowd(sample.folder, READERS)))
+    sample.approve_issue_21()
+    outbox, file = sample.folder / "outbox", sample.folder.parent / "mid-send.backup"
+    process = sample.start("send", "21", "--yes")
+    deadline = time.monotonic() + WAIT_SECONDS
+    while arrived(outbox / "new") < 50 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    backups.backup(sample.folder, file)  # not as a process: its start takes longer than the whole send
+    at_backup = arrived(outbox / "new")
+    while arrived(outbox / "new") < at_backup + 100 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = copies(outbox)
+
+    refused = sample.digest("db", "restore", str(file), expect=2)  # nobody is there to answer
+    assert refused == ""
+    restored = sample.json("db", "restore", str(file), "--yes")
+    assert restored["held"] == [21]
+    status = status_of(sample, expect=1)
+    assert status["held"]
+    assert status["states"]["uncertain"] == restored["uncertain"] > 100
+    assert status["states"]["uncertain"] + status["states"]["accepted"] == status["planned"]
+
+    for command in (["send", "21", "--yes", "--relay", "smtp://127.0.0.1:9"], ["outbox", "release", "21"]):
+        sample.start(*command).communicate(timeout=WAIT_SECONDS)
+    assert status_of(sample, expect=1)["states"]["uncertain"] == restored["uncertain"]
+    assert copies(outbox) == before  # by itself nothing goes out
+
+    sample.json("outbox", "reconcile")  # the configured Maildir is its own record
+    states = status_of(sample, expect=0)["states"]
+    assert (states["uncertain"], states["accepted"]) == (0, before.total())
+    sample.digest("send", "21", "--yes")
+    assert copies(outbox).total() == status["planned"]
+    assert max(copies(outbox).values()) == 1
+
+
+def test_without_evidence_nobody_gets_a_second_mail_and_a_person_decides(sample: World) -> None:
+    sample.digest("subscribers", "import", str(crowd(sample.folder, 60)))
+    sample.approve_issue_21()
+    port, kept, file = free_port(), sample.folder / "kept", sample.folder / "mid-send.backup"
+    relay = f"smtp://127.0.0.1:{port}"
+    arguments = ["sink", "--port", str(port), "--maildir", str(kept), "--no-http", "--delay", "0.4"]
+    with sample.running(*arguments, port=port):
+        process = sample.start("send", "21", "--yes", "--relay", relay)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while arrived(kept / "new") < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        told = sample.digest("db", "backup", str(file))
+        assert "secrets.toml" in told
+        sample.digest("db", "restore", str(file), "--yes", expect=3)  # not under a worker that lives
+        _, errors = process.communicate(timeout=WAIT_SECONDS * 2)
+        assert process.returncode == 0, errors
+        everybody = copies(kept)
+        told = sample.digest("db", "restore", str(file), "--yes")
+        for words in ("uncertain", "held", "digest outbox reconcile", "digest outbox release", "unsubscribes"):
+            assert words in told
+        sample.digest("outbox", "release", "21")
+        sample.digest("worker", "--relay", relay)
+        sample.digest("outbox", "reconcile", "--relay", relay, expect=1)
+        sample.digest("send", "21", "--yes", "--relay", relay, expect=3)  # all that it knows is sent, or in doubt
+        assert copies(kept) == everybody
+        doubtful = [row for row in sample.json("outbox", "list", "21") if row["state"] == "uncertain"]
+        assert doubtful
+        assert all("after the backup" in row["reason"] for row in doubtful)
+        sample.digest("outbox", "reconcile", "--assume", "accepted", "--all", "--issue", "21", "--yes")
+    states = status_of(sample, expect=0)["states"]
+    assert states["accepted"] == everybody.total()
+
+
+def test_the_schedule_does_not_send_again_what_it_sent_after_the_backup(sample: World) -> None:
+    path = sample.folder / "digest.toml"
+    path.write_text(re.sub(r"(?m)^required = .*$", "required = 0", path.read_text()))
+    sample.digest("tick")
+    file = sample.folder / "before.backup"
+    sample.digest("db", "backup", str(file))
+    sample.set_now("2021-09-30T12:00:00+09:00")
+    sample.digest("tick")
+    sent = copies(sample.folder / "outbox")
+    assert sent.total() > 20
+    restored = sample.json("db", "restore", str(file), "--yes")
+    assert restored["skipped"] == ["2021-09"]
+    for _ in range(2):
+        sample.digest("tick")
+    assert copies(sample.folder / "outbox") == sent

@@ -1,0 +1,204 @@
+"""An operator at the wheel while a worker runs: stopping by signals, holding, retrying, cancelling, and watching."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, mails
+
+READERS = 90
+ARTICLE = "---\ntitle: News of October\ndate: 2021-10-12\nsummary: It is news.\n---\n\nBody.\n"
+
+
+def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen"
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"it ended too early: {process.communicate()}")
+        time.sleep(0.02)
+
+
+class Office:
+    """A sample world with some more readers, and a relay that takes its time."""
+
+    def __init__(self, world: World, port: int) -> None:
+        self.world = world
+        self.kept = world.folder / "kept"
+        self.relay = f"smtp://127.0.0.1:{port}"
+
+    def send(self) -> subprocess.Popen[str]:
+        return self.world.start("send", "21", "--yes", "--relay", self.relay)
+
+    @property
+    def arrived(self) -> int:
+        folder = self.kept / "new"
+        return sum(1 for _ in folder.iterdir()) if folder.exists() else 0
+
+    def status(self, number: str = "21") -> dict[str, Any]:
+        told, _ = self.world.start("outbox", "status", number, "--json").communicate(timeout=WAIT_SECONDS)
+        status: dict[str, Any] = json.loads(told)
+        assert sum(status["states"].values()) == status["planned"]
+        by_family = Counter[str]()
+        for counts in status["families"].values():
+            by_family.update(counts)
+        assert by_family == Counter({state: count for state, count in status["states"].items() if count})
+        return status
+
+    def copies(self) -> Counter[tuple[str, str]]:
+        return Counter((m["To"].addresses[0].addr_spec, str(m["Subject"])) for m in mails(self.kept))
+
+
+def readers(folder: Path, *local_parts: str) -> Path:
+    lines = ["email,name,interests,language,format,frequency,status,confirmed_at,consent_source"]
+    names = [*local_parts, *(f"reader{number}" for number in range(READERS))]
+    for number, name in enumerate(names):
+        domain = "gmail.com" if number % 3 == 0 and name.startswith("reader") else "example.org"
+        lines.append(f"{name}@{domain},{name},*,en,html,every,confirmed,2021-01-01,test")
+    path = folder / "crowd.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture
+def office(sample: World) -> Iterator[Office]:
+    sample.digest("subscribers", "import", str(readers(sample.folder, "tempfail")))
+    sample.approve_issue_21()
+    port = free_port()
+    arguments = ["sink", "--port", str(port), "--maildir", str(sample.folder / "kept"), "--no-http"]
+    with sample.running(*arguments, "--delay", "0.1", "--slow", "900", port=port):
+        yield Office(sample, port)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_cleanly_and_what_it_says_goes_on(office: Office, signal_number: int) -> None:
+    process = office.send()
+    wait_until(lambda: office.arrived >= 10, process)
+    process.send_signal(signal_number)
+    _, told = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 1, told
+    status = office.status()
+    states = status["states"]
+    assert (states["started"], states["uncertain"]) == (0, 0)
+    assert states["accepted"] == office.arrived
+    assert "Stopping: " in told
+    left = states["pending"] + states["deferred"]
+    match = re.search(r"Stopped: ([\d,]+) accepted, .*?([\d,]+) still to go\. Nothing is lost; go on with: (.*)", told)
+    assert match, told
+    assert [int(text.replace(",", "")) for text in match.groups()[:2]] == [states["accepted"], left]
+    assert left > 20
+    again = shlex.split(match[3])
+    assert again == ["digest", "send", "21", "--relay", office.relay, "--yes"]
+    office.world.digest(*again[1:], expect=1)  # 1: somebody's server puts us off
+    states = office.status()["states"]
+    assert (states["pending"], states["deferred"]) == (0, 1)
+    assert states["accepted"] == office.arrived
+    assert max(office.copies().values()) == 1
+
+
+def test_a_second_ctrl_c_ends_at_once_and_leaves_in_doubt_what_was_on_the_wire(office: Office) -> None:
+    office.world.digest("subscribers", "import", str(readers(office.world.folder, "slow")))
+    process = office.send()
+    planned = office.arrived + READERS
+    wait_until(lambda: office.arrived >= planned and office.status()["states"]["pending"] == 0, process)
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: process.poll() is None)
+    time.sleep(1)
+    assert process.poll() is None  # it waits for the answer to the message on the wire
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=WAIT_SECONDS)  # that answer would have taken a quarter of an hour
+    assert process.returncode == 130, told
+    [doubtful] = [row for row in office.world.json("outbox", "list", "21") if row["state"] == "uncertain"]
+    assert doubtful["address"] == "slow@example.org"
+
+
+def test_holding_stops_what_was_not_begun_and_the_same_command_goes_on_after_release(office: Office) -> None:
+    process = office.send()
+    wait_until(lambda: office.arrived >= 10, process)
+    office.world.digest("outbox", "hold", "21")
+    _, told = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 1, told
+    status = office.status()
+    assert status["states"]["started"] == 0
+    assert status["states"]["pending"] > 20
+    assert status["states"]["accepted"] == office.arrived
+    assert status["waiting"] == [{"scope": "issue:21", "until": None, "why": "it is held"}]
+    assert status["eta"] is None
+    held_at = office.arrived
+    office.world.digest("send", "21", "--yes", "--relay", office.relay, expect=1)
+    assert office.arrived == held_at
+    office.world.digest("outbox", "release", "21")
+    office.world.digest("send", "21", "--yes", "--relay", office.relay, expect=1)
+    assert office.status()["states"]["pending"] == 0
+    assert max(office.copies().values()) == 1
+
+
+def test_retry_makes_what_was_put_off_due_for_the_worker_that_runs(office: Office) -> None:
+    process = office.send()
+
+    def tries() -> tuple[str, int]:
+        for row in office.world.json("outbox", "list", "21"):
+            if row["address"] == "tempfail@example.org":
+                return row["state"], row["attempts"]
+        return "", 0
+
+    wait_until(lambda: tries() == ("deferred", 1), process)
+    assert office.world.json("outbox", "retry", "--issue", "21")["due"] == 1
+    _, told = process.communicate(timeout=WAIT_SECONDS)
+    assert tries() == ("deferred", 2), told
+
+
+def test_cancelling_ends_the_run_and_the_numbers_add_up(office: Office) -> None:
+    process = office.send()
+    wait_until(lambda: office.arrived >= 10, process)
+    cancelled = office.world.json("outbox", "cancel", "--issue", "21", "--yes")["cancelled"]
+    _, told = process.communicate(timeout=WAIT_SECONDS)
+    states = office.status()["states"]
+    assert states["cancelled"] >= cancelled > 0, told
+    assert (states["pending"], states["started"]) == (0, 0)
+    assert states["accepted"] == office.arrived
+
+
+def test_one_worker_delivers_two_issues_side_by_side_and_is_watched(office: Office) -> None:
+    world = office.world
+    for number, period in (("21", ""), ("22", "2021-10")):
+        if period:
+            (world.folder / "articles" / "october.md").write_text(ARTICLE)
+            world.digest("articles", "import", "articles")
+            world.set_now("2021-10-29T08:00:00+09:00")
+            world.digest("issue", "assemble", "--period", period, "--number", number)
+            world.digest("issue", "approve", number, "--by", "Ada")
+        process = world.start("send", number, "--yes", "--relay", office.relay)
+        wait_until(lambda number=number: office.status(number)["states"]["accepted"] > 0, process)  # type: ignore[misc]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=WAIT_SECONDS)
+    before = [office.status(number)["states"]["accepted"] for number in ("21", "22")]
+    worker = world.start("worker", "--relay", office.relay)
+    seen: list[dict[str, Any]] = []
+
+    def both_have_gone_on() -> bool:
+        seen[:] = [office.status(number) for number in ("21", "22")]
+        return all(now["states"]["accepted"] > then for now, then in zip(seen, before, strict=True))
+
+    wait_until(both_have_gone_on, worker)
+    assert all(one["states"]["pending"] for one in seen)
+    for one in seen:
+        assert one["rate"] > 0
+        assert one["eta"] is not None
+        assert one["relays"][office.relay.removeprefix("smtp://")]["accepted"] > 0
+        assert set(one["families"]) >= {"google", "others"}
+        assert [worker["alive"] for worker in one["workers"]] == [True]
+    _, told = worker.communicate(timeout=WAIT_SECONDS * 2)
+    for number in ("21", "22"):
+        status = office.status(number)
+        assert (status["states"]["pending"], status["workers"]) == (0, []), told
+    assert max(office.copies().values()) == 1
