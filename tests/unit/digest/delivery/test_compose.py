@@ -8,7 +8,7 @@ from email.header import decode_header, make_header
 from email.message import EmailMessage
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from digest.delivery.compose import (
@@ -94,6 +94,8 @@ def test_a_name_comes_back_as_it_was(name: str, now: datetime) -> None:
 @example(name="=?", address="a@b.example")
 @example(name="=", address="a@b.example")
 def test_any_name_comes_back_as_it_was(name: str, address: str) -> None:
+    # the standard library's reader makes one space of a space and other blanks beside it, also inside an encoded-word
+    assume(not re.search(r" [^\S ]|[^\S ] ", name))
     for field in ("To", "From", "Reply-To"):
         header = f"{field}: {mailbox(name, address, field)}\r\n".encode("ascii")
         check_lines(header)
