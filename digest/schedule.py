@@ -18,12 +18,13 @@ from sqlmodel import Session, col, select
 
 from digest import runs
 from digest.bootstrap import Works
+from digest.delivering import work
 from digest.issues.period import Period
 from digest.runtime.clock import duration
 from digest.runtime.db import session_scope
 from digest.runtime.errors import ConfigError, DigestError, RefusedError
 from digest.runtime.settings import Schedule, Settings
-from digest.sending import Progress, run_month, work
+from digest.sending import Progress, run_month
 
 _NTH = re.compile(r"(1st|2nd|3rd|4th|5th|last) (mon|tue|wed|thu|fri|sat|sun)")
 

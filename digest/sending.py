@@ -9,11 +9,10 @@ from typing import Any
 from sqlmodel import Session
 
 from digest import pipeline
-from digest.bootstrap import Works, carrier_of, evidence_of, meter_of, new_ref, transport_of
-from digest.delivery.ledger import PAUSES
+from digest.bootstrap import Works, carrier_of, new_ref, transport_of
+from digest.delivering import deliver
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Reply
-from digest.delivery.worker import Run, Worker, stopping_on_signals
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
@@ -92,64 +91,6 @@ def prepare_send(works: Works, number: int | None, *, relay: str = "") -> Sendin
             counted = store.counts(session, issue.id)
             due, excluded = sum(counted[state] for state in DUE), sum(issue.excluded.values())
     return Sending(works, issue.number, issue.id, due, excluded, carrier_of(works, relay), to_freeze)
-
-
-def deliver(works: Works, issue_id: int, carrier: Carrier, progress: Callable[[Tally], None]) -> Run:
-    """Deliver notices and an issue until nothing is due, the relay gives up, or a signal says stop."""
-    with _worker(works, carrier, progress) as worker, stopping_on_signals(worker):
-        return worker.deliver_all([issue_id])
-
-
-def work(
-    works: Works,
-    number: int | None,
-    *,
-    relay: str,
-    progress: Callable[[Tally], None],
-    stopping: Callable[[], bool] = lambda: False,
-) -> dict[str, Any]:
-    """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes.
-
-    `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
-    """
-    issues = _issues(works, number)
-    with _worker(works, carrier_of(works, relay), progress) as worker, stopping_on_signals(worker):
-        if stopping():
-            worker.stop()
-        run = worker.deliver_all(issues)
-    outcomes = {state.value: 0 for state in State} | run.outcomes
-    return {"outcomes": outcomes, "next_due": run.next_due, "stopped": run.stopped}
-
-
-def due(works: Works, number: int | None) -> int:
-    """Return how many deliveries are still to be made, of every issue that is being sent or of one."""
-    issues = _issues(works, number)
-    with session_scope(works.engine, read_only=True) as session:
-        return sum(store.counts(session, issue_id)[state] for issue_id in issues for state in DUE)
-
-
-def _issues(works: Works, number: int | None) -> list[int]:
-    with session_scope(works.engine, read_only=True) as session:
-        return store.sending(session) if number is None else [issue_store.find(session, number).id or 0]
-
-
-def _worker(works: Works, carrier: Carrier, progress: Callable[[Tally], None]) -> Worker:
-    patience = works.settings.delivery.patience
-    pauses: list[float] = []
-    for pause in PAUSES:
-        if sum(pauses) + pause <= patience:
-            pauses.append(pause)
-    return Worker(
-        works.engine,
-        carrier,
-        works.letters,
-        works.clock,
-        works.place,
-        meter=meter_of(works, carrier),
-        evidence=evidence_of(carrier),
-        progress=progress,
-        pauses=tuple(pauses),
-    )
 
 
 def issue_of(session: Session, ids: Sequence[int], number: int | None, states: Collection[State]) -> Issue:

@@ -9,9 +9,9 @@ from types import FrameType
 from typing import Any
 
 from digest.bootstrap import Works
+from digest.delivering import work
 from digest.dispatch.bell import Bell
 from digest.outbox.states import State
-from digest.sending import work
 
 
 def stay(works: Works, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:

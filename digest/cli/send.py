@@ -71,15 +71,15 @@ def worker(
     ] = False,
 ) -> None:
     """Deliver from the outbox until nothing is due or it is told to stop. Run as many as you like."""
-    from digest import sending  # noqa: PLC0415
+    from digest import delivering  # noqa: PLC0415
 
     shell = shell_of(context)
     if stay:
         _stay(shell, number, relay)
         return
-    total = None if shell.out.as_json else sending.due(shell.works, number)
+    total = None if shell.out.as_json else delivering.due(shell.works, number)
     with Watch(total, silent=shell.out.as_json, clock=shell.works.clock.now) as progress:
-        data = sending.work(shell.works, number, relay=relay, progress=progress)
+        data = delivering.work(shell.works, number, relay=relay, progress=progress)
 
     def show() -> None:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
@@ -88,7 +88,7 @@ def worker(
             shell.out.line(f"More is due at {data['next_due'].isoformat(timespec='minutes')}.")
 
     shell.out.emit(data, show)
-    to_go = sending.due(shell.works, number) if data["stopped"] else 0
+    to_go = delivering.due(shell.works, number) if data["stopped"] else 0
     if data["stopped"]:
         _tell_stopped(shell, data["outcomes"], to_go, "worker", number, relay)
     if to_go or any(data["outcomes"].get(state) for state in NEEDS_A_PERSON):
