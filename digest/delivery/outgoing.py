@@ -80,19 +80,23 @@ class Outgoing:
         """Return the next parcel for this relay; None if none may go now."""
         queue = self._waiting.get(relay)
         while queue and self._may_start():
-            errand = queue.popleft()
+            errand = queue[0]  # it waits until it is known elsewhere: an error here must not lose it
             parcel = self._admit(errand)
             if parcel is not None:
                 self._under_way[parcel.key] = errand
+            queue.popleft()
+            if parcel is not None:
                 return parcel
             self._forget(errand)
         return None
 
-    def ended(self, key: str) -> Errand[Started]:
-        """Return the errand whose parcel has ended."""
-        errand = self._under_way.pop(key)
-        self._forget(errand)
-        return errand
+    def carried(self, key: str) -> Errand[Started]:
+        """Return the errand of a parcel that is under way."""
+        return self._under_way[key]
+
+    def ended(self, key: str) -> None:
+        """Forget the errand whose parcel has ended; its outcome is kept, for what nobody knows counts as never sent."""
+        self._forget(self._under_way.pop(key))
 
     def take_back(self, relay: str | None = None) -> list[Errand[Started]]:
         """Return what waits (for one relay, or all); it waits no more."""
@@ -102,13 +106,9 @@ class Outgoing:
             self._forget(errand)
         return errands
 
-    def abandon(self) -> list[Errand[Started]]:
-        """Return what is under way; nobody knows how it ends."""
-        errands = list(self._under_way.values())
-        self._under_way.clear()
-        for errand in errands:
-            self._forget(errand)
-        return errands
+    def on_the_way(self) -> list[Errand[Started]]:
+        """Return what is under way."""
+        return list(self._under_way.values())
 
     def _forget(self, errand: Errand[Started]) -> None:
         self.families[errand.family] -= 1

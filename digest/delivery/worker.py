@@ -111,7 +111,7 @@ class Worker:
         try:
             self._carrier.close()
         finally:
-            self._duty.end()
+            self._duty.end(self._outgoing.attempt_ids)
 
     def stop(self) -> None:
         """Finish the messages on the wire, store what is known, and return."""
@@ -281,9 +281,10 @@ class Worker:
     def _note(self, step: Step) -> None:
         """Keep what has ended, and see to relays that failed."""
         for parcel, reply in step.ended:
-            errand = self._outgoing.ended(parcel.key)
+            errand = self._outgoing.carried(parcel.key)
             settlement = self._concluded(errand, reply)
             self._ledger.keep(settlement)
+            self._outgoing.ended(parcel.key)
             if reply.outcome is Outcome.NOT_SENT:
                 self._rota.ask_again(errand.stream)
             else:
@@ -330,8 +331,9 @@ class Worker:
         with suppress(Exception):
             self._background.collect(wait=True)
         self._give_back(self._outgoing.take_back(), why)
-        for errand in self._outgoing.abandon():
+        for errand in self._outgoing.on_the_way():
             self._ledger.keep(self._concluded(errand, Reply(Outcome.UNCERTAIN, None, None, why, errand.started.relay)))
+            self._outgoing.ended(errand.started.attempt_id)
 
 
 @contextmanager
