@@ -72,6 +72,11 @@ class Outgoing:
         """Return how many wait for this relay."""
         return len(self._waiting.get(relay, ()))
 
+    def waiting_since(self, relay: str) -> float | None:
+        """Return when the first of those that wait for this relay was taken (monotonic seconds)."""
+        queue = self._waiting.get(relay)
+        return queue[0].taken_at if queue else None
+
     def under_way(self, relay: str) -> int:
         """Return how many were given to the carrier for this relay and have not ended."""
         return sum(errand.started.relay == relay for errand in self._under_way.values())

@@ -33,11 +33,13 @@ from digest.outbox.settle import Settlement, not_sent
 from digest.outbox.states import State
 from digest.outbox.take import Started, Taker, Window, new_attempt_id
 from digest.runtime.clock import Clock
-from digest.runtime.errors import DigestError
+from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUnreachableError
 
 logger = logging.getLogger(__name__)
 
 STALE_SECONDS = 120.0
+HANGING_SECONDS = 10.0
+"""A relay that carries nothing for so long, whatever the reason, leaves its share to the others."""
 _WITHOUT_RELAY = timedelta(seconds=30)
 
 
@@ -163,14 +165,14 @@ class Worker:
 
     def _loop(self) -> None:
         while True:
-            self._background.collect()
+            self._collect()
             if not self._background.is_busy:
                 self._begin_transaction()
             if self._is_ending:
                 why = self._failure.message if self._failure else "the worker was told to stop"
                 self._give_back(self._outgoing.take_back(), why)
             if not self._outgoing:
-                if self._background.collect(wait=True):
+                if self._collect(wait=True):
                     continue
                 if self._is_ending or self._rota.is_done:
                     return
@@ -180,8 +182,17 @@ class Worker:
     def _is_ending(self) -> bool:
         return self._stopping or self._failure is not None
 
+    def _collect(self, *, wait: bool = False) -> bool:
+        try:
+            return self._background.collect(wait=wait)
+        except DatabaseUnreachableError as error:  # nothing more is started, but what is on the wire still gets answers
+            self._failure = self._failure or error
+            return True
+
     def _begin_transaction(self) -> None:
         """Begin what is most urgent of what the database is asked for, if anything is."""
+        if isinstance(self._failure, DatabaseUnreachableError):
+            return
         if self._duty.must_recover:
             self._background.start(partial(self._duty.recover, self._taker.relay, self._evidence))
         elif self._duty.must_look:
@@ -200,7 +211,7 @@ class Worker:
         """Return how long to wait for the carrier: not past the moment when there is something to take."""
         if self._background.is_busy:
             return WHILE_BUSY_SECONDS
-        if len(self._outgoing) > self._limit() // 2:
+        if self._is_ending or len(self._outgoing) > self._limit() // 2:
             return STEP_SECONDS
         return min(STEP_SECONDS, self._rota.seconds_to_next)
 
@@ -237,7 +248,17 @@ class Worker:
     def _allow(self) -> None:
         now = self._clock.now()
         for relay in self._carrier.relays:
-            self._carrier.allow(relay, self._meter.connections(relay, now))
+            connections = self._meter.connections(relay, now)
+            self._carrier.allow(relay, connections)
+            if not connections:  # else its share would fill the window, and the others had nothing to do
+                self._give_back(self._outgoing.take_back(relay), "its relay is left alone for a while")
+            elif self._meter.has_other(relay, now) and self._hangs(relay):
+                self._bear(relay, RelayUnreachableError(f"{relay} has taken no mail for {HANGING_SECONDS:.0f} s."))
+
+    def _hangs(self, relay: str) -> bool:
+        since = self._outgoing.waiting_since(relay)
+        late = since is not None and self._clock.monotonic() - since > HANGING_SECONDS
+        return late and not self._outgoing.under_way(relay)
 
     # One message
 
