@@ -188,7 +188,7 @@ def test_a_relay_that_asks_to_be_left_alone_leaves_its_share_to_the_other(desk: 
 
         def step(self, source: Source, seconds: float) -> Step:
             step = Step()
-            self.full = self.full or source.waiting("a") > 10  # more than half a window
+            self.full = self.full or source.waiting("a") > 13  # more than half a window
             if self.full and self.allowed["a"] and (parcel := source.next("a")):
                 busy = Reply(Outcome.DEFERRED, 421, "4.3.2", "busy", "a", Phase.MAIL)
                 step.ended.append((parcel, busy))
