@@ -22,6 +22,7 @@ from digest.delivery.ledger import PAUSES, Patience, WorkerLedger
 from digest.delivery.meter import Meter, Way
 from digest.delivery.outcome import Outcome
 from digest.delivery.outgoing import Errand, Outgoing
+from digest.delivery.pace import is_about_relay
 from digest.delivery.rota import STEP_SECONDS, WHILE_BUSY_SECONDS, Rota
 from digest.delivery.streams import IssueStream, NoticeStream, Stream, Writer
 from digest.delivery.tally import Tally
@@ -320,6 +321,8 @@ class Worker:
         self._relay_patience.succeeded()
         self._meter.note(reply, parcel.relay, parcel.envelope.recipient, self._clock.now())
         self._count(errand, state, parcel.relay)
+        if reply.outcome is Outcome.DEFERRED and is_about_relay(reply):
+            self._allow()  # it wants to be left alone now, not after the next look
 
     def _concluded(self, errand: Errand[Started], reply: Reply) -> Settlement:
         return conclude(errand.started, reply, self._clock.now(), self._jitter())
