@@ -40,14 +40,18 @@ class Outgoing:
     """The source of a carrier.
 
     `admit` makes a parcel of an errand at the last moment, or settles it and says None; while `may_start` says no,
-    everything waits.
+    everything waits. `may_go` is asked about an errand that must begin once more.
     """
 
     def __init__(
-        self, admit: Callable[[Errand[Started]], Parcel | None], may_start: Callable[[], bool] = lambda: True
+        self,
+        admit: Callable[[Errand[Started]], Parcel | None],
+        may_start: Callable[[], bool] = lambda: True,
+        may_go: Callable[[Errand[Started]], bool] = lambda _errand: True,
     ) -> None:
         self._admit = admit
         self._may_start = may_start
+        self._may_go = may_go
         self._waiting: dict[str, deque[Errand[Started]]] = {}
         self._under_way: dict[str, Errand[Started]] = {}
         self.families: Counter[str] = Counter()
@@ -94,6 +98,10 @@ class Outgoing:
                 return parcel
             self._forget(errand)
         return None
+
+    def may_go(self, parcel: Parcel) -> bool:
+        """Return whether a parcel that came back unbegun may still go."""
+        return self._may_go(self._under_way[parcel.key])
 
     def carried(self, key: str) -> Errand[Started]:
         """Return the errand of a parcel that is under way."""

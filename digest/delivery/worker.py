@@ -97,7 +97,7 @@ class Worker:
         self._evidence = evidence
         self._meter = meter or Meter([Way(name) for name in carrier.relays])
         self._taker = Taker(self.id, carrier.relays[0], assign=self._assign)
-        self._outgoing = Outgoing(self._admit, self._may_start)
+        self._outgoing = Outgoing(self._admit, self._may_start, self._may_go)
         self._background = Background()
         self._failure: DigestError | None = None
         self._speed = Speed(clock)
@@ -265,6 +265,9 @@ class Worker:
 
     def _may_start(self) -> bool:
         return self._duty.has_looked or self._is_ending
+
+    def _may_go(self, errand: Errand[Started]) -> bool:
+        return self._duty.has_looked and not self._objection(errand)[0]
 
     def _admit(self, errand: Errand[Started]) -> Parcel | None:
         """Make a parcel of an errand, asked immediately before its envelope; or settle it, and return None."""

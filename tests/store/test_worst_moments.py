@@ -221,3 +221,31 @@ def test_a_relay_that_hangs_leaves_its_share_to_the_other(desk: Desk) -> None:
     desk.ledger.planned(60)
     over(desk, Hanging(desk.clock, {}))
     assert desk.ledger.counts() == {"accepted": 60}
+
+
+def test_a_mail_whose_envelope_came_back_does_not_go_after_a_stop_or_hold(desk: Desk) -> None:
+    """On another connection it would begin again: what speaks against a beginning speaks against this one."""
+    desk.ledger.planned(3)
+    asked: dict[str, bool] = {}
+
+    class Returning(TwoRelays):
+        relays = ("a",)
+
+        def step(self, source: Source, seconds: float) -> Step:
+            step = Step()
+            if not asked and (parcel := source.next("a")):
+                asked["before"] = source.may_go(parcel)
+                desk.ledger.change_issue(held=True)
+                self._clock.sleep(1.5)
+                self.parcel = parcel
+            elif asked and "after" not in asked and not source.may_go(self.parcel):
+                asked["after"] = False
+                assert source.next("a") is None
+                step.ended.append((self.parcel, Reply(Outcome.NOT_SENT, None, None, "", "a", Phase.BEFORE)))
+            self._clock.sleep(seconds)
+            return step
+
+    with Worker(desk.ledger.engine, Returning(desk.clock, {}), PlainWriter(), desk.clock, desk.place) as one:
+        one.deliver(desk.ledger.issue_id)
+    assert asked == {"before": True, "after": False}
+    assert desk.ledger.counts() == {"pending": 3}
