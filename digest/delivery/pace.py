@@ -179,8 +179,9 @@ def _hour_rate(per_hour: int) -> float:
 
 
 def _plausible(used_until: datetime | None, rate: float, burst: float, now: datetime) -> datetime | None:
-    """Return the arrival time, never further ahead than a burst: it is so only when the clock was put back."""
-    return used_until and min(used_until, now + timedelta(seconds=burst / rate))
+    """Return the arrival time; None for one that is further ahead than a clock that was never put back can make it."""
+    farthest = now + _HOUR + 2 * timedelta(seconds=burst / rate)
+    return used_until if used_until is not None and used_until <= farthest else None
 
 
 def _free(rate: float, burst: float, used_until: datetime | None, now: datetime) -> float:
