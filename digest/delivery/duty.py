@@ -85,7 +85,7 @@ class Duty:
         def work(session: Session) -> tuple[int, int]:
             now = self._clock.now()
             lost = recover(session, self._witness, now)
-            return lost, resolve_by_evidence(session, relay, evidence, now) if evidence else 0
+            return lost, resolve_by_evidence(session, relay, evidence, now, self._place.host) if evidence else 0
 
         lost, resolved = self._ledger.transact(work)
         self._recovered = self._clock.monotonic()
