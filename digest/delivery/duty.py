@@ -44,6 +44,8 @@ class Duty:
         self._witness = Witness(place.host, place.locks)
         self._beaten = self._recovered = self._looked = float("-inf")
         self._going: frozenset[int] = frozenset()
+        self.has_started = False
+        """Whether an attempt names this worker: then its row must stay."""
 
     def begin(self) -> None:
         """Sign on; the lock comes first, so that nobody finds a worker that seems dead."""
@@ -69,7 +71,10 @@ class Duty:
 
     def _sign_off(self) -> bool:
         try:
-            self._ledger.once(partial(workers.sign_off, worker_id=self.worker_id, now=self._clock.now()))
+            if self.has_started:
+                self._ledger.once(partial(workers.sign_off, worker_id=self.worker_id, now=self._clock.now()))
+            else:
+                self._ledger.once(partial(workers.forget, worker_id=self.worker_id))
         except SQLAlchemyError:
             return False
         return True

@@ -223,6 +223,7 @@ class Worker:
         asked_at = self._rota.news
 
         def taken(window: Window[Started]) -> None:
+            self._duty.has_started = self._duty.has_started or bool(window.started)
             self._outgoing.add(Errand(stream, one, taken_at) for one in window.started)
             self._rota.asked(stream, window, asked_at)
             if window.skipped:
