@@ -101,7 +101,8 @@ class Outgoing:
 
     def may_go(self, parcel: Parcel) -> bool:
         """Return whether a parcel that came back unbegun may still go."""
-        return self._may_go(self._under_way[parcel.key])
+        errand = self._under_way.get(parcel.key)
+        return errand is not None and self._may_go(errand)
 
     def carried(self, key: str) -> Errand[Started]:
         """Return the errand of a parcel that is under way."""

@@ -100,6 +100,7 @@ class Worker:
         self._outgoing = Outgoing(self._admit, self._may_start, self._may_go)
         self._background = Background()
         self._failure: DigestError | None = None
+        self._looked_at = self._able_since = float("-inf")
         self._speed = Speed(clock)
         self._run = Run()
         self._rota = Rota((), clock)
@@ -202,6 +203,10 @@ class Worker:
             self._refill(ready[0])
 
     def _looked(self, _nothing: None) -> None:
+        moment = self._clock.monotonic()
+        if moment - self._looked_at > HANGING_SECONDS / 2:
+            self._able_since = moment  # while nothing could be started, no relay was at fault
+        self._looked_at = moment
         self._meter.saved()
         self._allow()
 
@@ -259,7 +264,7 @@ class Worker:
 
     def _hangs(self, relay: str) -> bool:
         since = self._outgoing.waiting_since(relay)
-        late = since is not None and self._clock.monotonic() - since > HANGING_SECONDS
+        late = since is not None and self._clock.monotonic() - max(since, self._able_since) > HANGING_SECONDS
         return late and not self._outgoing.under_way(relay)
 
     # One message

@@ -252,3 +252,33 @@ def test_a_mail_whose_envelope_came_back_does_not_go_after_a_stop_or_hold(desk: 
         one.deliver(desk.ledger.issue_id)
     assert asked == {"before": True, "after": False}
     assert desk.ledger.counts() == {"pending": 3}
+
+
+def test_a_database_that_was_away_is_no_fault_of_a_relay(desk: Desk) -> None:
+    """While it is away nothing begins, and everything waits; afterwards both relays go on."""
+    desk.ledger.planned(60)
+    failing: list[int] = []
+
+    def broken(_connection: Connection) -> None:
+        if failing and failing[0] > 0:
+            failing[0] -= 1
+            raise away()
+
+    class Both(TwoRelays):
+        def step(self, source: Source, seconds: float) -> Step:
+            if len(self.sent) >= 6 and not failing:
+                failing.append(5)
+            step = Step()
+            for relay in self.relays:
+                if parcel := source.next(relay):
+                    self._carry(relay, parcel, step)
+            self._clock.sleep(0.05)
+            time.sleep(0.0005)
+            return step
+
+    with database(desk, "begin", broken):
+        over(desk, carrier := Both(desk.clock, {}))
+    assert failing == [0]
+    assert desk.ledger.counts() == {"accepted": 60}
+    assert {attempt.outcome for attempt in desk.ledger.attempts()} == {"accepted"}
+    assert len(carrier.sent) == 60
