@@ -5,9 +5,10 @@ from typing import Any
 
 from digest.bootstrap import Works, carrier_of, evidence_of, meter_of
 from digest.delivery.ledger import PAUSES
+from digest.delivery.stopping import stopping_on_signals
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier
-from digest.delivery.worker import Run, Worker, stopping_on_signals
+from digest.delivery.worker import Run, Worker
 from digest.issues import store as issue_store
 from digest.outbox import store
 from digest.outbox.states import DUE, State

@@ -152,7 +152,7 @@ def _own_record(findings: Findings, relay: str, *, with_transport: bool) -> list
         findings.recovered = recover(session, works.witness, now)
         if isinstance(transport, WithEvidence):
             known = {(one.promised, one.id): one for one in uncertain(session)}
-            seen = evident(session, transport.name, transport.evidence, now)
+            seen = evident(session, transport.name, transport.evidence, now, works.place.host)
             settle_evidence(session, seen)
             findings.stored = [Resolution(known[s.promised, s.id], s, s.reason, transport.name) for s in seen]
         open_ones = uncertain(session)

@@ -30,13 +30,20 @@ class Background:
         """Begin a job; `then` gets its result when it is collected. Only when not busy."""
         self._then = then
         if not self._beside:
-            done: Future[T] = Future()
-            done.set_result(job())
-            self._job = done
+            self._job = self._done(job)
             return
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._job = self._executor.submit(job)
+
+    @staticmethod
+    def _done(job: Callable[[], T]) -> "Future[T]":
+        done: Future[T] = Future()
+        try:
+            done.set_result(job())
+        except Exception as error:  # noqa: BLE001 - raised where the result is collected, as from a thread
+            done.set_exception(error)
+        return done
 
     def collect(self, *, wait: bool = False) -> bool:
         """Do what the finished job's result leads to, or raise its error; return whether there was one."""

@@ -1,12 +1,12 @@
 """Being a worker: signing on and off, the heartbeat, and looking after those who died."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from digest.delivery.ledger import WorkerLedger
@@ -44,6 +44,8 @@ class Duty:
         self._witness = Witness(place.host, place.locks)
         self._beaten = self._recovered = self._looked = float("-inf")
         self._going: frozenset[int] = frozenset()
+        self.has_started = False
+        """Whether an attempt names this worker: then its row must stay."""
 
     def begin(self) -> None:
         """Sign on; the lock comes first, so that nobody finds a worker that seems dead."""
@@ -56,18 +58,24 @@ class Duty:
             raise
         self._beaten = self._clock.monotonic()
 
-    def end(self) -> None:
-        """Store what is kept, or write it to a file, and sign off."""
-        left = self._ledger.close(self._place.leftovers)
-        signed_off = left is None and self._sign_off()
+    def end(self, known: Collection[str] = ()) -> None:
+        """Store what is kept, or write it to a file, and sign off; `known` are the attempts whose end nobody knows."""
+        signed_off = False
+        try:
+            left = self._ledger.close(self._place.leftovers, known)
+            signed_off = left is None and self._sign_off()
+        finally:
+            self._lock.release(clean=signed_off)
         if left is not None:
             logger.error("the database is away; outcomes are kept in %s: run `digest outbox reconcile`", left)
-        self._lock.release(clean=signed_off)
 
     def _sign_off(self) -> bool:
         try:
-            self._ledger.once(partial(workers.sign_off, worker_id=self.worker_id, now=self._clock.now()))
-        except (OperationalError, InterfaceError):
+            if self.has_started:
+                self._ledger.once(partial(workers.sign_off, worker_id=self.worker_id, now=self._clock.now()))
+            else:
+                self._ledger.once(partial(workers.forget, worker_id=self.worker_id))
+        except SQLAlchemyError:
             return False
         return True
 
@@ -82,7 +90,7 @@ class Duty:
         def work(session: Session) -> tuple[int, int]:
             now = self._clock.now()
             lost = recover(session, self._witness, now)
-            return lost, resolve_by_evidence(session, relay, evidence, now) if evidence else 0
+            return lost, resolve_by_evidence(session, relay, evidence, now, self._place.host) if evidence else 0
 
         lost, resolved = self._ledger.transact(work)
         self._recovered = self._clock.monotonic()

@@ -1,13 +1,13 @@
 """A worker's side of the database: each outcome is kept until it is stored, also while the database is away."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlmodel import Session
 
 from digest.outbox.settle import Settlement, not_sent, settle, write_file
@@ -57,7 +57,6 @@ class WorkerLedger:
         self._clock = clock
         self._patience = patience
         self._kept: deque[Settlement] = deque()
-        self._batch: list[Settlement] = []
         self._in_doubt = False
 
     @property
@@ -75,28 +74,20 @@ class WorkerLedger:
         Raises DatabaseUnreachableError when patience is at its end; what is kept stays kept.
         """
         while True:
+            # Kept until they are stored. Others may keep more meanwhile, behind these.
+            batch = [self._kept[place] for place in range(len(self._kept))]
             try:
-                with self._settling(), session_scope(self._engine) as session:
-                    settle(session, self._batch)
+                with session_scope(self._engine) as session:
+                    settle(session, batch)
                     result = work(session)
             except (OperationalError, InterfaceError) as error:
                 self._in_doubt = True  # the commit may have come through without us hearing of it
                 self._give_up_or_wait(error)
             else:
+                for _ in batch:
+                    self._kept.popleft()
                 self._patience.succeeded()
                 return result
-
-    @contextmanager
-    def _settling(self) -> Iterator[None]:
-        """Make a batch of what is kept by now, and keep it on if it is not stored. Others may keep more meanwhile."""
-        self._batch = [self._kept.popleft() for _ in range(len(self._kept))]
-        try:
-            yield
-        except BaseException:
-            self._kept.extendleft(reversed(self._batch))
-            raise
-        finally:
-            self._batch = []
 
     def store(self) -> None:
         """Store what is kept."""
@@ -122,7 +113,7 @@ class WorkerLedger:
         self._in_doubt = False
         return taken
 
-    def _put_back_strays(self, session: Session, known: Collection[str] = ()) -> None:
+    def _put_back_strays(self, session: Session, known: Collection[str]) -> None:
         if not self._in_doubt:
             return
         now, why = self._clock.now(), "the database failed while it was being started"
@@ -134,19 +125,29 @@ class WorkerLedger:
         ]
         settle(session, strays)
 
-    def _store_all(self, session: Session) -> None:
-        settle(session, list(self._kept))
-        self._put_back_strays(session)
-
     def _give_up_or_wait(self, error: DBAPIError) -> None:
         if not self._patience.wait():
             raise explain(error) from error
 
-    def close(self, folder: Path) -> Path | None:
-        """Store what is kept, once more; if the database does not take it, write it to a file and return its path."""
-        with suppress(OperationalError, InterfaceError):
-            self.once(self._store_all)
-            self._kept.clear()
+    def close(self, folder: Path, known: Collection[str] = ()) -> Path | None:
+        """Store what is kept, once more; if the database does not take it, write it to a file and return its path.
+
+        `known` are the attempts of which nobody has said how they ended: an interrupt can leave such.
+        """
+
+        def store_all(session: Session) -> None:
+            settle(session, list(self._kept))
+            self._put_back_strays(session, known)
+
+        try:
+            with suppress(SQLAlchemyError):  # whatever ails the database: what it did not take must not be lost
+                self.once(store_all)
+                self._kept.clear()
+        finally:
+            path = self._write_kept(folder)
+        return path
+
+    def _write_kept(self, folder: Path) -> Path | None:
         if not self._kept:
             return None
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,18 @@ from sqlalchemy import delete, select, update
 from sqlmodel import Session
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.pace import UNLIMITED, Gauge, Limits, allowance, hold, is_about_relay, spend, throttle, welcome
+from digest.delivery.pace import (
+    UNLIMITED,
+    Gauge,
+    Limits,
+    allowance,
+    held_until,
+    hold,
+    is_about_relay,
+    spend,
+    throttle,
+    welcome,
+)
 from digest.delivery.tally import Wait
 from digest.delivery.transport import Reply
 from digest.outbox.dialects import insert_new
@@ -171,8 +182,7 @@ class Meter:
 
     def held_until(self, address: str, now: datetime) -> datetime | None:
         """Return until when mail to this recipient waits because their server asked for it; None if it may go."""
-        until = self._gauge(self.recipient(address).scope).held_until
-        return until if until is not None and until > now else None
+        return held_until(self._gauge(self.recipient(address).scope), now)
 
     def waits(self, now: datetime) -> list[Wait]:
         """Return which scopes may not be used for a while, until when, and why; the shortest waits are no news."""
@@ -209,7 +219,7 @@ class Meter:
     def connections(self, relay: str, now: datetime) -> int:
         """Return how many connections to a relay may be used now."""
         way, gauge = self._ways[relay], self._gauge(f"relay:{relay}")
-        if (gauge.held_until is not None and gauge.held_until > now) or relay not in self._up(now):
+        if held_until(gauge, now) is not None or relay not in self._up(now):
             return 0
         return way.connections if gauge.ramp is None else min(way.connections, gauge.ramp)
 

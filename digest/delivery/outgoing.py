@@ -40,14 +40,18 @@ class Outgoing:
     """The source of a carrier.
 
     `admit` makes a parcel of an errand at the last moment, or settles it and says None; while `may_start` says no,
-    everything waits.
+    everything waits. `may_go` is asked about an errand that must begin once more.
     """
 
     def __init__(
-        self, admit: Callable[[Errand[Started]], Parcel | None], may_start: Callable[[], bool] = lambda: True
+        self,
+        admit: Callable[[Errand[Started]], Parcel | None],
+        may_start: Callable[[], bool] = lambda: True,
+        may_go: Callable[[Errand[Started]], bool] = lambda _errand: True,
     ) -> None:
         self._admit = admit
         self._may_start = may_start
+        self._may_go = may_go
         self._waiting: dict[str, deque[Errand[Started]]] = {}
         self._under_way: dict[str, Errand[Started]] = {}
         self.families: Counter[str] = Counter()
@@ -72,6 +76,11 @@ class Outgoing:
         """Return how many wait for this relay."""
         return len(self._waiting.get(relay, ()))
 
+    def waiting_since(self, relay: str) -> float | None:
+        """Return when the first of those that wait for this relay was taken (monotonic seconds)."""
+        queue = self._waiting.get(relay)
+        return queue[0].taken_at if queue else None
+
     def under_way(self, relay: str) -> int:
         """Return how many were given to the carrier for this relay and have not ended."""
         return sum(errand.started.relay == relay for errand in self._under_way.values())
@@ -80,19 +89,28 @@ class Outgoing:
         """Return the next parcel for this relay; None if none may go now."""
         queue = self._waiting.get(relay)
         while queue and self._may_start():
-            errand = queue.popleft()
+            errand = queue[0]  # it waits until it is known elsewhere: an error here must not lose it
             parcel = self._admit(errand)
             if parcel is not None:
                 self._under_way[parcel.key] = errand
+            queue.popleft()
+            if parcel is not None:
                 return parcel
             self._forget(errand)
         return None
 
-    def ended(self, key: str) -> Errand[Started]:
-        """Return the errand whose parcel has ended."""
-        errand = self._under_way.pop(key)
-        self._forget(errand)
-        return errand
+    def may_go(self, parcel: Parcel) -> bool:
+        """Return whether a parcel that came back unbegun may still go."""
+        errand = self._under_way.get(parcel.key)
+        return errand is not None and self._may_go(errand)
+
+    def carried(self, key: str) -> Errand[Started]:
+        """Return the errand of a parcel that is under way."""
+        return self._under_way[key]
+
+    def ended(self, key: str) -> None:
+        """Forget the errand whose parcel has ended; its outcome is kept, for what nobody knows counts as never sent."""
+        self._forget(self._under_way.pop(key))
 
     def take_back(self, relay: str | None = None) -> list[Errand[Started]]:
         """Return what waits (for one relay, or all); it waits no more."""
@@ -102,13 +120,9 @@ class Outgoing:
             self._forget(errand)
         return errands
 
-    def abandon(self) -> list[Errand[Started]]:
-        """Return what is under way; nobody knows how it ends."""
-        errands = list(self._under_way.values())
-        self._under_way.clear()
-        for errand in errands:
-            self._forget(errand)
-        return errands
+    def on_the_way(self) -> list[Errand[Started]]:
+        """Return what is under way."""
+        return list(self._under_way.values())
 
     def _forget(self, errand: Errand[Started]) -> None:
         self.families[errand.family] -= 1

@@ -66,15 +66,16 @@ def allowance(gauge: Gauge, limits: Limits, now: datetime, under_way: int = 0) -
 
     A connection under a limit carries one message at a time, so that connections and messages under way are one number.
     """
-    if gauge.held_until is not None and gauge.held_until > now:
-        return Allowance(0, gauge.held_until, "their server asked to be left alone")
+    until = held_until(gauge, now)
+    if until is not None:
+        return Allowance(0, until, "their server asked to be left alone")
     room = UNLIMITED
     for connections in (limits.connections, gauge.ramp):
         if connections is not None:
             room = min(room, connections - under_way)
     if room <= 0:
         return Allowance(0)
-    for rate, burst, used_until, why in _rates(gauge, limits):
+    for rate, burst, used_until, why in _rates(gauge, limits, now):
         free = _free(rate, burst, used_until, now)
         if free < 1:
             return Allowance(0, (used_until or now) - timedelta(seconds=(burst - 1) / rate), why)
@@ -98,9 +99,12 @@ def spend(gauge: Gauge, limits: Limits, count: int, now: datetime) -> Gauge:
         first_day=gauge.first_day or today,
     )
     if limits.per_second:
-        counted = replace(counted, second_at=_used(gauge.second_at, now, count / limits.per_second))
+        second_at = _plausible(gauge.second_at, limits.per_second, max(1.0, limits.per_second), now)
+        counted = replace(counted, second_at=_used(second_at, now, count / limits.per_second))
     if limits.per_hour:
-        counted = replace(counted, hour_at=_used(gauge.hour_at, now, count / _hour_rate(limits.per_hour)))
+        rate = _hour_rate(limits.per_hour)
+        hour_at = _plausible(gauge.hour_at, rate, _hour_burst(limits.per_hour), now)
+        counted = replace(counted, hour_at=_used(hour_at, now, count / rate))
     return counted
 
 
@@ -127,6 +131,12 @@ def throttle(reply: Reply) -> timedelta | None:
     return None
 
 
+def held_until(gauge: Gauge, now: datetime) -> datetime | None:
+    """Return until when a scope is left alone, None if it is not; nobody is for longer than the longest pause."""
+    until = gauge.held_until
+    return until if until is not None and now < until <= now + THROTTLE_PAUSE else None
+
+
 def is_about_relay(reply: Reply) -> bool:
     """Whether a reply is about us and the relay: before RCPT no recipient was named yet."""
     return reply.phase in {Phase.BEFORE, Phase.MAIL}
@@ -151,14 +161,14 @@ def welcome(gauge: Gauge, limits: Limits) -> Gauge:
     return replace(gauge, ramp=None if over else ramp, held_until=None if over else gauge.held_until)
 
 
-def _rates(gauge: Gauge, limits: Limits) -> list[tuple[float, float, datetime | None, str]]:
+def _rates(gauge: Gauge, limits: Limits, now: datetime) -> list[tuple[float, float, datetime | None, str]]:
     rates = []
     if limits.per_second:
         rates.append((limits.per_second, max(1.0, limits.per_second), gauge.second_at, "the second's limit is used up"))
     if limits.per_hour:
         of_hour = _hour_rate(limits.per_hour), _hour_burst(limits.per_hour), gauge.hour_at
         rates.append((*of_hour, "the hour's limit is used up"))
-    return rates
+    return [(rate, burst, _plausible(used_until, rate, burst, now), why) for rate, burst, used_until, why in rates]
 
 
 def _hour_burst(per_hour: int) -> float:
@@ -168,6 +178,12 @@ def _hour_burst(per_hour: int) -> float:
 def _hour_rate(per_hour: int) -> float:
     """Return messages a second such that a burst and an hour of them are not more than the limit."""
     return max(per_hour - _hour_burst(per_hour), per_hour / 2) / _HOUR.total_seconds()
+
+
+def _plausible(used_until: datetime | None, rate: float, burst: float, now: datetime) -> datetime | None:
+    """Return the arrival time; None for one that is further ahead than a clock that was never put back can make it."""
+    farthest = now + _HOUR + 2 * timedelta(seconds=burst / rate)
+    return used_until if used_until is not None and used_until <= farthest else None
 
 
 def _free(rate: float, burst: float, used_until: datetime | None, now: datetime) -> float:
@@ -182,7 +198,8 @@ def _used(used_until: datetime | None, now: datetime, seconds: float) -> datetim
 
 
 def _most_today(gauge: Gauge, limits: Limits, now: datetime) -> int | None:
-    day_number = (_day(now) - (gauge.first_day or _day(now))).days
+    # a first day that is to come is a clock that was put back: the warm-up begins anew
+    day_number = max(0, (_day(now) - (gauge.first_day or _day(now))).days)
     if day_number < len(limits.warm_up):
         planned = limits.warm_up[day_number]
         return planned if limits.per_day is None else min(planned, limits.per_day)

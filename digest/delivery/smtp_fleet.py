@@ -30,7 +30,8 @@ class Fleet:
 
     A relay that refuses us or cannot be reached is a failure of the step, and is not tried again before a step at least
     a second later, or before `allow` says that it may be. Parcels that a server left unbegun go on another connection,
-    a few times and for 30 seconds at most; with none to be had, or after `allow(relay, 0)`, they end as `not_sent`.
+    a few times and for 30 seconds at most, while the source lets them; else, with none to be had, or after
+    `allow(relay, 0)`, they end as `not_sent`.
     """
 
     def __init__(self, relays: Sequence[RelayConfig], context: ssl.SSLContext | None = None) -> None:
@@ -76,6 +77,8 @@ class Fleet:
         for route in self._routes.values():
             route.source = source
         try:
+            for route in self._routes.values():
+                route.reconsider()
             if any(route.idle for route in self._routes.values()):
                 self._handle(0)  # a connection that was closed meanwhile must not be given a parcel
             while True:

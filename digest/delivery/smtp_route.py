@@ -96,10 +96,12 @@ class Route:
 
     def take(self) -> Parcel | None:
         """Return the next parcel: one that came back before a new one."""
-        if self._returned:
-            return self._returned.popleft()
         if self.source is None or not self.allowed:
             return None
+        if self._returned:
+            self.reconsider()
+            if self._returned:
+                return self._returned.popleft()
         parcel = self.source.next(self.name)
         self.under_way += parcel is not None
         return parcel
@@ -129,6 +131,16 @@ class Route:
         else:
             self._returns[parcel.key] = (times + 1, since)
             self._returned.append(parcel)
+
+    def reconsider(self) -> None:
+        """End the returned parcels that may not go any more, as not sent: their readers were asked some time ago."""
+        if self._returned and self.source is not None:
+            returned, self._returned = self._returned, deque()
+            for parcel in returned:
+                if self.source.may_go(parcel):
+                    self._returned.append(parcel)
+                else:
+                    self._not_sent(parcel, "it waited for another connection, and may not go any more")
 
     def give_back(self, why: str, *, before: float = float("inf")) -> None:
         """End the returned parcels, or those that came back before a moment, as not sent."""

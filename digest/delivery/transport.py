@@ -125,6 +125,10 @@ class Source(Protocol):
         """Return the next parcel for this relay; None if none may go now."""
         ...
 
+    def may_go(self, parcel: Parcel) -> bool:
+        """Return whether a parcel that it gave, and whose envelope came back, may still begin."""
+        ...
+
 
 class Carrier(Protocol):
     """Carries many parcels at once, on any number of connections to any number of relays; used by one thread."""

@@ -3,13 +3,12 @@
 import gc
 import logging
 import random
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Engine
@@ -23,6 +22,7 @@ from digest.delivery.ledger import PAUSES, Patience, WorkerLedger
 from digest.delivery.meter import Meter, Way
 from digest.delivery.outcome import Outcome
 from digest.delivery.outgoing import Errand, Outgoing
+from digest.delivery.pace import is_about_relay
 from digest.delivery.rota import STEP_SECONDS, WHILE_BUSY_SECONDS, Rota
 from digest.delivery.streams import IssueStream, NoticeStream, Stream, Writer
 from digest.delivery.tally import Tally
@@ -35,12 +35,14 @@ from digest.outbox.settle import Settlement, not_sent
 from digest.outbox.states import State
 from digest.outbox.take import Started, Taker, Window, new_attempt_id
 from digest.runtime.clock import Clock
-from digest.runtime.errors import DigestError
+from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUnreachableError
 
 logger = logging.getLogger(__name__)
 
 STALE_SECONDS = 120.0
 OBJECTS_BEFORE_COLLECTING = 20_000
+HANGING_SECONDS = 10.0
+"""A relay that carries nothing for so long, whatever the reason, leaves its share to the others."""
 _WITHOUT_RELAY = timedelta(seconds=30)
 
 
@@ -97,9 +99,10 @@ class Worker:
         self._evidence = evidence
         self._meter = meter or Meter([Way(name) for name in carrier.relays])
         self._taker = Taker(self.id, carrier.relays[0], assign=self._assign)
-        self._outgoing = Outgoing(self._admit, self._may_start)
+        self._outgoing = Outgoing(self._admit, self._may_start, self._may_go)
         self._background = Background(beside=engine.dialect.name == POSTGRESQL)
         self._failure: DigestError | None = None
+        self._looked_at = self._able_since = float("-inf")
         self._speed = Speed(clock)
         self._thresholds = gc.get_threshold()
         self._run = Run()
@@ -121,7 +124,7 @@ class Worker:
         try:
             self._carrier.close()
         finally:
-            self._duty.end()
+            self._duty.end(self._outgoing.attempt_ids)
 
     def stop(self) -> None:
         """Finish the messages on the wire, store what is known, and return."""
@@ -173,15 +176,15 @@ class Worker:
 
     def _loop(self) -> None:
         while True:
-            self._background.collect()
+            self._collect()
             if not self._background.is_busy:
                 self._begin_transaction()
-                self._background.collect()
+                self._collect()
             if self._is_ending:
                 why = self._failure.message if self._failure else "the worker was told to stop"
                 self._give_back(self._outgoing.take_back(), why)
             if not self._outgoing:
-                if self._background.collect(wait=True):
+                if self._collect(wait=True):
                     continue
                 if self._is_ending or self._rota.is_done:
                     return
@@ -191,8 +194,17 @@ class Worker:
     def _is_ending(self) -> bool:
         return self._stopping or self._failure is not None
 
+    def _collect(self, *, wait: bool = False) -> bool:
+        try:
+            return self._background.collect(wait=wait)
+        except DatabaseUnreachableError as error:  # nothing more is started, but what is on the wire still gets answers
+            self._failure = self._failure or error
+            return True
+
     def _begin_transaction(self) -> None:
         """Begin what is most urgent of what the database is asked for, if anything is."""
+        if isinstance(self._failure, DatabaseUnreachableError):
+            return
         if self._duty.must_recover:
             self._background.start(partial(self._duty.recover, self._taker.relay, self._evidence))
         elif self._duty.must_look:
@@ -201,6 +213,10 @@ class Worker:
             self._refill(ready[0])
 
     def _looked(self, _nothing: None) -> None:
+        moment = self._clock.monotonic()
+        if moment - self._looked_at > HANGING_SECONDS / 2:
+            self._able_since = moment  # while nothing could be started, no relay was at fault
+        self._looked_at = moment
         self._meter.saved()
         self._allow()
 
@@ -211,7 +227,7 @@ class Worker:
         """Return how long to wait for the carrier: not past the moment when there is something to take."""
         if self._background.is_busy:
             return WHILE_BUSY_SECONDS
-        if len(self._outgoing) > self._limit() // 2:
+        if self._is_ending or len(self._outgoing) > self._limit() // 2:
             return STEP_SECONDS
         return min(STEP_SECONDS, self._rota.seconds_to_next)
 
@@ -222,6 +238,7 @@ class Worker:
         asked_at = self._rota.news
 
         def taken(window: Window[Started]) -> None:
+            self._duty.has_started = self._duty.has_started or bool(window.started)
             self._outgoing.add(Errand(stream, one, taken_at) for one in window.started)
             self._rota.asked(stream, window, asked_at)
             if window.skipped:
@@ -248,14 +265,27 @@ class Worker:
     def _allow(self) -> None:
         now = self._clock.now()
         for relay in self._carrier.relays:
-            self._carrier.allow(relay, self._meter.connections(relay, now))
+            connections = self._meter.connections(relay, now)
+            self._carrier.allow(relay, connections)
+            if not connections:  # else its share would fill the window, and the others had nothing to do
+                self._give_back(self._outgoing.take_back(relay), "its relay is left alone for a while")
+            elif self._meter.has_other(relay, now) and self._hangs(relay):
+                self._bear(relay, RelayUnreachableError(f"{relay} has taken no mail for {HANGING_SECONDS:.0f} s."))
         self._run.tally.waits = self._meter.waits(now)
         self._progress(self._run.tally)  # also when nothing ends: whoever watches sees what it waits for
+
+    def _hangs(self, relay: str) -> bool:
+        since = self._outgoing.waiting_since(relay)
+        late = since is not None and self._clock.monotonic() - max(since, self._able_since) > HANGING_SECONDS
+        return late and not self._outgoing.under_way(relay)
 
     # One message
 
     def _may_start(self) -> bool:
         return self._duty.has_looked or self._is_ending
+
+    def _may_go(self, errand: Errand[Started]) -> bool:
+        return self._duty.has_looked and not self._objection(errand)[0]
 
     def _admit(self, errand: Errand[Started]) -> Parcel | None:
         """Make a parcel of an errand, asked immediately before its envelope; or settle it, and return None."""
@@ -296,9 +326,10 @@ class Worker:
     def _note(self, step: Step) -> None:
         """Keep what has ended, and see to relays that failed."""
         for parcel, reply in step.ended:
-            errand = self._outgoing.ended(parcel.key)
+            errand = self._outgoing.carried(parcel.key)
             settlement = self._concluded(errand, reply)
             self._ledger.keep(settlement)
+            self._outgoing.ended(parcel.key)
             if reply.outcome is Outcome.NOT_SENT:
                 self._rota.ask_again(errand.stream)
             else:
@@ -313,6 +344,8 @@ class Worker:
         self._relay_patience.succeeded()
         self._meter.note(reply, parcel.relay, parcel.envelope.recipient, self._clock.now())
         self._count(errand, state, parcel.relay)
+        if reply.outcome is Outcome.DEFERRED and is_about_relay(reply):
+            self._allow()  # it wants to be left alone now, not after the next look
 
     def _concluded(self, errand: Errand[Started], reply: Reply) -> Settlement:
         return conclude(errand.started, reply, self._clock.now(), self._jitter())
@@ -345,30 +378,6 @@ class Worker:
         with suppress(Exception):
             self._background.collect(wait=True)
         self._give_back(self._outgoing.take_back(), why)
-        for errand in self._outgoing.abandon():
+        for errand in self._outgoing.on_the_way():
             self._ledger.keep(self._concluded(errand, Reply(Outcome.UNCERTAIN, None, None, why, errand.started.relay)))
-
-
-@contextmanager
-def stopping_on_signals(worker: Worker) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop the worker cleanly; a second one ends the process as usual."""
-    before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        worker.stop()
-        restore()
-        outer = before[number]
-        # Whoever runs the worker wants to know, too; Python's own handler would only raise KeyboardInterrupt.
-        if callable(outer) and outer is not signal.default_int_handler:
-            outer(number, frame)
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        restore()
+            self._outgoing.ended(errand.started.attempt_id)

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlmodel import Session
 
-from digest.issues.lifecycle import IssueState
 from digest.outbox.dialects import database_now
 from digest.outbox.settle import NOT_SENT, Settlement, settle
 from digest.outbox.states import State
-from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, IS_STARTED, ISSUE, WORKER, Promised
+from digest.outbox.tables import ATTEMPT, DELIVERY, IS_STARTED, ISSUE, WORKER, Promised
 from digest.outbox.take import envelope_id
 from digest.outbox.workers import Witness
 
@@ -49,37 +48,36 @@ def _lose(session: Session, promised: Promised, owner: str, why: str, now: datet
     return settle(session, lost)
 
 
-def resolve_by_evidence(session: Session, relay: str, evidence: Evidence, now: datetime) -> int:
+def resolve_by_evidence(session: Session, relay: str, evidence: Evidence, now: datetime, host: str) -> int:
     """Settle the uncertain whose last attempt went by `relay`, as far as it knows what became of them; return how many.
 
-    Only the transport that sent an attempt can say that it did not: another one's silence would send it twice.
+    Only the transport that sent an attempt can say that it did not: another one's silence would send it twice. So would
+    that of the same path on another machine than `host`, this one; and a worker there may have been silent only.
     """
-    return settle_evidence(session, evident(session, relay, evidence, now))
+    return settle_evidence(session, evident(session, relay, evidence, now, host))
 
 
-def evident(session: Session, relay: str, evidence: Evidence, now: datetime) -> list[Settlement]:
+def evident(session: Session, relay: str, evidence: Evidence, now: datetime, host: str) -> list[Settlement]:
     """Return how `resolve_by_evidence` would settle, and change nothing."""
     found = []
     for promised in Promised:
         table = promised.table
         rows = session.execute(
-            select(table.c.id, table.c.attempt_id, table.c.created_at)
+            select(table.c.id, table.c.attempt_id, table.c.created_at, WORKER.c.host)
             .join(ATTEMPT, ATTEMPT.c.id == table.c.attempt_id)
+            .outerjoin(WORKER, WORKER.c.id == ATTEMPT.c.worker_id)
             .where(table.c.state == State.UNCERTAIN.value, ATTEMPT.c.relay == relay)
             .order_by(table.c.id)
         ).all()
         for row in rows:
             delivered = evidence(envelope_id(promised, row.id, row.created_at))
-            if delivered is not None:
+            if delivered or (delivered is False and row.host in {host, None}):
                 found.append(_resolved(promised, row.id, row.attempt_id, now, delivered=delivered))
     return found
 
 
 def settle_evidence(session: Session, settlements: Sequence[Settlement]) -> int:
-    """Settle what evidence or a person says; return how many promises that changed.
-
-    An issue that counts as sent goes on when something of it is due again; else nobody would ever take it.
-    """
+    """Settle what evidence or a person says; return how many promises that changed."""
     changed = 0
     for start in range(0, len(settlements), _AT_ONCE):
         some = settlements[start : start + _AT_ONCE]
@@ -88,12 +86,6 @@ def settle_evidence(session: Session, settlements: Sequence[Settlement]) -> int:
         if back:  # for update at once: two who first lock for share would wait for each other
             session.execute(select(ISSUE.c.id).where(ISSUE.c.id.in_(issues)).order_by(ISSUE.c.id).with_for_update())
         changed += settle(session, some)
-        if back:
-            session.execute(
-                update(ISSUE)
-                .where(ISSUE.c.id.in_(issues.where(IS_DUE)), ISSUE.c.state == IssueState.SENT.value)
-                .values(state=IssueState.SENDING.value, sent_at=None)
-            )
     return changed
 
 

@@ -61,19 +61,21 @@ def settle(session: Session, settlements: Sequence[Settlement]) -> int:
     """Write how attempts ended; return how many promises that changed.
 
     A promise changes only if this attempt still owns it and nobody has settled it; else the attempt keeps what is said
-    here as evidence. What comes back although its issue was withdrawn meanwhile is cancelled.
+    here as evidence. What comes back although its issue was withdrawn meanwhile is cancelled; an issue that counts as
+    sent meanwhile goes on, else nobody would ever take what came back.
     """
     changed = 0
     for promised in Promised:
         mine = sorted((s for s in settlements if s.promised is promised), key=lambda s: s.id)
         if not mine:
             continue
-        if promised is Promised.DELIVERY:
-            _lock_issues(session, mine)
+        states = _lock_issues(session, mine) if promised is Promised.DELIVERY else set()
         for allowed in sorted({s.settles for s in mine}):
             changed += _write(session, promised, [s for s in mine if s.settles == allowed], allowed)
-        if promised is Promised.DELIVERY:
+        if IssueState.WITHDRAWN in states:
             _cancel_withdrawn(session, mine)
+        if IssueState.SENT in states:
+            _reopen_sent(session, mine)
     _write_attempts(session, settlements)
     return changed
 
@@ -148,23 +150,37 @@ def _write_attempts(session: Session, settlements: Sequence[Settlement]) -> None
         _SETTLE_ATTEMPTS.run(session, rows)
 
 
-def _lock_issues(session: Session, settlements: Sequence[Settlement]) -> None:
-    """Wait for a withdrawal in progress: it cancels what is due, and would not see what comes back meanwhile."""
+def _lock_issues(session: Session, settlements: Sequence[Settlement]) -> set[str]:
+    """Lock the issues of what comes back, and return their states.
+
+    A withdrawal in progress is waited for: it cancels what is due, and would not see what comes back meanwhile.
+    """
     back = [s.id for s in settlements if s.state in _COMES_BACK]
-    if back:
-        issues = select(DELIVERY.c.issue_id).where(DELIVERY.c.id.in_(back))
-        session.execute(select(ISSUE.c.id).where(ISSUE.c.id.in_(issues)).with_for_update(read=True)).all()
+    if not back:
+        return set()
+    issues = select(DELIVERY.c.issue_id).where(DELIVERY.c.id.in_(back))
+    query = select(ISSUE.c.state).where(ISSUE.c.id.in_(issues)).with_for_update(read=True)
+    return set(session.execute(query).scalars())
 
 
 def _cancel_withdrawn(session: Session, settlements: Sequence[Settlement]) -> None:
     back = [s.id for s in settlements if s.state in _COMES_BACK]
-    if back:
-        withdrawn = select(ISSUE.c.id).where(ISSUE.c.state == IssueState.WITHDRAWN)
-        session.execute(
-            update(DELIVERY)
-            .where(DELIVERY.c.id.in_(back), IS_DUE, DELIVERY.c.issue_id.in_(withdrawn))
-            .values(state=State.CANCELLED.value, reason=WITHDRAWN)
-        )
+    withdrawn = select(ISSUE.c.id).where(ISSUE.c.state == IssueState.WITHDRAWN)
+    session.execute(
+        update(DELIVERY)
+        .where(DELIVERY.c.id.in_(back), IS_DUE, DELIVERY.c.issue_id.in_(withdrawn))
+        .values(state=State.CANCELLED.value, reason=WITHDRAWN)
+    )
+
+
+def _reopen_sent(session: Session, settlements: Sequence[Settlement]) -> None:
+    back = [s.id for s in settlements if s.state in _COMES_BACK]
+    issues = select(DELIVERY.c.issue_id).where(DELIVERY.c.id.in_(back), IS_DUE)
+    session.execute(
+        update(ISSUE)
+        .where(ISSUE.c.id.in_(issues), ISSUE.c.state == IssueState.SENT.value)
+        .values(state=IssueState.SENDING.value, sent_at=None)
+    )
 
 
 def not_sent(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlmodel import Session
 
 from digest.outbox.dialects import database_now, insert_new
@@ -89,6 +89,11 @@ def beat(session: Session, worker_id: str) -> None:
 def sign_off(session: Session, worker_id: str, now: datetime) -> None:
     """Say that this worker has ended and holds nothing."""
     session.execute(update(WORKER).where(WORKER.c.id == worker_id).values(stopped_at=now))
+
+
+def forget(session: Session, worker_id: str) -> None:
+    """Take away the trace of a worker that has started nothing, and ends."""
+    session.execute(delete(WORKER).where(WORKER.c.id == worker_id))
 
 
 def lives(session: Session, worker_id: str | None, witness: Witness) -> bool:

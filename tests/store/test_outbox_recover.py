@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from digest.outbox.control import finish
 from digest.outbox.recover import resolve_by_evidence
 from digest.outbox.states import State
+from digest.outbox.store import is_sending
 from digest.outbox.workers import WorkerLock, beat, lives, sign_off
 from digest.runtime.db import session_scope
 from tests.store.ledger import HOST, Ledger
@@ -99,7 +101,7 @@ def test_evidence_resolves_only_what_its_own_transport_sent(ledger: Ledger) -> N
     answers = {found.id: True, lost.id: False, unknown.id: None, other.id: False}
     evidence = {one.envelope_id: answers[one.id] for one in (found, lost, unknown, other)}
     with session_scope(ledger.engine) as session:
-        assert resolve_by_evidence(session, "maildir:here", evidence.__getitem__, ledger.now) == 2
+        assert resolve_by_evidence(session, "maildir:here", evidence.__getitem__, ledger.now, HOST) == 2
     states = {row.id: row.state for row in ledger.deliveries()}
     assert states == {found.id: "accepted", lost.id: "pending", unknown.id: "uncertain", other.id: "uncertain"}
     assert ledger.delivery(lost.id).reason
@@ -113,3 +115,42 @@ def test_the_machines_name_is_part_of_the_question(ledger: Ledger) -> None:
         assert not lives(session, "w1", ledger.witness)
         elsewhere = type(ledger.witness)("another", ledger.witness.folder)
         assert lives(session, "w1", elsewhere)
+
+
+def test_a_late_deferral_reopens_an_issue_that_counts_as_sent(ledger: Ledger) -> None:
+    ledger.planned(1)
+    ledger.worker(host="elsewhere")
+    taken = ledger.take()
+    ledger.silence("w1", 61)
+    ledger.recover()
+    with session_scope(ledger.engine) as session:
+        assert finish(session, ledger.issue_id, ledger.now)
+    assert ledger.settle(taken, State.DEFERRED, due_at=ledger.now) == 1
+    assert len(ledger.take(worker="w2")) == 1  # else nobody would ever try it again
+
+
+def test_a_late_answer_that_ends_it_leaves_an_issue_sent(ledger: Ledger) -> None:
+    ledger.planned(1)
+    ledger.worker(host="elsewhere")
+    taken = ledger.take()
+    ledger.silence("w1", 61)
+    ledger.recover()
+    with session_scope(ledger.engine) as session:
+        assert finish(session, ledger.issue_id, ledger.now)
+    assert ledger.settle(taken, State.ACCEPTED) == 1
+    assert ledger.settle(taken, State.DEFERRED, due_at=ledger.now) == 0
+    with session_scope(ledger.engine, read_only=True) as session:
+        assert not is_sending(session, ledger.issue_id)
+
+
+def test_a_maildir_here_says_nothing_about_a_worker_elsewhere_that_did_not_find_its_mail(ledger: Ledger) -> None:
+    """Its disk may have a Maildir at the same path; and who was only silent may still write."""
+    ledger.planned(2)
+    ledger.worker(host="elsewhere")
+    found, missing = ledger.take(relay="maildir:/mail")
+    ledger.silence("w1", 61)
+    ledger.recover()
+    evidence = {found.envelope_id: True, missing.envelope_id: False}
+    with session_scope(ledger.engine) as session:
+        assert resolve_by_evidence(session, "maildir:/mail", evidence.__getitem__, ledger.now, HOST) == 1
+    assert ledger.counts() == {"accepted": 1, "uncertain": 1}

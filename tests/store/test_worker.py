@@ -22,9 +22,10 @@ from digest.delivery.outcome import Outcome
 from digest.delivery.relay import RelayConfig, Tls
 from digest.delivery.sink import Sink
 from digest.delivery.smtp import SmtpTransport
+from digest.delivery.stopping import stopping_on_signals
 from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence
 from digest.delivery.window import window_limit
-from digest.delivery.worker import Worker, stopping_on_signals
+from digest.delivery.worker import Worker
 from digest.outbox import control
 from digest.outbox.notices import TakenNotice, promise
 from digest.outbox.settle import read_file, settle
@@ -409,3 +410,18 @@ def test_a_window_is_two_seconds_at_the_present_pace_and_twice_what_is_in_flight
     pace: float | None, capacity: int, limit: int
 ) -> None:
     assert window_limit(pace, capacity) == limit
+
+
+def test_a_worker_that_had_nothing_to_start_leaves_no_trace(desk: Desk) -> None:
+    """One that stays begins to work each second while mail is due that may not go: rows of a day would be thousands."""
+    desk.ledger.planned(1)
+    desk.deliver()
+    assert workers_known(desk) == 1
+    desk.deliver()
+    assert workers_known(desk) == 1
+    assert list(desk.place.locks.iterdir()) == []
+
+
+def workers_known(desk: Desk) -> int:
+    with session_scope(desk.ledger.engine, read_only=True) as session:
+        return int(session.execute(text("SELECT count(*) FROM worker")).scalar_one())

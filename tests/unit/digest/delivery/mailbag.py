@@ -37,6 +37,7 @@ class ListSource:
         for parcel in parcels:
             self._queues.setdefault(parcel.relay, deque()).append(parcel)
         self.taken = 0
+        self.refused: set[str] = set()
 
     def waiting(self, relay: str) -> int:
         return len(self._queues.get(relay, ()))
@@ -46,6 +47,9 @@ class ListSource:
             return None
         self.taken += 1
         return self._queues[relay].popleft()
+
+    def may_go(self, parcel: Parcel) -> bool:
+        return parcel.key not in self.refused
 
 
 def carry(fleet: Fleet, source: ListSource, *, taken_before: int = 0) -> Step:

@@ -151,3 +151,26 @@ def test_families_are_known_and_can_be_added_to() -> None:
     assert (known["gmail.com"], known["firm.example"]) == ("google", "google")
     assert (known["town.example"], known["outlook.com"]) == ("town", "town")
     assert "example.org" not in known
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(per_second=2), Limits(per_hour=100), Limits(per_day=50), Limits(warm_up=(5, 10, 20))]
+)
+def test_a_clock_that_was_put_back_neither_stops_the_mail_for_long_nor_fails(limits: Limits) -> None:
+    gauge = spend(Gauge(), limits, allowance(Gauge(), limits, NOON).count, NOON)
+    earlier = NOON - timedelta(days=400)
+    allowed = allowance(gauge, limits, earlier)
+    assert allowed.count > 0 or (allowed.again_at is not None and allowed.again_at <= earlier + timedelta(minutes=7))
+    again = spend(gauge, limits, 1, earlier)
+    assert allowance(again, limits, earlier + timedelta(minutes=7)).count > 0
+
+
+def test_the_warm_up_begins_with_its_first_day_when_the_clock_was_put_back() -> None:
+    gauge = spend(Gauge(), Limits(warm_up=(5, 10)), 5, NOON)
+    assert allowance(gauge, Limits(warm_up=(5, 10)), NOON - timedelta(days=1)).count == 5
+
+
+def test_a_hold_from_a_clock_that_was_put_back_is_none() -> None:
+    gauge = hold(Gauge(), timedelta(minutes=10), NOON)
+    assert allowance(gauge, Limits(), NOON).count == 0
+    assert allowance(gauge, Limits(), NOON - timedelta(days=1)).count == 1

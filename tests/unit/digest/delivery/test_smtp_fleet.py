@@ -301,7 +301,7 @@ def test_a_login_wanted_at_mail_retires_every_connection_and_rejects_nobody(make
     assert source.waiting(config.name) == 9
 
 
-@pytest.mark.parametrize("how", ["disallowed", "stale"])
+@pytest.mark.parametrize("how", ["disallowed", "stale", "refused"])
 def test_what_came_back_and_may_not_go_again_was_not_sent(
     make_fleet: MakeFleet, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -315,6 +315,8 @@ def test_what_came_back_and_may_not_go_again_was_not_sent(
         assert fleet.under_way == 1
         if how == "disallowed":
             fleet.allow(config.name, 0)
+        elif how == "refused":
+            source.refused = {"0", "1"}
         else:
             monkeypatch.setattr(smtp_route, "RETURNED_SECONDS", 0.0)
         while len(ended) < 2:
@@ -466,3 +468,22 @@ def test_it_can_be_closed_with_parcels_under_way_and_used_again(make_fleet: Make
         assert fleet.under_way == 0
         assert outcomes(carry(fleet, ListSource(parcels(3, config.name)))) == {Outcome.ACCEPTED: 3}
         fleet.close()
+
+
+def test_who_came_back_is_asked_about_again_before_another_envelope(make_fleet: MakeFleet) -> None:
+    class Refusing(ListSource):
+        def may_go(self, parcel: Parcel) -> bool:
+            asked.append(parcel.key)
+            return False
+
+    asked: list[str] = []
+    with OddServer(close_after=1) as server:
+        config = relay(server.port, connections=1)
+        fleet = make_fleet(config)
+        step = carry(fleet, Refusing(parcels(10, config.name)))
+        fleet.close()
+    ends = {parcel.key: reply.outcome for parcel, reply in step.ended}
+    assert asked
+    assert {key for key, outcome in ends.items() if outcome is Outcome.NOT_SENT} == set(asked)
+    assert len(ends) == 10
+    assert set(server.holds.said_yes) == {b"Id: %b" % key.encode() for key in ends if key not in asked}
