@@ -168,7 +168,7 @@ def test_while_it_ends_it_waits_for_the_wire_and_does_not_spin(desk: Desk) -> No
     one = Worker(desk.ledger.engine, Slow(desk.clock, {}), PlainWriter(), desk.clock, desk.place)
     with one:
         one.deliver(desk.ledger.issue_id)
-    assert min(waits) > 0
+    assert min(waits[2:]) > 0  # the first two were before it was told to end
 
 
 def over(desk: Desk, carrier: TwoRelays) -> None:
