@@ -42,7 +42,8 @@ class Tally:
     def copy(self) -> "Tally":
         """Return it as it stands, for another thread.
 
-        `dict()` copies in one step of the interpreter; `list(items())` makes objects, and making lets others in.
+        `dict()` copies in one step of the interpreter; a list of items is made of objects, and while one is made the
+        collector may let others in.
         """
         relays = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.relays).items()})
         families = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.families).items()})

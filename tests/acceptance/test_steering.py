@@ -75,7 +75,7 @@ def office(sample: World) -> Iterator[Office]:
     sample.approve_issue_21()
     port = free_port()
     arguments = ["sink", "--port", str(port), "--maildir", str(sample.folder / "kept"), "--no-http"]
-    with sample.running(*arguments, "--delay", "0.1", "--slow", "900", port=port):
+    with sample.running(*arguments, "--delay", "0.3", "--slow", "900", port=port):
         yield Office(sample, port)
 
 
