@@ -1,0 +1,43 @@
+"""Fixtures of the proofs: a press with readers, a relay that counts; how long the runs are."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.proof.press import Press, Relay, press_at
+
+MakePress = Callable[[int], Press]
+MakeRelay = Callable[[float], Relay]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "round_number" in metafunc.fixturenames:
+        rounds = 20 if metafunc.config.getoption("--slow") else 1
+        metafunc.parametrize("round_number", range(rounds))
+
+
+@pytest.fixture
+def slow(request: pytest.FixtureRequest) -> bool:
+    """Whether this is the long form."""
+    return bool(request.config.getoption("--slow"))
+
+
+@pytest.fixture
+def press(tmp_path: Path, database_url: str) -> Iterator[MakePress]:
+    with ExitStack() as stack:
+        yield lambda readers: stack.enter_context(press_at(tmp_path / "workspace", database_url, readers))
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[MakeRelay]:
+    with ExitStack() as stack:
+
+        def make(delay: float = 0.0) -> Relay:
+            made = Relay(tmp_path, delay)
+            made.start()
+            stack.callback(made.kill)
+            return made
+
+        yield make
