@@ -1,11 +1,13 @@
 """Fixtures of the proofs: a press with readers, a relay that counts; how long the runs are."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.postgres import Cluster, PostgresUnavailableError, own_postgres
 from tests.proof.press import Press, Relay, press_at
 
 MakePress = Callable[[int], Press]
@@ -41,3 +43,20 @@ def relay(tmp_path: Path) -> Iterator[MakeRelay]:
             return made
 
         yield make
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[Cluster, str]]:
+    """A PostgreSQL of the test's own, which it may kill, and a database on it."""
+    if request.config.getoption("--database") == "sqlite":
+        pytest.skip("only SQLite was asked for")
+    try:
+        made = own_postgres(*getattr(request, "param", ()))
+        server = made.__enter__()
+    except PostgresUnavailableError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no PostgreSQL: {error}")
+    with ExitStack() as stack:
+        stack.push(made)
+        yield server

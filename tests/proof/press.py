@@ -90,6 +90,7 @@ class Press:
             **{key: value for key, value in os.environ.items() if not key.startswith("DIGEST_")},
             "DIGEST_DATABASE__URL": database_url,
             "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
         }
         self.planned = readers
         self._processes: list[subprocess.Popen[str]] = []
