@@ -168,8 +168,12 @@ class Cluster:
         """Copy the data directory while all processes stand still, then kill them."""
         for pid in self.processes():
             os.kill(pid, signal.SIGSTOP)
-        subprocess.run(["cp", "-a", str(self.data), str(to)], check=True)
+        self.copy_data(to)
         self.kill()
+
+    def copy_data(self, to: Path) -> None:
+        """Copy the data directory as it is."""
+        subprocess.run(["cp", "-a", str(self.data), str(to)], check=True)
 
     def replace_data(self, copy: Path) -> None:
         """Put a copied data directory in the place of the present one."""

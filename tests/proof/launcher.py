@@ -1,6 +1,6 @@
 """Starts the real command so that it is killed, as by `kill -9`, at the n-th time it comes to a named step.
 
-    launcher.py [--kill STEP [--at N]] [--snapshot DIR] [--set MODULE:NAME=SECONDS]... [--host NAME] -- COMMAND...
+    launcher.py [--kill STEP [--at N]] [--snapshot DIR --database FILE] [--set MODULE:NAME=SECONDS]... [--host NAME] -- COMMAND...
 
 The product has no hooks for this: the steps are seen from the database driver's commits and the socket's bytes.
 """
@@ -54,7 +54,7 @@ class Killer:
         return step == self._step and self._left == 1
 
 
-def watch_database(killer: Killer, snapshot: Path | None) -> None:
+def watch_database(killer: Killer, snapshot: Path | None, file: Path) -> None:
     """See commits: what a transaction was about is told by its statements."""
     from sqlalchemy import Engine, event
     from sqlalchemy.engine.default import DefaultDialect
@@ -82,10 +82,10 @@ def watch_database(killer: Killer, snapshot: Path | None) -> None:
             if what != "take":
                 killer.comes_to(f"{what} begun")
         if snapshot and is_last:
-            copy_sqlite(Path("digest.db"), snapshot / "before")
+            copy_sqlite(file, snapshot / "before")
         commit(dialect, connection)
         if snapshot and is_last:
-            copy_sqlite(Path("digest.db"), snapshot / "after")
+            copy_sqlite(file, snapshot / "after")
         for what in done:
             killer.comes_to(f"{what} committed")
 
@@ -149,13 +149,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kill", default="")
     parser.add_argument("--at", type=int, default=1)
-    parser.add_argument("--snapshot", type=Path)
+    parser.add_argument("--snapshot", type=Path, help="where to copy the SQLite file, before and after that commit")
+    parser.add_argument("--database", type=Path, default=Path("digest.db"))
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--host", default="")
     parser.add_argument("command", nargs="+")
     given = parser.parse_args()
     killer = Killer(given.kill, given.at)
-    watch_database(killer, given.snapshot)
+    watch_database(killer, given.snapshot, given.database)
     watch_sockets(killer)
     for setting in given.set:
         change(setting)

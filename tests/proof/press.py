@@ -1,15 +1,19 @@
 """A workspace whose issue 21 is being sent to any number of readers, real workers, and what the relay has counted."""
 
+import atexit
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +48,17 @@ def wait_until(holds: Callable[[], Any], what: str, process: subprocess.Popen[st
             raise AssertionError(f"ended with {process.returncode} before {what}: {process.communicate()}")
         assert time.monotonic() < deadline, f"{what} did not come"
         time.sleep(0.002)
+
+
+@cache
+def _empty_workspace() -> Path:
+    """What `digest init` makes, made once."""
+    folder = Path(tempfile.mkdtemp(prefix="dp-workspace-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    command = [sys.executable, "-m", "digest", "init", str(folder / "workspace")]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    (folder / "workspace" / "digest.db").unlink()
+    return folder / "workspace"
 
 
 class Relay:
@@ -94,7 +109,7 @@ class Press:
         }
         self.planned = readers
         self._processes: list[subprocess.Popen[str]] = []
-        self.digest("init", str(folder), cwd=folder.parent)
+        shutil.copytree(_empty_workspace(), folder, dirs_exist_ok=True)
         self._fill(readers)
 
     # Processes
@@ -148,8 +163,7 @@ class Press:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             process.communicate()
-        self.engine.dispose()
-        self.works.engine.dispose()
+        self.disconnect()
 
     # The database
 
@@ -169,6 +183,31 @@ class Press:
             os.environ.pop("DIGEST_DATABASE__URL")
             if before is not None:
                 os.environ["DIGEST_DATABASE__URL"] = before
+
+    def disconnect(self) -> None:
+        """Close this process's own connections: nobody may have a file open that is to be replaced."""
+        self.engine.dispose()
+        self.works.engine.dispose()
+
+    def freeze(self, process: subprocess.Popen[str]) -> None:
+        """Stop a worker by SIGSTOP between two transactions: a lock of the database would stop everybody with it."""
+        while True:
+            process.send_signal(signal.SIGSTOP)
+            if not self._holds_a_lock():
+                return
+            process.send_signal(signal.SIGCONT)
+
+    def _holds_a_lock(self) -> bool:
+        if self.engine.dialect.name == "postgresql":
+            query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"
+            with self.engine.connect() as connection:
+                return bool(connection.exec_driver_sql(query).scalar_one() > 1)  # one is this query
+        with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"), timeout=0)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+        return False
 
     def _fill(self, readers: int) -> None:
         now = datetime.now(UTC)
@@ -201,7 +240,7 @@ class Press:
             session.execute(insert(SUBSCRIBER), people)
             made = plan.freeze(session, self.issue_id, {("en", "*"): edition}, exclusion_reason(now, 21), now)
         assert made.planned == readers
-        self.engine.dispose()  # a worker begins with an empty log
+        self.disconnect()  # a worker begins with an empty log
 
     def _edition(self, session: Session, now: datetime) -> int:
         edition = Edition(
