@@ -213,7 +213,10 @@ class Worker:
     def _allow(self) -> None:
         now = self._clock.now()
         for relay in self._carrier.relays:
-            self._carrier.allow(relay, self._meter.connections(relay, now))
+            connections = self._meter.connections(relay, now)
+            self._carrier.allow(relay, connections)
+            if not connections:  # what waits for it would stay started, and be doubtful if we were killed
+                self._give_back(self._outgoing.take_back(relay), "the relay is to be left alone for a while")
 
     # One message
 
@@ -270,6 +273,8 @@ class Worker:
     def _learn(self, errand: Errand[Started], parcel: Parcel, reply: Reply, state: State) -> None:
         self._relay_patience.succeeded()
         self._meter.note(reply, parcel.relay, parcel.envelope.recipient, self._clock.now())
+        if reply.outcome is Outcome.DEFERRED:
+            self._allow()  # a relay that asks to be left alone is, at once: not only from the next look on
         self._count(errand, state, parcel.relay)
 
     def _concluded(self, errand: Errand[Started], reply: Reply) -> Settlement:

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from tests.postgres import Cluster, PostgresUnavailableError, own_postgres
+from tests.store.ledger import Ledger
 from tests.proof.press import Press, Relay, press_at
 
 MakePress = Callable[[int], Press]
@@ -24,6 +27,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def slow(request: pytest.FixtureRequest) -> bool:
     """Whether this is the long form."""
     return bool(request.config.getoption("--slow"))
+
+
+@pytest.fixture
+def ledger(engine: Engine, now: datetime, tmp_path: Path) -> Ledger:
+    return Ledger(engine, now, tmp_path)
 
 
 @pytest.fixture
