@@ -47,7 +47,10 @@ def lock(session: Session, subscriber: Subscriber) -> Subscriber:
 def lock_by_suppression_key(session: Session, key: str) -> None:
     """Lock the row of whoever has the address with this keyed hash, until the transaction ends; see `lock`."""
     session.exec(
-        select(Subscriber.id).where(col(Subscriber.suppression_key) == key).order_by(col(Subscriber.id)).with_for_update()
+        select(Subscriber.id)
+        .where(col(Subscriber.suppression_key) == key)
+        .order_by(col(Subscriber.id))
+        .with_for_update()
     ).all()
 
 

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.postgres import Cluster, PostgresUnavailableError, own_postgres
-from tests.store.ledger import Ledger
 from tests.proof.press import Press, Relay, press_at
+from tests.store.ledger import Ledger
 
 MakePress = Callable[[int], Press]
 MakeRelay = Callable[[float], Relay]

@@ -16,6 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.default import DefaultDialect
+
+from digest.cli import main as digest
+
 FINAL_DOT = b"\r\n.\r\n"
 STEPS = (
     "take begun",
@@ -54,42 +59,48 @@ class Killer:
         return step == self._step and self._left == 1
 
 
-def watch_database(killer: Killer, snapshot: Path | None, file: Path) -> None:
-    """See commits: what a transaction was about is told by its statements."""
-    from sqlalchemy import Engine, event
-    from sqlalchemy.engine.default import DefaultDialect
+class Commits:
+    """Sees commits; what a transaction was about is told by its statements."""
 
-    about: set[str] = set()
+    def __init__(self, killer: Killer, snapshot: Path | None, file: Path) -> None:
+        """`snapshot`: where to copy the SQLite `file`, before and after the commit after which we are killed."""
+        self._killer = killer
+        self._snapshot = snapshot
+        self._file = file
+        self._about: set[str] = set()
 
-    @event.listens_for(Engine, "before_cursor_execute")
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def watch(self) -> None:
+        """Begin."""
+        event.listen(Engine, "before_cursor_execute", self._note)
+        event.listen(Engine, "rollback", lambda _connection: self._about.clear())
+        commit: Callable[..., None] = DefaultDialect.do_commit
+
+        def watched(dialect: DefaultDialect, connection: Any) -> None:
+            self._commit(lambda: commit(dialect, connection))
+
+        DefaultDialect.do_commit = watched  # type: ignore[method-assign]
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         for mark, what in _MARKS.items():
             if statement.startswith(mark):
-                about.add(what)
+                self._about.add(what)
                 if what == "take":  # the others begin with their commit
-                    killer.comes_to("take begun")
+                    self._killer.comes_to("take begun")
 
-    @event.listens_for(Engine, "rollback")
-    def forget(_connection: Any) -> None:
-        about.clear()
-
-    commit: Callable[..., None] = DefaultDialect.do_commit
-
-    def watched(dialect: DefaultDialect, connection: Any) -> None:
-        done, is_last = sorted(about), any(killer.is_near(f"{what} committed") for what in about)
-        about.clear()
+    def _commit(self, commit: Callable[[], None]) -> None:
+        done = sorted(self._about)
+        self._about.clear()
         for what in done:
             if what != "take":
-                killer.comes_to(f"{what} begun")
-        if snapshot and is_last:
-            copy_sqlite(file, snapshot / "before")
-        commit(dialect, connection)
-        if snapshot and is_last:
-            copy_sqlite(file, snapshot / "after")
+                self._killer.comes_to(f"{what} begun")
+        copies = self._snapshot if any(self._killer.is_near(f"{what} committed") for what in done) else None
+        if copies:
+            copy_sqlite(self._file, copies / "before")
+        commit()
+        if copies:
+            copy_sqlite(self._file, copies / "after")
         for what in done:
-            killer.comes_to(f"{what} committed")
-
-    DefaultDialect.do_commit = watched  # type: ignore[method-assign]
+            self._killer.comes_to(f"{what} committed")
 
 
 def copy_sqlite(database: Path, folder: Path) -> None:
@@ -156,14 +167,12 @@ def main() -> None:
     parser.add_argument("command", nargs="+")
     given = parser.parse_args()
     killer = Killer(given.kill, given.at)
-    watch_database(killer, given.snapshot, given.database)
+    Commits(killer, given.snapshot, given.database).watch()
     watch_sockets(killer)
     for setting in given.set:
         change(setting)
     if given.host:
         socket.gethostname = lambda: given.host
-    from digest.cli import main as digest
-
     sys.argv = ["digest", *given.command]
     digest()
 

@@ -271,7 +271,12 @@ class Press:
     def rows(self) -> list[Any]:
         """Every delivery with its reader."""
         query = select(
-            DELIVERY.c.id, DELIVERY.c.state, DELIVERY.c.reason, DELIVERY.c.attempts, SUBSCRIBER.c.address, SUBSCRIBER.c.ref
+            DELIVERY.c.id,
+            DELIVERY.c.state,
+            DELIVERY.c.reason,
+            DELIVERY.c.attempts,
+            SUBSCRIBER.c.address,
+            SUBSCRIBER.c.ref,
         ).join(SUBSCRIBER, SUBSCRIBER.c.id == DELIVERY.c.subscriber_id)
         with session_scope(self.engine, read_only=True) as session:
             return list(session.execute(query.order_by(DELIVERY.c.id)))

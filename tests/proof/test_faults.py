@@ -143,5 +143,3 @@ def test_the_page_says_the_same() -> None:
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     table = [line for line in lines if line.startswith("| ") and not line.startswith(("| the relay", "| ---"))]
     assert table == [written(fault) for fault in FAULTS]
-
-

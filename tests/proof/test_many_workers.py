@@ -19,7 +19,7 @@ def at_work(world: Press, since: datetime) -> dict[str, int]:
     """How many attempts each worker has begun since then."""
     query = select(ATTEMPT.c.worker_id, func.count()).where(ATTEMPT.c.started_at > since).group_by(ATTEMPT.c.worker_id)
     with session_scope(world.engine, read_only=True) as session:
-        return {worker: count for worker, count in session.execute(query)}
+        return {row[0]: row[1] for row in session.execute(query)}
 
 
 def start(world: Press, sink: Relay, count: int, *launch: str) -> list[subprocess.Popen[str]]:
@@ -55,4 +55,6 @@ def test_some_workers_are_killed_and_the_others_go_on_at_once(
     uncertain = world.standing()[State.UNCERTAIN]
     world.finish(sink)
     assert world.check(sink, most_uncertain=WINDOW * len(victims)) >= uncertain
-    print(f"{len(victims)} of {many} workers killed, {world.planned} deliveries, {uncertain} uncertain, 0 twice, 0 lost")
+    print(
+        f"{len(victims)} of {many} workers killed, {world.planned} deliveries, {uncertain} uncertain, 0 twice, 0 lost"
+    )

@@ -64,9 +64,7 @@ def test_sqlite_loses_power_while_a_commit_is_being_written(
         world.check(sink, most_uncertain=WINDOW)
 
 
-def test_sqlite_loses_power_at_a_random_moment(
-    tmp_path: Path, database: Path, relay: MakeRelay, slow: bool
-) -> None:
+def test_sqlite_loses_power_at_a_random_moment(tmp_path: Path, database: Path, relay: MakeRelay, slow: bool) -> None:
     rng, cuts = random.Random(7), 25 if slow else 2
     sink = relay(0.005)
     with press_at(database.parent, f"sqlite:///{database}", 300 * cuts) as world:
@@ -115,5 +113,3 @@ def test_postgresql_loses_power(
             assert world.standing()[State.STARTED] <= WINDOW
         world.finish(sink)
         world.check(sink, most_uncertain=WINDOW * cuts)
-
-

@@ -121,7 +121,9 @@ def test_sqlite_is_locked_longer_than_we_wait_and_nobody_becomes_uncertain(
     process = world.worker(sink, "--set", "digest.runtime.db:BUSY_SECONDS=0.1")
     for _ in range(times):
         wait_for_mail(sink, 60, process)
-        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)) as other:
+        with closing(
+            sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
+        ) as other:
             other.execute("BEGIN EXCLUSIVE")
             time.sleep(0.6)
     run_on(process)
