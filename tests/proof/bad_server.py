@@ -70,21 +70,27 @@ class BadServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, EOFError), connection:
-            _Talk(connection, self._behaviour, self._context, self._ended).go_on()
-        if self._behaviour.dies:
-            self._close_listener()
+            _Talk(connection, self._behaviour, self._context, self).go_on()
+
+    def die(self) -> None:
+        """Listen no more."""
+        self._close_listener()
+
+    def be_silent(self) -> None:
+        """Return when the test is over."""
+        self._ended.wait(60)
 
 
 class _Talk:
     """One connection."""
 
     def __init__(
-        self, connection: socket.socket, behaviour: Behaviour, context: ssl.SSLContext | None, ended: threading.Event
+        self, connection: socket.socket, behaviour: Behaviour, context: ssl.SSLContext | None, server: BadServer
     ) -> None:
         self._connection = connection
         self._behaviour = behaviour
         self._context = context
-        self._ended = ended
+        self._server = server
         self._ahead = b""
         self._mails = 0
 
@@ -94,8 +100,6 @@ class _Talk:
             self._command()
         if self._behaviour.goodbye:
             self._say(b"421 4.3.2 that is enough")
-        if self._behaviour.dies:
-            return
         self._connection.shutdown(socket.SHUT_WR)
         self._connection.settimeout(2)
         while self._connection.recv(65536):
@@ -114,8 +118,10 @@ class _Talk:
         elif verb == b"DATA":
             self._say(self._behaviour.answers.get(verb, b"354 go on"))
             self._until(b"\r\n.\r\n")
-            self._say(self._behaviour.answers.get(b".", b"250 2.0.0 kept"))
             self._mails += 1
+            if self._behaviour.dies and self._mails == self._behaviour.most:
+                self._server.die()
+            self._say(self._behaviour.answers.get(b".", b"250 2.0.0 kept"))
         else:
             self._say(self._behaviour.answers.get(verb, b"250 2.0.0 well"))
             if verb == b"QUIT":
@@ -123,7 +129,7 @@ class _Talk:
 
     def _say(self, text: bytes) -> None:
         if text == SILENCE:
-            self._ended.wait(60)
+            self._server.be_silent()
             raise EOFError
         self._connection.sendall(text.removesuffix(CLOSE) + (b"" if text.endswith(CLOSE) else b"\r\n"))
         if text.endswith(CLOSE):
