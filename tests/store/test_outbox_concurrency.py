@@ -13,7 +13,10 @@ from sqlmodel import Session
 from digest.outbox import control
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
+from digest.outbox.take import Taker, take
 from digest.runtime.db import session_scope
+from subscribers import suppression
+from subscribers.audience import exclusion_reason
 from subscribers.models import Suppression
 from tests.store.ledger import Ledger
 
@@ -93,6 +96,40 @@ def test_a_suppression_that_comes_with_leaving_is_seen_after_the_wait(ledger: Le
         wait_until_waiting(taking)
     assert taking.result().skipped == 1
     assert ledger.deliveries()[0].reason == "suppressed"
+
+
+def test_a_suppression_by_itself_is_heard_as_well(ledger: Ledger) -> None:
+    _, unwanted, _ = ledger.planned(3)
+
+    def suppress(session: Session) -> None:
+        suppression.add(session, "key2", suppression.SuppressionReason.MANUAL, ledger.now, source="command")
+        session.flush()
+
+    with first(ledger, suppress) as wait_until_waiting:
+        taking = Alongside(ledger.window)
+        wait_until_waiting(taking)
+    window = taking.result()
+    assert (len(window.started), window.skipped) == (2, 1)
+    (skipped,) = [row for row in ledger.deliveries() if row.state == "skipped"]
+    assert (skipped.subscriber_id, skipped.reason) == (unwanted, "suppressed")
+
+
+def test_a_suppression_waits_for_the_take_that_came_first(ledger: Ledger) -> None:
+    ledger.planned(1)
+
+    def suppress() -> None:
+        with session_scope(ledger.engine) as session:
+            suppression.add(session, "key1", suppression.SuppressionReason.MANUAL, ledger.now)
+
+    def start(session: Session) -> None:
+        taken = take(session, Taker("w1", ""), ledger.issue_id, exclusion_reason, limit=1, now=ledger.now)
+        assert len(taken.started) == 1
+
+    with first(ledger, start) as wait_until_waiting:
+        suppressing = Alongside(suppress)
+        wait_until_waiting(suppressing)  # whoever is told that it is done is told after the attempt began
+    suppressing.result()
+    assert ledger.counts() == {"started": 1}
 
 
 def test_a_hold_that_came_first_is_heard(ledger: Ledger) -> None:

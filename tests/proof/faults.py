@@ -1,0 +1,145 @@
+"""What a relay can do wrong, and what becomes of the readers: one table, for the tests and for the page about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.proof.bad_server import CLOSE, SILENCE, Behaviour
+
+READERS = 6
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to fail, and where six readers are when the run is over, before anything is tried again.
+
+    `sink`: options of Postfix's smtp-sink; `server`: how our own server behaves; `relay`: how ours is configured; `ends`:
+    the error that ends the run, empty if it ends by itself. `happens` and `why` are what the page says.
+    """
+
+    happens: str
+    states: Mapping[str, int]
+    why: str
+    sink: tuple[str, ...] | None = None
+    server: Behaviour | None = None
+    relay: Mapping[str, Any] = field(default_factory=dict)
+    ends: str = ""
+
+
+def every(state: str) -> dict[str, int]:
+    return {state: READERS}
+
+
+REFUSED, AWAY = "RelayRefusedError", "RelayUnreachableError"
+LOGIN = {"username": "editor", "password": "wrong"}
+RECONNECTS = "it may close between two mails; the next goes on a new connection"
+NOTHING_YET = "before the final dot it has nothing; tried again after five minutes, then later and later"
+SAID_SO = "it says that it has nothing"
+FOR_GOOD = "it will not be otherwise tomorrow"
+HEARD = "it says that it has nothing; if the connection breaks before we hear it, we try again"
+NOBODY_KNOWS = "it may have the mail or not, and nobody can know (RFC 1047)"
+OUR_FAULT = "it is about us, not about a reader: the run ends, and nobody was tried"
+NOT_REACHED = "no mail was begun; the run waits (`[delivery] patience`), then ends"
+OTHERS_WAIT = "the first is put off; the others wait, not begun, until the pause is over"
+
+FAULTS = (
+    # It works, if slowly or in its own way
+    Fault("nothing", every("accepted"), "each has one mail", sink=()),
+    Fault("a plain old server without extensions", every("accepted"), "each command waits", sink=("-8", "-e")),
+    Fault(
+        "it takes seconds to answer DATA",
+        every("accepted"),
+        "we wait, up to two minutes",
+        sink=("-w", "2"),
+        relay={"connections": READERS},
+    ),
+    Fault("it reads slowly", every("accepted"), "we wait while it goes on", server=Behaviour(slow=True)),
+    Fault("it closes after every two mails", every("accepted"), RECONNECTS, server=Behaviour(most=2)),
+    Fault("it says `421` after every two mails", every("accepted"), RECONNECTS, server=Behaviour(most=2, goodbye=True)),
+    # It says no
+    Fault("`5yz` to RCPT", every("rejected"), FOR_GOOD, sink=("-f", "rcpt")),
+    Fault("`550 5.1.1` to RCPT", every("rejected"), FOR_GOOD, sink=("-B", "550 5.1.1 no such user", "-f", "rcpt")),
+    Fault("`5yz` to MAIL: it does not want our sender", every("rejected"), FOR_GOOD, sink=("-f", "mail")),
+    Fault("`5yz` to DATA", every("rejected"), FOR_GOOD, sink=("-f", "data")),
+    Fault("`5yz` after the final dot", every("rejected"), SAID_SO, sink=("-f", ".")),
+    Fault("`550` in the middle of the mail", every("rejected or deferred"), HEARD, sink=("-A", "0")),
+    Fault("SIZE is less than the mail", every("rejected"), "found before it is begun", server=Behaviour(size=1000)),
+    # It says not now
+    Fault("`4yz` to MAIL", every("deferred"), NOTHING_YET, sink=("-r", "mail")),
+    Fault("`4yz` to RCPT", every("deferred"), NOTHING_YET, sink=("-r", "rcpt")),
+    Fault("`4yz` to DATA", every("deferred"), NOTHING_YET, sink=("-r", "data")),
+    Fault("`4yz` after the final dot", every("deferred"), SAID_SO, sink=("-r", ".")),
+    Fault(
+        "`421 4.7.28` to MAIL: too fast for this relay",
+        {"deferred": 1, "pending": 5},
+        OTHERS_WAIT,
+        sink=("-b", "421 4.7.28 too fast", "-r", "mail"),
+    ),
+    Fault(
+        "`421 4.7.28` to RCPT: too fast for this domain",
+        {"deferred": 1, "pending": 5},
+        OTHERS_WAIT,
+        sink=("-b", "421 4.7.28 too fast", "-r", "rcpt"),
+    ),
+    Fault("`421` instead of a greeting", every("pending"), NOT_REACHED, server=Behaviour(greeting=b"421"), ends=AWAY),
+    # It goes away
+    Fault("nobody listens", every("pending"), NOT_REACHED, ends=AWAY),
+    Fault("it closes at MAIL", every("deferred"), NOTHING_YET, sink=("-q", "mail")),
+    Fault("it closes at RCPT", every("deferred"), NOTHING_YET, sink=("-q", "rcpt")),
+    Fault("it closes at DATA", every("deferred"), NOTHING_YET, sink=("-q", "data")),
+    Fault("it closes after the final dot, without an answer", every("uncertain"), NOBODY_KNOWS, sink=("-q", ".")),
+    Fault(
+        "it ends for good after three mails",
+        {"accepted": 3, "pending": 3},
+        NOT_REACHED,
+        server=Behaviour(most=3, dies=True),
+        ends=AWAY,
+    ),
+    # It says nothing any more, and the connection stays open
+    Fault("silence, no greeting", every("pending"), NOT_REACHED, server=Behaviour(greeting=SILENCE), ends=AWAY),
+    Fault("silence after MAIL", every("deferred"), NOTHING_YET, server=Behaviour({b"MAIL": SILENCE})),
+    Fault("silence after RCPT", every("deferred"), NOTHING_YET, server=Behaviour({b"RCPT": SILENCE})),
+    Fault("silence after DATA", every("deferred"), NOTHING_YET, server=Behaviour({b"DATA": SILENCE})),
+    Fault("silence after the final dot", every("uncertain"), NOBODY_KNOWS, server=Behaviour({b".": SILENCE})),
+    # It is not the server that we want, or does not want us
+    Fault(
+        "its certificate is not signed by anybody we trust",
+        every("pending"),
+        OUR_FAULT,
+        server=Behaviour(tls=True),
+        relay={"tls": "required"},
+        ends=REFUSED,
+    ),
+    Fault(
+        "STARTTLS is gone where it is required",
+        every("pending"),
+        f"{OUR_FAULT}; no password is told",
+        server=Behaviour(),
+        relay={"tls": "required", **LOGIN},
+        ends=REFUSED,
+    ),
+    Fault(
+        "`535` to our login",
+        every("pending"),
+        OUR_FAULT,
+        server=Behaviour({b"AUTH": b"535 5.7.8 wrong"}),
+        relay=LOGIN,
+        ends=REFUSED,
+    ),
+    Fault(
+        "`530` to MAIL: it wants a login",
+        every("pending"),
+        OUR_FAULT,
+        server=Behaviour({b"MAIL": b"530 5.7.0 login first"}),
+        ends=REFUSED,
+    ),
+    Fault("it speaks something else", every("pending"), NOT_REACHED, server=Behaviour(greeting=b"HTTP/1.1"), ends=AWAY),
+    Fault("nonsense after the final dot", every("uncertain"), NOBODY_KNOWS, server=Behaviour({b".": b"what?"})),
+    Fault("`354` after the final dot", every("uncertain"), NOBODY_KNOWS, server=Behaviour({b".": b"354 go on"})),
+    Fault(
+        "it closes after the final dot, in the middle of its answer",
+        every("uncertain"),
+        NOBODY_KNOWS,
+        server=Behaviour({b".": b"25" + CLOSE}),
+    ),
+)
