@@ -1,6 +1,6 @@
 """Keeping what was promised: a worker with all its parts. It knows nothing of how an issue is made, nor loads it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from digest.bootstrap import Works, carrier_of, evidence_of, meter_of
@@ -39,14 +39,18 @@ def work(
             worker.stop()
         run = worker.deliver_all(issues)
     outcomes = {state.value: 0 for state in State} | run.outcomes
-    return {"outcomes": outcomes, "next_due": run.next_due, "stopped": run.stopped}
+    uncertain = _count(works, issues, {State.UNCERTAIN})
+    return {"outcomes": outcomes, "uncertain": uncertain, "next_due": run.next_due, "stopped": run.stopped}
 
 
 def due(works: Works, number: int | None) -> int:
     """Return how many deliveries are still to be made, of every issue that is being sent or of one."""
-    issues = _issues(works, number)
+    return _count(works, _issues(works, number), DUE)
+
+
+def _count(works: Works, issues: Sequence[int], states: Collection[State]) -> int:
     with session_scope(works.engine, read_only=True) as session:
-        return sum(store.counts(session, issue_id)[state] for issue_id in issues for state in DUE)
+        return sum(store.counts(session, issue_id)[state] for issue_id in issues for state in states)
 
 
 def _issues(works: Works, number: int | None) -> list[int]:

@@ -91,7 +91,7 @@ def worker(
     to_go = delivering.due(shell.works, number) if data["stopped"] else 0
     if data["stopped"]:
         _tell_stopped(shell, data["outcomes"], to_go, "worker", number, relay)
-    if to_go or any(data["outcomes"].get(state) for state in NEEDS_A_PERSON):
+    if to_go or data["uncertain"] or any(data["outcomes"].get(state) for state in NEEDS_A_PERSON):
         raise typer.Exit(EXIT_ATTENTION)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from sqlmodel import Session
 
 from digest.outbox.settle import Settlement, not_sent, settle, write_file
@@ -17,6 +17,8 @@ from digest.runtime.db import explain, session_scope
 
 T = TypeVar("T")
 
+AWAY = (OperationalError, InterfaceError, InternalError)
+"""What a database raises that may be back soon; the last one is a standby that is not yet the new server."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """How long to wait for a database or relay that is away, in seconds, before each further try; then it is given up."""
 
@@ -80,7 +82,7 @@ class WorkerLedger:
                 with session_scope(self._engine) as session:
                     settle(session, batch)
                     result = work(session)
-            except (OperationalError, InterfaceError) as error:
+            except AWAY as error:
                 self._in_doubt = True  # the commit may have come through without us hearing of it
                 self._give_up_or_wait(error)
             else:
