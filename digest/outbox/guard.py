@@ -57,4 +57,4 @@ def guarded(session: Session, ids: Sequence[int], exclusion: Exclusion, now: dat
         # In id order, so that two takes cannot wait for each other. Then read in a statement of its own: its snapshot
         # is younger than the locks, and sees a suppression that came with the unsubscribe we waited for.
         _LOCK_PEOPLE.run(session, rows)
-    return {row.id: Person._make(row) for row in _people_query(exclusion).run(session, rows, now=now)}
+    return {row.id: Person._make(row) for row in _people_query(exclusion).run(session, rows, now=now).fetchall()}

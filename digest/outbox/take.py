@@ -226,7 +226,7 @@ def _due(session: Session, issue_id: int, shares: Sequence[Share], limit: int, n
         most = min(share.most, limit - len(found))
         if most > 0:
             rows = _DUE.run(session, issue_id=issue_id, family=share.family, now=now, most=most)
-            found += [Due._make((*row[:-1], instant(row[-1]))) for row in rows]
+            found += [Due._make((*row[:-1], instant(row[-1]))) for row in rows.fetchall()]
     return found
 
 

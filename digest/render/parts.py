@@ -23,7 +23,7 @@ Format = Literal["html", "text"]
 _LINE = 75  # and the `=` of a soft line break makes 76
 _B64_LINE = 57  # bytes that make 76 characters
 _UNSAFE = re.compile(rb"[^\t !-<>-~]+")
-_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9:/._~-]*")
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9:/._~-]+")
 _AT_LINE_END = {b" ": b"=20", b"\t": b"=09"}
 
 
@@ -55,9 +55,10 @@ class Parts:
         """
         try:
             if format == "text":
-                return self.plain.splice(values)
+                return self.plain.splice(values, {})
             first, second, last = _borders(self.boundary, self.plain.encoding, self.html.encoding)
-            return [first, *self.plain.splice(values), second, *self.html.splice(values), last]
+            everywhere: dict[Slot, bytes] = {}
+            return [first, *self.plain.splice(values, everywhere), second, *self.html.splice(values, everywhere), last]
         except KeyError as error:
             raise SlotValueMissingError(f"The slot {error.args[0]} has no value.") from error
 
@@ -112,31 +113,29 @@ class QuotedBody:
         slots = [(at, piece) for at, piece in enumerate(pieces) if isinstance(piece, Slot)]
         return cls(literals, slots, place, sum(map(len, literals)))
 
-    def splice(self, values: Mapping[Slot, str]) -> list[bytes]:
-        """Return the body with values, each on lines of its own that soft breaks join to the text around."""
-        pieces, filled = list(self.literals), dict[Slot, bytes]()
+    def splice(self, values: Mapping[Slot, str], everywhere: dict[Slot, bytes] | None = None) -> list[bytes]:
+        """Return the body with values, each on lines of its own that soft breaks join to the text around.
+
+        `everywhere` remembers encoded values that are the same in every place of a mail.
+        """
+        pieces, here = list(self.literals), dict[Slot, bytes]()
+        everywhere = {} if everywhere is None else everywhere
         for at, slot in self.slots:
-            value = filled.get(slot)
+            value = everywhere.get(slot) or here.get(slot)
             if value is None:
-                value = filled[slot] = _filled(slot, values[slot], self.place)
+                text = values[slot]
+                # an address without anything to escape or to encode: nearly all are
+                if slot.is_url and _PLAIN_ADDRESS.fullmatch(text):
+                    value = everywhere[slot] = _soft(text.encode())
+                else:
+                    value = here[slot] = _escaped(slot, text, self.place)
             pieces[at] = value
         return pieces
 
 
-def _filled(slot: Slot, value: str, place: Place) -> bytes:
-    # an address without anything to escape or to encode is the same in every place: nearly all are
-    plain = slot.is_url and _PLAIN_ADDRESS.fullmatch(value)
-    return _value(value) if plain else _escaped(slot, value, place)
-
-
 @lru_cache(maxsize=1_000)  # many readers have the same interests
 def _escaped(slot: Slot, value: str, place: Place) -> bytes:
-    return _value(escape(slot, value, place))
-
-
-@lru_cache(maxsize=100)  # a value stands in both parts
-def _value(text: str) -> bytes:
-    return _soft(text.encode())
+    return _soft(escape(slot, value, place).encode())
 
 
 def quote_literal(text: str) -> bytes:
@@ -226,8 +225,8 @@ class Base64Body:
         literals = [piece if isinstance(piece, Slot) else _Literal.of(piece) for piece in pieces]
         return cls(literals, place, sum(len(piece.encoded[0]) for piece in literals if isinstance(piece, _Literal)))
 
-    def splice(self, values: Mapping[Slot, str]) -> list[bytes]:
-        """Return the body with values."""
+    def splice(self, values: Mapping[Slot, str], _everywhere: dict[Slot, bytes] | None = None) -> list[bytes]:
+        """Return the body with values; what stands elsewhere in the mail is encoded differently."""
         out: list[bytes] = []
         carry = b""
         for piece in self.pieces:
