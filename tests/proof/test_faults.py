@@ -84,7 +84,8 @@ def failing(fault: Fault, folder: Path) -> Iterator[int]:
             yield port
     elif fault.server is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+        if fault.server.tls:
+            trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
         with BadServer(fault.server, context) as server:
             yield server.port
     else:
