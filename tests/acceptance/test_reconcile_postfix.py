@@ -6,6 +6,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -76,7 +77,8 @@ class CuttingProxy:
         except OSError:
             pass
         if not muted.is_set():
-            relay.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # the relay may have closed it already
+                relay.shutdown(socket.SHUT_RDWR)
 
     def _body(self, lines: Iterator[bytes], relay: socket.socket, muted: threading.Event, recipient: str) -> bool:
         """Pass a message on; return False when the connection is to be cut."""
