@@ -272,8 +272,9 @@ class Worker:
 
     def _learn(self, errand: Errand[Started], parcel: Parcel, reply: Reply, state: State) -> None:
         self._relay_patience.succeeded()
-        self._meter.note(reply, parcel.relay, parcel.envelope.recipient, self._clock.now())
-        if reply.outcome is Outcome.DEFERRED:
+        now = self._clock.now()
+        self._meter.note(reply, parcel.relay, parcel.envelope.recipient, now)
+        if reply.outcome is Outcome.DEFERRED and not self._meter.connections(parcel.relay, now):
             self._allow()  # a relay that asks to be left alone is, at once: not only from the next look on
         self._count(errand, state, parcel.relay)
 
