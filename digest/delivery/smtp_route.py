@@ -15,6 +15,8 @@ MAX_RETURNS = 10
 RETURNED_SECONDS = 30.0
 """How long a returned parcel waits for a connection: whoever gave it has checked that its reader still wants it."""
 _LOGINS_AT_ONCE = 4
+# What MAIL may be refused for that another message would not meet: its SIZE, its SMTPUTF8.
+_ABOUT_THE_MESSAGE = frozenset({Reason.MESSAGE_TOO_BIG, Reason.ADDRESS_UNSUPPORTED})
 
 
 class Route:
@@ -111,9 +113,10 @@ class Route:
         self.under_way -= 1
         if self._returns:
             self._returns.pop(parcel.key, None)
-        if reply.phase is Phase.MAIL and reply.outcome is Outcome.REJECTED and reply.reason is Reason.LOGIN:
+        if reply.phase is Phase.MAIL and reply.outcome is Outcome.REJECTED and reply.reason not in _ABOUT_THE_MESSAGE:
             # about us, not about this message: nobody is rejected for it, and no other message fares better
-            error = RelayRefusedError(f"{self.name} wants a login before mail: {reply.code} {reply.text}")
+            what = "wants a login before mail" if reply.reason is Reason.LOGIN else "refuses our sender address"
+            error = RelayRefusedError(f"{self.name} {what}: {reply.code} {reply.text}")
             reply = Reply(Outcome.NOT_SENT, reply.code, reply.enhanced, reply.text, reply.relay, reply.phase)
             for link in self.links:
                 link.conversation.retire()

@@ -337,7 +337,8 @@ class Worker:
         if step.ended:
             self._speed.answered(len(step.ended))
             self._progress(self._run.tally)
-        for relay, failure in step.failures:
+        # connections that were opened together fail together: that is one failure, and one wait
+        for relay, failure in {(relay, type(failure)): (relay, failure) for relay, failure in step.failures}.values():
             self._bear(relay, failure)
 
     def _learn(self, errand: Errand[Started], parcel: Parcel, reply: Reply, state: State) -> None:

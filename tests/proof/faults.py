@@ -59,7 +59,7 @@ FAULTS = (
     # It says no
     Fault("`5yz` to RCPT", every("rejected"), FOR_GOOD, sink=("-f", "rcpt")),
     Fault("`550 5.1.1` to RCPT", every("rejected"), FOR_GOOD, sink=("-B", "550 5.1.1 no such user", "-f", "rcpt")),
-    Fault("`5yz` to MAIL: it does not want our sender", every("rejected"), FOR_GOOD, sink=("-f", "mail")),
+    Fault("`5yz` to MAIL: it does not want our sender", every("pending"), OUR_FAULT, sink=("-f", "mail"), ends=REFUSED),
     Fault("`5yz` to DATA", every("rejected"), FOR_GOOD, sink=("-f", "data")),
     Fault("`5yz` after the final dot", every("rejected"), SAID_SO, sink=("-f", ".")),
     Fault("`550` in the middle of the mail", every("rejected or deferred"), HEARD, sink=("-A", "0")),
