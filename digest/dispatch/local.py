@@ -38,7 +38,7 @@ class LocalDispatcher:
 
     def run(self, work: Work, bell: Bell, told: Told, *, only: int | None = None) -> None:
         """Stay; see the port."""
-        wanted, patience, worked_at = True, _pauses(), self._clock.monotonic()
+        wanted, patience, worked_at = True, pauses(), self._clock.monotonic()
         away = False
         while not bell.stopping:
             try:
@@ -48,12 +48,12 @@ class LocalDispatcher:
                 pause = 0.0 if bell.stopping else self._look(only).pause(self._clock.now(), self._every)
             except _AWAY as error:
                 if not away:
-                    told(f"{_sentence(error)} Waiting until it answers.")
+                    told(f"{sentence(error)} Waiting until it answers.")
                 wanted, away, pause = True, True, next(patience)
             else:
                 if away:
                     told("It answers again.")
-                wanted, away, patience = False, False, _pauses()
+                wanted, away, patience = False, False, pauses()
             bell.wait(pause)
 
     def _look(self, only: int | None) -> Outlook:
@@ -61,11 +61,13 @@ class LocalDispatcher:
             return outlook(session, only)
 
 
-def _pauses() -> Iterator[float]:
+def pauses() -> Iterator[float]:
+    """Return how long to wait for what is away, in seconds, before each further try."""
     return chain(_PAUSES, repeat(_PAUSES[-1]))
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """Return an error as one sentence for a person."""
     told = explain(error) if isinstance(error, OperationalError | InterfaceError) else error
     assert isinstance(told, DigestError)  # noqa: S101 - the only others in _AWAY
     return f"{told.message.rstrip('.')}."

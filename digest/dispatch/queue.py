@@ -5,11 +5,12 @@ import logging
 import procrastinate
 from procrastinate import exceptions
 from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import Session
 
 from digest.dispatch.bell import Bell
 from digest.dispatch.listener import QUEUE, TASK, Listener
-from digest.dispatch.local import LOOK_EVERY, LocalDispatcher
+from digest.dispatch.local import LOOK_EVERY, LocalDispatcher, pauses, sentence
 from digest.dispatch.port import Told, Work
 from digest.runtime.clock import Clock
 from digest.runtime.queue_schema import QueueSchema, standing
@@ -92,8 +93,7 @@ class QueueDispatcher(LocalDispatcher):
 
     def run(self, work: Work, bell: Bell, told: Told, *, only: int | None = None) -> None:
         """Stay; see the port. Without procrastinate's tables it looks for itself."""
-        with self._engine.connect() as connection:
-            schema = standing(connection)
+        schema = self._schema_when_it_answers(bell, told)
         if schema in {QueueSchema.MISSING, QueueSchema.OLDER}:
             told(f"The queue's tables are {schema}: run `digest db upgrade`. Looking every {LOOK_EVERY:g} s meanwhile.")
             self._every = LOOK_EVERY
@@ -102,6 +102,26 @@ class QueueDispatcher(LocalDispatcher):
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with Listener(url, bell):
             super().run(work, bell, told, only=only)
+
+    def _schema_when_it_answers(self, bell: Bell, told: Told) -> QueueSchema | None:
+        """Return how the queue's tables stand; None if it was told to stop before the database said so."""
+        away = False
+        for pause in pauses():
+            if bell.stopping:
+                return None
+            try:
+                with self._engine.connect() as connection:
+                    schema = standing(connection)
+            except (OperationalError, InterfaceError) as error:
+                if not away:
+                    told(f"{sentence(error)} Waiting until it answers.")
+                away = True
+                bell.wait(pause)
+            else:
+                if away:
+                    told("It answers again.")
+                return schema
+        return None
 
 
 def _forget(session: Session) -> None:

@@ -426,3 +426,23 @@ def test_nobody_is_woken_before_the_rows_can_be_seen(queue_engine: Engine, monke
 def test_nobody_signs_on_as_a_worker_by_waiting(engine: Engine) -> None:
     with Staying(engine), engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(WORKER)).scalar_one() == 0
+
+
+def test_a_database_that_is_away_when_a_worker_begins_to_stay_is_waited_for(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("a file does not go away")
+    failures = iter(range(2))
+    said: list[str] = []
+    bell = Bell()
+
+    def broken(*_: object) -> None:
+        if next(failures, None) is not None:
+            raise OperationalError("SELECT", {}, Exception("the server closed the connection"))
+
+    event.listen(engine, "engine_connect", broken)
+    QueueDispatcher(engine, SystemClock()).run(bell.stop, bell, said.append)
+    event.remove(engine, "engine_connect", broken)
+    assert [line for line in said if "Waiting" in line or "again" in line] == [
+        "The database failed: the server closed the connection. Waiting until it answers.",
+        "It answers again.",
+    ]
