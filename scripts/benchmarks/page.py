@@ -80,7 +80,8 @@ def page(data: Mapping[str, Any]) -> str:
     """Return the page for what `report.document` wrote."""
     rows = [row_of(row) for row in data["rows"]]
     parts = [HEAD, _table(COLUMNS, [row.cells for row in rows]), "\n", _left_out(data["left_out"]), _details(rows)]
-    return "".join([*parts, METHOD.format(**data["settings"]), _machine(data["machine"])])
+    remarks = _remarks(data.get("remarks", []))
+    return "".join([*parts, remarks, METHOD.format(**data["settings"]), _machine(data["machine"])])
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -90,6 +91,13 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def _left_out(reasons: Mapping[str, str]) -> str:
     return "".join(f"- Not measured: `{name}` ({why}).\n" for name, why in reasons.items()) + "\n" * bool(reasons)
+
+
+def _remarks(remarks: list[str]) -> str:
+    """Return what was measured about lines that are not reached; whoever ran the benchmark adds it to the figures."""
+    if not remarks:
+        return ""
+    return "\n## Why a line is not reached\n\n" + "".join(f"- {remark}\n" for remark in remarks)
 
 
 def _details(rows: list[Row]) -> str:
