@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,14 +47,16 @@ def raw(port: int, data: bytes, *, step: int | None = None) -> bytes:
     """Send bytes, in pieces of `step`, and return what came back until the sink closed."""
     with socket.create_connection(("127.0.0.1", port), 10) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for start in range(0, len(data), step or len(data)):
-            client.sendall(data[start : start + (step or len(data))])
-            if step:
-                time.sleep(0.0002)  # so that it is read before the next piece comes
-        client.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # it may hang up in the middle
+            for start in range(0, len(data), step or len(data)):
+                client.sendall(data[start : start + (step or len(data))])
+                if step:
+                    time.sleep(0.0002)  # so that it is read before the next piece comes
+            client.shutdown(socket.SHUT_WR)
         answer = b""
-        while piece := client.recv(65536):
-            answer += piece
+        with suppress(ConnectionResetError):
+            while piece := client.recv(65536):
+                answer += piece
     return answer
 
 
