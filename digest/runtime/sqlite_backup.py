@@ -112,7 +112,7 @@ def _exclusively(database: Path) -> Iterator[None]:
             if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
                 raise DatabaseInUseError from error
         except sqlite3.DatabaseError:
-            pass
+            pass  # no database any more: nobody else can have it open either, and it is about to be replaced
         yield
 
 

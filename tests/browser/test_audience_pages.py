@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from sqlalchemy import Engine
 
 from subscribers.links import Purpose
@@ -30,15 +30,6 @@ def site(sqlite_engine: Engine, now: datetime) -> Iterator[Site]:
     yield site
     server.should_exit = True
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser
-        browser.close()
 
 
 def paths(site: Site) -> dict[str, str]:

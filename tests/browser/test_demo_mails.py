@@ -2,14 +2,13 @@
 
 import mailbox
 import re
-from collections.abc import Iterator
 from email import policy
 from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import Browser, Route
 from sqlmodel import Session, select
 
 from digest import bootstrap, demo
@@ -38,16 +37,6 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], dict
         pictures = {f"{m.hash}.{m.extension}": m.content for m in session.exec(select(Media))}
     works.engine.dispose()
     return list(found.values()), pictures
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

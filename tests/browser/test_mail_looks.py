@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Route, ViewportSize
 
 from digest.articles.body import render_body
 from digest.render.context import (
@@ -129,15 +129,6 @@ def _edition(language: str) -> EditionContext:
 def mails() -> dict[str, str]:
     templates = Templates(None)
     return {language: render_edition(_edition(language), templates).html for language in ("en", "ko")}
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
 from digest.pipeline import Press
@@ -21,16 +21,6 @@ pytestmark = pytest.mark.browser
 
 PAGES = ["/", "/edition?language=en&interests=mobility&reader=tomas", "/edition?language=ko&interests=*&view=text",
          "/reader?address=@example", "/reader/nobody", "/slot/view"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from digest.delivery.sink import Sink
 from digest.delivery.sink_maildir import Mailbox
@@ -41,16 +41,6 @@ HOSTILE = """
 <svg><image href="{url}/svg"/></svg><base href="{url}/"><form action="{url}/form"><button autofocus>x</button></form>
 <a href="{url}/a" ping="{url}/ping">a</a><table background="{url}/t"><tr><td>x</td></tr></table>
 """
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -195,12 +195,17 @@ def test_silence_is_silent_and_starts_no_thread(stream: io.StringIO) -> None:
 
 def test_a_log_that_goes_away_does_not_end_the_run() -> None:
     class Broken(io.StringIO):
+        tried = 0
+
         def write(self, _text: str) -> int:
+            self.tried += 1
             raise BrokenPipeError
 
-    with Watch(10, every=0, stream=Broken()) as watch:
+    stream = Broken()
+    with Watch(10, every=0, stream=stream) as watch:
         watch(tally_of(accepted=1))
         time.sleep(0.6)
+    assert stream.tried  # it was written to, and that was no reason to end
 
 
 def test_what_is_drawn_may_change_meanwhile() -> None:
