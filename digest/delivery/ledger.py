@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session
 
 from digest.outbox.settle import Settlement, not_sent, settle, write_file
 from digest.outbox.take import started_by
 from digest.runtime.clock import Clock
-from digest.runtime.db import explain, session_scope
+from digest.runtime.db import AWAY, explain, session_scope
 
 T = TypeVar("T")
 
-AWAY = (OperationalError, InterfaceError, InternalError)
-"""What a database raises that may be back soon; the last one is a standby that is not yet the new server."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """How long to wait for a database or relay that is away, in seconds, before each further try; then it is given up."""
 

@@ -4,20 +4,20 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from digest.dispatch.bell import Bell
 from digest.dispatch.outlook import Outlook, outlook
 from digest.dispatch.port import Told, Work
 from digest.runtime.clock import Clock
-from digest.runtime.db import explain, session_scope
+from digest.runtime.db import AWAY, explain, session_scope
 from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUnreachableError
 
 LOOK_EVERY = 1.0
 """Seconds between two looks where nobody rings. A look is three small queries."""
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-_AWAY = (DatabaseUnreachableError, RelayUnreachableError, OperationalError, InterfaceError)
+_AWAY = (DatabaseUnreachableError, RelayUnreachableError, *AWAY)
 
 
 class LocalDispatcher:
@@ -68,6 +68,6 @@ def pauses() -> Iterator[float]:
 
 def sentence(error: Exception) -> str:
     """Return an error as one sentence for a person."""
-    told = explain(error) if isinstance(error, OperationalError | InterfaceError) else error
+    told = explain(error) if isinstance(error, DBAPIError) else error
     assert isinstance(told, DigestError)  # noqa: S101 - the only others in _AWAY
     return f"{told.message.rstrip('.')}."

@@ -5,7 +5,6 @@ import logging
 import procrastinate
 from procrastinate import exceptions
 from sqlalchemy import Engine, event, text
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import Session
 
 from digest.dispatch.bell import Bell
@@ -13,6 +12,7 @@ from digest.dispatch.listener import QUEUE, TASK, Listener
 from digest.dispatch.local import LOOK_EVERY, LocalDispatcher, pauses, sentence
 from digest.dispatch.port import Told, Work
 from digest.runtime.clock import Clock
+from digest.runtime.db import AWAY
 from digest.runtime.queue_schema import QueueSchema, standing
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class QueueDispatcher(LocalDispatcher):
             try:
                 with self._engine.connect() as connection:
                     schema = standing(connection)
-            except (OperationalError, InterfaceError) as error:
+            except AWAY as error:
                 if not away:
                     told(f"{sentence(error)} Waiting until it answers.")
                 away = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, NoSuchModuleError, OperationalError
 from sqlmodel import Session
 
 from digest.runtime import queue_schema
@@ -22,6 +22,8 @@ RESTORING = "restoring:"
 """Stands before the revision while a restored database is not safe to use yet, so that every command refuses."""
 BUSY_SECONDS = 30
 READ_ONLY = "digest_read_only"
+AWAY = (OperationalError, InterfaceError, InternalError)
+"""What a database raises that may be back soon; the last one is a standby that is not yet the new server."""
 
 
 class DatabaseNewerError(EnvironmentFailedError):
