@@ -183,6 +183,9 @@ class Worker:
             if self._is_ending:
                 why = self._failure.message if self._failure else "the worker was told to stop"
                 self._give_back(self._outgoing.take_back(), why)
+            # nothing is on the wire, and nothing may be begun before the database has been asked: only it is awaited
+            if not self._outgoing.on_the_way() and not self._may_start() and self._collect(wait=True):
+                continue
             if not self._outgoing:
                 if self._collect(wait=True):
                     continue
