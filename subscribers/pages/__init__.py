@@ -1,0 +1,55 @@
+"""The audience's pages: subscribe, confirm, preferences, unsubscribe. GET shows, only POST acts.
+
+There is no cookie and no login: the signed link is the authority, and a foreign site that does not have it can do
+nothing with a visitor's browser. That is why the forms need no token against cross-site requests. The sign-up form is
+open to everybody anyway; all that it can cause is one confirmation mail a day.
+"""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from subscribers.errors import LinkInvalidError
+from subscribers.links import Purpose
+from subscribers.pages.context import InterestView, Pages, PagesContext, PublicationView
+from subscribers.pages.leaving import Leaving
+from subscribers.pages.preferring import Preferring
+from subscribers.pages.signing_up import SigningUp
+
+__all__ = ["InterestView", "PagesContext", "PublicationView", "build_router"]
+
+READ = ["GET", "HEAD"]
+
+
+def build_router(context: PagesContext) -> APIRouter:
+    """Return the routes /subscribe, /confirm, /preferences, /unsubscribe, /undo, /test and the style sheet."""
+    signing_up, preferring, leaving = SigningUp(context), Preferring(context), Leaving(context)
+    others = Others(context)
+    router = APIRouter(include_in_schema=False)
+    for path, show, act in (
+        ("/subscribe", signing_up.subscribe, signing_up.post_subscribe),
+        ("/confirm/{token}", signing_up.confirm, signing_up.post_confirm),
+        ("/preferences/{token}", preferring.preferences, preferring.post_preferences),
+        ("/unsubscribe/{token}", leaving.unsubscribe, leaving.post_unsubscribe),
+        ("/undo/{token}", leaving.undo, leaving.post_undo),
+        # A test mail goes to an editor, who may try its links; they must change nothing about anybody.
+        ("/test/{token}", others.test, others.test),
+    ):
+        router.add_api_route(path, show, methods=READ)
+        router.add_api_route(path, act, methods=["POST"])
+    router.add_api_route("/static/pages.css", others.stylesheet, methods=READ)
+    return router
+
+
+class Others(Pages):
+    """What belongs to no step of a reader's way."""
+
+    def test(self, request: Request, token: str) -> Response:
+        try:
+            self.context.signer.read(Purpose.TEST, token, self.context.now())
+        except LinkInvalidError:
+            return self.unknown(request)
+        return self.page("message", self.language(request), kind="test")
+
+    def stylesheet(self) -> Response:
+        caching = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+        return Response(self.context.stylesheet(), media_type="text/css", headers=caching)
