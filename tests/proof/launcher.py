@@ -38,6 +38,7 @@ _MARKS = {
     "INSERT INTO attempt": "take",
     "UPDATE attempt SET ended_at": "settlement",
     "UPDATE worker SET stopped_at": "sign-off",
+    "DELETE FROM worker": "sign-off",  # of one that had nothing to start
 }
 
 
