@@ -1,5 +1,6 @@
 """Settling: what became of attempts, written once per attempt and harmless to repeat. Callers commit."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -194,10 +195,18 @@ _FILE = TypeAdapter(list[Settlement])
 
 
 def write_file(path: Path, settlements: Iterable[Settlement]) -> None:
-    """Keep settlements in a file until the database is back; the file is whole or not there."""
+    """Keep settlements in a file until the database is back; the file is whole and on the disk, or not there."""
     partial = path.with_suffix(".partial")
-    partial.write_bytes(_FILE.dump_json(list(settlements), indent=1))
+    with partial.open("wb") as file:
+        file.write(_FILE.dump_json(list(settlements), indent=1))
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)  # the new name is in the folder, which has a disk block of its own
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def read_file(path: Path) -> list[Settlement]:
