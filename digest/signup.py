@@ -1,6 +1,7 @@
 """Where the audience meets the outbox: sign-ups, confirmations and goodbyes become Notices in the same transaction."""
 
 import io
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import update
@@ -39,6 +40,12 @@ def confirmation_due(dispatcher: Dispatcher, session: Session, due: Confirmation
         context={"extra": due.request},
         subscriber_id=due.subscriber_id,
     )
+
+
+def confirmation_withheld(dispatcher: Dispatcher, session: Session, now: datetime) -> None:
+    """Write as much as `confirmation_due` does, for a sign-up that sends no mail; the caller takes it back."""
+    dispatcher.announce(session, None)
+    notices.promise(session, notices.CONFIRMATION, new_ref(), address="", language="", now=now)
 
 
 def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
