@@ -55,7 +55,7 @@ def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
     notices.promise(
         session,
         notices.WELCOME,
-        f"{confirmed.ref}:{now.isoformat()}",
+        f"{confirmed.ref}:{now.date()}",  # whoever leaves and comes back all day gets one
         address=confirmed.address,
         name=confirmed.name,
         language=confirmed.language,
@@ -73,7 +73,7 @@ def goodbye(dispatcher: Dispatcher, session: Session, withdrawal: Withdrawal) ->
     notices.promise(
         session,
         notices.GOODBYE,
-        f"{withdrawal.ref}:{withdrawal.at.isoformat()}",
+        f"{withdrawal.ref}:{withdrawal.at.date()}",  # one a day, as with the welcome
         address=withdrawal.address,
         name=withdrawal.name,
         language=withdrawal.language,

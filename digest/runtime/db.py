@@ -50,7 +50,8 @@ def make_engine(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.drivername in {"postgresql", "postgres"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+        # What a statement is given is about people, and the text of an exception goes into logs.
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql", hide_parameters=True)
     except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigError(
             "[database] url is not a database address", hint="sqlite:///digest.db or postgresql://…"

@@ -24,6 +24,7 @@ from subscribers.interests import Catalogue
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import ConsentEvent, Subscriber, Suppression
 from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
+from subscribers.pages.guarding import Gate, open_gate
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
 
@@ -74,9 +75,11 @@ class Site:
     due: list[ConfirmationDue] = field(default_factory=list)
     confirmed: list[Confirmed] = field(default_factory=list)
     left: list[Withdrawal] = field(default_factory=list)
+    gate: Gate = open_gate
+    link_key: str = LINK_KEY
 
     def __post_init__(self) -> None:
-        self.signer = LinkSigner([LINK_KEY], self.base_url)
+        self.signer = LinkSigner([self.link_key], self.base_url)
         self.templates = Templates()
         self._refs = count(1)
 
@@ -112,6 +115,7 @@ class Site:
             stylesheet=lambda: (self.templates.directories[0] / "web" / "pages.css").read_text("utf-8"),
             confirmation_due=lambda _session, due: self.due.append(due),
             on_confirmed=lambda _session, confirmed: self.confirmed.append(confirmed),
+            gate=self.gate,
             on_unsubscribed=lambda _session, left: self.left.append(left),
         )
 
