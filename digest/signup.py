@@ -1,6 +1,7 @@
 """Where the audience meets the outbox: sign-ups, confirmations and goodbyes become Notices in the same transaction."""
 
 import io
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import update
@@ -41,6 +42,12 @@ def confirmation_due(dispatcher: Dispatcher, session: Session, due: Confirmation
     )
 
 
+def confirmation_withheld(dispatcher: Dispatcher, session: Session, now: datetime) -> None:
+    """Write as much as `confirmation_due` does, for a sign-up that sends no mail; the caller takes it back."""
+    dispatcher.announce(session, None)
+    notices.promise(session, notices.CONFIRMATION, new_ref(), address="", language="", now=now)
+
+
 def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
     """Promise the mail that says what was agreed, and how to change it."""
     works.dispatcher.announce(session, None)
@@ -48,7 +55,7 @@ def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
     notices.promise(
         session,
         notices.WELCOME,
-        f"{confirmed.ref}:{now.isoformat()}",
+        f"{confirmed.ref}:{now.date()}",  # whoever leaves and comes back all day gets one
         address=confirmed.address,
         name=confirmed.name,
         language=confirmed.language,
@@ -66,7 +73,7 @@ def goodbye(dispatcher: Dispatcher, session: Session, withdrawal: Withdrawal) ->
     notices.promise(
         session,
         notices.GOODBYE,
-        f"{withdrawal.ref}:{withdrawal.at.isoformat()}",
+        f"{withdrawal.ref}:{withdrawal.at.date()}",  # one a day, as with the welcome
         address=withdrawal.address,
         name=withdrawal.name,
         language=withdrawal.language,

@@ -1,5 +1,6 @@
 """What a browser, a mail program or anybody else posts: read with limits, into names and values."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -7,9 +8,11 @@ from urllib.parse import parse_qs
 
 from fastapi import HTTPException, Request
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 MAX_BODY = 64 * 1024
 MAX_FIELDS = 200
+BODY_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Form:
 async def read_form(request: Request) -> Form:
     """Return the posted form, urlencoded or multipart; uploaded files are passed over.
 
-    Raises HTTPException: 413 for more than 64 KiB, which is refused before it is kept, 400 for what is no form.
+    Raises HTTPException: 413 for more than 64 KiB, which is refused before it is read or kept, 408 for what does not
+    arrive, 400 for what is no form.
     """
     body = await _limited(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -43,11 +47,20 @@ async def read_form(request: Request) -> Form:
 
 
 async def _limited(request: Request) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_BODY:
+                    raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    except TimeoutError as error:
+        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from error
+    except ClientDisconnect as error:  # nobody hears the answer, but it is no fault of ours for the log
+        raise HTTPException(HTTPStatus.BAD_REQUEST) from error
     return bytes(body)
 
 

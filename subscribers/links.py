@@ -5,7 +5,6 @@ scanners open links before people do; what protects is that opening changes noth
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -32,6 +31,7 @@ class Purpose(StrEnum):
     UNDO = "undo"
     VIEW = "view"
     TEST = "test"
+    FORM = "form"  # no link: the hidden field that says that a form is ours, and when we showed it
 
 
 # Purposes without a lifetime never expire: people leave from mail that is years old, and the link must work then too.
@@ -39,6 +39,7 @@ LIFETIMES = {
     Purpose.CONFIRM: timedelta(days=7),
     Purpose.PREFERENCES: timedelta(days=400),
     Purpose.UNDO: timedelta(days=1),
+    Purpose.FORM: timedelta(days=7),  # a page may stay open over a holiday
 }
 
 
@@ -81,7 +82,10 @@ class LinkSigner:
         }
         # Copied for each token. hmac.digest would let other threads run at each call, and wait for them.
         self._macs = {
-            purpose: hmac.new(serializer.make_signer(serializer.salt).derive_key(), digestmod="sha256")
+            purpose: [
+                hmac.new(serializer.make_signer(serializer.salt).derive_key(key), digestmod="sha256")
+                for key in reversed(ring)
+            ]
             for purpose, serializer in self._serializers.items()
         }
 
@@ -104,18 +108,23 @@ class LinkSigner:
         else:
             text = _encode([ref, extra, *issued])
         payload = _base64(text.encode())
-        mac = self._macs[purpose].copy()
-        mac.update(payload)
-        return (payload + _SEPARATOR + _base64(mac.digest())).decode("ascii")
+        newest = self._macs[purpose][0]
+        return (payload + _SEPARATOR + _signature(newest, payload)).decode("ascii")
 
     def read(self, purpose: Purpose, token: str, now: datetime) -> LinkPayload:
         """Return what the token says; raise LinkExpiredError, or LinkInvalidError for anything that we did not make
         for `purpose`.
         """
-        if len(token) > MAX_TOKEN_LENGTH or not _canonical(token):
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise LinkInvalidError
+        payload, _, signature = token.encode("utf-8", "replace").rpartition(_SEPARATOR)
+        # Compared as text, because 43 base64 characters hold two bits more than SHA-256 has: a decoder drops them, and
+        # four spellings of one signature would pass. With every key, so that the time does not tell which one it was.
+        matches = [hmac.compare_digest(_signature(mac, payload), signature) for mac in self._macs[purpose]]
+        if not any(matches):
             raise LinkInvalidError
         try:
-            ref, extra, *issued = self._serializers[purpose].loads(token)
+            ref, extra, *issued = self._serializers[purpose].load_payload(payload)
         except BadData as error:
             raise LinkInvalidError from error
         issued_at = datetime.fromtimestamp(issued[0], UTC) if issued else None
@@ -128,15 +137,7 @@ def _base64(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
-def _canonical(token: str) -> bool:
-    """Say whether the signature is spelled as we spell it.
-
-    43 base64 characters hold two bits more than SHA-256 has, and a decoder drops them: four spellings of one signature
-    would pass.
-    """
-    signature = token.rpartition(".")[2]
-    try:
-        raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
-    except (binascii.Error, ValueError):
-        return False
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii") == signature
+def _signature(mac: hmac.HMAC, payload: bytes) -> bytes:
+    signing = mac.copy()
+    signing.update(payload)
+    return _base64(signing.digest())

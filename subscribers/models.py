@@ -1,6 +1,6 @@
 """Tables of the audience: who reads, what they agreed to, and who must never be written to."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -69,3 +69,11 @@ class Suppression(SQLModel, table=True):
     reason: str = Field(max_length=24, description="unsubscribed, erased, hard_bounce, complaint, manual")
     source: str = ""
     created_at: datetime
+
+
+class SignupDay(SQLModel, table=True):
+    """How many times the sign-up form was sent on a day (UTC), whatever became of it."""
+
+    __tablename__ = "signup_day"
+    day: date = Field(primary_key=True)
+    requests: int

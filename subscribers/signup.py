@@ -67,25 +67,39 @@ def request(
     new_ref: Callable[[], str],
     secret: bytes,
     confirmation_due: Callable[[Session, ConfirmationDue], None],
+    confirmation_withheld: Callable[[Session, datetime], None] | None = None,
 ) -> None:
     """Note a request to subscribe, and call `confirmation_due` in the same transaction if a mail may be sent.
 
     No mail: already a reader, asked within the last day, or bounced or complained. The caller is never told which, and
     what a stranger asks for changes nothing about a reader. `secret` is the suppression key, `new_ref` gives random
     text.
+
+    Nor does the time tell: the database gets the same statements in every case. Where no mail may be sent they are
+    taken back, and `confirmation_withheld` stands in for what `confirmation_due` would write; the day's count, which is
+    written in every case, makes every commit wait for the disk.
     """
     key = suppression.key_of(form.address.key, secret)
     held = suppression.lookup(session, key)
-    if held is not None and held.reason not in suppression.PERSONAL:
-        return
-    subscriber = _find_or_add(session, form, key, now, new_ref())
-    if subscriber.state == SubscriberState.CONFIRMED or _asked_recently(store.events(session, subscriber), now):
-        return
-    _apply(form, subscriber)
-    session.add(subscriber)
-    nonce = new_ref()
-    consent.record(session, subscriber, ConsentKind.REQUESTED, method, now, wording=WORDING, detail={"request": nonce})
-    confirmation_due(session, _due(subscriber, nonce, now))
+    refused = held is not None and held.reason not in suppression.PERSONAL
+    with session.begin_nested() as whole:
+        subscriber = _find_or_add(session, form, key, now, new_ref())
+        events = store.events(session, subscriber)
+        mailing = not (refused or subscriber.state == SubscriberState.CONFIRMED or _asked_recently(events, now))
+        nonce = new_ref()
+        detail = {"request": nonce}
+        if mailing:
+            _apply(form, subscriber)
+            session.add(subscriber)
+        consent.record(session, subscriber, ConsentKind.REQUESTED, method, now, wording=WORDING, detail=detail)
+        if mailing:
+            confirmation_due(session, _due(subscriber, nonce, now))
+        elif confirmation_withheld is not None:
+            confirmation_withheld(session, now)
+        session.flush()
+        if not mailing:
+            whole.rollback()
+    store.count_request(session, now.date())
 
 
 def confirm(session: Session, payload: LinkPayload, *, now: datetime) -> Confirmed | None:
@@ -128,27 +142,35 @@ def confirm(session: Session, payload: LinkPayload, *, now: datetime) -> Confirm
 
 
 def _find_or_add(session: Session, form: SignupForm, key: str, now: datetime, ref: str) -> Subscriber:
+    """Return the person at an address, locked; a new row if there is none.
+
+    A row is written in either case, and taken back where it is not wanted.
+    """
     found = store.by_key(session, form.address.key)
-    if found is None:
-        new = Subscriber(
-            ref=ref,
-            address=form.address.address,
-            address_key=form.address.key,
-            suppression_key=key,
-            language=form.language,
-            created_at=now,
-        )
-        try:
-            with session.begin_nested():
-                session.add(new)
-                session.flush()
-        except IntegrityError:  # the same address at the same moment, in another process: that row is the one
-            found = store.by_key(session, form.address.key)
-        else:
-            return new
-    if found is None:
-        raise LookupError("a row that conflicts on the address key cannot be read")
-    return store.lock(session, found)
+    new = Subscriber(
+        ref=ref,
+        address=form.address.address,
+        # What is taken back must not wait for the row that is there.
+        address_key=form.address.key if found is None else f"{ref}@",
+        suppression_key=key,
+        name=form.name,
+        language=form.language,
+        interests=form.interests,
+        format=form.format,
+        frequency=form.frequency,
+        created_at=now,
+    )
+    try:
+        with session.begin_nested() as attempt:
+            session.add(new)
+            session.flush()
+            if found is not None:
+                attempt.rollback()
+    except IntegrityError:  # the same address at the same moment, in another process: that row is the one
+        found = store.by_key(session, form.address.key)
+        if found is None:
+            raise
+    return store.lock(session, found or new)
 
 
 def _apply(form: SignupForm, subscriber: Subscriber) -> None:

@@ -1,14 +1,16 @@
 """Every query of the audience, except the expression of audience.py and the bulk path of transfer.py."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from sqlalchemy import ColumnElement, func
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
 from subscribers.consent import BY_THE_PERSON, ConsentKind
 from subscribers.errors import SubscriberNotFoundError
-from subscribers.models import ConsentEvent, Subscriber, SubscriberState, Suppression
+from subscribers.models import ConsentEvent, SignupDay, Subscriber, SubscriberState, Suppression
 
 
 def by_ref(session: Session, ref: str) -> Subscriber | None:
@@ -118,3 +120,11 @@ def suppressions(session: Session) -> Sequence[Suppression]:
 def counts(session: Session, by: ColumnElement[str] | Mapped[str]) -> dict[str, int]:
     """Return how many subscribers there are for each value of `by`."""
     return dict(session.exec(select(by, func.count()).select_from(Subscriber).group_by(by)).all())
+
+
+def count_request(session: Session, day: date) -> None:
+    """Count one more use of the sign-up form."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(SignupDay).values(day=day, requests=1)
+    more = {"requests": col(SignupDay.requests) + 1}
+    session.execute(statement.on_conflict_do_update(index_elements=["day"], set_=more))

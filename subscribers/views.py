@@ -1,6 +1,7 @@
 """What the pages show and what their forms mean. Pure: rows and fields in, values out."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from subscribers.address import mask
@@ -84,6 +85,26 @@ def read_preferences(
         frequency=_one_of(form.one("frequency"), tuple(Frequency)),
     )
     return Saved(choices, _pause(form.one("paused_until"), timezone, now))
+
+
+def retyped(view: PersonView, form: Form, catalogue: Catalogue, languages: Sequence[str]) -> PersonView:
+    """Return the view with what the form says instead, as far as the page offers it: for asking again."""
+    chosen = frozenset(form.all("interest")).intersection(catalogue.slugs)
+    language, shape, frequency = form.one("language"), form.one("format"), form.one("frequency")
+    paused: date | None
+    try:
+        paused = date.fromisoformat(form.one("paused_until").strip())
+    except ValueError:
+        paused = None if "paused_until" in form.fields else view.paused_until
+    return replace(
+        view,
+        everything=form.one("scope") == "all" if "scope" in form.fields else view.everything,
+        interests=chosen if "scope" in form.fields else view.interests,
+        language=language if language in languages else view.language,
+        format=shape if shape in FORMATS else view.format,
+        frequency=frequency if frequency in tuple(Frequency) else view.frequency,
+        paused_until=paused,
+    )
 
 
 def fewer_interests(form: Form, person: Subscriber, catalogue: Catalogue) -> str:

@@ -16,19 +16,30 @@ def serve(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; default: the one of [publication] base_url, else 8025.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, max=64, help="Processes that share the port; default: [web] workers.")
+    ] = 0,
 ) -> None:
     """Serve subscribe, confirm, preferences, unsubscribe, view, archive, media and health."""
+    from functools import partial  # noqa: PLC0415
     from urllib.parse import urlsplit  # noqa: PLC0415
 
-    from digest.web.app import public_app  # noqa: PLC0415
-    from digest.web.audience import pages_router  # noqa: PLC0415
+    from digest.web.server import Bounds, serve_by_many  # noqa: PLC0415
     from digest.web.server import serve as run  # noqa: PLC0415
+    from digest.web.serving import app_in, app_of  # noqa: PLC0415
 
     shell = shell_of(context)
     works = shell.works
-    app = public_app(works.press, pages_router=pages_router(works), signer=works.signer, clock=works.clock)
-    port = port or urlsplit(works.settings.publication.base_url).port or 8025
-    base_url = works.settings.publication.base_url
-    run(
-        app, host, port, told=lambda address: shell.out.note(f"Serving on {address}; links in the mail say {base_url}.")
-    )
+    settings = works.settings
+    base_url = settings.publication.base_url
+    port = port or urlsplit(base_url).port or 8025
+    bounds = Bounds(settings.web.connections, settings.web.trusted_proxies)
+    workers = workers or settings.web.workers
+
+    def told(address: str) -> None:
+        shell.out.note(f"Serving on {address}; links in the mail say {base_url}.")
+
+    if workers > 1:
+        serve_by_many(partial(app_in, settings.workspace), host, port, workers=workers, told=told, bounds=bounds)
+    else:
+        run(app_of(works, shared_limits=settings.limits.shared), host, port, told=told, bounds=bounds)

@@ -16,7 +16,7 @@ from digest.runtime.errors import ConfigError, DatabaseUnreachableError, Environ
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0006"
 """The newest revision in digest/migrations (a test compares). Every command asks, and Alembic is slow to load."""
 RESTORING = "restoring:"
 """Stands before the revision while a restored database is not safe to use yet, so that every command refuses."""
@@ -50,7 +50,8 @@ def make_engine(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.drivername in {"postgresql", "postgres"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+        # What a statement is given is about people, and the text of an exception goes into logs.
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql", hide_parameters=True)
     except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigError(
             "[database] url is not a database address", hint="sqlite:///digest.db or postgresql://…"

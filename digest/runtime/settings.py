@@ -15,7 +15,6 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -26,6 +25,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from digest.runtime.clock import duration
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
+from digest.runtime.part import Part as _Part
+from digest.runtime.web_settings import Limits, Web
 
 CONFIG_NAME = "digest.toml"
 SECRETS_NAME = "secrets.toml"
@@ -48,10 +49,6 @@ def pick(texts: Mapping[str, str], language: str) -> str:
         if key in texts:
             return texts[key]
     return next(iter(texts.values()), "")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Publication(_Part):
@@ -285,6 +282,8 @@ class Settings(BaseSettings):
     dkim: Dkim | None = None
     schedule: Schedule = Schedule()
     database: Database = Database()
+    web: Web = Web()
+    limits: Limits = Limits()
     secrets: Secrets
 
     @model_validator(mode="after")

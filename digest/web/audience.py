@@ -9,12 +9,16 @@ from digest.bootstrap import Works, new_ref
 from digest.runtime.db import session_scope
 from digest.runtime.settings import pick
 from digest.web.languages import choose
+from digest.web.limiting import limiter
 from digest.web.pages import own_name, style
 from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
 
 
-def pages_router(works: Works) -> APIRouter:
-    """Return the routes for subscribing, confirming, preferences and leaving."""
+def pages_router(works: Works, *, shared_limits: bool = False) -> APIRouter:
+    """Return the routes for subscribing, confirming, preferences and leaving.
+
+    With `shared_limits` what strangers may ask for is counted in the database, for several processes together.
+    """
     settings = works.settings
     return build_router(
         PagesContext(
@@ -32,6 +36,8 @@ def pages_router(works: Works) -> APIRouter:
             render=works.templates.render,
             stylesheet=partial(style, works.press, "pages.css"),
             confirmation_due=partial(signup.confirmation_due, works.dispatcher),
+            confirmation_withheld=partial(signup.confirmation_withheld, works.dispatcher),
+            gate=limiter(settings.limits, works.suppression_key, works.engine if shared_limits else None),
             on_confirmed=partial(signup.welcome, works),
             on_unsubscribed=partial(signup.goodbye, works.dispatcher),
         )

@@ -1,19 +1,30 @@
 """Running an app: uvicorn without an access log, because paths carry tokens and queries carry addresses."""
 
+import multiprocessing
+import os
+import signal
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 from digest.runtime.settings import LOOPBACK_HOSTS
+from digest.web.logs import log_config, redact_the_rest
+from digest.web.patience import http_options
 
 # What is still being answered when the server is told to stop gets this long.
 CLOSING_SECONDS = 5
 MAX_PORT = 65535
+BACKLOG = 2048
 
 
 class AddressTakenError(EnvironmentFailedError):
@@ -22,21 +33,38 @@ class AddressTakenError(EnvironmentFailedError):
     default_hint = "Another program has it, or it needs more rights; choose another with --port."
 
 
+class WorkersFailedError(EnvironmentFailedError):
+    """The web processes could not start."""
+
+    default_hint = "What they wrote above says why; `digest doctor` looks at the workspace as a whole."
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one process lets its clients hold, and whose word about them it takes."""
+
+    connections: int = 500
+    trusted_proxies: Sequence[str] = ("127.0.0.1", "::1")
+
+    def options(self) -> dict[str, Any]:
+        """Return uvicorn's settings."""
+        return {
+            **http_options(self.connections),
+            "forwarded_allow_ips": list(self.trusted_proxies),
+            "access_log": False,
+            "log_config": log_config(),
+            "log_level": "warning",
+            "server_header": False,
+            "timeout_graceful_shutdown": CLOSING_SECONDS,
+        }
+
+
 class Server(uvicorn.Server):
     """A server that tells the app's open streams to end, so that Ctrl-C ends it at once and without an error."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                host=host,
-                port=port,
-                access_log=False,
-                log_level="warning",
-                server_header=False,
-                timeout_graceful_shutdown=CLOSING_SECONDS,
-            )
-        )
+    def __init__(self, app: FastAPI, host: str, port: int, bounds: Bounds | None = None) -> None:
+        redact_the_rest()
+        super().__init__(uvicorn.Config(app, host=host, port=port, **(bounds or Bounds()).options()))
         self._closing: threading.Event | None = getattr(app.state, "closing", None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -46,20 +74,75 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(app: FastAPI, host: str, port: int, *, told: Callable[[str], object] = lambda _: None) -> None:
+def serve(
+    app: FastAPI,
+    host: str,
+    port: int,
+    *,
+    told: Callable[[str], object] = lambda _: None,
+    bounds: Bounds | None = None,
+) -> None:
     """Serve `app` until stopped by a signal. `told` gets the address as soon as it is ours; port 0 takes a free one."""
+    with _listening(host, port, told) as listening, suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
+        Server(app, host, port, bounds).run(sockets=[listening])
+
+
+def serve_by_many(
+    make_app: Callable[[], FastAPI],
+    host: str,
+    port: int,
+    *,
+    workers: int,
+    told: Callable[[str], object] = lambda _: None,
+    bounds: Bounds | None = None,
+) -> None:
+    """Serve by several processes on one socket until stopped by a signal; each makes its own app.
+
+    `make_app` must be something that a new process can import: a function of a module, or a `partial` of one.
+    """
+    options = (bounds or Bounds()).options()
+    with _listening(host, port, told) as listening:
+        config = uvicorn.Config(
+            partial(_in_a_worker, make_app),
+            factory=True,
+            workers=workers,
+            # A machine that is busy elsewhere must not lose a process that only waits for its turn.
+            timeout_worker_healthcheck=60,
+            **options,
+        )
+        supervisor = Multiprocess(config, sockets=[listening])
+        supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise WorkersFailedError
+
+
+def _in_a_worker(make_app: Callable[[], FastAPI]) -> FastAPI:
+    redact_the_rest()
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    return make_app()
+
+
+def _end_with_the_parent() -> None:
+    """Nobody would ever stop a process whose parent was killed; it would go on holding the port."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def _listening(host: str, port: int, told: Callable[[str], object]) -> Iterator[socket.socket]:
     if not 0 <= port <= MAX_PORT:
         raise AddressTakenError(f"{port} is not a port", hint=f"Ports go from 1 to {MAX_PORT}; 0 takes a free one.")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise AddressTakenError(f"Nothing can be served on {host}, port {port}: {error.strerror}") from error
     with listening:
         name = f"[{host}]" if ":" in host else host
         told(f"http://{name}:{listening.getsockname()[1]}")
-        with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
-            Server(app, host, port).run(sockets=[listening])
+        yield listening
 
 
 def serve_beside(

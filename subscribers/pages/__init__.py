@@ -1,8 +1,7 @@
 """The audience's pages: subscribe, confirm, preferences, unsubscribe. GET shows, only POST acts.
 
-There is no cookie and no login: the signed link is the authority, and a foreign site that does not have it can do
-nothing with a visitor's browser. That is why the forms need no token against cross-site requests. The sign-up form is
-open to everybody anyway; all that it can cause is one confirmation mail a day.
+There is no cookie and no login: the signed link is the authority. What else protects the forms is in guarding.py. The
+sign-up form is open to every site; all that it can cause is one confirmation mail a day for each address.
 """
 
 from fastapi import APIRouter, Request
@@ -11,11 +10,12 @@ from starlette.responses import Response
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.pages.context import InterestView, Pages, PagesContext, PublicationView
+from subscribers.pages.guarding import Asking, Gate
 from subscribers.pages.leaving import Leaving
 from subscribers.pages.preferring import Preferring
 from subscribers.pages.signing_up import SigningUp
 
-__all__ = ["InterestView", "PagesContext", "PublicationView", "build_router"]
+__all__ = ["Asking", "Gate", "InterestView", "PagesContext", "PublicationView", "build_router"]
 
 READ = ["GET", "HEAD"]
 
@@ -51,5 +51,5 @@ class Others(Pages):
         return self.page("message", self.language(request), kind="test")
 
     def stylesheet(self) -> Response:
-        caching = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+        caching = {"Cache-Control": "public, max-age=3600"}
         return Response(self.context.stylesheet(), media_type="text/css", headers=caching)

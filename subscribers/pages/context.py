@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 from sqlmodel import Session
 from starlette.responses import HTMLResponse, Response
 
@@ -16,24 +17,16 @@ from subscribers.forms import Form, read_form
 from subscribers.interests import Catalogue
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber, SubscriberState
+from subscribers.pages import guarding
+from subscribers.pages.guarding import Asking, Gate, Refusal, open_gate
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
 from subscribers.views import PersonView, view_of
 
 Posted = Annotated[Form, Depends(read_form)]
-
-HEADERS = {
-    # The token is in the address: it must not reach the next site, a cache or a search engine.
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "X-Robots-Tag": "noindex",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
-}
-STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
+NOBODY = ""
+"""No subscriber's reference."""
+REFUSED = {Refusal.FOREIGN: HTTPStatus.FORBIDDEN, Refusal.STALE: HTTPStatus.BAD_REQUEST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,8 @@ class PagesContext:
 
     `read` and `write` open a session for one transaction, which ends well when the block does. `languages` are codes
     with their own names, the publication's first language first. `choose_language(asked, accept_language)` returns one
-    of the codes. `render(template, language, values)` returns HTML. The three callbacks write in the same transaction.
+    of the codes. `render(template, language, values)` returns HTML. The callbacks write in the same transaction. `gate`
+    holds back who asks for too many mails. The headers of every answer are the application's business.
     """
 
     read: Callable[[], AbstractContextManager[Session]]
@@ -81,6 +75,8 @@ class PagesContext:
     confirmation_due: Callable[[Session, ConfirmationDue], None]
     on_confirmed: Callable[[Session, Confirmed], None] | None = None
     on_unsubscribed: Callable[[Session, Withdrawal], None] | None = None
+    gate: Gate = open_gate
+    confirmation_withheld: Callable[[Session, datetime], None] | None = None
 
 
 class Pages:
@@ -88,17 +84,52 @@ class Pages:
 
     def __init__(self, context: PagesContext) -> None:
         self.context = context
-        https = context.signer.base_url.startswith("https://")
-        self.headers = HEADERS | (STRICT_TRANSPORT if https else {})
+
+    def named(self, session: Session, purpose: Purpose, token: str) -> Subscriber | None:
+        """Return who a link names, erased or not; None for a link that is forged, expired, or of nobody.
+
+        The database is asked whatever the link is, so that the time tells nobody why it does not work.
+        """
+        try:
+            ref = self.context.signer.read(purpose, token, self.context.now()).ref
+        except LinkInvalidError:
+            ref = NOBODY
+        return store.by_ref(session, ref)
 
     def person(self, session: Session, purpose: Purpose, token: str) -> Subscriber | None:
-        """Return who a link names; None for a link that is forged, expired, of nobody, or of somebody erased."""
-        try:
-            payload = self.context.signer.read(purpose, token, self.context.now())
-        except LinkInvalidError:
-            return None
-        person = store.by_ref(session, payload.ref)
+        """Return who a link names; None for a link that does not work, or of somebody erased."""
+        person = self.named(session, purpose, token)
         return None if person is None or person.state == SubscriberState.ERASED else person
+
+    def shown_to(self, purpose: Purpose, token: str) -> Subscriber | None:
+        """Return who a link names, as a page that changes nothing shows them."""
+        with self.context.read() as session:
+            return self.person(session, purpose, token)
+
+    def locked(self, session: Session, person: Subscriber) -> Subscriber | None:
+        """Return somebody's row for changing, as it is now; None if they were erased in the meantime."""
+        row = store.lock(session, person)
+        return None if row.state == SubscriberState.ERASED else row
+
+    def form_token(self, purpose: Purpose, person: Subscriber) -> str:
+        """Return the hidden field of the forms on a person's page."""
+        return guarding.token(self.context.signer, purpose, person.ref, self.context.now())
+
+    def refusal(self, request: Request, form: Form, purpose: Purpose, person: Subscriber) -> Refusal:
+        """Say whether a form on a person's page was posted from that page, not too long after it was shown."""
+        context = self.context
+        return guarding.refusal(request.headers, form, context.signer, purpose, ref=person.ref, now=context.now())
+
+    def admit(self, request: Request, address_key: str, *, bare: bool = False) -> None:
+        """Count somebody who asks for a mail to this address; raise HTTPException 429 when it is too much.
+
+        For every route that makes a mail go to an address which the person only says is theirs. Leaving is never held
+        back.
+        """
+        host = request.client.host if request.client else ""
+        wait = self.context.gate(Asking(host, address_key, bare))
+        if wait:
+            raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": str(wait)})
 
     def view(self, person: Subscriber) -> PersonView:
         return view_of(person, self.context.catalogue, self.context.timezone, self.context.now())
@@ -123,4 +154,4 @@ class Pages:
             "publication": self.context.publication(language),
         }
         html = self.context.render(f"web/{name}.html.j2", language, common | values)
-        return HTMLResponse(html, status_code=status, headers=self.headers)
+        return HTMLResponse(html, status_code=status)

@@ -6,60 +6,72 @@ from fastapi import Request
 from sqlmodel import Session
 from starlette.responses import PlainTextResponse, Response
 
-from subscribers import preferences, store
+from subscribers import preferences
 from subscribers.consent import ConsentMethod
-from subscribers.errors import LinkInvalidError
 from subscribers.forms import Form
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
-from subscribers.pages.context import Pages, Posted
+from subscribers.pages.context import REFUSED, Pages, Posted
 from subscribers.preferences import Choices
 from subscribers.views import PAUSE_MONTHS, FormInvalidError, fewer_interests, longer_pause, rarer
+
+LEFT = frozenset({SubscriberState.UNSUBSCRIBED, SubscriberState.ERASED})
 
 
 class Leaving(Pages):
     """Unsubscribe, and undo."""
 
     def unsubscribe(self, request: Request, token: str) -> Response:
-        with self.context.read() as session:
-            person = self.person(session, Purpose.UNSUBSCRIBE, token)
+        person = self.shown_to(Purpose.UNSUBSCRIBE, token)
         return self.unknown(request) if person is None else self._unsubscribe_page(person)
 
     def post_unsubscribe(self, request: Request, token: str, form: Posted) -> Response:
         if form.one("List-Unsubscribe") == "One-Click":
             return self._one_click(request, token)
-        context, now = self.context, self.context.now()
-        notice, problem = "", ""
-        with context.write() as session:
-            person = self.person(session, Purpose.UNSUBSCRIBE, token)
-            if person is None:
-                return self.unknown(request)
-            if form.one("confirm") == "leave":
-                self._leave(session, person, ConsentMethod.PAGE, now)
-            else:
-                try:
-                    notice = self._less(session, person, form, now)
-                except FormInvalidError as error:
-                    # Not 200: a program that takes this for an unsubscribe must learn that nothing was done.
-                    problem = error.problem
+        person = self.shown_to(Purpose.UNSUBSCRIBE, token)
+        if person is None:
+            return self.unknown(request)
+        refused = self.refusal(request, form, Purpose.UNSUBSCRIBE, person)
+        if refused:
+            return self._unsubscribe_page(person, problem=refused, status=REFUSED[refused])
         if form.one("confirm") == "leave":
-            undo = "../undo/" + context.signer.token(Purpose.UNDO, person.ref, now=now)
-            return self.page("unsubscribed", self.language_of(person), person=self.view(person), undo=undo)
+            return self._by_the_button(request, person)
+        context, notice, problem = self.context, "", ""
+        try:
+            with context.write() as session:
+                row = self.locked(session, person)
+                if row is None:
+                    return self.unknown(request)
+                person, notice = row, self._less(session, row, form, context.now())
+        except FormInvalidError as error:
+            # Not 200: a program that takes this for an unsubscribe must learn that nothing was done.
+            problem = error.problem
         return self._unsubscribe_page(person, notice=notice, problem=problem)
 
     def _one_click(self, request: Request, token: str) -> Response:
-        """RFC 8058 section 3.2: act at once, without cookie, redirect or question, and as often as it is sent."""
-        context, now = self.context, self.context.now()
-        try:
-            payload = context.signer.read(Purpose.UNSUBSCRIBE, token, now)
-        except LinkInvalidError:
+        """RFC 8058 section 3.2: act at once, without cookie, redirect or question, and as often as it is sent.
+
+        Nothing here may hold it back: no limit, no token, no look at where it comes from.
+        """
+        context = self.context
+        with context.read() as session:
+            person = self.named(session, Purpose.UNSUBSCRIBE, token)
+        if person is None:
             return self.unknown(request)
+        if person.state not in LEFT:
+            with context.write() as session:
+                self._leave(session, person, ConsentMethod.ONE_CLICK, context.now())
+        return PlainTextResponse("You are unsubscribed.\n")
+
+    def _by_the_button(self, request: Request, found: Subscriber) -> Response:
+        context, now = self.context, self.context.now()
         with context.write() as session:
-            person = store.by_ref(session, payload.ref)
+            person = self.locked(session, found)
             if person is None:
                 return self.unknown(request)
-            self._leave(session, person, ConsentMethod.ONE_CLICK, now)
-        return PlainTextResponse("You are unsubscribed.\n", headers=self.headers)
+            self._leave(session, person, ConsentMethod.PAGE, now)
+        undo = context.signer.token(Purpose.UNDO, person.ref, now=now)
+        return self._left_page(person, undo="../undo/" + undo)
 
     def _leave(self, session: Session, person: Subscriber, method: ConsentMethod, now: datetime) -> None:
         preferences.unsubscribe(
@@ -88,33 +100,58 @@ class Leaving(Pages):
                 return "pause"
         raise FormInvalidError("choice")
 
-    def _unsubscribe_page(self, person: Subscriber, *, notice: str = "", problem: str = "") -> Response:
-        language = self.language_of(person)
-        if person.state == SubscriberState.UNSUBSCRIBED:
-            return self.page("unsubscribed", language, person=self.view(person), undo="")
+    def _unsubscribe_page(
+        self, person: Subscriber, *, notice: str = "", problem: str = "", status: int = 0
+    ) -> Response:
+        if person.state in LEFT:
+            return self._left_page(person, undo="")
         return self.page(
             "unsubscribe",
-            language,
-            400 if problem else 200,
+            self.language_of(person),
+            status or (400 if problem else 200),
             person=self.view(person),
             rarer=rarer(person.frequency),
             months=PAUSE_MONTHS,
             notice=notice,
             problem=problem,
+            form_token=self.form_token(Purpose.UNSUBSCRIBE, person),
+        )
+
+    def _left_page(self, person: Subscriber, *, undo: str, problem: str = "", status: int = 200) -> Response:
+        """Say that they have left; `undo` is where its button posts to, empty for no button."""
+        return self.page(
+            "unsubscribed",
+            self.language_of(person),
+            status,
+            person=self.view(person),
+            undo=undo,
+            problem=problem,
+            form_token=self.form_token(Purpose.UNDO, person),
         )
 
     def undo(self, request: Request, token: str) -> Response:
-        with self.context.read() as session:
-            person = self.person(session, Purpose.UNDO, token)
+        person = self.shown_to(Purpose.UNDO, token)
+        # The page posts to itself.
+        return self.unknown(request) if person is None else self._left_page(person, undo=token)
+
+    def post_undo(self, request: Request, token: str, form: Posted) -> Response:
+        person = self.shown_to(Purpose.UNDO, token)
         if person is None:
             return self.unknown(request)
-        # An empty address posts to this page itself.
-        return self.page("unsubscribed", self.language_of(person), person=self.view(person), undo=token)
-
-    def post_undo(self, request: Request, token: str) -> Response:
+        refused = self.refusal(request, form, Purpose.UNDO, person)
+        if refused:
+            return self._left_page(person, undo=token, problem=refused, status=REFUSED[refused])
         with self.context.write() as session:
-            person = self.person(session, Purpose.UNDO, token)
+            person = self.locked(session, person)
             if person is None:
                 return self.unknown(request)
             preferences.resubscribe(session, person, now=self.context.now(), secret=self.context.secret)
-        return self.page("confirm", self.language_of(person), person=self.view(person), done=True, preferences="")
+        return self.page(
+            "confirm",
+            self.language_of(person),
+            person=self.view(person),
+            done=True,
+            preferences="",
+            problem="",
+            form_token="",
+        )

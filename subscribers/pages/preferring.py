@@ -11,23 +11,28 @@ from subscribers.consent import ConsentMethod
 from subscribers.forms import Form
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.pages.context import Pages, Posted
-from subscribers.views import FormInvalidError, read_preferences
+from subscribers.pages.context import REFUSED, Pages, Posted
+from subscribers.views import FormInvalidError, read_preferences, retyped
 
 
 class Preferring(Pages):
     """Show and save preferences."""
 
     def preferences(self, request: Request, token: str) -> Response:
-        with self.context.read() as session:
-            person = self.person(session, Purpose.PREFERENCES, token)
+        person = self.shown_to(Purpose.PREFERENCES, token)
         return self.unknown(request) if person is None else self._preferences_page(person)
 
     def post_preferences(self, request: Request, token: str, form: Posted) -> Response:
         context, now = self.context, self.context.now()
+        person = self.shown_to(Purpose.PREFERENCES, token)
+        if person is None:
+            return self.unknown(request)
+        refused = self.refusal(request, form, Purpose.PREFERENCES, person)
+        if refused:
+            return self._preferences_page(person, problem=refused, status=REFUSED[refused], typed=form)
         notice, problem = "", ""
         with context.write() as session:
-            person = self.person(session, Purpose.PREFERENCES, token)
+            person = self.locked(session, person)
             if person is None:
                 return self.unknown(request)
             try:
@@ -53,14 +58,21 @@ class Preferring(Pages):
         else:
             preferences.pause(session, person, saved.paused_until, method=ConsentMethod.PAGE, now=now)
 
-    def _preferences_page(self, person: Subscriber, *, notice: str = "", problem: str = "") -> Response:
+    def _preferences_page(
+        self, person: Subscriber, *, notice: str = "", problem: str = "", status: int = 0, typed: Form | None = None
+    ) -> Response:
+        """Show the page; `typed` fills the form with what was posted, so that it needs only be sent again."""
+        shown = self.view(person)
+        if typed is not None and not shown.left:
+            shown = retyped(shown, typed, self.context.catalogue, [code for code, _ in self.context.languages])
         return self.page(
             "preferences",
             self.language_of(person),
-            400 if problem else 200,
-            person=self.view(person),
+            status or (400 if problem else 200),
+            person=shown,
             notice=notice,
             problem=problem,
+            form_token=self.form_token(Purpose.PREFERENCES, person),
             unsubscribe="../unsubscribe/" + self.context.signer.token(Purpose.UNSUBSCRIBE, person.ref),
             today=self.context.now().astimezone(self.context.timezone).date(),
         )

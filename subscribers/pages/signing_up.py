@@ -4,12 +4,15 @@ from fastapi import Request
 from starlette.responses import Response
 
 from subscribers import signup, store
-from subscribers.address import EmailAddress
+from subscribers.address import MAX_OCTETS, EmailAddress
 from subscribers.consent import ConsentMethod
 from subscribers.errors import AddressError, LinkInvalidError
+from subscribers.forms import Form
 from subscribers.links import Purpose
-from subscribers.models import SubscriberState
-from subscribers.pages.context import Pages, Posted
+from subscribers.models import Subscriber, SubscriberState
+from subscribers.pages import guarding
+from subscribers.pages.context import REFUSED, Pages, Posted
+from subscribers.pages.guarding import TRAP, Shown
 from subscribers.signup import SignupForm
 from subscribers.views import FormInvalidError, read_interests
 
@@ -18,43 +21,68 @@ class SigningUp(Pages):
     """Subscribe, and confirm."""
 
     def subscribe(self, request: Request, lang: str = "") -> Response:
-        language = self.language(request, lang)
-        return self.page("subscribe", language, path="/subscribe", done=False, problem="", email="")
+        return self._subscribe_page(self.language(request, lang))
 
     def post_subscribe(self, request: Request, form: Posted) -> Response:
         language = self.language(request, form.one("language"))
-        context = self.context
+        context, now = self.context, self.context.now()
         try:
             address = EmailAddress.parse(form.one("email"))
             asked = SignupForm(address, language, read_interests(form, context.catalogue))
         except AddressError:
-            typed = form.one("email")[:254]
-            return self.page("subscribe", language, 400, path="/subscribe", done=False, problem="address", email=typed)
+            return self._subscribe_page(language, problem="address", typed=form)
         except FormInvalidError as error:
-            return self.page("subscribe", language, 400, path="/subscribe", done=False, problem=error.problem, email="")
-        with context.write() as session:
-            signup.request(
-                session,
-                asked,
-                method=ConsentMethod.PAGE,
-                now=context.now(),
-                new_ref=context.new_ref,
-                secret=context.secret,
-                confirmation_due=context.confirmation_due,
-            )
-        # The same answer to everybody: who types an address must not learn whether it is a reader's.
-        return self.page("subscribe", language, path="/subscribe", done=True, problem="", email="")
+            return self._subscribe_page(language, problem=error.problem, typed=form)
+        shown = guarding.shown(form, context.signer, now)
+        if shown == Shown.TOO_FAST:
+            return self._subscribe_page(language, problem="fast", typed=form)
+        self.admit(request, address.key, bare=shown != Shown.WELL)
+        if not form.one(TRAP):
+            with context.write() as session:
+                signup.request(
+                    session,
+                    asked,
+                    method=ConsentMethod.PAGE,
+                    now=now,
+                    new_ref=context.new_ref,
+                    secret=context.secret,
+                    confirmation_due=context.confirmation_due,
+                    confirmation_withheld=context.confirmation_withheld,
+                )
+        # The same answer to everybody: who types an address must not learn whether it is a reader's, and a program that
+        # fills in what no person sees must not learn that it was seen through.
+        return self._subscribe_page(language, done=True)
+
+    def _subscribe_page(
+        self, language: str, *, done: bool = False, problem: str = "", typed: Form | None = None
+    ) -> Response:
+        """Show the form, with what was typed where it needs only a correction."""
+        typed = typed or Form({})
+        return self.page(
+            "subscribe",
+            language,
+            400 if problem else 200,
+            path="/subscribe",
+            done=done,
+            problem=problem,
+            email=typed.one("email")[:MAX_OCTETS],
+            everything=typed.one("scope") != "some",
+            chosen=typed.all("interest"),
+            form_token=guarding.token(self.context.signer, guarding.SUBSCRIBE, "", self.context.now()),
+        )
 
     def confirm(self, request: Request, token: str) -> Response:
-        with self.context.read() as session:
-            person = self.person(session, Purpose.CONFIRM, token)
+        person = self.shown_to(Purpose.CONFIRM, token)
+        return self.unknown(request) if person is None else self._confirm_page(person)
+
+    def post_confirm(self, request: Request, token: str, form: Posted) -> Response:
+        context, now = self.context, self.context.now()
+        person = self.shown_to(Purpose.CONFIRM, token)
         if person is None:
             return self.unknown(request)
-        done = person.state == SubscriberState.CONFIRMED
-        return self.page("confirm", self.language_of(person), person=self.view(person), done=done, preferences="")
-
-    def post_confirm(self, request: Request, token: str) -> Response:
-        context, now = self.context, self.context.now()
+        refused = self.refusal(request, form, Purpose.CONFIRM, person)
+        if refused:
+            return self._confirm_page(person, problem=refused, status=REFUSED[refused])
         try:
             payload = context.signer.read(Purpose.CONFIRM, token, now)
             with context.write() as session:
@@ -68,4 +96,18 @@ class SigningUp(Pages):
             return self.unknown(request)
         # Whoever has this token reads the person's mail, as whoever has a preferences link does.
         link = "../preferences/" + context.signer.token(Purpose.PREFERENCES, person.ref, now=now)
-        return self.page("confirm", self.language_of(person), person=self.view(person), done=True, preferences=link)
+        return self._confirm_page(person, preferences=link)
+
+    def _confirm_page(
+        self, person: Subscriber, *, preferences: str = "", problem: str = "", status: int = 200
+    ) -> Response:
+        return self.page(
+            "confirm",
+            self.language_of(person),
+            status,
+            person=self.view(person),
+            done=person.state == SubscriberState.CONFIRMED,
+            preferences=preferences,
+            problem=problem,
+            form_token=self.form_token(Purpose.CONFIRM, person),
+        )

@@ -130,6 +130,7 @@ def test_a_token_is_the_librarys_own(purpose: Purpose, ref: str, extra: str) -> 
         signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
     )
     assert theirs.loads(token) == payload
+    assert signer.read(purpose, theirs.dumps(payload), NOW).ref == ref  # also what the library has compressed
     made = theirs.dumps(payload)
     if not made.startswith("."):  # the library compresses what gets shorter by it
         assert token == made

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from tests.unit.subscribers.site import BASE_URL, Site
+from tests.unit.subscribers.site import BASE_URL, Reader, Site
 
 
 @pytest.fixture
@@ -17,5 +17,5 @@ def site(engine: Engine, now: datetime) -> Site:
 
 @pytest.fixture
 def client(site: Site) -> Iterator[TestClient]:
-    with TestClient(site.app(), base_url=BASE_URL, follow_redirects=False) as client:
+    with Reader(site, base_url=BASE_URL) as client:
         yield client

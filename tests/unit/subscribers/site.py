@@ -11,16 +11,20 @@ from zoneinfo import ZoneInfo
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from sqlmodel import Session, SQLModel, select
+from starlette.testclient import TestClient
 
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
+from digest.web.headers import Headers, page_headers
 from digest.web.languages import choose
 from subscribers import store, suppression
 from subscribers.address import EmailAddress
+from subscribers.errors import LinkInvalidError
 from subscribers.interests import Catalogue
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import ConsentEvent, Subscriber, Suppression
 from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
+from subscribers.pages.guarding import Gate, open_gate
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
 
@@ -45,6 +49,22 @@ def publication(language: str) -> PublicationView:
     )
 
 
+class Reader(TestClient):
+    """Somebody at a browser: a form that they post has the hidden field of the page that it stands on."""
+
+    def __init__(self, site: "Site", **options: Any) -> None:
+        super().__init__(site.app(), follow_redirects=False, **options)
+        self.site = site
+
+    def post(self, url: Any, **options: Any) -> Any:
+        data = options.get("data")
+        by_a_page = "content" not in options and "files" not in options and "form" not in (data or {})
+        if by_a_page and (data or {}).get("List-Unsubscribe") != "One-Click":
+            token = self.site.form_token(str(url))
+            options["data"] = {**(data or {}), "form": token} if token else data
+        return super().post(url, **options)
+
+
 @dataclass
 class Site:
     """The pages, their clock, and what their callbacks were told."""
@@ -55,9 +75,11 @@ class Site:
     due: list[ConfirmationDue] = field(default_factory=list)
     confirmed: list[Confirmed] = field(default_factory=list)
     left: list[Withdrawal] = field(default_factory=list)
+    gate: Gate = open_gate
+    link_key: str = LINK_KEY
 
     def __post_init__(self) -> None:
-        self.signer = LinkSigner([LINK_KEY], self.base_url)
+        self.signer = LinkSigner([self.link_key], self.base_url)
         self.templates = Templates()
         self._refs = count(1)
 
@@ -73,6 +95,7 @@ class Site:
     def app(self) -> FastAPI:
         app = FastAPI()
         app.include_router(build_router(self.context()))
+        app.add_middleware(Headers, headers=page_headers(self.base_url))
         return app
 
     def context(self) -> PagesContext:
@@ -92,6 +115,7 @@ class Site:
             stylesheet=lambda: (self.templates.directories[0] / "web" / "pages.css").read_text("utf-8"),
             confirmation_due=lambda _session, due: self.due.append(due),
             on_confirmed=lambda _session, confirmed: self.confirmed.append(confirmed),
+            gate=self.gate,
             on_unsubscribed=lambda _session, left: self.left.append(left),
         )
 
@@ -122,6 +146,15 @@ class Site:
     def path(self, purpose: Purpose, ref: str, *, extra: str = "") -> str:
         expires = purpose in {Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNDO}
         return f"/{purpose}/{self.signer.token(purpose, ref, extra=extra, now=self.now if expires else None)}"
+
+    def form_token(self, path: str) -> str:
+        """Return the hidden field of the forms on a person's page, as if the page had just been opened."""
+        purpose, _, token = path.strip("/").partition("/")
+        try:
+            payload = self.signer.read(Purpose(purpose), token.partition("?")[0], self.now)
+        except (LinkInvalidError, ValueError):
+            return ""
+        return self.signer.token(Purpose.FORM, payload.ref, extra=purpose, now=self.now)
 
     def dump(self) -> list[dict[str, Any]]:
         """Return every row of the audience: equal dumps mean that nothing was changed."""

@@ -1,0 +1,60 @@
+"""How `digest serve` is run: processes, proxies, and how much anybody may ask for."""
+
+import ipaddress
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, field_validator
+
+from digest.runtime.part import Part
+
+_RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,3})?(second|minute|hour|day)")
+
+
+def _rate(text: str) -> str:
+    parts = [part.strip() for part in text.split(";")]
+    if text and not all(_RATE.fullmatch(part) for part in parts):
+        message = f"{text[:60]!r} is no limit; write one such as 20/hour, or 5/minute;100/day"
+        raise ValueError(message)
+    return ";".join(parts)
+
+
+# In the notation of the library `limits`; empty for none.
+Rate = Annotated[str, AfterValidator(_rate)]
+
+
+class Web(Part):
+    """How `digest serve` is run."""
+
+    workers: int = Field(default=1, ge=1, le=64, description="processes of `digest serve`; --workers goes before it")
+    connections: int = Field(default=500, ge=10, description="connections at once of each process; more get a 503")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=("127.0.0.1", "::1"),
+        description="addresses and networks of the proxies whose X-Forwarded-For is believed; none other's is",
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                ipaddress.ip_network(one, strict=True)
+            except ValueError as error:
+                message = f"{one[:60]!r} is no address or network, such as 10.0.0.5 or 10.0.0.0/24"
+                raise ValueError(message) from error
+        return value
+
+
+class Limits(Part):
+    """How many mails strangers may ask for by the web's forms. Leaving is never limited."""
+
+    address: Rate = Field(default="5/hour", description="sign-ups of one address (one mail a day is sent at most)")
+    network: Rate = Field(default="60/hour", description="sign-ups from one network (IPv4 /24, IPv6 /64)")
+    region: Rate = Field(default="300/hour", description="sign-ups from one larger network (IPv4 /16, IPv6 /48)")
+    all: Rate = Field(default="1000/hour", description="sign-ups in all; the log says when it is reached")
+    bare: Rate = Field(
+        default="20/hour", description="from one network by forms on other sites, which do not say when they were shown"
+    )
+    shared: bool = Field(
+        default=False, description="count in the database, for several machines; several workers always do"
+    )

@@ -1,0 +1,20 @@
+"""The public app of a workspace, as `digest serve` runs it: by one process, or by each of several."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from digest.bootstrap import Works, build
+from digest.web.app import public_app
+from digest.web.audience import pages_router
+
+
+def app_of(works: Works, *, shared_limits: bool) -> FastAPI:
+    """Return the readers' app."""
+    pages = pages_router(works, shared_limits=shared_limits)
+    return public_app(works.press, pages_router=pages, signer=works.signer, clock=works.clock)
+
+
+def app_in(workspace: Path) -> FastAPI:
+    """Return the readers' app for one of several processes, which count together."""
+    return app_of(build(workspace), shared_limits=True)
