@@ -22,7 +22,7 @@ from subscribers.names import parse_name
 from subscribers.preferences import Withdrawal
 from subscribers.rows import COLUMNS, as_cells
 from subscribers.signup import ConfirmationDue, Confirmed, SignupForm
-from subscribers.transfer import as_csv
+from subscribers.exporting import as_csv
 
 
 def confirmation_due(dispatcher: Dispatcher, session: Session, due: ConfirmationDue) -> None:
