@@ -37,8 +37,8 @@ def new_ids(session: Session, table: Table, count: int) -> Sequence[int]:
     if not count:
         return ()
     if _is_postgresql(session):
-        sequence = text(f"SELECT nextval(pg_get_serial_sequence('{table.name}', 'id')) FROM generate_series(1, :count)")
-        return session.execute(sequence, {"count": count}).scalars().all()
+        sequence = text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)")
+        return session.execute(sequence, {"name": table.name, "count": count}).scalars().all()
     last = session.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
     return range(last + 1, last + 1 + count)
 
@@ -50,7 +50,7 @@ def insert_rows(session: Session, table: Table, columns: Sequence[str], rows: It
     convert = _json if _is_postgresql(session) else _plain
     kinds = [table.c[name].type for name in columns]
     places = [
-        place for place, kind in enumerate(kinds) if isinstance(kind, JSON) or convert is _plain and _is_instant(kind)
+        place for place, kind in enumerate(kinds) if isinstance(kind, JSON) or (convert is _plain and _is_instant(kind))
     ]
     ready = _converted(rows, places, convert)
     if convert is _json:

@@ -43,7 +43,7 @@ def decoded(line: bytes) -> str:
 
 
 def cells_of(line: bytes, delimiter: str = ",") -> list[str]:
-    """Return the cells of one line; raise CellError for what `decoded` refuses, and for quotes that are never closed."""
+    """Return the cells of one line; raise CellError for what `decoded` refuses, and for quotes that are not closed."""
     text = decoded(line)
     if "\r" in text:
         raise CellError("the line contains a carriage return")

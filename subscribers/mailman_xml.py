@@ -1,4 +1,4 @@
-"""The members in the XML that Mailman 2's bin/export.py writes, one after the other; memory does not grow with the file."""
+"""The members in the XML that Mailman 2's bin/export.py writes, one by one: memory does not grow with the file."""
 
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, Final

@@ -91,18 +91,24 @@ def _suppression_of(row: ReaderRow) -> SuppressionReason | None:
 
 def decide_known(row: ReaderRow, present: Present, now: datetime) -> Decision:
     """Decide about an address that somebody has."""
-    if row.status == "nobody":
-        return Decision(Action.SKIP, reason=_NOBODY)
     gone = present.state == SubscriberState.UNSUBSCRIBED
-    if row.status == "unsubscribed":
-        return Decision(Action.UNCHANGED) if gone else _leave(row.unsubscribed_at or now)
     never = _suppression_of(row)
-    if never is not None and present.suppressed is None:
-        return Decision(Action.UPDATE, suppress=never)
-    if never is None and gone:
-        return Decision(Action.KEEP, reason="they have unsubscribed")
-    if never is None and present.suppressed is not None:
-        return Decision(Action.KEEP, reason=f"the address is on the never-send list ({present.suppressed})")
+    if row.status == "nobody":
+        decision = Decision(Action.SKIP, reason=_NOBODY)
+    elif row.status == "unsubscribed":
+        decision = Decision(Action.UNCHANGED) if gone else _leave(row.unsubscribed_at or now)
+    elif never is not None and present.suppressed is None:
+        decision = Decision(Action.UPDATE, suppress=never)
+    elif never is None and gone:
+        decision = Decision(Action.KEEP, reason="they have unsubscribed")
+    elif never is None and present.suppressed is not None:
+        decision = Decision(Action.KEEP, reason=f"the address is on the never-send list ({present.suppressed})")
+    else:
+        decision = _update(row, present, now, gone=gone)
+    return decision
+
+
+def _update(row: ReaderRow, present: Present, now: datetime, *, gone: bool) -> Decision:
     values = {} if gone else _differences(row, present)
     if values and present.own_hand:
         return Decision(Action.KEEP, reason="they have chosen otherwise themselves")

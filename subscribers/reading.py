@@ -38,6 +38,13 @@ class Asked:
     titles: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    rules: RowRules
+    asked: Asked
+    left: Leftovers
+
+
 @dataclass(slots=True)
 class Reading:
     """The rows of a file, to be taken once; whose file it is; and, as they are taken, what found no place."""
@@ -52,8 +59,7 @@ def read_file(stream: BinaryIO, rules: RowRules, asked: Asked | None = None) -> 
 
     Raises ImportFileError when the beginning makes the file useless as a whole.
     """
-    asked = asked or Asked()
-    left = Leftovers()
+    job = _Job(rules, asked or Asked(), Leftovers())
     lines = read_lines(stream)
     first = next(lines, (1, b""))
     head = (first[1] or b"").removeprefix(codecs.BOM_UTF8)
@@ -61,15 +67,15 @@ def read_file(stream: BinaryIO, rules: RowRules, asked: Asked | None = None) -> 
         raise ImportFileError("The file is UTF-16", hint="Save it as UTF-8; spreadsheets call that 'CSV UTF-8'.")
     if head.lstrip().startswith(b"<?xml") or head.lstrip().startswith(b"<mailman"):
         stream.seek(0)
-        return _foreign(sources.MAILMAN2_XML, read_members(stream), rules, asked, left)
+        return _foreign(sources.MAILMAN2_XML, read_members(stream), job)
     lines = back((first[0], head if first[1] is not None else None), lines)
     if head.lstrip().startswith(b"{"):
-        return _json_lines(head, lines, rules, asked, left)
-    return _csv(first[0], head, lines, rules, asked, left)
+        return _json_lines(head, lines, job)
+    return _csv(head, lines, job)
 
 
-def _csv(number: int, head: bytes, lines: Iterator[Line], rules: RowRules, asked: Asked, left: Leftovers) -> Reading:
-    mapped = asked.mapping is not None
+def _csv(head: bytes, lines: Iterator[Line], job: _Job) -> Reading:
+    mapped = job.asked.mapping is not None
     delimiter = max(",;\t", key=head.decode("utf-8", "replace").count) if mapped else ","
     try:
         names = [name.strip() for name in cells_of(head, delimiter)]
@@ -77,21 +83,21 @@ def _csv(number: int, head: bytes, lines: Iterator[Line], rules: RowRules, asked
         raise ImportFileError(
             f"The first line cannot be read: {error}", hint=f"It names columns: {', '.join(COLUMNS)}."
         ) from error
-    source = _source_of(names, asked)
+    source = _source_of(names, job.asked)
     if source is None:
         line = sources.mailman_line(head.decode("utf-8"))
         if line is not None and not mapped:
-            return _foreign(sources.MAILMAN, _mailman_lines(lines), rules, asked, left)
+            return _foreign(sources.MAILMAN, _mailman_lines(lines), job)
         next(lines)
         columns = our_columns([name.lower() for name in names])
-        return Reading(OURS, _our_csv(records(lines), columns, rules, asked), left)
+        return Reading(OURS, _our_csv(records(lines), columns, job), job.left)
     next(lines)
-    _refuse_missing(source, names)
+    _refuse_doubled(names)
     values = (
         record if isinstance(record, RowProblem) else _named(record, names)
         for record in spread_records(lines, delimiter)
     )
-    return _foreign(source, values, rules, asked, left)
+    return _foreign(source, values, job)
 
 
 def _source_of(names: Sequence[str], asked: Asked) -> Source | None:
@@ -103,7 +109,7 @@ def _source_of(names: Sequence[str], asked: Asked) -> Source | None:
     return sources.ANY if asked.mapping is not None else None
 
 
-def _refuse_missing(source: Source, names: Sequence[str]) -> None:
+def _refuse_doubled(names: Sequence[str]) -> None:
     if len(set(names)) != len(names):
         doubled = next(name for name in names if names.count(name) > 1)
         if doubled:
@@ -124,10 +130,9 @@ def our_columns(names: Sequence[str]) -> Sequence[str]:
     return names
 
 
-def _our_csv(
-    found: Iterator[tuple[int, list[str]] | RowProblem], columns: Sequence[str], rules: RowRules, asked: Asked
-) -> Iterator[Row]:
+def _our_csv(found: Iterator[tuple[int, list[str]] | RowProblem], columns: Sequence[str], job: _Job) -> Iterator[Row]:
     count = len(columns)
+    asked, rules = job.asked, job.rules
     plain = not (asked.status or asked.interests or asked.confirmed_by)
     for record in found:
         if isinstance(record, RowProblem):
@@ -138,7 +143,7 @@ def _our_csv(
             yield RowProblem(number, "", _WHOLE % (len(cells), count))
             continue
         if len(cells) < count:  # spreadsheets leave out empty cells at the end
-            cells = [*cells, *[""] * (count - len(cells))]  # noqa: PLW2901
+            cells = [*cells, *[""] * (count - len(cells))]
         values = {name: bare(cell) if cell[:1] == "'" else cell for name, cell in zip(columns, cells, strict=True)}
         yield read_row(number, values if plain else _adjust(values, asked), rules)
 
@@ -163,16 +168,17 @@ def _mailman_lines(lines: Iterator[Line]) -> Iterator[tuple[int, Mapping[str, st
             yield (number, values) if values else RowProblem(number, "email", "there is no address on this line")
 
 
-def _json_lines(head: bytes, lines: Iterator[Line], rules: RowRules, asked: Asked, left: Leftovers) -> Reading:
+def _json_lines(head: bytes, lines: Iterator[Line], job: _Job) -> Reading:
     first = _object(1, head)
     if isinstance(first, RowProblem):
         raise ImportFileError(f"The first line is no JSON object: {first.message}", hint="One object on each line.")
     objects = (_object(number, line) for number, line in lines if line is None or line.strip())
-    if asked.mapping is None and sources.ROSTER_SIGNS <= set(first):
-        return _foreign(sources.MAILMAN3, _flat(objects), rules, asked, left)
-    if asked.mapping is not None:
-        return _foreign(sources.ANY, _flat(objects), rules, asked, left)
-    return Reading(OURS, (_our_object(value, rules, asked) for value in objects), left)
+    mapped = job.asked.mapping is not None
+    if not mapped and sources.ROSTER_SIGNS.issubset(first):
+        return _foreign(sources.MAILMAN3, _flat(objects), job)
+    if mapped:
+        return _foreign(sources.ANY, _flat(objects), job)
+    return Reading(OURS, (_our_object(value, job) for value in objects), job.left)
 
 
 def _object(number: int, line: bytes | None) -> Any:
@@ -197,7 +203,7 @@ def _flat(objects: Iterator[Any]) -> Iterator[tuple[int, Mapping[str, str]] | Ro
             yield number, sources.flattened("", value)
 
 
-def _our_object(value: Any, rules: RowRules, asked: Asked) -> Row:
+def _our_object(value: Any, job: _Job) -> Row:
     if isinstance(value, RowProblem):
         return value
     number = value.pop("")
@@ -210,16 +216,11 @@ def _our_object(value: Any, rules: RowRules, asked: Asked) -> Row:
             cells[name] = ";"  # an empty list is none, as against no word on it
         if "\0" in cells[name]:
             return RowProblem(number, name, "the text contains NUL")
-    return read_row(number, _adjust(cells, asked), rules)
+    return read_row(number, _adjust(cells, job.asked), job.rules)
 
 
-def _foreign(
-    source: Source,
-    found: Iterator[tuple[int, Mapping[str, str]] | RowProblem],
-    rules: RowRules,
-    asked: Asked,
-    left: Leftovers,
-) -> Reading:
+def _foreign(source: Source, found: Iterator[tuple[int, Mapping[str, str]] | RowProblem], job: _Job) -> Reading:
+    rules, asked, left = job.rules, job.asked, job.left
     names = dict(asked.titles)
     names |= {slug.lower(): slug for slug in rules.catalogue.slugs}
     source = source.with_map(ColumnMap(interests=names)).with_map(asked.mapping or ColumnMap())

@@ -71,9 +71,11 @@ def _listmonk(cells: Cells, values: Mapping[str, str]) -> Cells:
 
 
 # Mailchimp's audience exports: subscribed_, unsubscribed_, cleaned_ and nonsubscribed_email_audience_export_*.csv (or
-# ..._members_export_*.csv); mailchimp.com/help/view-export-contacts. The columns of an audience's own fields come first;
-# then those below. All files with OPTIN_TIME, LEID or EUID are theirs. No other sign of "non-subscribed" is in the file
-# than its name.
+# ..._members_export_*.csv). The vendor's pages name no columns; these are the first lines of real exports that public
+# projects keep among their tests: the audience's own fields, EMAIL_TYPE, MEMBER_RATING, OPTIN_TIME, OPTIN_IP,
+# CONFIRM_TIME, CONFIRM_IP, LATITUDE, LONGITUDE, GMTOFF, DSTOFF, TIMEZONE, CC, REGION, LAST_CHANGED | UNSUB_TIME,
+# UNSUB_CAMPAIGN_TITLE, UNSUB_CAMPAIGN_ID, UNSUB_REASON, UNSUB_REASON_OTHER | CLEAN_TIME, CLEAN_CAMPAIGN_TITLE,
+# CLEAN_CAMPAIGN_ID, then LEID, EUID, NOTES, TAGS. That somebody is "non-subscribed" stands in the file's name only.
 MAILCHIMP_SIGNS: Final = frozenset({"OPTIN_TIME", "CONFIRM_TIME", "LEID", "EUID"})
 MAILCHIMP_NOBODY: Final = "nonsubscribed_"
 MAILCHIMP_LEFT: Final = "UNSUB_TIME"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.shell import shell_of
-from digest.runtime.errors import EXIT_ATTENTION, UsageError
+from digest.runtime.errors import EXIT_ATTENTION, EnvironmentFailedError, UsageError
 
 if TYPE_CHECKING:
     from subscribers.report import ImportReport
@@ -41,7 +41,7 @@ def import_(
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
-    """Import readers. The report comes first; a bad row stops no other; who has left is never brought back by a file."""
+    """Import readers. The report comes first; a bad row stops no other; no file brings back who has left."""
     from digest import bootstrap  # noqa: PLC0415
     from digest.cli import import_report  # noqa: PLC0415
 
@@ -149,13 +149,25 @@ def erase(
     address: Address,
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
-    """Erase a person: nothing personal stays but a keyed hash, so that an import cannot bring them back."""
+    """Erase a person, then look for them in every table and file: nothing personal stays but a keyed hash."""
     from digest import signup  # noqa: PLC0415
 
     shell = shell_of(context)
     shell.confirm(f"Erase {address} for good?", yes=yes)
-    signup.erase_subscriber(shell.works, address)
-    shell.out.emit({"address": address, "state": "erased"}, lambda: shell.out.line(f"{address} is erased."))
+    proof = signup.erase_subscriber(shell.works, address)
+
+    def tell() -> None:
+        shell.out.line(f"{address} is erased. Looked for them in:")
+        rows = [[one.place, one.size, one.address, one.name] for one in proof.looked]
+        shell.out.table(["place", "rows or bytes", "address found", "name found"], rows)
+        if proof.names:
+            shell.out.line("Where the name is found, it is somebody else's or in an article.")
+
+    shell.out.emit({"address": address, "state": "erased", "proof": proof.document()}, tell)
+    if proof.found:
+        raise EnvironmentFailedError(
+            "The address is still found in the places above", hint="Stop what uses the database, and erase again."
+        )
 
 
 @app.command("stats")
