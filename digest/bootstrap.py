@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from digest.pipeline import Press
     from digest.render.loader import Templates
     from subscribers.links import LinkSigner
+    from subscribers.reading import Asked
     from subscribers.transfer import Importer
     from subscribers.transfer import ImportReport as SubscriberImportReport
 
@@ -317,13 +318,56 @@ def import_articles(
         return import_paths(session, paths, known=known, now=works.clock.now(), dry_run=dry_run, overwrite=overwrite)
 
 
-def import_subscribers(works: Works, path: Path, *, dry_run: bool = False) -> "SubscriberImportReport":
-    """Import a CSV file of readers, each chunk in a transaction of its own."""
+def import_subscribers(
+    works: Works,
+    path: Path,
+    *,
+    dry_run: bool = False,
+    asked: "Asked | None" = None,
+    add_interests: bool = False,
+    progress: Callable[[int], None] = lambda _lines: None,
+) -> "SubscriberImportReport":
+    """Import a file of readers, each chunk in a transaction of its own."""
     try:
         with path.open("rb") as stream:
-            return importer(works).run(stream, works.clock.now(), dry_run=dry_run)
+            return importer(works).run(
+                stream,
+                works.clock.now(),
+                dry_run=dry_run,
+                asked=asked or asked_of(works, path),
+                add_interests=add_interests,
+                progress=progress,
+            )
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def asked_of(
+    works: Works, path: Path, *, mapping: str = "", interests: str = "", confirmed_by: str = "", status: str = ""
+) -> "Asked":
+    """Return what a person says about a file of readers; `mapping` is one, or the name of a TOML file with one."""
+    from subscribers.mapping import parse_mapping, read_mapping  # noqa: PLC0415
+    from subscribers.reading import Asked  # noqa: PLC0415
+    from subscribers.rows import STATUSES  # noqa: PLC0415
+
+    if status and status not in STATUSES:
+        raise UsageError(f"There is no status {status!r}", hint=f"There are: {', '.join(STATUSES)}.")
+    columns = None
+    if mapping.endswith(".toml"):
+        try:
+            columns = read_mapping(Path(mapping).read_bytes())
+        except OSError as error:
+            raise UsageError(f"{mapping} cannot be read: {error.strerror}") from error
+    elif mapping:
+        columns = parse_mapping(mapping)
+    catalogue = works.press.catalogue
+    wanted = catalogue.canonical(catalogue.choose(interests)) if interests else ""
+    titles = {
+        title.strip().lower(): interest.slug
+        for interest in works.settings.interest
+        for title in interest.title.values()
+    }
+    return Asked(path.name, columns, wanted, confirmed_by, status, titles)
 
 
 def importer(works: Works) -> "Importer":

@@ -4,26 +4,26 @@ import io
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import update
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from digest.bootstrap import Works, importer, new_ref
 from digest.dispatch.port import Dispatcher
+from digest.forgetting import Erased, before_erasing, forget, forget_files
 from digest.outbox import notices
-from digest.outbox.models import Notice
-from digest.outbox.states import DUE, SkipReason, State
+from digest.proof import Proof, prove
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
-from subscribers import preferences, signup, store
+from subscribers import preferences, signup, store, suppression
 from subscribers.address import EmailAddress
 from subscribers.consent import ConsentMethod
 from subscribers.errors import SubscriberNotFoundError
+from subscribers.exporting import as_csv
 from subscribers.models import SubscriberState
 from subscribers.names import parse_name
 from subscribers.preferences import Withdrawal
 from subscribers.rows import COLUMNS, as_cells
 from subscribers.signup import ConfirmationDue, Confirmed, SignupForm
-from subscribers.transfer import as_csv
+from subscribers.suppression import SuppressionReason
 
 
 def confirmation_due(dispatcher: Dispatcher, session: Session, due: ConfirmationDue) -> None:
@@ -129,25 +129,30 @@ def _import_one(works: Works, email: EmailAddress, *, name: str, interests: str,
         raise RefusedError(f"{email.address} was not added: {refusal}")
 
 
-def erase_subscriber(works: Works, address: str) -> None:
-    """Erase a person from the audience and from what the outbox holds about them."""
+def erase_subscriber(works: Works, address: str) -> Proof:
+    """Erase a person from the audience, the outbox and the workspace's files; return what was looked through since."""
     with session_scope(works.engine) as session:
         person = store.by_key(session, EmailAddress.parse(address).key)
         if person is None:
-            raise SubscriberNotFoundError(f"There is no subscriber {address}")
-        preferences.erase(
-            session,
-            person,
-            method=ConsentMethod.COMMAND,
-            now=works.clock.now(),
-            secret=works.suppression_key,
-            forget=forget_notices,
-        )
+            erased = _gone(works, session, address)
+        else:
+            person = store.lock(session, person)
+            erased = before_erasing(session, person)
+            preferences.erase(
+                session,
+                person,
+                method=ConsentMethod.COMMAND,
+                now=works.clock.now(),
+                secret=works.suppression_key,
+                forget=forget,
+            )
+    return prove(works, erased, forget_files(works, erased))
 
 
-def forget_notices(session: Session, subscriber_id: int) -> None:
-    """Skip the notices that are still due to a person who is erased, and empty what the sent ones hold of them."""
-    mine = col(Notice.subscriber_id) == subscriber_id
-    due = col(Notice.state).in_(sorted(DUE))
-    session.execute(update(Notice).where(mine, due).values(state=State.SKIPPED.value, reason=SkipReason.ERASED.value))
-    session.execute(update(Notice).where(mine).values(address="", name="", context={}))
+def _gone(works: Works, session: Session, address: str) -> Erased:
+    """Return who was erased before, to look for them again; raises SubscriberNotFoundError for a stranger."""
+    email = EmailAddress.parse(address)
+    held = suppression.lookup(session, suppression.key_of(email.key, works.suppression_key))
+    if held is None or held.reason != SuppressionReason.ERASED:
+        raise SubscriberNotFoundError(f"There is no subscriber {address}")
+    return Erased(0, email.address, email.key, "", ())

@@ -4,11 +4,12 @@ A file speaks for the publisher, so the person's own word stands above it: who l
 list stays there, and what somebody chose with their own hand is not changed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from subscribers.interests import ALL_TEXT, SEPARATOR, split
 from subscribers.models import Frequency, SubscriberState
 from subscribers.rows import ReaderRow
 from subscribers.suppression import SuppressionReason
@@ -18,7 +19,13 @@ _STATES = {
     "pending": SubscriberState.PENDING,
     "unsubscribed": SubscriberState.UNSUBSCRIBED,
 }
-_SUPPRESSIONS = {"unsubscribed": SuppressionReason.UNSUBSCRIBED, "suppressed": SuppressionReason.MANUAL}
+_SUPPRESSIONS = {
+    "unsubscribed": SuppressionReason.UNSUBSCRIBED,
+    "suppressed": SuppressionReason.MANUAL,
+    "bounced": SuppressionReason.HARD_BOUNCE,
+    "complained": SuppressionReason.COMPLAINT,
+}
+_NOBODY = "they never subscribed there"
 
 
 class Action(StrEnum):
@@ -28,6 +35,7 @@ class Action(StrEnum):
     UPDATE = "update"
     UNCHANGED = "unchanged"
     KEEP = "keep"
+    SKIP = "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,8 @@ def decide_new(row: ReaderRow, suppressed: str | None, language: str, now: datet
     """Decide about an address that nobody has; `language` is for who names none."""
     if suppressed is not None:
         return Decision(Action.KEEP, reason=f"the address is on the never-send list ({suppressed})")
+    if row.status == "nobody":
+        return Decision(Action.SKIP, reason=_NOBODY)
     confirmed = SubscriberState.CONFIRMED if row.confirmed_at else SubscriberState.PENDING
     state = _STATES.get(row.status, confirmed)
     values = {
@@ -65,29 +75,54 @@ def decide_new(row: ReaderRow, suppressed: str | None, language: str, now: datet
         "frequency": row.frequency or Frequency.EVERY.value,
         "state": state.value,
         "confirmed_at": row.confirmed_at,
-        "unsubscribed_at": now if state == SubscriberState.UNSUBSCRIBED else None,
+        "unsubscribed_at": (row.unsubscribed_at or now) if state == SubscriberState.UNSUBSCRIBED else None,
         "paused_until": row.paused_until,
+        "created_at": row.created_at or now,
     }
-    return Decision(Action.CREATE, values, _SUPPRESSIONS.get(row.status))
+    return Decision(Action.CREATE, values, _suppression_of(row))
+
+
+def _suppression_of(row: ReaderRow) -> SuppressionReason | None:
+    """Return why the file says that nobody must write to them. An export of ours says it in a column of its own."""
+    if row.suppressed is not None:
+        return SuppressionReason(row.suppressed) if row.suppressed else None
+    return _SUPPRESSIONS.get(row.status)
 
 
 def decide_known(row: ReaderRow, present: Present, now: datetime) -> Decision:
     """Decide about an address that somebody has."""
     gone = present.state == SubscriberState.UNSUBSCRIBED
-    if row.status == "unsubscribed":
-        return Decision(Action.UNCHANGED) if gone else _leave(now)
-    if row.status == "suppressed" and present.suppressed is None:
-        return Decision(Action.UPDATE, suppress=SuppressionReason.MANUAL)
-    if row.status != "suppressed" and gone:
-        return Decision(Action.KEEP, reason="they have unsubscribed")
-    if row.status != "suppressed" and present.suppressed is not None:
-        return Decision(Action.KEEP, reason=f"the address is on the never-send list ({present.suppressed})")
+    never = _suppression_of(row)
+    if row.status == "nobody":
+        decision = Decision(Action.SKIP, reason=_NOBODY)
+    elif row.status == "unsubscribed":
+        decision = Decision(Action.UNCHANGED) if gone else _leave(row.unsubscribed_at or now)
+    elif never is not None and present.suppressed is None:
+        decision = Decision(Action.UPDATE, suppress=never)
+    elif never is None and gone:
+        decision = Decision(Action.KEEP, reason="they have unsubscribed")
+    elif never is None and present.suppressed is not None:
+        decision = Decision(Action.KEEP, reason=f"the address is on the never-send list ({present.suppressed})")
+    else:
+        decision = _update(row, present, now, gone=gone)
+    return decision
+
+
+def _update(row: ReaderRow, present: Present, now: datetime, *, gone: bool) -> Decision:
     values = {} if gone else _differences(row, present)
     if values and present.own_hand:
         return Decision(Action.KEEP, reason="they have chosen otherwise themselves")
     if row.status == "confirmed" and present.state == SubscriberState.PENDING:
         values |= {"state": SubscriberState.CONFIRMED.value, "confirmed_at": row.confirmed_at or now}
     return Decision(Action.UPDATE, values) if values else Decision(Action.UNCHANGED)
+
+
+def with_interests_of(row: ReaderRow, present: Present) -> ReaderRow:
+    """Return the row with the interests that the reader has already, beside its own: for one file per list."""
+    if row.interests is None:
+        return row
+    both = split(row.interests) | split(str(present.values["interests"]))
+    return replace(row, interests=ALL_TEXT if ALL_TEXT in both else SEPARATOR.join(sorted(both)))
 
 
 def _leave(now: datetime) -> Decision:

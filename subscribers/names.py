@@ -15,9 +15,12 @@ def parse_name(text: str, what: str = "name") -> str:
 
     Raises NameUnusableError for what is too long or would break a header or a line: control characters, line ends, NUL.
     """
-    name = unicodedata.normalize("NFC", text).strip(" \u00a0\u3000")
+    plain = text.isascii() and text.isprintable()  # nothing to compose, and nothing that turns or breaks a line
+    name = text.strip(" ") if plain else unicodedata.normalize("NFC", text).strip(" \u00a0\u3000")
     if len(name) > MAX_LENGTH:
         raise NameUnusableError(f"The {what} is longer than {MAX_LENGTH} characters")
-    if any(character in _TURNING or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
+    if not plain and any(
+        character in _TURNING or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name
+    ):
         raise NameUnusableError(f"The {what} contains a line end or another control character")
     return name

@@ -138,16 +138,19 @@ def erase(
     method: ConsentMethod,
     now: datetime,
     secret: bytes,
-    forget: Callable[[Session, int], None] | None = None,
+    forget: Callable[[Session, Subscriber], None] | None = None,
 ) -> bool:
     """Empty every personal column and every detail of the consent events; False when it was done before.
 
     What stays: the row (deliveries count it), what happened when, and a keyed hash on the never-send list, so that no
-    import brings the person back. `forget` is called with the subscriber's id for what other tables hold about them.
+    import brings the person back. `forget` is called with the subscriber, as they still are, for what other tables hold
+    about them.
     """
     row = store.lock(session, subscriber)
     if row.state == SubscriberState.ERASED:
         return False
+    if forget is not None:
+        forget(session, row)
     key = suppression.key_of(row.address_key or "", secret)
     suppression.add(session, key, SuppressionReason.ERASED, now)
     consent.move(row, SubscriberState.ERASED)
@@ -159,8 +162,6 @@ def erase(
         event.detail = {}
         session.add(event)
     consent.record(session, row, ConsentKind.ERASED, method, now)
-    if forget is not None:
-        forget(session, row.id or 0)
     return True
 
 

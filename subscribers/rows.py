@@ -1,19 +1,15 @@
-"""Lines of a readers' file, each read on its own: what is wrong with one says nothing about the others. Pure.
+"""Readers of a file, each read on its own: what is wrong with one says nothing about the others. Pure."""
 
-A row is one line. No column may hold a line end, so a quote that is never closed costs its own line and not the file.
-"""
-
-import codecs
-import csv
-import difflib
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, tzinfo
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from subscribers.address import EmailAddress
-from subscribers.errors import ImportFileError, SubscribersError
+from subscribers.consent import ConsentKind, ConsentMethod
+from subscribers.errors import SubscribersError
 from subscribers.interests import ALL_TEXT, Catalogue
 from subscribers.models import Frequency
 from subscribers.names import parse_name
@@ -30,14 +26,32 @@ COLUMNS: Final = (
     "consent_source",
     "paused_until",
 )
-STATUSES: Final = ("confirmed", "pending", "unsubscribed", "suppressed")
+"""The columns of a readers' file that people write."""
+EXPORTED: Final = (
+    *COLUMNS,
+    "ref",
+    "created_at",
+    "unsubscribed_at",
+    "suppressed",
+    "suppressed_at",
+    "suppressed_by",
+    "suppression_key",
+    "consent",
+)
+"""The columns of an export of everything: what is needed to begin again elsewhere as if nothing had happened."""
+READABLE: Final = (*EXPORTED, "opted_in_at")
+STATUSES: Final = ("confirmed", "pending", "unsubscribed", "suppressed", "bounced", "complained", "nobody")
+REASONS: Final = ("unsubscribed", "hard_bounce", "complaint", "manual", "erased")
 FORMATS: Final = ("html", "text")
-MAX_LINE: Final = 65_536
 MAX_LANGUAGE: Final = 35
+MAX_EVENTS: Final = 2_000
+_REMEMBERED: Final = 10_000
 # Apostrophes before it count too, so that taking one off gives back exactly what was guarded.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"''*[=+\-@\t\r]")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)
+_REF = re.compile(r"[0-9a-f]{32}")
+_KEY = re.compile(r"[0-9a-f]{8}:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,17 @@ class RowProblem:
 
     def __str__(self) -> str:
         return f"line {self.line}, {self.column or 'whole line'}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """A consent event that another installation wrote down."""
+
+    kind: str
+    method: str
+    wording: str
+    detail: dict[str, Any]
+    happened_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +93,29 @@ class ReaderRow:
     consent_source: str
     paused_until: datetime | None
     has_pause: bool
+    opted_in_at: datetime | None = None
+    ref: str | None = None
+    created_at: datetime | None = None
+    unsubscribed_at: datetime | None = None
+    suppressed: str | None = None
+    suppressed_at: datetime | None = None
+    suppressed_by: str = ""
+    consent: tuple[PastEvent, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedRow:
+    """An address that is on the never-send list and whose owner nobody knows: only its keyed hash is left."""
+
+    line: int
+    key: str
+    made_with: str
+    reason: str
+    source: str
+    since: datetime | None
+
+
+Row = ReaderRow | SuppressedRow | RowProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,105 +125,73 @@ class RowRules:
     catalogue: Catalogue
     language: str
     timezone: tzinfo
+    # Files hold the same few interests and languages again and again.
+    remembered: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
 
 
-class _CellError(Exception):
+class CellError(Exception):
     """A cell that cannot be used; becomes a RowProblem."""
 
 
-def read_rows(stream: BinaryIO, rules: RowRules) -> Iterator[ReaderRow | RowProblem]:
-    """Yield each line after the header as a reader or as a problem; blank lines are passed over.
-
-    Memory does not grow with the file. Raises ImportFileError when the header makes the file useless as a whole.
-    """
-    lines = _lines(stream)
-    header = _header(next(lines, (1, b"")))
-    for number, line in lines:
-        if line is None:
-            yield RowProblem(number, "", f"the line is longer than {MAX_LINE} bytes")
-        elif line.strip():
-            yield _row(number, line, header, rules)
-
-
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Yield number and bytes of each line without its end; None for a line that is too long."""
-    number = 0
-    while line := stream.readline(MAX_LINE):
-        number += 1
-        whole: bytes | None = line
-        while line and not line.endswith(b"\n") and len(line) == MAX_LINE:
-            line, whole = stream.readline(MAX_LINE), None
-        yield number, None if whole is None else whole.rstrip(b"\r\n")
-
-
-def _header(first: tuple[int, bytes | None]) -> Sequence[str]:
-    raw = first[1] or b""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ImportFileError("The file is UTF-16", hint="Save it as UTF-8; spreadsheets call that 'CSV UTF-8'.")
-    try:
-        cells = _cells(raw.removeprefix(codecs.BOM_UTF8))
-    except _CellError as error:
-        raise ImportFileError(
-            f"The first line cannot be read: {error}", hint=f"It names columns: {_known()}."
-        ) from error
-    names = [cell.strip().lower() for cell in cells]
-    for name in names:
-        if name not in COLUMNS:
-            near = difflib.get_close_matches(name, COLUMNS, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"The columns are {_known()}, separated by commas."
-            raise ImportFileError(f"The first line names a column {name[:60]!r}, which is not known", hint=hint)
-    if "email" not in names or len(set(names)) != len(names):
-        raise ImportFileError("The first line must name 'email', and no column twice", hint=f"Columns: {_known()}.")
-    return names
-
-
-def _known() -> str:
-    return ", ".join(COLUMNS)
-
-
-def _cells(line: bytes) -> list[str]:
-    """Return the cells of one line; raise _CellError for bytes that are no UTF-8, NUL, and quotes never closed."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _CellError(f"byte {error.start + 1} is not UTF-8; save the file as UTF-8") from error
-    if "\0" in text:
-        raise _CellError("the line contains a NUL byte")
-    if "\r" in text:
-        raise _CellError("the line contains a carriage return")
-    try:
-        return next(csv.reader([text], strict=True), [])
-    except csv.Error as error:
-        raise _CellError("a quote is opened and not closed on the same line, or is followed by other text") from error
-
-
-def _row(number: int, line: bytes, header: Sequence[str], rules: RowRules) -> ReaderRow | RowProblem:
-    try:
-        cells = _cells(line)
-    except _CellError as error:
-        return RowProblem(number, "", str(error))
-    if len(cells) > len(header):
-        return RowProblem(number, "", f"{len(cells)} cells, but the first line names {len(header)} columns")
-    # Missing cells at the end are empty ones: spreadsheets leave them out.
-    values = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
+def read_row(line: int, cells: Mapping[str, str], rules: RowRules) -> Row:
+    """Return what the cells say, by column; columns must be of READABLE."""
+    if not cells.get("email") and cells.get("suppression_key"):
+        return _read_suppressed(line, cells, rules)
     read: dict[str, Any] = {}
-    for column, text in values.items():
+    for column, text in cells.items():
         try:
             read[column] = _READ[column](text, rules)
-        except (SubscribersError, _CellError) as error:
-            return RowProblem(number, column, str(error))
+        except (SubscribersError, CellError) as error:
+            return RowProblem(line, column, str(error))
+    if "email" not in read:
+        return RowProblem(line, "email", "there is no address")
     # Without a word on it, only a confirmation that has a date counts as one.
-    status = read.get("status") or ("confirmed" if read.get("confirmed_at") else "pending")
-    return ReaderRow(line=number, has_pause="paused_until" in read, **{**_ABSENT, **read, "status": status})
+    read["status"] = read.get("status") or ("confirmed" if read.get("confirmed_at") else "pending")
+    read.pop("suppression_key", None)
+    return ReaderRow(line=line, has_pause="paused_until" in read, **{**_ABSENT, **read})
+
+
+def _read_suppressed(line: int, cells: Mapping[str, str], rules: RowRules) -> SuppressedRow | RowProblem:
+    key = cells["suppression_key"].strip()
+    if not _KEY.fullmatch(key):
+        return RowProblem(line, "suppression_key", "this is no keyed hash of an export of ours")
+    try:
+        reason = _one_of(REASONS, "")(cells.get("suppressed", ""), rules)
+        since = _instant(cells.get("suppressed_at", ""), rules)
+        source = parse_name(cells.get("suppressed_by", ""), "source")
+    except (SubscribersError, CellError) as error:
+        return RowProblem(line, "suppressed", str(error))
+    if not reason:
+        return RowProblem(line, "suppressed", "the reason is missing")
+    made_with, _, hashed = key.partition(":")
+    return SuppressedRow(line, hashed, made_with, reason, source, since)
 
 
 def guarded(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula; `read_rows` takes the apostrophe off again."""
+    """Return a cell that no spreadsheet takes for a formula; `bare` takes the apostrophe off again."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
+    """Return the cell as it was before `guarded`."""
     return text[1:] if _GUARDED.match(text) else text
+
+
+def as_cells(values: Mapping[str, str], columns: Sequence[str] = COLUMNS) -> list[str]:
+    """Return the cells of one exported line, in the order of the columns."""
+    return [guarded(values[column]) for column in columns]
+
+
+def _remember(kind: str, read: Callable[[str, RowRules], Any]) -> Callable[[str, RowRules], Any]:
+    def again(text: str, rules: RowRules) -> Any:
+        known = rules.remembered
+        if (kind, text) not in known:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            known[kind, text] = read(text, rules)
+        return known[kind, text]
+
+    return again
 
 
 def _interests(text: str, rules: RowRules) -> str:
@@ -185,7 +201,7 @@ def _interests(text: str, rules: RowRules) -> str:
 def _language(text: str, rules: RowRules) -> str:
     language = text.strip()
     if language and not (_LANGUAGE.fullmatch(language) and len(language) <= MAX_LANGUAGE):
-        raise _CellError(f"{language[:35]!r} is no language tag such as en or ko")
+        raise CellError(f"{language[:35]!r} is no language tag such as en or ko")
     return language or rules.language
 
 
@@ -193,7 +209,7 @@ def _one_of(known: Sequence[str], default: str) -> Callable[[str, RowRules], str
     def read(text: str, _rules: RowRules) -> str:
         value = text.strip().lower()
         if value and value not in known:
-            raise _CellError(f"{value[:35]!r} is not one of {', '.join(known)}")
+            raise CellError(f"{value[:35]!r} is not one of {', '.join(known)}")
         return value or default
 
     return read
@@ -211,24 +227,74 @@ def _instant(text: str, rules: RowRules) -> datetime | None:
             moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=rules.timezone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise _CellError(f"{value[:35]!r} is no date such as 2021-09-30 or 2021-09-30T09:00:00+09:00") from error
+        raise CellError(f"{value[:35]!r} is no date such as 2021-09-30 or 2021-09-30T09:00:00+09:00") from error
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str, RowRules], str | None]:
+    def read(text: str, _rules: RowRules) -> str | None:
+        value = text.strip()
+        if value and not pattern.fullmatch(value):
+            raise CellError(f"this is no {what} of an export of ours")
+        return value or None
+
+    return read
+
+
+def _consent(text: str, rules: RowRules) -> tuple[PastEvent, ...] | None:
+    if not text.strip():
+        return None
+    try:
+        events = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CellError("the consent events are no JSON") from error
+    if not isinstance(events, list) or len(events) > MAX_EVENTS:
+        raise CellError(f"the consent events are no list of at most {MAX_EVENTS}")
+    return tuple(_event(event, rules) for event in events)
+
+
+def _event(event: Any, rules: RowRules) -> PastEvent:
+    if not isinstance(event, dict) or not isinstance(event.get("detail", {}), dict):
+        raise CellError("a consent event is no object")
+    kind, method, wording = (str(event.get(name, "")) for name in ("kind", "method", "wording"))
+    if kind not in set(ConsentKind) or method not in set(ConsentMethod) or len(wording) > 40 or "\0" in wording:
+        raise CellError(f"a consent event of kind {kind[:20]!r} and method {method[:20]!r} is not known")
+    moment = _instant(str(event.get("at", "")), rules)
+    if moment is None:
+        raise CellError("a consent event has no date")
+    detail = event.get("detail", {})
+    if "\\u0000" in json.dumps(detail):
+        raise CellError("a consent event contains NUL")
+    return PastEvent(kind, method, wording, detail, moment)
+
+
+def _source(text: str, _rules: RowRules) -> str:
+    return parse_name(text, "source")
 
 
 _READ: Mapping[str, Callable[[str, RowRules], Any]] = {
-    "email": lambda text, _rules: EmailAddress.parse(_bare(text)),
-    "name": lambda text, _rules: parse_name(_bare(text)),
-    "interests": _interests,
-    "language": _language,
+    "email": lambda text, _rules: EmailAddress.parse(text),
+    "name": lambda text, _rules: parse_name(text),
+    "interests": _remember("interests", _interests),
+    "language": _remember("language", _language),
     "format": _one_of(FORMATS, "html"),
     "frequency": _one_of(tuple(Frequency), Frequency.EVERY),
     "status": _one_of(STATUSES, ""),
     "confirmed_at": _instant,
-    "consent_source": lambda text, _rules: parse_name(_bare(text), "source"),
+    "consent_source": _source,
     "paused_until": _instant,
+    "opted_in_at": _instant,
+    "ref": _matching(_REF, "reference"),
+    "created_at": _instant,
+    "unsubscribed_at": _instant,
+    "suppressed": _one_of(REASONS, ""),
+    "suppressed_at": _instant,
+    "suppressed_by": _source,
+    "suppression_key": lambda _text, _rules: None,
+    "consent": _consent,
 }
-_ABSENT: Mapping[str, Any] = dict.fromkeys(COLUMNS) | {"consent_source": ""}
-
-
-def as_cells(values: Mapping[str, str]) -> list[str]:
-    """Return the cells of one exported line, in the order of COLUMNS."""
-    return [guarded(values[column]) for column in COLUMNS]
+_ABSENT: Mapping[str, Any] = {
+    **dict.fromkeys((*COLUMNS, "opted_in_at", "ref", "created_at", "unsubscribed_at", "suppressed", "suppressed_at")),
+    "consent_source": "",
+    "suppressed_by": "",
+    "consent": None,
+}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, exists, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
@@ -81,14 +81,21 @@ def everyone(session: Session, batch: int = 1000) -> Iterator[Sequence[Subscribe
             session.expunge(row)
 
 
-def consent_sources(session: Session, ids: Sequence[int]) -> dict[int, str]:
-    """Return, for each of these subscribers who was imported, where the file said that the consent came from."""
-    rows = session.exec(
-        select(ConsentEvent.subscriber_id, ConsentEvent.detail)
-        .where(col(ConsentEvent.subscriber_id).in_(ids), col(ConsentEvent.kind) == ConsentKind.IMPORTED)
-        .order_by(col(ConsentEvent.id))
+def events_of(session: Session, ids: Sequence[int]) -> Sequence[ConsentEvent]:
+    """Return the consent events of these people: one person after the other, each from the oldest to the newest."""
+    return session.exec(
+        select(ConsentEvent)
+        .where(col(ConsentEvent.subscriber_id).in_(ids))
+        .order_by(col(ConsentEvent.subscriber_id), col(ConsentEvent.id))
+        .execution_options(populate_existing=True)
     ).all()
-    return {subscriber_id: str(detail.get("source", "")) for subscriber_id, detail in rows}
+
+
+def taken_refs(session: Session, refs: Sequence[str]) -> set[str]:
+    """Return which of these references are somebody's."""
+    if not refs:
+        return set()
+    return set(session.exec(select(Subscriber.ref).where(col(Subscriber.ref).in_(refs))).all())
 
 
 def changed_by_themselves(session: Session, ids: Sequence[int]) -> set[int]:
@@ -115,6 +122,24 @@ def suppressed_keys(session: Session, keys: Sequence[str]) -> dict[str, str]:
 def suppressions(session: Session) -> Sequence[Suppression]:
     """Return every suppression, newest first."""
     return session.exec(select(Suppression).order_by(col(Suppression.created_at).desc(), col(Suppression.key))).all()
+
+
+def suppressions_of(session: Session, keys: Sequence[str]) -> dict[str, Suppression]:
+    """Return the suppressions of these keyed hashes."""
+    return {row.key: row for row in session.exec(select(Suppression).where(col(Suppression.key).in_(keys))).all()}
+
+
+def suppressions_of_nobody(session: Session, batch: int = 1000) -> Iterator[Suppression]:
+    """Yield, in the order of their hashes, the suppressions of addresses that no subscriber has."""
+    somebody = exists().where(col(Subscriber.suppression_key) == col(Suppression.key)).correlate(Suppression)
+    last = ""
+    while rows := session.exec(
+        select(Suppression).where(col(Suppression.key) > last, ~somebody).order_by(col(Suppression.key)).limit(batch)
+    ).all():
+        yield from rows
+        last = rows[-1].key
+        for row in rows:
+            session.expunge(row)
 
 
 def counts(session: Session, by: ColumnElement[str] | Mapped[str]) -> dict[str, int]:

@@ -50,6 +50,11 @@ def key_of(address_key: str, secret: bytes) -> str:
     return hmac.digest(secret, address_key.encode(), hashlib.sha256).hex()
 
 
+def key_id(secret: bytes) -> str:
+    """Return a name for the key: hashes of two installations mean the same addresses if it is the same."""
+    return key_of("which key is this", secret)[:8]
+
+
 def add(session: Session, key: str, reason: SuppressionReason, now: datetime, *, source: str = "") -> bool:
     """Suppress the address with this hash. Return False when it was suppressed before for this or a stronger reason.
 

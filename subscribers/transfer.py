@@ -1,77 +1,48 @@
-"""Readers in and out: import in chunks, export, and everything we know about one person.
+"""Readers in: a file is recognised, each of its rows is decided on its own, and written in chunks.
 
 Each chunk is a transaction of its own, so that a long import never keeps an unsubscribe waiting, and one that was
 broken off is simply run again.
 """
 
-import csv
-import io
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any, BinaryIO
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from subscribers import store, suppression
-from subscribers.address import EmailAddress
+from subscribers.bulk import CONSENT_EVENT, SUBSCRIBER, insert_rows, new_ids
 from subscribers.consent import ConsentKind, ConsentMethod
-from subscribers.errors import SubscriberNotFoundError
-from subscribers.merge import Action, Decision, Present, decide_known, decide_new
-from subscribers.models import ConsentEvent, Subscriber
-from subscribers.rows import COLUMNS, ReaderRow, RowProblem, RowRules, as_cells, read_rows
-from subscribers.suppression import PERSONAL
+from subscribers.exporting import export_csv, export_json_lines, show
+from subscribers.merge import Action, Decision, Present, decide_known, decide_new, with_interests_of
+from subscribers.models import Subscriber, Suppression
+from subscribers.reading import Asked, read_file
+from subscribers.report import MAX_TOLD, ImportReport, KeptRow
+from subscribers.rows import ReaderRow, Row, RowProblem, RowRules, SuppressedRow
+from subscribers.suppression import SuppressionReason
+
+__all__ = [
+    "MAX_TOLD", "Asked", "ImportReport", "Importer", "KeptRow", "export_csv", "export_json_lines", "show",
+]  # fmt: skip
 
 CHUNK = 10_000
-# Of a file in which every line is wrong, nobody reads more; the counts are complete.
-MAX_TOLD = 1_000
+# A chunk of the longest lines must fit into memory, too: consent events can make one a megabyte long.
+EVENTS_OF_A_CHUNK = 50_000
+_TRIES = 5
 _WRITABLE = ("name", "interests", "language", "format", "frequency", "paused_until")
 _KEPT = (*_WRITABLE, "state", "confirmed_at", "unsubscribed_at")
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRow:
-    """A line that was read but not followed, because the person's own word or the never-send list stands above it."""
-
-    line: int
-    reason: str
-
-
-@dataclass(slots=True)
-class ImportReport:
-    """What an import did, or would do. The lists hold the first thousand; the counts are of all."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    kept_count: int = 0
-    problem_count: int = 0
-    kept: list[KeptRow] = field(default_factory=list)
-    problems: list[RowProblem] = field(default_factory=list)
-
-    def add_problem(self, problem: RowProblem) -> None:
-        """Count a problem and keep it if there is room."""
-        self.problem_count += 1
-        if len(self.problems) < MAX_TOLD:
-            self.problems.append(problem)
-
-    def add(self, line: int, decision: Decision) -> None:
-        """Count what became of a line."""
-        match decision.action:
-            case Action.CREATE:
-                self.created += 1
-            case Action.UPDATE:
-                self.updated += 1
-            case Action.UNCHANGED:
-                self.unchanged += 1
-            case Action.KEEP:
-                self.kept_count += 1
-                if len(self.kept) < MAX_TOLD:
-                    self.kept.append(KeptRow(line, decision.reason))
+_CREATED = (
+    "id", "ref", "address", "address_key", "suppression_key", "name", "interests", "language", "format", "frequency",
+    "state", "confirmed_at", "unsubscribed_at", "paused_until", "created_at",
+)  # fmt: skip
+_DECIDED = _CREATED[5:]
+_EVENT = ("subscriber_id", "kind", "method", "wording", "detail", "happened_at")
+_MADE_WITH = "the hash was made with another suppression key; copy suppression_key from that installation's secrets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,221 +54,231 @@ class Importer:
     secret: bytes
     new_ref: Callable[[], str]
 
-    def run(self, stream: BinaryIO, now: datetime, *, dry_run: bool = False) -> ImportReport:
-        """Read the CSV file and write its readers; with `dry_run` only say what would be done.
+    def run(
+        self,
+        stream: BinaryIO,
+        now: datetime,
+        *,
+        dry_run: bool = False,
+        asked: Asked | None = None,
+        add_interests: bool = False,
+        progress: Callable[[int], None] = lambda _lines: None,
+    ) -> ImportReport:
+        """Read the file and write its readers; with `dry_run` only say what would be done.
 
-        A bad line never stops a good one. Memory does not grow with the file. Raises ImportFileError when the first
-        line makes the file useless as a whole; nothing has been written then.
+        A bad line never stops a good one. Memory does not grow with the file. `add_interests` adds the file's interests
+        to those that readers have. Raises ImportFileError when the beginning makes the file useless as a whole; nothing
+        has been written then.
         """
-        report = ImportReport()
+        reading = read_file(stream, self.rules, asked)
+        report = ImportReport(source=reading.source, left=reading.left)
         with closing(_Seen()) as seen:
-            rows = read_rows(stream, self.rules)
-            while chunk := list(islice(rows, CHUNK)):
-                readers = list(seen.first_of(chunk, report))
-                with self.transaction() as session:
-                    self._chunk(session, readers, report, now, dry_run=dry_run)
+            for chunk in _chunks(reading.rows):
+                readers = list(seen.first_of(self._without_hashes(chunk, report, now, dry_run=dry_run), report))
+                self._decide_and_write(readers, report, now, dry_run=dry_run, add_interests=add_interests)
+                progress(chunk[-1].line)
         return report
 
-    def _chunk(
-        self, session: Session, rows: Sequence[ReaderRow], report: ImportReport, now: datetime, *, dry_run: bool
+    def _without_hashes(
+        self, rows: Sequence[Row], report: ImportReport, now: datetime, *, dry_run: bool
+    ) -> Sequence[ReaderRow | RowProblem]:
+        """Put the addresses of which only the hash is left on the never-send list, and return the other rows."""
+        hashes = [row for row in rows if isinstance(row, SuppressedRow)]
+        others = [row for row in rows if not isinstance(row, SuppressedRow)]
+        if not hashes:
+            return others
+        ours = suppression.key_id(self.secret)
+        good = [row for row in hashes if row.made_with == ours]
+        for row in hashes:
+            if row.made_with != ours:
+                report.add_problem(RowProblem(row.line, "suppression_key", _MADE_WITH))
+        with self.transaction() as session:
+            held = store.suppressed_keys(session, [row.key for row in good])
+            for row in good:
+                report.hashes += row.key not in held
+                if not dry_run:
+                    _suppress(session, row.key, SuppressionReason(row.reason), row.since or now, row.source)
+        return others
+
+    def _decide_and_write(
+        self, rows: Sequence[ReaderRow], report: ImportReport, now: datetime, *, dry_run: bool, add_interests: bool
     ) -> None:
-        keys = {row.email.key: suppression.key_of(row.email.key, self.secret) for row in rows}
-        held = store.suppressed_keys(session, list(keys.values()))
-        known = _known(session, list(keys), {key: held.get(hashed) for key, hashed in keys.items()}, lock=not dry_run)
-        decided: list[tuple[ReaderRow, Decision]] = []
-        for row in rows:
-            present = known.get(row.email.key)
-            decision = (
-                decide_new(row, held.get(keys[row.email.key]), self.rules.language, now)
-                if present is None
-                else decide_known(row, present, now)
-            )
+        for left in range(_TRIES - 1, -1, -1):
+            try:
+                with self.transaction() as session:
+                    chunk = _Chunk(session, self, now, lock=not dry_run)
+                    decided, problems = chunk.decide(rows, add_interests=add_interests)
+                    if not dry_run:
+                        chunk.write(decided)
+            except IntegrityError:  # somebody signed up with one of the addresses meanwhile: they are known now
+                if not left:
+                    raise
+            else:
+                break
+        for problem in problems:
+            report.add_problem(problem)
+        for row, decision in decided:
             report.add(row.line, decision)
-            decided.append((row, decision))
-        if dry_run:
-            return
-        created = [
-            {"ref": self.new_ref(), "address": row.email.address, "address_key": row.email.key}
-            | {"suppression_key": keys[row.email.key], "created_at": now}
-            | decision.values
-            for row, decision in decided
-            if decision.action == Action.CREATE
+
+
+Decided = list[tuple[ReaderRow, Decision]]
+
+
+class _Chunk:
+    """One transaction's worth of rows: what is known about them, what is decided, and the writing of it."""
+
+    def __init__(self, session: Session, importer: Importer, now: datetime, *, lock: bool) -> None:
+        self._session = session
+        self._importer = importer
+        self._now = now
+        self._lock = lock
+        self._keys: dict[str, str] = {}
+        self._known: dict[str, Present] = {}
+
+    def decide(self, rows: Sequence[ReaderRow], *, add_interests: bool) -> tuple[Decided, list[RowProblem]]:
+        """Return what becomes of each row, and which have the reference of somebody else."""
+        secret, language, now = self._importer.secret, self._importer.rules.language, self._now
+        self._keys = {row.email.key: suppression.key_of(row.email.key, secret) for row in rows}
+        people = _people(self._session, list(self._keys), lock=self._lock)
+        # After the locks: whoever was being erased while we waited for theirs is on the never-send list by now.
+        held = store.suppressed_keys(self._session, list(self._keys.values()))
+        own = store.changed_by_themselves(self._session, [row.id or 0 for row in people])
+        self._known = {
+            row.address_key or "": Present(
+                id=row.id or 0,
+                state=row.state,
+                values={name: getattr(row, name) for name in _KEPT},
+                suppressed=held.get(self._keys[row.address_key or ""]),
+                own_hand=row.id in own,
+            )
+            for row in people
+        }
+        taken = store.taken_refs(self._session, [row.ref for row in rows if row.ref])
+        decided: Decided = []
+        problems = []
+        for row in rows:
+            present = self._known.get(row.email.key)
+            if present is not None:
+                wanted = with_interests_of(row, present) if add_interests else row
+                decided.append((row, decide_known(wanted, present, now)))
+            elif row.ref and row.ref in taken:
+                problems.append(RowProblem(row.line, "ref", "this is the reference of another reader"))
+            else:
+                taken |= {row.ref} if row.ref else set()
+                decided.append((row, decide_new(row, held.get(self._keys[row.email.key]), language, now)))
+        return decided, problems
+
+    def write(self, decided: Decided) -> None:
+        """Write what was decided."""
+        session = self._session
+        created = [(row, decision) for row, decision in decided if decision.action == Action.CREATE]
+        ids = {row.email.key: of_id for (row, _), of_id in zip(created, self._ids(len(created)), strict=True)}
+        insert_rows(session, SUBSCRIBER, _CREATED, (self._cells(ids, row, decision) for row, decision in created))
+        self._change(decided)
+        for row, decision in decided:
+            if decision.suppress is not None:
+                when, source = row.suppressed_at or self._now, row.suppressed_by if row.suppressed_at else "import"
+                _suppress(session, self._keys[row.email.key], decision.suppress, when, source)
+        ids |= {key: present.id for key, present in self._known.items()}
+        insert_rows(session, CONSENT_EVENT, _EVENT, self._events(decided, ids))
+
+    def _ids(self, count: int) -> Sequence[int]:
+        return new_ids(self._session, SUBSCRIBER, count)
+
+    def _cells(self, ids: dict[str, int], row: ReaderRow, decision: Decision) -> list[Any]:
+        key = row.email.key
+        own = [ids[key], row.ref or self._importer.new_ref(), row.email.address, key, self._keys[key]]
+        return own + [decision.values[name] for name in _DECIDED]
+
+    def _change(self, decided: Decided) -> None:
+        changes = [
+            {"of": present.id} | {name: present.values[name] for name in _KEPT} | decision.values
+            for present, decision in (
+                (self._known[row.email.key], decision)
+                for row, decision in decided
+                if decision.action == Action.UPDATE and decision.values
+            )
         ]
-        _write(session, created, decided, known=known, keys=keys, now=now)
+        if changes:
+            statement = update(Subscriber).where(col(Subscriber.id) == bindparam("of"))
+            self._session.connection().execute(statement.values({name: bindparam(name) for name in _KEPT}), changes)
+
+    def _events(self, decided: Decided, ids: dict[str, int]) -> Iterator[list[Any]]:
+        for row, decision in decided:
+            if decision.action == Action.CREATE and row.consent is not None:
+                for past in row.consent:  # an export of ours: the proofs travel as they were written
+                    yield [ids[row.email.key], past.kind, past.method, past.wording, past.detail, past.happened_at]
+            elif decision.action in {Action.CREATE, Action.UPDATE}:
+                yield _event(ids[row.email.key], row, decision, self._now)
 
 
 class _Seen:
     """The addresses of this file so far, with their lines; in a private file of SQLite's, so that memory stays flat."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("")
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute("PRAGMA cache_size = -32768")
         self._database.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+        self._database.execute("BEGIN")
 
     def first_of(self, rows: Iterable[ReaderRow | RowProblem], report: ImportReport) -> Iterator[ReaderRow]:
         """Yield the readers whose address has not occurred before; report the rest."""
+        insert = self._database.execute
         for row in rows:
             if isinstance(row, RowProblem):
                 report.add_problem(row)
                 continue
-            added = self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (row.email.key, row.line))
+            added = insert("INSERT OR IGNORE INTO seen VALUES (?, ?)", (row.email.key, row.line))
             if added.rowcount:
                 yield row
             else:
-                (line,) = self._database.execute("SELECT line FROM seen WHERE key = ?", (row.email.key,)).fetchone()
+                (line,) = insert("SELECT line FROM seen WHERE key = ?", (row.email.key,)).fetchone()
                 message = f"the same address as on line {line}, which counts"
-                report.add_problem(RowProblem(row.line, "email", message))
+                report.add_duplicate(RowProblem(row.line, "email", message))
 
     def close(self) -> None:
         """Forget the addresses."""
         self._database.close()
 
 
-def _known(
-    session: Session, keys: Sequence[str], suppressed: dict[str, str | None], *, lock: bool
-) -> dict[str, Present]:
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
+    events = 0
+    for row in rows:
+        chunk.append(row)
+        events += len(row.consent or ()) if isinstance(row, ReaderRow) else 0
+        if len(chunk) >= CHUNK or events >= EVENTS_OF_A_CHUNK:
+            yield chunk
+            chunk, events = [], 0
+    if chunk:
+        yield chunk
+
+
+def _people(session: Session, keys: Sequence[str], *, lock: bool) -> Sequence[Subscriber]:
     statement = select(Subscriber).where(col(Subscriber.address_key).in_(keys)).order_by(col(Subscriber.id))
     # Locked in id order, as everybody locks subscribers: two who lock in different orders would wait for each other.
     rows = session.exec(statement.with_for_update() if lock else statement).all()
-    own = store.changed_by_themselves(session, [row.id or 0 for row in rows])
-    known = {
-        row.address_key or "": Present(
-            id=row.id or 0,
-            state=row.state,
-            values={name: getattr(row, name) for name in _KEPT},
-            suppressed=suppressed[row.address_key or ""],
-            own_hand=row.id in own,
-        )
-        for row in rows
-    }
     for row in rows:
         session.expunge(row)
-    return known
+    return rows
 
 
-def _write(
-    session: Session,
-    created: Sequence[dict[str, Any]],
-    decided: Sequence[tuple[ReaderRow, Decision]],
-    *,
-    known: dict[str, Present],
-    keys: dict[str, str],
-    now: datetime,
-) -> None:
-    connection = session.connection()
-    if created:
-        connection.execute(insert(Subscriber), created)
-    changes = [
-        {"of": known[row.email.key].id} | {name: known[row.email.key].values[name] for name in _KEPT} | decision.values
-        for row, decision in decided
-        if decision.action == Action.UPDATE and decision.values
-    ]
-    if changes:
-        statement = update(Subscriber).where(col(Subscriber.id) == bindparam("of"))
-        connection.execute(statement.values({name: bindparam(name) for name in _KEPT}), changes)
-    for row, decision in decided:
-        if decision.suppress is not None:
-            suppression.add(session, keys[row.email.key], decision.suppress, now, source="import")
-    ids = {key: present.id for key, present in known.items()}
-    ids |= _ids(session, [row["address_key"] for row in created])
-    events = [_event(ids[row.email.key], row, decision, now) for row, decision in decided if _counts(decision)]
-    if events:
-        connection.execute(insert(ConsentEvent), events)
+def _suppress(session: Session, key: str, reason: SuppressionReason, since: datetime, source: str) -> None:
+    if session.get(Suppression, key) is None:
+        session.add(Suppression(key=key, reason=reason, source=source, created_at=since))
+        store.lock_by_suppression_key(session, key)
+    else:
+        suppression.add(session, key, reason, since, source=source)
 
 
-def _ids(session: Session, keys: Sequence[str]) -> dict[str, int]:
-    statement = select(Subscriber.address_key, Subscriber.id).where(col(Subscriber.address_key).in_(keys))
-    return {str(key): number or 0 for key, number in session.exec(statement).all()}
-
-
-def _counts(decision: Decision) -> bool:
-    return decision.action in {Action.CREATE, Action.UPDATE}
-
-
-def _event(subscriber_id: int, row: ReaderRow, decision: Decision, now: datetime) -> dict[str, Any]:
+def _event(subscriber_id: int, row: ReaderRow, decision: Decision, now: datetime) -> list[Any]:
     left = decision.action == Action.UPDATE and row.status == "unsubscribed"
-    return {
-        "subscriber_id": subscriber_id,
-        "kind": ConsentKind.UNSUBSCRIBED if left else ConsentKind.IMPORTED,
-        "method": ConsentMethod.IMPORT,
-        "wording": "",
-        "detail": {
-            "source": row.consent_source,
-            "status": row.status,
-            "confirmed_at": row.confirmed_at.isoformat() if row.confirmed_at else None,
-        },
-        "happened_at": now,
+    detail = {
+        "source": row.consent_source,
+        "status": row.status,
+        "confirmed_at": row.confirmed_at.isoformat() if row.confirmed_at else None,
     }
-
-
-def export_csv(session: Session) -> Iterator[str]:
-    """Yield the lines of a CSV file of every reader but the erased, in the form that the import takes.
-
-    The first line begins with a byte order mark: spreadsheets would take Korean names for something else without it.
-    Who left or is suppressed is in it too, so that another installation keeps to it.
-    """
-    yield "\ufeff" + as_csv(COLUMNS)
-    for people in store.everyone(session):
-        sources = store.consent_sources(session, [person.id or 0 for person in people])
-        held = store.suppressed_keys(session, [person.suppression_key or "" for person in people])
-        for person in people:
-            reason = held.get(person.suppression_key or "")
-            status = "suppressed" if reason is not None and reason not in PERSONAL else person.state
-            yield as_csv(as_cells(_line(person, status, sources.get(person.id or 0, ""))))
-
-
-def _line(person: Subscriber, status: str, source: str) -> dict[str, str]:
-    return {
-        "email": person.address,
-        "name": person.name,
-        # A blank cell would come back as "all".
-        "interests": person.interests or ";",
-        "language": person.language,
-        "format": person.format,
-        "frequency": person.frequency,
-        "status": status,
-        "confirmed_at": person.confirmed_at.isoformat() if person.confirmed_at else "",
-        "consent_source": source,
-        "paused_until": person.paused_until.isoformat() if person.paused_until else "",
-    }
-
-
-def as_csv(cells: Sequence[str]) -> str:
-    """Return one line of CSV with its end."""
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue()
-
-
-def show(session: Session, address: str) -> dict[str, Any]:
-    """Return everything we know about the person at `address`, ready for JSON.
-
-    This is also what somebody gets who asks for their data. Raises SubscriberNotFoundError and AddressError.
-    """
-    person = store.by_key(session, EmailAddress.parse(address).key)
-    if person is None:
-        raise SubscriberNotFoundError
-    held = suppression.lookup(session, person.suppression_key) if person.suppression_key else None
-    return {
-        "address": person.address,
-        "name": person.name,
-        "language": person.language,
-        "format": person.format,
-        "frequency": person.frequency,
-        "state": person.state,
-        "interests": [slug for slug in person.interests.split(";") if slug],
-        "created_at": person.created_at.isoformat(),
-        "confirmed_at": person.confirmed_at.isoformat() if person.confirmed_at else None,
-        "unsubscribed_at": person.unsubscribed_at.isoformat() if person.unsubscribed_at else None,
-        "paused_until": person.paused_until.isoformat() if person.paused_until else None,
-        "consent": [
-            {
-                "kind": event.kind,
-                "method": event.method,
-                "wording": event.wording,
-                "detail": event.detail,
-                "at": event.happened_at.isoformat(),
-            }
-            for event in store.events(session, person)
-        ],
-        "suppression": {"reason": held.reason, "since": held.created_at.isoformat()} if held else None,
-    }
+    if row.opted_in_at:
+        detail["opted_in_at"] = row.opted_in_at.isoformat()
+    kind = ConsentKind.UNSUBSCRIBED if left else ConsentKind.IMPORTED
+    return [subscriber_id, kind.value, ConsentMethod.IMPORT.value, "", detail, now]

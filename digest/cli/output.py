@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 
@@ -32,6 +33,17 @@ class Output:
     def note(self, text: str) -> None:
         """Print a diagnostic to stderr."""
         typer.echo(text, err=True)
+
+    @contextmanager
+    def counting(self, what: str) -> Iterator[Callable[[int], None]]:
+        """Show how far a long work is on a terminal's stderr, in one line that goes away at its end."""
+        if not sys.stderr.isatty():
+            yield lambda _number: None
+            return
+        try:
+            yield lambda number: typer.echo(f"\r{number:,} {what}", err=True, nl=False)
+        finally:
+            typer.echo(f"\r{' ' * 60}\r", err=True, nl=False)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
         """Print a table; numbers right-aligned."""

@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.shell import shell_of
-from digest.runtime.errors import EXIT_ATTENTION, UsageError
+from digest.runtime.errors import EXIT_ATTENTION, EnvironmentFailedError, UsageError
+
+if TYPE_CHECKING:
+    from subscribers.report import ImportReport
 
 app = typer.Typer(name="subscribers", help="Import, export, add, show and erase readers.", no_args_is_help=True)
 Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
@@ -16,35 +19,54 @@ Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: email,name,interests,language,format,...")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="CSV or JSON lines; also as listmonk, Mailchimp and Mailman export them."),
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")] = False,
+    mapping: Annotated[
+        str,
+        typer.Option("--map", help="Which column is which: 'email=E-Mail,name=First Name+Last Name', or a TOML file."),
+    ] = "",
+    interests: Annotated[str, typer.Option(help="For whom the file names none; joined by ;  Default: all.")] = "",
+    add_interests: Annotated[
+        bool, typer.Option("--add-interests", help="Add the file's interests to those that readers have.")
+    ] = False,
+    confirmed_by: Annotated[
+        str,
+        typer.Option(help="Where the consent is on record of those whom the file has as subscribed without a proof."),
+    ] = "",
+    status: Annotated[
+        str, typer.Option(help="Of everybody whom the file has as subscribed: unsubscribed, bounced, nobody ...")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
-    """Import readers from CSV. A bad row stops no other; who has left is never brought back by a file."""
+    """Import readers. The report comes first; a bad row stops no other; no file brings back who has left."""
     from digest import bootstrap  # noqa: PLC0415
+    from digest.cli import import_report  # noqa: PLC0415
 
     shell = shell_of(context)
-    report = bootstrap.import_subscribers(shell.works, file, dry_run=dry_run)
-    data: dict[str, Any] = {
-        "created": report.created,
-        "updated": report.updated,
-        "unchanged": report.unchanged,
-        "kept": [{"line": kept.line, "reason": kept.reason} for kept in report.kept],
-        "problems": [{"line": p.line, "column": p.column, "message": p.message} for p in report.problems],
-        "problem_count": report.problem_count,
-        "dry_run": dry_run,
-    }
+    asked = bootstrap.asked_of(
+        shell.works, file, mapping=mapping, interests=interests, confirmed_by=confirmed_by, status=status
+    )
 
-    def show() -> None:
-        counts = f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged"
-        shell.out.line(("Would be: " if dry_run else "") + counts)
-        for kept in report.kept:
-            shell.out.line(f"{file}:{kept.line}: left as it was: {kept.reason}")
+    def run(*, write: bool) -> "ImportReport":
+        with shell.out.counting("lines read") as progress:
+            return bootstrap.import_subscribers(
+                shell.works, file, dry_run=not write, asked=asked, add_interests=add_interests, progress=progress
+            )
 
-    shell.out.emit(data, show)
-    for problem in report.problems:
-        shell.out.note(f"{file}:{problem.line}: {problem.column}: {problem.message}")
-    if report.problem_count > len(report.problems):
-        shell.out.note(f"... and {report.problem_count - len(report.problems)} more")
+    report = run(write=yes and not dry_run)
+    if not (yes or dry_run):
+        import_report.tell_import(shell.out, report, str(file), dry_run=True)
+        changes = report.created + report.updated + report.hashes
+        if changes:
+            question = f"Write {report.created} new readers, {report.updated} changes"
+            shell.confirm(f"{question} and {report.hashes} hashes of the never-send list?", yes=False)
+        report = run(write=True)
+    data = import_report.import_document(report, dry_run=dry_run)
+    shell.out.emit(data, lambda: import_report.tell_import(shell.out, report, str(file), dry_run=dry_run))
+    import_report.tell_problems(shell.out, report, str(file))
     if report.problem_count:
         raise typer.Exit(EXIT_ATTENTION)
 
@@ -53,20 +75,30 @@ def import_(
 def export(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: stdout.")] = None,
+    form: Annotated[str, typer.Option("--format", help="csv or jsonl. Default: by the file's name, else csv.")] = "",
 ) -> None:
-    """Write all readers as CSV, as the import takes it; cells that a spreadsheet would run are made harmless."""
+    """Write all readers with their consent and the never-send list, as the import takes it.
+
+    Cells of CSV that a spreadsheet would run are made harmless.
+    """
     from subscribers import transfer  # noqa: PLC0415
 
     shell = shell_of(context)
     if shell.out.as_json and file is None:
-        raise UsageError("The export is CSV", hint="Leave --json out, or name a FILE.")
+        raise UsageError("The export is no single JSON document", hint="Leave --json out, or name a FILE.")
+    form = form or ("jsonl" if file is not None and file.suffix in {".jsonl", ".ndjson"} else "csv")
+    if form not in {"csv", "jsonl"}:
+        raise UsageError(f"There is no format {form!r}", hint="There are csv and jsonl.")
+    lines = transfer.export_csv if form == "csv" else transfer.export_json_lines
+    secret = shell.works.suppression_key
     with shell.session(read_only=True) as session:
         if file is None:
-            sys.stdout.writelines(transfer.export_csv(session))
+            sys.stdout.writelines(lines(session, secret))
             return
         partial = file.with_name(f"{file.name}.partial")
         with partial.open("w", encoding="utf-8", newline="") as stream:
-            stream.writelines(transfer.export_csv(session))
+            partial.chmod(0o600)
+            stream.writelines(lines(session, secret))
         partial.replace(file)
     shell.out.emit({"file": str(file)}, lambda: shell.out.line(f"Written to {file}. It holds personal data."))
 
@@ -117,13 +149,25 @@ def erase(
     address: Address,
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
-    """Erase a person: nothing personal stays but a keyed hash, so that an import cannot bring them back."""
+    """Erase a person, then look for them in every table and file: nothing personal stays but a keyed hash."""
     from digest import signup  # noqa: PLC0415
 
     shell = shell_of(context)
     shell.confirm(f"Erase {address} for good?", yes=yes)
-    signup.erase_subscriber(shell.works, address)
-    shell.out.emit({"address": address, "state": "erased"}, lambda: shell.out.line(f"{address} is erased."))
+    proof = signup.erase_subscriber(shell.works, address)
+
+    def tell() -> None:
+        shell.out.line(f"{address} is erased. Looked for them in:")
+        rows = [[one.place, one.size, one.address, one.name] for one in proof.looked]
+        shell.out.table(["place", "rows or bytes", "address found", "name found"], rows)
+        if proof.names:
+            shell.out.line("Where the name is found, it is somebody else's or in an article.")
+
+    shell.out.emit({"address": address, "state": "erased", "proof": proof.document()}, tell)
+    if proof.found:
+        raise EnvironmentFailedError(
+            "The address is still found in the places above", hint="Stop what uses the database, and erase again."
+        )
 
 
 @app.command("stats")

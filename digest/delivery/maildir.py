@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from digest.delivery.outcome import Outcome
@@ -45,6 +45,18 @@ class MaildirTransport:
         file_name = self._file_name(delivery_id)
         self._read = self._list_read()
         return file_name in self._read or (self.path / "new" / file_name).exists()
+
+    def remove(self, delivery_ids: Iterable[str]) -> int:
+        """Remove the mails of these deliveries, because their reader is erased; return how many there were."""
+        names = {self._file_name(delivery_id) for delivery_id in delivery_ids}
+        removed = 0
+        for folder in ("new", "cur"):
+            if names and (self.path / folder).is_dir():
+                for entry in (self.path / folder).iterdir():
+                    if entry.name.partition(":")[0] in names:
+                        entry.unlink(missing_ok=True)
+                        removed += 1
+        return removed
 
     def close(self) -> None:
         """Nothing is held between two messages."""

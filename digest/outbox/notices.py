@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from digest.outbox.dialects import insert_new
-from digest.outbox.states import State
+from digest.outbox.states import SkipReason, State
 from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, Promised
 from digest.outbox.take import Started, Taker, Window, skip, start
 from subscribers.models import SubscriberState
@@ -98,7 +98,9 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
     for row in due:
         person = people.get(row.subscriber_id)
         refs[row.id] = person.ref if person else None
-        if why := objection(row.kind, person.state if person else None):
+        if not row.address:  # erased while an attempt was on the wire, and put off by the server since
+            refused[row.id] = SkipReason.ERASED.value
+        elif why := objection(row.kind, person.state if person else None):
             refused[row.id] = why
         else:
             wanted.append(row)

@@ -1,7 +1,7 @@
 """Addresses: whatever anybody types is one of two things, an address that is safe on the wire or a named problem."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subscribers.address import MAX_OCTETS, EmailAddress, mask
@@ -25,6 +25,39 @@ def test_any_text_is_a_safe_address_or_a_named_problem(text: str) -> None:
         assert found.address.isprintable()
         assert " " not in found.address
         assert len(found.address) <= MAX_OCTETS
+
+
+def read_by_the_library(text: str) -> EmailAddress | str:
+    try:
+        return EmailAddress._read(text.strip(" "))
+    except AddressError as error:
+        return error.problem
+
+
+ODD_DOMAIN = st.one_of(
+    st.text("ab1-._@ \u3000ü\0", max_size=12),
+    st.sampled_from(
+        ["localhost", "a.test", "x.invalid", "a..b", "-a.org", "a.-b.org", "xn--a.org", "1.2", "[1.2.3.4]"]
+    ),
+    st.builds("{}.{}".format, st.text("aB1-", min_size=1, max_size=70), st.text("aB1-", min_size=1, max_size=8)),
+    st.integers(240, 260).map(lambda n: ("a" * 60 + ".") * (n // 61) + "b" * max(n % 61 - 4, 1) + ".org"),
+)
+
+
+@settings(max_examples=400)
+@given(
+    st.builds(
+        "{}@{}".format,
+        st.text("abcXYZ09.+-_ '\"\\@ü\r", max_size=12) | st.integers(60, 70).map("a".__mul__),
+        DOMAIN | ODD_DOMAIN,
+    )
+)
+def test_the_fast_way_says_what_the_library_says(text: str) -> None:
+    try:
+        found: EmailAddress | str = EmailAddress.parse(text)
+    except AddressError as error:
+        found = error.problem
+    assert found == read_by_the_library(text)
 
 
 @given(LOCAL, DOMAIN)

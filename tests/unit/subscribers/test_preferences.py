@@ -94,7 +94,7 @@ def test_who_left_by_mistake_is_back_by_their_own_hand(site: Site) -> None:
 
 def test_erasing_leaves_no_personal_data_anywhere(site: Site) -> None:
     person = site.add("Very.Personal+tag@example.org", name="김민준", interests="mobility", paused_until=site.now)
-    forgotten: list[int] = []
+    forgotten: list[str] = []
     with site.write() as session:
         preferences.change(session, person, Choices(interests="safety", language="ko"), method=PAGE, now=site.now)
         erased = preferences.erase(
@@ -103,7 +103,7 @@ def test_erasing_leaves_no_personal_data_anywhere(site: Site) -> None:
             method=ConsentMethod.COMMAND,
             now=site.now,
             secret=SECRET,
-            forget=lambda _session, number: forgotten.append(number),
+            forget=lambda _session, whom: forgotten.append(f"{whom.id} {whom.address}"),
         )
         assert erased
     rest = str(site.dump()).lower()
@@ -111,7 +111,7 @@ def test_erasing_leaves_no_personal_data_anywhere(site: Site) -> None:
         assert personal not in rest
     assert site.suppressed("very.personal+tag@example.org") == "erased"
     assert site.events(person) == ["changed", "erased"]
-    assert forgotten == [person.id]
+    assert forgotten == [f"{person.id} Very.Personal+tag@example.org"], "called while it is known who they are"
     with site.write() as session:
         assert not preferences.erase(session, person, method=PAGE, now=site.now, secret=SECRET)
         assert not preferences.unsubscribe(session, person, method=PAGE, now=site.now, secret=SECRET)

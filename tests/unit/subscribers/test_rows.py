@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subscribers.errors import ImportFileError
-from subscribers.rows import COLUMNS, MAX_LINE, ReaderRow, RowProblem, RowRules, guarded, read_rows
+from subscribers.lines import MAX_LINE
+from subscribers.reading import read_file
+from subscribers.rows import COLUMNS, ReaderRow, RowProblem, RowRules, guarded
 from tests.unit.subscribers.site import CATALOGUE, SEOUL
 
 RULES = RowRules(CATALOGUE, "en", SEOUL)
@@ -18,7 +20,7 @@ GOOD = b"good@example.org,Good,*,en,html,every,confirmed,2020-03-02,page,"
 
 
 def read(*lines: bytes, header: bytes = HEADER) -> list[ReaderRow | RowProblem]:
-    return list(read_rows(io.BytesIO(b"\n".join([header, *lines])), RULES))
+    return list(read_file(io.BytesIO(b"\n".join([header, *lines])), RULES).rows)
 
 
 def one(line: bytes, header: bytes = HEADER) -> Any:
@@ -120,7 +122,7 @@ def test_byte_order_mark_line_ends_and_blank_lines_do_not_matter(ending: bytes) 
     content = ending.join(
         [b"\xef\xbb\xbfEmail, NAME", b"kim@example.org,Kim", b"", b"   ", b"lee@example.org,Lee", b""]
     )
-    rows = list(read_rows(io.BytesIO(content), RULES))
+    rows = list(read_file(io.BytesIO(content), RULES).rows)
     assert [row.line for row in rows] == [2, 5]
 
 

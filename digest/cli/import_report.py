@@ -1,0 +1,58 @@
+"""What `digest subscribers import` says about a file, before and after."""
+
+from typing import Any
+
+from digest.cli.output import Output
+from subscribers.report import ImportReport
+
+MOST_VALUES = 50
+
+
+def import_document(report: ImportReport, *, dry_run: bool) -> dict[str, Any]:
+    """Return the report for JSON."""
+    return {
+        "source": report.source,
+        "created": report.created,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "skipped": report.skipped,
+        "kept": [{"line": kept.line, "reason": kept.reason} for kept in report.kept],
+        "kept_count": report.kept_count,
+        "states": dict(report.states),
+        "never_send": dict(report.never_send),
+        "not_followed": dict(report.kept_reasons),
+        "hashes": report.hashes,
+        "duplicates": report.duplicates,
+        "unknown_interests": dict(report.left.interests.most_common()),
+        "columns_not_kept": dict(report.left.columns.most_common()),
+        "problems": [{"line": p.line, "column": p.column, "message": p.message} for p in report.problems],
+        "problem_count": report.problem_count,
+        "dry_run": dry_run,
+    }
+
+
+def tell_import(out: Output, report: ImportReport, name: str, *, dry_run: bool) -> None:
+    """Print the report for a person."""
+    counts = f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged"
+    out.line(f"{'Would be: ' if dry_run else ''}{counts}   ({report.source})")
+    rows = [("new readers", state, count) for state, count in report.states.most_common()]
+    rows += [("never-send list", reason, count) for reason, count in report.never_send.most_common()]
+    rows += [("never-send list", "only the hash is known", report.hashes)] * bool(report.hashes)
+    rows += [("not followed", reason, count) for reason, count in report.kept_reasons.most_common()]
+    rows += [("left out", "the address stands in the file already", report.duplicates)] * bool(report.duplicates)
+    others = report.problem_count - report.duplicates
+    rows += [("left out", "the line cannot be used", others)] * bool(others)
+    rows += [("value that is no interest", v, n) for v, n in report.left.interests.most_common(MOST_VALUES)]
+    rows += [("column not kept", column, count) for column, count in report.left.columns.most_common(MOST_VALUES)]
+    if rows:
+        out.table(["what", "which", "lines"], rows)
+    for kept in report.kept:
+        out.line(f"{name}:{kept.line}: left as it was: {kept.reason}")
+
+
+def tell_problems(out: Output, report: ImportReport, name: str) -> None:
+    """Print what is wrong with lines to stderr."""
+    for problem in report.problems:
+        out.note(f"{name}:{problem.line}: {problem.column}: {problem.message}")
+    if report.problem_count > len(report.problems):
+        out.note(f"... and {report.problem_count - len(report.problems)} more")

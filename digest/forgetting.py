@@ -1,0 +1,111 @@
+"""Forgetting one person: what every table beyond the audience's own, and every file of the workspace, holds of them.
+
+`forget` is the one place that knows; the command, the page and the retention job hand it to `preferences.erase`, which
+calls it in its transaction, before the personal columns are emptied.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Table, and_, or_, select, update
+from sqlmodel import Session
+
+from digest.bootstrap import Works
+from digest.delivery.maildir import MaildirTransport
+from digest.feedback.models import FeedbackEvent
+from digest.outbox.states import DUE, SkipReason, State
+from digest.outbox.tables import ATTEMPT, DELIVERY, NOTICE, Promised
+from digest.outbox.take import envelope_id
+from subscribers.bulk import table_of
+from subscribers.models import Subscriber
+
+FEEDBACK_EVENT = table_of(FeedbackEvent)
+_FORGOTTEN = "(erased)"
+
+
+def forget(session: Session, subscriber: Subscriber) -> None:
+    """Skip what is still due to somebody who is being erased, and empty what the outbox and its events hold of them.
+
+    Deliveries and attempts stay as rows, so that an issue's numbers add up for ever. The caller has locked the
+    subscriber, so that no take starts anything for them meanwhile; an attempt that is on the wire settles later, and
+    its reply has been cleaned of addresses before it is written.
+    """
+    of_id = subscriber.id or 0
+    mine, due = NOTICE.c.subscriber_id == of_id, NOTICE.c.state.in_(sorted(DUE))
+    skipped = {"state": State.SKIPPED.value, "reason": SkipReason.ERASED.value}
+    session.execute(update(NOTICE).where(mine, due).values(skipped))
+    session.execute(update(NOTICE).where(mine).values(address="", name="", context={}))
+    deliveries = select(DELIVERY.c.id).where(DELIVERY.c.subscriber_id == of_id)
+    notices = select(NOTICE.c.id).where(mine)
+    theirs = or_(ATTEMPT.c.delivery_id.in_(deliveries), ATTEMPT.c.notice_id.in_(notices))
+    session.execute(update(ATTEMPT).where(theirs, ATTEMPT.c.reply != "").values(reply=_FORGOTTEN))
+    for table, whose in ((DELIVERY, DELIVERY.c.subscriber_id == of_id), (NOTICE, mine)):
+        session.execute(update(table).where(whose, _is_told(table)).values(reason=_FORGOTTEN))
+    events = or_(FEEDBACK_EVENT.c.subscriber_id == of_id, FEEDBACK_EVENT.c.delivery_id.in_(deliveries))
+    session.execute(update(FEEDBACK_EVENT).where(events).values(detail={}))
+
+
+def _is_told(table: Table) -> ColumnElement[bool]:
+    """Say whether a reason is in somebody's words: those of a guard are ours and stay."""
+    return and_(table.c.reason != "", table.c.reason.not_in([reason.value for reason in SkipReason]))
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Who was erased, as they were known: kept in memory only, to look for them afterwards."""
+
+    id: int
+    address: str
+    key: str
+    name: str
+    mails: tuple[str, ...]
+
+
+def before_erasing(session: Session, subscriber: Subscriber) -> Erased:
+    """Return what has to be looked for when the person is erased; `mails` are the names of their mails."""
+    of_id = subscriber.id or 0
+    mails = [
+        envelope_id(promised, row.id, row.created_at)
+        for promised in Promised
+        for row in session.execute(
+            select(promised.table.c.id, promised.table.c.created_at).where(promised.table.c.subscriber_id == of_id)
+        )
+    ]
+    return Erased(of_id, subscriber.address, subscriber.address_key or "", subscriber.name, tuple(mails))
+
+
+def forget_files(works: Works, erased: Erased) -> dict[str, int]:
+    """Take the person out of the workspace's files, after the transaction; return how many were changed, by kind.
+
+    Mails that a Maildir transport kept are evidence of their delivery; for somebody who is erased nothing is sent
+    again anyway.
+    """
+    changed = {"maildir": 0, "outcomes": 0}
+    delivery = works.settings.delivery
+    if delivery.transport == "maildir":
+        maildir = MaildirTransport(works.settings.workspace / delivery.maildir)
+        changed["maildir"] = maildir.remove(erased.mails)
+    for file in _outcome_files(works.place.leftovers):
+        changed["outcomes"] += _redact(file, erased)
+    return changed
+
+
+def _outcome_files(folder: Path) -> Iterable[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_file()) if folder.is_dir() else ()
+
+
+def _redact(file: Path, erased: Erased) -> bool:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    cleaned = text
+    for personal in {erased.address, erased.key} - {""}:
+        cleaned = cleaned.replace(personal, _FORGOTTEN)
+    if cleaned == text:
+        return False
+    partial = file.with_suffix(".partial")
+    partial.write_text(cleaned, encoding="utf-8")
+    partial.replace(file)
+    return True

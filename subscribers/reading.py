@@ -1,0 +1,259 @@
+"""A file of readers, whatever program wrote it: recognised by its beginning, then read row by row. Pure."""
+
+import codecs
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, Final
+
+from subscribers import sources
+from subscribers.errors import ImportFileError
+from subscribers.lines import Line, back, cells_of, decoded, read_lines, records, spread_records, too_long
+from subscribers.mailman_xml import read_members
+from subscribers.mapping import ColumnMap, Leftovers
+from subscribers.rows import COLUMNS, READABLE, CellError, Row, RowProblem, RowRules, bare, read_row
+from subscribers.sources import Source
+
+OURS: Final = "digestpress"
+_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WHOLE: Final = "the line names %d cells, but the first line names %d columns"
+_SUBSCRIBED: Final = {"", "pending", "confirmed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person says about a file, beside what stands in it.
+
+    `interests` is for readers for whom the file names none; `confirmed_by` is where the consent is on record of those
+    whom the file counts as subscribed without a proof; `status` stands for the file's own; `titles` are the names of
+    our interests, lower-case, with their slugs.
+    """
+
+    file_name: str = ""
+    mapping: ColumnMap | None = None
+    interests: str = ""
+    confirmed_by: str = ""
+    status: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    rules: RowRules
+    asked: Asked
+    left: Leftovers
+
+
+@dataclass(slots=True)
+class Reading:
+    """The rows of a file, to be taken once; whose file it is; and, as they are taken, what found no place."""
+
+    source: str
+    rows: Iterator[Row]
+    left: Leftovers
+
+
+def read_file(stream: BinaryIO, rules: RowRules, asked: Asked | None = None) -> Reading:
+    """Recognise the file and return its rows; memory does not grow with it.
+
+    Raises ImportFileError when the beginning makes the file useless as a whole.
+    """
+    job = _Job(rules, asked or Asked(), Leftovers())
+    lines = read_lines(stream)
+    first = next(lines, (1, b""))
+    head = (first[1] or b"").removeprefix(codecs.BOM_UTF8)
+    if (first[1] or b"").startswith(_MARKS):
+        raise ImportFileError("The file is UTF-16", hint="Save it as UTF-8; spreadsheets call that 'CSV UTF-8'.")
+    if head.lstrip().startswith(b"<?xml") or head.lstrip().startswith(b"<mailman"):
+        stream.seek(0)
+        return _foreign(sources.MAILMAN2_XML, read_members(stream), job)
+    lines = back((first[0], head if first[1] is not None else None), lines)
+    if head.lstrip().startswith(b"{"):
+        return _json_lines(head, lines, job)
+    return _csv(head, lines, job)
+
+
+def _csv(head: bytes, lines: Iterator[Line], job: _Job) -> Reading:
+    mapped = job.asked.mapping is not None
+    delimiter = max(",;\t", key=head.decode("utf-8", "replace").count) if mapped else ","
+    try:
+        names = [name.strip() for name in cells_of(head, delimiter)]
+    except CellError as error:
+        raise ImportFileError(
+            f"The first line cannot be read: {error}", hint=f"It names columns: {', '.join(COLUMNS)}."
+        ) from error
+    source = _source_of(names, job.asked)
+    if source is None:
+        line = sources.mailman_line(head.decode("utf-8"))
+        if line is not None and not mapped:
+            return _foreign(sources.MAILMAN, _mailman_lines(lines), job)
+        next(lines)
+        columns = our_columns([name.lower() for name in names])
+        return Reading(OURS, _our_csv(records(lines), columns, job), job.left)
+    next(lines)
+    _refuse_doubled(names)
+    values = (
+        record if isinstance(record, RowProblem) else _named(record, names)
+        for record in spread_records(lines, delimiter)
+    )
+    return _foreign(source, values, job)
+
+
+def _source_of(names: Sequence[str], asked: Asked) -> Source | None:
+    if tuple(names) == sources.LISTMONK_HEADER:
+        return sources.LISTMONK
+    if "Email Address" in names and sources.MAILCHIMP_SIGNS & set(names):
+        nobody = asked.file_name.startswith(sources.MAILCHIMP_NOBODY)
+        return sources.MAILCHIMP_NONSUBSCRIBED if nobody else sources.MAILCHIMP
+    return sources.ANY if asked.mapping is not None else None
+
+
+def _refuse_doubled(names: Sequence[str]) -> None:
+    if len(set(names)) != len(names):
+        doubled = next(name for name in names if names.count(name) > 1)
+        if doubled:
+            raise ImportFileError(f"The first line names the column {doubled[:60]!r} twice")
+
+
+def our_columns(names: Sequence[str]) -> Sequence[str]:
+    """Return the names of a first line of ours; raise ImportFileError, which names the nearest known column."""
+    known = ", ".join(COLUMNS)
+    for name in names:
+        if name not in READABLE:
+            near = difflib.get_close_matches(name, READABLE, n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"The columns are {known}, separated by commas."
+            hint += " For the file of another program say which column is which: --map 'email=COLUMN,name=COLUMN'."
+            raise ImportFileError(f"The first line names a column {name[:60]!r}, which is not known", hint=hint)
+    if "email" not in names or len(set(names)) != len(names):
+        raise ImportFileError("The first line must name 'email', and no column twice", hint=f"Columns: {known}.")
+    return names
+
+
+def _our_csv(found: Iterator[tuple[int, list[str]] | RowProblem], columns: Sequence[str], job: _Job) -> Iterator[Row]:
+    count = len(columns)
+    asked, rules = job.asked, job.rules
+    plain = not (asked.status or asked.interests or asked.confirmed_by)
+    for record in found:
+        if isinstance(record, RowProblem):
+            yield record
+            continue
+        number, cells = record
+        if len(cells) > count:
+            yield RowProblem(number, "", _WHOLE % (len(cells), count))
+            continue
+        if len(cells) < count:  # spreadsheets leave out empty cells at the end
+            cells = [*cells, *[""] * (count - len(cells))]
+        values = {name: bare(cell) if cell[:1] == "'" else cell for name, cell in zip(columns, cells, strict=True)}
+        yield read_row(number, values if plain else _adjust(values, asked), rules)
+
+
+def _named(record: tuple[int, list[str]], names: Sequence[str]) -> tuple[int, Mapping[str, str]] | RowProblem:
+    number, cells = record
+    if len(cells) > len(names):
+        return RowProblem(number, "", _WHOLE % (len(cells), len(names)))
+    return number, dict(zip(names, [*cells, *[""] * (len(names) - len(cells))], strict=True))
+
+
+def _mailman_lines(lines: Iterator[Line]) -> Iterator[tuple[int, Mapping[str, str]] | RowProblem]:
+    for number, line in lines:
+        if line is None:
+            yield too_long(number)
+        elif line.strip() and not line.startswith(b"#"):
+            try:
+                values = sources.mailman_line(decoded(line))
+            except CellError as error:
+                yield RowProblem(number, "", str(error))
+                continue
+            yield (number, values) if values else RowProblem(number, "email", "there is no address on this line")
+
+
+def _json_lines(head: bytes, lines: Iterator[Line], job: _Job) -> Reading:
+    first = _object(1, head)
+    if isinstance(first, RowProblem):
+        raise ImportFileError(f"The first line is no JSON object: {first.message}", hint="One object on each line.")
+    objects = (_object(number, line) for number, line in lines if line is None or line.strip())
+    mapped = job.asked.mapping is not None
+    if not mapped and sources.ROSTER_SIGNS.issubset(first):
+        return _foreign(sources.MAILMAN3, _flat(objects), job)
+    if mapped:
+        return _foreign(sources.ANY, _flat(objects), job)
+    return Reading(OURS, (_our_object(value, job) for value in objects), job.left)
+
+
+def _object(number: int, line: bytes | None) -> Any:
+    """Return the line's object with its number under the empty key, which no JSON of ours has."""
+    if line is None:
+        return too_long(number)
+    try:
+        value = json.loads(decoded(line))
+    except (CellError, ValueError, RecursionError) as error:
+        return RowProblem(number, "", f"the line is no JSON object: {error}"[:300])
+    if not isinstance(value, dict) or "" in value:
+        return RowProblem(number, "", "the line is no JSON object")
+    return {**value, "": number}
+
+
+def _flat(objects: Iterator[Any]) -> Iterator[tuple[int, Mapping[str, str]] | RowProblem]:
+    for value in objects:
+        if isinstance(value, RowProblem):
+            yield value
+        else:
+            number = value.pop("")
+            yield number, sources.flattened("", value)
+
+
+def _our_object(value: Any, job: _Job) -> Row:
+    if isinstance(value, RowProblem):
+        return value
+    number = value.pop("")
+    cells = {}
+    for name, inner in value.items():
+        if name not in READABLE:
+            return RowProblem(number, name[:60], "there is no such column")
+        cells[name] = json.dumps(inner) if name == "consent" else sources.flattened("", inner).get("", "")
+        if name == "interests" and not cells[name] and inner is not None:
+            cells[name] = ";"  # an empty list is none, as against no word on it
+        if "\0" in cells[name]:
+            return RowProblem(number, name, "the text contains NUL")
+    return read_row(number, _adjust(cells, job.asked), job.rules)
+
+
+def _foreign(source: Source, found: Iterator[tuple[int, Mapping[str, str]] | RowProblem], job: _Job) -> Reading:
+    rules, asked, left = job.rules, job.asked, job.left
+    names = dict(asked.titles)
+    names |= {slug.lower(): slug for slug in rules.catalogue.slugs}
+    source = source.with_map(ColumnMap(interests=names)).with_map(asked.mapping or ColumnMap())
+    if "email" not in source.map.columns:
+        raise ImportFileError("The mapping does not say which column is the address", hint="Add email=COLUMN.")
+
+    def rows() -> Iterator[Row]:
+        for record in found:
+            if isinstance(record, RowProblem):
+                yield record
+                continue
+            cells = source.cells(record[1], left)
+            if not cells.get("interests"):
+                cells.pop("interests", None)
+            yield _placed(read_row(record[0], _adjust(cells, asked), rules), source)
+
+    return Reading(source.name, rows(), left)
+
+
+def _placed(row: Row, source: Source) -> Row:
+    """Name a problem's column as the file does."""
+    if not isinstance(row, RowProblem):
+        return row
+    return replace(row, column=" + ".join(source.map.columns.get(row.column, (row.column,))))
+
+
+def _adjust(cells: dict[str, str], asked: Asked) -> dict[str, str]:
+    """Let what a person says about the file hold for a reader of whom the file does not say it."""
+    status = cells.get("status", "").strip()
+    if asked.status and status in _SUBSCRIBED:
+        cells["status"] = status = asked.status
+    if asked.interests and not cells.get("interests", "").strip():
+        cells["interests"] = asked.interests
+    if asked.confirmed_by and not status and not cells.get("confirmed_at", "").strip():
+        cells |= {"status": "confirmed", "consent_source": asked.confirmed_by}
+    return cells

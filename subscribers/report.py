@@ -1,0 +1,75 @@
+"""What an import did, or would do: counts of everything, and the first thousand of what a person has to look at."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from subscribers.mapping import Leftovers
+from subscribers.merge import Action, Decision
+from subscribers.rows import RowProblem
+
+# Of a file in which every line is wrong, nobody reads more; the counts are complete.
+MAX_TOLD = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """A line that was read but not followed, because the person's own word or the never-send list stands above it."""
+
+    line: int
+    reason: str
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did, or would do. The lists hold the first thousand; the counts are of all.
+
+    `states` and `never_send` count what becomes of the new readers, `kept_reasons` why lines were not followed.
+    """
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    kept_count: int = 0
+    problem_count: int = 0
+    duplicates: int = 0
+    hashes: int = 0
+    kept: list[KeptRow] = field(default_factory=list)
+    problems: list[RowProblem] = field(default_factory=list)
+    states: Counter[str] = field(default_factory=Counter)
+    never_send: Counter[str] = field(default_factory=Counter)
+    kept_reasons: Counter[str] = field(default_factory=Counter)
+    source: str = ""
+    left: Leftovers = field(default_factory=Leftovers)
+
+    def add_problem(self, problem: RowProblem) -> None:
+        """Count a problem and keep it if there is room."""
+        self.problem_count += 1
+        if len(self.problems) < MAX_TOLD:
+            self.problems.append(problem)
+
+    def add_duplicate(self, problem: RowProblem) -> None:
+        """Count a line whose address has occurred before."""
+        self.duplicates += 1
+        self.add_problem(problem)
+
+    def add(self, line: int, decision: Decision) -> None:
+        """Count what became of a line."""
+        match decision.action:
+            case Action.CREATE:
+                self.created += 1
+                self.states[str(decision.values.get("state", ""))] += 1
+            case Action.UPDATE:
+                self.updated += 1
+            case Action.UNCHANGED:
+                self.unchanged += 1
+            case Action.SKIP:
+                self.skipped += 1
+                self.kept_reasons[decision.reason] += 1
+            case Action.KEEP:
+                self.kept_count += 1
+                self.kept_reasons[decision.reason] += 1
+                if len(self.kept) < MAX_TOLD:
+                    self.kept.append(KeptRow(line, decision.reason))
+        if decision.suppress is not None:
+            self.never_send[decision.suppress.value] += 1
