@@ -76,10 +76,10 @@ def build_router(press: Press) -> APIRouter:
         return _answer(press, site, known, language, interest)
 
     @router.api_route("/sitemap.xml", methods=METHODS, include_in_schema=False)
-    def sitemap(known: Asked) -> Response:
+    def map_of_site(known: Asked) -> Response:
         with session_scope(press.engine, read_only=True) as session:
             issues, changed = archive.shown_issues(session), archive.last_change(session) or NEVER
-        content = _sitemap(site, issues, press.settings.languages)
+        content = sitemap(site, issues, press.settings.languages)
         return answer(known, content, "application/xml", changed, OPEN)
 
     return router
@@ -144,11 +144,14 @@ def _interests(press: Press, found: Found) -> list[str]:
 
 def _first_day(session: Session) -> date:
     """A day on which the publication was there, which never changes: that of its first issue, withdrawn or not."""
-    query = select(col(Issue.date)).where(col(Issue.frozen_at).is_not(None)).order_by(col(Issue.frozen_at), col(Issue.id))
+    query = (
+        select(col(Issue.date)).where(col(Issue.frozen_at).is_not(None)).order_by(col(Issue.frozen_at), col(Issue.id))
+    )
     return session.exec(query.limit(1)).first() or NEVER.date()
 
 
-def _sitemap(site: Site, issues: Sequence[ShownIssue], languages: Sequence[str]) -> bytes:
+def sitemap(site: Site, issues: Sequence[ShownIssue], languages: Sequence[str]) -> bytes:
+    """Return the addresses of the archive for search engines, as sitemaps.org describes it."""
     root = etree.Element(f"{{{_SITEMAP}}}urlset", nsmap={None: _SITEMAP})
     for address, changed in [
         *((site.archive(language), None) for language in languages),
