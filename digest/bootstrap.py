@@ -308,14 +308,19 @@ def import_articles(
     works: Works, paths: Sequence[str | Path], *, dry_run: bool = False, overwrite: bool = False
 ) -> "ImportReport":
     """Import files and folders of articles, in one transaction."""
+    from digest.archiving import renew  # noqa: PLC0415
     from digest.articles.importing import import_paths  # noqa: PLC0415
     from digest.articles.intake import Known  # noqa: PLC0415
 
     settings = works.settings
     topics = [slug for interest in settings.interest for slug in (interest.slug, *interest.was)]
     known = Known([section.slug for section in settings.section], topics, settings.publication.language)
+    now = works.clock.now()
     with db.session_scope(works.engine) as session:
-        return import_paths(session, paths, known=known, now=works.clock.now(), dry_run=dry_run, overwrite=overwrite)
+        report = import_paths(session, paths, known=known, now=now, dry_run=dry_run, overwrite=overwrite)
+        if not dry_run and (report.created or report.updated):
+            renew(works.press, session, now)  # `archive: false` may stand in one that is published already
+        return report
 
 
 def import_subscribers(

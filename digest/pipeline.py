@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, exists, func
 from sqlmodel import Session, col, select
 
+from digest import archive
 from digest.approval import approve as record_approval
 from digest.approval import issue_hash, manifest, require_approved
 from digest.articles.models import Article
@@ -182,7 +183,7 @@ def _content_findings(press: Press, content: IssueContent) -> tuple[Finding, ...
             remedy = "Drop it (digest issue edit --drop), translate it, or publish in its language."
             message = f"{group} is in no edition: it exists in {', '.join(sorted(by_language))} only"
             findings.append(Finding("article-in-no-edition", Severity.BLOCK, "issue", message, remedy))
-    return tuple(findings)
+    return (*findings, *archive.findings(content))
 
 
 def items_for_segment(content: IssueContent) -> list[Item]:
@@ -262,14 +263,25 @@ def selection_for(press: Press, session: Session, issue: Issue, language: str, i
 
 def _store_editions(press: Press, session: Session, made: Build, now: datetime) -> dict[Selection, int]:
     ids = {edition.selection: _save(session, made.issue, edition, now) for edition in made.editions}
-    items = items_for_segment(made.content)
-    for language in press.settings.languages:  # the archive shows whole issues
-        whole = select_articles(items, Reading(language, ALL_TEXT), press.catalogue, press.rules)
+    store_archive(press, session, made.content, now)
+    return ids
+
+
+def whole_for_archive(press: Press, content: IssueContent, language: str) -> Selection:
+    """Return the whole issue as the archive shows it: without what is kept out of it."""
+    items = [item for item in items_for_segment(content) if not content.shown(item.group).kept_out]
+    return select_articles(items, Reading(language, ALL_TEXT), press.catalogue, press.rules)
+
+
+def store_archive(press: Press, session: Session, content: IssueContent, now: datetime) -> None:
+    """Store the whole issue in each language, but for what is kept out; what is stored already stays as it is."""
+    for language in press.settings.languages:
+        whole = whole_for_archive(press, content, language)
         if not whole.shown:  # nothing is translated into it
             continue
-        context, rendered = render_selection(press, made.content, whole, archive=True)
-        _save(session, made.issue, BuiltEdition(whole, context, rendered, (), 0), now, archive=True)
-    return ids
+        context, rendered = render_selection(press, content, whole, archive=True)
+        edition_id = _save(session, content.issue, BuiltEdition(whole, context, rendered, (), 0), now, archive=True)
+        archive.index(session, edition_id, content, whole)
 
 
 def _save(session: Session, issue: Issue, edition: BuiltEdition, now: datetime, *, archive: bool = False) -> int:

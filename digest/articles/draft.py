@@ -59,6 +59,7 @@ class Draft:
     weight: int = 0
     display: str | None = None
     apply_by: date | None = None
+    kept_out: bool = False
     translation_of: str | None = None
 
 
@@ -75,6 +76,8 @@ def content_of(article: Draft | Article, *, group: str) -> dict[str, Any]:
     """Return the content as JSON values; `group` is the slug of the original that it translates, or its own."""
     content = {name: _plain(getattr(article, name)) for name in CONTENT_FIELDS}
     content["translation_of"] = None if group == article.slug else group
+    if article.kept_out:  # said only where it is so: the hashes of all other articles stay as they were
+        content["archive"] = False
     return {**content, "images": [dict(one) for one in article.images], "videos": [dict(one) for one in article.videos]}
 
 

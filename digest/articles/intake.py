@@ -19,7 +19,8 @@ from digest.runtime.errors import ContentError
 
 KEYS = (
     *("title", "slug", "summary", "section", "topics", "kind", "date", "sources", "link", "image", "images", "video"),
-    *("videos", "citation", "pin", "weight", "display", "lang", "translation_of", "apply_by", "body"),
+    *("videos", "citation", "pin", "weight", "display", "lang", "translation_of", "apply_by", "archive"),
+    "body",
 )
 """What may stand in front matter, in the order in which it is written; `body` only in CSV and JSON."""
 IMAGE_KEYS = ("src", "alt", "caption", "credit")
@@ -85,6 +86,7 @@ def parse_entry(entry: RawEntry, known: Known) -> tuple[Draft | None, tuple[Prob
         weight=fields.whole("weight", limit=_MAX_WEIGHT),
         display=fields.choice("display", ("full", "summary"), what="display") or None,
         apply_by=_day(fields, "apply_by"),
+        kept_out=fields.has("archive") and not fields.flag("archive"),
         translation_of=_slug_given(fields, "translation_of") or None,
     )
     _check_together(fields, draft)
@@ -198,6 +200,8 @@ def _check_together(fields: Fields, draft: Draft) -> None:
         fields.note("kind", f"An article of the kind {draft.kind} needs {what}.", "Add it, or choose another kind.")
     if draft.kind == Kind.VIDEO and len(draft.videos) > 1:
         fields.note("kind", "An article of the kind video shows one video.", "Write kind: videos.")
+    if draft.kept_out and draft.translation_of:
+        fields.note("archive", "A translation is in the archive where its original is.", "Write it in the original.")
     if draft.display == "summary" and not draft.summary:
         fields.note("display", "display: summary needs a summary.", "Add summary:, or leave display out.")
 

@@ -33,9 +33,11 @@ def as_markdown(slug: str, content: Mapping[str, Any]) -> str:
         "lang": content["language"],
         "translation_of": content["translation_of"],
         "apply_by": _day_or_text(content["apply_by"] or ""),
+        "archive": content.get("archive"),
     }
-    # An empty citation is still a citation.
-    said = {key: value for key, value in front.items() if value or (key == "citation" and value is not None)}
+    # An empty citation is still a citation, and `archive: false` is said only to mean it.
+    meant = {"citation", "archive"}
+    said = {key: value for key, value in front.items() if value or (key in meant and value is not None)}
     dumped = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{dumped}---\n\n{content['body']}".rstrip() + "\n"
 

@@ -44,6 +44,7 @@ class Article(SQLModel, table=True):
     weight: int = 0
     display: str | None = Field(default=None, description="full | summary | None = by rule")
     apply_by: date | None = None
+    kept_out: bool = Field(default=False, description="of the archive; what an original says, its translations follow")
     content_hash: str = Field(max_length=64, description="SHA-256 of the canonical content")
     imported_hash: str | None = Field(default=None, max_length=64, description="content hash when last imported")
     source_path: str | None = None

@@ -73,6 +73,20 @@ def revise(session: Session, article: Article, draft: Draft, *, group: str, now:
     return True
 
 
+def set_kept_out(session: Session, article: Article, now: datetime, *, kept_out: bool) -> bool:
+    """Keep an article out of the archive, or let it in, with its history kept; return whether that changed anything."""
+    if article.kept_out == kept_out:
+        return False
+    before, old_hash = content_of(article, group=article.group), article.content_hash
+    if article.id is not None and session.exec(_same_moment(article.id, old_hash, now)).first() is None:
+        session.add(ArticleHistory(article_id=article.id, content_hash=old_hash, content=before, replaced_at=now))
+    article.kept_out, article.updated_at = kept_out, now
+    article.content_hash = content_hash(content_of(article, group=article.group))
+    session.add(article)
+    session.flush()
+    return True
+
+
 def keep_media(session: Session, image: LoadedImage, *, now: datetime) -> None:
     """Store a picture unless it is there already."""
     if session.get(Media, image.hash) is None:
@@ -102,5 +116,5 @@ def _fill(article: Article, draft: Draft, group: str) -> None:
         setattr(article, name, content[name])
     article.starts_on, article.ends_on, article.apply_by = draft.starts_on, draft.ends_on, draft.apply_by
     article.images, article.videos = content["images"], content["videos"]
-    article.group = group
+    article.group, article.kept_out = group, draft.kept_out
     article.content_hash = content_hash(content)

@@ -9,6 +9,7 @@ import typer
 
 from digest import __version__
 from digest.cli import (
+    archive,
     articles,
     config,
     db,
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: drawing boxes would take longer than all the rest of `--help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (articles, issue, outbox, schedule, subscribers, suppress, db, config, dkim):
+for group in (articles, issue, archive, outbox, schedule, subscribers, suppress, db, config, dkim):
     app.add_typer(group.app)
 for single in (workspace, editions, send, serve, sink, doctor, schedule):
     single.register(app)

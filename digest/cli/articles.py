@@ -95,6 +95,37 @@ def show(context: typer.Context, slug: str) -> None:
     shell.out.emit(data, tell)
 
 
+@app.command("archive")
+def archive_(
+    context: typer.Context,
+    slug: str,
+    keep_out: Annotated[
+        bool, typer.Option("--keep-out/--show", help="Keep it out of issue pages, search and feeds, or show it there.")
+    ] = ...,  # type: ignore[assignment]
+) -> None:
+    """Keep an article, with its translations, out of the public archive, or show it again. Mails stay as they are."""
+    from digest import archiving  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session() as session:
+        now = shell.works.clock.now()
+        renewed = archiving.keep_article_out(shell.works.press, session, slug, now, kept_out=keep_out)
+    data: dict[str, Any] = {
+        "slug": slug,
+        "kept_out": keep_out,
+        "renewed": [{"issue": one.number, "changes": list(one.changes)} for one in renewed],
+    }
+
+    def tell() -> None:
+        shell.out.line(f"{slug} is {'kept out of' if keep_out else 'in'} the archive.")
+        for one in renewed:
+            shell.out.line(f"The page of issue {one.number} was made anew without it.")
+            if one.changes:
+                shell.out.line(f"It says what the articles say today; since the approval: {'; '.join(one.changes)}.")
+
+    shell.out.emit(data, tell)
+
+
 @app.command("export")
 def export(
     context: typer.Context,

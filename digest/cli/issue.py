@@ -195,6 +195,48 @@ def withdraw(
     shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is withdrawn; {cancelled} deliveries were cancelled."))
 
 
+@app.command("archive")
+def archive_(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(min=1, max=MAX_NUMBER, help="The issue's number.")],
+    keep_out: Annotated[
+        bool, typer.Option("--keep-out/--show", help="Keep it out of list, search and feeds, or show it there.")
+    ] = ...,  # type: ignore[assignment]
+) -> None:
+    """Keep an issue out of the public archive, or show it again. Its mails, and their view links, stay as they are."""
+    from digest import archiving  # noqa: PLC0415
+    from digest.issues import store  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session() as session:
+        issue = store.find(session, number, lock=True)
+        changed = archiving.set_kept_out(issue, shell.works.clock.now(), kept_out=keep_out)
+        session.add(issue)
+    data = {"issue": number, "kept_out": keep_out, "changed": changed}
+    told = "kept out of the archive" if keep_out else "in the archive once it is published"
+    shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is {told}."))
+
+
+@app.command("note")
+def note(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(min=1, max=MAX_NUMBER, help="The issue's number.")],
+    text: Annotated[str, typer.Argument(help='What stands above the issue; "" takes the note away.')],
+    language: Annotated[str, typer.Option(help="For which language; default: every one.")] = "*",
+) -> None:
+    """Put a note above an issue's page in the archive, such as where a correction is. The issue itself stays."""
+    from digest import archiving  # noqa: PLC0415
+    from digest.issues import store  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with shell.session() as session:
+        issue = store.find(session, number, lock=True)
+        archiving.set_note(issue, language, text, shell.works.clock.now())
+        session.add(issue)
+        data = {"issue": number, "note": issue.note}
+    shell.out.emit(data, lambda: shell.out.line(f"Issue {number} has {'a' if data['note'] else 'no'} note."))
+
+
 def build_of(shell: Shell, session: "Session", number: int | None) -> "Build":
     """Build the editions of an issue for the audience of now."""
     from digest import pipeline  # noqa: PLC0415

@@ -170,6 +170,19 @@ def erase(
         )
 
 
+@app.command("form")
+def form(
+    context: typer.Context,
+    language: Annotated[str, typer.Option(help="Default: the publication's.")] = "",
+) -> None:
+    """Print the sign-up form as HTML to put into pages of other sites."""
+    from digest.web.audience import sign_up_form  # noqa: PLC0415
+
+    shell = shell_of(context)
+    html = sign_up_form(shell.works, language)
+    shell.out.emit({"html": html}, lambda: shell.out.line(html.rstrip()))
+
+
 @app.command("stats")
 def stats(context: typer.Context) -> None:
     """Count readers by state, language, format, frequency and interests, and who gets nothing now, and why."""

@@ -26,3 +26,20 @@ class Edition(SQLModel, table=True):
     text: str
     created_at: datetime
     __table_args__: Any = (UniqueConstraint("issue_id", "content_hash"),)
+
+
+class ArchivedArticle(SQLModel, table=True):
+    """One article as an archive edition says it, whatever becomes of it later: what search and feeds know."""
+
+    __tablename__ = "archived_article"
+    id: int | None = Field(default=None, primary_key=True)
+    edition_id: int = Field(foreign_key="edition.id")
+    position: int
+    group: str = Field(max_length=120, description="the article's anchor in the page")
+    language: str = Field(max_length=35, description="the article's own, where it was not translated")
+    section: str = Field(max_length=120)
+    topics: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    title: str
+    summary: str
+    folded: str = Field(description="all its words, as digest.editions.words folds them")
+    __table_args__: Any = (UniqueConstraint("edition_id", "position"),)

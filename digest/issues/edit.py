@@ -46,11 +46,11 @@ def set_texts(
 ) -> None:
     """Set what is given; `language` is a code, or `*` for every language. An empty text restores the default."""
     if subject is not None:
-        issue.subject = _with_text(issue.subject, language, one_line(subject, "The subject"))
+        issue.subject = with_text(issue.subject, language, one_line(subject, "The subject"))
     if preheader is not None:
-        issue.preheader = _with_text(issue.preheader, language, one_line(preheader, "The preheader"))
+        issue.preheader = with_text(issue.preheader, language, one_line(preheader, "The preheader"))
     if intro is not None:
-        issue.intro = _with_text(issue.intro, language, _read_text(intro))
+        issue.intro = with_text(issue.intro, language, _read_text(intro))
     if issue_date is not None:
         try:
             issue.date = date.fromisoformat(issue_date)
@@ -65,7 +65,8 @@ def one_line(text: str, what: str) -> str:
     return text.strip()
 
 
-def _with_text(texts: dict[str, str], language: str, text: str) -> dict[str, str]:
+def with_text(texts: dict[str, str], language: str, text: str) -> dict[str, str]:
+    """Return the texts with one of them set; an empty one is taken out, `*` stands for every language."""
     if language == "*":
         return {"*": text} if text else {}
     changed = {**texts, language: text}

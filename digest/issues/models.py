@@ -29,6 +29,9 @@ class Issue(SQLModel, table=True):
     sent_at: datetime | None = None
     held: bool = Field(default=False, description="an operator's stop: no take starts anything")
     excluded: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    kept_out: bool = Field(default=False, description="of the archive: no list, page, search or feed has it")
+    note: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    archive_changed_at: datetime | None = Field(default=None, description="when what the archive says last changed")
     created_at: datetime
 
 

@@ -12,7 +12,7 @@ from digest.articles.importing import ImportReport
 from digest.pipeline import Press
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError
-from digest.web import archive, errors, health, media, preview, start
+from digest.web import archive, errors, feeds, health, media, preview, search, start
 from digest.web.desk import Desk
 from digest.web.headers import Headers, page_headers, preview_headers
 from digest.web.loopback import LoopbackOnly
@@ -25,6 +25,8 @@ def public_app(press: Press, *, pages_router: APIRouter, signer: LinkSigner, clo
     app.include_router(pages_router)
     app.include_router(health.build_router(press.engine))
     app.include_router(media.build_router(press.engine))
+    app.include_router(search.build_router(press))
+    app.include_router(feeds.build_router(press))
     app.include_router(archive.build_router(press, signer, clock))
     app.include_router(start.build_router(press))
     app.add_middleware(Headers, headers=page_headers(press.settings.publication.base_url))

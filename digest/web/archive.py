@@ -1,16 +1,14 @@
 """Issues on the web as they went out: the list, whole issues, and the one edition that a mail's view link names."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Header, HTTPException, Query
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from digest import archive
+from digest.archive import ShownIssue
 from digest.editions import store as edition_store
 from digest.editions.models import Edition
 from digest.issues.lifecycle import IssueState
@@ -18,50 +16,47 @@ from digest.issues.models import Issue
 from digest.pipeline import Press
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
-from digest.web.headers import mail_policy
+from digest.web.archive_pages import issue_html, issue_text, list_values, view_html
+from digest.web.headers import OPEN, mail_policy
 from digest.web.languages import choose
-from digest.web.neutral import Neutral, neutral_html, neutral_text
-from digest.web.pages import Page, show, style
+from digest.web.pages import Page, show
+from digest.web.paging import at
 from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkSigner, Purpose
 
 METHODS = ["GET", "HEAD"]
-PUBLISHED = (IssueState.SENDING, IssueState.SENT)
 # A larger number is no issue of ours, and no integer of PostgreSQL either.
 MAX_NUMBER = 2**31 - 1
+PAGE = 24  # issues in a page of the list: two years of a monthly one
 Form = Annotated[Literal["html", "text"], Query(alias="format")]
 Accept = Annotated[str, Header(alias="Accept-Language")]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the list: the subject as it was mailed, in `language`."""
-
-    number: int
-    date: date
-    subject: str
-    language: str
 
 
 def build_router(press: Press, signer: LinkSigner, clock: Clock) -> APIRouter:
     """Return the routes `/archive`, `/archive/{number}` and `/view/{token}`. Nothing personal is ever shown."""
     router = APIRouter()
-    languages = press.settings.languages
+    languages, default = press.settings.languages, press.settings.publication.language
 
     @router.api_route("/archive", methods=METHODS, include_in_schema=False)
-    def listing(lang: str = "", accept_language: Accept = "") -> Response:
-        page = Page(press, choose(lang, accept_language, languages), "/archive")
+    def listing(lang: str = "", page: str = "1", accept_language: Accept = "") -> Response:
+        shown = Page(press, choose(lang, accept_language, languages), "/archive")
         with session_scope(press.engine, read_only=True) as session:
-            entries = published(session, page.language, press.settings.publication.language)
-        return show(page, "archive", entries=entries)
+            issues = archive.shown_issues(session)
+        part = at(issues, page, PAGE)
+        return show(shown, "archive", headers=OPEN, **list_values(shown, part.rows), part=part, still=False)
 
     @router.api_route("/archive/{number}", methods=METHODS, include_in_schema=False)
     def issue(number: str, lang: str = "", form: Form = "html", accept_language: Accept = "") -> Response:
         page = Page(press, choose(lang, accept_language, languages), f"/archive/{number}")
         with session_scope(press.engine, read_only=True) as session:
-            found, edition = _whole(session, _number(number), page.language, press.settings.publication.language)
-            numbers = _published_numbers(session)
-        return _shown(page, found, edition, form, whole=True, numbers=numbers)
+            issues = archive.shown_issues(session)
+            found = next((issue for issue in issues if issue.number == _number(number)), None)
+            if found is None:
+                return _absent(session, page, _number(number))
+            edition = session.get_one(Edition, found.edition(page.language, default).id)
+        if form == "text":
+            return PlainTextResponse(issue_text(press, found, edition, page.language), headers={**OPEN, **_VARY})
+        return _framed(page, issue_html(page, found, edition, issues), {**OPEN, **_VARY})
 
     @router.api_route("/view/{token}", methods=METHODS, include_in_schema=False)
     def view(token: str, form: Form = "html") -> Response:
@@ -77,34 +72,19 @@ def build_router(press: Press, signer: LinkSigner, clock: Clock) -> APIRouter:
         if found.state == IssueState.WITHDRAWN:
             raise HTTPException(410)
         page = Page(press, edition.language, "")
-        return _shown(page, found, edition, form, whole=False, numbers=())
+        if form == "text":
+            return PlainTextResponse(issue_text(press, found, edition, page.language))
+        return _framed(page, view_html(page, found, edition), {})
 
     return router
 
 
-def published(session: Session, language: str, default: str) -> list[Entry]:
-    """Return the published issues, newest first, each with its subject in `language` if it was mailed in that."""
-    issues = session.exec(select(Issue).where(col(Issue.state).in_(PUBLISHED)).order_by(col(Issue.number).desc())).all()
-    rows = session.exec(
-        select(Edition.issue_id, Edition.language, Edition.subject)
-        .where(col(Edition.issue_id).in_([issue.id for issue in issues]), col(Edition.archive).is_(True))
-        .order_by(col(Edition.id))
-    ).all()
-    subjects: dict[int, dict[str, str]] = {}
-    for issue_id, code, subject in rows:
-        subjects.setdefault(issue_id, {})[code] = subject
-    entries = []
-    for issue in issues:
-        by_language = subjects.get(issue.id or 0, {})
-        found = [code for code in (language, default, *by_language) if code in by_language]
-        if found:
-            entries.append(Entry(issue.number, issue.date, by_language[found[0]], found[0]))
-    return entries
+_VARY = {"Vary": "Accept-Language"}
 
 
-def _published_numbers(session: Session) -> Sequence[int]:
-    query = select(Issue.number).where(col(Issue.state).in_(PUBLISHED)).order_by(col(Issue.number))
-    return session.exec(query).all()
+def latest(session: Session) -> ShownIssue | None:
+    """Return the newest issue in the archive."""
+    return next(iter(archive.shown_issues(session)), None)
 
 
 def _number(text: str) -> int:
@@ -113,39 +93,17 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _whole(session: Session, number: int, language: str, default: str) -> tuple[Issue, Edition]:
+def _absent(session: Session, page: Page, number: int) -> Response:
+    """Say why there is no such page, as far as it is anybody's business: of a draft not even that there is one."""
     issue = session.exec(select(Issue).where(Issue.number == number)).first()
     if issue is not None and issue.state == IssueState.WITHDRAWN:
         raise HTTPException(410)
-    if issue is None or issue.id is None or issue.state not in PUBLISHED:
-        raise HTTPException(404)  # a draft is nobody's business, not even that there is one
-    by_language = {edition.language: edition for edition in edition_store.of_issue(session, issue.id, archive=True)}
-    for code in (language, default, *by_language):
-        if code in by_language:
-            return issue, by_language[code]
-    raise HTTPException(404)
+    if issue is None or issue.state not in archive.PUBLISHED:
+        raise HTTPException(404)
+    # Mails lead here, so their readers learn that the link was right.
+    return show(Page(page.press, page.language, "/archive"), "problem", status=404, kept_out=True)
 
 
-def _shown(page: Page, issue: Issue, edition: Edition, form: str, *, whole: bool, numbers: Sequence[int]) -> Response:
-    base_url = page.press.settings.publication.base_url
-    translate = page.press.templates.translate(page.language)
-    whole_url = f"{base_url}/archive/{issue.number}"
-    neutral = Neutral(f"{base_url}/subscribe", translate("Subscribe"), whole_url)
-    if form == "text":
-        return PlainTextResponse(neutral_text(edition.text, edition.nonce, neutral))
-    earlier = max((number for number in numbers if number < issue.number), default=None)
-    later = min((number for number in numbers if number > issue.number), default=None)
-    bar = page.render("archive_issue", number=issue.number, whole=whole, earlier=earlier, later=later)
-    html = neutral_html(edition.html, edition.nonce, neutral)
-    # In a mail a picture's address must be whole; here it is the server's that shows the page, under whatever name.
-    html = html.replace(f'"{base_url}/media/', f'"{urlsplit(base_url).path}/media/')
-    html = framed(html, bar, style(page.press, "archive_issue.css"))
-    return HTMLResponse(html, headers={"Content-Security-Policy": mail_policy(base_url)})
-
-
-def framed(html: str, bar: str, css: str) -> str:
-    """Return a mail's document with our navigation above it and the mail as the page's main part."""
-    html = re.sub(r"</head>", lambda found: f"<style>{css}</style>{found[0]}", html, count=1, flags=re.IGNORECASE)
-    html = re.sub(r"<body\b[^>]*>", lambda found: f"{found[0]}{bar}<main>", html, count=1, flags=re.IGNORECASE)
-    before, closing, after = html.rpartition("</body>")
-    return f"{before}</main>{closing}{after}" if closing else f"{html}</main>"
+def _framed(page: Page, html: str, headers: dict[str, str]) -> Response:
+    policy = mail_policy(page.press.settings.publication.base_url)
+    return HTMLResponse(html, headers={"Content-Security-Policy": policy, **headers})

@@ -7,11 +7,13 @@ from fastapi import APIRouter
 from digest import signup
 from digest.bootstrap import Works, new_ref
 from digest.runtime.db import session_scope
+from digest.runtime.errors import UsageError
 from digest.runtime.settings import pick
 from digest.web.languages import choose
 from digest.web.limiting import limiter
 from digest.web.pages import own_name, style
 from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
+from subscribers.pages.embedding import form_html
 
 
 def pages_router(works: Works, *, shared_limits: bool = False) -> APIRouter:
@@ -42,6 +44,16 @@ def pages_router(works: Works, *, shared_limits: bool = False) -> APIRouter:
             on_unsubscribed=partial(signup.goodbye, works.dispatcher),
         )
     )
+
+
+def sign_up_form(works: Works, language: str = "") -> str:
+    """Return the sign-up form for other sites, in the publication's language or another of its own."""
+    wanted = language or works.settings.publication.language
+    if wanted not in works.settings.languages:
+        hint = f"Languages: {', '.join(works.settings.languages)}"
+        raise UsageError(f"The publication has no language {wanted!r}", hint=hint)
+    publication = _publication(works, wanted)
+    return form_html(works.templates.render, publication, works.settings.publication.base_url, wanted)
 
 
 def _publication(works: Works, language: str) -> PublicationView:

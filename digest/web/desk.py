@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from digest.approval import issue_hash, manifest
 from digest.articles.importing import ImportReport
-from digest.editions.segment import Reading, Selection, segment, select_articles
+from digest.editions.segment import Reading, Selection, segment
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.pipeline import (
@@ -22,13 +22,13 @@ from digest.pipeline import (
     items_for_segment,
     readings_of,
     render_selection,
+    whole_for_archive,
 )
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
 from digest.runtime.settings import CONFIG_NAME
 from digest.web.changes import ARTICLES, TEMPLATES, Stamp, stamp
-from subscribers.interests import ALL_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,7 @@ class Look:
 
     def whole(self, language: str) -> BuiltEdition:
         """Return the issue as its archive page will show it."""
-        press, made = self.press, self.made
-        reading = Reading(language, ALL_TEXT)
-        selection = select_articles(items_for_segment(made.content), reading, press.catalogue, press.rules)
-        return self._rendered(selection, archive=True)
+        return self._rendered(whole_for_archive(self.press, self.made.content, language), archive=True)
 
     def _rendered(self, selection: Selection, *, archive: bool) -> BuiltEdition:
         if (selection, archive) not in self.rendered:

@@ -19,6 +19,12 @@ _COMMON = {
     "X-Robots-Tag": "noindex",
     "Cache-Control": "no-store",
 }
+OPEN = {
+    # Found by search engines, and kept by caches for as long as a withdrawal may take to be seen.
+    "X-Robots-Tag": "all",
+    "Cache-Control": "public, max-age=300",
+}
+"""The headers of what a public body wants found: the start page, the archive and its feeds."""
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )

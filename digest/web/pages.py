@@ -1,6 +1,8 @@
 """A public page: a template, a language, and what every page needs to know of the publication."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,9 +44,11 @@ def own_name(code: str) -> str:
     return locales.language_name(code, locales.locale_of(code))
 
 
-def show(page: Page, name: str, *, status: int = 200, **values: Any) -> Response:
+def show(
+    page: Page, name: str, *, status: int = 200, headers: Mapping[str, str] = MappingProxyType({}), **values: Any
+) -> Response:
     """Return the page as a response; the language depends on the browser's wish."""
-    return HTMLResponse(page.render(name, **values), status_code=status, headers={"Vary": "Accept-Language"})
+    return HTMLResponse(page.render(name, **values), status, {"Vary": "Accept-Language", **headers})
 
 
 def style(press: Press, name: str) -> str:

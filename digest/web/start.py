@@ -7,7 +7,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from digest.pipeline import Press
 from digest.runtime.db import session_scope
-from digest.web.archive import published
+from digest.web.archive import latest
+from digest.web.archive_pages import list_values
+from digest.web.headers import OPEN
 from digest.web.languages import choose
 from digest.web.pages import Page, show
 
@@ -19,6 +21,7 @@ Disallow: /view/
 Disallow: /preferences/
 Disallow: /unsubscribe/
 Disallow: /confirm/
+Disallow: /archive/search
 """
 
 
@@ -30,12 +33,12 @@ def build_router(press: Press) -> APIRouter:
     def start(lang: str = "", accept_language: Annotated[str, Header()] = "") -> Response:
         page = Page(press, choose(lang, accept_language, press.settings.languages), "/")
         with session_scope(press.engine, read_only=True) as session:
-            entries = published(session, page.language, press.settings.publication.language)
-        return show(page, "start", latest=entries[0] if entries else None)
+            newest = latest(session)
+        return show(page, "start", headers=OPEN, **list_values(page, [newest] if newest else []))
 
     @router.api_route("/robots.txt", methods=METHODS, include_in_schema=False)
     def robots() -> Response:
-        return PlainTextResponse(ROBOTS)
+        return PlainTextResponse(f"{ROBOTS}\nSitemap: {press.settings.publication.base_url}/sitemap.xml\n")
 
     @router.api_route("/favicon.ico", methods=METHODS, include_in_schema=False)
     def icon() -> Response:

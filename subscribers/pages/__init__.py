@@ -11,6 +11,7 @@ from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.pages.context import InterestView, Pages, PagesContext, PublicationView
 from subscribers.pages.guarding import Asking, Gate
+from subscribers.pages.embedding import Embedding
 from subscribers.pages.leaving import Leaving
 from subscribers.pages.preferring import Preferring
 from subscribers.pages.signing_up import SigningUp
@@ -36,6 +37,7 @@ def build_router(context: PagesContext) -> APIRouter:
     ):
         router.add_api_route(path, show, methods=READ)
         router.add_api_route(path, act, methods=["POST"])
+    router.add_api_route("/subscribe/embed", Embedding(context).embed, methods=READ)
     router.add_api_route("/static/pages.css", others.stylesheet, methods=READ)
     return router
 

@@ -60,7 +60,8 @@ weight: -3
 display: summary
 lang: KO-kr
 translation_of: original
-apply_by: 2021-10-15"""
+apply_by: 2021-10-15
+archive: true"""
     assert {line.split(":")[0] for line in front.splitlines() if line[0] != " "} == set(KEYS) - {"video", "body"}
     found = draft(front, "\n\nBody\n\n")
     assert (found.summary, found.body, found.section, found.topics) == (

@@ -121,7 +121,8 @@ def test_a_picture_is_served_for_ever_under_exactly_its_name(client: TestClient,
 
 
 def test_reading_changes_nothing_and_head_works(client: TestClient, press: Press, signer: LinkSigner) -> None:
-    paths = ["/", "/archive", "/archive/21", view_url(press, signer), "/robots.txt", "/healthz", "/readyz"]
+    paths = ["/", "/archive", "/archive/21", view_url(press, signer), "/robots.txt", "/health", "/ready",
+             "/archive/search?q=smart", "/feeds/en.xml", "/feeds/ko/mobility.xml", "/sitemap.xml"]  # fmt: skip
     before = sample.snapshot(press.engine)
     for path in paths:
         head, get = client.head(path), client.get(path)
@@ -134,11 +135,18 @@ def test_reading_changes_nothing_and_head_works(client: TestClient, press: Press
     assert sample.snapshot(press.engine) == before
 
 
-def test_ready_means_that_the_database_answers_with_the_right_schema(client: TestClient, press: Press) -> None:
-    assert client.get("/readyz").json() == {"status": "ok"}
+def test_ready_means_that_the_database_answers_with_the_right_schema(
+    client: TestClient, press: Press, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in ("/ready", "/readyz"):
+        assert client.get(path).json() == {"status": "ok"}
     with press.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json()["reason"] == "The database was made by a newer digestpress than this one."
-    assert client.get("/healthz").status_code == 200
+    for path in ("/ready", "/readyz"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "unavailable"}, "what is wrong is nobody's business but the log's"
+        assert answer.headers["cache-control"] == "no-store"
+    assert "made by a newer digestpress" in caplog.text
+    for path in ("/health", "/healthz"):
+        assert client.get(path).json() == {"status": "ok"}

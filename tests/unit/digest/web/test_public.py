@@ -89,6 +89,10 @@ def test_what_is_not_published_does_not_exist(client: TestClient, press: Press, 
     assert answer.text == missing
 
 
+# What search engines may keep.
+FOR_EVERYBODY = {"/", "/archive", "/archive/21"}
+
+
 def test_every_page_carries_the_headers_that_keep_tokens_and_readers_private(
     client: TestClient, press: Press, signer: LinkSigner
 ) -> None:
@@ -99,12 +103,16 @@ def test_every_page_carries_the_headers_that_keep_tokens_and_readers_private(
         view_url(press, signer),
         "/nothing",
         "/archive/21?format=pdf",
+        "/archive/search?q=smart",
+        "/subscribe",
         "/healthz",
     ):
         answer = client.get(path)
         assert answer.headers["referrer-policy"] == "no-referrer", path
-        assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["x-robots-tag"] == "noindex"
+        indexed = path in FOR_EVERYBODY
+        assert answer.headers["cache-control"] == ("public, max-age=300" if indexed else "no-store"), path
+        assert answer.headers["x-robots-tag"] == ("all" if indexed else "noindex"), path
+        assert ('name="robots"' in answer.text) is (not indexed and "/view/" not in path and path != "/healthz"), path
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
@@ -138,7 +146,7 @@ def test_a_database_that_is_away_is_told_without_its_address(press: Press, signe
         ready, page, picture = client.get("/readyz"), client.get("/archive"), client.get(f"/media/{'0' * 64}.jpg")
     assert {ready.status_code, page.status_code, picture.status_code} == {503}
     assert page.headers["retry-after"] == "60"
-    assert ready.json()["reason"] == "The database cannot be reached."
+    assert ready.json() == {"status": "unavailable"}
     assert "secret" not in ready.text + page.text + picture.text
     assert "127.0.0.1:1" not in page.text.replace("127.0.0.1:8025", "")
 

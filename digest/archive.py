@@ -1,0 +1,226 @@
+"""What the archive shows: which issues, which edition of each, and what is found in them.
+
+The bytes of an archive edition never change. Keeping an article out after it went out makes another edition without it
+(digest.archiving); shown is the fullest edition that holds nothing of what is kept out, so that showing the article
+again brings back the page as it was. Search and feeds know exactly what the shown pages say, not what articles became
+since.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+from sqlmodel import Session, col, select
+
+from digest.articles.body import render_body
+from digest.articles.models import Article
+from digest.editions.models import ArchivedArticle, Edition
+from digest.editions.segment import Selection
+from digest.editions.words import fold
+from digest.issues.lifecycle import IssueState
+from digest.issues.models import Issue
+from digest.render.checks import Finding, Severity
+from digest.render.content import IssueContent
+
+PUBLISHED = (IssueState.SENDING, IssueState.SENT)
+EXCERPT = 300
+
+
+class Stored(NamedTuple):
+    """An archive edition without its bytes."""
+
+    id: int
+    language: str
+    subject: str
+    articles: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownIssue:
+    """An issue in the archive, with the edition that its page shows in each language."""
+
+    number: int
+    date: date
+    published_at: datetime
+    updated_at: datetime
+    note: Mapping[str, str]
+    editions: Mapping[str, Stored]
+
+    def edition(self, language: str, default: str) -> Stored:
+        """Return the edition for a reader of `language`: in it, else in the publication's language, else in any."""
+        return next(self.editions[code] for code in (language, default, *self.editions) if code in self.editions)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An article of a shown issue, as its page has it."""
+
+    issue: ShownIssue
+    article: ArchivedArticle
+
+    @property
+    def page_language(self) -> str:
+        """The language of that page."""
+        return next(code for code, edition in self.issue.editions.items() if edition.id == self.article.edition_id)
+
+
+def shown_issues(session: Session) -> list[ShownIssue]:
+    """Return the issues that the archive has, newest first."""
+    public = (col(Issue.state).in_(PUBLISHED), col(Issue.kept_out).is_(False))
+    stored: dict[int, list[Stored]] = {}
+    columns = (Edition.id, Edition.language, Edition.subject, Edition.articles)
+    query = select(Edition.issue_id, *columns).join(Issue).where(col(Edition.archive).is_(True), *public)  # type: ignore[call-overload]
+    for issue_id, *values in session.exec(query.order_by(col(Edition.id))):
+        stored.setdefault(issue_id, []).append(Stored(*values))
+    kept, issues = kept_out(session), []
+    for issue in session.exec(select(Issue).where(*public).order_by(col(Issue.number).desc())):
+        editions = fitting(stored.get(issue.id or 0, ()), kept)
+        published = issue.frozen_at or issue.created_at
+        updated = max(published, issue.archive_changed_at or published)
+        if editions:
+            issues.append(ShownIssue(issue.number, issue.date, published, updated, issue.note, editions))
+    return issues
+
+
+def fitting(stored: Iterable[Stored], kept: frozenset[str]) -> dict[str, Stored]:
+    """Return, by language, the fullest edition without an article that is kept out; of equals the first."""
+    found: dict[str, Stored] = {}
+    for edition in stored:
+        known = found.get(edition.language)
+        fuller = known is None or len(edition.articles) > len(known.articles)
+        if fuller and kept.isdisjoint(edition.articles):
+            found[edition.language] = edition
+    return found
+
+
+def kept_out(session: Session) -> frozenset[str]:
+    """Return the slugs of the articles that are kept out, and of their translations."""
+    originals = select(Article.group).where(col(Article.kept_out).is_(True), col(Article.slug) == col(Article.group))
+    query = select(Article.slug).where(col(Article.group).in_(originals))
+    return frozenset(session.exec(query))
+
+
+def index(session: Session, edition_id: int, content: IssueContent, whole: Selection) -> None:
+    """Store what an archive edition says, article by article; once. The caller commits."""
+    known = select(ArchivedArticle.id).where(ArchivedArticle.edition_id == edition_id).limit(1)
+    if session.exec(known).first() is None:
+        session.add_all(_rows(edition_id, content, whole))
+
+
+def _rows(edition_id: int, content: IssueContent, whole: Selection) -> Iterable[ArchivedArticle]:
+    for position, (slug, section) in enumerate(whole.shown):
+        article = content.shown(slug)
+        body = render_body(article.body, article_key=article.group, language=article.language).text
+        yield ArchivedArticle(
+            edition_id=edition_id,
+            position=position,
+            group=article.group,
+            language=article.language,
+            section=section,
+            topics=content.shown(article.group).topics,
+            title=article.title,
+            summary=article.summary or excerpt(body),
+            folded=fold("\n".join([*_told(article), body])),
+        )
+
+
+def _told(article: Article) -> Iterable[str]:
+    """What the page says of an article around its text."""
+    groups = (*article.images, *article.videos, article.citation or {})
+    yield from (article.title, article.summary, *article.sources)
+    for group in groups:
+        for key in ("title", "summary", "alt", "caption", "credit", "authors", "journal"):
+            value = group.get(key) or ""
+            yield from value if isinstance(value, list) else (value,)
+
+
+def excerpt(text: str, limit: int = EXCERPT) -> str:
+    """Return the beginning of a text, cut between words."""
+    if len(text) <= limit:
+        return text
+    return (text[:limit].rpartition(" ")[0] or text[: limit - 1]) + "…"
+
+
+def search(
+    session: Session,
+    issues: Sequence[ShownIssue],
+    words: Sequence[str],
+    *,
+    about: Callable[[Sequence[str]], bool],
+    languages: Sequence[str],
+) -> list[tuple[ShownIssue, int]]:
+    """Return issue and row of each article that has all `words` and topics that are meant, the newest issue first.
+
+    An article that is found in several languages is listed once, in the first of `languages` in which it was found.
+    """
+    pages = {edition.id: issue for issue in issues for edition in issue.editions.values()}
+    rank = {edition.id: _rank(code, languages) for issue in issues for code, edition in issue.editions.items()}
+    query = select(
+        ArchivedArticle.id,
+        ArchivedArticle.edition_id,
+        ArchivedArticle.position,
+        ArchivedArticle.group,
+        ArchivedArticle.topics,
+    ).where(  # type: ignore[call-overload]
+        col(ArchivedArticle.edition_id).in_(pages),
+        *(col(ArchivedArticle.folded).contains(word, autoescape=True) for word in words),
+    )
+    best: dict[tuple[int, str], tuple[int, int, int]] = {}  # issue and article -> rank, place in the issue, row
+    for row, edition_id, position, group, topics in session.exec(query):
+        if about(topics):
+            key, found = (pages[edition_id].number, group), (rank[edition_id], position, row)
+            best[key] = min(found, best.get(key, found))
+    by_number = {issue.number: issue for issue in issues}
+    ordered = sorted((-number, place, row) for (number, _), (_, place, row) in best.items())
+    return [(by_number[-number], row) for number, _, row in ordered]
+
+
+def _rank(code: str, languages: Sequence[str]) -> int:
+    return languages.index(code) if code in languages else len(languages)
+
+
+def read(session: Session, found: Sequence[tuple[ShownIssue, int]]) -> list[Found]:
+    """Return what was found, in the same order."""
+    ids = [row for _, row in found]
+    rows = {row.id: row for row in session.exec(select(ArchivedArticle).where(col(ArchivedArticle.id).in_(ids)))}
+    return [Found(issue, rows[row]) for issue, row in found]
+
+
+def articles_of(session: Session, issues: Sequence[ShownIssue], language: str) -> list[Found]:
+    """Return the articles of issues that have a page in `language`, issue by issue, in reading order."""
+    pages = {issue.editions[language].id: issue for issue in issues if language in issue.editions}
+    order = (col(ArchivedArticle.edition_id), col(ArchivedArticle.position))
+    query = select(ArchivedArticle).where(col(ArchivedArticle.edition_id).in_(pages)).order_by(*order)
+    rows = session.exec(query).all()
+    return sorted((Found(pages[row.edition_id], row) for row in rows), key=lambda found: -found.issue.number)
+
+
+def last_change(session: Session) -> datetime | None:
+    """Return when what the archive says last changed, also by something that left it; None before the first issue."""
+    changes = [
+        moment
+        for row in session.exec(
+            select(Issue.frozen_at, Issue.archive_changed_at).where(col(Issue.frozen_at).is_not(None))
+        )
+        for moment in row
+        if moment is not None
+    ]
+    return max(changes, default=None)
+
+
+def findings(content: IssueContent) -> list[Finding]:
+    """Return what an editor should know before something is kept out of the archive that mails lead to."""
+    kept = [group for group in content.articles if content.shown(group).kept_out]
+    where = [group for group in kept if content.shown(group).topics or content.shown(group).display == "summary"]
+    remedy = "Let everybody get it whole (no topics, display: full), or let it be in the archive."
+    named = [
+        Finding(
+            "kept-out-of-archive", Severity.ADVISE, group, "Mails that only name it lead to a page without it", remedy
+        )
+        for group in where
+    ]
+    if content.issue.kept_out:
+        message = "The issue is kept out of the archive: links to articles that a mail leaves out lead nowhere"
+        named.append(Finding("kept-out-of-archive", Severity.ADVISE, "issue", message, remedy))
+    return named

@@ -1,0 +1,92 @@
+"""What an operator does to the archive: keep an issue or an article out, show it again, add a note."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from digest import archive
+from digest.approval import differences, manifest
+from digest.articles import store as article_store
+from digest.editions import store as edition_store
+from digest.issues.edit import one_line, with_text
+from digest.issues.models import Issue, IssueItem
+from digest.pipeline import Press, content_of, store_archive
+from digest.runtime.errors import UsageError
+
+MAX_NOTE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """An issue whose page was made anew, and how its articles differ today from those that were approved."""
+
+    number: int
+    changes: tuple[str, ...]
+
+
+def set_kept_out(issue: Issue, now: datetime, *, kept_out: bool) -> bool:
+    """Keep a whole issue out of the archive, or show it again; return whether that changed anything."""
+    if issue.kept_out == kept_out:
+        return False
+    issue.kept_out, issue.archive_changed_at = kept_out, now
+    return True
+
+
+def set_note(issue: Issue, language: str, text: str, now: datetime) -> None:
+    """Put a note over the issue's page, in one language or (`*`) in all; an empty text takes it away."""
+    if len(text) > MAX_NOTE:
+        raise UsageError(f"The note has more than {MAX_NOTE} characters", hint="A correction is an article of its own.")
+    issue.note, issue.archive_changed_at = with_text(issue.note, language, one_line(text, "The note")), now
+
+
+def keep_article_out(press: Press, session: Session, slug: str, now: datetime, *, kept_out: bool) -> list[Renewed]:
+    """Keep an article and its translations out, or show them again. The caller commits."""
+    article = article_store.get(session, slug)
+    if article.group != article.slug:
+        raise UsageError(f"{slug!r} is a translation", hint=f"Name the original: {article.group}")
+    if article_store.set_kept_out(session, article, now, kept_out=kept_out):
+        for issue in _carrying(session, [slug]):
+            issue.archive_changed_at = now
+            session.add(issue)
+    return renew(press, session, now)
+
+
+def renew(press: Press, session: Session, now: datetime) -> list[Renewed]:
+    """Make a page without what is kept out for every published issue that has none yet. Safe to repeat.
+
+    It is made from the articles as they are now; `changes` says how these differ from what was approved.
+    """
+    kept, renewed = archive.kept_out(session), []
+    for issue in _carrying(session, kept):
+        if _has_page(session, issue, kept):
+            continue
+        store_archive(press, session, content_of(session, issue), now)
+        if not _has_page(session, issue, kept):
+            continue  # nothing is left of it
+        issue.archive_changed_at = now
+        session.add(issue)
+        differs = differences(issue.approved_manifest or {}, manifest(session, issue, press.settings, press.templates))
+        changes = tuple(change for change in differs if change.removeprefix("article ").partition(" ")[0] not in kept)
+        renewed.append(Renewed(issue.number, changes))
+    return renewed
+
+
+def _carrying(session: Session, groups: Collection[str]) -> Sequence[Issue]:
+    """Return the published issues with any of these articles, locked."""
+    ids = select(IssueItem.issue_id).where(col(IssueItem.group).in_(groups))
+    query = select(Issue).where(col(Issue.id).in_(ids), col(Issue.frozen_at).is_not(None))
+    return session.exec(query.order_by(col(Issue.number)).with_for_update()).all()
+
+
+def _has_page(session: Session, issue: Issue, kept: frozenset[str]) -> bool:
+    """Whether each language has a page with everything but what is kept out, or nothing is left of it."""
+    assert issue.id is not None  # noqa: S101 - read from the database
+    rows = edition_store.of_issue(session, issue.id, archive=True)
+    stored = [archive.Stored(row.id or 0, row.language, row.subject, row.articles) for row in rows]
+    fit = archive.fitting(stored, kept)
+    return all(
+        kept.issuperset(full.articles) or (language in fit and set(full.articles) - kept == set(fit[language].articles))
+        for language, full in archive.fitting(stored, frozenset()).items()
+    )

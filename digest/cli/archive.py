@@ -1,0 +1,63 @@
+"""`digest archive`: what anybody may read, as a folder of files."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from digest.cli.shell import shell_of
+from digest.runtime.errors import EXIT_ATTENTION
+
+app = typer.Typer(name="archive", help="Write the public archive as a static site.", no_args_is_help=True)
+
+
+@contextmanager
+def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on stderr how far something is, while a person looks; a log gets nothing."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+@app.command("export")
+def export(
+    context: typer.Context,
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="An empty or new folder, or that of an earlier export.")
+    ],
+    base_url: Annotated[
+        str, typer.Option("--base-url", help="Where the site will be, for its feeds; default: [publication] base_url.")
+    ] = "",
+) -> None:
+    """Write all issues, pictures and feeds, or bring an earlier export up to date. Files of others stay as they are."""
+    from digest.web import exporting  # noqa: PLC0415
+
+    shell = shell_of(context)
+    with progress_of("Writing issues") as progress:
+        report = exporting.export(shell.works.press, directory, base_url=base_url, progress=progress)
+    data: dict[str, Any] = {
+        "directory": str(directory),
+        "issues": report.issues,
+        "files": report.files,
+        "bytes": report.bytes,
+        "written": report.written,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "left": report.left,
+    }
+
+    def tell() -> None:
+        counts = f"{report.written} written, {report.unchanged} unchanged, {report.removed} removed"
+        shell.out.line(f"{report.issues} issues, {report.files} files in {directory}: {counts}.")
+        for path in report.left:
+            shell.out.line(f"Left alone, since it was edited there: {path}")
+
+    shell.out.emit(data, tell)
+    if report.left:
+        raise typer.Exit(EXIT_ATTENTION)

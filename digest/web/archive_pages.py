@@ -1,0 +1,85 @@
+"""The archive's pages as HTML, for the server and for the static export. Rows in, text out."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from digest.archive import ShownIssue
+from digest.editions.models import Edition
+from digest.pipeline import Press
+from digest.runtime.settings import pick
+from digest.web.neutral import Neutral, neutral_html, neutral_text
+from digest.web.pages import Page, style
+
+
+class Numbered(Protocol):
+    """An issue, as a row or as the archive shows it."""
+
+    @property
+    def number(self) -> int:
+        """Its number."""
+        ...
+
+
+def list_values(page: Page, issues: Sequence[ShownIssue]) -> dict[str, Any]:
+    """Return what the list of issues shows: each with its subject as it was mailed."""
+    default = page.press.settings.publication.language
+    entries = []
+    for issue in issues:
+        edition = issue.edition(page.language, default)
+        entry = {"number": issue.number, "date": issue.date, "subject": edition.subject, "language": edition.language}
+        entries.append(entry)
+    return {"entries": entries, "interests": interests_of(page), "indexed": True}
+
+
+def interests_of(page: Page) -> list[dict[str, str]]:
+    """Return slug and title of the publication's interests."""
+    return [{"slug": i.slug, "title": pick(i.title, page.language)} for i in page.press.settings.interest]
+
+
+def issue_html(page: Page, issue: ShownIssue, edition: Edition, issues: Sequence[ShownIssue]) -> str:
+    """Return the whole issue between bars that lead to its neighbours; `issues` are all that the archive has."""
+    earlier = max((other.number for other in issues if other.number < issue.number), default=None)
+    later = min((other.number for other in issues if other.number > issue.number), default=None)
+    note = pick(issue.note, page.language) if issue.note else ""
+    values = {"number": issue.number, "whole": True, "earlier": earlier, "later": later, "note": note}
+    return _mail(page, issue, edition, page.render("archive_issue", **values), page.render("archive_below", **values))
+
+
+def view_html(page: Page, issue: Numbered, edition: Edition) -> str:
+    """Return one edition below a bar that leads to the whole issue."""
+    bar = page.render("archive_issue", number=issue.number, whole=False, earlier=None, later=None, note="")
+    return _mail(page, issue, edition, bar, "")
+
+
+def issue_text(press: Press, issue: Numbered, edition: Edition, language: str) -> str:
+    """Return the plain text of an edition, for anybody."""
+    return neutral_text(edition.text, edition.nonce, _neutral(press, issue, language))
+
+
+def _mail(page: Page, issue: Numbered, edition: Edition, bar: str, below: str) -> str:
+    base_url = page.press.settings.publication.base_url
+    html = neutral_html(edition.html, edition.nonce, _neutral(page.press, issue, page.language))
+    # In a mail a picture's address must be whole; here it is the server's that shows the page, under whatever name.
+    html = html.replace(f'"{base_url}/media/', f'"{urlsplit(base_url).path}/media/')
+    return framed(html, bar, style(page.press, "archive_issue.css"), below)
+
+
+def _neutral(press: Press, issue: Numbered, language: str) -> Neutral:
+    base_url, translate = press.settings.publication.base_url, press.templates.translate(language)
+    return Neutral(f"{base_url}/subscribe", translate("Subscribe"), f"{base_url}/archive/{issue.number}")
+
+
+def framed(html: str, bar: str, css: str, below: str = "") -> str:
+    """Return a mail's document with our navigation above and below it and the mail as the page's main part.
+
+    What of the bar begins with a `link` or `meta` element belongs into the head.
+    """
+    inside = "".join(re.findall(r"^<(?:link|meta)\b[^>]*>\n?", bar, flags=re.MULTILINE))
+    bar = re.sub(r"^<(?:link|meta)\b[^>]*>\n?", "", bar, flags=re.MULTILINE)
+    head = f"{inside}<style>{css}</style>"
+    html = re.sub(r"</head>", lambda found: head + found[0], html, count=1, flags=re.IGNORECASE)
+    html = re.sub(r"<body\b[^>]*>", lambda found: f"{found[0]}{bar}<main>", html, count=1, flags=re.IGNORECASE)
+    before, closing, after = html.rpartition("</body>")
+    return f"{before}</main>{below}{closing}{after}" if closing else f"{html}</main>{below}"

@@ -1,0 +1,162 @@
+"""The archive as a static site: the live pages, with their links turned to files. Same archive, same bytes.
+
+index.html, ko.html            the list, in the publication's language and in each other one
+archive/21/index.html, ko.html an issue, where links of mails look for it when the folder stands at base_url
+media/, static/, feeds/        pictures, the style sheet, Atom feeds
+sitemap.xml
+"""
+
+import html
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from sqlmodel import Session
+
+from digest import archive
+from digest.archive import ShownIssue
+from digest.articles.models import Media
+from digest.editions.models import Edition
+from digest.pipeline import Press
+from digest.runtime.db import session_scope
+from digest.runtime.errors import UsageError
+from digest.web.archive_pages import issue_html, list_values
+from digest.web.feeds import Site, feed, sitemap
+from digest.web.folder import Folder, Report
+from digest.web.pages import Page, style
+from digest.web.paging import at
+
+Progress = Callable[[int, int], None]
+_LINK = re.compile(r'\b(href|src|background|poster|action)="([^"]*)"')
+_MEDIA = re.compile(r"/media/([0-9a-f]{64})\.([a-z]+)")
+_ISSUE = re.compile(r"/archive/([1-9][0-9]*)")
+
+
+def export(
+    press: Press, directory: Path, *, base_url: str = "", progress: Progress = lambda _done, _of: None
+) -> Report:
+    """Bring the site in `directory` up to date. Raises UsageError for a folder that is not ours to write into."""
+    publication = press.settings.publication
+    if base_url and not (base_url.startswith(("https://", "http://")) and urlsplit(base_url).netloc):
+        raise UsageError(f"--base-url {base_url!r} is no web address", hint="Write https://archive.example.org.")
+    site = Site(base_url.rstrip("/") or publication.base_url, publication.language, still=bool(base_url))
+    with Folder(directory) as folder, session_scope(press.engine, read_only=True) as session:
+        issues = archive.shown_issues(session)
+        for path, content in _Site(press, session, site, issues, progress).files():
+            folder.stage(path, content)
+        return folder.publish(len(issues))
+
+
+class _Site:
+    """The files of the site, one by one."""
+
+    def __init__(
+        self, press: Press, session: Session, site: Site, issues: Sequence[ShownIssue], progress: Progress
+    ) -> None:
+        self._press, self._session, self._site, self._issues = press, session, site, issues
+        self._progress = progress
+        self._pictures: set[str] = set()
+        self._links = Links(press.settings.publication.base_url, site.default, issues)
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content; what is linked to before what links to it, the list last."""
+        languages = self._press.settings.languages
+        yield "static/pages.css", style(self._press, "pages.css").encode()
+        for done, issue in enumerate(self._issues):
+            self._progress(done, len(self._issues))
+            for language in languages:
+                yield from self._issue(issue, language)
+        self._progress(len(self._issues), len(self._issues))
+        for language in languages:
+            for interest in ("", *self._press.catalogue.slugs):
+                content = feed(self._press, self._session, self._site, language, interest)
+                yield self._links.feed_file(language, interest), content
+        yield "sitemap.xml", sitemap(self._site, self._issues, languages)
+        for language in reversed(languages):
+            yield self._page(self._links.list_file(language), self._list(language), language)
+
+    def _issue(self, issue: ShownIssue, language: str) -> Iterator[tuple[str, bytes]]:
+        page = Page(self._press, language, f"/archive/{issue.number}")
+        edition = self._session.get_one(Edition, issue.edition(language, self._site.default).id)
+        text = issue_html(page, issue, edition, self._issues)
+        self._session.expunge(edition)  # its bytes are large, and there may be hundreds
+        for picture, extension in _MEDIA.findall(text):
+            if picture not in self._pictures:
+                self._pictures.add(picture)
+                yield from self._picture(picture, extension)
+        yield self._page(self._links.issue_file(issue.number, language), text, language)
+
+    def _picture(self, picture: str, extension: str) -> Iterator[tuple[str, bytes]]:
+        found = self._session.get(Media, picture)
+        if found is not None and found.extension == extension:
+            self._session.expunge(found)
+            yield f"media/{picture}.{extension}", found.content
+
+    def _list(self, language: str) -> str:
+        page, issues = Page(self._press, language, "/archive"), self._issues
+        everything = at(issues, "1", max(1, len(issues)))
+        return page.render("archive", **list_values(page, issues), part=everything, still=True)
+
+    def _page(self, path: str, text: str, language: str) -> tuple[str, bytes]:
+        return path, self._links.turned(text, path, language).encode()
+
+
+class Links:
+    """Turns the links of a live page into those of a file. Pure."""
+
+    def __init__(self, base_url: str, default: str, issues: Sequence[ShownIssue]) -> None:
+        self._base_url, self._root, self._default = base_url, urlsplit(base_url).path, default
+        self._numbers = {issue.number for issue in issues}
+
+    def list_file(self, language: str) -> str:
+        """Return where the list is."""
+        return "index.html" if language == self._default else f"{language}.html"
+
+    def issue_file(self, number: int, language: str) -> str:
+        """Return where an issue is."""
+        return f"archive/{number}/{self.list_file(language)}"
+
+    def feed_file(self, language: str, interest: str) -> str:
+        """Return where a feed is."""
+        return f"feeds/{language}/{interest}.xml" if interest else f"feeds/{language}.xml"
+
+    def turned(self, text: str, path: str, language: str) -> str:
+        """Return a page with its links as they are from the file `path`."""
+
+        def turn(found: re.Match[str]) -> str:
+            address = self._address(html.unescape(found[2]), posixpath.dirname(path), language)
+            return f'{found[1]}="{html.escape(address)}"'
+
+        return _LINK.sub(turn, text)
+
+    def _address(self, address: str, folder: str, language: str) -> str:
+        below = self._below(address)
+        if below is None:
+            return address
+        parts = urlsplit(below)
+        wanted = parse_qs(parts.query).get("lang", [language])[0]
+        file = self._file(unquote(parts.path), wanted)
+        if file is None:  # on the live server only, such as the page for subscribing
+            return f"{self._base_url}{below}"
+        return posixpath.relpath(file, folder or ".") + (f"#{parts.fragment}" if parts.fragment else "")
+
+    def _below(self, address: str) -> str | None:
+        """The address from the publication's root on, None for one that leads elsewhere."""
+        for root in (self._base_url, self._root):
+            if address == root and root:
+                return "/"
+            if address.startswith(f"{root}/") and not address.startswith("//"):
+                return address.removeprefix(root)
+        return None
+
+    def _file(self, path: str, language: str) -> str | None:
+        if path in {"/", "/archive"}:
+            return self.list_file(language)
+        issue = _ISSUE.fullmatch(path)
+        if issue:
+            return self.issue_file(int(issue[1]), language) if int(issue[1]) in self._numbers else None
+        if path.startswith(("/media/", "/static/", "/feeds/")):
+            return path.removeprefix("/")
+        return None

@@ -1,0 +1,81 @@
+"""Searching the archive: words and an interest in the address, so that it works without script and can be linked."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from starlette.responses import Response
+
+from digest import archive
+from digest.archive import Found
+from digest.editions.words import MAX_QUERY, shortened, words_of
+from digest.pipeline import Press
+from digest.runtime.db import session_scope
+from digest.runtime.settings import pick
+from digest.web.archive_pages import interests_of
+from digest.web.languages import choose
+from digest.web.pages import Page, show
+from digest.web.paging import Part, at
+
+METHODS = ["GET", "HEAD"]
+PAGE = 20
+
+
+def build_router(press: Press) -> APIRouter:
+    """Return the route `/archive/search`; it must stand before `/archive/{number}`."""
+    router = APIRouter()
+    languages = press.settings.languages
+
+    @router.api_route("/archive/search", methods=METHODS, include_in_schema=False)
+    def search(
+        q: str = "",
+        interest: str = "",
+        page: str = "1",
+        lang: str = "",
+        accept_language: Annotated[str, Header()] = "",
+    ) -> Response:
+        shown = Page(press, choose(lang, accept_language, languages), "/archive/search")
+        chosen = interest if interest in press.catalogue.slugs else ""
+        words = words_of(q)
+        values: dict[str, Any] = {
+            "q": shortened(q),
+            "interest": chosen,
+            "max_query": MAX_QUERY,
+            "asked": bool(words or chosen),
+        }
+        part: Part[Found] = Part((), 1, 1, 0)
+        if values["asked"]:
+            part = _found(press, shown.language, words, chosen, page)
+        return show(
+            shown, "archive_search", **values, part=part, interests=interests_of(shown), hits=_hits(shown, part)
+        )
+
+    return router
+
+
+def _found(press: Press, language: str, words: Sequence[str], interest: str, page: str) -> Part[Found]:
+    def about(topics: Sequence[str]) -> bool:
+        return not interest or (bool(topics) and press.catalogue.matches(topics, frozenset({interest})))
+
+    languages = list(dict.fromkeys([language, press.settings.publication.language]))
+    with session_scope(press.engine, read_only=True) as session:
+        issues = archive.shown_issues(session)
+        part = at(archive.search(session, issues, words, about=about, languages=languages), page, PAGE)
+        return Part(archive.read(session, part.rows), part.number, part.pages, part.count)
+
+
+def _hits(page: Page, part: Part[Found]) -> list[dict[str, Any]]:
+    titles = {section.slug: pick(section.title, page.language) for section in page.press.settings.section}
+    return [
+        {
+            "number": found.issue.number,
+            "date": found.issue.date,
+            "page_language": found.page_language,
+            "anchor": found.article.group,
+            "language": found.article.language,
+            "title": found.article.title,
+            "summary": archive.excerpt(found.article.summary),
+            "section": titles.get(found.article.section, ""),
+        }
+        for found in part.rows
+    ]

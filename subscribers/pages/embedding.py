@@ -1,0 +1,29 @@
+"""The sign-up form for other sites: plain HTML to copy. It posts to /subscribe from wherever it stands.
+
+It needs no token and no cookie, because it acts in nobody's name: all that it can cause is a confirmation mail.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import Response
+
+from subscribers.pages.context import Pages, PublicationView
+
+Render = Callable[[str, str, Mapping[str, Any]], str]
+
+
+class Embedding(Pages):
+    """Show the form's HTML."""
+
+    def embed(self, request: Request, lang: str = "") -> Response:
+        context, language = self.context, self.language(request, lang)
+        html = form_html(context.render, context.publication(language), context.signer.base_url, language)
+        return self.page("embed", language, path="/subscribe/embed", form=html)
+
+
+def form_html(render: Render, publication: PublicationView, base_url: str, language: str) -> str:
+    """Return the form in one language, with addresses that hold anywhere."""
+    values = {"language": language, "base_url": base_url, "publication": publication}
+    return render("web/embed_form.html.j2", language, values).strip() + "\n"
