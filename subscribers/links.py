@@ -30,6 +30,8 @@ class Purpose(StrEnum):
     PREFERENCES = "preferences"
     UNSUBSCRIBE = "unsubscribe"
     UNDO = "undo"
+    ADDRESS = "address"
+    ERASE = "erase"
     VIEW = "view"
     TEST = "test"
 
@@ -39,6 +41,9 @@ LIFETIMES = {
     Purpose.CONFIRM: timedelta(days=7),
     Purpose.PREFERENCES: timedelta(days=400),
     Purpose.UNDO: timedelta(days=1),
+    Purpose.ADDRESS: timedelta(days=2),
+    # Made by the preferences page when it is opened; no mail has one.
+    Purpose.ERASE: timedelta(hours=1),
 }
 
 

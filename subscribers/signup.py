@@ -14,8 +14,6 @@ from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkPayload
 from subscribers.models import ConsentEvent, Frequency, Subscriber, SubscriberState
 
-# The version of the words on the sign-up page; a new wording gets a new name, so that the proof says what was read.
-WORDING = "signup-1"
 # A stranger can type anybody's address into the form: more than one mail a day would make it a weapon.
 QUIET = timedelta(hours=24)
 
@@ -67,12 +65,13 @@ def request(
     new_ref: Callable[[], str],
     secret: bytes,
     confirmation_due: Callable[[Session, ConfirmationDue], None],
+    wording: str = "",
 ) -> None:
     """Note a request to subscribe, and call `confirmation_due` in the same transaction if a mail may be sent.
 
     No mail: already a reader, asked within the last day, or bounced or complained. The caller is never told which, and
     what a stranger asks for changes nothing about a reader. `secret` is the suppression key, `new_ref` gives random
-    text.
+    text, `wording` is the version of the words shown.
     """
     key = suppression.key_of(form.address.key, secret)
     held = suppression.lookup(session, key)
@@ -84,11 +83,11 @@ def request(
     _apply(form, subscriber)
     session.add(subscriber)
     nonce = new_ref()
-    consent.record(session, subscriber, ConsentKind.REQUESTED, method, now, wording=WORDING, detail={"request": nonce})
+    consent.record(session, subscriber, ConsentKind.REQUESTED, method, now, wording=wording, detail={"request": nonce})
     confirmation_due(session, _due(subscriber, nonce, now))
 
 
-def confirm(session: Session, payload: LinkPayload, *, now: datetime) -> Confirmed | None:
+def confirm(session: Session, payload: LinkPayload, *, now: datetime, wording: str = "") -> Confirmed | None:
     """Make the person a reader by their own hand; None when they are one already.
 
     Raises LinkInvalidError when the request is unknown, or older than a later withdrawal: a forgotten mail must not
@@ -113,7 +112,7 @@ def confirm(session: Session, payload: LinkPayload, *, now: datetime) -> Confirm
         ConsentKind.CONFIRMED,
         ConsentMethod.PAGE,
         now,
-        wording=WORDING,
+        wording=wording,
         detail={"request": payload.extra},
     )
     return Confirmed(

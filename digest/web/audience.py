@@ -4,8 +4,9 @@ from functools import partial
 
 from fastapi import APIRouter
 
-from digest import signup
+from digest import address_change, signup
 from digest.bootstrap import Works, new_ref
+from digest.own_data import own_data
 from digest.runtime.db import session_scope
 from digest.runtime.settings import pick
 from digest.web.languages import choose
@@ -32,6 +33,10 @@ def pages_router(works: Works) -> APIRouter:
             render=works.templates.render,
             stylesheet=partial(style, works.press, "pages.css"),
             confirmation_due=partial(signup.confirmation_due, works.dispatcher),
+            change_due=partial(address_change.change_due, works.dispatcher),
+            on_moved=partial(address_change.moved, works.dispatcher),
+            forget=signup.forget_notices,
+            own_data=own_data,
             on_confirmed=partial(signup.welcome, works),
             on_unsubscribed=partial(signup.goodbye, works.dispatcher),
         )

@@ -10,12 +10,14 @@ from fastapi import Depends, Request
 from sqlmodel import Session
 from starlette.responses import HTMLResponse, Response
 
-from subscribers import store
+from subscribers import store, wording
 from subscribers.errors import LinkInvalidError
 from subscribers.forms import Form, read_form
 from subscribers.interests import Catalogue
-from subscribers.links import LinkSigner, Purpose
+from subscribers.links import LinkPayload, LinkSigner, Purpose
 from subscribers.models import Subscriber, SubscriberState
+from subscribers.moving import ChangeDue, Moved
+from subscribers.pages.samples import sample
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
 from subscribers.views import PersonView, view_of
@@ -62,7 +64,8 @@ class PagesContext:
 
     `read` and `write` open a session for one transaction, which ends well when the block does. `languages` are codes
     with their own names, the publication's first language first. `choose_language(asked, accept_language)` returns one
-    of the codes. `render(template, language, values)` returns HTML. The three callbacks write in the same transaction.
+    of the codes. `render(template, language, values)` returns HTML. The callbacks write in the same transaction, but
+    `own_data`, which only reads.
     """
 
     read: Callable[[], AbstractContextManager[Session]]
@@ -79,6 +82,10 @@ class PagesContext:
     render: Callable[[str, str, Mapping[str, Any]], str]
     stylesheet: Callable[[], str]
     confirmation_due: Callable[[Session, ConfirmationDue], None]
+    change_due: Callable[[Session, ChangeDue], None]
+    on_moved: Callable[[Session, Moved], None]
+    forget: Callable[[Session, int], None]
+    own_data: Callable[[Session, Subscriber], Mapping[str, Any]]
     on_confirmed: Callable[[Session, Confirmed], None] | None = None
     on_unsubscribed: Callable[[Session, Withdrawal], None] | None = None
 
@@ -97,8 +104,21 @@ class Pages:
             payload = self.context.signer.read(purpose, token, self.context.now())
         except LinkInvalidError:
             return None
+        return self.named(session, payload)
+
+    def named(self, session: Session, payload: LinkPayload) -> Subscriber | None:
+        """Return whom a genuine token names, if it may still open their pages.
+
+        After a change of address the old mailbox may be somebody else's: what was mailed there before only serves to
+        leave, by links that never expire.
+        """
         person = store.by_ref(session, payload.ref)
-        return None if person is None or person.state == SubscriberState.ERASED else person
+        if person is None or person.state == SubscriberState.ERASED:
+            return None
+        since = person.address_since
+        if payload.issued_at and since and payload.issued_at < since.replace(microsecond=0):
+            return None
+        return person
 
     def view(self, person: Subscriber) -> PersonView:
         return view_of(person, self.context.catalogue, self.context.timezone, self.context.now())
@@ -114,7 +134,16 @@ class Pages:
         """Answer every link that does not work in the same way: nobody learns whether it ever did."""
         return self.page("message", self.language(request), 404, kind="link")
 
-    def page(self, name: str, language: str, status: int = 200, *, path: str = "", **values: Any) -> Response:
+    def wording(self, session: Session, page: str, language: str) -> str:
+        """Return the version of the words that a page shows, and keep them: the proof of what somebody agreed to."""
+        name, values = sample(page, language)
+        return wording.keep(session, page, language, self.html(name, language, **values), self.context.now())
+
+    def page(self, name: str, language: str, status: int = 200, **values: Any) -> Response:
+        return HTMLResponse(self.html(name, language, **values), status_code=status, headers=self.headers)
+
+    def html(self, name: str, language: str, *, path: str = "", **values: Any) -> str:
+        """Return a page's HTML."""
         common = {
             "language": language,
             "languages": [{"code": code, "name": own} for code, own in self.context.languages],
@@ -122,5 +151,4 @@ class Pages:
             "base_url": self.context.signer.base_url,
             "publication": self.context.publication(language),
         }
-        html = self.context.render(f"web/{name}.html.j2", language, common | values)
-        return HTMLResponse(html, status_code=status, headers=self.headers)
+        return self.context.render(f"web/{name}.html.j2", language, common | values)

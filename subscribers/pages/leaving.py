@@ -35,7 +35,7 @@ class Leaving(Pages):
             if person is None:
                 return self.unknown(request)
             if form.one("confirm") == "leave":
-                self._leave(session, person, ConsentMethod.PAGE, now)
+                self._leave(session, person, ConsentMethod.PAGE, now, self._words(session, person))
             else:
                 try:
                     notice = self._less(session, person, form, now)
@@ -61,7 +61,9 @@ class Leaving(Pages):
             self._leave(session, person, ConsentMethod.ONE_CLICK, now)
         return PlainTextResponse("You are unsubscribed.\n", headers=self.headers)
 
-    def _leave(self, session: Session, person: Subscriber, method: ConsentMethod, now: datetime) -> None:
+    def _leave(
+        self, session: Session, person: Subscriber, method: ConsentMethod, now: datetime, words: str = ""
+    ) -> None:
         preferences.unsubscribe(
             session,
             person,
@@ -69,24 +71,29 @@ class Leaving(Pages):
             now=now,
             secret=self.context.secret,
             on_unsubscribed=self.context.on_unsubscribed,
+            wording=words,
         )
 
     def _less(self, session: Session, person: Subscriber, form: Form, now: datetime) -> str:
         """Do what the page offers instead of leaving; return what was done. The link can only ever make less mail."""
+        how = ConsentMethod.PAGE
         match form.one("confirm"):
             case "topics":
                 choices = Choices(interests=fewer_interests(form, person, self.context.catalogue))
-                preferences.change(session, person, choices, method=ConsentMethod.PAGE, now=now)
+                preferences.change(session, person, choices, method=how, now=now, wording=self._words(session, person))
                 return "topics"
             case "rarer" if form.one("frequency") in rarer(person.frequency):
                 choices = Choices(frequency=form.one("frequency"))
-                preferences.change(session, person, choices, method=ConsentMethod.PAGE, now=now)
+                preferences.change(session, person, choices, method=how, now=now, wording=self._words(session, person))
                 return "rarer"
             case "pause":
                 until = longer_pause(form, person, now)
-                preferences.pause(session, person, until, method=ConsentMethod.PAGE, now=now)
+                preferences.pause(session, person, until, method=how, now=now, wording=self._words(session, person))
                 return "pause"
         raise FormInvalidError("choice")
+
+    def _words(self, session: Session, person: Subscriber) -> str:
+        return self.wording(session, "unsubscribe", self.language_of(person))
 
     def _unsubscribe_page(self, person: Subscriber, *, notice: str = "", problem: str = "") -> Response:
         language = self.language_of(person)
@@ -116,5 +123,6 @@ class Leaving(Pages):
             person = self.person(session, Purpose.UNDO, token)
             if person is None:
                 return self.unknown(request)
-            preferences.resubscribe(session, person, now=self.context.now(), secret=self.context.secret)
+            words = self.wording(session, "undo", self.language_of(person))
+            preferences.resubscribe(session, person, now=self.context.now(), secret=self.context.secret, wording=words)
         return self.page("confirm", self.language_of(person), person=self.view(person), done=True, preferences="")
