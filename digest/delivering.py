@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from digest.address_change import forget_expired
 from digest.bootstrap import Works, carrier_of, evidence_of, meter_of
 from digest.delivery.ledger import PAUSES
 from digest.delivery.stopping import stopping_on_signals
@@ -30,10 +31,12 @@ def work(
     stopping: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes.
+    Requests for another address that came to nothing are forgotten, since somebody has to look at the clock.
 
     `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
     """
     issues = _issues(works, number)
+    forget_expired(works)
     with _worker(works, carrier_of(works, relay), progress) as worker, stopping_on_signals(worker):
         if stopping():
             worker.stop()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Table, and_, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, event, or_, select, update
 from sqlmodel import Session
 
 from digest.bootstrap import Works
@@ -44,6 +44,13 @@ def forget(session: Session, subscriber: Subscriber) -> None:
         session.execute(update(table).where(whose, _is_told(table)).values(reason=_FORGOTTEN))
     events = or_(FEEDBACK_EVENT.c.subscriber_id == of_id, FEEDBACK_EVENT.c.delivery_id.in_(deliveries))
     session.execute(update(FEEDBACK_EVENT).where(events).values(detail={}))
+
+
+def forget_everywhere(works: Works, session: Session, subscriber: Subscriber) -> None:
+    """Do `forget` now, and `forget_files` once the transaction is committed: for whoever needs no proof."""
+    erased = before_erasing(session, subscriber)
+    forget(session, subscriber)
+    event.listen(session, "after_commit", lambda _session: forget_files(works, erased), once=True)
 
 
 def _is_told(table: Table) -> ColumnElement[bool]:

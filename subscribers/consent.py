@@ -20,6 +20,8 @@ class ConsentKind(StrEnum):
     CHANGED = "changed"
     PAUSED = "paused"
     RESUMED = "resumed"
+    ADDRESS_ASKED = "address-asked"
+    ADDRESS_CHANGED = "address-changed"
     UNSUBSCRIBED = "unsubscribed"
     ERASED = "erased"
 

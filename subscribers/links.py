@@ -29,6 +29,8 @@ class Purpose(StrEnum):
     PREFERENCES = "preferences"
     UNSUBSCRIBE = "unsubscribe"
     UNDO = "undo"
+    ADDRESS = "address"
+    ERASE = "erase"
     VIEW = "view"
     TEST = "test"
     FORM = "form"  # no link: the hidden field that says that a form is ours, and when we showed it
@@ -40,6 +42,9 @@ LIFETIMES = {
     Purpose.PREFERENCES: timedelta(days=400),
     Purpose.UNDO: timedelta(days=1),
     Purpose.FORM: timedelta(days=7),  # a page may stay open over a holiday
+    Purpose.ADDRESS: timedelta(days=2),
+    # Made by the preferences page when it is opened; no mail has one.
+    Purpose.ERASE: timedelta(hours=1),
 }
 
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column
+from sqlalchemy import JSON, Column, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -45,6 +45,9 @@ class Subscriber(SQLModel, table=True):
     created_at: datetime
     confirmed_at: datetime | None = None
     unsubscribed_at: datetime | None = None
+    address_since: datetime | None = Field(
+        default=None, description="last change of address; preferences links made before it no longer open"
+    )
 
 
 class ConsentEvent(SQLModel, table=True):
@@ -53,13 +56,36 @@ class ConsentEvent(SQLModel, table=True):
     __tablename__ = "consent_event"
     id: int | None = Field(default=None, primary_key=True)
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
-    kind: str = Field(
-        max_length=20, description="requested, imported, confirmed, changed, paused, resumed, unsubscribed, erased"
-    )
+    kind: str = Field(max_length=20, description="one of subscribers.consent.ConsentKind")
     method: str = Field(max_length=40, description="page, one-click, import, command")
     wording: str = Field(default="", max_length=40, description="version of the words shown")
     detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     happened_at: datetime
+
+
+class Wording(SQLModel, table=True):
+    """The words of a page as somebody saw them when they agreed; consent events name the version. Never changed."""
+
+    version: str = Field(primary_key=True, max_length=40, description="page, language, and a hash of the text")
+    language: str = Field(max_length=35)
+    text: str
+    first_used_at: datetime
+
+
+class AddressChange(SQLModel, table=True):
+    """A new address that somebody asked for and has not confirmed there yet. Kept for two days at most."""
+
+    __tablename__ = "address_change"
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id", index=True)
+    nonce: str = Field(unique=True, max_length=32, description="random; what the link carries")
+    address: str = Field(max_length=320, description="empty as soon as it is of no use any more")
+    suppression_key: str = Field(max_length=64, description="keyed hash of the new address")
+    state: str = Field(max_length=8, description="asked, done, void")
+    mailed_on: date | None = Field(default=None, description="the day of the mail, in UTC; NULL when none was due")
+    requested_at: datetime = Field(index=True)
+    # At most one mail per address a day, whoever asks; NULLs are distinct.
+    __table_args__: Any = (UniqueConstraint("suppression_key", "mailed_on"),)
 
 
 class Suppression(SQLModel, table=True):

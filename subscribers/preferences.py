@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from subscribers import consent, store, suppression
+from subscribers import consent, moving, store, suppression
 from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.errors import ConsentRefusedError
 from subscribers.models import Subscriber, SubscriberState
@@ -41,7 +41,13 @@ class Withdrawal:
 
 
 def change(
-    session: Session, subscriber: Subscriber, choices: Choices, *, method: ConsentMethod, now: datetime
+    session: Session,
+    subscriber: Subscriber,
+    choices: Choices,
+    *,
+    method: ConsentMethod,
+    now: datetime,
+    wording: str = "",
 ) -> dict[str, list[str]]:
     """Apply the choices; return what changed as {field: [before, after]}, empty when nothing did."""
     row = _present(session, subscriber)
@@ -54,28 +60,39 @@ def change(
         setattr(row, name, after)
     if changed:
         session.add(row)
-        consent.record(session, row, ConsentKind.CHANGED, method, now, detail=changed)
+        consent.record(session, row, ConsentKind.CHANGED, method, now, wording=wording, detail=changed)
     return changed
 
 
-def pause(session: Session, subscriber: Subscriber, until: datetime, *, method: ConsentMethod, now: datetime) -> None:
+def pause(
+    session: Session,
+    subscriber: Subscriber,
+    until: datetime,
+    *,
+    method: ConsentMethod,
+    now: datetime,
+    wording: str = "",
+) -> None:
     """Send nothing before `until`; issues of that time are not sent later either."""
     row = _present(session, subscriber)
     if row.paused_until == until:
         return
     row.paused_until = until
     session.add(row)
-    consent.record(session, row, ConsentKind.PAUSED, method, now, detail={"until": until.isoformat()})
+    detail = {"until": until.isoformat()}
+    consent.record(session, row, ConsentKind.PAUSED, method, now, wording=wording, detail=detail)
 
 
-def resume(session: Session, subscriber: Subscriber, *, method: ConsentMethod, now: datetime) -> None:
+def resume(
+    session: Session, subscriber: Subscriber, *, method: ConsentMethod, now: datetime, wording: str = ""
+) -> None:
     """End a pause at once; without one nothing happens."""
     row = _present(session, subscriber)
     if row.paused_until is None:
         return
     row.paused_until = None
     session.add(row)
-    consent.record(session, row, ConsentKind.RESUMED, method, now)
+    consent.record(session, row, ConsentKind.RESUMED, method, now, wording=wording)
 
 
 def unsubscribe(
@@ -86,6 +103,7 @@ def unsubscribe(
     now: datetime,
     secret: bytes,
     on_unsubscribed: Callable[[Session, Withdrawal], None] | None = None,
+    wording: str = "",
 ) -> bool:
     """End the subscription; False when it had ended before. Safe to repeat. `secret` is the suppression key."""
     row = store.lock(session, subscriber)
@@ -96,7 +114,7 @@ def unsubscribe(
     session.add(row)
     key = suppression.key_of(row.address_key or "", secret)
     suppression.add(session, key, SuppressionReason.UNSUBSCRIBED, now, source=method)
-    consent.record(session, row, ConsentKind.UNSUBSCRIBED, method, now)
+    consent.record(session, row, ConsentKind.UNSUBSCRIBED, method, now, wording=wording)
     if on_unsubscribed is not None:
         on_unsubscribed(
             session,
@@ -139,6 +157,7 @@ def erase(
     now: datetime,
     secret: bytes,
     forget: Callable[[Session, Subscriber], None] | None = None,
+    wording: str = "",
 ) -> bool:
     """Empty every personal column and every detail of the consent events; False when it was done before.
 
@@ -156,12 +175,13 @@ def erase(
     consent.move(row, SubscriberState.ERASED)
     row.address = row.name = row.language = row.interests = ""
     row.address_key = row.suppression_key = None
-    row.confirmed_at = row.unsubscribed_at = row.paused_until = None
+    row.confirmed_at = row.unsubscribed_at = row.paused_until = row.address_since = None
     session.add(row)
     for event in store.events(session, row):
         event.detail = {}
         session.add(event)
-    consent.record(session, row, ConsentKind.ERASED, method, now)
+    moving.forget_person(session, row)
+    consent.record(session, row, ConsentKind.ERASED, method, now, wording=wording)
     return True
 
 

@@ -14,8 +14,6 @@ from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkPayload
 from subscribers.models import ConsentEvent, Frequency, Subscriber, SubscriberState
 
-# The version of the words on the sign-up page; a new wording gets a new name, so that the proof says what was read.
-WORDING = "signup-1"
 # A stranger can type anybody's address into the form: more than one mail a day would make it a weapon.
 QUIET = timedelta(hours=24)
 
@@ -68,12 +66,13 @@ def request(
     secret: bytes,
     confirmation_due: Callable[[Session, ConfirmationDue], None],
     confirmation_withheld: Callable[[Session, datetime], None] | None = None,
+    wording: str = "",
 ) -> None:
     """Note a request to subscribe, and call `confirmation_due` in the same transaction if a mail may be sent.
 
     No mail: already a reader, asked within the last day, or bounced or complained. The caller is never told which, and
     what a stranger asks for changes nothing about a reader. `secret` is the suppression key, `new_ref` gives random
-    text.
+    text, `wording` is the version of the words shown.
 
     Nor does the time tell: the database gets the same statements in every case. Where no mail may be sent they are
     taken back, and `confirmation_withheld` stands in for what `confirmation_due` would write; the day's count, which is
@@ -91,7 +90,7 @@ def request(
         if mailing:
             _apply(form, subscriber)
             session.add(subscriber)
-        consent.record(session, subscriber, ConsentKind.REQUESTED, method, now, wording=WORDING, detail=detail)
+        consent.record(session, subscriber, ConsentKind.REQUESTED, method, now, wording=wording, detail=detail)
         if mailing:
             confirmation_due(session, _due(subscriber, nonce, now))
         elif confirmation_withheld is not None:
@@ -102,7 +101,7 @@ def request(
     store.count_request(session, now.date())
 
 
-def confirm(session: Session, payload: LinkPayload, *, now: datetime) -> Confirmed | None:
+def confirm(session: Session, payload: LinkPayload, *, now: datetime, wording: str = "") -> Confirmed | None:
     """Make the person a reader by their own hand; None when they are one already.
 
     Raises LinkInvalidError when the request is unknown, or older than a later withdrawal: a forgotten mail must not
@@ -127,7 +126,7 @@ def confirm(session: Session, payload: LinkPayload, *, now: datetime) -> Confirm
         ConsentKind.CONFIRMED,
         ConsentMethod.PAGE,
         now,
-        wording=WORDING,
+        wording=wording,
         detail={"request": payload.extra},
     )
     return Confirmed(

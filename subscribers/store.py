@@ -1,7 +1,7 @@
 """Every query of the audience, except the expression of audience.py and the bulk path of transfer.py."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, exists, func
 from sqlalchemy.dialects import postgresql, sqlite
@@ -10,7 +10,15 @@ from sqlmodel import Session, col, select
 
 from subscribers.consent import BY_THE_PERSON, ConsentKind
 from subscribers.errors import SubscriberNotFoundError
-from subscribers.models import ConsentEvent, SignupDay, Subscriber, SubscriberState, Suppression
+from subscribers.models import (
+    AddressChange,
+    ConsentEvent,
+    SignupDay,
+    Subscriber,
+    SubscriberState,
+    Suppression,
+    Wording,
+)
 
 
 def by_ref(session: Session, ref: str) -> Subscriber | None:
@@ -61,6 +69,42 @@ def events(session: Session, subscriber: Subscriber) -> Sequence[ConsentEvent]:
     return session.exec(
         select(ConsentEvent).where(col(ConsentEvent.subscriber_id) == subscriber.id).order_by(col(ConsentEvent.id))
     ).all()
+
+
+def changes_of(session: Session, subscriber: Subscriber) -> Sequence[AddressChange]:
+    """Return the person's requests for another address, oldest first."""
+    return session.exec(
+        select(AddressChange).where(col(AddressChange.subscriber_id) == subscriber.id).order_by(col(AddressChange.id))
+    ).all()
+
+
+def change_by_nonce(session: Session, nonce: str) -> AddressChange | None:
+    """Return the request for another address that a link names, as it is now."""
+    statement = select(AddressChange).where(col(AddressChange.nonce) == nonce)
+    return session.exec(statement.execution_options(populate_existing=True)).one_or_none()
+
+
+def changes_before(session: Session, instant: datetime) -> Sequence[AddressChange]:
+    """Return the requests for another address that were made before an instant."""
+    return session.exec(
+        select(AddressChange).where(col(AddressChange.requested_at) < instant).order_by(col(AddressChange.id))
+    ).all()
+
+
+def last_mailed(session: Session, key: str, since: datetime) -> AddressChange | None:
+    """Return the last request since `since` for which a mail went to the address with this keyed hash."""
+    statement = select(AddressChange).where(
+        col(AddressChange.suppression_key) == key,
+        col(AddressChange.mailed_on).is_not(None),
+        col(AddressChange.requested_at) > since,
+    )
+    return session.exec(statement.order_by(col(AddressChange.id).desc())).first()
+
+
+def wordings(session: Session, versions: Sequence[str]) -> dict[str, str]:
+    """Return the words of these versions."""
+    rows = session.exec(select(Wording.version, Wording.text).where(col(Wording.version).in_(versions))).all()
+    return dict(rows)
 
 
 def everyone(session: Session, batch: int = 1000) -> Iterator[Sequence[Subscriber]]:

@@ -128,14 +128,19 @@ def add(
 @app.command("show")
 def show(context: typer.Context, address: Address) -> None:
     """Show everything that is known about one person; this is also the answer to a request for their data."""
-    from subscribers import transfer  # noqa: PLC0415
+    from digest.own_data import data_at  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
-        data = transfer.show(session, address)
+        data = data_at(session, address)
+    lists = ("consent", "wordings", "issues", "notices")
 
     def tell() -> None:
-        shell.out.table(["field", "value"], [[k, v] for k, v in data.items() if k != "consent"])
+        shell.out.table(["field", "value"], [[k, v] for k, v in data.items() if k not in lists])
+        shell.out.line()
+        shell.out.table(
+            ["issue", "state", "when"], [[i["number"], i["state"], i["settled_at"]] for i in data["issues"]]
+        )
         shell.out.line()
         rows = [[e["at"], e["kind"], e["method"], e["detail"].get("source", "")] for e in data["consent"]]
         shell.out.table(["at", "what", "how", "source"], rows)

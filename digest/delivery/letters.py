@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from digest.delivery.compose import Identity, Personal, message_id, personal_header, shared_header
 from digest.delivery.transport import Encoded, Envelope
-from digest.outbox.notices import CONFIRMATION, WELCOME, TakenNotice
+from digest.outbox.notices import ADDRESS, CONFIRMATION, WELCOME, TakenNotice
 from digest.outbox.tables import EDITION, ISSUE
 from digest.outbox.take import Reader, Taken
 from digest.render.context import NoticeContext, PublicationView
@@ -27,6 +27,9 @@ from subscribers.models import Frequency
 
 # From a message's pieces and the instant to the header field that signs them, such as `DkimSigner.sign`.
 Sign = Callable[[Sequence[bytes], datetime], bytes]
+
+# What the button of a notice leads to.
+_CONFIRMED_BY: Mapping[str, Purpose] = {CONFIRMATION: Purpose.CONFIRM, ADDRESS: Purpose.ADDRESS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +125,9 @@ class Letters:
         frequency = str(taken.context.get("frequency", Frequency.EVERY))
         form, ref = self._notice_form(NoticeKind(taken.kind), taken.language, frequency), taken.ref or ""
         values, unsubscribe = {}, ""
-        if taken.kind == CONFIRMATION:
+        if taken.kind in _CONFIRMED_BY:
             extra = str(taken.context.get("extra", ""))
-            values = {Slot.ACTION_URL: self._signer.url(Purpose.CONFIRM, ref, extra=extra, now=now)}
+            values = {Slot.ACTION_URL: self._signer.url(_CONFIRMED_BY[taken.kind], ref, extra=extra, now=now)}
         elif taken.kind == WELCOME:
             unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, ref)
             values = {
@@ -179,7 +182,7 @@ class Letters:
         )
         context = NoticeContext(
             publication=view,
-            expires_days=LIFETIMES[Purpose.CONFIRM].days,
+            expires_days=LIFETIMES[_CONFIRMED_BY.get(kind, Purpose.CONFIRM)].days,
             subscribe_url=f"{publication.base_url}/subscribe",
             frequency=frequency,
         )

@@ -18,6 +18,12 @@ class Edition(SQLModel, table=True):
     content_hash: str = Field(max_length=64, description="SHA-256 of subject, preheader, html and text")
     archive: bool = Field(default=False, description="the whole issue for the archive page; goes to no reader")
     language: str = Field(max_length=35)
+    frequency: str = Field(
+        default="every",
+        max_length=8,
+        sa_column_kwargs={"server_default": "every"},
+        description="every; second and third: the same articles, and the titles of the issues in between",
+    )
     articles: list[str] = Field(sa_column=Column(JSON, nullable=False), description="slugs, in order")
     subject: str
     preheader: str

@@ -17,12 +17,17 @@ from subscribers.models import SubscriberState
 CONFIRMATION = "confirmation"
 WELCOME = "welcome"
 GOODBYE = "goodbye"
+ADDRESS = "address"
+ADDRESS_CHANGED = "address_changed"
 
-# Kinds that are not listed go out whatever the person's state: a goodbye is the answer to leaving.
+# Kinds that are not listed go out whatever the person's state: a goodbye is the answer to leaving, and an old address
+# is told of the change.
 _WANTED_STATES: Mapping[str, frozenset[str]] = {
     # who left and signs up again is asked, too, and stays unsubscribed until then
     CONFIRMATION: frozenset({SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED}),
     WELCOME: frozenset({SubscriberState.CONFIRMED}),
+    # who left in between does not want their mail anywhere
+    ADDRESS: frozenset({SubscriberState.CONFIRMED}),
 }
 
 

@@ -20,14 +20,18 @@ class NoticeKind(StrEnum):
     CONFIRMATION = "confirmation"
     WELCOME = "welcome"
     GOODBYE = "goodbye"
+    ADDRESS = "address"
+    ADDRESS_CHANGED = "address_changed"
 
 
 NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
     NoticeKind.CONFIRMATION: frozenset({Slot.ACTION_URL}),
     NoticeKind.WELCOME: frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL}),
     NoticeKind.GOODBYE: frozenset(),
+    NoticeKind.ADDRESS: frozenset({Slot.ACTION_URL}),
+    NoticeKind.ADDRESS_CHANGED: frozenset(),
 }
-"""The slots that each kind needs a value for. ACTION_URL is the confirmation link."""
+"""The slots that each kind needs a value for. ACTION_URL is the link to confirm by."""
 
 
 @dataclass(frozen=True, slots=True)

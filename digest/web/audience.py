@@ -4,8 +4,10 @@ from functools import partial
 
 from fastapi import APIRouter
 
-from digest import signup
+from digest import address_change, signup
 from digest.bootstrap import Works, new_ref
+from digest.forgetting import forget_everywhere
+from digest.own_data import own_data
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.runtime.settings import pick
@@ -40,6 +42,10 @@ def pages_router(works: Works, *, shared_limits: bool = False) -> APIRouter:
             confirmation_due=partial(signup.confirmation_due, works.dispatcher),
             confirmation_withheld=partial(signup.confirmation_withheld, works.dispatcher),
             gate=limiter(settings.limits, works.suppression_key, works.engine if shared_limits else None),
+            change_due=partial(address_change.change_due, works.dispatcher),
+            on_moved=partial(address_change.moved, works.dispatcher),
+            forget=partial(forget_everywhere, works),
+            own_data=own_data,
             on_confirmed=partial(signup.welcome, works),
             on_unsubscribed=partial(signup.goodbye, works.dispatcher),
         )

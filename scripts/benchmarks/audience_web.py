@@ -1,7 +1,7 @@
 """The readers' pages under load, as ratios to an empty page in the same run: audience_web.py [--seconds S] [--json]
 
-`digest serve` with two processes on loopback, `wrk` with 64 connections. Each round measures the empty page and ours one
-after the other; the ratio is that of the medians. Then ours are held under load for a minute and must make no error.
+`digest serve` with two processes on loopback, `wrk` with 64 connections. Each round measures the empty page and ours,
+one after the other; the ratio is that of the medians. Then ours are held under load for a minute: no error may come.
 """
 
 import argparse

@@ -10,9 +10,11 @@ from starlette.responses import Response
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.pages.context import InterestView, Pages, PagesContext, PublicationView
-from subscribers.pages.guarding import Asking, Gate
 from subscribers.pages.embedding import Embedding
+from subscribers.pages.erasing import Erasing
+from subscribers.pages.guarding import Asking, Gate
 from subscribers.pages.leaving import Leaving
+from subscribers.pages.moving import Moving
 from subscribers.pages.preferring import Preferring
 from subscribers.pages.signing_up import SigningUp
 
@@ -22,9 +24,10 @@ READ = ["GET", "HEAD"]
 
 
 def build_router(context: PagesContext) -> APIRouter:
-    """Return the routes /subscribe, /confirm, /preferences, /unsubscribe, /undo, /test and the style sheet."""
+    """Return the routes /subscribe, /confirm, /preferences, /unsubscribe, /undo, /address, /erase, /test and the style
+    sheet."""
     signing_up, preferring, leaving = SigningUp(context), Preferring(context), Leaving(context)
-    others = Others(context)
+    moving, erasing, others = Moving(context), Erasing(context), Others(context)
     router = APIRouter(include_in_schema=False)
     for path, show, act in (
         ("/subscribe", signing_up.subscribe, signing_up.post_subscribe),
@@ -32,6 +35,8 @@ def build_router(context: PagesContext) -> APIRouter:
         ("/preferences/{token}", preferring.preferences, preferring.post_preferences),
         ("/unsubscribe/{token}", leaving.unsubscribe, leaving.post_unsubscribe),
         ("/undo/{token}", leaving.undo, leaving.post_undo),
+        ("/address/{token}", moving.address, moving.post_address),
+        ("/erase/{token}", erasing.erase, erasing.post_erase),
         # A test mail goes to an editor, who may try its links; they must change nothing about anybody.
         ("/test/{token}", others.test, others.test),
     ):

@@ -1,7 +1,7 @@
 """What the audience's pages need, and how each of them answers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from http import HTTPStatus
@@ -11,14 +11,16 @@ from fastapi import Depends, HTTPException, Request
 from sqlmodel import Session
 from starlette.responses import HTMLResponse, Response
 
-from subscribers import store
+from subscribers import store, wording
 from subscribers.errors import LinkInvalidError
 from subscribers.forms import Form, read_form
 from subscribers.interests import Catalogue
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber, SubscriberState
+from subscribers.moving import ChangeDue, Moved
 from subscribers.pages import guarding
 from subscribers.pages.guarding import Asking, Gate, Refusal, open_gate
+from subscribers.pages.samples import sample
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
 from subscribers.views import PersonView, view_of
@@ -55,8 +57,9 @@ class PagesContext:
 
     `read` and `write` open a session for one transaction, which ends well when the block does. `languages` are codes
     with their own names, the publication's first language first. `choose_language(asked, accept_language)` returns one
-    of the codes. `render(template, language, values)` returns HTML. The callbacks write in the same transaction. `gate`
-    holds back who asks for too many mails. The headers of every answer are the application's business.
+    of the codes. `render(template, language, values)` returns HTML. The callbacks write in the same transaction, but
+    `own_data`, which only reads. `gate` holds back who asks for too many mails. The headers of every answer are the
+    application's business.
     """
 
     read: Callable[[], AbstractContextManager[Session]]
@@ -73,6 +76,10 @@ class PagesContext:
     render: Callable[[str, str, Mapping[str, Any]], str]
     stylesheet: Callable[[], str]
     confirmation_due: Callable[[Session, ConfirmationDue], None]
+    change_due: Callable[[Session, ChangeDue], None]
+    on_moved: Callable[[Session, Moved], None]
+    forget: Callable[[Session, Subscriber], None]
+    own_data: Callable[[Session, Subscriber], Mapping[str, Any]]
     on_confirmed: Callable[[Session, Confirmed], None] | None = None
     on_unsubscribed: Callable[[Session, Withdrawal], None] | None = None
     gate: Gate = open_gate
@@ -88,13 +95,17 @@ class Pages:
     def named(self, session: Session, purpose: Purpose, token: str) -> Subscriber | None:
         """Return who a link names, erased or not; None for a link that is forged, expired, or of nobody.
 
-        The database is asked whatever the link is, so that the time tells nobody why it does not work.
+        The database is asked whatever the link is, so that the time tells nobody why it does not work. After a change
+        of address the old mailbox may be somebody else's: what was mailed there before only serves to leave, by links
+        that never expire.
         """
-        try:
-            ref = self.context.signer.read(purpose, token, self.context.now()).ref
-        except LinkInvalidError:
-            ref = NOBODY
-        return store.by_ref(session, ref)
+        ref, issued_at = NOBODY, None
+        with suppress(LinkInvalidError):
+            payload = self.context.signer.read(purpose, token, self.context.now())
+            ref, issued_at = payload.ref, payload.issued_at
+        person = store.by_ref(session, ref)
+        since = person.address_since if person else None
+        return None if issued_at and since and issued_at < since.replace(microsecond=0) else person
 
     def person(self, session: Session, purpose: Purpose, token: str) -> Subscriber | None:
         """Return who a link names; None for a link that does not work, or of somebody erased."""
@@ -145,7 +156,16 @@ class Pages:
         """Answer every link that does not work in the same way: nobody learns whether it ever did."""
         return self.page("message", self.language(request), 404, kind="link")
 
-    def page(self, name: str, language: str, status: int = 200, *, path: str = "", **values: Any) -> Response:
+    def wording(self, session: Session, page: str, language: str) -> str:
+        """Return the version of the words that a page shows, and keep them: the proof of what somebody agreed to."""
+        name, values = sample(page, language)
+        return wording.keep(session, page, language, self.html(name, language, **values), self.context.now())
+
+    def page(self, name: str, language: str, status: int = 200, **values: Any) -> Response:
+        return HTMLResponse(self.html(name, language, **values), status_code=status)
+
+    def html(self, name: str, language: str, *, path: str = "", **values: Any) -> str:
+        """Return a page's HTML."""
         common = {
             "language": language,
             "languages": [{"code": code, "name": own} for code, own in self.context.languages],
@@ -153,5 +173,4 @@ class Pages:
             "base_url": self.context.signer.base_url,
             "publication": self.context.publication(language),
         }
-        html = self.context.render(f"web/{name}.html.j2", language, common | values)
-        return HTMLResponse(html, status_code=status)
+        return self.context.render(f"web/{name}.html.j2", language, common | values)

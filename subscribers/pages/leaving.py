@@ -69,11 +69,13 @@ class Leaving(Pages):
             person = self.locked(session, found)
             if person is None:
                 return self.unknown(request)
-            self._leave(session, person, ConsentMethod.PAGE, now)
+            self._leave(session, person, ConsentMethod.PAGE, now, self._words(session, person))
         undo = context.signer.token(Purpose.UNDO, person.ref, now=now)
         return self._left_page(person, undo="../undo/" + undo)
 
-    def _leave(self, session: Session, person: Subscriber, method: ConsentMethod, now: datetime) -> None:
+    def _leave(
+        self, session: Session, person: Subscriber, method: ConsentMethod, now: datetime, words: str = ""
+    ) -> None:
         preferences.unsubscribe(
             session,
             person,
@@ -81,24 +83,29 @@ class Leaving(Pages):
             now=now,
             secret=self.context.secret,
             on_unsubscribed=self.context.on_unsubscribed,
+            wording=words,
         )
 
     def _less(self, session: Session, person: Subscriber, form: Form, now: datetime) -> str:
         """Do what the page offers instead of leaving; return what was done. The link can only ever make less mail."""
+        how = ConsentMethod.PAGE
         match form.one("confirm"):
             case "topics":
                 choices = Choices(interests=fewer_interests(form, person, self.context.catalogue))
-                preferences.change(session, person, choices, method=ConsentMethod.PAGE, now=now)
+                preferences.change(session, person, choices, method=how, now=now, wording=self._words(session, person))
                 return "topics"
             case "rarer" if form.one("frequency") in rarer(person.frequency):
                 choices = Choices(frequency=form.one("frequency"))
-                preferences.change(session, person, choices, method=ConsentMethod.PAGE, now=now)
+                preferences.change(session, person, choices, method=how, now=now, wording=self._words(session, person))
                 return "rarer"
             case "pause":
                 until = longer_pause(form, person, now)
-                preferences.pause(session, person, until, method=ConsentMethod.PAGE, now=now)
+                preferences.pause(session, person, until, method=how, now=now, wording=self._words(session, person))
                 return "pause"
         raise FormInvalidError("choice")
+
+    def _words(self, session: Session, person: Subscriber) -> str:
+        return self.wording(session, "unsubscribe", self.language_of(person))
 
     def _unsubscribe_page(
         self, person: Subscriber, *, notice: str = "", problem: str = "", status: int = 0
@@ -145,7 +152,8 @@ class Leaving(Pages):
             person = self.locked(session, person)
             if person is None:
                 return self.unknown(request)
-            preferences.resubscribe(session, person, now=self.context.now(), secret=self.context.secret)
+            words = self.wording(session, "undo", self.language_of(person))
+            preferences.resubscribe(session, person, now=self.context.now(), secret=self.context.secret, wording=words)
         return self.page(
             "confirm",
             self.language_of(person),

@@ -1,70 +1,131 @@
-"""The preferences page: what a reader gets, how often, and when not."""
+"""The preferences page: what a reader gets, where, how often, and when not; and what we keep about them."""
 
+import json
 from datetime import datetime
 
 from fastapi import Request
 from sqlmodel import Session
 from starlette.responses import Response
 
-from subscribers import preferences
+from subscribers import moving, preferences
+from subscribers.address import MAX_OCTETS, EmailAddress
 from subscribers.consent import ConsentMethod
+from subscribers.errors import AddressError
 from subscribers.forms import Form
 from subscribers.links import Purpose
-from subscribers.models import Subscriber
+from subscribers.models import Subscriber, SubscriberState
 from subscribers.pages.context import REFUSED, Pages, Posted
 from subscribers.views import FormInvalidError, read_preferences, retyped
 
+DATA_FILE = "digest-data.json"
+
 
 class Preferring(Pages):
-    """Show and save preferences."""
+    """Show and save preferences, ask for another address, hand out a person's data."""
 
     def preferences(self, request: Request, token: str) -> Response:
         person = self.shown_to(Purpose.PREFERENCES, token)
         return self.unknown(request) if person is None else self._preferences_page(person)
 
     def post_preferences(self, request: Request, token: str, form: Posted) -> Response:
-        context, now = self.context, self.context.now()
+        context = self.context
         person = self.shown_to(Purpose.PREFERENCES, token)
         if person is None:
             return self.unknown(request)
         refused = self.refusal(request, form, Purpose.PREFERENCES, person)
         if refused:
             return self._preferences_page(person, problem=refused, status=REFUSED[refused], typed=form)
+        if form.one("do") == "data":
+            return self._data(request, token)
         notice, problem = "", ""
         with context.write() as session:
             person = self.locked(session, person)
             if person is None:
                 return self.unknown(request)
             try:
-                if form.one("do") == "again":
-                    preferences.resubscribe(session, person, now=now, secret=context.secret)
-                    notice = "again"
-                elif form.one("do") == "save":
-                    self._save(session, person, form, now)
-                    notice = "saved"
-                else:
-                    problem = "choice"
+                notice = self._act(request, session, person, form)
             except FormInvalidError as error:
                 problem = error.problem
-        return self._preferences_page(person, notice=notice, problem=problem)
+        return self._preferences_page(
+            person, notice=notice, problem=problem, typed=form if problem == "address" else None
+        )
+
+    def _act(self, request: Request, session: Session, person: Subscriber, form: Form) -> str:
+        """Do what was asked for; return what was done. Raises FormInvalidError for what the page does not offer."""
+        now, left = self.context.now(), person.state == SubscriberState.UNSUBSCRIBED
+        match form.one("do"):
+            case "again":
+                words = self._words(session, person)
+                preferences.resubscribe(session, person, now=now, secret=self.context.secret, wording=words)
+                return "again"
+            case "save" if not left:
+                self._save(session, person, form, now)
+                return "saved"
+            case "resume" if not left:
+                words = self._words(session, person)
+                preferences.resume(session, person, method=ConsentMethod.PAGE, now=now, wording=words)
+                return "resumed"
+            case "address" if person.state == SubscriberState.CONFIRMED:
+                self._ask_for_address(request, session, person, form)
+                return "address"
+        raise FormInvalidError("choice")
+
+    def _words(self, session: Session, person: Subscriber) -> str:
+        page = "again" if person.state == SubscriberState.UNSUBSCRIBED else "preferences"
+        return self.wording(session, page, self.language_of(person))
 
     def _save(self, session: Session, person: Subscriber, form: Form, now: datetime) -> None:
-        context = self.context
+        context, how = self.context, ConsentMethod.PAGE
         codes = tuple(code for code, _ in context.languages)
         saved = read_preferences(form, context.catalogue, codes, context.timezone, now)
-        preferences.change(session, person, saved.choices, method=ConsentMethod.PAGE, now=now)
+        words = self._words(session, person)
+        preferences.change(session, person, saved.choices, method=how, now=now, wording=words)
         if saved.paused_until is None:
-            preferences.resume(session, person, method=ConsentMethod.PAGE, now=now)
+            preferences.resume(session, person, method=how, now=now, wording=words)
         else:
-            preferences.pause(session, person, saved.paused_until, method=ConsentMethod.PAGE, now=now)
+            preferences.pause(session, person, saved.paused_until, method=how, now=now, wording=words)
+
+    def _ask_for_address(self, request: Request, session: Session, person: Subscriber, form: Form) -> None:
+        try:
+            address = EmailAddress.parse(form.one("email"))
+        except AddressError as error:
+            raise FormInvalidError("address") from error
+        self.admit(request, address.key)
+        moving.request(
+            session,
+            person,
+            address,
+            now=self.context.now(),
+            secret=self.context.secret,
+            new_ref=self.context.new_ref,
+            change_due=self.context.change_due,
+            wording=self._words(session, person),
+        )
+
+    def _data(self, request: Request, token: str) -> Response:
+        with self.context.read() as session:
+            person = self.person(session, Purpose.PREFERENCES, token)
+            if person is None:
+                return self.unknown(request)
+            data = self.context.own_data(session, person)
+        body = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+        # A fixed name: what is saved by it must not say on a shared machine whose it is.
+        attached = {"Content-Disposition": f'attachment; filename="{DATA_FILE}"'}
+        return Response(body, media_type="application/json", headers=attached)
 
     def _preferences_page(
-        self, person: Subscriber, *, notice: str = "", problem: str = "", status: int = 0, typed: Form | None = None
+        self,
+        person: Subscriber,
+        *,
+        notice: str = "",
+        problem: str = "",
+        status: int = 0,
+        typed: Form | None = None,
     ) -> Response:
         """Show the page; `typed` fills the form with what was posted, so that it needs only be sent again."""
-        shown = self.view(person)
-        if typed is not None and not shown.left:
-            shown = retyped(shown, typed, self.context.catalogue, [code for code, _ in self.context.languages])
+        context, now, shown = self.context, self.context.now(), self.view(person)
+        if typed is not None and typed.one("do") == "save" and not shown.left:
+            shown = retyped(shown, typed, context.catalogue, [code for code, _ in context.languages])
         return self.page(
             "preferences",
             self.language_of(person),
@@ -73,6 +134,8 @@ class Preferring(Pages):
             notice=notice,
             problem=problem,
             form_token=self.form_token(Purpose.PREFERENCES, person),
-            unsubscribe="../unsubscribe/" + self.context.signer.token(Purpose.UNSUBSCRIBE, person.ref),
-            today=self.context.now().astimezone(self.context.timezone).date(),
+            new=typed.one("email")[:MAX_OCTETS] if typed is not None else "",
+            unsubscribe="../unsubscribe/" + context.signer.token(Purpose.UNSUBSCRIBE, person.ref),
+            erase="../erase/" + context.signer.token(Purpose.ERASE, person.ref, now=now),
+            today=now.astimezone(context.timezone).date(),
         )

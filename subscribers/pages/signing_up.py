@@ -48,6 +48,7 @@ class SigningUp(Pages):
                     secret=context.secret,
                     confirmation_due=context.confirmation_due,
                     confirmation_withheld=context.confirmation_withheld,
+                    wording=self.wording(session, "subscribe", language),
                 )
         # The same answer to everybody: who types an address must not learn whether it is a reader's, and a program that
         # fills in what no person sees must not learn that it was seen through.
@@ -86,10 +87,12 @@ class SigningUp(Pages):
         try:
             payload = context.signer.read(Purpose.CONFIRM, token, now)
             with context.write() as session:
-                confirmed = signup.confirm(session, payload, now=now)
+                asked = store.by_ref(session, payload.ref)
+                words = self.wording(session, "confirm", self.language_of(asked)) if asked else ""
+                confirmed = signup.confirm(session, payload, now=now, wording=words)
                 if confirmed is not None and context.on_confirmed is not None:
                     context.on_confirmed(session, confirmed)
-                person = store.by_ref(session, payload.ref)
+                person = self.person(session, Purpose.CONFIRM, token)
         except LinkInvalidError:
             return self.unknown(request)
         if person is None:

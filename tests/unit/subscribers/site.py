@@ -17,12 +17,13 @@ from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.web.headers import Headers, page_headers
 from digest.web.languages import choose
-from subscribers import store, suppression
+from subscribers import store, suppression, transfer
 from subscribers.address import EmailAddress
 from subscribers.errors import LinkInvalidError
 from subscribers.interests import Catalogue
-from subscribers.links import LinkSigner, Purpose
-from subscribers.models import ConsentEvent, Subscriber, Suppression
+from subscribers.links import LIFETIMES, LinkSigner, Purpose
+from subscribers.models import AddressChange, ConsentEvent, Subscriber, Suppression, Wording
+from subscribers.moving import ChangeDue, Moved
 from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
 from subscribers.pages.guarding import Gate, open_gate
 from subscribers.preferences import Withdrawal
@@ -77,6 +78,9 @@ class Site:
     left: list[Withdrawal] = field(default_factory=list)
     gate: Gate = open_gate
     link_key: str = LINK_KEY
+    changes: list[ChangeDue] = field(default_factory=list)
+    moved: list[Moved] = field(default_factory=list)
+    forgotten: list[int | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.signer = LinkSigner([self.link_key], self.base_url)
@@ -114,6 +118,10 @@ class Site:
             render=self.render,
             stylesheet=lambda: (self.templates.directories[0] / "web" / "pages.css").read_text("utf-8"),
             confirmation_due=lambda _session, due: self.due.append(due),
+            change_due=lambda _session, due: self.changes.append(due),
+            on_moved=lambda _session, moved: self.moved.append(moved),
+            forget=lambda _session, person: self.forgotten.append(person.id),
+            own_data=lambda session, person: transfer.show(session, person.address),
             on_confirmed=lambda _session, confirmed: self.confirmed.append(confirmed),
             gate=self.gate,
             on_unsubscribed=lambda _session, left: self.left.append(left),
@@ -144,7 +152,7 @@ class Site:
             return row.reason if row else None
 
     def path(self, purpose: Purpose, ref: str, *, extra: str = "") -> str:
-        expires = purpose in {Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNDO}
+        expires = purpose in LIFETIMES
         return f"/{purpose}/{self.signer.token(purpose, ref, extra=extra, now=self.now if expires else None)}"
 
     def form_token(self, path: str) -> str:
@@ -158,7 +166,7 @@ class Site:
 
     def dump(self) -> list[dict[str, Any]]:
         """Return every row of the audience: equal dumps mean that nothing was changed."""
-        tables: tuple[type[SQLModel], ...] = (Subscriber, ConsentEvent, Suppression)
+        tables: tuple[type[SQLModel], ...] = (Subscriber, ConsentEvent, Suppression, AddressChange, Wording)
         with self.write() as session:
             return [row.model_dump() for table in tables for row in session.exec(select(table)).all()]
 

@@ -15,7 +15,7 @@ from tests.unit.subscribers.site import BASE_URL, SECRET, Site
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 SAVE = {"do": "save", "scope": "some", "language": "en", "format": "html", "frequency": "every", "paused_until": ""}
-PERSONAL = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO]
+PERSONAL = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO, Purpose.ERASE]
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ def test_every_page_keeps_its_token_to_itself(
     assert "set-cookie" not in headers
 
 
-def test_preferences_say_where_to_ask_for_what_we_keep_and_lead_to_the_archive(
+def test_preferences_say_whom_to_ask_and_lead_to_the_archive(
     site: Site, client: TestClient, person: Subscriber
 ) -> None:
     page = client.get(site.path(Purpose.PREFERENCES, person.ref) + "?lang=en").text
     mailbox = '<a href="mailto:editors@example.org">editors@example.org</a>'
-    assert f"To see or erase what we keep, write to {mailbox}." in page
+    assert f"Questions? Write to {mailbox}." in page
     assert '<a href="/archive?lang=en">All issues</a>' in page
 
 

@@ -1,0 +1,65 @@
+"""Where a change of address meets the outbox: its two mails, and forgetting the requests that came to nothing."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import update
+from sqlmodel import Session, col
+
+from digest.bootstrap import Works
+from digest.dispatch.port import Dispatcher
+from digest.outbox import notices
+from digest.outbox.models import Notice
+from digest.outbox.states import DUE, State
+from digest.runtime.db import session_scope
+from subscribers import moving, store
+from subscribers.moving import ChangeDue, Moved
+
+
+def change_due(dispatcher: Dispatcher, session: Session, due: ChangeDue) -> None:
+    """Promise the mail to a new address with the link to confirm it."""
+    dispatcher.announce(session, None)
+    notices.promise(
+        session,
+        notices.ADDRESS,
+        due.nonce,
+        address=due.address,
+        language=due.language,
+        now=due.at,
+        context={"extra": due.nonce},
+        subscriber_id=due.subscriber_id,
+    )
+
+
+def moved(dispatcher: Dispatcher, session: Session, moved: Moved) -> None:
+    """Promise the mail that tells the old address of the change; the new one is not in it."""
+    dispatcher.announce(session, None)
+    notices.promise(
+        session,
+        notices.ADDRESS_CHANGED,
+        moved.nonce,
+        address=moved.old_address,
+        name=moved.name,
+        language=moved.language,
+        now=moved.at,
+        subscriber_id=moved.subscriber_id,
+    )
+
+
+def forget_expired(works: Works) -> int:
+    """Forget every request for another address that can no longer be confirmed; return how many. Safe to repeat."""
+    now = works.clock.now()
+    with session_scope(works.engine, read_only=True) as session:
+        if not store.changes_before(session, now - moving.LIFETIME):
+            return 0  # nearly always, and then nobody is kept from writing
+    with session_scope(works.engine) as session:
+        return moving.forget_expired(session, now, forget_notices)
+
+
+def forget_notices(session: Session, nonces: Sequence[str]) -> None:
+    """Empty what the outbox holds of requests that came to nothing: the addresses may be anybody's."""
+    asked = (col(Notice.kind) == notices.ADDRESS) & col(Notice.key).in_(nonces)
+    late = "the new address was not confirmed in time"
+    session.execute(
+        update(Notice).where(asked, col(Notice.state).in_(sorted(DUE))).values(state=State.EXPIRED.value, reason=late)
+    )
+    session.execute(update(Notice).where(asked).values(address="", name="", context={}))

@@ -1,0 +1,90 @@
+"""Everything we hold about one person: what the audience knows, and what the outbox knows of their mail.
+
+One document for `digest subscribers show` and for the person's own "export my data". Nothing of anybody else is in it.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from digest.outbox import notices
+from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, NOTICE
+from subscribers import store, transfer
+from subscribers.address import EmailAddress
+from subscribers.errors import SubscriberNotFoundError
+from subscribers.models import Subscriber
+from subscribers.moving import ChangeState
+
+
+def data_at(session: Session, address: str) -> dict[str, Any]:
+    """Return everything about the person at `address`; raise SubscriberNotFoundError and AddressError."""
+    person = store.by_key(session, EmailAddress.parse(address).key)
+    if person is None:
+        raise SubscriberNotFoundError(f"There is no subscriber {address}")
+    return own_data(session, person)
+
+
+def own_data(session: Session, person: Subscriber) -> dict[str, Any]:
+    """Return everything about a person, ready for JSON."""
+    data = transfer.show(session, person.address)
+    versions = sorted({event["wording"] for event in data["consent"] if event["wording"]})
+    return data | {
+        "wordings": store.wordings(session, versions),
+        "address_changes": [
+            {"address": change.address, "requested_at": change.requested_at.isoformat()}
+            for change in store.changes_of(session, person)
+            if change.state == ChangeState.ASKED
+        ],
+        "issues": _issues(session, person),
+        "notices": _notices(session, person),
+    }
+
+
+def _issues(session: Session, person: Subscriber) -> list[dict[str, Any]]:
+    columns = (DELIVERY.c.id, ISSUE.c.number, ISSUE.c.period, DELIVERY.c.state, DELIVERY.c.reason)
+    deliveries = session.execute(
+        select(*columns, DELIVERY.c.created_at, DELIVERY.c.settled_at)
+        .join(ISSUE, ISSUE.c.id == DELIVERY.c.issue_id)
+        .where(DELIVERY.c.subscriber_id == person.id)
+        .order_by(ISSUE.c.number)
+    ).all()
+    tries: dict[int, list[dict[str, Any]]] = {}
+    attempts = session.execute(
+        select(ATTEMPT.c.delivery_id, ATTEMPT.c.started_at, ATTEMPT.c.outcome, ATTEMPT.c.code)
+        .where(ATTEMPT.c.delivery_id.in_([row.id for row in deliveries]))
+        .order_by(ATTEMPT.c.started_at, ATTEMPT.c.id)
+    )
+    for attempt in attempts:
+        told = {"at": _text(attempt.started_at), "outcome": attempt.outcome, "code": attempt.code}
+        tries.setdefault(attempt.delivery_id, []).append(told)
+    return [
+        {
+            "number": row.number,
+            "period": row.period,
+            "state": row.state,
+            "reason": row.reason,
+            "planned_at": _text(row.created_at),
+            "settled_at": _text(row.settled_at),
+            "attempts": tries.get(row.id, []),
+        }
+        for row in deliveries
+    ]
+
+
+def _notices(session: Session, person: Subscriber) -> list[dict[str, Any]]:
+    # Whether a mail went to a new address would tell whether somebody else reads there: the request itself is told.
+    rows = session.execute(
+        select(NOTICE.c.kind, NOTICE.c.state, NOTICE.c.created_at, NOTICE.c.settled_at)
+        .where(NOTICE.c.subscriber_id == person.id, NOTICE.c.kind != notices.ADDRESS)
+        .order_by(NOTICE.c.id)
+    )
+    return [
+        {"kind": row.kind, "state": row.state, "created_at": _text(row.created_at), "settled_at": _text(row.settled_at)}
+        for row in rows
+    ]
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

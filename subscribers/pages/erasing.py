@@ -1,0 +1,57 @@
+"""Being forgotten: GET says what is erased and what is kept, POST erases at once and for good."""
+
+from fastapi import Request
+from starlette.responses import Response
+
+from subscribers import preferences
+from subscribers.consent import ConsentMethod
+from subscribers.links import Purpose
+from subscribers.models import Subscriber
+from subscribers.pages.context import REFUSED, Pages, Posted
+
+
+class Erasing(Pages):
+    """Erase a person by their own hand."""
+
+    def erase(self, request: Request, token: str) -> Response:
+        person = self.shown_to(Purpose.ERASE, token)
+        return self.unknown(request) if person is None else self._erase_page(person)
+
+    def post_erase(self, request: Request, token: str, form: Posted) -> Response:
+        context, now = self.context, self.context.now()
+        found = self.shown_to(Purpose.ERASE, token)
+        if found is None:
+            return self.unknown(request)
+        refused = self.refusal(request, form, Purpose.ERASE, found)
+        if refused:
+            return self._erase_page(found, problem=refused, status=REFUSED[refused])
+        if form.one("confirm") != "erase":
+            return self._erase_page(found, problem="choice", status=400)
+        with context.write() as session:
+            person = self.locked(session, found)
+            if person is None:
+                return self.unknown(request)
+            language = self.language_of(person)
+            preferences.erase(
+                session,
+                person,
+                method=ConsentMethod.PAGE,
+                now=now,
+                secret=context.secret,
+                forget=context.forget,
+                wording=self.wording(session, "erase", language),
+            )
+        return self.page("erase", language, person=None, done=True, preferences="", problem="", form_token="")
+
+    def _erase_page(self, person: Subscriber, *, problem: str = "", status: int = 200) -> Response:
+        back = "../preferences/" + self.context.signer.token(Purpose.PREFERENCES, person.ref, now=self.context.now())
+        return self.page(
+            "erase",
+            self.language_of(person),
+            status,
+            person=self.view(person),
+            done=False,
+            preferences=back,
+            problem=problem,
+            form_token=self.form_token(Purpose.ERASE, person),
+        )

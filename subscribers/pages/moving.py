@@ -1,0 +1,76 @@
+"""The page behind the mail to a new address: GET shows a button, POST changes the address."""
+
+from fastapi import Request
+from starlette.responses import Response
+
+from subscribers import moving, store
+from subscribers.address import mask
+from subscribers.errors import LinkInvalidError
+from subscribers.links import Purpose
+from subscribers.models import Subscriber
+from subscribers.moving import ChangeState
+from subscribers.pages.context import REFUSED, Pages, Posted
+
+
+class Moving(Pages):
+    """Confirm a change of address."""
+
+    def address(self, request: Request, token: str) -> Response:
+        context, now = self.context, self.context.now()
+        try:
+            payload = context.signer.read(Purpose.ADDRESS, token, now)
+            with context.read() as session:
+                person, change = moving.standing(session, payload, now)
+        except LinkInvalidError:
+            return self.unknown(request)
+        if change.state == ChangeState.DONE:
+            return self._done(person)
+        return self._asking(person, change.address)
+
+    def post_address(self, request: Request, token: str, form: Posted) -> Response:
+        context, now = self.context, self.context.now()
+        try:
+            payload = context.signer.read(Purpose.ADDRESS, token, now)
+            with context.read() as session:
+                person, change = moving.standing(session, payload, now)
+            refused = self.refusal(request, form, Purpose.ADDRESS, person)
+            if refused:
+                return self._asking(person, change.address, problem=refused, status=REFUSED[refused])
+            with context.write() as session:
+                found = store.by_ref(session, payload.ref)
+                language = self.language_of(found) if found else ""
+                person = moving.confirm(
+                    session,
+                    payload,
+                    now=now,
+                    on_moved=context.on_moved,
+                    wording=self.wording(session, "address", language) if found else "",
+                )
+        except LinkInvalidError:
+            return self.unknown(request)
+        return self._done(person)
+
+    def _asking(self, person: Subscriber, address: str, *, problem: str = "", status: int = 200) -> Response:
+        return self.page(
+            "address",
+            self.language_of(person),
+            status,
+            masked=mask(address),
+            done=False,
+            preferences="",
+            problem=problem,
+            form_token=self.form_token(Purpose.ADDRESS, person),
+        )
+
+    def _done(self, person: Subscriber) -> Response:
+        # Whoever has this token reads the mail at the new address, as whoever has a preferences link does.
+        link = "../preferences/" + self.context.signer.token(Purpose.PREFERENCES, person.ref, now=self.context.now())
+        return self.page(
+            "address",
+            self.language_of(person),
+            masked=mask(person.address),
+            done=True,
+            preferences=link,
+            problem="",
+            form_token="",
+        )
