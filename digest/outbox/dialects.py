@@ -42,6 +42,11 @@ def insert_new(session: Session, table: Table) -> sqlite.Insert | postgresql.Ins
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
+def is_alone(session: Session) -> bool:
+    """Say whether nobody else can change anything during a transaction that writes: SQLite has one writer."""
+    return dialect_of(session) != POSTGRESQL
+
+
 def domain_of(session: Session, address: ColumnElement[str]) -> ColumnElement[str]:
     """Return an expression for what stands behind the @ of an address."""
     if dialect_of(session) == POSTGRESQL:
