@@ -1,8 +1,10 @@
 """A folder of files that is brought up to date while a web server shows it.
 
 Everything is made beside the site first. Then files that were not there come, then changed ones are replaced, each in
-one step, then files that are no longer wanted go: a link leads somewhere at every moment, and a run that was
-interrupted is finished by the next. A list of what is ours (`.digest-archive.json`) keeps us from everything else.
+one step, then files that are no longer wanted go: whoever follows links finds a page at every moment, and a run that
+was interrupted is finished by the next. (Exchanging the whole folder would be one step, but a web server or container
+that has it mounted would go on showing the old one.) A list of what is ours (`.digest-archive.json`) keeps us from
+everything else.
 """
 
 import fcntl
@@ -154,7 +156,8 @@ class Folder:
 
     def _write_list(self, files: Mapping[str, list[str]]) -> None:
         text = json.dumps({"kind": KIND, "files": dict(sorted(files.items()))}, indent=1, ensure_ascii=False)
-        partial = self._root / f"{LIST}.partial"
+        partial = self._stage / LIST
+        self._stage.mkdir(exist_ok=True)
         partial.write_text(f"{text}\n", encoding="utf-8")
         partial.replace(self._root / LIST)
 
@@ -168,7 +171,10 @@ class Folder:
 def _require_plain(path: str) -> None:
     """A path that stays in the folder: a list that somebody has tampered with must not reach out of it."""
     pure = PurePosixPath(path)
-    if not path or pure.is_absolute() or ".." in pure.parts or str(pure) != path or "\\" in path or "\0" in path:
+    names = pure.parts
+    if not names or pure.is_absolute() or ".." in names or names[0] in {LIST, STAGE} or str(pure) != path:
+        raise FolderNotOursError(f"{path!r} is not a path of the site", hint="Export into a new folder.")
+    if "\\" in path or "\0" in path:
         raise FolderNotOursError(f"{path!r} is not a path of the site", hint="Export into a new folder.")
 
 
