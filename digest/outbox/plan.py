@@ -1,6 +1,6 @@
 """Freezing: one promise for each eligible reader, in one transaction, with the others counted by their reason."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +28,7 @@ from digest.outbox.dialects import domain_of, insert_new
 from digest.outbox.states import SkipReason, State
 from digest.outbox.tables import DELIVERY, SUBSCRIBER
 from digest.runtime.errors import DigestError
+from subscribers.models import Frequency
 
 # One row for each group of readers. A temporary table takes any number of groups and can be joined by an index.
 _MAPPING = Table(
@@ -35,6 +36,7 @@ _MAPPING = Table(
     MetaData(),
     Column("language", String, primary_key=True),
     Column("interests", String, primary_key=True),
+    Column("frequency", String, primary_key=True),
     Column("edition_id", Integer, nullable=True),
     prefixes=["TEMPORARY"],
 )
@@ -55,10 +57,6 @@ _SPREAD = Table(
     prefixes=["TEMPORARY"],
 )
 _UNMAPPED = "unmapped"
-_SAME_READING = and_(
-    SUBSCRIBER.c.language == _MAPPING.c.language,
-    SUBSCRIBER.c.interests == _MAPPING.c.interests,
-)
 
 
 class AudienceChangedError(DigestError):
@@ -90,7 +88,7 @@ class Timing:
 def freeze(
     session: Session,
     issue_id: int,
-    editions: Mapping[tuple[str, str], int | None],
+    editions: Mapping[tuple[str, ...], int | None],
     exclusion: ColumnElement[str | None],
     now: datetime,
     *,
@@ -99,21 +97,27 @@ def freeze(
     """Plan one delivery per eligible reader. The caller has locked the issue, and commits.
 
     `editions` maps (language, interests as stored) to the id of the edition such readers get, or to None where it would
-    be empty. `exclusion` is an expression over Subscriber: NULL for who gets the issue, else the reason why not. Those
-    who have a delivery already keep it as it is, so that freezing twice changes nothing. Raises AudienceChangedError
-    when an eligible reader's group is not in `editions`; a rollback then leaves nothing behind.
+    be empty; (language, interests, frequency) for readers whose frequency gives them another edition than the rest.
+    `exclusion` is an expression over Subscriber: NULL for who gets the issue, else the reason why not. Those who have a
+    delivery already keep it as it is, so that freezing twice changes nothing. Raises AudienceChangedError when an
+    eligible reader's group is not in `editions`; a rollback then leaves nothing behind.
     """
     timing = timing or Timing([now])
     with ExitStack() as tables:
-        rows = [{"language": key[0], "interests": key[1], "edition_id": value} for key, value in editions.items()]
+        names = ("language", "interests", "frequency")
+        rows: list[dict[str, Any]] = [
+            dict(zip(names, (*key, Frequency.EVERY.value), strict=False)) | {"edition_id": edition}
+            for key, edition in editions.items()
+        ]
+        same = _same_reading({row["frequency"] for row in rows})
         tables.enter_context(_temporary(session, _MAPPING, rows))
         families = [{"domain": domain, "family": family} for domain, family in timing.families.items()]
         tables.enter_context(_temporary(session, _FAMILIES, families))
         parts = [{"part": part, "due_at": due} for part, due in enumerate(timing.due)]
         tables.enter_context(_temporary(session, _SPREAD, parts))
         before = _planned(session, issue_id)
-        _insert_deliveries(session, issue_id, exclusion, now, len(parts))
-        excluded = _count_left_out(session, issue_id, exclusion)
+        _insert_deliveries(session, issue_id, exclusion, same, now=now, parts=len(parts))
+        excluded = _count_left_out(session, issue_id, exclusion, same)
     planned = _planned(session, issue_id)
     return PlanResult(planned, planned - before, excluded)
 
@@ -127,8 +131,25 @@ def _temporary(session: Session, table: Table, rows: list[dict[str, Any]]) -> It
     session.execute(DropTable(table))
 
 
+def _same_reading(frequencies: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that joins readers with their group."""
+    apart = sorted(set(frequencies) - {Frequency.EVERY})
+    own, every = SUBSCRIBER.c.frequency, literal(Frequency.EVERY.value)
+    return and_(
+        SUBSCRIBER.c.language == _MAPPING.c.language,
+        SUBSCRIBER.c.interests == _MAPPING.c.interests,
+        _MAPPING.c.frequency == (case((own.in_(apart), own), else_=every) if apart else every),
+    )
+
+
 def _insert_deliveries(
-    session: Session, issue_id: int, exclusion: ColumnElement[str | None], now: datetime, parts: int
+    session: Session,
+    issue_id: int,
+    exclusion: ColumnElement[str | None],
+    same: ColumnElement[bool],
+    *,
+    now: datetime,
+    parts: int,
 ) -> None:
     values = {
         "issue_id": literal(issue_id),
@@ -144,7 +165,7 @@ def _insert_deliveries(
     readers = (
         select(*values.values())
         .select_from(
-            SUBSCRIBER.join(_MAPPING, _SAME_READING)
+            SUBSCRIBER.join(_MAPPING, same)
             .join(_SPREAD, _SPREAD.c.part == SUBSCRIBER.c.id % parts)
             .outerjoin(_FAMILIES, _FAMILIES.c.domain == domain_of(session, SUBSCRIBER.c.address))
         )
@@ -154,7 +175,9 @@ def _insert_deliveries(
     session.execute(insert_new(session, DELIVERY).from_select(list(values), readers))
 
 
-def _count_left_out(session: Session, issue_id: int, exclusion: ColumnElement[str | None]) -> dict[str, int]:
+def _count_left_out(
+    session: Session, issue_id: int, exclusion: ColumnElement[str | None], same: ColumnElement[bool]
+) -> dict[str, int]:
     """Count those without a delivery of this issue, so that planned and left out together are everybody."""
     unknown = case(
         (_MAPPING.c.language.is_(None), _UNMAPPED), (_MAPPING.c.edition_id.is_(None), SkipReason.EMPTY.value)
@@ -162,7 +185,7 @@ def _count_left_out(session: Session, issue_id: int, exclusion: ColumnElement[st
     planned = exists().where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.subscriber_id == SUBSCRIBER.c.id)
     left_out = (
         select(func.coalesce(exclusion, unknown).label("reason"))
-        .select_from(SUBSCRIBER.outerjoin(_MAPPING, _SAME_READING))
+        .select_from(SUBSCRIBER.outerjoin(_MAPPING, same))
         .where(~planned)
         .subquery()
     )

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from digest.editions import store as edition_store
 from digest.editions.models import Edition
-from digest.issues.lifecycle import IssueState
+from digest.issues.lifecycle import PUBLISHED, IssueState
 from digest.issues.models import Issue
 from digest.pipeline import Press
 from digest.runtime.clock import Clock
@@ -26,7 +26,6 @@ from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkSigner, Purpose
 
 METHODS = ["GET", "HEAD"]
-PUBLISHED = (IssueState.SENDING, IssueState.SENT)
 # A larger number is no issue of ours, and no integer of PostgreSQL either.
 MAX_NUMBER = 2**31 - 1
 Form = Annotated[Literal["html", "text"], Query(alias="format")]
