@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from digest.earlier import as_approved, earlier_issues
 from digest.issues import store as issues
 from digest.issues.lifecycle import IssueState, move
 from digest.issues.models import Issue
@@ -42,6 +43,8 @@ def manifest(session: Session, issue: Issue, settings: Settings, templates: Temp
         "templates and theme": templates.templates_hash(),
         "versions of the renderers": renderer_versions(),
     }
+    if lacking := earlier_issues(session, issue.number):
+        parts["titles of the issues in between"] = as_approved(lacking)
     for by_language in issues.translations_of(session, [item.group for item, _ in items]).values():
         for article in by_language.values():
             parts[f"article {article.slug}"] = article.content_hash
@@ -49,7 +52,7 @@ def manifest(session: Session, issue: Issue, settings: Settings, templates: Temp
 
 
 def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
 def issue_hash(parts: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """The month's run, top to bottom: assemble, check, approve, freeze, deliver. Each step is safe to repeat."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,6 +16,7 @@ from digest.approval import issue_hash, manifest, require_approved
 from digest.articles.models import Article
 from digest.delivery.families import families
 from digest.delivery.pace import spread
+from digest.earlier import earlier_issues, frequencies
 from digest.editions import store as edition_store
 from digest.editions.segment import EmptyRule, Item, Reading, Rules, Segmentation, Selection, segment, select_articles
 from digest.issues import store as issue_store
@@ -35,7 +37,7 @@ from digest.runtime.settings import Section, Settings, pick
 from subscribers import audience
 from subscribers.audience import exclusion_reason
 from subscribers.interests import ALL_TEXT, Catalogue
-from subscribers.models import Subscriber
+from subscribers.models import Frequency, Subscriber
 
 
 class FindingsBlockError(RefusedError):
@@ -132,25 +134,26 @@ def content_of(session: Session, issue: Issue) -> IssueContent:
             raise RefusedError(
                 f"{group} in issue {issue.number} has become a translation of another article", hint=hint
             )
-    return IssueContent(issue, {item.group: item.section for item, _ in items}, articles)
+    earlier = earlier_issues(session, issue.number)
+    return IssueContent(issue, {item.group: item.section for item, _ in items}, articles, earlier)
 
 
 def readings_of(session: Session, number: int, now: datetime) -> dict[Reading, int]:
-    """Return who would get the issue now, counted by language and interests."""
-    query = (
-        select(Subscriber.language, Subscriber.interests, func.count())
-        .where(exclusion_reason(now, number).is_(None))
-        .group_by(col(Subscriber.language), col(Subscriber.interests))
-        .order_by(col(Subscriber.language), col(Subscriber.interests))
-    )
-    return {Reading(language, interests): count for language, interests, count in session.exec(query)}
+    """Return who would get the issue now, counted by language and interests; by frequency where it matters."""
+    lacking = frequencies(session, number)
+    by = (col(Subscriber.language), col(Subscriber.interests), col(Subscriber.frequency))
+    query = select(*by, func.count()).where(exclusion_reason(now, number).is_(None)).group_by(*by).order_by(*by)
+    readings = Counter[Reading]()
+    for language, interests, frequency, count in session.exec(query):
+        readings[Reading(language, interests, frequency if frequency in lacking else Frequency.EVERY.value)] += count
+    return dict(readings)
 
 
 def build(press: Press, session: Session, issue: Issue, now: datetime) -> Build:
     """Segment the audience of now and render each distinct edition once."""
     content = content_of(session, issue)
     readers = readings_of(session, issue.number, now)
-    segmentation = segment(items_for_segment(content), readers, press.catalogue, press.rules)
+    segmentation = segment(items_for_segment(content), readers, press.catalogue, press.rules, content.earlier)
     built = []
     for selection in segmentation.distinct:
         readings = tuple(reading for reading, chosen in segmentation.selections.items() if chosen == selection)
@@ -167,7 +170,8 @@ def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Re
         return None
     slugs = [slug for slug, _ in selection.shown]
     for row in edition_store.of_issue(session, issue.id):
-        if row.language == selection.language and row.articles == slugs:
+        same = row.language == selection.language and row.frequency == selection.frequency
+        if same and row.articles == slugs:
             return Rendered(row.subject, row.preheader, row.html, row.text, row.nonce)
     return None
 
@@ -223,7 +227,7 @@ def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.
     made = sendable(press, session, issue, now)
     edition_ids = _store_editions(press, session, made, now)
     mapping = {
-        (reading.language, reading.interests): edition_ids[selection] if selection else None
+        _group(reading): edition_ids[selection] if selection else None
         for reading, selection in made.segmentation.selections.items()
     }
     assert issue.id is not None  # noqa: S101 - read from the database
@@ -233,6 +237,12 @@ def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.
     issue.frozen_at, issue.excluded = now, dict(result.excluded)
     session.add(issue)
     return result
+
+
+def _group(reading: Reading) -> tuple[str, ...]:
+    """A group of readers as the plan knows it: the frequency stands in it where it makes a difference."""
+    group = (reading.language, reading.interests)
+    return group if reading.frequency == Frequency.EVERY else (*group, reading.frequency)
 
 
 def timing_of(settings: Settings, now: datetime) -> plan.Timing:
@@ -254,11 +264,11 @@ def sendable(press: Press, session: Session, issue: Issue, now: datetime) -> Bui
     return made
 
 
-def selection_for(press: Press, session: Session, issue: Issue, language: str, interests: str) -> Selection | None:
-    """Return what a reader with these interests would get; None where the rule for empty editions sends nothing."""
-    reading = Reading(language, interests)
-    items = items_for_segment(content_of(session, issue))
-    return segment(items, [reading], press.catalogue, press.rules).selections[reading]
+def selection_for(press: Press, session: Session, issue: Issue, reading: Reading) -> Selection | None:
+    """Return what such a reader would get; None where the rule for empty editions sends nothing."""
+    content = content_of(session, issue)
+    found = segment(items_for_segment(content), [reading], press.catalogue, press.rules, content.earlier)
+    return found.selections[reading]
 
 
 def _store_editions(press: Press, session: Session, made: Build, now: datetime) -> dict[Selection, int]:
@@ -292,6 +302,7 @@ def _save(session: Session, issue: Issue, edition: BuiltEdition, now: datetime, 
         now,
         archive=archive,
         language=edition.selection.language,
+        frequency=edition.selection.frequency,
         articles=edition.slugs,
         subject=rendered.subject,
         preheader=rendered.preheader,

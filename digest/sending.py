@@ -13,6 +13,7 @@ from digest.bootstrap import Works, carrier_of, new_ref, transport_of
 from digest.delivering import deliver
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Reply
+from digest.editions.segment import Reading
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
@@ -26,6 +27,7 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, NotFoundError, RefusedError, UsageError
 from digest.standing import status
 from subscribers.address import EmailAddress
+from subscribers.models import Frequency
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +140,23 @@ def _delivery_json(works: Works, row: store.Standing) -> dict[str, Any]:
     }
 
 
-def send_test(works: Works, number: int | None, to: str, *, interests: str, language: str, relay: str) -> Reply:
+def send_test(
+    works: Works,
+    number: int | None,
+    to: str,
+    *,
+    interests: str,
+    language: str,
+    relay: str,
+    frequency: str = Frequency.EVERY.value,
+) -> Reply:
     """Send one edition to an editor: the same bytes, marked as a test, with links that lead nowhere near a reader."""
     address = EmailAddress.parse(to).address
     wanted = works.press.catalogue.canonical(works.press.catalogue.choose(interests))
     language = language or works.settings.publication.language
     with session_scope(works.engine, read_only=True) as session:
         issue = issue_store.find(session, number)
-        selection = pipeline.selection_for(works.press, session, issue, language, wanted)
+        selection = pipeline.selection_for(works.press, session, issue, Reading(language, wanted, frequency))
         if selection is None:
             raise NotFoundError(f"Issue {issue.number} has nothing for these interests", hint="Try --interests '*'.")
         rendered = pipeline.stored_rendering(session, issue, selection)

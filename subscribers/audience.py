@@ -16,6 +16,15 @@ from subscribers.models import Frequency, Subscriber, SubscriberState, Suppressi
 EVERY_NTH: Mapping[Frequency, int] = {Frequency.EVERY: 1, Frequency.SECOND: 2, Frequency.THIRD: 3}
 
 
+def in_between(issue_number: int) -> Mapping[Frequency, range]:
+    """Return, for each frequency whose readers get this issue, the numbers since the issue that they got before."""
+    return {
+        frequency: range(max(issue_number - nth + 1, 1), issue_number)
+        for frequency, nth in EVERY_NTH.items()
+        if nth > 1 and issue_number % nth == 0
+    }
+
+
 def exclusion_reason(
     now: datetime | ColumnElement[datetime], issue_number: int | None = None
 ) -> ColumnElement[str | None]:

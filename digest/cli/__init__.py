@@ -17,6 +17,7 @@ from digest.cli import (
     doctor,
     editions,
     issue,
+    links,
     outbox,
     schedule,
     send,
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: drawing boxes would take longer than all the rest of `--help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (articles, issue, archive, outbox, schedule, subscribers, suppress, db, config, dkim):
+for group in (articles, issue, archive, outbox, schedule, subscribers, suppress, db, config, dkim, links):
     app.add_typer(group.app)
 for single in (workspace, editions, send, serve, sink, doctor, schedule):
     single.register(app)

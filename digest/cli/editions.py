@@ -40,6 +40,7 @@ def edition_rows(made: "Build") -> list[dict[str, Any]]:
             "id": place,
             "language": edition.selection.language,
             "interests": [[slug for slug in reading.interests.split(";") if slug] for reading in edition.readings],
+            "frequency": edition.selection.frequency,
             "articles": edition.slugs,
             "readers": edition.readers,
             "html_bytes": len(edition.rendered.html.encode()),

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -30,6 +30,10 @@ def send(
     to: Annotated[str, typer.Option(help="A test mail to this address: the same bytes, marked as a test.")] = "",
     interests: Annotated[str, typer.Option(help="With --to: the edition for these interests, joined by ;")] = "*",
     language: Annotated[str, typer.Option(help="With --to: the edition's language.")] = "",
+    frequency: Annotated[
+        Literal["every", "second", "third"],
+        typer.Option(help="With --to: the edition of those who get every, every second or every third issue."),
+    ] = "every",
     relay: Annotated[
         str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")
     ] = "",
@@ -40,7 +44,15 @@ def send(
 
     shell = shell_of(context)
     if to:
-        reply = sending.send_test(shell.works, number, to, interests=interests, language=language, relay=relay)
+        reply = sending.send_test(
+            shell.works,
+            number,
+            to,
+            interests=interests,
+            language=language,
+            frequency=frequency,
+            relay=relay,
+        )
         data = {"to": to, "outcome": reply.outcome.value, "reply": reply.text}
         shell.out.emit(data, lambda: shell.out.line(f"Test mail: {reply.outcome.value} {reply.text}".rstrip()))
         if reply.outcome.value != "accepted":

@@ -1,10 +1,11 @@
 """The one place where articles' topics and readers' interests meet: which edition for whom. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from subscribers.interests import ALL_TEXT, Catalogue
+from subscribers.models import Frequency
 
 
 class EmptyRule(StrEnum):
@@ -44,19 +45,24 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a group of readers asked for: a language and the canonical text of their interests."""
+    """What a group of readers asked for: a language, the canonical text of their interests, and how often."""
 
     language: str
     interests: str
+    frequency: str = Frequency.EVERY.value
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One edition's content and identity: slugs shown with their sections, in order, and the groups left out."""
+    """One edition's content and identity: slugs shown with their sections, in order, and the groups left out.
+
+    `frequency` is that of its readers where they lack issues in between, whose titles the edition lists, else `every`.
+    """
 
     language: str
     shown: tuple[tuple[str, str], ...]
     left_out: tuple[str, ...]
+    frequency: str = Frequency.EVERY.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +76,28 @@ class Segmentation:
     def distinct(self) -> tuple[Selection, ...]:
         """The distinct editions, in a stable order."""
         found = {selection for selection in self.selections.values() if selection is not None}
-        return tuple(sorted(found, key=lambda s: (s.language, -len(s.shown), s.shown)))
+        return tuple(sorted(found, key=lambda s: (s.language, -len(s.shown), s.shown, s.frequency)))
 
 
-def segment(items: Sequence[Item], readings: Iterable[Reading], catalogue: Catalogue, rules: Rules) -> Segmentation:
-    """Return which edition each group of readers gets. Equal results are one edition, whatever the interests were."""
+def segment(
+    items: Sequence[Item],
+    readings: Iterable[Reading],
+    catalogue: Catalogue,
+    rules: Rules,
+    lacking: Collection[str] = (),
+) -> Segmentation:
+    """Return which edition each group of readers gets. Equal results are one edition, whatever the interests were.
+
+    `lacking` are the frequencies whose readers lack issues in between; they get an edition that lists those.
+    """
     selections: dict[Reading, Selection | None] = {}
     unanswered: list[Reading] = []
     for reading in readings:
         selection = select_articles(items, reading, catalogue, rules)
         if not selection.shown and rules.empty == EmptyRule.FULL:
             selection = select_articles(items, Reading(reading.language, ALL_TEXT), catalogue, rules)
+        if reading.frequency in lacking:
+            selection = replace(selection, frequency=reading.frequency)
         selections[reading] = selection if selection.shown else None
         if not selection.shown and rules.empty != EmptyRule.SKIP:  # also where nothing at all is translated
             unanswered.append(reading)

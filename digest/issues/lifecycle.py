@@ -29,6 +29,8 @@ MOVES: dict[IssueState, frozenset[IssueState]] = {
 
 EDITABLE = frozenset({IssueState.DRAFT, IssueState.APPROVED})
 UNFINISHED = frozenset({IssueState.DRAFT, IssueState.APPROVED, IssueState.FROZEN, IssueState.SENDING})
+# What the archive shows, and later mails may name.
+PUBLISHED = (IssueState.SENDING, IssueState.SENT)
 
 
 class MoveRefusedError(RefusedError):

@@ -53,6 +53,13 @@ def by_family(session: Session, issue_id: int) -> dict[str, dict[State, int]]:
     return found
 
 
+def mails_sent(session: Session) -> int:
+    """Return how many mails relays have taken so far, of every issue and every notice."""
+    taken = ATTEMPT.c.outcome == State.ACCEPTED.value
+    found: int = session.execute(select(func.count()).select_from(ATTEMPT).where(taken)).scalar_one()
+    return found
+
+
 def attempted(session: Session, issue_id: int, now: datetime) -> Attempted:
     """Return what the issue's attempts came to."""
     lately = and_(ATTEMPT.c.ended_at > now - RATE_OVER, ATTEMPT.c.ended_at <= now, ATTEMPT.c.outcome != NOT_SENT)

@@ -1,6 +1,6 @@
 """Freezing: one promise for each eligible reader, in one transaction, with the others counted by their reason."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +29,7 @@ from digest.outbox.dialects import domain_of, insert_new, is_alone
 from digest.outbox.states import SkipReason, State
 from digest.outbox.tables import DELIVERY, SUBSCRIBER
 from digest.runtime.errors import DigestError
+from subscribers.models import Frequency
 
 # One row for each group of readers. A temporary table takes any number of groups and can be joined by an index.
 _MAPPING = Table(
@@ -36,6 +37,7 @@ _MAPPING = Table(
     MetaData(),
     Column("language", String, primary_key=True),
     Column("interests", String, primary_key=True),
+    Column("frequency", String, primary_key=True),
     Column("edition_id", Integer, nullable=True),
     prefixes=["TEMPORARY"],
     sqlite_with_rowid=False,  # one step instead of two for each reader
@@ -59,10 +61,6 @@ _SPREAD = Table(
 )
 _UNMAPPED = "unmapped"
 _MOST_EMPTY = 500
-_SAME_READING = and_(
-    SUBSCRIBER.c.language == _MAPPING.c.language,
-    SUBSCRIBER.c.interests == _MAPPING.c.interests,
-)
 
 
 class AudienceChangedError(DigestError):
@@ -94,7 +92,7 @@ class Timing:
 def freeze(
     session: Session,
     issue_id: int,
-    editions: Mapping[tuple[str, str], int | None],
+    editions: Mapping[tuple[str, ...], int | None],
     exclusion: ColumnElement[str | None],
     now: datetime,
     *,
@@ -103,26 +101,35 @@ def freeze(
     """Plan one delivery per eligible reader. The caller has locked the issue, and commits.
 
     `editions` maps (language, interests as stored) to the id of the edition such readers get, or to None where it would
-    be empty. `exclusion` is an expression over Subscriber: NULL for who gets the issue, else the reason why not. Those
-    who have a delivery already keep it as it is, so that freezing twice changes nothing. Raises AudienceChangedError
-    when an eligible reader's group is not in `editions`; a rollback then leaves nothing behind.
+    be empty; (language, interests, frequency) for readers whose frequency gives them another edition than the rest.
+    `exclusion` is an expression over Subscriber: NULL for who gets the issue, else the reason why not. Those who have a
+    delivery already keep it as it is, so that freezing twice changes nothing. Raises AudienceChangedError when an
+    eligible reader's group is not in `editions`; a rollback then leaves nothing behind.
     """
     timing = timing or Timing([now])
     with ExitStack() as tables:
-        rows = [{"language": key[0], "interests": key[1], "edition_id": value} for key, value in editions.items()]
+        names = ("language", "interests", "frequency")
+        rows: list[dict[str, Any]] = [
+            dict(zip(names, (*key, Frequency.EVERY.value), strict=False)) | {"edition_id": edition}
+            for key, edition in editions.items()
+        ]
+        same = _same_reading({row["frequency"] for row in rows})
         tables.enter_context(_temporary(session, _MAPPING, rows))
         families = [{"domain": domain, "family": family} for domain, family in timing.families.items()]
         tables.enter_context(_temporary(session, _FAMILIES, families))
         parts = [{"part": part, "due_at": due} for part, due in enumerate(timing.due)]
         tables.enter_context(_temporary(session, _SPREAD, parts))
         before = _planned(session, issue_id)
-        added = _insert_deliveries(session, issue_id, exclusion, now, timing.due)
+        added = _insert_deliveries(session, issue_id, exclusion, same, now=now, due=timing.due)
         excluded = None
         if not before and is_alone(session):
-            excluded = _count_excluded(session, editions, exclusion, added)
+            nothing_for = {row["interests"] for row in rows if row["edition_id"] is None}
+            excluded = _count_excluded(session, nothing_for, exclusion, same, added)
         if excluded is None:
-            excluded = _count_left_out(session, issue_id, exclusion)
-    return PlanResult(before + added, added, excluded)
+            excluded = _count_left_out(session, issue_id, exclusion, same)
+        # who else plans the same issue at this moment may have been first, and what they planned is seen only now
+        planned = before + added if is_alone(session) else _planned(session, issue_id)
+    return PlanResult(planned, added, excluded)
 
 
 @contextmanager
@@ -134,8 +141,25 @@ def _temporary(session: Session, table: Table, rows: list[dict[str, Any]]) -> It
     session.execute(DropTable(table))
 
 
+def _same_reading(frequencies: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that joins readers with their group."""
+    apart = sorted(set(frequencies) - {Frequency.EVERY})
+    own, every = SUBSCRIBER.c.frequency, literal(Frequency.EVERY.value)
+    return and_(
+        SUBSCRIBER.c.language == _MAPPING.c.language,
+        SUBSCRIBER.c.interests == _MAPPING.c.interests,
+        _MAPPING.c.frequency == (case((own.in_(apart), own), else_=every) if apart else every),
+    )
+
+
 def _insert_deliveries(
-    session: Session, issue_id: int, exclusion: ColumnElement[str | None], now: datetime, due: Sequence[datetime]
+    session: Session,
+    issue_id: int,
+    exclusion: ColumnElement[str | None],
+    same: ColumnElement[bool],
+    *,
+    now: datetime,
+    due: Sequence[datetime],
 ) -> int:
     at_once = len(due) == 1  # nearly always: then there is no part to look up for each reader
     values: dict[str, Any] = {
@@ -149,7 +173,7 @@ def _insert_deliveries(
         "attempts": literal(0),
         "created_at": literal(now, DELIVERY.c.created_at.type),
     }
-    people = SUBSCRIBER.join(_MAPPING, _SAME_READING)
+    people = SUBSCRIBER.join(_MAPPING, same)
     if not at_once:
         people = people.join(_SPREAD, _SPREAD.c.part == SUBSCRIBER.c.id % len(due))
     readers = (
@@ -167,8 +191,9 @@ def _insert_deliveries(
 
 def _count_excluded(
     session: Session,
-    editions: Mapping[tuple[str, str], int | None],
+    nothing_for: Collection[str],
     exclusion: ColumnElement[str | None],
+    same: ColumnElement[bool],
     added: int,
 ) -> dict[str, int] | None:
     """Count those who are excluded or have an empty edition, if that and the `added` are everybody, else return None.
@@ -184,11 +209,10 @@ def _count_excluded(
         .order_by(reasons.c.reason)
     )
     excluded = {str(reason): int(number) for reason, number in counted}
-    nothing_for = [interests for (_, interests), edition_id in editions.items() if edition_id is None]
     if len(nothing_for) > _MOST_EMPTY:
         return None
     # by the index of interests: who has one of these and another language has an edition, and is told apart
-    theirs = select(func.count()).select_from(SUBSCRIBER.join(_MAPPING, _SAME_READING))
+    theirs = select(func.count()).select_from(SUBSCRIBER.join(_MAPPING, same))
     theirs = theirs.where(SUBSCRIBER.c.interests.in_(nothing_for), _MAPPING.c.edition_id.is_(None), exclusion.is_(None))
     empty = session.execute(theirs).scalar_one() if nothing_for else 0
     if empty:
@@ -197,7 +221,9 @@ def _count_excluded(
     return excluded if added + sum(excluded.values()) == everybody else None
 
 
-def _count_left_out(session: Session, issue_id: int, exclusion: ColumnElement[str | None]) -> dict[str, int]:
+def _count_left_out(
+    session: Session, issue_id: int, exclusion: ColumnElement[str | None], same: ColumnElement[bool]
+) -> dict[str, int]:
     """Count those without a delivery of this issue, so that planned and left out together are everybody."""
     unknown = case(
         (_MAPPING.c.language.is_(None), _UNMAPPED), (_MAPPING.c.edition_id.is_(None), SkipReason.EMPTY.value)
@@ -205,7 +231,7 @@ def _count_left_out(session: Session, issue_id: int, exclusion: ColumnElement[st
     planned = exists().where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.subscriber_id == SUBSCRIBER.c.id)
     left_out = (
         select(func.coalesce(exclusion, unknown).label("reason"))
-        .select_from(SUBSCRIBER.outerjoin(_MAPPING, _SAME_READING))
+        .select_from(SUBSCRIBER.outerjoin(_MAPPING, same))
         .where(~planned)
         .subquery()
     )

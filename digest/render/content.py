@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from itertools import groupby
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from digest.issues.models import Issue
 from digest.render.context import (
     ArticleView,
     CitationView,
+    EarlierIssueView,
+    EarlierTitleView,
     EditionContext,
     ImageView,
     LeftOutView,
@@ -22,6 +25,7 @@ from digest.render.context import (
 )
 from digest.runtime.settings import Settings, pick
 
+MOST_TITLES = 30  # of an issue in between; the mail's own articles need the room
 PREHEADER_CHARACTERS = 140
 PREHEADER_LEAST = 40  # fewer characters say too little beside a subject
 SENTENCE_END = re.compile(
@@ -33,12 +37,31 @@ UNFINISHED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierTitle:
+    """A title of an issue that was published before."""
+
+    title: str
+    group: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierIssue:
+    """An issue that was published before, with its titles in each language of its archive pages."""
+
+    number: int
+    date: date
+    titles: Mapping[str, tuple[EarlierTitle, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class IssueContent:
     """An issue's rows, read once for all its editions: group -> language -> article."""
 
     issue: Issue
     sections: Mapping[str, str]  # group -> section slug
     articles: Mapping[str, Mapping[str, Article]]
+    earlier: Mapping[str, tuple[EarlierIssue, ...]] = field(default_factory=dict)  # frequency -> the issues in between
 
     def shown(self, slug: str) -> Article:
         """Return the article with this slug."""
@@ -92,6 +115,8 @@ def edition_context(
         intro_html=render_body(pick(issue.intro, language), article_key="intro", language=language).html,
         sections=_sections(shown, settings, language),
         left_out=tuple(_left_out(content, group, language, settings, archive_url) for group in selection.left_out),
+        frequency=selection.frequency,
+        earlier=tuple(_earlier(one, language, settings) for one in content.earlier.get(selection.frequency, ())),
         archive_url=archive_url,
         untranslated=any(view.language != language for _, view in shown),
     )
@@ -131,6 +156,15 @@ def _left_out(content: IssueContent, group: str, language: str, settings: Settin
     titles = {section.slug: pick(section.title, language) for section in settings.section}
     section = content.sections[group]
     return LeftOutView(article.title, f"{archive_url}#{article.group}", titles.get(section, section), article.language)
+
+
+def _earlier(issue: EarlierIssue, language: str, settings: Settings) -> EarlierIssueView:
+    """The titles as the archive page in `language` has them, in its order."""
+    url = f"{settings.publication.base_url}/archive/{issue.number}"
+    pages = [code for code in (language, settings.publication.language, *issue.titles) if code in issue.titles]
+    titles = issue.titles[pages[0]] if pages else ()
+    shown = tuple(EarlierTitleView(one.title, f"{url}#{one.group}", one.language) for one in titles[:MOST_TITLES])
+    return EarlierIssueView(issue.number, issue.date, url, shown, more=len(titles) - len(shown))
 
 
 def _article_view(

@@ -87,6 +87,26 @@ class LeftOutView:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierTitleView:
+    """A title of an issue in between, and its place in the archive."""
+
+    title: str
+    url: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierIssueView:
+    """An issue that readers of every second or third issue did not get. `more` titles are only in the archive."""
+
+    number: int
+    issue_date: dt.date
+    url: str
+    titles: tuple[EarlierTitleView, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PublicationView:
     """Who publishes, in the edition's language."""
 
@@ -111,6 +131,8 @@ class EditionContext:
     intro_html: str
     sections: tuple[SectionView, ...]
     left_out: tuple[LeftOutView, ...] = ()
+    frequency: str = "every"  # every | second | third
+    earlier: tuple[EarlierIssueView, ...] = ()  # the issues in between, for readers of every second or third
     archive_url: str = ""
     untranslated: bool = False  # some article is shown in its original language: the mail says so
     theme: dict[str, Any] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from digest.editions.segment import Reading
 from subscribers.interests import SEPARATOR
+from subscribers.models import Frequency
 
 View = Literal["html", "text", "source"]
 Width = Literal["both", "600", "375"]
@@ -34,17 +35,19 @@ class Choice:
     interests: str
     whole: bool = False
     reader: str = ""
+    frequency: str = Frequency.EVERY.value
 
     @property
     def reading(self) -> Reading:
         """The choice as the pipeline knows it."""
-        return Reading(self.language, self.interests)
+        return Reading(self.language, self.interests, self.frequency)
 
     @property
     def query(self) -> str:
         """The choice as part of an address."""
         pairs = [("language", self.language)]
         pairs += [("interests", slug) for slug in self.interests.split(SEPARATOR) if slug]
+        pairs += [("frequency", self.frequency)] if self.frequency != Frequency.EVERY else []
         pairs += [("whole", "1")] if self.whole else []
         pairs += [("reader", self.reader)] if self.reader else []
         return urlencode(pairs)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -59,7 +59,8 @@ class Look:
         """Return the edition of a reader who asked for this, whether or not there is one; None where none is sent."""
         press, made = self.press, self.made
         items = items_for_segment(made.content)
-        selection = segment(items, [reading], press.catalogue, press.rules).selections[reading]
+        lacking = made.content.earlier
+        selection = segment(items, [reading], press.catalogue, press.rules, lacking).selections[reading]
         if selection is None:
             return None
         for edition in made.editions:
@@ -121,7 +122,7 @@ class Desk:
         issue = issue_store.find(session, self._number)
         readers = readings_of(session, issue.number, now)
         parts = manifest(session, issue, self.press.settings, self.press.templates)
-        counted = [(reading.language, reading.interests, count) for reading, count in readers.items()]
+        counted = [(*astuple(reading), count) for reading, count in readers.items()]
         key = hashlib.sha256(json.dumps([issue.number, issue_hash(parts), counted]).encode()).hexdigest()
         if self._made is None or self._made[0] != key:
             self._made = key, build(self.press, session, issue, now)

@@ -92,6 +92,7 @@ class Pages:
         *,
         language: str = "",
         interests: Annotated[list[str] | None, Query()] = None,
+        frequency: Frequency = Frequency.EVERY,
         whole: bool = False,
         reader: str = "",
         view: View = "html",
@@ -100,7 +101,7 @@ class Pages:
     ) -> Response:
         """One edition in its frames, plain or as a given reader gets it."""
         look = self._desk.look()
-        choice = _choice(look, language, interests, whole=whole, reader=reader)
+        choice = _choice(look, language, interests, frequency, whole=whole, reader=reader)
         options = Options(view, width, scheme)
         person = self._reader(look, reader)
         edition = _edition(look, choice)
@@ -124,6 +125,7 @@ class Pages:
         *,
         language: str = "",
         interests: Annotated[list[str] | None, Query()] = None,
+        frequency: Frequency = Frequency.EVERY,
         whole: bool = False,
         reader: str = "",
         view: View = "html",
@@ -132,7 +134,7 @@ class Pages:
         """One edition's bytes as a frame shows them: HTML in a scheme, plain text, or source."""
         del reader  # the same bytes for everybody with these interests; it keeps a frame's address apart
         look = self._desk.look()
-        choice = _choice(look, language, interests, whole=whole)
+        choice = _choice(look, language, interests, frequency, whole=whole)
         edition = _edition(look, choice)
         if edition is None:
             raise HTTPException(404)
@@ -170,7 +172,8 @@ class Pages:
             person = readers.by_ref(session, ref)
         if person is None:
             raise HTTPException(404)
-        choice = Choice(person.language, look.press.catalogue.canonical(look.press.catalogue.parse(person.interests)))
+        interests = look.press.catalogue.canonical(look.press.catalogue.parse(person.interests))
+        choice = Choice(person.language, interests, frequency=person.frequency)
         options = Options(view="text" if person.format == "text" else "html")
         return RedirectResponse(f"/edition?{choice.query}&reader={person.ref}&{options.query}", status_code=303)
 
@@ -228,9 +231,11 @@ def _reader_facts(press: Press, person: Subscriber, reason: str | None) -> dict[
     }
 
 
-def _choice(look: Look, language: str, interests: list[str] | None, *, whole: bool, reader: str = "") -> Choice:
+def _choice(
+    look: Look, language: str, interests: list[str] | None, frequency: Frequency, *, whole: bool, reader: str = ""
+) -> Choice:
     chosen = views.interests_of(interests or [], look.press)
-    return Choice(look.press.rules.language_for(language), chosen, whole, reader)
+    return Choice(look.press.rules.language_for(language), chosen, whole, reader, frequency.value)
 
 
 def _edition(look: Look, choice: Choice) -> BuiltEdition | None:

@@ -17,6 +17,7 @@ from digest.web.choice import Choice
 from digest.web.desk import Look
 from digest.web.matrix import Row, matrix
 from subscribers.interests import ALL_TEXT, SEPARATOR
+from subscribers.models import Frequency
 
 DESK_LANGUAGE = "en"
 # What digest.pipeline says of the issue as a whole has this place.
@@ -100,16 +101,21 @@ def _card(
         label=label,
         code=code,
         language=language_name(code),
-        audience=tuple(dict.fromkeys(spoken_interests(press, reading.interests) for reading in edition.readings)),
+        audience=tuple(dict.fromkeys(_spoken(press, reading) for reading in edition.readings)),
         readers=edition.readers,
         articles=len(edition.slugs),
         size=kilobytes(size),
         weight="" if choice and choice.whole else weight(size),
         block=block,
         advise=advise,
-        query=(choice or Choice(first.language, first.interests)).query,
+        query=(choice or Choice(first.language, first.interests, frequency=first.frequency)).query,
         current=current,
     )
+
+
+def _spoken(press: Press, reading: Reading) -> str:
+    often = "" if reading.frequency == Frequency.EVERY else f", every {reading.frequency} issue"
+    return spoken_interests(press, reading.interests) + often
 
 
 def card_for(look: Look, edition: BuiltEdition, choice: Choice) -> Card:
@@ -231,7 +237,7 @@ def edition_facts(look: Look, edition: BuiltEdition, choice: Choice) -> dict[str
         "subject": rendered.subject,
         "preheader": rendered.preheader,
         "readers": card.readers,
-        "audience": card.audience or (spoken_interests(look.press, choice.interests),),
+        "audience": card.audience or (_spoken(look.press, choice.reading),),
         "size": card.size,
         "weight": card.weight,
         "limit": kilobytes(HTML_LIMIT),

@@ -79,7 +79,9 @@ def bare(base: Base, count: int, secret: bytes) -> Speed:
         marks = ", ".join("?" * len(COLUMNS))
         for part in parts:
             rows = bare_rows(part, secret, texts=True)
-            seconds += timed(lambda rows=rows: connection.executemany(f"INSERT INTO subscriber ({names}) VALUES ({marks})", rows))
+            seconds += timed(
+                lambda rows=rows: connection.executemany(f"INSERT INTO subscriber ({names}) VALUES ({marks})", rows)
+            )
     else:
         for part in parts:
             rows = bare_rows(part, secret, texts=False)

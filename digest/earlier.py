@@ -1,0 +1,63 @@
+"""What readers of every second or third issue did not get: the issues in between, as the archive shows them.
+
+Frequency thins one series of issues, so all readers of one frequency lack the same ones. Their edition has the same
+articles as everybody's and the titles of those issues besides; a pure function of what was published.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from sqlmodel import Session, col, select
+
+from digest.articles.models import Article
+from digest.editions.models import Edition
+from digest.issues.lifecycle import PUBLISHED
+from digest.issues.models import Issue
+from digest.render.content import EarlierIssue, EarlierTitle
+from subscribers.audience import in_between
+
+
+def frequencies(session: Session, number: int) -> frozenset[str]:
+    """Return the frequencies whose readers lack something before issue `number`."""
+    numbers = {issue.number for issue in _published(session, number)}
+    return frozenset(frequency for frequency, lacking in in_between(number).items() if numbers.intersection(lacking))
+
+
+def earlier_issues(session: Session, number: int) -> Mapping[str, tuple[EarlierIssue, ...]]:
+    """Return, for each frequency whose readers lack something before issue `number`, what that is, the newest first."""
+    issues = {issue.number: _read(session, issue) for issue in _published(session, number)}
+    found = {
+        frequency: tuple(issues[one] for one in sorted(lacking, reverse=True) if one in issues)
+        for frequency, lacking in in_between(number).items()
+    }
+    return {frequency: lacking for frequency, lacking in found.items() if lacking}
+
+
+def as_approved(earlier: Mapping[str, tuple[EarlierIssue, ...]]) -> object:
+    """Return the issues in between as the hash of an approval takes them."""
+    return {frequency: [asdict(issue) for issue in lacking] for frequency, lacking in sorted(earlier.items())}
+
+
+def _published(session: Session, number: int) -> Sequence[Issue]:
+    numbers = {one for lacking in in_between(number).values() for one in lacking}
+    if not numbers:
+        return ()
+    query = select(Issue).where(col(Issue.number).in_(numbers), col(Issue.state).in_(PUBLISHED))
+    return session.exec(query.order_by(col(Issue.number))).all()
+
+
+def _read(session: Session, issue: Issue) -> EarlierIssue:
+    editions = session.exec(
+        select(Edition.language, Edition.articles)
+        .where(Edition.issue_id == issue.id, col(Edition.archive).is_(True))
+        .order_by(col(Edition.id))
+    ).all()
+    slugs = {slug for _, articles in editions for slug in articles}
+    rows = session.exec(
+        select(Article.slug, Article.title, Article.group, Article.language).where(col(Article.slug).in_(slugs))
+    ).all()
+    titles = {slug: EarlierTitle(title, group, language) for slug, title, group, language in rows}
+    by_language = {
+        language: tuple(titles[slug] for slug in articles if slug in titles) for language, articles in editions
+    }
+    return EarlierIssue(issue.number, issue.date, by_language)

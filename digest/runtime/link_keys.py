@@ -1,0 +1,92 @@
+"""The ring of link keys in secrets.toml: a new key in front signs, every key verifies, none is lost by accident."""
+
+import hashlib
+import os
+import re
+import secrets
+import stat
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from digest.runtime.errors import ConfigError, NotFoundError, RefusedError
+from digest.runtime.settings import SECRETS_NAME, load_settings
+
+_ASSIGNMENT = re.compile(r"^(?P<name>[ \t]*link_keys[ \t]*=[ \t]*)\[[^\]]*\]", re.MULTILINE)
+_VARIABLE = "DIGEST_SECRETS__LINK_KEYS"
+
+
+class KeyNotFoundError(NotFoundError):
+    """There is no such link key."""
+
+    default_hint = "`digest links list` names them."
+
+
+def name_of(key: str) -> str:
+    """Return the name by which people speak of a key: eight digits of its hash, from which nobody can make it."""
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
+
+
+def rotate(workspace: Path) -> tuple[str, list[str]]:
+    """Put a new key in front of the ring; return its name and the names of all."""
+    path, text, keys = _read(workspace)
+    new = secrets.token_urlsafe(32)
+    return name_of(new), _write(path, text, [new, *keys])
+
+
+def retire(workspace: Path, name: str) -> list[str]:
+    """Take a key out of the ring for good; return the names of those that stay. The one that signs is refused."""
+    path, text, keys = _read(workspace)
+    names = [name_of(key) for key in keys]
+    if name not in names:
+        raise KeyNotFoundError(f"There is no link key {name}")
+    if name == names[0]:
+        raise RefusedError(f"{name} is the key that signs now", hint="Run `digest links rotate` first.")
+    return _write(path, text, [key for key in keys if name_of(key) != name])
+
+
+def _read(workspace: Path) -> tuple[Path, str, list[str]]:
+    path = workspace / SECRETS_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    keys = _keys(text)
+    if not keys or len(_ASSIGNMENT.findall(text)) != 1:
+        raise ConfigError(
+            f'{path} has no line link_keys = ["..."] that could be changed', hint="Write it in that form."
+        )
+    if [key.get_secret_value() for key in load_settings(workspace).secrets.link_keys] != keys:
+        raise RefusedError(
+            f"The link keys that are used are not those of {SECRETS_NAME}: they come from the environment or .env",
+            hint=f"Change {_VARIABLE} there; put the new key in front of the others.",
+        )
+    return path, text, keys
+
+
+def _keys(text: str) -> list[str]:
+    try:
+        found = tomllib.loads(text).get("secrets", {}).get("link_keys", [])
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{SECRETS_NAME} is not valid TOML: {error}") from error
+    return [str(key) for key in found]
+
+
+def _write(path: Path, text: str, keys: Sequence[str]) -> list[str]:
+    written = ", ".join(f'"{_quoted(key)}"' for key in keys)
+    changed = _ASSIGNMENT.sub(lambda found: f"{found['name']}[{written}]", text)
+    if _keys(changed) != list(keys):
+        raise ConfigError(f"{path} could not be changed safely", hint="Edit link_keys by hand: the newest key first.")
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        file.write(changed)
+        file.flush()
+        os.fsync(file.fileno())  # half a file would be no key at all, and every link in every old mail dead
+    partial.replace(path)
+    return [name_of(key) for key in keys]
+
+
+def _quoted(key: str) -> str:
+    return key.replace("\\", "\\\\").replace('"', '\\"')
