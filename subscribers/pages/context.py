@@ -90,11 +90,14 @@ class Pages:
 
         The database is asked whatever the link is, so that the time tells nobody why it does not work.
         """
+        return store.by_ref(session, self.ref(purpose, token))
+
+    def ref(self, purpose: Purpose, token: str) -> str:
+        """Return the reference in a link; nobody's for a link that is forged or expired."""
         try:
-            ref = self.context.signer.read(purpose, token, self.context.now()).ref
+            return self.context.signer.read(purpose, token, self.context.now()).ref
         except LinkInvalidError:
-            ref = NOBODY
-        return store.by_ref(session, ref)
+            return NOBODY
 
     def person(self, session: Session, purpose: Purpose, token: str) -> Subscriber | None:
         """Return who a link names; None for a link that does not work, or of somebody erased."""
