@@ -4,7 +4,7 @@ The lock conflicts with the share lock of a take: a take that has begun is waite
 change.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -15,6 +15,8 @@ from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.errors import ConsentRefusedError
 from subscribers.models import Subscriber, SubscriberState
 from subscribers.suppression import SuppressionReason
+
+LEFT = frozenset({SubscriberState.UNSUBSCRIBED, SubscriberState.ERASED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,29 +108,40 @@ def unsubscribe(
     wording: str = "",
 ) -> bool:
     """End the subscription; False when it had ended before. Safe to repeat. `secret` is the suppression key."""
-    row = store.lock(session, subscriber)
-    if row.state in {SubscriberState.UNSUBSCRIBED, SubscriberState.ERASED}:
-        return False
-    consent.move(row, SubscriberState.UNSUBSCRIBED)
-    row.unsubscribed_at, row.paused_until = now, None
-    session.add(row)
-    key = suppression.key_of(row.address_key or "", secret)
-    suppression.add(session, key, SuppressionReason.UNSUBSCRIBED, now, source=method)
-    consent.record(session, row, ConsentKind.UNSUBSCRIBED, method, now, wording=wording)
-    if on_unsubscribed is not None:
-        on_unsubscribed(
-            session,
-            Withdrawal(
-                subscriber_id=row.id or 0,
-                ref=row.ref,
-                address=row.address,
-                name=row.name,
-                language=row.language,
-                method=method,
-                at=now,
-            ),
-        )
-    return True
+    ids = [subscriber.id or 0]
+    ended = unsubscribe_all(
+        session, ids, method=method, now=now, secret=secret, on_unsubscribed=on_unsubscribed, wording=wording
+    )
+    return bool(ended)
+
+
+def unsubscribe_all(
+    session: Session,
+    ids: Sequence[int],
+    *,
+    method: ConsentMethod,
+    now: datetime,
+    secret: bytes,
+    on_unsubscribed: Callable[[Session, Withdrawal], None] | None = None,
+    wording: str = "",
+) -> list[int]:
+    """End the subscriptions of several people, with as many statements as for one; return the ids of those who had not
+    left before.
+
+    Their rows are locked in id order, as a take locks them.
+    """
+    rows = [row for row in store.lock_all(session, ids) if SubscriberState(row.state) not in LEFT]
+    keys = [suppression.key_of(row.address_key or "", secret) for row in rows]
+    for row in rows:
+        consent.move(row, SubscriberState.UNSUBSCRIBED)
+        row.unsubscribed_at, row.paused_until = now, None
+        session.add(row)
+    suppression.add_all(session, keys, SuppressionReason.UNSUBSCRIBED, now, source=method)
+    for row in rows:
+        consent.record(session, row, ConsentKind.UNSUBSCRIBED, method, now, wording=wording)
+        if on_unsubscribed is not None:
+            on_unsubscribed(session, _withdrawal(row, method, now))
+    return [row.id or 0 for row in rows]
 
 
 def resubscribe(session: Session, subscriber: Subscriber, *, now: datetime, secret: bytes, wording: str = "") -> bool:
@@ -183,6 +196,18 @@ def erase(
     moving.forget_person(session, row)
     consent.record(session, row, ConsentKind.ERASED, method, now, wording=wording)
     return True
+
+
+def _withdrawal(row: Subscriber, method: ConsentMethod, now: datetime) -> Withdrawal:
+    return Withdrawal(
+        subscriber_id=row.id or 0,
+        ref=row.ref,
+        address=row.address,
+        name=row.name,
+        language=row.language,
+        method=method,
+        at=now,
+    )
 
 
 def _present(session: Session, subscriber: Subscriber) -> Subscriber:

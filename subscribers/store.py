@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, exists, func
+from sqlalchemy import ColumnElement, exists, func, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
@@ -52,6 +52,30 @@ def lock(session: Session, subscriber: Subscriber) -> Subscriber:
     if found is None:
         raise SubscriberNotFoundError
     return found
+
+
+def lock_all(session: Session, ids: Sequence[int]) -> Sequence[Subscriber]:
+    """Return these rows as they are now, locked in id order; see `lock`."""
+    statement = (
+        select(Subscriber)
+        .where(col(Subscriber.id).in_(ids))
+        .order_by(col(Subscriber.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return session.exec(statement).all()
+
+
+def standings(session: Session, refs: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Return id and state of the subscribers whom these references name; tombstones too."""
+    query = select(Subscriber.ref, Subscriber.id, Subscriber.state).where(col(Subscriber.ref).in_(refs))
+    return {ref: (subscriber_id or 0, state) for ref, subscriber_id, state in session.exec(query).all()}
+
+
+def be_impatient(session: Session) -> None:
+    """Wait for no row longer than a second in this transaction: it holds others that people wait for."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL lock_timeout = '1s'"))
 
 
 def lock_by_suppression_key(session: Session, key: str) -> None:
@@ -161,6 +185,11 @@ def suppressed_keys(session: Session, keys: Sequence[str]) -> dict[str, str]:
     """Return which of these keyed hashes are suppressed, each with its reason."""
     rows = session.exec(select(Suppression.key, Suppression.reason).where(col(Suppression.key).in_(keys))).all()
     return dict(rows)
+
+
+def suppressions_of(session: Session, keys: Sequence[str]) -> Sequence[Suppression]:
+    """Return the suppressions with these keys."""
+    return session.exec(select(Suppression).where(col(Suppression.key).in_(keys))).all()
 
 
 def suppressions(session: Session) -> Sequence[Suppression]:

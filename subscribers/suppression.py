@@ -61,7 +61,19 @@ def add(session: Session, key: str, reason: SuppressionReason, now: datetime, *,
     Locks the subscriber's row, so that a take in progress is waited for and no later one overlooks it.
     """
     store.lock_by_suppression_key(session, key)
-    found = session.get(Suppression, key)
+    return _put(session, session.get(Suppression, key), key, reason, now=now, source=source)
+
+
+def add_all(session: Session, keys: Sequence[str], reason: SuppressionReason, now: datetime, *, source: str) -> None:
+    """Suppress several addresses, whose subscribers' rows the caller has locked; as `add` otherwise."""
+    found = {one.key: one for one in store.suppressions_of(session, keys)}
+    for key in keys:
+        _put(session, found.get(key), key, reason, now=now, source=source)
+
+
+def _put(
+    session: Session, found: Suppression | None, key: str, reason: SuppressionReason, *, now: datetime, source: str
+) -> bool:
     if found is None:
         session.add(Suppression(key=key, reason=reason, source=source, created_at=now))
         return True

@@ -107,6 +107,13 @@ class Pages:
         since = person.address_since if person else None
         return None if issued_at and since and issued_at < since.replace(microsecond=0) else person
 
+    def ref(self, purpose: Purpose, token: str) -> str:
+        """Return the reference in a link; nobody's for a link that is forged or expired."""
+        try:
+            return self.context.signer.read(purpose, token, self.context.now()).ref
+        except LinkInvalidError:
+            return NOBODY
+
     def person(self, session: Session, purpose: Purpose, token: str) -> Subscriber | None:
         """Return who a link names; None for a link that does not work, or of somebody erased."""
         person = self.named(session, purpose, token)

@@ -1,25 +1,29 @@
 """Leaving: at once by RFC 8058, or on a page that offers less mail first, and undo after."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from fastapi import Request
 from sqlmodel import Session
 from starlette.responses import PlainTextResponse, Response
 
-from subscribers import preferences
+from subscribers import preferences, store
 from subscribers.consent import ConsentMethod
 from subscribers.forms import Form
 from subscribers.links import Purpose
-from subscribers.models import Subscriber, SubscriberState
-from subscribers.pages.context import REFUSED, Pages, Posted
-from subscribers.preferences import Choices
+from subscribers.models import Subscriber
+from subscribers.pages.context import REFUSED, Pages, PagesContext, Posted
+from subscribers.preferences import LEFT, Choices
+from subscribers.together import Together
 from subscribers.views import PAUSE_MONTHS, FormInvalidError, fewer_interests, longer_pause, rarer
-
-LEFT = frozenset({SubscriberState.UNSUBSCRIBED, SubscriberState.ERASED})
 
 
 class Leaving(Pages):
     """Unsubscribe, and undo."""
+
+    def __init__(self, context: PagesContext) -> None:
+        super().__init__(context)
+        self._one_clicks = Together(self._leave_all)
 
     def unsubscribe(self, request: Request, token: str) -> Response:
         person = self.shown_to(Purpose.UNSUBSCRIBE, token)
@@ -53,14 +57,8 @@ class Leaving(Pages):
 
         Nothing here may hold it back: no limit, no token, no look at where it comes from.
         """
-        context = self.context
-        with context.read() as session:
-            person = self.named(session, Purpose.UNSUBSCRIBE, token)
-        if person is None:
+        if not self._one_clicks.do(self.ref(Purpose.UNSUBSCRIBE, token)):
             return self.unknown(request)
-        if person.state not in LEFT:
-            with context.write() as session:
-                self._leave(session, person, ConsentMethod.ONE_CLICK, context.now())
         return PlainTextResponse("You are unsubscribed.\n")
 
     def _by_the_button(self, request: Request, found: Subscriber) -> Response:
@@ -72,6 +70,26 @@ class Leaving(Pages):
             self._leave(session, person, ConsentMethod.PAGE, now, self._words(session, person))
         undo = context.signer.token(Purpose.UNDO, person.ref, now=now)
         return self._left_page(person, undo="../undo/" + undo)
+
+    def _leave_all(self, refs: Sequence[str], alone: bool) -> dict[str, bool]:
+        """Unsubscribe whoever has not left, and return for each reference whether it is somebody's."""
+        context = self.context
+        with context.read() as session:
+            found = store.standings(session, refs)
+        leaving = [subscriber_id for subscriber_id, state in found.values() if state not in LEFT]
+        if leaving:
+            with context.write() as session:
+                if not alone:
+                    store.be_impatient(session)
+                preferences.unsubscribe_all(
+                    session,
+                    leaving,
+                    method=ConsentMethod.ONE_CLICK,
+                    now=context.now(),
+                    secret=context.secret,
+                    on_unsubscribed=context.on_unsubscribed,
+                )
+        return {ref: ref in found for ref in refs}
 
     def _leave(
         self, session: Session, person: Subscriber, method: ConsentMethod, now: datetime, words: str = ""
