@@ -23,6 +23,7 @@ from digest.cli import (
     sink,
     subscribers,
     suppress,
+    tell,
     workspace,
 )
 from digest.cli.shell import Shell
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 for group in (articles, issue, outbox, schedule, subscribers, suppress, db, config, dkim):
     app.add_typer(group.app)
-for single in (workspace, editions, send, serve, sink, doctor, schedule):
+for single in (workspace, editions, send, serve, sink, doctor, tell, schedule):
     single.register(app)
 
 

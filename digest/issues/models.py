@@ -29,6 +29,8 @@ class Issue(SQLModel, table=True):
     sent_at: datetime | None = None
     held: bool = Field(default=False, description="an operator's stop: no take starts anything")
     excluded: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    planned: int | None = Field(default=None, description="deliveries planned at freezing; none is ever taken away")
+    build_seconds: float | None = Field(default=None, description="how long building the editions took at freezing")
     created_at: datetime
 
 

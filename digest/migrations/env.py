@@ -8,7 +8,8 @@ import digest.editions.models
 import digest.feedback.models
 import digest.issues.models
 import digest.outbox.models
-import digest.runs  # noqa: F401
+import digest.runs
+import digest.telling.models  # noqa: F401
 import subscribers.models  # noqa: F401
 from digest.runtime.queue_schema import is_ours
 

@@ -17,6 +17,7 @@ from subscribers.models import SubscriberState
 CONFIRMATION = "confirmation"
 WELCOME = "welcome"
 GOODBYE = "goodbye"
+OPERATOR = "operator"
 
 # Kinds that are not listed go out whatever the person's state: a goodbye is the answer to leaving.
 _WANTED_STATES: Mapping[str, frozenset[str]] = {

@@ -15,17 +15,19 @@ from digest.render.slots import Slot, SlotTokens, choose_nonce
 
 
 class NoticeKind(StrEnum):
-    """The mails about a subscription; the value is the template's folder."""
+    """The mails about a subscription, and to operators; the value is the template's folder."""
 
     CONFIRMATION = "confirmation"
     WELCOME = "welcome"
     GOODBYE = "goodbye"
+    OPERATOR = "operator"
 
 
 NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
     NoticeKind.CONFIRMATION: frozenset({Slot.ACTION_URL}),
     NoticeKind.WELCOME: frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL}),
     NoticeKind.GOODBYE: frozenset(),
+    NoticeKind.OPERATOR: frozenset(),
 }
 """The slots that each kind needs a value for. ACTION_URL is the confirmation link."""
 

@@ -15,7 +15,6 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -26,11 +25,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from digest.runtime.clock import duration
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
+from digest.runtime.settings_base import LOCAL
+from digest.runtime.settings_base import Part as _Part
+from digest.runtime.settings_operators import Metrics, Operators
 
 CONFIG_NAME = "digest.toml"
 SECRETS_NAME = "secrets.toml"
 PLACEHOLDER_ADDRESS = "Your postal address"
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK_HOSTS = LOCAL
 ANY = "*"  # the key under which a text stands that is the same in every language
 
 
@@ -48,10 +50,6 @@ def pick(texts: Mapping[str, str], language: str) -> str:
         if key in texts:
             return texts[key]
     return next(iter(texts.values()), "")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Publication(_Part):
@@ -284,6 +282,8 @@ class Settings(BaseSettings):
     relay: tuple[Relay, ...] = ()
     dkim: Dkim | None = None
     schedule: Schedule = Schedule()
+    operators: Operators = Operators()
+    metrics: Metrics = Metrics()
     database: Database = Database()
     secrets: Secrets
 
