@@ -16,6 +16,7 @@ from digest.cli import (
     doctor,
     editions,
     issue,
+    metrics,
     outbox,
     schedule,
     send,
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 for group in (articles, issue, outbox, schedule, subscribers, suppress, db, config, dkim):
     app.add_typer(group.app)
-for single in (workspace, editions, send, serve, sink, doctor, tell, schedule):
+for single in (workspace, editions, send, serve, sink, doctor, tell, metrics, schedule):
     single.register(app)
 
 

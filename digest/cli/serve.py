@@ -1,10 +1,15 @@
 """`digest serve`: the public pages."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.shell import shell_of
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from digest.bootstrap import Works
 
 
 def register(app: typer.Typer) -> None:
@@ -26,9 +31,26 @@ def serve(
 
     shell = shell_of(context)
     works = shell.works
-    app = public_app(works.press, pages_router=pages_router(works), signer=works.signer, clock=works.clock)
+    app = public_app(
+        works.press,
+        pages_router=pages_router(works),
+        signer=works.signer,
+        clock=works.clock,
+        metrics_router=_metrics_router(works),
+    )
     port = port or urlsplit(works.settings.publication.base_url).port or 8025
     base_url = works.settings.publication.base_url
     run(
         app, host, port, told=lambda address: shell.out.note(f"Serving on {address}; links in the mail say {base_url}.")
     )
+
+
+def _metrics_router(works: "Works") -> "APIRouter | None":
+    """Return `/metrics` if a token is configured; without one there is no such page."""
+    token_file = works.settings.metrics.token_file
+    if token_file is None:
+        return None
+    from digest.metrics.page import Metrics  # noqa: PLC0415
+    from digest.web.metrics import build_router, read_token  # noqa: PLC0415
+
+    return build_router(Metrics(works).page, read_token(works.settings.workspace / token_file))
