@@ -21,6 +21,8 @@ from digest.runtime.settings import LOOPBACK_HOSTS, PLACEHOLDER_ADDRESS, Relay, 
 
 # A command that lists issues must not load the renderers: what is heavy is imported by what needs it.
 if TYPE_CHECKING:
+    from sqlmodel import Session
+
     from digest.articles.importing import ImportReport
     from digest.delivery.dkim import DkimSigner
     from digest.delivery.duty import Place
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from digest.outbox.workers import Witness
     from digest.pipeline import Press
     from digest.render.loader import Templates
+    from digest.telling import Event
+    from digest.telling.carry import Carrier as WebhookCarrier
     from subscribers.links import LinkSigner
     from subscribers.reading import Asked
     from subscribers.transfer import Importer
@@ -121,6 +125,26 @@ class Works:
         from digest.dispatch.local import LocalDispatcher  # noqa: PLC0415
 
         return LocalDispatcher(self.engine, self.clock)
+
+    def tell(self, session: "Session", event: "Event") -> bool:
+        """Tell the operators of an event, in the caller's transaction; return whether anybody is told.
+
+        Safe to repeat: an event of the same key is the same one. As with `dispatcher`, which it wakes: ask for that
+        before the transaction begins.
+        """
+        from digest.telling import tell  # noqa: PLC0415
+
+        told = tell(session, self.settings.operators, self.settings.publication.language, event)
+        if told:
+            self.dispatcher.announce(session, None)
+        return told
+
+    @property
+    def webhook(self) -> "WebhookCarrier":
+        """What makes the calls to the operators' webhook."""
+        from digest.telling.carry import Carrier  # noqa: PLC0415
+
+        return Carrier(self.engine, self.clock, self.settings.operators, self.settings.workspace)
 
     @property
     def suppression_key(self) -> bytes:

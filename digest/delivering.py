@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from digest import news
 from digest.address_change import forget_expired
 from digest.bootstrap import Works, carrier_of, evidence_of, meter_of
 from digest.delivery.ledger import PAUSES
@@ -13,13 +14,19 @@ from digest.delivery.worker import Run, Worker
 from digest.issues import store as issue_store
 from digest.outbox import store
 from digest.outbox.states import DUE, State
+from digest.outbox.take import new_attempt_id
 from digest.runtime.db import session_scope
+from digest.runtime.errors import ConfigError, EnvironmentFailedError
+from digest.telling import Event, EventKind
 
 
 def deliver(works: Works, issue_id: int, carrier: Carrier, progress: Callable[[Tally], None]) -> Run:
     """Deliver notices and an issue until nothing is due, the relay gives up, or a signal says stop."""
-    with _worker(works, carrier, progress) as worker, stopping_on_signals(worker):
-        return worker.deliver_all([issue_id])
+    watching = _Watching(progress)
+    with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker):
+        run = worker.deliver_all([issue_id])
+        _tell(works, [issue_id], worker, watching, run)
+        return run
 
 
 def work(
@@ -37,13 +44,55 @@ def work(
     """
     issues = _issues(works, number)
     forget_expired(works)
-    with _worker(works, carrier_of(works, relay), progress) as worker, stopping_on_signals(worker):
+    watching = _Watching(progress)
+    carrier = carrier_of(works, relay)
+    with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker):
         if stopping():
             worker.stop()
         run = worker.deliver_all(issues)
+        _tell(works, issues, worker, watching, run)
     outcomes = {state.value: 0 for state in State} | run.outcomes
     uncertain = _count(works, issues, {State.UNCERTAIN})
     return {"outcomes": outcomes, "uncertain": uncertain, "next_due": run.next_due, "stopped": run.stopped}
+
+
+class _Watching:
+    """Passes progress on until the issues are done: mails to operators about them are not part of it."""
+
+    def __init__(self, progress: Callable[[Tally], None]) -> None:
+        self._progress = progress
+        self.is_over = False
+
+    def __call__(self, tally: Tally) -> None:
+        if not self.is_over:
+            self._progress(tally)
+
+
+def _tell(works: Works, issues: Sequence[int], worker: Worker, watching: _Watching, run: Run) -> None:
+    """Tell the operators what has come of the issues, and send them their mails at once."""
+    if news.tell_of(works, issues) and not run.stopped:
+        watching.is_over = True
+        worker.deliver_notices()
+
+
+def try_telling(works: Works, *, relay: str = "") -> dict[str, Any]:
+    """Tell the operators an event that says it is a test, now; return what became of each mail and of the webhook."""
+    operators = works.settings.operators
+    if not operators.addresses and not operators.webhook:
+        raise ConfigError("Nobody is to be told", hint="Set addresses or webhook under [operators] in digest.toml.")
+    event = Event(EventKind.TEST, works.clock.now(), occasion=new_attempt_id())
+    with session_scope(works.engine) as session:
+        works.tell(session, event)
+    works.webhook.look()
+    failure = ""
+    try:
+        if operators.addresses:
+            with _worker(works, carrier_of(works, relay), lambda _tally: None) as worker:
+                worker.deliver_notices()
+    except EnvironmentFailedError as error:
+        failure = error.message
+    with session_scope(works.engine, read_only=True) as session:
+        return {**news.standing_of(session, event), "failure": failure}
 
 
 def due(works: Works, number: int | None) -> int:

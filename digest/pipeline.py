@@ -1,5 +1,6 @@
 """The month's run, top to bottom: assemble, check, approve, freeze, deliver. Each step is safe to repeat."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -224,8 +225,10 @@ def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.
 
     Approved, equal to what was approved, every edition checked; then one delivery per eligible subscriber.
     """
+    began = time.monotonic()
     made = sendable(press, session, issue, now)
     edition_ids = _store_editions(press, session, made, now)
+    issue.build_seconds = time.monotonic() - began
     mapping = {
         _group(reading): edition_ids[selection] if selection else None
         for reading, selection in made.segmentation.selections.items()
@@ -234,7 +237,7 @@ def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.
     timing = timing_of(press.settings, now)
     result = plan.freeze(session, issue.id, mapping, exclusion_reason(now, issue.number), now, timing=timing)
     issue.state = move(issue.number, issue.state, IssueState.FROZEN)
-    issue.frozen_at, issue.excluded = now, dict(result.excluded)
+    issue.frozen_at, issue.excluded, issue.planned = now, dict(result.excluded), result.planned
     session.add(issue)
     return result
 

@@ -26,6 +26,7 @@ from digest.runs import IssueRun, RunState
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, NotFoundError, RefusedError, UsageError
 from digest.standing import status
+from digest.telling import Event, EventKind
 from subscribers.address import EmailAddress
 from subscribers.models import Frequency
 
@@ -64,7 +65,12 @@ class Sending:
                     pipeline.freeze(self.works.press, session, issue, self.works.clock.now())
                 refuse_finished(issue)
         with session_scope(self.works.engine) as session:
-            pipeline.start_sending(session, issue_store.find(session, self.number, lock=True))
+            issue = issue_store.find(session, self.number, lock=True)
+            if issue.state == IssueState.FROZEN:
+                numbers = {"planned": issue.planned or 0, "excluded": sum(issue.excluded.values())}
+                started = Event(EventKind.STARTED, self.works.clock.now(), issue.number, issue.period, numbers=numbers)
+                self.works.tell(session, started)
+            pipeline.start_sending(session, issue)
             dispatcher.announce(session, self.number)
 
 

@@ -31,7 +31,7 @@ def stay(works: Works, number: int | None, *, relay: str, told: Callable[[str], 
             told(_line(counts, done["next_due"]))
         upcoming = done["next_due"]
 
-    with stopped_by_signals(bell):
+    with works.webhook.beside(), stopped_by_signals(bell):
         told(f"Staying. Woken by {works.dispatcher.how}. SIGTERM or Ctrl-C stops it after the message on the wire.")
         works.dispatcher.run(deliver, bell, told, only=number)
     told("Stopped.")

@@ -187,11 +187,6 @@ def suppressed_keys(session: Session, keys: Sequence[str]) -> dict[str, str]:
     return dict(rows)
 
 
-def suppressions_of(session: Session, keys: Sequence[str]) -> Sequence[Suppression]:
-    """Return the suppressions with these keys."""
-    return session.exec(select(Suppression).where(col(Suppression.key).in_(keys))).all()
-
-
 def suppressions(session: Session) -> Sequence[Suppression]:
     """Return every suppression, newest first."""
     return session.exec(select(Suppression).order_by(col(Suppression.created_at).desc(), col(Suppression.key))).all()

@@ -66,7 +66,7 @@ def add(session: Session, key: str, reason: SuppressionReason, now: datetime, *,
 
 def add_all(session: Session, keys: Sequence[str], reason: SuppressionReason, now: datetime, *, source: str) -> None:
     """Suppress several addresses, whose subscribers' rows the caller has locked; as `add` otherwise."""
-    found = {one.key: one for one in store.suppressions_of(session, keys)}
+    found = store.suppressions_of(session, keys)
     for key in keys:
         _put(session, found.get(key), key, reason, now=now, source=source)
 

@@ -18,6 +18,7 @@ from digest.cli import (
     editions,
     issue,
     links,
+    metrics,
     outbox,
     schedule,
     send,
@@ -25,6 +26,7 @@ from digest.cli import (
     sink,
     subscribers,
     suppress,
+    tell,
     workspace,
 )
 from digest.cli.shell import Shell
@@ -43,7 +45,7 @@ app = typer.Typer(
 )
 for group in (articles, issue, archive, outbox, schedule, subscribers, suppress, db, config, dkim, links):
     app.add_typer(group.app)
-for single in (workspace, editions, send, serve, sink, doctor, schedule):
+for single in (workspace, editions, send, serve, sink, doctor, tell, metrics, schedule):
     single.register(app)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import Session
@@ -15,6 +16,7 @@ from digest.outbox.tables import EDITION, ISSUE
 from digest.outbox.take import Reader, Taken
 from digest.render.context import NoticeContext, PublicationView
 from digest.render.edition import Rendered
+from digest.render.happening import event_view
 from digest.render.loader import Templates
 from digest.render.notice import NoticeKind, render_notice
 from digest.render.parts import Format, Parts, encode
@@ -123,7 +125,11 @@ class Letters:
     def notice(self, taken: TakenNotice, now: datetime) -> Letter:
         """Return the letter of a notice. Raises ContentError for what no mail can carry."""
         frequency = str(taken.context.get("frequency", Frequency.EVERY))
-        form, ref = self._notice_form(NoticeKind(taken.kind), taken.language, frequency), taken.ref or ""
+        kind, ref = NoticeKind(taken.kind), taken.ref or ""
+        if kind is NoticeKind.OPERATOR:  # each says something else, and there are few
+            form = self._make_notice_form(kind, taken.language, event=taken.context)
+        else:
+            form = self._notice_form(kind, taken.language, frequency)
         values, unsubscribe = {}, ""
         if taken.kind in _CONFIRMED_BY:
             extra = str(taken.context.get("extra", ""))
@@ -170,7 +176,9 @@ class Letters:
             archive_url=f"{publication.base_url}/archive",
         )
 
-    def _make_notice_form(self, kind: NoticeKind, language: str, frequency: str) -> _Form:
+    def _make_notice_form(
+        self, kind: NoticeKind, language: str, frequency: str = "", *, event: Mapping[str, Any] | None = None
+    ) -> _Form:
         identity = self._identity(language)
         publication = self._settings.publication
         view = PublicationView(
@@ -185,6 +193,7 @@ class Letters:
             expires_days=LIFETIMES[_CONFIRMED_BY.get(kind, Purpose.CONFIRM)].days,
             subscribe_url=f"{publication.base_url}/subscribe",
             frequency=frequency,
+            event=event_view(event, self._templates.translate(language), publication.zone) if event else None,
         )
         rendered = render_notice(kind, language, context, self._templates)
         # nobody is on the list yet, or any more: the mail is about the subscription, not from it

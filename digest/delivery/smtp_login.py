@@ -52,6 +52,24 @@ def log_in(config: RelayConfig, context: ssl.SSLContext) -> Connection:
     return Connection(session.wire.sock, dict(session.esmtp_features))
 
 
+def look(config: RelayConfig, context: ssl.SSLContext) -> dict[str, str]:
+    """Return what a relay offers once the line is protected as `config` asks; nothing is sent, nobody logs in.
+
+    Raises as `log_in` does.
+    """
+    try:
+        session = _open(config, context)
+        try:
+            _protect(session, config, context)
+            offers = dict(session.esmtp_features)
+            session.quit()
+        finally:
+            session.close()
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise _translate(error, config) from None
+    return offers
+
+
 class _Wire:
     """One connected socket, plain or TLS, and the replies that come over it."""
 

@@ -32,6 +32,8 @@ class Issue(SQLModel, table=True):
     kept_out: bool = Field(default=False, description="of the archive: no list, page, search or feed has it")
     note: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     archive_changed_at: datetime | None = Field(default=None, description="when what the archive says last changed")
+    planned: int | None = Field(default=None, description="deliveries planned at freezing; none is ever taken away")
+    build_seconds: float | None = Field(default=None, description="how long building the editions took at freezing")
     created_at: datetime
 
 

@@ -9,7 +9,8 @@ import digest.feedback.models
 import digest.issues.models
 import digest.outbox.models
 import digest.runs
-import digest.runtime.rate_window  # noqa: F401
+import digest.runtime.rate_window
+import digest.telling.models  # noqa: F401
 import subscribers.models  # noqa: F401
 from digest.runtime.queue_schema import is_ours
 

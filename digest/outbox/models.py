@@ -8,6 +8,8 @@ from sqlmodel import Field, SQLModel
 
 from digest.outbox.states import State
 
+ODD = "'deferred', 'rejected', 'expired', 'skipped', 'cancelled', 'uncertain'"
+
 
 class Promise(SQLModel):
     """What a delivery and a notice have in common: a state, when it is due, and the attempt that owns it."""
@@ -55,6 +57,14 @@ class Delivery(Promise, table=True):
             sqlite_where=text("state = 'started'"),
             postgresql_where=text("state = 'started'"),
         ),
+        # For whoever measures: what is neither waiting nor simply accepted is rare, and counted without the others.
+        Index(
+            "ix_delivery_odd",
+            "issue_id",
+            "state",
+            sqlite_where=text(f"state IN ({ODD})"),
+            postgresql_where=text(f"state IN ({ODD})"),
+        ),
     )
 
 
@@ -77,6 +87,12 @@ class Notice(Promise, table=True):
             "id",
             sqlite_where=text("state IN ('pending', 'deferred')"),
             postgresql_where=text("state IN ('pending', 'deferred')"),
+        ),
+        Index(
+            "ix_notice_started",
+            "id",
+            sqlite_where=text("state = 'started'"),
+            postgresql_where=text("state = 'started'"),
         ),
     )
 
@@ -108,6 +124,14 @@ class Worker(SQLModel, table=True):
     started_at: datetime
     heartbeat_at: datetime
     stopped_at: datetime | None = None
+    __table_args__: Any = (
+        Index(
+            "ix_worker_open",
+            "heartbeat_at",
+            sqlite_where=text("stopped_at IS NULL"),
+            postgresql_where=text("stopped_at IS NULL"),
+        ),
+    )
 
 
 class Pace(SQLModel, table=True):

@@ -19,6 +19,7 @@ WELCOME = "welcome"
 GOODBYE = "goodbye"
 ADDRESS = "address"
 ADDRESS_CHANGED = "address_changed"
+OPERATOR = "operator"
 
 # Kinds that are not listed go out whatever the person's state: a goodbye is the answer to leaving, and an old address
 # is told of the change.

@@ -8,6 +8,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from digest.render.happening import EventView
+
 
 @dataclass(frozen=True, slots=True)
 class ImageView:
@@ -151,3 +153,4 @@ class NoticeContext:
     expires_days: int = 0
     frequency: str = "every"  # every | second | third
     subscribe_url: str = ""
+    event: EventView | None = None  # operator

@@ -15,13 +15,14 @@ from digest.render.slots import Slot, SlotTokens, choose_nonce
 
 
 class NoticeKind(StrEnum):
-    """The mails about a subscription; the value is the template's folder."""
+    """The mails about a subscription, and to operators; the value is the template's folder."""
 
     CONFIRMATION = "confirmation"
     WELCOME = "welcome"
     GOODBYE = "goodbye"
     ADDRESS = "address"
     ADDRESS_CHANGED = "address_changed"
+    OPERATOR = "operator"
 
 
 NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
@@ -30,6 +31,7 @@ NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
     NoticeKind.GOODBYE: frozenset(),
     NoticeKind.ADDRESS: frozenset({Slot.ACTION_URL}),
     NoticeKind.ADDRESS_CHANGED: frozenset(),
+    NoticeKind.OPERATOR: frozenset(),
 }
 """The slots that each kind needs a value for. ACTION_URL is the link to confirm by."""
 

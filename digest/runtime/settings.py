@@ -26,12 +26,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from digest.runtime.clock import duration
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
 from digest.runtime.part import Part as _Part
+from digest.runtime.settings_base import LOCAL
+from digest.runtime.settings_operators import Metrics, Operators
 from digest.runtime.web_settings import Limits, Web
 
 CONFIG_NAME = "digest.toml"
 SECRETS_NAME = "secrets.toml"
 PLACEHOLDER_ADDRESS = "Your postal address"
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK_HOSTS = LOCAL
 ANY = "*"  # the key under which a text stands that is the same in every language
 
 
@@ -281,6 +283,8 @@ class Settings(BaseSettings):
     relay: tuple[Relay, ...] = ()
     dkim: Dkim | None = None
     schedule: Schedule = Schedule()
+    operators: Operators = Operators()
+    metrics: Metrics = Metrics()
     database: Database = Database()
     web: Web = Web()
     limits: Limits = Limits()

@@ -19,10 +19,19 @@ from digest.web.loopback import LoopbackOnly
 from subscribers.links import LinkSigner
 
 
-def public_app(press: Press, *, pages_router: APIRouter, signer: LinkSigner, clock: Clock) -> FastAPI:
+def public_app(
+    press: Press,
+    *,
+    pages_router: APIRouter,
+    signer: LinkSigner,
+    clock: Clock,
+    metrics_router: APIRouter | None = None,
+) -> FastAPI:
     """Return the readers' app: subscriptions (`pages_router`), archive, pictures, health. GET changes nothing."""
     app = _bare_app()
     app.include_router(pages_router)
+    if metrics_router is not None:
+        app.include_router(metrics_router)
     app.include_router(health.build_router(press.engine))
     app.include_router(media.build_router(press.engine))
     app.include_router(search.build_router(press))

@@ -47,7 +47,7 @@ def configure(workspace: Path, lines: str) -> None:
 
 
 def findings(workspace: Path) -> dict[str, str]:
-    return {one.id: one.message for one in examine(workspace) if one.id.startswith("dkim")}
+    return {one.id: one.message for one in examine(workspace).findings if one.id.startswith("dkim")}
 
 
 def test_from_nothing_to_a_signed_mail(workspace: Path) -> None:

@@ -1,0 +1,43 @@
+"""`digest tell`: would the operators hear of it?"""
+
+from typing import Annotated
+
+import typer
+
+from digest.cli.shell import shell_of
+from digest.runtime.errors import EXIT_ATTENTION, EXIT_ENVIRONMENT, UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("tell")(tell)
+
+
+def tell(
+    context: typer.Context,
+    test: Annotated[bool, typer.Option("--test", help="Send the operators an event that says it is a test.")] = False,
+    relay: Annotated[
+        str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")
+    ] = "",
+) -> None:
+    """Tell the operators that this is a test, by mail and by webhook, and say what became of it."""
+    from digest import delivering  # noqa: PLC0415
+
+    if not test:
+        raise UsageError("digest tell only tests whether operators are told", hint="Write: digest tell --test")
+    shell = shell_of(context)
+    data = delivering.try_telling(shell.works, relay=relay)
+    webhook = data["webhook"]
+
+    def show() -> None:
+        for mail in data["mails"]:
+            shell.out.line(f"mail: {mail['state']} {mail['reason']}".rstrip())
+        if webhook:
+            shell.out.line(f"webhook: {webhook['state']} {webhook['answer']}".rstrip())
+
+    shell.out.emit(data, show)
+    if data["failure"]:
+        shell.out.note(data["failure"])
+        raise typer.Exit(EXIT_ENVIRONMENT)
+    if any(mail["state"] != "accepted" for mail in data["mails"]) or (webhook and webhook["state"] != "told"):
+        raise typer.Exit(EXIT_ATTENTION)

@@ -1,0 +1,62 @@
+"""Looks at a workspace as a whole and says what is wrong, each with its remedy. Sends nothing, changes nothing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from digest.doctor import calendar, database, dns_records, outbox, relays, templates, workspace
+from digest.doctor.ailment import Ailment, Examination, Patient, Skipped
+from digest.render.checks import Severity
+from digest.runtime.errors import DigestError, EnvironmentFailedError
+from digest.runtime.settings import load_settings
+
+__all__ = ["Ailment", "Examination", "examine"]
+
+_CHECKS: tuple[Callable[[Patient], Iterator[Ailment | Skipped]], ...] = (
+    workspace.secrets,
+    workspace.identity,
+    workspace.operators,
+    workspace.disk,
+    templates.mails,
+    templates.pages,
+    database.answers,
+    database.clock,
+    calendar.rule,
+    calendar.runs,
+    outbox.deliveries,
+    outbox.issues,
+    outbox.workers,
+    outbox.telling,
+    outbox.media,
+    relays.handshakes,
+    relays.signature,
+    dns_records.published,
+)
+
+
+def examine(folder: Path, *, nameserver: str = "") -> Examination:
+    """Return everything that is wrong with the workspace; nothing for a healthy one.
+
+    `nameserver` (host or host:port) is asked for DNS records instead of the system's.
+    """
+    try:
+        settings = load_settings(folder)
+    except DigestError as error:
+        return Examination((Ailment("configuration", Severity.BLOCK, error.message, error.hint),), ())
+    patient = Patient(settings, nameserver)
+    try:
+        said = [one for check in _CHECKS for one in _survived(check, patient)]
+    finally:
+        patient.close()
+    return Examination(
+        tuple(dict.fromkeys(one for one in said if isinstance(one, Ailment))),
+        tuple(one for one in said if isinstance(one, Skipped)),
+    )
+
+
+def _survived(check: Callable[[Patient], Iterator[Ailment | Skipped]], patient: Patient) -> Iterator[Ailment | Skipped]:
+    """A check that cannot be made is itself a finding."""
+    try:
+        yield from check(patient)
+    except DigestError as error:
+        environment = isinstance(error, EnvironmentFailedError)
+        yield Ailment("configuration", Severity.BLOCK, error.message, error.hint, environment)

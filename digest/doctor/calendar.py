@@ -1,0 +1,75 @@
+"""The calendar and what became of its runs: missed, failed, stuck, or looked at by nobody."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import takewhile
+
+from sqlmodel import Session, col, select
+
+from digest import runs as run_store
+from digest.doctor.ailment import Ailment, Patient
+from digest.issues.lifecycle import IssueState
+from digest.issues.models import Issue
+from digest.render.checks import Severity
+from digest.runs import IssueRun, RunState
+from digest.runtime.clock import duration
+from digest.schedule import MONTHLY, occurrences
+
+TOLD_FOR = timedelta(days=45)
+"""After so long a missed run is history, not a task."""
+LOOKED_AT_WITHIN = timedelta(minutes=15)
+
+
+def rule(patient: Patient) -> Iterator[Ailment]:
+    """The rule is one that we understand, and something is due by it. A mistake is told by the caller."""
+    if next(occurrences(patient.settings, patient.works.clock.now()), None) is None:
+        yield Ailment("schedule", Severity.BLOCK, "By [schedule] rule nothing is ever due", "Correct the rule.")
+
+
+def runs(patient: Patient) -> Iterator[Ailment]:
+    """Nothing was missed or is stuck, and somebody looks at the clock."""
+    if patient.trouble is not None:
+        return
+    now = patient.works.clock.now()
+    with patient.reading() as session:
+        for run in run_store.history(session):
+            if run.schedule == MONTHLY and now - run.due_at <= TOLD_FOR and not _was_published(session, run):
+                yield from _ailments(run, patient)
+        yield from _unclaimed(session, patient)
+
+
+def _ailments(run: IssueRun, patient: Patient) -> Iterator[Ailment]:
+    now, why = patient.works.clock.now(), run.detail.get("why", "")
+    if run.state in {RunState.MISSED, RunState.FAILED}:
+        remedy = f"If it is still wanted: digest issue assemble --period {run.period}, approve, send."
+        yield Ailment(f"run-{run.state}", Severity.ADVISE, f"The run for {run.period} was {run.state}: {why}", remedy)
+    elif run.state == RunState.RUNNING and now - run.heartbeat_at > 2 * run_store.STALE_AFTER:
+        message = f"The run for {run.period} was left in its step {run.step or 'assemble'!r} and nobody goes on"
+        remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer: it goes on where it was."
+        yield Ailment("run-stuck", Severity.BLOCK, message, remedy)
+    elif run.state == RunState.WAITING and now - run.due_at > duration(patient.settings.schedule.max_lateness):
+        message = f"The run for {run.period} waits since {run.due_at:%Y-%m-%d}: {why}"
+        remedy = "Do what it waits for (digest schedule history), or withdraw the issue."
+        yield Ailment("run-waiting", Severity.BLOCK, message, remedy)
+
+
+def _was_published(session: Session, run: IssueRun) -> bool:
+    """Whether a person has made up for it."""
+    sent = select(Issue.id).where(Issue.period == run.period, col(Issue.state) == IssueState.SENT.value)
+    return session.exec(sent).first() is not None
+
+
+def _unclaimed(session: Session, patient: Patient) -> Iterator[Ailment]:
+    """Find a period that is due while no run of it exists: whoever should look at the clock does not."""
+    rows = session.exec(select(IssueRun).where(IssueRun.schedule == MONTHLY)).all()
+    if not rows:
+        return  # nobody has asked for the calendar yet
+    known = {run.period for run in rows}
+    since = max(run.due_at for run in rows if run.state != RunState.SKIPPED)
+    limit = patient.works.clock.now() - LOOKED_AT_WITHIN
+    for entry in takewhile(lambda entry: entry.due_at <= limit, occurrences(patient.settings, since)):
+        if str(entry.period) not in known:
+            message = f"The run for {entry.period} is due since {entry.due_at:%Y-%m-%d %H:%M}, and nobody has begun it"
+            remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer."
+            yield Ailment("run-unclaimed", Severity.BLOCK, message, remedy)
+            return

@@ -1,0 +1,43 @@
+"""The database: it answers, has this version's schema, and its clock agrees with ours."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from digest.doctor.ailment import Ailment, Patient
+from digest.outbox.dialects import database_now
+from digest.render.checks import Severity
+from digest.runtime import db
+from digest.runtime.errors import DatabaseUnreachableError
+
+MOST_SKEW = timedelta(seconds=30)
+
+
+def answers(patient: Patient) -> Iterator[Ailment]:
+    """It can be reached, has our schema, and the workers' queue is in order."""
+    error = patient.trouble
+    if error is not None:
+        away = isinstance(error, DatabaseUnreachableError)
+        name = "database-unreachable" if away else "database-schema"
+        yield Ailment(name, Severity.BLOCK, error.message, error.hint, environment=True)
+        return
+    queue = db.queue_of(patient.engine)
+    if queue.remedy:
+        message = f"The queue that wakes workers is {queue}; they look for themselves"
+        yield Ailment("queue", Severity.ADVISE, message, queue.remedy)
+
+
+def clock(patient: Patient) -> Iterator[Ailment]:
+    """Heartbeats go by the database's clock, due times by ours: they must not be far apart."""
+    if patient.trouble is not None:
+        return
+    with patient.reading() as session:
+        theirs = database_now(session)
+    skew = theirs - _machine_now()
+    if abs(skew) > MOST_SKEW:
+        message = f"This machine's clock and the database's are {abs(skew).total_seconds():.0f} s apart"
+        yield Ailment("clock", Severity.BLOCK, message, "Let both follow NTP: timedatectl set-ntp true.")
+
+
+def _machine_now() -> datetime:
+    # not the workspace's clock, which DIGEST_NOW moves
+    return datetime.now(UTC)

@@ -1,0 +1,141 @@
+"""The outbox: what waits for a person, what is held, who delivers, and what operators were not told."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from digest.articles.models import Article, Media
+from digest.doctor.ailment import Ailment, Patient
+from digest.issues.lifecycle import IssueState
+from digest.issues.models import Issue
+from digest.outbox import figures, store
+from digest.outbox.dialects import database_now
+from digest.outbox.states import State
+from digest.outbox.tables import DELIVERY, IS_STARTED, NOTICE, WORKER, Promised
+from digest.render.checks import Severity
+from digest.telling.models import WebhookCall
+
+OVERDUE = timedelta(hours=1)
+REFUSED_SHARE = 0.05
+"""From this share on, refused mails say something about us, not about their readers."""
+_OPEN = (IssueState.FROZEN.value, IssueState.SENDING.value)
+
+
+def deliveries(patient: Patient) -> Iterator[Ailment]:
+    """Nothing is uncertain, few are refused, and no outcome lies in a file."""
+    left = sorted(patient.works.place.leftovers.glob("*.json"))
+    if left:
+        message = f"{len(left)} files hold outcomes that the database did not take"
+        yield Ailment("outcomes-left", Severity.BLOCK, message, "digest outbox reconcile")
+    if patient.trouble is not None:
+        return
+    with patient.reading() as session:
+        uncertain = select(DELIVERY.c.issue_id, func.count()).where(DELIVERY.c.state == State.UNCERTAIN.value)
+        counted = {row[0]: row[1] for row in session.execute(uncertain.group_by(DELIVERY.c.issue_id))}
+        for issue in _issues(session, Issue.id, list(counted)):
+            message = f"Issue {issue.number}: {counted[issue.id]} deliveries are uncertain"
+            remedy = f"digest outbox list {issue.number} --state uncertain, then digest outbox reconcile"
+            yield Ailment("deliveries-uncertain", Severity.BLOCK, message, remedy)
+        mails = session.execute(
+            select(func.count()).select_from(NOTICE).where(NOTICE.c.state == State.UNCERTAIN.value)
+        ).scalar_one()
+        if mails:
+            message = f"{mails} confirmations or other notices are uncertain"
+            yield Ailment("notices-uncertain", Severity.ADVISE, message, "digest outbox reconcile")
+        yield from _refused(session)
+
+
+def _refused(session: Session) -> Iterator[Ailment]:
+    """Only of the newest issue: what was refused a year ago is history."""
+    newest = session.scalars(select(Issue).where(col(Issue.frozen_at).is_not(None)).order_by(col(Issue.number).desc()))
+    issue = newest.first()
+    if issue is None:
+        return
+    counted = store.counts(session, issue.id or 0)
+    planned = sum(counted.values())
+    for state in (State.REJECTED, State.EXPIRED):
+        if counted[state] and counted[state] >= REFUSED_SHARE * planned:
+            message = f"Issue {issue.number}: {counted[state]} of {planned} deliveries were {state}"
+            remedy = f"digest outbox list {issue.number} --state {state}: the reasons say whether it is about us"
+            yield Ailment(f"deliveries-{state}", Severity.ADVISE, message, remedy)
+
+
+def issues(patient: Patient) -> Iterator[Ailment]:
+    """No issue is held, and what is due is being delivered."""
+    if patient.trouble is not None:
+        return
+    now = patient.works.clock.now()
+    with patient.reading() as session:
+        alive = any(worker["alive"] for worker in figures.present(session, patient.works.witness))
+        for issue in _issues(session, Issue.state, _OPEN):
+            if issue.held:
+                message = f"Issue {issue.number} is held: nothing of it is sent"
+                remedy = f"digest outbox status {issue.number}, then digest outbox release {issue.number}"
+                yield Ailment("issue-held", Severity.BLOCK, message, remedy)
+                continue
+            due = store.next_due(session, issue.id or 0) if issue.state == IssueState.SENDING else None
+            if due is not None and now - due > OVERDUE and not alive:
+                message = f"Issue {issue.number} has deliveries that are due since {due:%Y-%m-%d %H:%M}, and no worker"
+                yield Ailment(
+                    "outbox-overdue", Severity.BLOCK, message, "Start `digest worker --stay`, or `digest tick`."
+                )
+        due = store.next_notice_due(session)
+        if due is not None and now - due > OVERDUE and not alive:
+            message = f"Confirmations or other notices are due since {due:%Y-%m-%d %H:%M}, and there is no worker"
+            yield Ailment("notices-overdue", Severity.BLOCK, message, "Start `digest worker --stay`, or `digest tick`.")
+
+
+def workers(patient: Patient) -> Iterator[Ailment]:
+    """No worker died with mails in its hands that nobody has looked after."""
+    if patient.trouble is not None:
+        return
+    with patient.reading() as session:
+        moment = database_now(session)
+        left = 0
+        for promised in Promised:
+            table = promised.table
+            query = select(table.c.worker_id, func.count()).where(IS_STARTED).group_by(table.c.worker_id)
+            for worker_id, count in session.execute(query).all():
+                row = session.execute(select(WORKER).where(WORKER.c.id == worker_id)).mappings().first()
+                if row is None or not patient.works.witness.lives(dict(row), moment):
+                    left += count
+    if left:
+        message = f"A worker died while {left} mails were in its hands"
+        yield Ailment("worker-dead", Severity.BLOCK, message, "Start `digest worker`: it marks them, and goes on.")
+
+
+def telling(patient: Patient) -> Iterator[Ailment]:
+    """The operators' webhook took what it was to be told."""
+    if patient.trouble is not None:
+        return
+    now = patient.works.clock.now()
+    with patient.reading() as session:
+        query = select(WebhookCall).where(col(WebhookCall.state) != "told").order_by(col(WebhookCall.id).desc())
+        call = session.scalars(query.limit(1)).first()
+        count = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    if call is not None and (call.state == "given_up" or now - call.created_at > OVERDUE):
+        message = f"The webhook was not told of {count} events; the last answer was: {call.answer or 'none'}"
+        yield Ailment("webhook", Severity.ADVISE, message, "Look at [operators] webhook, then `digest tell --test`.")
+
+
+def media(patient: Patient) -> Iterator[Ailment]:
+    """Every picture of an article is in the store."""
+    if patient.trouble is not None:
+        return
+    with patient.reading() as session:
+        known = set(session.execute(select(col(Media.hash))).scalars())
+        rows = session.execute(select(col(Article.slug), col(Article.images), col(Article.videos))).all()
+    for slug, images, videos in rows:
+        wanted = {one.get("hash") for one in [*images, *videos]} - {None}
+        if missing := wanted - known:
+            message = f"{len(missing)} pictures of the article {slug} are missing"
+            yield Ailment(
+                "media-missing", Severity.BLOCK, message, "digest articles import articles/ brings them back."
+            )
+
+
+def _issues(session: Session, column: object, values: object) -> list[Issue]:
+    query = select(Issue).where(col(column).in_(values)).order_by(col(Issue.number))  # type: ignore[arg-type]
+    return list(session.scalars(query))

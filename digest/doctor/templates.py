@@ -1,0 +1,39 @@
+"""The templates: every one compiles, so that a slip of the pen is found before the month's run."""
+
+from collections.abc import Iterator
+
+import jinja2
+
+from digest.doctor.ailment import Ailment, Patient
+from digest.render.checks import Severity
+from digest.render.loader import Templates
+from digest.runtime.errors import ContentError
+
+_REMEDY = "Mend it, or delete the override to get ours back; templates/README.md lists what a template may use."
+
+
+def mails(patient: Patient) -> Iterator[Ailment]:
+    """The mails' templates and the theme can be read."""
+    templates = patient.works.templates
+    try:
+        _ = templates.theme
+    except ContentError as error:
+        yield Ailment("theme", Severity.BLOCK, error.message, error.hint)
+    yield from _compiled(templates, "email/", patient.settings.publication.language)
+
+
+def pages(patient: Patient) -> Iterator[Ailment]:
+    """The pages' templates can be read."""
+    yield from _compiled(patient.works.templates, "web/", patient.settings.publication.language)
+
+
+def _compiled(templates: Templates, folder: str, language: str) -> Iterator[Ailment]:
+    environment = templates.environment(language)
+    for name in environment.list_templates(filter_func=lambda name: name.startswith(folder) and name.endswith(".j2")):
+        try:
+            environment.get_template(name)
+        except jinja2.TemplateSyntaxError as error:
+            message = f"{error.name or name}, line {error.lineno}: {error.message}"
+            yield Ailment("template", Severity.BLOCK, message, _REMEDY)
+        except (jinja2.TemplateError, UnicodeDecodeError, OSError) as error:
+            yield Ailment("template", Severity.BLOCK, f"{name}: {error}", _REMEDY)

@@ -1,0 +1,182 @@
+"""The page of metrics, in the text format of Prometheus. prometheus_client writes it; no name or label is personal."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, col
+
+from digest import __version__
+from digest.bootstrap import Works
+from digest.issues.lifecycle import IssueState
+from digest.metrics.counting import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
+from digest.outbox.dialects import database_now
+from digest.outbox.states import State
+from digest.runs import INSTALLED, IssueRun, RunState
+from digest.runtime.db import session_scope
+from digest.runtime.errors import DigestError
+from digest.schedule import occurrences
+from digest.telling.models import WebhookCall
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_NOTICE_STATES = (State.PENDING, State.DEFERRED, State.STARTED)
+_CALL_STATES = ("pending", "told", "given_up")
+
+
+class Metrics(Collector):
+    """Collects the figures of one workspace. One object lives as long as its process: it remembers what it counted."""
+
+    def __init__(self, works: Works) -> None:
+        self._works = works
+        self._attempts = AttemptCounts()
+        self._lock = threading.Lock()
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def page(self) -> bytes:
+        """Return the whole page; without the database it says so, and little else."""
+        with self._lock:
+            return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Ask nothing of the database when it is registered."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family of figures."""
+        began = time.monotonic()
+        info = GaugeMetricFamily("digest_build_info", "The running version.", labels=["version"])
+        info.add_metric([__version__], 1)
+        yield info
+        yield from self._next_run()
+        up = 1
+        try:
+            with session_scope(self._works.engine, read_only=True) as session:
+                families = [*self._outbox(session), *self._attempted(session), *self._runs(session)]
+                families += [*self._workers(session), *_calls(session)]
+        except DBAPIError:
+            up, families = 0, []
+        yield from families
+        yield GaugeMetricFamily("digest_database_up", "Whether the database answers.", value=up)
+        taken = time.monotonic() - began
+        yield GaugeMetricFamily("digest_scrape_seconds", "How long these figures took.", value=taken)
+
+    def _next_run(self) -> Iterator[Metric]:
+        try:
+            upcoming = next(occurrences(self._works.settings, self._works.clock.now()), None)
+        except DigestError:
+            return
+        if upcoming:
+            words = "When the next run is due, as a Unix time."
+            yield GaugeMetricFamily("digest_next_run_timestamp_seconds", words, value=upcoming.due_at.timestamp())
+
+    def _outbox(self, session: Session) -> Iterator[Metric]:
+        issues = of_issues(session)
+        notices, oldest_notice = of_notices(session)
+        yield from _of_issues(issues)
+        waiting = GaugeMetricFamily("digest_notices", "Notices that wait or are on the wire.", labels=["state"])
+        for state in _NOTICE_STATES:
+            waiting.add_metric([state.value], notices.get(state, 0))
+        yield waiting
+        oldest = [one.oldest_due for one in issues if one.state == IssueState.SENDING and not one.held]
+        words = "For how long the oldest mail that is due has waited; 0 if none is due."
+        age = GaugeMetricFamily("digest_oldest_due_age_seconds", words, labels=["kind"])
+        age.add_metric(["delivery"], self._age(oldest))
+        age.add_metric(["notice"], self._age([oldest_notice]))
+        yield age
+
+    def _age(self, moments: Iterable[datetime | None]) -> float:
+        now = self._works.clock.now()
+        return max((max(0.0, (now - moment).total_seconds()) for moment in moments if moment), default=0.0)
+
+    def _attempted(self, session: Session) -> Iterator[Metric]:
+        words = "Attempts that have ended, by relay and outcome."
+        attempts = CounterMetricFamily("digest_attempts", words, labels=["relay", "outcome"])
+        for (relay, outcome), count in sorted(self._attempts.look(session).items()):
+            attempts.add_metric([relay, outcome], count)
+        yield attempts
+
+    def _runs(self, session: Session) -> Iterator[Metric]:
+        happened = col(IssueRun.period) != INSTALLED
+        rows = session.execute(
+            select(col(IssueRun.state), func.count()).where(happened).group_by(col(IssueRun.state))
+        ).all()
+        counted = Counter(dict(tuple(row) for row in rows))
+        runs = GaugeMetricFamily("digest_runs", "Runs of the calendar by state.", labels=["state"])
+        for state in RunState:
+            runs.add_metric([state.value], counted[state.value])
+        yield runs
+        latest = session.scalars(select(IssueRun).where(happened).order_by(col(IssueRun.due_at).desc())).first()
+        last = GaugeMetricFamily("digest_last_run", "The latest run: 1 for its state.", labels=["period", "state"])
+        for state in RunState if latest else ():
+            last.add_metric(
+                [latest.period if latest else "", state.value], int(latest is not None and latest.state == state)
+            )
+        yield last
+
+    def _workers(self, session: Session) -> Iterator[Metric]:
+        moment = database_now(session)
+        alive = sum(self._works.witness.lives(row, moment) for row in open_workers(session))
+        yield GaugeMetricFamily("digest_workers_alive", "Workers that live.", value=alive)
+
+    # What a command remembers from one call to the next
+
+    def remember(self, path: Path) -> None:
+        """Take up the counts that an earlier process kept; a file that cannot be read is none."""
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            counted = Counter({(str(relay), str(outcome)): int(count) for relay, outcome, count in kept["attempts"]})
+            self._attempts = AttemptCounts(str(kept["through"]), counted)
+        except (OSError, ValueError, KeyError, TypeError):
+            self._attempts = AttemptCounts()
+
+    def keep(self, path: Path) -> None:
+        """Keep the counts for the next process."""
+        attempts = [[relay, outcome, count] for (relay, outcome), count in self._attempts.counted.items()]
+        write_whole(path, json.dumps({"through": self._attempts.through, "attempts": attempts}).encode())
+
+
+def _of_issues(issues: Iterable[IssueFigures]) -> Iterator[Metric]:
+    states = GaugeMetricFamily("digest_deliveries", "Deliveries by state.", labels=["issue", "state"])
+    excluded = GaugeMetricFamily("digest_excluded", "Readers left out at freezing.", labels=["issue"])
+    held = GaugeMetricFamily("digest_issue_held", "Whether somebody holds the issue.", labels=["issue"])
+    build = GaugeMetricFamily("digest_build_seconds", "How long building the editions took.", labels=["issue"])
+    sent = GaugeMetricFamily("digest_issue_sent_timestamp_seconds", "When the issue was finished.", labels=["issue"])
+    for one in issues:
+        number = str(one.number)
+        for state, count in one.states.items():
+            states.add_metric([number, state.value], count)
+        excluded.add_metric([number], one.excluded)
+        held.add_metric([number], int(one.held))
+        if one.build_seconds is not None:
+            build.add_metric([number], one.build_seconds)
+        if one.sent_at is not None:
+            sent.add_metric([number], one.sent_at.timestamp())
+    yield from (states, excluded, held, build, sent)
+
+
+def _calls(session: Session) -> Iterator[Metric]:
+    rows = session.execute(select(col(WebhookCall.state), func.count()).group_by(col(WebhookCall.state))).all()
+    counted = Counter(dict(tuple(row) for row in rows))
+    calls = GaugeMetricFamily("digest_webhook_calls", "Calls to the operators' webhook by state.", labels=["state"])
+    for state in _CALL_STATES:
+        calls.add_metric([state], counted[state])
+    yield calls
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is whole or as it was: whoever reads it meanwhile never sees a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{threading.get_native_id()}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -1,0 +1,75 @@
+"""The configuration of who is told, and of what is measured."""
+
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import Field, field_validator, model_validator
+
+from digest.runtime.settings_base import LOCAL, Part
+
+EventName = Literal["assembled", "needs_approval", "started", "halted", "finished", "missed", "uncertain_waiting"]
+"""What operators can be told of; digest.telling has the same names."""
+
+
+class Operators(Part):
+    """Who is told what happens: by mail through the same relay, and by webhook."""
+
+    addresses: tuple[str, ...] = Field(default=(), description="who gets a mail")
+    webhook: str | None = Field(default=None, description="https address that gets a signed JSON document by POST")
+    webhook_secret_file: str | None = Field(
+        default=None, description="file with the webhook's secret (whsec_…), mode 0600, within the workspace"
+    )
+    events: tuple[EventName, ...] | None = Field(default=None, description="which events; default: all")
+
+    @field_validator("addresses")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            for address in value:
+                validate_email(address, check_deliverability=False, test_environment=True)
+        except EmailNotValidError as error:
+            raise ValueError(str(error)) from error
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("webhook")
+    @classmethod
+    def _webhook(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_webhook(value)
+        return value
+
+    @model_validator(mode="after")
+    def _signed(self) -> "Operators":
+        if self.webhook and not self.webhook_secret_file:
+            raise ValueError(
+                "webhook needs webhook_secret_file: who gets the call must be able to tell that it is ours"
+            )
+        return self
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The events that are told."""
+        return frozenset(get_args(EventName) if self.events is None else self.events)
+
+
+def check_webhook(url: str) -> None:
+    """Raise ValueError unless `url` may be called: https, or http to this machine; no login in it."""
+    parts = urlsplit(url)
+    try:
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError("the webhook's address has a port that is none") from error
+    if not host or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
+        raise ValueError("write the webhook as https://host/path, without a login or a fragment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOCAL):
+        raise ValueError("the webhook must be https (http:// only on loopback)")
+
+
+class Metrics(Part):
+    """Figures for Prometheus."""
+
+    token_file: str | None = Field(
+        default=None,
+        description="file with the bearer token of /metrics, mode 0600; without it `digest serve` has no /metrics",
+    )

@@ -1,0 +1,30 @@
+"""The table of webhook calls: at least once each, in the order of their events, until the other side has taken them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, text
+from sqlmodel import Field, SQLModel
+
+
+class WebhookCall(SQLModel, table=True):
+    """One call to the operators' webhook. `body` is kept as it is signed and sent."""
+
+    __tablename__ = "webhook_call"
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(max_length=200, unique=True, description="the event's key: told once")
+    state: str = Field(default="pending", max_length=12, description="pending | told | given_up")
+    body: str = Field(description="JSON without personal data")
+    due_at: datetime
+    attempts: int = 0
+    answer: str = Field(default="", description="what the last call came to")
+    created_at: datetime
+    settled_at: datetime | None = None
+    __table_args__: Any = (
+        Index(
+            "ix_webhook_call_due",
+            "due_at",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+    )

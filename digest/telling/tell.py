@@ -1,0 +1,69 @@
+"""Telling: the event becomes rows in the caller's transaction; workers carry them."""
+
+import hashlib
+import json
+from datetime import datetime
+
+from sqlmodel import Session
+
+from digest.outbox import notices
+from digest.outbox.dialects import insert_new
+from digest.runtime.privacy import masked
+from digest.runtime.settings_operators import Operators
+from digest.telling.event import Event, EventKind
+from digest.telling.models import WebhookCall
+
+__all__ = ["Operators", "tell"]
+
+
+def tell(session: Session, operators: Operators, language: str, event: Event) -> bool:
+    """Promise to tell the operators of `event`, in the caller's transaction; return whether anybody is told at all.
+
+    Safe to repeat: an event of the same key is told once to each address and once to the webhook.
+    """
+    if event.kind != EventKind.TEST and event.kind.value not in operators.wanted:
+        return False
+    for address in operators.addresses:
+        notices.promise(
+            session,
+            notices.OPERATOR,
+            f"{event.key}:{_short(address)}",
+            address=address,
+            language=language,
+            now=event.at,
+            context={"event": event.kind.value, "at": event.at.isoformat(), **masked_values(event)},
+        )
+    if operators.webhook:
+        row = {
+            "key": event.key,
+            "state": "pending",
+            "body": body_of(event),
+            "due_at": event.at,
+            "attempts": 0,
+            "answer": "",
+            "created_at": event.at,
+        }
+        session.execute(insert_new(session, WebhookCall.__table__).values(row))  # type: ignore[attr-defined]
+    return bool(operators.addresses or operators.webhook)
+
+
+def masked_values(event: Event) -> dict[str, object]:
+    """Return what the event carries, without any address that an error's words may hold."""
+    return {**event.as_json(), "why": masked(event.why)[:500]}
+
+
+def body_of(event: Event) -> str:
+    """Return the JSON of a webhook call, in the form of Standard Webhooks: type, timestamp, data."""
+    stamp = event.at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    body = {"type": f"digest.{event.kind.value}", "timestamp": stamp, "data": masked_values(event)}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def _short(address: str) -> str:
+    """Return a name for an address that does not hold it: keys stand in logs and Message-IDs."""
+    return hashlib.sha256(address.casefold().encode()).hexdigest()[:12]
+
+
+def test_event(now: datetime, occasion: str) -> Event:
+    """Return the event that says only that telling works."""
+    return Event(EventKind.TEST, now, occasion=occasion)
