@@ -20,14 +20,16 @@ class NoticeKind(StrEnum):
     CONFIRMATION = "confirmation"
     WELCOME = "welcome"
     GOODBYE = "goodbye"
+    RECONSENT = "reconsent"
 
 
 NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
     NoticeKind.CONFIRMATION: frozenset({Slot.ACTION_URL}),
     NoticeKind.WELCOME: frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL}),
     NoticeKind.GOODBYE: frozenset(),
+    NoticeKind.RECONSENT: frozenset({Slot.ACTION_URL, Slot.UNSUBSCRIBE_URL, Slot.CONSENT_DATE}),
 }
-"""The slots that each kind needs a value for. ACTION_URL is the confirmation link."""
+"""The slots that each kind needs a value for. ACTION_URL is the link to confirm or to keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class _Notice(NoticeContext):
     preferences_url: str = ""
     unsubscribe_url: str = ""
     interests: str = ""
+    keep_url: str = ""
+    consent_date: str = ""
 
 
 def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templates: Templates) -> Rendered:
@@ -54,6 +58,8 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
         preferences_url=slots.preferences_url,
         unsubscribe_url=slots.unsubscribe_url,
         interests=slots.interests,
+        keep_url=slots.action_url,
+        consent_date=slots.consent_date,
     )
     folder = f"email/{kind}"
     variables: dict[str, Any] = {

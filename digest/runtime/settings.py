@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from digest.runtime.clock import duration
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
+from digest.runtime.retention import Retention
 
 CONFIG_NAME = "digest.toml"
 SECRETS_NAME = "secrets.toml"
@@ -284,6 +285,7 @@ class Settings(BaseSettings):
     relay: tuple[Relay, ...] = ()
     dkim: Dkim | None = None
     schedule: Schedule = Schedule()
+    retention: Retention = Retention()
     database: Database = Database()
     secrets: Secrets
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.pages.context import InterestView, Pages, PagesContext, PublicationView
+from subscribers.pages.keeping import Keeping
 from subscribers.pages.leaving import Leaving
 from subscribers.pages.preferring import Preferring
 from subscribers.pages.signing_up import SigningUp
@@ -21,13 +22,15 @@ READ = ["GET", "HEAD"]
 
 
 def build_router(context: PagesContext) -> APIRouter:
-    """Return the routes /subscribe, /confirm, /preferences, /unsubscribe, /undo, /test and the style sheet."""
+    """Return the routes /subscribe, /confirm, /keep, /preferences, /unsubscribe, /undo, /test and the style sheet."""
     signing_up, preferring, leaving = SigningUp(context), Preferring(context), Leaving(context)
+    keeping = Keeping(context)
     others = Others(context)
     router = APIRouter(include_in_schema=False)
     for path, show, act in (
         ("/subscribe", signing_up.subscribe, signing_up.post_subscribe),
         ("/confirm/{token}", signing_up.confirm, signing_up.post_confirm),
+        ("/keep/{token}", keeping.keep, keeping.post_keep),
         ("/preferences/{token}", preferring.preferences, preferring.post_preferences),
         ("/unsubscribe/{token}", leaving.unsubscribe, leaving.post_unsubscribe),
         ("/undo/{token}", leaving.undo, leaving.post_undo),
