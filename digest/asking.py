@@ -111,32 +111,31 @@ def ask(works: Works, question: Question, progress: Callable[[int], None] = lamb
     asked, first, last, after = 0, None, None, 0
     while True:
         with session_scope(works.engine) as session:
+            people, after = _next(session, question, after)
             now = works.clock.now()
-            people = _next(session, question, after)
-            if not people:
-                break
             due = _free_from(session, now, step)
             times = [due + step * number for number in range(len(people))]
             _promise(session, question, people, times, now)
-            dispatcher.announce(session, None)
-        asked, first, last, after = asked + len(people), first or times[0], times[-1], people[-1].id
+            if people:
+                dispatcher.announce(session, None)
+                first, last = first or times[0], times[-1]
+        if not after:
+            break
+        asked += len(people)
         progress(asked)
     return Run(asked, first, last)
 
 
-def _next(session: Session, question: Question, after: int) -> Sequence[Any]:
-    """Lock and return the next ones in the order of their ids, as everybody locks subscribers."""
-    columns = [
-        SUBSCRIBER.c[name] for name in ("id", "ref", "address", "name", "language", "confirmed_at", "created_at")
-    ]
-    statement = (
-        select(*columns)
-        .where(SUBSCRIBER.c.id > after, question.who)
-        .order_by(SUBSCRIBER.c.id)
-        .limit(BATCH)
-        .with_for_update(of=SUBSCRIBER)
-    )
-    return session.execute(statement).all()
+def _next(session: Session, question: Question, after: int) -> tuple[Sequence[Any], int]:
+    """Lock the next ones in the order of their ids, as everybody locks subscribers; return them and the last id.
+
+    Whether they are still to be asked is read once they are locked: another run may have asked them meanwhile.
+    """
+    candidates = select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.id > after, question.who).order_by(SUBSCRIBER.c.id)
+    ids = session.execute(candidates.limit(BATCH).with_for_update(of=SUBSCRIBER)).scalars().all()
+    names = ("id", "ref", "address", "name", "language", "confirmed_at", "created_at")
+    people = select(*(SUBSCRIBER.c[name] for name in names)).where(SUBSCRIBER.c.id.in_(ids), question.who)
+    return session.execute(people.order_by(SUBSCRIBER.c.id)).all(), ids[-1] if ids else 0
 
 
 def _free_from(session: Session, now: datetime, step: timedelta) -> datetime:

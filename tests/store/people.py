@@ -34,7 +34,7 @@ class People:
 
     def add(self, address: str = "ada@example.net", **fields: Any) -> int:
         email = EmailAddress.parse(address)
-        values = {
+        values: dict[str, Any] = {
             "ref": f"{abs(hash(address)) % 2**64:032x}",
             "address": email.address,
             "address_key": email.key,

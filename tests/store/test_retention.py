@@ -115,7 +115,7 @@ def test_who_answers_stays_for_another_two_years(people: People) -> None:
 def test_who_does_not_answer_in_time_is_not_written_to_any_more(
     tmp_path: Path, engine: Engine, now: datetime, then: str, state: str
 ) -> None:
-    rules = Retention(reconsent_months=24, answer_days=14, unanswered=then)  # type: ignore[arg-type]
+    rules = Retention(reconsent_months=24, answer_days=14, unanswered=then)
     people = make(tmp_path / "workspace", engine, now, retention=rules)
     of_id = old_reader(people)
     apply(people)
