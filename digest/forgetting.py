@@ -22,6 +22,8 @@ from subscribers.models import Subscriber
 
 FEEDBACK_EVENT = table_of(FeedbackEvent)
 _FORGOTTEN = "(erased)"
+SHORTEST_NAME = 4
+"""Shorter names stand in other people's and in ordinary words; to look for them says nothing."""
 
 
 def forget(session: Session, subscriber: Subscriber) -> None:
@@ -108,7 +110,8 @@ def _redact(file: Path, erased: Erased) -> bool:
     except (OSError, UnicodeDecodeError):
         return False
     cleaned = text
-    for personal in {erased.address, erased.key} - {""}:
+    names = {erased.name} if len(erased.name) >= SHORTEST_NAME else set()
+    for personal in ({erased.address, erased.key} | names) - {""}:
         cleaned = cleaned.replace(personal, _FORGOTTEN)
     if cleaned == text:
         return False

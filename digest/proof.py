@@ -1,5 +1,6 @@
 """Proof that somebody is erased: every text of every table is looked through for them, and the database's own file."""
 
+import json
 import logging
 import mmap
 import sqlite3
@@ -8,18 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Column, Engine, String, Text, case, cast, func, inspect, literal, select, table
+from sqlalchemy import JSON, Column, Engine, String, Text, case, cast, func, inspect, literal, or_, select, table
 from sqlalchemy.types import TypeEngine
 
 from digest.bootstrap import Works
 from digest.delivery.maildir import MaildirTransport
-from digest.forgetting import Erased
+from digest.forgetting import SHORTEST_NAME, Erased
 from digest.runtime.db import session_scope
 
 logger = logging.getLogger(__name__)
-
-SHORTEST_NAME = 4
-"""Shorter names stand in other people's and in ordinary words, and say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +86,25 @@ def _holds_text(kind: TypeEngine[Any]) -> bool:
 
 
 def _needles(erased: Erased) -> tuple[str, str, str]:
-    """Return what is looked for, in lower case: the address as sent, its key, and the name if it says anything."""
-    name = erased.name if len(erased.name) >= SHORTEST_NAME else ""
-    return erased.address.lower(), erased.key.lower(), name.lower()
+    """Return what is looked for: the address as sent, its key, and the name if it says anything."""
+    return erased.address, erased.key, erased.name if len(erased.name) >= SHORTEST_NAME else ""
 
 
 def _times(cell: Any, needle: str) -> Any:
     if not needle:
         return literal(0)
-    escaped = needle.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    # JSON on SQLite holds \uXXXX for what is not ASCII
-    as_json = needle.encode("ascii", "backslashreplace").decode().replace("\\", "\\\\").replace("_", "\\_")
-    found = cell.like(f"%{escaped}%", escape="\\") | cell.like(f"%{as_json}%", escape="\\")
-    return func.sum(case((found, 1), else_=0))
+    # SQLite lowers ASCII letters only, and its JSON holds \uXXXX for all others
+    plain = {needle.lower(), _ascii_lower(needle)}
+    written = plain | {_ascii_lower(json.dumps(needle)[1:-1])}
+    return func.sum(case((or_(*(cell.like(_pattern(text), escape="!") for text in sorted(written))), 1), else_=0))
+
+
+def _ascii_lower(text: str) -> str:
+    return "".join(character.lower() if character.isascii() else character for character in text)
+
+
+def _pattern(text: str) -> str:
+    return "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
 
 
 def _in_sqlite(engine: Engine, erased: Erased) -> Iterator[Looked]:

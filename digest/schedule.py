@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import takewhile
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
-from digest import runs
+from digest import retention, runs
 from digest.bootstrap import Works
 from digest.delivering import work
 from digest.issues.period import Period
@@ -112,7 +112,21 @@ def tick(works: Works) -> list[Told]:
     with session_scope(works.engine) as session:
         waiting = runs.unfinished(session, MONTHLY, by, now)
     told = [_go_on(works, run) for run in waiting]
-    return told + _claim_due(works, by, now) + _deliver_what_is_due(works)
+    return told + _claim_due(works, by, now) + _keep_for_a_time(works) + _deliver_what_is_due(works)
+
+
+def _keep_for_a_time(works: Works) -> list[Told]:
+    """Once a day, forget what `[retention]` lets be kept only for a time, and ask again whom it wants asked."""
+    try:
+        done = retention.apply_once_a_day(works)
+    except DigestError as error:
+        return [Told("retention", runs.RunState.WAITING, "forget", error.message)]
+    counted = (
+        ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in asdict(done).items() if number)
+        if done
+        else ""
+    )
+    return [Told("retention", runs.RunState.DONE, "forget", counted)] if counted else []
 
 
 def _deliver_what_is_due(works: Works) -> list[Told]:

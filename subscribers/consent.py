@@ -15,6 +15,7 @@ class ConsentKind(StrEnum):
     """What happened."""
 
     REQUESTED = "requested"
+    ASKED = "asked"
     IMPORTED = "imported"
     CONFIRMED = "confirmed"
     CHANGED = "changed"
@@ -33,6 +34,7 @@ class ConsentMethod(StrEnum):
     ONE_CLICK = "one-click"
     IMPORT = "import"
     COMMAND = "command"
+    RETENTION = "retention"
 
 
 # A person's own hand, as opposed to a file or a command of the publisher.

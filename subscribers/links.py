@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     """What a link is for; also the first part of its path. A token of one purpose is worthless for another."""
 
     CONFIRM = "confirm"
+    KEEP = "keep"
     PREFERENCES = "preferences"
     UNSUBSCRIBE = "unsubscribe"
     UNDO = "undo"
@@ -39,6 +40,7 @@ class Purpose(StrEnum):
 # Purposes without a lifetime never expire: people leave from mail that is years old, and the link must work then too.
 LIFETIMES = {
     Purpose.CONFIRM: timedelta(days=7),
+    Purpose.KEEP: timedelta(days=90),
     Purpose.PREFERENCES: timedelta(days=400),
     Purpose.UNDO: timedelta(days=1),
     Purpose.FORM: timedelta(days=7),  # a page may stay open over a holiday

@@ -171,20 +171,22 @@ def erase(
     secret: bytes,
     forget: Callable[[Session, Subscriber], None] | None = None,
     wording: str = "",
+    remember_hash: bool = True,
 ) -> bool:
     """Empty every personal column and every detail of the consent events; False when it was done before.
 
     What stays: the row (deliveries count it), what happened when, and a keyed hash on the never-send list, so that no
     import brings the person back. `forget` is called with the subscriber, as they still are, for what other tables hold
-    about them.
+    about them. Without `remember_hash` not even that is kept: for requests that nobody ever confirmed.
     """
     row = store.lock(session, subscriber)
     if row.state == SubscriberState.ERASED:
         return False
     if forget is not None:
         forget(session, row)
-    key = suppression.key_of(row.address_key or "", secret)
-    suppression.add(session, key, SuppressionReason.ERASED, now)
+    if remember_hash:
+        key = suppression.key_of(row.address_key or "", secret)
+        suppression.add(session, key, SuppressionReason.ERASED, now)
     consent.move(row, SubscriberState.ERASED)
     row.address = row.name = row.language = row.interests = ""
     row.address_key = row.suppression_key = None

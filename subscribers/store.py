@@ -26,6 +26,12 @@ def by_ref(session: Session, ref: str) -> Subscriber | None:
     return session.exec(select(Subscriber).where(col(Subscriber.ref) == ref)).one_or_none()
 
 
+def by_id(session: Session, of_id: int) -> Subscriber | None:
+    """Return the subscriber with this id, as it is now and locked; tombstones too."""
+    statement = select(Subscriber).where(col(Subscriber.id) == of_id).with_for_update()
+    return session.exec(statement.execution_options(populate_existing=True)).one_or_none()
+
+
 def by_key(session: Session, key: str) -> Subscriber | None:
     """Return the subscriber with this address key."""
     return session.exec(select(Subscriber).where(col(Subscriber.address_key) == key)).one_or_none()

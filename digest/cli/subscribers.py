@@ -1,6 +1,7 @@
 """`digest subscribers`: readers in and out, one by one and by file."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -201,3 +202,63 @@ def stats(context: typer.Context) -> None:
         }
     rows = [[group, value or "(none)", count] for group, counts in data.items() for value, count in counts.items()]
     shell.out.emit(data, lambda: shell.out.table(["by", "value", "readers"], rows))
+
+
+@app.command("ask-to-confirm")
+def ask_to_confirm(
+    context: typer.Context,
+    per_hour: Annotated[
+        int | None, typer.Option(min=1, help="Most mails an hour. Default: [retention] asks_per_hour.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also those who were asked before, more than a day ago.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
+) -> None:
+    """Ask the pending ones, such as those of an import, to confirm: once each, and so many an hour."""
+    from digest import asking  # noqa: PLC0415
+
+    shell = shell_of(context)
+    question = asking.confirmation(shell.works, again=again, per_hour=per_hour)
+    with shell.session(read_only=True) as session:
+        number = asking.count(session, question)
+    rate = f"at most {question.per_hour} an hour"
+    if dry_run:
+        data = {"would_ask": number, "per_hour": question.per_hour, "dry_run": True}
+        shell.out.emit(data, lambda: shell.out.line(f"Would ask {number} people, {rate}."))
+        return
+    if number:
+        shell.confirm(f"Send {number} people a mail with a link to confirm, {rate}?", yes=yes)
+    with shell.out.counting("asked") as progress:
+        done = asking.ask(shell.works, question, progress)
+    told = {"asked": done.asked, "per_hour": question.per_hour, "first_due": done.first, "last_due": done.last}
+
+    def tell() -> None:
+        until = f"; the last mail is due at {done.last.isoformat(' ', 'seconds')}" if done.last else ""
+        shell.out.line(f"{done.asked} people are asked{until} (next: digest worker, or digest schedule run).")
+
+    shell.out.emit(told, tell)
+
+
+@app.command("retention")
+def retention(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
+) -> None:
+    """Forget what [retention] keeps only for a time, and ask again whom it wants asked. `digest tick` does it daily."""
+    from digest import retention as rules  # noqa: PLC0415
+
+    shell = shell_of(context)
+    now = shell.works.clock.now()
+    due = rules.due(shell.works, now)
+    if not dry_run and due.anything:
+        people = due.pending_forgotten + due.unanswered
+        shell.confirm(f"Forget or end {people} people, ask {due.asked_again} again, and empty old replies?", yes=yes)
+        with shell.out.counting("done") as progress:
+            due = rules.apply(shell.works, now, progress)
+    counts = asdict(due)
+    rows = [[what.replace("_", " "), number] for what, number in counts.items()]
+    title = "would be" if dry_run else "done"
+    shell.out.emit({**counts, "dry_run": dry_run}, lambda: shell.out.table(["what", title], rows))

@@ -11,13 +11,14 @@ from sqlmodel import Session
 
 from digest.delivery.compose import Identity, Personal, message_id, personal_header, shared_header
 from digest.delivery.transport import Encoded, Envelope
-from digest.outbox.notices import ADDRESS, CONFIRMATION, WELCOME, TakenNotice
+from digest.outbox.notices import ADDRESS, CONFIRMATION, RECONSENT, WELCOME, TakenNotice
 from digest.outbox.tables import EDITION, ISSUE
 from digest.outbox.take import Reader, Taken
 from digest.render.context import NoticeContext, PublicationView
 from digest.render.edition import Rendered
 from digest.render.happening import event_view
 from digest.render.loader import Templates
+from digest.render.locales import locale_of, long_date
 from digest.render.notice import NoticeKind, render_notice
 from digest.render.parts import Format, Parts, encode
 from digest.render.slots import Slot
@@ -141,6 +142,14 @@ class Letters:
                 Slot.PREFERENCES_URL: self._signer.url(Purpose.PREFERENCES, ref, now=now),
                 Slot.UNSUBSCRIBE_URL: unsubscribe,
             }
+        elif taken.kind == RECONSENT:
+            unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, ref)
+            extra, since = str(taken.context.get("extra", "")), str(taken.context.get("since", ""))
+            values = {
+                Slot.ACTION_URL: self._signer.url(Purpose.KEEP, ref, extra=extra, now=now),
+                Slot.UNSUBSCRIBE_URL: unsubscribe,
+                Slot.CONSENT_DATE: self._day(since, taken.language),
+            }
         own_id = self.notice_id(taken.kind, taken.key)
         personal = Personal(taken.name, taken.address, own_id, unsubscribe)
         return self._letter(taken.envelope_id, form, personal, values, now=now, plain=False)
@@ -162,6 +171,19 @@ class Letters:
         if self._sign is not None:
             message.insert(0, self._sign(message, now))
         return Letter(envelope, message)
+
+    def _expires_days(self, kind: NoticeKind) -> int:
+        if kind is NoticeKind.RECONSENT:
+            return self._settings.retention.answer_days
+        return LIFETIMES[_CONFIRMED_BY.get(kind, Purpose.CONFIRM)].days
+
+    def _day(self, text: str, language: str) -> str:
+        """Return the day of an instant in the reader's language; empty for what is no instant."""
+        try:
+            day = datetime.fromisoformat(text).astimezone(self._settings.publication.zone).date()
+        except ValueError:
+            return ""
+        return long_date(day, locale_of(language))
 
     def _identity(self, language: str) -> Identity:
         publication = self._settings.publication
@@ -190,7 +212,7 @@ class Letters:
         )
         context = NoticeContext(
             publication=view,
-            expires_days=LIFETIMES[_CONFIRMED_BY.get(kind, Purpose.CONFIRM)].days,
+            expires_days=self._expires_days(kind),
             subscribe_url=f"{publication.base_url}/subscribe",
             frequency=frequency,
             event=event_view(event, self._templates.translate(language), publication.zone) if event else None,

@@ -10,9 +10,10 @@ from sqlmodel import Session
 
 from digest.outbox.dialects import insert_new
 from digest.outbox.states import SkipReason, State
-from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, Promised
+from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, SUPPRESSION, Promised
 from digest.outbox.take import Started, Taker, Window, skip, start
 from subscribers.models import SubscriberState
+from subscribers.suppression import PERSONAL
 
 CONFIRMATION = "confirmation"
 WELCOME = "welcome"
@@ -20,6 +21,7 @@ GOODBYE = "goodbye"
 ADDRESS = "address"
 ADDRESS_CHANGED = "address_changed"
 OPERATOR = "operator"
+RECONSENT = "reconsent"
 
 # Kinds that are not listed go out whatever the person's state: a goodbye is the answer to leaving, and an old address
 # is told of the change.
@@ -29,7 +31,11 @@ _WANTED_STATES: Mapping[str, frozenset[str]] = {
     WELCOME: frozenset({SubscriberState.CONFIRMED}),
     # who left in between does not want their mail anywhere
     ADDRESS: frozenset({SubscriberState.CONFIRMED}),
+    RECONSENT: frozenset({SubscriberState.CONFIRMED}),
 }
+# Mails that ask for something do not go to addresses that bounced, complained or were put on the list by hand. Who has
+# left or was erased and signs up again is asked, though.
+_ASKING = frozenset({CONFIRMATION, RECONSENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +81,13 @@ def promise(
     session.execute(insert_new(session, NOTICE).values(row))
 
 
-def objection(kind: str, state: str | None) -> str:
-    """Return why this kind of notice must not go to somebody in `state` (None: not on the list); empty if it may."""
+def objection(kind: str, state: str | None, suppressed: str | None = None) -> str:
+    """Return why this kind of notice must not go to somebody in `state` (None: not on the list); empty if it may.
+
+    `suppressed` is the reason for which their address is on the never-send list, if it is.
+    """
+    if kind in _ASKING and suppressed is not None and suppressed not in PERSONAL:
+        return SkipReason.SUPPRESSED.value
     wanted = _WANTED_STATES.get(kind)
     return "" if wanted is None or state in wanted else f"the person is {state or 'not on the list'}"
 
@@ -94,10 +105,11 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
     people = {
         row.id: row
         for row in session.execute(
-            select(SUBSCRIBER.c.id, SUBSCRIBER.c.state, SUBSCRIBER.c.ref)
+            select(SUBSCRIBER.c.id, SUBSCRIBER.c.state, SUBSCRIBER.c.ref, SUPPRESSION.c.reason)
+            .select_from(SUBSCRIBER.outerjoin(SUPPRESSION, SUPPRESSION.c.key == SUBSCRIBER.c.suppression_key))
             .where(SUBSCRIBER.c.id.in_(ids))
             .order_by(SUBSCRIBER.c.id)
-            .with_for_update(read=True)
+            .with_for_update(read=True, of=SUBSCRIBER)
         )
     }
     refused, wanted, refs = {}, [], {}
@@ -106,7 +118,7 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
         refs[row.id] = person.ref if person else None
         if not row.address:  # erased while an attempt was on the wire, and put off by the server since
             refused[row.id] = SkipReason.ERASED.value
-        elif why := objection(row.kind, person.state if person else None):
+        elif why := objection(row.kind, person.state if person else None, person.reason if person else None):
             refused[row.id] = why
         else:
             wanted.append(row)

@@ -14,6 +14,7 @@ from digest.outbox.models import Notice as _Notice
 from digest.outbox.models import Pace as _Pace
 from digest.outbox.models import Worker as _Worker
 from subscribers.models import Subscriber as _Subscriber
+from subscribers.models import Suppression as _Suppression
 
 
 def _table(model: type[SQLModel]) -> Table:
@@ -29,6 +30,7 @@ ISSUE: Final = _table(_Issue)
 NOTICE: Final = _table(_Notice)
 PACE: Final = _table(_Pace)
 SUBSCRIBER: Final = _table(_Subscriber)
+SUPPRESSION: Final = _table(_Suppression)
 WORKER: Final = _table(_Worker)
 
 

@@ -23,6 +23,7 @@ class NoticeKind(StrEnum):
     ADDRESS = "address"
     ADDRESS_CHANGED = "address_changed"
     OPERATOR = "operator"
+    RECONSENT = "reconsent"
 
 
 NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
@@ -32,8 +33,9 @@ NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
     NoticeKind.ADDRESS: frozenset({Slot.ACTION_URL}),
     NoticeKind.ADDRESS_CHANGED: frozenset(),
     NoticeKind.OPERATOR: frozenset(),
+    NoticeKind.RECONSENT: frozenset({Slot.ACTION_URL, Slot.UNSUBSCRIBE_URL, Slot.CONSENT_DATE}),
 }
-"""The slots that each kind needs a value for. ACTION_URL is the link to confirm by."""
+"""The slots that each kind needs a value for. ACTION_URL is the link to confirm or to keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class _Notice(NoticeContext):
     preferences_url: str = ""
     unsubscribe_url: str = ""
     interests: str = ""
+    keep_url: str = ""
+    consent_date: str = ""
 
 
 def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templates: Templates) -> Rendered:
@@ -60,6 +64,8 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
         preferences_url=slots.preferences_url,
         unsubscribe_url=slots.unsubscribe_url,
         interests=slots.interests,
+        keep_url=slots.action_url,
+        consent_date=slots.consent_date,
     )
     folder = f"email/{kind}"
     variables: dict[str, Any] = {

@@ -32,11 +32,12 @@ class Slot(StrEnum):
     UNSUBSCRIBE_URL = "UNSUBSCRIBE_URL"
     VIEW_URL = "VIEW_URL"
     ACTION_URL = "ACTION_URL"
+    CONSENT_DATE = "CONSENT_DATE"
 
     @property
     def is_url(self) -> bool:
         """Whether the value is an address."""
-        return self is not Slot.INTERESTS
+        return self not in {Slot.INTERESTS, Slot.CONSENT_DATE}
 
 
 EDITION_SLOTS = frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL, Slot.VIEW_URL})
@@ -83,6 +84,11 @@ class SlotTokens:
     def action_url(self) -> str:
         """What a notice asks its reader to open."""
         return token(self.nonce, Slot.ACTION_URL)
+
+    @property
+    def consent_date(self) -> str:
+        """The day on which the reader agreed, in their language."""
+        return token(self.nonce, Slot.CONSENT_DATE)
 
 
 def token(nonce: str, slot: Slot) -> str:

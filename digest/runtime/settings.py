@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from digest.runtime.clock import duration
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
 from digest.runtime.part import Part as _Part
+from digest.runtime.retention import Retention
 from digest.runtime.settings_base import LOCAL
 from digest.runtime.settings_operators import Metrics, Operators
 from digest.runtime.web_settings import Limits, Web
@@ -285,6 +286,7 @@ class Settings(BaseSettings):
     schedule: Schedule = Schedule()
     operators: Operators = Operators()
     metrics: Metrics = Metrics()
+    retention: Retention = Retention()
     database: Database = Database()
     web: Web = Web()
     limits: Limits = Limits()

@@ -36,7 +36,7 @@ def stock(base: Base, count: int) -> None:
         with session_scope(engine) as session:
             people = (
                 (
-                    f"{number:032x}", f"r{number}@d{number % 5000}.example.org", f"r{number}@d{number % 5000}.example.org",
+                    f"{number:032x}", *[f"r{number}@d{number % 5000}.example.org"] * 2,
                     f"{number * 0x9E3779B97F4A7C15 % 2**256:064x}", f"Reader {number}", rng.choice(SETS), "en", "html",
                     "every", "confirmed" if number % 14 else "unsubscribed", NOW, NOW,
                 )

@@ -13,6 +13,7 @@ from subscribers.pages.context import InterestView, Pages, PagesContext, Publica
 from subscribers.pages.embedding import Embedding
 from subscribers.pages.erasing import Erasing
 from subscribers.pages.guarding import Asking, Gate
+from subscribers.pages.keeping import Keeping
 from subscribers.pages.leaving import Leaving
 from subscribers.pages.moving import Moving
 from subscribers.pages.preferring import Preferring
@@ -24,14 +25,19 @@ READ = ["GET", "HEAD"]
 
 
 def build_router(context: PagesContext) -> APIRouter:
-    """Return the routes /subscribe, /confirm, /preferences, /unsubscribe, /undo, /address, /erase, /test and the style
-    sheet."""
-    signing_up, preferring, leaving = SigningUp(context), Preferring(context), Leaving(context)
+    """Return the routes of a reader's way, from /subscribe to /erase, and /test, for the links of a test mail."""
+    signing_up, preferring, leaving, keeping = (
+        SigningUp(context),
+        Preferring(context),
+        Leaving(context),
+        Keeping(context),
+    )
     moving, erasing, others = Moving(context), Erasing(context), Others(context)
     router = APIRouter(include_in_schema=False)
     for path, show, act in (
         ("/subscribe", signing_up.subscribe, signing_up.post_subscribe),
         ("/confirm/{token}", signing_up.confirm, signing_up.post_confirm),
+        ("/keep/{token}", keeping.keep, keeping.post_keep),
         ("/preferences/{token}", preferring.preferences, preferring.post_preferences),
         ("/unsubscribe/{token}", leaving.unsubscribe, leaving.post_unsubscribe),
         ("/undo/{token}", leaving.undo, leaving.post_undo),

@@ -49,6 +49,10 @@ def _undo(language: str) -> dict[str, Any]:
     return {"person": _person(language, left=True), "undo": "undo"}
 
 
+def _keep(language: str) -> dict[str, Any]:
+    return {"person": _person(language), "done": False, "preferences": ""}
+
+
 def _erase(language: str) -> dict[str, Any]:
     return {"person": _person(language), "done": False, "preferences": ""}
 
@@ -65,6 +69,7 @@ _PAGES: Mapping[str, tuple[str, Callable[[str], dict[str, Any]]]] = {
     "again": ("preferences", lambda language: _preferences(language, left=True)),
     "unsubscribe": ("unsubscribe", _unsubscribe),
     "undo": ("unsubscribed", _undo),
+    "keep": ("keep", _keep),
     "erase": ("erase", _erase),
     "address": ("address", _address),
 }

@@ -1,0 +1,233 @@
+"""What is kept about people only for a time: each rule says who or what it is about; counted first, then applied.
+
+Rules are settings of `[retention]`. All are safe to apply at any time and by several machines at once.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlmodel import Session
+
+from digest import asking
+from digest.bootstrap import Works
+from digest.forgetting import forget
+from digest.outbox import notices
+from digest.outbox.states import TERMINAL, UNFINISHED, State
+from digest.outbox.tables import ATTEMPT, NOTICE, SUBSCRIBER
+from digest.runtime.db import session_scope
+from digest.signup import goodbye
+from subscribers import preferences, store
+from subscribers.bulk import CONSENT_EVENT
+from subscribers.consent import ConsentMethod
+from subscribers.models import SubscriberState
+
+BATCH = 500
+_OPEN = [state.value for state in UNFINISHED]
+# A question counts as put when the server took it or refused it for good; else it is put again.
+_PUT = [State.ACCEPTED.value, State.REJECTED.value, State.UNCERTAIN.value]
+_OVER = sorted({state.value for state in TERMINAL} | {State.ACCEPTED.value})
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What the rules say now: how many are to be forgotten, asked again, ended, and how many texts emptied."""
+
+    pending_forgotten: int = 0
+    asked_again: int = 0
+    unanswered: int = 0
+    replies_emptied: int = 0
+    notices_emptied: int = 0
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to do."""
+        return any(asdict(self).values())
+
+
+def months_before(now: datetime, months: int) -> datetime:
+    """Return the same day so many months earlier, or the last day of that month."""
+    year, month = divmod(now.year * 12 + now.month - 1 - months, 12)
+    for day in range(now.day, 0, -1):
+        try:
+            return now.replace(year=year, month=month + 1, day=day)
+        except ValueError:
+            continue
+    raise AssertionError("every month has a first day")
+
+
+def due(works: Works, now: datetime) -> Due:
+    """Count what the rules say; nothing is changed."""
+    rules = works.settings.retention
+    with session_scope(works.engine, read_only=True) as session:
+        return Due(
+            _people(session, _never_confirmed(now, rules.pending_days)) if rules.pending_days else 0,
+            asking.count(session, _question(works, now)) if rules.reconsent_months else 0,
+            _people(session, _unanswered(now, rules.answer_days)) if rules.reconsent_months else 0,
+            _rows(session, ATTEMPT, _old_replies(now, rules.reply_days)) if rules.reply_days else 0,
+            _rows(session, NOTICE, _old_notices(now, rules.reply_days)) if rules.reply_days else 0,
+        )
+
+
+def apply(works: Works, now: datetime, progress: Callable[[int], None] = lambda _done: None) -> Due:
+    """Do what the rules say, in short transactions; return what was done."""
+    rules = works.settings.retention
+    pending = unanswered = replies = emptied = asked = 0
+    if rules.pending_days:
+        pending = _forget_all(works, _never_confirmed(now, rules.pending_days), now, progress, remember_hash=False)
+    if rules.reconsent_months:
+        ending = _unanswered(now, rules.answer_days)
+        if rules.unanswered == "erase":
+            unanswered = _forget_all(works, ending, now, progress, remember_hash=True)
+        else:
+            unanswered = _unsubscribe_all(works, ending, now, progress)
+        asked = asking.ask(works, _question(works, now), progress).asked
+    if rules.reply_days:
+        replies = _empty(works, ATTEMPT, _old_replies(now, rules.reply_days), {"reply": ""})
+        nothing: dict[str, Any] = {"address": "", "name": "", "context": {}}
+        emptied = _empty(works, NOTICE, _old_notices(now, rules.reply_days), nothing)
+    return Due(pending, asked, unanswered, replies, emptied)
+
+
+def apply_once_a_day(works: Works) -> Due | None:
+    """Do what the rules say, if this machine has not done so today; None if it has."""
+    now = works.clock.now()
+    today = now.astimezone(works.settings.publication.zone).date()
+    marker = works.settings.workspace / ".state" / "retention.json"
+    if _last(marker) == today:
+        return None
+    done = apply(works, now)
+    marker.parent.mkdir(exist_ok=True)
+    marker.write_text(json.dumps({"day": today.isoformat(), **asdict(done)}), encoding="utf-8")
+    return done
+
+
+def _last(marker: Any) -> date | None:
+    try:
+        return date.fromisoformat(json.loads(marker.read_text(encoding="utf-8"))["day"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _question(works: Works, now: datetime) -> asking.Question:
+    return asking.reconsent(works, months_before(now, works.settings.retention.reconsent_months))
+
+
+# Who and what
+
+
+def _never_confirmed(now: datetime, days: int) -> ColumnElement[bool]:
+    """Who has been pending for so long, counted from the last word from or to them."""
+    before = now - timedelta(days=days)
+    lately = exists().where(CONSENT_EVENT.c.subscriber_id == SUBSCRIBER.c.id, CONSENT_EVENT.c.happened_at >= before)
+    mail = exists().where(
+        NOTICE.c.subscriber_id == SUBSCRIBER.c.id, or_(NOTICE.c.state.in_(_OPEN), NOTICE.c.settled_at >= before)
+    )
+    return and_(
+        SUBSCRIBER.c.state == SubscriberState.PENDING.value,
+        SUBSCRIBER.c.created_at < before,
+        ~lately.correlate(SUBSCRIBER),
+        ~mail.correlate(SUBSCRIBER),
+    )
+
+
+def _unanswered(now: datetime, days: int) -> ColumnElement[bool]:
+    """Who was asked again, has not answered, and had so many days for it since the mail went out."""
+    since = func.coalesce(SUBSCRIBER.c.confirmed_at, SUBSCRIBER.c.created_at)
+    asked = exists().where(
+        NOTICE.c.subscriber_id == SUBSCRIBER.c.id,
+        NOTICE.c.kind == notices.RECONSENT,
+        NOTICE.c.state.in_(_PUT),
+        NOTICE.c.created_at > since,
+        func.coalesce(NOTICE.c.settled_at, NOTICE.c.due_at) < now - timedelta(days=days),
+    )
+    return and_(SUBSCRIBER.c.state == SubscriberState.CONFIRMED.value, asked.correlate(SUBSCRIBER))
+
+
+def _old_replies(now: datetime, days: int) -> ColumnElement[bool]:
+    return and_(ATTEMPT.c.reply != "", ATTEMPT.c.started_at < now - timedelta(days=days))
+
+
+def _old_notices(now: datetime, days: int) -> ColumnElement[bool]:
+    settled = func.coalesce(NOTICE.c.settled_at, NOTICE.c.due_at) < now - timedelta(days=days)
+    return and_(NOTICE.c.address != "", NOTICE.c.state.in_(_OVER), settled)
+
+
+# Counting and doing
+
+
+def _people(session: Session, who: ColumnElement[bool]) -> int:
+    return _rows(session, SUBSCRIBER, who)
+
+
+def _rows(session: Session, table: Any, which: ColumnElement[bool]) -> int:
+    number: int = session.execute(select(func.count()).select_from(table).where(which)).scalar_one()
+    return number
+
+
+def _ids(works: Works, who: ColumnElement[bool], after: int) -> Sequence[int]:
+    with session_scope(works.engine, read_only=True) as session:
+        query = select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.id > after, who).order_by(SUBSCRIBER.c.id).limit(BATCH)
+        return session.execute(query).scalars().all()
+
+
+def _each(
+    works: Works, who: ColumnElement[bool], act: Callable[[Session, Any], bool], progress: Callable[[int], None]
+) -> int:
+    """Let `act` do something about each of these people, who are locked, and looked at again once they are."""
+    done, after = 0, 0
+    while ids := _ids(works, who, after):
+        with session_scope(works.engine) as session:
+            for of_id in ids:
+                person = store.by_id(session, of_id)
+                still = session.execute(select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.id == of_id, who)).first()
+                done += person is not None and still is not None and act(session, person)
+        after = ids[-1]
+        progress(done)
+    return done
+
+
+def _forget_all(
+    works: Works, who: ColumnElement[bool], now: datetime, progress: Callable[[int], None], *, remember_hash: bool
+) -> int:
+    def act(session: Session, person: Any) -> bool:
+        return preferences.erase(
+            session,
+            person,
+            method=ConsentMethod.RETENTION,
+            now=now,
+            secret=works.suppression_key,
+            forget=forget,
+            remember_hash=remember_hash,
+        )
+
+    return _each(works, who, act, progress)
+
+
+def _unsubscribe_all(works: Works, who: ColumnElement[bool], now: datetime, progress: Callable[[int], None]) -> int:
+    def act(session: Session, person: Any) -> bool:
+        return preferences.unsubscribe(
+            session,
+            person,
+            method=ConsentMethod.RETENTION,
+            now=now,
+            secret=works.suppression_key,
+            on_unsubscribed=lambda inner, left: goodbye(works.dispatcher, inner, left),
+        )
+
+    return _each(works, who, act, progress)
+
+
+def _empty(works: Works, table: Any, which: ColumnElement[bool], values: dict[str, Any]) -> int:
+    done = 0
+    while True:
+        some = select(table.c.id).where(which).limit(10 * BATCH)
+        with session_scope(works.engine) as session:
+            changed: Any = session.execute(update(table).where(table.c.id.in_(some)).values(values))
+        number = int(changed.rowcount)
+        done += number
+        if not number:
+            return done

@@ -1,0 +1,55 @@
+"""The page that asks whether somebody still wants the mail."""
+
+from fastapi import Request
+from starlette.responses import Response
+
+from subscribers import keeping
+from subscribers.errors import LinkInvalidError
+from subscribers.links import Purpose
+from subscribers.models import Subscriber, SubscriberState
+from subscribers.pages.context import REFUSED, Pages, Posted
+
+
+class Keeping(Pages):
+    """Ask, and renew the consent."""
+
+    def keep(self, request: Request, token: str) -> Response:
+        person = self._asked(token)
+        return self.unknown(request) if person is None else self._keep_page(person)
+
+    def post_keep(self, request: Request, token: str, form: Posted) -> Response:
+        context, now = self.context, self.context.now()
+        asked = self._asked(token)
+        if asked is None:
+            return self.unknown(request)
+        refused = self.refusal(request, form, Purpose.KEEP, asked)
+        if refused:
+            return self._keep_page(asked, problem=refused, status=REFUSED[refused])
+        try:
+            payload = context.signer.read(Purpose.KEEP, token, now)
+            with context.write() as session:
+                words = self.wording(session, "keep", self.language_of(asked))
+                person = keeping.keep(session, payload, now=now, wording=words)
+        except LinkInvalidError:
+            return self.unknown(request)
+        link = "../preferences/" + context.signer.token(Purpose.PREFERENCES, person.ref, now=now)
+        return self._keep_page(person, done=True, preferences=link)
+
+    def _asked(self, token: str) -> Subscriber | None:
+        """Return the reader whom a link asks; nobody who is none any more."""
+        person = self.shown_to(Purpose.KEEP, token)
+        return person if person is not None and person.state == SubscriberState.CONFIRMED else None
+
+    def _keep_page(
+        self, person: Subscriber, *, done: bool = False, preferences: str = "", problem: str = "", status: int = 200
+    ) -> Response:
+        return self.page(
+            "keep",
+            self.language_of(person),
+            status,
+            person=self.view(person),
+            done=done,
+            preferences=preferences,
+            problem=problem,
+            form_token=self.form_token(Purpose.KEEP, person),
+        )
