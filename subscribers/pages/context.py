@@ -84,6 +84,7 @@ class Pages:
 
     def __init__(self, context: PagesContext) -> None:
         self.context = context
+        self._languages = [{"code": code, "name": own} for code, own in context.languages]
 
     def named(self, session: Session, purpose: Purpose, token: str) -> Subscriber | None:
         """Return who a link names, erased or not; None for a link that is forged, expired, or of nobody.
@@ -151,7 +152,7 @@ class Pages:
     def page(self, name: str, language: str, status: int = 200, *, path: str = "", **values: Any) -> Response:
         common = {
             "language": language,
-            "languages": [{"code": code, "name": own} for code, own in self.context.languages],
+            "languages": self._languages,
             "path": path,
             "base_url": self.context.signer.base_url,
             "publication": self.context.publication(language),
