@@ -91,6 +91,7 @@ class Pages:
 
     def __init__(self, context: PagesContext) -> None:
         self.context = context
+        self._languages = [{"code": code, "name": own} for code, own in context.languages]
 
     def named(self, session: Session, purpose: Purpose, token: str) -> Subscriber | None:
         """Return who a link names, erased or not; None for a link that is forged, expired, or of nobody.
@@ -175,7 +176,7 @@ class Pages:
         """Return a page's HTML."""
         common = {
             "language": language,
-            "languages": [{"code": code, "name": own} for code, own in self.context.languages],
+            "languages": self._languages,
             "path": path,
             "base_url": self.context.signer.base_url,
             "publication": self.context.publication(language),

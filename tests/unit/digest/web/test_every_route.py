@@ -1,0 +1,274 @@
+"""The whole public app, found by walking its routes: the headers of every answer, and no answer that is our fault."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+import schemathesis
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute
+from starlette.testclient import TestClient
+
+from digest.pipeline import Press
+from digest.runtime.db import make_engine
+from digest.testing import FrozenClock
+from subscribers.forms import MAX_BODY
+from subscribers.links import LIFETIMES, LinkSigner, Purpose
+from tests.unit.digest.web import sample
+from tests.unit.digest.web.published import editions
+
+ALWAYS = {
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
+# Tokens and personal pages are kept nowhere; these are the same for everybody.
+CACHED = ("/media/", "/static/", "/favicon.ico", "/feed", "/archive/")
+UNKNOWN_REF = "f" * 32
+
+
+@pytest.fixture
+def press(sent: Press) -> Press:
+    return sent
+
+
+@pytest.fixture
+def app(press: Press, signer: LinkSigner, now: datetime) -> FastAPI:
+    return sample.public(press, signer, FrozenClock(now))
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
+        yield client
+
+
+def routes(app: FastAPI | APIRouter) -> list[APIRoute]:
+    """Every route, also those of routers that are included."""
+    found: list[APIRoute] = []
+
+    def walk(some: list[BaseRoute]) -> None:
+        for route in some:
+            if isinstance(route, APIRoute):
+                found.append(route)
+            inner = getattr(route, "original_router", None) or getattr(route, "app", None)
+            walk(list(getattr(inner, "routes", [])))
+
+    walk(list(app.routes))
+    return found
+
+
+def examples(press: Press, signer: LinkSigner, now: datetime, path: str) -> list[str]:
+    """Addresses of a route: with what exists, and with what does not."""
+    if "{" not in path:
+        return [path]
+    purpose = path.strip("/").partition("/")[0]
+    values = ["x", "0", "21", f"{'0' * 64}.png"]
+    if "{token}" in path and purpose in list(Purpose):
+        refs = [editions(press)[0].content_hash] if purpose == Purpose.VIEW else ["anna", UNKNOWN_REF]
+        values += [signer.token(Purpose(purpose), ref, now=now if purpose in LIFETIMES else None) for ref in refs]
+    return [re.sub(r"\{[^}]+\}", value, path) for value in values]
+
+
+def check(answer: object, path: str, *, https: bool = False) -> None:
+    headers = answer.headers  # type: ignore[attr-defined]
+    for name, value in ALWAYS.items():
+        assert headers.get(name) == value, (path, name)
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy, path
+    assert "frame-ancestors 'none'" in policy or "sandbox" in policy, path
+    assert "http:" not in policy.replace("http://127.0.0.1:8025", ""), path
+    assert "unsafe-inline" not in policy or path.startswith(("/archive/", "/view/")), path
+    if not path.startswith(CACHED):
+        assert headers["cache-control"] == "no-store", path
+    assert "set-cookie" not in headers, path
+    assert "server" not in headers, path
+    assert "access-control-allow-origin" not in headers, path
+    assert ("strict-transport-security" in headers) is https, path
+
+
+def test_the_walk_finds_the_routes(app: FastAPI) -> None:
+    paths = {route.path for route in routes(app)}
+    assert {"/subscribe", "/confirm/{token}", "/archive/{number}", "/media/{name}", "/healthz", "/"} <= paths
+    assert len(paths) >= 14
+
+
+def test_every_answer_of_every_route_has_the_headers(
+    app: FastAPI, client: TestClient, press: Press, signer: LinkSigner, now: datetime
+) -> None:
+    statuses = set()
+    before = sample.snapshot(press.engine)
+    for route in routes(app):
+        for path in examples(press, signer, now, route.path):
+            for method in ("GET", "HEAD", "OPTIONS", "DELETE", "PUT", "TRACE"):
+                answer = client.request(method, path)
+                statuses.add(answer.status_code)
+                assert answer.status_code < 500, (method, path)
+                check(answer, path)
+    for path in ("/nothing", "/archive/21/", "/%00", "/static/../secrets.toml", "/archive/21?format=pdf"):
+        answer = client.get(path)
+        statuses.add(answer.status_code)
+        check(answer, path)
+    assert sample.snapshot(press.engine) == before
+    for route in routes(app):
+        if "POST" in (route.methods or ()):
+            for path in examples(press, signer, now, route.path):
+                for content in (b"", b"a" * (MAX_BODY + 1), b"--x\r\nbroken"):
+                    answer = client.post(path, content=content)
+                    statuses.add(answer.status_code)
+                    assert answer.status_code < 500, path
+                    check(answer, path)
+    assert {200, 400, 404, 405, 413} <= statuses
+
+
+def test_https_says_so_on_every_route(press: Press, now: datetime) -> None:
+    publication = press.settings.publication.model_copy(update={"base_url": "https://news.example.org"})
+    secure = Press(press.settings.model_copy(update={"publication": publication}), press.engine, press.templates)
+    signer = LinkSigner(["a key for links, long enough"], "https://news.example.org")
+    app = sample.public(secure, signer, FrozenClock(now))
+    with TestClient(app, base_url="https://news.example.org") as client:
+        for route in routes(app):
+            for path in examples(secure, signer, now, route.path):
+                answer = client.get(path, follow_redirects=False)
+                assert answer.headers["strict-transport-security"] == "max-age=31536000", path
+                assert "set-cookie" not in answer.headers
+
+
+def test_answers_of_a_broken_server_have_the_headers_too(
+    press: Press, signer: LinkSigner, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = sample.public(press, signer, FrozenClock(now))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        monkeypatch.setattr("subscribers.store.by_ref", lambda *_: 1 / 0)
+        answer = client.get(f"/preferences/{signer.token(Purpose.PREFERENCES, 'anna', now=now)}")
+        assert answer.status_code == 500
+        check(answer, "/preferences/")
+    away = Press(press.settings, make_engine("postgresql://u:p@127.0.0.1:1/x"), press.templates)
+    with TestClient(sample.public(away, signer, FrozenClock(now)), raise_server_exceptions=False) as client:
+        for path in ("/subscribe", "/archive", f"/preferences/{signer.token(Purpose.PREFERENCES, 'anna', now=now)}"):
+            check(client.get(path), path)
+        answer = client.post("/subscribe", data={"email": "a@example.org"})
+        assert answer.status_code == 503
+        check(answer, "/subscribe")
+
+
+# Anything at all
+
+
+FIELDS = ("email", "scope", "interest", "language", "format", "frequency", "paused_until", "do", "confirm", "months")
+BODY = {"type": "object", "properties": {name: {"type": "string"} for name in (*FIELDS, "form", "List-Unsubscribe")}}
+KINDS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def described(app: FastAPI) -> FastAPI:
+    """The same app with its routes in a description, which is made for this test and served to nobody else."""
+    for route in routes(app):
+        route.include_in_schema = True
+        if "POST" in (route.methods or ()):
+            route.openapi_extra = {"requestBody": {"content": {kind: {"schema": BODY} for kind in KINDS}}}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Duplicate Operation ID")  # GET and HEAD are one function
+        description = app.openapi()
+    app.add_route("/openapi.json", lambda _request: JSONResponse(description))
+    return app
+
+
+def test_no_description_is_served_to_anybody(client: TestClient) -> None:
+    assert {client.get(path).status_code for path in ("/openapi.json", "/docs", "/redoc")} == {404}
+
+
+FORMS = {
+    "email": st.one_of(st.text(max_size=400), st.just("kim@example.org"), st.emails()),
+    "scope": st.sampled_from(["all", "some", "", "\0"]),
+    "interest": st.one_of(st.sampled_from(["mobility", "safety"]), st.text(max_size=20)),
+    "language": st.one_of(st.sampled_from(["en", "ko"]), st.text(max_size=50)),
+    "format": st.sampled_from(["html", "text", "pdf"]),
+    "frequency": st.sampled_from(["every", "third", "never"]),
+    "paused_until": st.one_of(st.dates().map(str), st.text(max_size=20)),
+    "do": st.sampled_from(["save", "again", "x"]),
+    "confirm": st.sampled_from(["leave", "topics", "rarer", "pause", ""]),
+    "months": st.one_of(st.sampled_from(["1", "6"]), st.text(max_size=5)),
+    "List-Unsubscribe": st.sampled_from(["One-Click", "one-click", ""]),
+    "form": st.one_of(st.just("GOOD"), st.text(max_size=80)),
+    "remark": st.sampled_from(["", "x"]),
+}
+PURPOSES = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO]
+
+
+@pytest.fixture
+def open_client(press: Press, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
+    limits = press.settings.limits.model_copy(
+        update={"address": "", "network": "", "region": "", "all": "", "bare": ""}
+    )
+    unlimited = Press(press.settings.model_copy(update={"limits": limits}), press.engine, press.templates)
+    app = sample.public(unlimited, signer, FrozenClock(now))
+    with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
+        yield client
+
+
+def surrogates(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")
+
+
+@given(
+    st.sampled_from([*PURPOSES, "subscribe"]),
+    st.fixed_dictionaries({}, optional=FORMS),
+    st.booleans(),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_form_however_filled_in_is_our_fault(
+    open_client: TestClient, signer: LinkSigner, now: datetime, page: str, fields: dict[str, str], multipart: bool
+) -> None:
+    path = "/subscribe"
+    if page != "subscribe":
+        path = f"/{page}/{signer.token(Purpose(page), 'anna', now=now if page in LIFETIMES else None)}"
+    if fields.get("form") == "GOOD":
+        ref, extra = ("", "subscribe") if page == "subscribe" else ("anna", page)
+        fields = {**fields, "form": signer.token(Purpose.FORM, ref, extra=extra, now=now)}
+    if multipart:
+        answer = open_client.post(path, files={name: (None, surrogates(value)) for name, value in fields.items()})
+    else:
+        answer = open_client.post(path, data=fields)
+    assert answer.status_code < 500
+    assert "set-cookie" not in answer.headers
+
+
+def test_no_request_that_the_description_allows_is_our_fault_and_reading_changes_nothing(
+    press: Press, signer: LinkSigner, now: datetime
+) -> None:
+    app = described(sample.public(press, signer, FrozenClock(now)))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    seen: set[tuple[str, str]] = set()
+    kept = sample.snapshot(press.engine)
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=15,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+            database=None,
+        )
+        def run(case: schemathesis.Case) -> None:
+            answer = case.call()
+            seen.add((case.method, case.operation.path))
+            assert answer.status_code < 500, case.as_curl_command()
+
+        run()
+        if operation.method.upper() in {"GET", "HEAD", "OPTIONS"}:
+            assert sample.snapshot(press.engine) == kept, operation.path
+        else:
+            kept = sample.snapshot(press.engine)
+    paths = {path for _, path in seen}
+    assert {"/subscribe", "/unsubscribe/{token}", "/archive/{number}", "/view/{token}"} <= paths
+    assert {("POST", "/subscribe"), ("POST", "/preferences/{token}"), ("GET", "/")} <= seen
