@@ -32,11 +32,10 @@ def post(url: str, **fields: str) -> str:
 
 
 def submit(url: str, **changed: str) -> None:
-    """Fetch a page, fill in its last form as a person would, and press the button."""
+    """Fetch a page, fill in the form that has these fields as a person would, and press its button."""
     with urllib.request.urlopen(url, timeout=30) as page:
-        form = lxml.html.fromstring(page.read()).forms[-1]
-    offered = {choice.get("name") for choice in form.inputs}
-    assert set(changed) <= offered, offered
+        forms = lxml.html.fromstring(page.read()).forms
+    [form] = [form for form in forms if set(changed) <= {choice.get("name") for choice in form.inputs}]
     [button] = form.xpath(".//button[@type='submit']")
     changed[button.get("name")] = button.get("value")
     post(url, **{**{name: value for name, value in form.form_values() if name not in changed}, **changed})
