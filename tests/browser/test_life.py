@@ -99,6 +99,7 @@ def life(tmp_path: Path, database_url: str) -> Life:
     return Life(world)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
 def test_a_readers_whole_life(life: Life, page: Page, database_url: str) -> None:
     with life.day("2021-09-20T10:00:00+09:00"):
