@@ -32,7 +32,7 @@ def post(url: str, **fields: str) -> str:
 
 
 def submit(url: str, **changed: str) -> None:
-    """Fetch a page, fill in the form that offers these fields as a person would, and press its button."""
+    """Fetch a page, fill in the form that has these fields as a person would, and press its button."""
     with urllib.request.urlopen(url, timeout=30) as page:
         forms = lxml.html.fromstring(page.read()).forms
     [form] = [form for form in forms if set(changed) <= {choice.get("name") for choice in form.inputs}]

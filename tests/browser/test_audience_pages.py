@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
+from subscribers import moving
+from subscribers.address import EmailAddress
 from subscribers.links import Purpose
-from tests.unit.subscribers.site import Site
+from subscribers.models import Subscriber
+from tests.unit.subscribers.site import SECRET, Site
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +35,37 @@ def site(sqlite_engine: Engine, now: datetime) -> Iterator[Site]:
     thread.join()
 
 
+def asked(site: Site, person: Subscriber, address: str) -> str:
+    """Ask for another address; return what the link in the mail carries."""
+    with site.write() as session:
+        moving.request(
+            session,
+            person,
+            EmailAddress.parse(address),
+            now=site.now,
+            secret=SECRET,
+            new_ref=site.new_ref,
+            change_due=lambda _session, due: site.changes.append(due),
+        )
+    return site.changes[-1].nonce
+
+
+# Pages that answer a POST: which page, which button, and what to fill in first.
+ANSWERS = {
+    "changed address": ("address", "Yes, write to this address", {}),
+    "saved": ("preferences", "Save", {}),
+    "asked for another address": ("preferences", "Change my address", {"New e-mail address": "more@example.org"}),
+    "no address": ("preferences", "Change my address", {"New e-mail address": "kim@localhost"}),
+    "no day": ("preferences", "Save", {"Pause until": "2021-09-01"}),
+    "resumed": ("preferences in Korean", "지금 다시 받기", {}),
+    "fewer topics": ("unsubscribe", "Keep only these topics", {}),
+    "one more step": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org"}),
+    "left": ("unsubscribe", "Unsubscribe from everything", {}),
+    "subscribed again": ("preferences of who has left", "Subscribe again", {}),
+    "erased": ("erase", "Erase me for good", {}),
+}
+
+
 def paths(site: Site) -> dict[str, str]:
     person = site.add(interests="mobility;safety")
     korean = site.add("lee@example.org", language="ko", frequency="second", paused_until=site.now + timedelta(days=30))
@@ -48,11 +82,16 @@ def paths(site: Site) -> dict[str, str]:
         "subscribe": "/subscribe",
         "subscribe in Korean": "/subscribe?lang=ko",
         "unknown": "/unsubscribe/nothing",
+        "erase": site.path(Purpose.ERASE, person.ref),
+        "erase in Korean": site.path(Purpose.ERASE, korean.ref),
+        "address": site.path(Purpose.ADDRESS, person.ref, extra=asked(site, person, "new@example.org")),
+        "address in Korean": site.path(Purpose.ADDRESS, korean.ref, extra=asked(site, korean, "other@example.org")),
+        "test": site.path(Purpose.TEST, "e" * 32),
     }
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1024])
+@pytest.mark.parametrize("width", [320, 375, 640, 1280])
 def test_every_page_is_accessible_and_fits(site: Site, browser: Browser, scheme: str, width: int) -> None:
     wanted = "dark" if scheme == "dark" else "light"
     # The content policy forbids axe's own script; what the policy lets through is the next test's business.
@@ -60,10 +99,31 @@ def test_every_page_is_accessible_and_fits(site: Site, browser: Browser, scheme:
     page = context.new_page()
     for name, path in paths(site).items():
         page.goto(site.base_url + path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        violations = Axe().run(page, options=AXE).response["violations"]
-        assert not violations, (name, [(one["id"], one["nodes"][0]["html"]) for one in violations])
+        check(page, name, width)
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_every_answer_is_accessible_and_fits(site: Site, browser: Browser, scheme: str, width: int) -> None:
+    wanted = "dark" if scheme == "dark" else "light"
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=wanted, bypass_csp=True)
+    page, known = context.new_page(), paths(site)
+    for name, (where, button, fields) in ANSWERS.items():
+        page.goto(site.base_url + known[where])
+        page.evaluate("for (const form of document.forms) form.noValidate = true")
+        for label, value in fields.items():
+            page.get_by_label(label).fill(value)
+        with page.expect_navigation():
+            page.get_by_role("button", name=button, exact=True).click()
+        check(page, name, width)
+    context.close()
+
+
+def check(page: Page, name: str, width: int) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    violations = Axe().run(page, options=AXE).response["violations"]
+    assert not violations, (name, [(one["id"], one["nodes"][0]["html"]) for one in violations])
 
 
 def test_a_question_of_two_lines_stands_inside_its_frame(site: Site, browser: Browser) -> None:

@@ -51,6 +51,11 @@ def test_a_notice_is_promised_once_and_taken_once(ledger: Ledger) -> None:
         ("welcome", "pending", False),
         ("goodbye", "unsubscribed", True),
         ("goodbye", "erased", True),
+        ("address", "confirmed", True),
+        ("address", "unsubscribed", False),
+        ("address", "erased", False),
+        ("address_changed", "confirmed", True),
+        ("address_changed", "unsubscribed", True),
     ],
 )
 def test_the_guard_asks_for_the_persons_state(ledger: Ledger, kind: str, state: str, *, goes: bool) -> None:

@@ -161,6 +161,8 @@ def test_a_test_mail_is_marked_has_its_own_id_and_no_link_of_a_reader(letters: L
         ("confirmation", ["/confirm/"], ["/unsubscribe/"]),
         ("welcome", ["/preferences/", "/unsubscribe/"], ["/confirm/"]),
         ("goodbye", ["/subscribe"], ["/unsubscribe/", "/confirm/"]),
+        ("address", ["/address/", "2"], ["/unsubscribe/", "/confirm/", "/preferences/"]),
+        ("address_changed", ["/subscribe"], ["/unsubscribe/", "/address/", "/preferences/"]),
     ],
 )
 def test_notices_hold_what_their_kind_needs_and_only_a_welcome_can_be_left(
