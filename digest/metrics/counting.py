@@ -63,7 +63,7 @@ def _planned(session: Session, issue: Any) -> int:
     if issue["planned"] is not None:
         return int(issue["planned"])
     everything = select(func.count()).select_from(DELIVERY).where(DELIVERY.c.issue_id == issue["id"])
-    return session.execute(everything).scalar_one()
+    return int(session.execute(everything).scalar_one())
 
 
 def _figures(issue: Any, states: dict[State, int], oldest: datetime | None) -> IssueFigures:

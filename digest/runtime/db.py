@@ -50,7 +50,11 @@ def make_engine(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.drivername in {"postgresql", "postgres"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+        engine = create_engine(
+            parsed,
+            pool_pre_ping=parsed.get_backend_name() == "postgresql",
+            hide_parameters=True,  # else an error's text holds readers' addresses
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigError(
             "[database] url is not a database address", hint="sqlite:///digest.db or postgresql://…"

@@ -32,6 +32,7 @@ class Server(uvicorn.Server):
                 host=host,
                 port=port,
                 access_log=False,
+                log_config=None,  # ours holds, for uvicorn too
                 log_level="warning",
                 server_header=False,
                 timeout_graceful_shutdown=CLOSING_SECONDS,
