@@ -12,18 +12,22 @@ from digest.bootstrap import Works
 from digest.delivering import work
 from digest.dispatch.bell import Bell
 from digest.outbox.states import State
+from digest.runtime.db import check_revision
 
 
 def stay(works: Works, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:
     """Deliver whatever becomes due (of one issue, or of all, and notices) until stopped; return all outcomes.
 
-    `told` gets a line for a person whenever something was done. A relay that refuses us ends it.
+    `told` gets a line for a person whenever something was done. A relay that refuses us ends it, and so does a schema
+    that is newer than this version, before anything is taken.
     """
     bell, outcomes = Bell(), Counter[str]({state.value: 0 for state in State})
     upcoming: datetime | None = None
 
     def deliver() -> None:
         nonlocal upcoming
+        # the schema may have been upgraded since we began: whoever starts us again has the new version
+        check_revision(works.engine)
         done = work(works, number, relay=relay, progress=lambda _settled: None, stopping=lambda: bell.stopping)
         outcomes.update(done["outcomes"])
         counts = ", ".join(f"{count} {outcome}" for outcome, count in done["outcomes"].items() if count)

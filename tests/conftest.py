@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from digest.runtime.db import make_engine, upgrade
 from tests.postgres import PostgresServer, PostgresUnavailableError, start_postgres
+from tests.privacy import WATCH, nothing_personal_is_logged  # noqa: F401 - for every test
 from tests.verifiers import Mailauth, MailauthUnavailableError, install_mailauth
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also the long runs")
     parser.addoption("--database", choices=["sqlite", "postgresql", "both"], default="both")
+
+
+def pytest_configure() -> None:
+    WATCH.begin()
+
+
+def pytest_unconfigure() -> None:
+    WATCH.end()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

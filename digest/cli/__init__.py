@@ -1,5 +1,6 @@
 """The command line: one file a noun, no logic. Builds the app, turns errors into exit codes."""
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -30,10 +31,12 @@ from digest.cli import (
     workspace,
 )
 from digest.cli.shell import Shell
+from digest.runtime import logs
 from digest.runtime.errors import EXIT_ENVIRONMENT, EXIT_REFUSED, EXIT_USAGE, DigestError
+from digest.runtime.privacy import masked
 
 # Options that belong to every command and may stand anywhere on the line; the number of values each takes.
-GLOBAL_OPTIONS = {"--workspace": 1, "--json": 0, "--verbose": 0, "-v": 0}
+GLOBAL_OPTIONS = {"--workspace": 1, "--json": 0, "--verbose": 0, "-v": 0, "--log-format": 1}
 
 app = typer.Typer(
     name="digest",
@@ -61,13 +64,19 @@ def _globals(
     workspace: Annotated[str, typer.Option(help="The workspace; default: this folder or the nearest one above.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="More to read, and tracebacks of errors.")] = False,
+    log_format: Annotated[
+        str, typer.Option(help="Form of what goes to stderr: text or json; default: DIGEST_LOG, else text.")
+    ] = "",
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
 ) -> None:
     """Options that every command understands, wherever they stand on the line."""
     del version
-    context.obj = Shell(workspace=workspace, as_json=as_json, verbose=verbose)
+    form = logs.form_of(log_format)
+    os.environ[logs.VARIABLE] = form  # for processes that we start
+    logs.set_up(form, verbose=verbose)
+    context.obj = Shell(workspace=workspace, as_json=as_json, verbose=verbose, log_json=form == "json")
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
@@ -137,11 +146,22 @@ def _fail_unexpected(error: Exception, *, verbose: bool) -> None:
 
 
 def _fail(message: str, hint: str, code: int, shown: BaseException | None) -> None:
+    story = ""
     if shown is not None:
         import traceback  # noqa: PLC0415
 
-        traceback.print_exception(shown)
+        story = masked("".join(traceback.format_exception(shown)))
+    if _logs_json():
+        typer.echo(logs.line(message, level="error", logger="digest", hint=hint, exception=story), err=True)
+        sys.exit(code)
+    if story:
+        typer.echo(story, err=True, nl=False)
     typer.echo(f"{message.rstrip('.')}.", err=True)
     if hint:
         typer.echo(f"  → {hint}", err=True)
     sys.exit(code)
+
+
+def _logs_json() -> bool:
+    root = logging.getLogger()
+    return any(isinstance(handler.formatter, logs.JsonLines) for handler in root.handlers)

@@ -9,14 +9,17 @@ from typing import Any
 
 import typer
 
+from digest.runtime import logs
+
 PIPE_WIDTH = 240
 
 
 class Output:
     """How a command speaks, as the global options ask."""
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, log_json: bool = False) -> None:
         self.as_json = as_json
+        self._log_json = log_json
 
     def emit(self, data: Any, show: Callable[[], None]) -> None:
         """Print `data` as the one JSON document, or let `show` print it for a person."""
@@ -31,8 +34,8 @@ class Output:
             typer.echo(text)
 
     def note(self, text: str) -> None:
-        """Print a diagnostic to stderr."""
-        typer.echo(text, err=True)
+        """Print a diagnostic to stderr, in the form of the logs."""
+        typer.echo(logs.line(text, level="info", logger="digest.cli") if self._log_json else text, err=True)
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Callable[[int], None]]:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:  # heavy imports wait until a command needs them: --help must 
 class Shell:
     """The global options of one call, and what they lead to."""
 
-    def __init__(self, *, workspace: str, as_json: bool, verbose: bool) -> None:
+    def __init__(self, *, workspace: str, as_json: bool, verbose: bool, log_json: bool = False) -> None:
         self._workspace = workspace
         self.verbose = verbose
-        self.out = Output(as_json=as_json)
+        self.out = Output(as_json=as_json, log_json=log_json)
 
     @cached_property
     def workspace(self) -> Path:

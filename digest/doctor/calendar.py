@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import takewhile
 
 from sqlmodel import Session, col, select
 
@@ -10,6 +9,7 @@ from digest import runs as run_store
 from digest.doctor.ailment import Ailment, Patient
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
+from digest.overdue import unclaimed
 from digest.render.checks import Severity
 from digest.runs import IssueRun, RunState
 from digest.runtime.clock import duration
@@ -60,16 +60,8 @@ def _was_published(session: Session, run: IssueRun) -> bool:
 
 
 def _unclaimed(session: Session, patient: Patient) -> Iterator[Ailment]:
-    """Find a period that is due while no run of it exists: whoever should look at the clock does not."""
-    rows = session.exec(select(IssueRun).where(IssueRun.schedule == MONTHLY)).all()
-    if not rows:
-        return  # nobody has asked for the calendar yet
-    known = {run.period for run in rows}
-    since = max(run.due_at for run in rows if run.state != RunState.SKIPPED)
-    limit = patient.works.clock.now() - LOOKED_AT_WITHIN
-    for entry in takewhile(lambda entry: entry.due_at <= limit, occurrences(patient.settings, since)):
-        if str(entry.period) not in known:
-            message = f"The run for {entry.period} is due since {entry.due_at:%Y-%m-%d %H:%M}, and nobody has begun it"
-            remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer."
-            yield Ailment("run-unclaimed", Severity.BLOCK, message, remedy)
-            return
+    entry = unclaimed(session, patient.settings, patient.works.clock.now() - LOOKED_AT_WITHIN)
+    if entry is not None:
+        message = f"The run for {entry.period} is due since {entry.due_at:%Y-%m-%d %H:%M}, and nobody has begun it"
+        remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer."
+        yield Ailment("run-unclaimed", Severity.BLOCK, message, remedy)

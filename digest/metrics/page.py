@@ -22,6 +22,7 @@ from digest.issues.lifecycle import IssueState
 from digest.metrics.counting import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
+from digest.overdue import unclaimed
 from digest.runs import INSTALLED, IssueRun, RunState
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
@@ -116,6 +117,11 @@ class Metrics(Collector):
         for state in RunState:
             runs.add_metric([state.value], counted[state.value])
         yield runs
+        now = self._works.clock.now()
+        late = unclaimed(session, self._works.settings, now)
+        words = "For how long a run is due that nobody has begun; 0 if there is none."
+        value = (now - late.due_at).total_seconds() if late else 0.0
+        yield GaugeMetricFamily("digest_run_unclaimed_seconds", words, value=value)
         latest = session.scalars(select(IssueRun).where(happened).order_by(col(IssueRun.due_at).desc())).first()
         last = GaugeMetricFamily("digest_last_run", "The latest run: 1 for its state.", labels=["period", "state"])
         for state in RunState if latest else ():

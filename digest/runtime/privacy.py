@@ -6,6 +6,8 @@ import re
 _ADDRESS = re.compile(r"[^\s<>()\[\]{},;:\"'=/?&@]{1,320}(?:@|%40|＠)[^\s<>()\[\]{},;:\"'/?&@]{1,255}")
 # A signed link's token: payload, dot, and the 43 characters of its SHA-256 (subscribers.links).
 _TOKEN = re.compile(r"[\w-]{8,}\.[\w-]{43}(?![\w-])")
+# A subscriber's reference, which stands in every link of theirs.
+_REFERENCE = re.compile(r"(?<![\w-])[0-9a-f]{32}(?![\w-])")
 _SECRET = re.compile(r"(?i)\b(bearer|password|passwd|secret|api[_-]?key|token)(\s*[=:]\s*|\s+)(?=\S{12})[^\s,;&'\"]+")
 _URL_LOGIN = re.compile(r"(\w+://)[^\s/@]*:[^\s/]*@")
 
@@ -16,4 +18,5 @@ def masked(text: str) -> str:
         text = _ADDRESS.sub("<address>", _URL_LOGIN.sub(r"\1", text))
     if "." in text:
         text = _TOKEN.sub("<token>", text)
+    text = _REFERENCE.sub("<reference>", text)
     return _SECRET.sub(r"\1\2<secret>", text)

@@ -16,9 +16,9 @@ from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from digest.runtime import logs
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 from digest.runtime.settings import LOOPBACK_HOSTS
-from digest.web.logs import log_config, redact_the_rest
 from digest.web.patience import http_options
 
 # What is still being answered when the server is told to stop gets this long.
@@ -52,7 +52,7 @@ class Bounds:
             **http_options(self.connections),
             "forwarded_allow_ips": list(self.trusted_proxies),
             "access_log": False,
-            "log_config": log_config(),
+            "log_config": None,  # ours holds, for uvicorn too
             "log_level": "warning",
             "server_header": False,
             "timeout_graceful_shutdown": CLOSING_SECONDS,
@@ -63,7 +63,6 @@ class Server(uvicorn.Server):
     """A server that tells the app's open streams to end, so that Ctrl-C ends it at once and without an error."""
 
     def __init__(self, app: FastAPI, host: str, port: int, bounds: Bounds | None = None) -> None:
-        redact_the_rest()
         super().__init__(uvicorn.Config(app, host=host, port=port, **(bounds or Bounds()).options()))
         self._closing: threading.Event | None = getattr(app.state, "closing", None)
 
@@ -117,7 +116,7 @@ def serve_by_many(
 
 
 def _in_a_worker(make_app: Callable[[], FastAPI]) -> FastAPI:
-    redact_the_rest()
+    logs.set_up(logs.form_of(""))
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     return make_app()
 

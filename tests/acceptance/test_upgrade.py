@@ -1,0 +1,121 @@
+"""An upgrade in the middle of a send: a process of the old version goes on against the new schema, and "once" holds."""
+
+import io
+import os
+import subprocess
+import tarfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from digest.delivery.sink import Sink
+from digest.delivery.sink_rules import Rules
+from digest.outbox import notices
+from digest.runtime.db import HEAD, make_engine, session_scope
+from tests.acceptance.conftest import WAIT_SECONDS, World
+from tests.acceptance.test_kill9 import crowd
+from tests.acceptance.test_workers import addresses, arrived, states, staying
+
+OLD, OLD_REVISION = "bc7ea609a67f2b142e256868206d0e8c18116e4e", "0002"
+"""A commit before the present schema, as somebody may have it installed."""
+
+
+@pytest.fixture(scope="module")
+def old_code(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages of the old commit, from the history."""
+    command = ["git", "-C", str(repo_root), "archive", OLD, "digest", "subscribers", "templates"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode != 0:
+        if os.environ.get("CI"):
+            pytest.fail("the history does not reach back to the old version")
+        pytest.skip("no history here: this is no clone, or a shallow one")
+    folder = tmp_path_factory.mktemp("old")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def empty(world: World) -> World:
+    """A world whose database has no table yet."""
+    engine = make_engine(world.environment["DIGEST_DATABASE__URL"])
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    if engine.dialect.name == "sqlite":
+        for path in world.folder.parent.glob("digest.db*"):
+            path.unlink()
+    return world
+
+
+def older(world: World, code: Path) -> World:
+    """The same world, seen by the old version."""
+    twin = World(world.folder, world.environment["DIGEST_DATABASE__URL"])
+    twin.environment["PYTHONPATH"] = str(code)
+    return twin
+
+
+def revision(world: World) -> str:
+    engine = make_engine(world.environment["DIGEST_DATABASE__URL"])
+    with engine.connect() as connection:
+        found = str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
+    engine.dispose()
+    return found
+
+
+def test_an_old_send_goes_on_while_the_schema_is_upgraded(empty: World, old_code: Path, tmp_path: Path) -> None:
+    new, old = empty, older(empty, old_code)
+    new.folder.parent.mkdir(exist_ok=True)
+    old.digest("init", str(new.folder), "--sample", cwd=new.folder.parent)
+    assert revision(new) == OLD_REVISION
+    new.digest("tick", expect=4)  # the new version does not touch an old schema
+    old.digest("subscribers", "import", str(crowd(tmp_path)))
+    old.approve_issue_21()
+    with Sink(tmp_path / "sink", rules=Rules(delay=0.15)) as sink:
+        sending = old.start("send", "21", "--yes", "--relay", sink.url)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while arrived(sink.maildir) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert sending.poll() is None
+        new.digest("db", "upgrade")
+        before = arrived(sink.maildir)
+        assert revision(new) == HEAD != OLD_REVISION
+        told = sending.communicate(timeout=WAIT_SECONDS * 2)
+        assert sending.returncode in {0, 1}, told
+        # an old process that begins now refuses, in words, and sends nothing
+        refused = old.start("worker", "--relay", sink.url)
+        out, err = refused.communicate(timeout=WAIT_SECONDS)
+        assert refused.returncode == 4, out
+        assert "newer" in err
+        new.digest("worker", "--relay", sink.url)
+        got = addresses(sink.maildir)
+    assert max(got.values()) == 1
+    counted = states(new)
+    assert counted == {"accepted": len(got)}, (counted, before)
+    assert len(got) >= 120
+    status = new.json("outbox", "status", "21")
+    assert status["planned"] == len(got)
+
+
+def test_a_worker_that_stays_ends_when_the_schema_is_newer_than_it(sample: World) -> None:
+    with staying(sample, "worker", "--stay") as worker:
+        engine = make_engine(sample.environment["DIGEST_DATABASE__URL"])
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with session_scope(engine) as session:
+            address = "ada@example.org"
+            notices.promise(
+                session, notices.GOODBYE, "k", address=address, language="en", now=datetime(2021, 9, 1, tzinfo=UTC)
+            )
+        engine.dispose()
+        deadline = time.monotonic() + WAIT_SECONDS
+        while worker.process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert worker.process.poll() == 4
+        assert any("newer" in line for line in worker.said)
+    assert not (sample.folder / "outbox").exists() or not arrived(sample.folder / "outbox")
