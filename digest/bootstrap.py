@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from digest.outbox.workers import Witness
     from digest.pipeline import Press
     from digest.render.loader import Templates
+    from digest.telling.port import Tell
     from subscribers.links import LinkSigner
     from subscribers.transfer import Importer
     from subscribers.transfer import ImportReport as SubscriberImportReport
@@ -120,6 +121,13 @@ class Works:
         from digest.dispatch.local import LocalDispatcher  # noqa: PLC0415
 
         return LocalDispatcher(self.engine, self.clock)
+
+    @property
+    def tell(self) -> "Tell":
+        """Who tells the operators what happened to a run."""
+        from digest.telling.port import log_only  # noqa: PLC0415
+
+        return log_only
 
     @property
     def suppression_key(self) -> bytes:

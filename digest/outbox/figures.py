@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, func, literal_column, select
+from sqlalchemy import and_, case, func, literal_column, or_, select
 from sqlmodel import Session
 
 from digest.outbox.dialects import database_now
@@ -51,6 +51,13 @@ def by_family(session: Session, issue_id: int) -> dict[str, dict[State, int]]:
     for family, state, count in session.execute(query):
         found.setdefault(family, {})[State(state)] = count
     return found
+
+
+def canary(session: Session, issue_id: int, rest_at: datetime) -> dict[State, int]:
+    """Return the counts of the deliveries that were not kept back until `rest_at`: tried, or due before."""
+    mine = or_(DELIVERY.c.attempts > 0, DELIVERY.c.due_at < rest_at)
+    query = select(DELIVERY.c.state, func.count()).where(DELIVERY.c.issue_id == issue_id, mine)
+    return {State(state): count for state, count in session.execute(query.group_by(DELIVERY.c.state))}
 
 
 def attempted(session: Session, issue_id: int, now: datetime) -> Attempted:

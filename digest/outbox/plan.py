@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Integer,
@@ -15,11 +16,13 @@ from sqlalchemy import (
     Table,
     and_,
     case,
+    cast,
     exists,
     func,
     insert,
     literal,
     select,
+    update,
 )
 from sqlalchemy.schema import CreateTable, DropTable
 from sqlmodel import Session
@@ -54,6 +57,7 @@ _SPREAD = Table(
     Column("due_at", DELIVERY.c.due_at.type, nullable=False),
     prefixes=["TEMPORARY"],
 )
+_SCATTER, _SCATTER_MODULUS = 7_919, 1_000_003
 _UNMAPPED = "unmapped"
 _SAME_READING = and_(
     SUBSCRIBER.c.language == _MAPPING.c.language,
@@ -116,6 +120,22 @@ def freeze(
         excluded = _count_left_out(session, issue_id, exclusion)
     planned = _planned(session, issue_id)
     return PlanResult(planned, planned - before, excluded)
+
+
+def bring_forward(session: Session, issue_id: int, count: int, now: datetime) -> int:
+    """Make `count` of an issue's deliveries due now, of all kinds of readers; return how many. The caller commits.
+
+    Who they are follows from their ids, scattered: the first to sign up are not like the others.
+    """
+    scattered = (cast(DELIVERY.c.id, BigInteger) * _SCATTER) % _SCATTER_MODULUS
+    chosen = (
+        select(DELIVERY.c.id)
+        .where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.state == State.PENDING.value)
+        .order_by(scattered, DELIVERY.c.id)
+        .limit(count)
+    )
+    changed = session.execute(update(DELIVERY).where(DELIVERY.c.id.in_(chosen)).values(due_at=now))
+    return int(changed.rowcount)  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from digest.runtime.errors import ConfigError, DatabaseUnreachableError, Environ
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0007"
 """The newest revision in digest/migrations (a test compares). Every command asks, and Alembic is slow to load."""
 RESTORING = "restoring:"
 """Stands before the revision while a restored database is not safe to use yet, so that every command refuses."""

@@ -1,0 +1,83 @@
+"""What operators are told, as a plain value: what happened, to which issue or period, the numbers, what to do next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+MAX_WHY = 500
+
+
+class EventKind(StrEnum):
+    """What can happen to a month that operators want to hear of."""
+
+    ASSEMBLED = "assembled"
+    NEEDS_APPROVAL = "needs_approval"
+    STARTED = "started"
+    HALTED = "halted"
+    FINISHED = "finished"
+    MISSED = "missed"
+    UNCERTAIN_WAITING = "uncertain_waiting"
+    TEST = "test"
+    """Nothing happened: somebody tries whether they would be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    `why` is for a person, in words without anybody's address. `occasion` tells apart what may happen more than once to
+    an issue or period: the second reminder, the third halt. The key of an event is made of its kind, its issue (else
+    its period) and its occasion; a second event of the same key is the same one.
+    """
+
+    kind: EventKind
+    at: datetime
+    issue: int | None = None
+    period: str = ""
+    why: str = ""
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
+    """What to do next; left out, it follows from the kind."""
+    occasion: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return what makes it this event and no other."""
+        about = f"issue-{self.issue}" if self.issue is not None else self.period or "workspace"
+        return ":".join(part for part in (self.kind.value, about, self.occasion) if part)[:160]
+
+    @property
+    def next_steps(self) -> tuple[str, ...]:
+        """Return the commands by which a person goes on."""
+        return self.commands or _next_steps(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the event as a webhook carries it: no personal data, and numbers that are zero left out."""
+        return {
+            "issue": self.issue,
+            "period": self.period or None,
+            "why": self.why[:MAX_WHY],
+            "numbers": {name: count for name, count in self.numbers.items() if count},
+            "next": list(self.next_steps),
+        }
+
+
+def _next_steps(event: Event) -> tuple[str, ...]:
+    number = "" if event.issue is None else f" {event.issue}"
+    period = f" --period {event.period}" if event.period else ""
+    steps: Mapping[EventKind, tuple[str, ...]] = {
+        EventKind.ASSEMBLED: (f"digest preview{number}", f"digest issue check{number}"),
+        EventKind.NEEDS_APPROVAL: (f"digest preview{number}", f"digest issue approve{number} --by NAME"),
+        EventKind.STARTED: (f"digest outbox status{number} --watch",),
+        EventKind.HALTED: (f"digest outbox status{number}", f"digest outbox release{number}"),
+        EventKind.FINISHED: (f"digest outbox status{number}",),
+        EventKind.MISSED: (f"digest issue assemble{period}",),
+        EventKind.UNCERTAIN_WAITING: (
+            f"digest outbox list{number} --state uncertain",
+            "digest outbox reconcile",
+        ),
+        EventKind.TEST: (),
+    }
+    return steps[event.kind]
