@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from digest import pipeline
 from digest.bootstrap import Works, carrier_of, new_ref, transport_of
+from digest.canarying import watch
 from digest.delivering import deliver
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Reply
@@ -44,8 +45,14 @@ class Sending:
     def run(self, progress: Callable[[Tally], None]) -> dict[str, Any]:
         """Start, deliver until nothing is due, and return how the issue stands."""
         self.start()
+        watch(self.works, self.number)  # a canary that was sent by an earlier call may have been waited for
         run = deliver(self.works, self.issue_id, self.carrier, progress)
-        return {**status(self.works, self.number), "stopped": run.stopped}
+        judgement = None if run.stopped else watch(self.works, self.number)
+        return {
+            **status(self.works, self.number),
+            "stopped": run.stopped,
+            "canary": {"verdict": judgement.verdict.value, "why": judgement.why} if judgement else None,
+        }
 
     def start(self) -> None:
         """Freeze if that is still to be done, and let every worker take deliveries."""

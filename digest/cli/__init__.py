@@ -17,6 +17,7 @@ from digest.cli import (
     editions,
     issue,
     outbox,
+    report,
     schedule,
     send,
     serve,
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 for group in (articles, issue, outbox, schedule, subscribers, suppress, db, config, dkim):
     app.add_typer(group.app)
-for single in (workspace, editions, send, serve, sink, doctor, schedule):
+for single in (workspace, editions, send, serve, sink, doctor, schedule, report):
     single.register(app)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from digest.cli.shell import shell_of
-from digest.runtime.errors import EXIT_ATTENTION, UsageError
+from digest.runtime.errors import EXIT_ATTENTION, NotFoundError, UsageError
 
 app = typer.Typer(name="schedule", help="Run on the publication's calendar.", no_args_is_help=True)
 
@@ -85,19 +85,30 @@ def next_(
 
 
 @app.command("history")
-def history(context: typer.Context) -> None:
-    """Show every run that was due, and what became of it."""
+def history(
+    context: typer.Context,
+    period: Annotated[str, typer.Argument(metavar="[PERIOD]", help="One run with its steps; default: all.")] = "",
+) -> None:
+    """Show every run that was due: what became of it, who had it, and when each step was done."""
     from digest import runs  # noqa: PLC0415
+    from digest.report import accounts  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
-        rows = runs.history(session)
-    data = [
-        {"period": r.period, "due_at": r.due_at, "state": r.state, "step": r.step, "why": r.detail.get("why", "")}
-        for r in rows
-    ]
-    columns = ["period", "due_at", "state", "step", "why"]
-    shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
+        found = [run for run in runs.history(session) if not period or run.period == period]
+    if period and not found:
+        raise NotFoundError(f"There is no run for {period}", hint="`digest schedule history` lists them.")
+    data = accounts(found)
+    columns = ["period", "due_at", "state", "step", "by", "why"]
+
+    def show() -> None:
+        shell.out.table(columns, [[entry[c] for c in columns] for entry in data])
+        for entry in data if period else []:
+            shell.out.line()
+            keys = ["step", "began", "ended", "by", "why"]
+            shell.out.table(keys, [[step.get(key, "") for key in keys] for step in entry["steps"]])
+
+    shell.out.emit(data, show)
 
 
 @app.command("skip")
