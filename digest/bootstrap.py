@@ -17,7 +17,15 @@ from digest.runtime import db
 from digest.runtime.clock import Clock, SystemClock
 from digest.runtime.errors import ConfigError, RefusedError, UsageError
 from digest.runtime.queue_schema import is_installed
-from digest.runtime.settings import LOOPBACK_HOSTS, PLACEHOLDER_ADDRESS, Relay, Settings, load_settings
+from digest.runtime.settings import (
+    LOOPBACK_HOSTS,
+    PLACEHOLDER_ADDRESS,
+    Pace,
+    Relay,
+    RelayLimits,
+    Settings,
+    load_settings,
+)
 
 # A command that lists issues must not load the renderers: what is heavy is imported by what needs it.
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from digest.delivery.duty import Place
     from digest.delivery.letters import Letters
     from digest.delivery.meter import Meter
+    from digest.delivery.pace import Limits
     from digest.delivery.relay import RelayConfig
     from digest.delivery.smtp import SmtpTransport
     from digest.delivery.transport import Carrier, Transport
@@ -238,18 +247,24 @@ def gauges_of(works: Works) -> "Meter":
 def _meter(works: Works, relays: Sequence[str]) -> "Meter":
     from digest.delivery.families import families  # noqa: PLC0415
     from digest.delivery.meter import Meter, Way  # noqa: PLC0415
-    from digest.delivery.pace import Limits  # noqa: PLC0415
 
     configured = {f"{relay.host}:{relay.port}": relay for relay in works.settings.relay}
     ways = []
     for name in relays:
         relay = configured.get(name, Relay(host="localhost"))
-        asked = relay.limits
-        limits = Limits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)
-        ways.append(Way(name, limits, relay.weight, asked.connections))
+        ways.append(Way(name, limits_of(relay.limits), relay.weight, relay.limits.connections))
     kept = works.settings.delivery.families
-    by_family = {name: Limits(one.connections, one.per_second, one.per_hour, one.per_day) for name, one in kept.items()}
+    by_family = {name: limits_of(one) for name, one in kept.items()}
     return Meter(ways, by_family, families({name: one.domains for name, one in kept.items()}))
+
+
+def limits_of(asked: Pace) -> "Limits":
+    """Return what a relay or a family may be asked for; a relay's connections are kept by its transport."""
+    from digest.delivery.pace import Limits  # noqa: PLC0415
+
+    if isinstance(asked, RelayLimits):
+        return Limits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)
+    return Limits(asked.connections, asked.per_second, asked.per_hour, asked.per_day)
 
 
 def _relays(settings: Settings, override: str) -> Sequence[Relay]:

@@ -5,9 +5,10 @@ from itertools import takewhile
 
 from sqlmodel import Session, select
 
+from digest.forecast import Occurrence, occurrences
+from digest.month.state import MONTHLY
 from digest.runs import IssueRun, RunState
 from digest.runtime.settings import Settings
-from digest.schedule import MONTHLY, Occurrence, occurrences
 
 
 def unclaimed(session: Session, settings: Settings, now: datetime) -> Occurrence | None:

@@ -35,6 +35,7 @@ from digest.render.loader import Templates
 from digest.runtime.clock import duration
 from digest.runtime.errors import RefusedError
 from digest.runtime.settings import Section, Settings, pick
+from digest.runtime.shares import size
 from subscribers import audience
 from subscribers.audience import exclusion_reason
 from subscribers.interests import ALL_TEXT, Catalogue
@@ -234,9 +235,13 @@ def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.
         for reading, selection in made.segmentation.selections.items()
     }
     assert issue.id is not None  # noqa: S101 - read from the database
-    timing = timing_of(press.settings, now)
+    first = size(press.settings.delivery.canary, sum(edition.readers for edition in made.editions))
+    rest_at = now + duration(press.settings.delivery.canary_wait) if first else None
+    timing = timing_of(press.settings, rest_at or now)
     result = plan.freeze(session, issue.id, mapping, exclusion_reason(now, issue.number), now, timing=timing)
-    issue.state = move(issue.number, issue.state, IssueState.FROZEN)
+    if rest_at is not None:
+        plan.bring_forward(session, issue.id, first, now)
+    issue.state, issue.rest_at = move(issue.number, issue.state, IssueState.FROZEN), rest_at
     issue.frozen_at, issue.excluded, issue.planned = now, dict(result.excluded), result.planned
     session.add(issue)
     return result

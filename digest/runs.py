@@ -1,12 +1,19 @@
-"""issue_run rows: whoever inserts (schedule, period) owns the month's run."""
+"""issue_run rows: whoever inserts (schedule, period) owns the run, until it is silent for too long.
 
+Claims go by the unique key, signs of life by the database's clock; a machine's own clock decides neither.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import JSON, Column, CursorResult, UniqueConstraint, func, update
+from sqlalchemy import JSON, Column, CursorResult, UniqueConstraint, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, Session, SQLModel, col, select
+
+from digest.outbox.dialects import database_now
+from digest.runtime.errors import DigestError
 
 
 class IssueRun(SQLModel, table=True):
@@ -29,14 +36,13 @@ class IssueRun(SQLModel, table=True):
 
 
 INSTALLED = "installed"
-STALE_AFTER = timedelta(minutes=5)
 
 
 class RunState(StrEnum):
     """What became of a scheduled run."""
 
     RUNNING = "running"
-    WAITING = "waiting"  # for approval, or for a deferred delivery
+    WAITING = "waiting"  # for its time, for approval, or for a deferred delivery
     DONE = "done"
     MISSED = "missed"  # later than max_lateness, or overtaken by a newer period
     SKIPPED = "skipped"  # by an operator
@@ -46,37 +52,37 @@ class RunState(StrEnum):
 OPEN = frozenset({RunState.RUNNING, RunState.WAITING})
 
 
+class RunLostError(DigestError):
+    """Another process has taken the run over."""
+
+    default_hint = "Nothing is lost: it goes on there. `digest schedule history` shows who has it."
+
+
 def install(session: Session, schedule: str, now: datetime) -> datetime:
     """Return since when the schedule counts; the first call fixes it: a fresh install never mails last month."""
-    _insert(
-        session,
-        IssueRun(
-            schedule=schedule,
-            period=INSTALLED,
-            due_at=now,
-            state=RunState.DONE,
-            claimed_by="",
-            claimed_at=now,
-            heartbeat_at=now,
-        ),
-    )
-    # What was skipped lies ahead: it must not hide the periods in between.
-    happened = col(IssueRun.state) != RunState.SKIPPED
-    latest = session.exec(select(func.max(IssueRun.due_at)).where(IssueRun.schedule == schedule, happened)).one()
-    return latest or now
+    _insert(session, _row(session, schedule, INSTALLED, now, state=RunState.DONE, by="", now=now))
+    query = select(IssueRun.due_at).where(IssueRun.schedule == schedule, IssueRun.period == INSTALLED)
+    return session.exec(query).one()
 
 
-def claim(session: Session, schedule: str, period: str, due_at: datetime, *, by: str, now: datetime) -> IssueRun | None:
+def known(session: Session, schedule: str) -> set[str]:
+    """Return the periods of the schedule that have a run, whatever became of it."""
+    return set(session.exec(select(IssueRun.period).where(IssueRun.schedule == schedule)))
+
+
+def claim(
+    session: Session,
+    schedule: str,
+    period: str,
+    due_at: datetime,
+    *,
+    by: str,
+    now: datetime,
+    issue_id: int | None = None,
+) -> IssueRun | None:
     """Insert the run of `period`; None when somebody else has it. The caller commits before acting on it."""
-    run = IssueRun(
-        schedule=schedule,
-        period=period,
-        due_at=due_at,
-        state=RunState.RUNNING,
-        claimed_by=by,
-        claimed_at=now,
-        heartbeat_at=now,
-    )
+    run = _row(session, schedule, period, due_at, state=RunState.RUNNING, by=by, now=now)
+    run.issue_id = issue_id
     return run if _insert(session, run) else None
 
 
@@ -84,19 +90,22 @@ def record(
     session: Session, schedule: str, period: str, due_at: datetime, *, state: RunState, why: str, now: datetime
 ) -> bool:
     """Write down a run that does not happen (missed, skipped); return whether it was not known yet."""
-    return _insert(
-        session,
-        IssueRun(
-            schedule=schedule,
-            period=period,
-            due_at=due_at,
-            state=state,
-            detail={"why": why},
-            claimed_by="",
-            claimed_at=now,
-            heartbeat_at=now,
-            finished_at=now,
-        ),
+    run = _row(session, schedule, period, due_at, state=state, by="", now=now)
+    run.detail, run.finished_at = {"why": why}, now
+    return _insert(session, run)
+
+
+def _row(
+    session: Session, schedule: str, period: str, due_at: datetime, *, state: RunState, by: str, now: datetime
+) -> IssueRun:
+    return IssueRun(
+        schedule=schedule,
+        period=period,
+        due_at=due_at,
+        state=state,
+        claimed_by=by,
+        claimed_at=now,
+        heartbeat_at=database_now(session),
     )
 
 
@@ -109,39 +118,88 @@ def _insert(session: Session, run: IssueRun) -> bool:
     return True
 
 
-def unfinished(session: Session, schedule: str, by: str, now: datetime) -> list[IssueRun]:
-    """Take over the runs that wait, and those whose process has died; compare-and-set, so that one taker wins."""
-    stale = now - STALE_AFTER
+def take_over(session: Session, by: str, silent: timedelta, now: datetime) -> list[IssueRun]:
+    """Take the runs that wait, and those of processes that gave no sign of life for `silent`; the oldest first.
+
+    Compare-and-set on the owner, so that of several takers one has it.
+    """
+    moment = database_now(session)
     open_runs = session.exec(
-        select(IssueRun)
-        .where(IssueRun.schedule == schedule, col(IssueRun.state).in_(sorted(OPEN)))
-        .order_by(col(IssueRun.due_at))
+        select(IssueRun).where(col(IssueRun.state).in_(sorted(OPEN))).order_by(col(IssueRun.due_at), col(IssueRun.id))
     ).all()
-    taken = []
-    for run in open_runs:
-        if run.state == RunState.RUNNING and run.heartbeat_at > stale:
-            continue
-        statement = (
-            update(IssueRun)
-            .where(
-                col(IssueRun.id) == run.id,
-                col(IssueRun.heartbeat_at) == run.heartbeat_at,
-                col(IssueRun.state) == run.state,
-            )
-            .values(claimed_by=by, heartbeat_at=now, state=RunState.RUNNING)
-        )
-        if cast("CursorResult[Any]", session.execute(statement)).rowcount == 1:
-            taken.append(run)
-    for run in taken:
-        session.refresh(run)
-    return taken
+    return [run for run in open_runs if not _lives(run, moment, silent) and _take(session, run, by, moment, now)]
+
+
+def _lives(run: IssueRun, moment: datetime, silent: timedelta) -> bool:
+    # a heartbeat that is to come is one of before the database's clock was put back; who lives gives another soon
+    return run.state == RunState.RUNNING and abs(moment - run.heartbeat_at) <= silent
+
+
+def _take(session: Session, run: IssueRun, by: str, moment: datetime, now: datetime) -> bool:
+    mine = _owned(run.id, run.claimed_by).where(col(IssueRun.state) == run.state)
+    values = {"claimed_by": by, "claimed_at": now, "heartbeat_at": moment, "state": RunState.RUNNING.value}
+    if not _changed(session, mine.values(values)):
+        return False
+    session.refresh(run)
+    return True
+
+
+def beat(session: Session, run_id: int, by: str) -> bool:
+    """Give a sign of life; False when the run is no longer ours."""
+    return _changed(session, _owned(run_id, by).values(heartbeat_at=database_now(session)))
+
+
+def save(session: Session, run: IssueRun) -> None:
+    """Write down how far a run has come; raise RunLostError when it is no longer ours."""
+    values = {name: getattr(run, name) for name in ("state", "step", "detail", "issue_id", "due_at", "finished_at")}
+    if not _changed(session, _owned(run.id, run.claimed_by).values(**values, heartbeat_at=database_now(session))):
+        raise RunLostError(f"Another process has taken over the run of {run.period}")
 
 
 def note(run: IssueRun, state: RunState, step: str, why: str, now: datetime) -> None:
-    """Write down how far a run has come."""
-    run.state, run.step, run.heartbeat_at = state, step, now
+    """Set how far a run has come; `save` writes it down."""
+    run.state, run.step = state, step
     run.detail = {**run.detail, "why": why}
     run.finished_at = None if state in OPEN else now
+
+
+def close(session: Session, run: IssueRun, state: RunState, why: str, now: datetime) -> bool:
+    """Let an open run end in `state`, whoever has it; False when it has ended already."""
+    is_open = update(IssueRun).where(col(IssueRun.id) == run.id, col(IssueRun.state).in_(sorted(OPEN)))
+    values = {"state": state.value, "claimed_by": "", "finished_at": now, "detail": {**run.detail, "why": why}}
+    return _changed(session, is_open.values(values))
+
+
+def amend(session: Session, run: IssueRun, **detail: object) -> bool:
+    """Add to what is noted of a run that waits, from outside; False when it does not wait (any more)."""
+    waits = _owned(run.id, run.claimed_by).where(col(IssueRun.state) == RunState.WAITING)
+    return _changed(session, waits.values(detail={**run.detail, **detail}))
+
+
+def reopen_early(session: Session, now: datetime) -> list[str]:
+    """Let runs wait again that were missed by a clock that was ahead; return their periods."""
+    query = select(IssueRun).where(col(IssueRun.state) == RunState.MISSED, col(IssueRun.due_at) > now)
+    early = session.exec(query.with_for_update()).all()
+    for run in early:
+        run.state, run.finished_at = RunState.WAITING, None
+        run.detail = {**run.detail, "why": "the clock was ahead when it was recorded as missed"}
+        session.add(run)
+    return [run.period for run in early]
+
+
+def _owned(run_id: int | None, by: str) -> Any:
+    return update(IssueRun).where(col(IssueRun.id) == run_id, col(IssueRun.claimed_by) == by)
+
+
+def _changed(session: Session, statement: Any) -> bool:
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
+
+
+def find(session: Session, period: str, schedules: Sequence[str] = ()) -> IssueRun | None:
+    """Return the run of a period: of the first of `schedules` that has one."""
+    rows = session.exec(select(IssueRun).where(IssueRun.period == period)).all()
+    by_schedule: Mapping[str, IssueRun] = {row.schedule: row for row in rows}
+    return next((by_schedule[name] for name in schedules if name in by_schedule), None)
 
 
 def history(session: Session) -> list[IssueRun]:

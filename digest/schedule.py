@@ -1,118 +1,72 @@
-"""When the month's run is due. APScheduler is the alarm clock; `issue_run` (digest.runs) is the truth."""
+"""Looking at the clock: what is due is claimed, what waits goes on. APScheduler rings; `issue_run` is the truth."""
 
 import os
-import re
+import secrets
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
-from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from digest import retention, runs
 from digest.bootstrap import Works
+from digest.canarying import watch_all
+from digest.clock_watch import ClockWatch
 from digest.delivering import work
+from digest.delivery.canary import Verdict
+from digest.delivery.tally import Tally
+from digest.forecast import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
 from digest.issues.period import Period
-from digest.runtime.clock import duration
+from digest.month.lateness import LOOK_AGAIN
+from digest.month.run import Progress, run_month
+from digest.month.state import BEGUN, MONTHLY, SPECIAL, issue_of
 from digest.runtime.db import session_scope
-from digest.runtime.errors import ConfigError, DigestError, RefusedError
-from digest.runtime.settings import Schedule, Settings
-from digest.sending import Progress, run_month
+from digest.runtime.errors import DigestError
+from digest.runtime.settings import Settings
+from digest.telling import Event, EventKind
 
-_NTH = re.compile(r"(1st|2nd|3rd|4th|5th|last) (mon|tue|wed|thu|fri|sat|sun)")
+__all__ = ["MONTHLY", "SPECIAL", "Told", "issue_date", "occurrences", "run_forever", "skip_since_backup", "tick"]
 
-
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """One run of the calendar: the period it publishes, when it is due, and why on that day."""
-
-    period: Period
-    due_at: datetime
-    reason: str
-
-
-def trigger_of(schedule: Schedule, zone: ZoneInfo) -> CronTrigger:
-    """Return APScheduler's trigger for the rule: `last day`, a day of the month (1-31), `2nd tue` or `last fri`."""
-    at = time.fromisoformat(schedule.time)
-    return CronTrigger(day=_day_field(schedule.rule), hour=at.hour, minute=at.minute, timezone=zone)
-
-
-def _day_field(rule: str) -> str:
-    text = " ".join(rule.lower().split())
-    if text == "last day":
-        return "last"
-    if _NTH.fullmatch(text):
-        return text
-    if text.isdigit() and 1 <= int(text) <= 28:
-        return text
-    if text.isdigit() and 29 <= int(text) <= 31:
-        raise ConfigError(
-            f"[schedule] rule = {rule!r}: not every month has that day", hint='Use "last day", or 1 to 28.'
-        )
-    raise ConfigError(
-        f"[schedule] rule = {rule!r} is not understood", hint='Use "last day", "15", "2nd tue" or "last fri".'
-    )
-
-
-def occurrences(settings: Settings, after: datetime) -> Iterator[Occurrence]:
-    """Yield the runs due after `after`, in order, for ever; one per period, whatever daylight saving does."""
-    zone = settings.publication.zone
-    trigger = trigger_of(settings.schedule, zone)
-    cursor = after + timedelta(microseconds=1)
-    while (fire := trigger.get_next_fire_time(None, cursor)) is not None:
-        month = Period.of(fire, zone)
-        period = _period_published(settings.schedule, month)
-        yield Occurrence(period, fire, f"{settings.schedule.rule}, {settings.schedule.time} {zone.key}")
-        # On with the next month: an hour that happens twice in autumn is one run, and the trigger, asked from within
-        # that hour, answers with it for ever.
-        cursor = datetime.combine(month.next.first, time(), zone)
-
-
-def _period_published(schedule: Schedule, month: Period) -> Period:
-    return month if schedule.period == "current" else month.previous
-
-
-def issue_date(settings: Settings, period: Period) -> date:
-    """Return the date of the issue for `period`: the day its run is due."""
-    zone = settings.publication.zone
-    month = period if settings.schedule.period == "current" else period.next
-    start = datetime.combine(month.first, time(), zone)
-    fire = trigger_of(settings.schedule, zone).get_next_fire_time(None, start)
-    return fire.astimezone(zone).date() if fire and fire.astimezone(zone).date() in month else month.last
-
-
-MONTHLY = "monthly"
-LOOK_AGAIN_MINUTES = 5
+_HOST_LETTERS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a look at the clock did for one period."""
+    """What a look at the clock did for one period; `person` says that somebody has to do something."""
 
     period: str
     state: str
     step: str
     why: str
+    person: bool = False
 
 
-def tick(works: Works) -> list[Told]:
-    """Look at the clock once: record what was missed, start what is due, go on with what waits or was left by a crash.
+def tick(
+    works: Works, *, trust_clock: bool = False, progress: Callable[[Tally], None] = lambda _tally: None
+) -> list[Told]:
+    """Look at the clock once: go on with what waits or was left by a crash, start what is due, deliver what is due.
 
     Any number of ticks, on any number of machines, give one run a period: the insert under the unique key decides.
     """
-    now = works.clock.now()
-    by = f"{socket.gethostname()}:{os.getpid()}"
+    watch = ClockWatch(works.settings.workspace / ".state" / "clock.json", works.engine)
+    if trust_clock:
+        watch.believe()
+    elif objection := watch.objection():
+        hint = "no run goes on. Set it right; if it is right now: digest tick --trust-clock"
+        return [Told("clock", runs.RunState.WAITING, "", f"{objection}; {hint}", person=True)]
+    now, by = works.clock.now(), _name()
     with session_scope(works.engine) as session:
-        waiting = runs.unfinished(session, MONTHLY, by, now)
-    told = [_go_on(works, run) for run in waiting]
-    return told + _claim_due(works, by, now) + _keep_for_a_time(works) + _deliver_what_is_due(works)
+        runs.reopen_early(session, now)
+        taken = runs.take_over(session, by, timedelta(seconds=works.settings.schedule.takeover), now)
+    told = [_go_on(works, run, progress) for run in taken]
+    told += [_go_on(works, run, progress) for run in _claims(works, by, now)]
+    return told + _watch_canaries(works) + _keep_for_a_time(works) + _deliver_what_is_due(works)
 
 
 def _keep_for_a_time(works: Works) -> list[Told]:
@@ -129,64 +83,74 @@ def _keep_for_a_time(works: Works) -> list[Told]:
     return [Told("retention", runs.RunState.DONE, "forget", counted)] if counted else []
 
 
+def _name() -> str:
+    """Return who claims: readable, and another one for each look."""
+    return f"{socket.gethostname()[:_HOST_LETTERS]}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def _claims(works: Works, by: str, now: datetime) -> Iterator[runs.IssueRun]:
+    """Claim each period whose first step is due and that nobody has, the oldest first, when the one before is done."""
+    with session_scope(works.engine) as session:
+        since = runs.install(session, MONTHLY, now)
+        known = runs.known(session, MONTHLY)
+    for entry in begun(works.settings, since, now, known):
+        with session_scope(works.engine) as session:
+            run = runs.claim(session, MONTHLY, str(entry.period), entry.due_at, by=by, now=now)
+        if run is not None:
+            yield run
+
+
+def _go_on(works: Works, run: runs.IssueRun, progress: Callable[[Tally], None]) -> Told:
+    try:
+        done = run_month(works, run, plan_of(works, run), progress)
+    except runs.RunLostError as error:
+        done = Progress(runs.RunState.RUNNING, run.step, error.message)
+    return Told(run.period, done.state, done.step, done.why, done.person)
+
+
+def plan_of(works: Works, run: runs.IssueRun) -> Occurrence:
+    """Return when the steps of a run are due: as the calendar says now, until it has begun to send."""
+    settings = works.settings
+    if run.schedule == MONTHLY:
+        plan = occurrence(settings, Period.parse(run.period))
+        if plan.due_at != run.due_at and not has_begun(works, run):
+            run.due_at = plan.due_at
+        return plan
+    return Occurrence(
+        Period.of(run.due_at, settings.publication.zone), run.due_at, "", steps_before(settings, run.due_at)
+    )
+
+
+def has_begun(works: Works, run: runs.IssueRun) -> bool:
+    """Return whether the issue of a run is being sent, or was."""
+    with session_scope(works.engine, read_only=True) as session:
+        issue = issue_of(session, run)
+    return issue is not None and issue.state in BEGUN
+
+
+def _watch_canaries(works: Works) -> list[Told]:
+    """Judge the canaries of issues that no run cares for: those that were sent by hand."""
+    told = []
+    for watched in watch_all(works):
+        judgement, number = watched.judgement, watched.number
+        if judgement.verdict == Verdict.HALT:
+            why = f"issue {number} is held: {judgement.why}; go on with: digest outbox release {number}"
+            with session_scope(works.engine) as session:
+                works.tell(
+                    session, Event(EventKind.HALTED, works.clock.now(), issue=number, why=why, occasion="canary")
+                )
+            told.append(Told("outbox", runs.RunState.WAITING, "canary", why, person=True))
+    return told
+
+
 def _deliver_what_is_due(works: Works) -> list[Told]:
     """Confirmations and other notices, and deliveries that were put off: nobody should have to remember the worker."""
     try:
         outcomes = work(works, None, relay="", progress=lambda _settled: None)["outcomes"]
     except DigestError as error:
-        return [Told("outbox", runs.RunState.WAITING, "deliver", error.message)]
+        return [Told("outbox", runs.RunState.WAITING, "deliver", error.message, person=True)]
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)
     return [Told("outbox", runs.RunState.DONE, "deliver", counted)] if counted else []
-
-
-def _claim_due(works: Works, by: str, now: datetime) -> list[Told]:
-    schedule = works.settings.schedule
-    with session_scope(works.engine) as session:
-        since = runs.install(session, MONTHLY, now)
-    due = list(takewhile(lambda entry: entry.due_at <= now, occurrences(works.settings, since)))
-    told = []
-    for entry in due:
-        too_late = now - entry.due_at > duration(schedule.max_lateness)
-        overtaken = entry is not due[-1] or schedule.catch_up == "none"
-        if too_late or (overtaken and now - entry.due_at > timedelta(minutes=LOOK_AGAIN_MINUTES)):
-            why = f"later than {schedule.max_lateness}" if too_late else "a newer period is due"
-            with session_scope(works.engine) as session:
-                state = runs.RunState.MISSED
-                new = runs.record(session, MONTHLY, str(entry.period), entry.due_at, state=state, why=why, now=now)
-            if new:  # a period that was skipped, or that another tick has told, is not told again
-                told.append(Told(str(entry.period), state, "", why))
-            continue
-        with session_scope(works.engine) as session:
-            run = runs.claim(session, MONTHLY, str(entry.period), entry.due_at, by=by, now=now)
-        if run is not None:
-            told.append(_go_on(works, run))
-    return told
-
-
-def _go_on(works: Works, run: runs.IssueRun) -> Told:
-    try:
-        progress = run_month(works, run, issue_date(works.settings, Period.parse(run.period)))
-    except DigestError as error:  # whatever it is, a person must read it, and the next look tries again
-        progress = Progress(runs.RunState.WAITING, run.step or "assemble", error.message)
-    with session_scope(works.engine) as session:
-        session.add(run)
-        runs.note(run, progress.state, progress.step, progress.why, works.clock.now())
-    return Told(run.period, progress.state, progress.step, progress.why)
-
-
-def skip(works: Works, period: str) -> None:
-    """Write down that a period's run shall not happen."""
-    wanted = Period.parse(period)
-    now = works.clock.now()
-    with session_scope(works.engine) as session:
-        since = runs.install(session, MONTHLY, now)
-        ahead = takewhile(lambda entry: entry.period <= wanted, occurrences(works.settings, since))
-        entry = next((e for e in ahead if e.period == wanted), None)
-        if entry is None:
-            raise RefusedError(f"{wanted} is not ahead on the calendar", hint="`digest schedule next` lists what is.")
-        state = runs.RunState.SKIPPED
-        if not runs.record(session, MONTHLY, str(wanted), entry.due_at, state=state, why="by an operator", now=now):
-            raise RefusedError(f"{wanted} has a run already", hint="`digest schedule history` shows it.")
 
 
 def skip_since_backup(session: Session, settings: Settings, now: datetime) -> list[str]:
@@ -196,11 +160,9 @@ def skip_since_backup(session: Session, settings: Settings, now: datetime) -> li
     the whole audience would get its issue once more.
     """
     why = "restored from a backup: it may have run already"
-    skipped = []
-    for run in session.exec(select(runs.IssueRun).where(col(runs.IssueRun.state).in_(sorted(runs.OPEN)))):
-        runs.note(run, runs.RunState.SKIPPED, run.step, why, now)
-        session.add(run)
-        skipped.append(run.period)
+    begun = col(runs.IssueRun.state).in_(sorted(runs.OPEN)), col(runs.IssueRun.due_at) <= now
+    rows = session.exec(select(runs.IssueRun).where(*begun)).all()
+    skipped = [run.period for run in rows if runs.close(session, run, runs.RunState.SKIPPED, why, now)]
     since = runs.install(session, MONTHLY, now)
     for entry in takewhile(lambda entry: entry.due_at <= now, occurrences(settings, since)):
         state = runs.RunState.SKIPPED
@@ -210,7 +172,7 @@ def skip_since_backup(session: Session, settings: Settings, now: datetime) -> li
 
 
 def run_forever(works: Works, told: Callable[[str], None]) -> None:
-    """Tick when a run is due, at start-up and every five minutes, until told to stop.
+    """Look when a step is due, at start-up and every few minutes, until told to stop.
 
     The alarm clock only rings, in a thread of its own; the work is done here in the main thread, where signals arrive.
     Its memory job store is on purpose: what must survive a restart stands in issue_run, and a shared job store would
@@ -225,21 +187,42 @@ def run_forever(works: Works, told: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     clock = BackgroundScheduler(timezone=works.settings.publication.zone)
-    trigger = trigger_of(works.settings.schedule, works.settings.publication.zone)
-    clock.add_job(ring.set, trigger, id="due", misfire_grace_time=None, coalesce=True)
-    clock.add_job(ring.set, "interval", minutes=LOOK_AGAIN_MINUTES, id="again", coalesce=True)
+    every = min(LOOK_AGAIN.total_seconds(), works.settings.schedule.takeover)
+    clock.add_job(ring.set, "interval", seconds=every, id="again", coalesce=True)
     upcoming = next(occurrences(works.settings, works.clock.now()))
     told(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
     clock.start()
     try:
         ring.set()
         while not stopping.is_set():
+            _set_alarm(works, clock, ring)
             ring.wait()
             ring.clear()
             if not stopping.is_set():
                 _look(works, told)
     finally:
         clock.shutdown(wait=False)
+
+
+def _set_alarm(works: Works, clock: BackgroundScheduler, ring: threading.Event) -> None:
+    """Let it ring when the next step of any run of the calendar is due; set anew after each look."""
+    now = works.clock.now()
+    ahead = (step.at for entry in _next_two(works, now) for step in entry.steps if step.at > now)
+    seconds = (min(ahead) - now).total_seconds()
+    # by the machine's own clock, which DIGEST_NOW may have moved for us
+    clock.add_job(
+        ring.set,
+        "date",
+        run_date=datetime.now(clock.timezone) + timedelta(seconds=seconds),
+        id="due",
+        replace_existing=True,
+        misfire_grace_time=None,
+    )
+
+
+def _next_two(works: Works, now: datetime) -> list[Occurrence]:
+    entries = occurrences(works.settings, now)
+    return [next(entries), next(entries)]
 
 
 def _look(works: Works, told: Callable[[str], None]) -> None:

@@ -1,15 +1,15 @@
-"""From an approved issue to kept promises: freeze, deliver, report; the test mail; the month's run."""
+"""From an approved issue to kept promises: freeze, deliver, report; the test mail."""
 
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from sqlmodel import Session
 
 from digest import pipeline
 from digest.bootstrap import Works, carrier_of, new_ref, transport_of
+from digest.canarying import watch
 from digest.delivering import deliver
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Reply
@@ -17,14 +17,11 @@ from digest.editions.segment import Reading
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
-from digest.issues.period import Period
 from digest.outbox import store
-from digest.outbox.states import DUE, UNFINISHED, State
+from digest.outbox.states import DUE, State
 from digest.outbox.take import Reader
-from digest.pipeline import FindingsBlockError
-from digest.runs import IssueRun, RunState
 from digest.runtime.db import session_scope
-from digest.runtime.errors import EnvironmentFailedError, NotFoundError, RefusedError, UsageError
+from digest.runtime.errors import NotFoundError, RefusedError, UsageError
 from digest.standing import status
 from digest.telling import Event, EventKind
 from subscribers.address import EmailAddress
@@ -51,8 +48,14 @@ class Sending:
     def run(self, progress: Callable[[Tally], None]) -> dict[str, Any]:
         """Start, deliver until nothing is due, and return how the issue stands."""
         self.start()
+        watch(self.works, self.number)  # a canary that was sent by an earlier call may have been waited for
         run = deliver(self.works, self.issue_id, self.carrier, progress)
-        return {**status(self.works, self.number), "stopped": run.stopped}
+        judgement = None if run.stopped else watch(self.works, self.number)
+        return {
+            **status(self.works, self.number),
+            "stopped": run.stopped,
+            "canary": {"verdict": judgement.verdict.value, "why": judgement.why} if judgement else None,
+        }
 
     def start(self) -> None:
         """Freeze if that is still to be done, and let every worker take deliveries."""
@@ -175,46 +178,3 @@ def send_test(
         return transport.send(letter.envelope, letter.message)
     finally:
         transport.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a scheduled run has come."""
-
-    state: RunState
-    step: str
-    why: str = ""
-
-
-def run_month(works: Works, run: IssueRun, day: date) -> Progress:
-    """The month's run: assemble, check and approve, freeze, deliver. Each step is safe to repeat after a crash."""
-    press, now, period = works.press, works.clock.now(), Period.parse(run.period)
-    with session_scope(works.engine) as session:
-        issue = issue_store.of_period(session, period)
-        if issue is None or issue.state == IssueState.DRAFT:
-            issue = pipeline.assemble(press, session, period, number=None, issue_date=day, now=now)
-    number = issue.number
-    if issue.state in {IssueState.WITHDRAWN, IssueState.SENT}:
-        return Progress(RunState.DONE, "deliver", f"issue {number} is {issue.state}")
-    if issue.state == IssueState.DRAFT and works.settings.approval.required == 0:
-        try:
-            with session_scope(works.engine) as session:
-                locked = issue_store.find(session, number, lock=True)
-                pipeline.approve(press, session, locked, "nobody: [approval] required = 0", now)
-        except FindingsBlockError as error:
-            return Progress(RunState.WAITING, "check", error.message)
-    elif issue.state == IssueState.DRAFT:
-        return Progress(RunState.WAITING, "approve", f"issue {number} waits for its approval")
-    return _deliver_month(works, number)
-
-
-def _deliver_month(works: Works, number: int) -> Progress:
-    try:
-        standing = prepare_send(works, number).run(lambda _tally: None)
-    except RefusedError as error:
-        return Progress(RunState.WAITING, "freeze", error.message)
-    except EnvironmentFailedError as error:
-        return Progress(RunState.WAITING, "deliver", error.message)
-    counted = {State(name): count for name, count in standing["states"].items() if count}
-    told = f"issue {number}: " + (", ".join(f"{count} {state}" for state, count in counted.items()) or "nobody gets it")
-    return Progress(RunState.WAITING if UNFINISHED & counted.keys() else RunState.DONE, "deliver", told)

@@ -29,6 +29,7 @@ def _status(session: Session, issue: Issue, counted: Mapping[State, int]) -> dic
         "issue": issue.number,
         "state": issue.state,
         "held": issue.held,
+        "rest_at": issue.rest_at,
         "planned": sum(counted.values()),
         "states": {state.value: count for state, count in counted.items()},
         "excluded": dict(issue.excluded),

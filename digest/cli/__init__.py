@@ -21,6 +21,7 @@ from digest.cli import (
     links,
     metrics,
     outbox,
+    report,
     schedule,
     send,
     serve,
@@ -48,7 +49,7 @@ app = typer.Typer(
 )
 for group in (articles, issue, archive, outbox, schedule, subscribers, suppress, db, config, dkim, links):
     app.add_typer(group.app)
-for single in (workspace, editions, send, serve, sink, doctor, tell, metrics, schedule):
+for single in (workspace, editions, send, serve, sink, doctor, tell, metrics, schedule, report):
     single.register(app)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from digest.cli.shell import shell_of
-from digest.runtime.errors import EXIT_ATTENTION, UsageError
+from digest.runtime.errors import EXIT_ATTENTION, NotFoundError, UsageError
 
 app = typer.Typer(name="schedule", help="Run on the publication's calendar.", no_args_is_help=True)
 
@@ -17,12 +17,17 @@ def register(root: typer.Typer) -> None:
     root.command("tick")(tick)
 
 
-def tick(context: typer.Context) -> None:
+def tick(
+    context: typer.Context,
+    trust_clock: Annotated[
+        bool, typer.Option("--trust-clock", help="The machine's clock is right, although it was set.")
+    ] = False,
+) -> None:
     """Look at the clock once: start or go on with what is due. For cron and systemd timers; always safe."""
     from digest.schedule import tick as look  # noqa: PLC0415
 
     shell = shell_of(context)
-    told = look(shell.works)
+    told = look(shell.works, trust_clock=trust_clock)
     data = [{"period": entry.period, "state": entry.state, "step": entry.step, "why": entry.why} for entry in told]
 
     def show() -> None:
@@ -32,7 +37,7 @@ def tick(context: typer.Context) -> None:
             shell.out.line("Nothing is due.")
 
     shell.out.emit(data, show)
-    if any(entry.state in {"waiting", "missed", "failed"} for entry in told):
+    if any(entry.person for entry in told):
         raise typer.Exit(EXIT_ATTENTION)
 
 
@@ -69,7 +74,7 @@ def next_(
         {
             "period": str(entry.period),
             "at": entry.due_at.isoformat(),
-            "steps": [{"step": step, "at": entry.due_at.isoformat()} for step in ("assemble", "send")],
+            "steps": [{"step": planned.step, "at": planned.at.isoformat()} for planned in entry.steps],
             "reason": "skipped by an operator" if str(entry.period) in skipped else entry.reason,
         }
         for entry in islice(occurrences(settings, start), count)
@@ -80,26 +85,71 @@ def next_(
 
 
 @app.command("history")
-def history(context: typer.Context) -> None:
-    """Show every run that was due, and what became of it."""
+def history(
+    context: typer.Context,
+    period: Annotated[str, typer.Argument(metavar="[PERIOD]", help="One run with its steps; default: all.")] = "",
+) -> None:
+    """Show every run that was due: what became of it, who had it, and when each step was done."""
     from digest import runs  # noqa: PLC0415
+    from digest.report import accounts  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
-        rows = runs.history(session)
-    data = [
-        {"period": r.period, "due_at": r.due_at, "state": r.state, "step": r.step, "why": r.detail.get("why", "")}
-        for r in rows
-    ]
-    columns = ["period", "due_at", "state", "step", "why"]
-    shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
+        found = [run for run in runs.history(session) if not period or run.period == period]
+    if period and not found:
+        raise NotFoundError(f"There is no run for {period}", hint="`digest schedule history` lists them.")
+    data = accounts(found)
+    columns = ["period", "due_at", "state", "step", "by", "why"]
+
+    def show() -> None:
+        shell.out.table(columns, [[entry[c] for c in columns] for entry in data])
+        for entry in data if period else []:
+            shell.out.line()
+            keys = ["step", "began", "ended", "by", "why"]
+            shell.out.table(keys, [[step.get(key, "") for key in keys] for step in entry["steps"]])
+
+    shell.out.emit(data, show)
 
 
 @app.command("skip")
 def skip(context: typer.Context, period: str) -> None:
     """Leave a period out: its run will not happen by itself."""
-    from digest import schedule  # noqa: PLC0415
+    from digest import calendar_steering  # noqa: PLC0415
 
     shell = shell_of(context)
-    schedule.skip(shell.works, period)
+    calendar_steering.skip(shell.works, period)
     shell.out.emit({"period": period, "state": "skipped"}, lambda: shell.out.line(f"{period} is skipped."))
+
+
+@app.command("release")
+def release(context: typer.Context, period: str) -> None:
+    """Let a run go on that waits because it is later than allowed ([schedule] late = "ask")."""
+    from digest import calendar_steering  # noqa: PLC0415
+
+    shell = shell_of(context)
+    calendar_steering.release(shell.works, period)
+    line = f"{period} goes on at the next look at the clock."
+    shell.out.emit({"period": period, "released": True}, lambda: shell.out.line(line))
+
+
+@app.command("special")
+def special(
+    context: typer.Context,
+    slugs: Annotated[list[str], typer.Argument(metavar="SLUG...", help="The articles, in any order.")],
+    at: Annotated[str, typer.Option(help="When to send it: 2026-11-12T09:00, in the publication's zone.")],
+    number: Annotated[int | None, typer.Option(help="Its number; default: the next.")] = None,
+    subject: Annotated[str, typer.Option(help="Its subject; default: as of every issue.")] = "",
+) -> None:
+    """Make an issue outside the calendar; it is checked, approved and sent at its time as every other."""
+    from digest import calendar_steering  # noqa: PLC0415
+
+    shell = shell_of(context)
+    run = calendar_steering.special(shell.works, at, slugs, number=number, subject=subject)
+    issue = int(run.period.removeprefix("no-"))
+    data = {"period": run.period, "issue": issue, "at": run.due_at}
+
+    def show() -> None:
+        shell.out.line(f"Issue {issue} is sent at {run.due_at.isoformat(' ', 'minutes')}, once it is approved.")
+        shell.out.line(f'Next: digest preview {issue}, then digest issue approve {issue} --by "NAME"')
+
+    shell.out.emit(data, show)

@@ -8,7 +8,7 @@ import typer
 
 from digest.cli.issue import Number, build_of
 from digest.cli.shell import Shell, shell_of
-from digest.cli.watching import Watch, counted
+from digest.cli.watching import Watch, clock_time, counted
 from digest.runtime.errors import EXIT_ATTENTION
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ def send(
         Literal["every", "second", "third"],
         typer.Option(help="With --to: the edition of those who get every, every second or every third issue."),
     ] = "every",
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="The full audience into a local sink, on a copy; sends nothing.")
+    ] = False,
     relay: Annotated[
         str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")
     ] = "",
@@ -60,6 +63,9 @@ def send(
         return
     if dry_run:
         _dry_run(shell, number)
+        return
+    if rehearse:
+        _rehearse(shell, number, relay)
         return
     ready = sending.prepare_send(shell.works, number, relay=relay)
     if ready.due:
@@ -131,6 +137,23 @@ def _dry_run(shell: Shell, number: int | None) -> None:
     shell.out.emit(data, show)
 
 
+def _rehearse(shell: Shell, number: int | None, relay: str) -> None:
+    from digest.rehearsal import report, run  # noqa: PLC0415
+
+    with Watch(None, silent=shell.out.as_json, clock=shell.works.clock.now) as progress:
+        done = run.rehearse(shell.works, number, relay=relay, progress=progress)
+    file = report.write(done, shell.workspace / "rehearsals")
+    data = {**done.as_json(), "report": str(file)}
+
+    def show() -> None:
+        shell.out.line(f"Issue {done.number} was rehearsed with {data['planned']:,} readers; nothing was sent.")
+        shell.out.line(f"The real send would take about {report.lasting(done.prediction.seconds)}.")
+        shell.out.table(["bound by", "time"], [[b.what, report.lasting(b.seconds)] for b in done.prediction.bounds])
+        shell.out.line(f"\nThe report: {file}")
+
+    shell.out.emit(data, show)
+
+
 def _show_excluded(shell: Shell, excluded: dict[str, int]) -> None:
     if excluded:
         shell.out.line("Excluded: " + ", ".join(f"{count} {reason}" for reason, count in sorted(excluded.items())))
@@ -164,6 +187,12 @@ def show_status(shell: Shell, data: dict[str, Any], more: Callable[[], None] = l
         shell.out.table(["state", "deliveries"], [[k, v] for k, v in data["states"].items() if v])
         _show_excluded(shell, data["excluded"])
         more()
+        if data["rest_at"] and not data["held"]:
+            until = clock_time(data["rest_at"], shell.works.clock.now())
+            shell.out.line(f"\nThe first readers have it; the rest waits until {until} for how it fares with them.")
+            shell.out.line(f"Then `digest tick` lets it go, or: digest send {data['issue']}")
+        if (data.get("canary") or {}).get("verdict") == "halt":
+            shell.out.line(f"\nHeld: {data['canary']['why']}.")
         if data["held"]:
             shell.out.line(f"\nIt is held; go on with: digest outbox release {data['issue']}, then digest send")
         for state in NEEDS_A_PERSON:

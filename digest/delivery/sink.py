@@ -20,7 +20,7 @@ from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Se
 from digest.delivery.relay import RelayConfig
 from digest.delivery.sink_certificate import server_context
 from digest.delivery.sink_faults import Fault, Manner, Stage, Then, fault_at, fault_for, is_rejected
-from digest.delivery.sink_maildir import Keeper
+from digest.delivery.sink_maildir import Keeper, Thrower
 from digest.delivery.sink_rules import Meter, Rules, Tries
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 
@@ -43,8 +43,9 @@ class Sink:
         port: int = 0,
         rules: Rules | None = None,
         starttls: bool = False,
+        keeps: bool = True,
     ) -> None:
-        """Prepare a sink that keeps messages under `maildir`, which is made if needed.
+        """Prepare a sink that keeps messages under `maildir`, which is made if needed; or throws them away.
 
         Port 0 takes a free one. With `starttls` its certificate is in the Maildir's folder, see `certificate`. Raises
         UsageError unless `host` is on loopback: anyone who reaches a sink can fill the disk.
@@ -58,7 +59,7 @@ class Sink:
         tls = None
         if starttls:
             tls, self.certificate = server_context(maildir)
-        self._world = _World(Keeper(maildir), rules or Rules(), tls)
+        self._world = _World(Keeper(maildir) if keeps else Thrower(), rules or Rules(), tls)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._started = threading.Event()
@@ -133,7 +134,7 @@ class Sink:
 class _World:
     """What all connections share, all in one thread; aiosmtpd asks the `handle_` methods by name and position."""
 
-    def __init__(self, keeper: Keeper, rules: Rules, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, keeper: Keeper | Thrower, rules: Rules, tls: ssl.SSLContext | None) -> None:
         self.rules = rules
         self.tls = tls
         self.connections: set[_Server] = set()

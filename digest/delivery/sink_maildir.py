@@ -49,6 +49,13 @@ class Keeper:
         unfinished.rename(self._maildir / "new" / name)
 
 
+class Thrower:
+    """Keeps nothing: a rehearsal's mail would fill the disk."""
+
+    def keep(self, envelope: Envelope) -> None:
+        """Forget one message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One kept mail as a list shows it; `size` in bytes, with the envelope's lines. `key` names it in addresses."""

@@ -40,10 +40,11 @@ def runs(patient: Patient) -> Iterator[Ailment]:
 
 def _ailments(run: IssueRun, patient: Patient) -> Iterator[Ailment]:
     now, why = patient.works.clock.now(), run.detail.get("why", "")
+    silent = 2 * timedelta(seconds=patient.settings.schedule.takeover)
     if run.state in {RunState.MISSED, RunState.FAILED}:
         remedy = f"If it is still wanted: digest issue assemble --period {run.period}, approve, send."
         yield Ailment(f"run-{run.state}", Severity.ADVISE, f"The run for {run.period} was {run.state}: {why}", remedy)
-    elif run.state == RunState.RUNNING and now - run.heartbeat_at > 2 * run_store.STALE_AFTER:
+    elif run.state == RunState.RUNNING and now - run.heartbeat_at > silent:
         message = f"The run for {run.period} was left in its step {run.step or 'assemble'!r} and nobody goes on"
         remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer: it goes on where it was."
         yield Ailment("run-stuck", Severity.BLOCK, message, remedy)

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, Column, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 
@@ -28,6 +28,12 @@ class Issue(SQLModel, table=True):
     frozen_at: datetime | None = None
     sent_at: datetime | None = None
     held: bool = Field(default=False, description="an operator's stop: no take starts anything")
+    special: bool = Field(
+        default=False, sa_column_kwargs={"server_default": false()}, description="outside the calendar; chosen by hand"
+    )
+    rest_at: datetime | None = Field(
+        default=None, description="while a canary is watched: nothing that is due from then on is started"
+    )
     excluded: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     kept_out: bool = Field(default=False, description="of the archive: no list, page, search or feed has it")
     note: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))

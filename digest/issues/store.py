@@ -51,7 +51,7 @@ def of_period(session: Session, period: Period) -> Issue | None:
     """Return the issue for `period`: one that is not withdrawn first, else the newest; None if there is none."""
     query = (
         select(Issue)
-        .where(Issue.period == str(period))
+        .where(Issue.period == str(period), col(Issue.special).is_(False))
         .order_by((col(Issue.state) == IssueState.WITHDRAWN), col(Issue.number).desc())
     )
     return session.exec(query.limit(1)).first()
@@ -87,7 +87,9 @@ def assemble_issue(
 ) -> Issue:
     """Make the draft for `period`, or choose afresh for the draft that exists; an editor's decisions stay."""
     issue = session.exec(
-        select(Issue).where(Issue.period == str(period), col(Issue.state).in_(sorted(UNFINISHED))).with_for_update()
+        select(Issue)
+        .where(Issue.period == str(period), col(Issue.special).is_(False), col(Issue.state).in_(sorted(UNFINISHED)))
+        .with_for_update()
     ).first()
     if issue is not None and issue.state not in EDITABLE:
         raise RefusedError(f"Issue {issue.number} for {period} is {issue.state} already")
@@ -109,6 +111,15 @@ def assemble_issue(
         dropped=[entry["slug"] for entry in issue.left_out if entry["reason"].endswith(BY_HAND)],
     )
     _store(session, issue, result)
+    return issue
+
+
+def special_issue(session: Session, number: int | None, issue_date: date, now: datetime) -> Issue:
+    """Make an empty draft outside the calendar: its articles are added by hand, and assembling leaves it alone."""
+    issue = _new_issue(session, Period(issue_date.year, issue_date.month), number, issue_date, now)
+    issue.special = True
+    session.add(issue)
+    session.flush()
     return issue
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, func, literal_column, select
+from sqlalchemy import and_, case, func, literal_column, or_, select
 from sqlmodel import Session
 
 from digest.outbox.dialects import database_now
@@ -58,6 +58,13 @@ def mails_sent(session: Session) -> int:
     taken = ATTEMPT.c.outcome == State.ACCEPTED.value
     found: int = session.execute(select(func.count()).select_from(ATTEMPT).where(taken)).scalar_one()
     return found
+
+
+def canary(session: Session, issue_id: int, rest_at: datetime) -> dict[State, int]:
+    """Return the counts of the deliveries that were not kept back until `rest_at`: tried, or due before."""
+    mine = or_(DELIVERY.c.attempts > 0, DELIVERY.c.due_at < rest_at)
+    query = select(DELIVERY.c.state, func.count()).where(DELIVERY.c.issue_id == issue_id, mine)
+    return {State(state): count for state, count in session.execute(query.group_by(DELIVERY.c.state))}
 
 
 def attempted(session: Session, issue_id: int, now: datetime) -> Attempted:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     CursorResult,
@@ -16,11 +17,13 @@ from sqlalchemy import (
     Table,
     and_,
     case,
+    cast,
     exists,
     func,
     insert,
     literal,
     select,
+    update,
 )
 from sqlalchemy.schema import CreateTable, DropTable
 from sqlmodel import Session
@@ -59,6 +62,7 @@ _SPREAD = Table(
     Column("due_at", DELIVERY.c.due_at.type, nullable=False),
     prefixes=["TEMPORARY"],
 )
+_SCATTER, _SCATTER_MODULUS = 7_919, 1_000_003
 _UNMAPPED = "unmapped"
 _MOST_EMPTY = 500
 
@@ -130,6 +134,22 @@ def freeze(
         # who else plans the same issue at this moment may have been first, and what they planned is seen only now
         planned = before + added if is_alone(session) else _planned(session, issue_id)
     return PlanResult(planned, added, excluded)
+
+
+def bring_forward(session: Session, issue_id: int, count: int, now: datetime) -> int:
+    """Make `count` of an issue's deliveries due now, of all kinds of readers; return how many. The caller commits.
+
+    Who they are follows from their ids, scattered: the first to sign up are not like the others.
+    """
+    scattered = (cast(DELIVERY.c.id, BigInteger) * _SCATTER) % _SCATTER_MODULUS
+    chosen = (
+        select(DELIVERY.c.id)
+        .where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.state == State.PENDING.value)
+        .order_by(scattered, DELIVERY.c.id)
+        .limit(count)
+    )
+    changed = session.execute(update(DELIVERY).where(DELIVERY.c.id.in_(chosen)).values(due_at=now))
+    return int(changed.rowcount)  # type: ignore[attr-defined]
 
 
 @contextmanager

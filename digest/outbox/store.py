@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
@@ -75,11 +75,16 @@ def show(session: Session, delivery_id: int) -> tuple[Standing, list[Tried]]:
 
 
 def next_due(session: Session, issue_id: int) -> datetime | None:
-    """Return when the next delivery of the issue is due, None if none will be."""
-    moment: datetime | None = session.execute(
-        select(func.min(DELIVERY.c.due_at)).where(DELIVERY.c.issue_id == issue_id, IS_DUE)
-    ).scalar_one()
+    """Return when the next delivery of the issue is due, None if none will be before somebody decides."""
+    query = select(func.min(DELIVERY.c.due_at)).where(DELIVERY.c.issue_id == issue_id, IS_DUE)
+    moment: datetime | None = session.execute(query.where(*_not_kept_back(session, issue_id))).scalar_one()
     return moment
+
+
+def _not_kept_back(session: Session, issue_id: int) -> list[ColumnElement[bool]]:
+    """While a canary is watched, what is due with the rest waits for its verdict, not for its time."""
+    rest_at = session.execute(select(ISSUE.c.rest_at).where(ISSUE.c.id == issue_id)).scalar()
+    return [] if rest_at is None else [DELIVERY.c.due_at < rest_at]
 
 
 def next_pending(session: Session, issue_id: int, families: Sequence[str]) -> datetime | None:
@@ -87,11 +92,11 @@ def next_pending(session: Session, issue_id: int, families: Sequence[str]) -> da
     if not is_sending(session, issue_id):
         return None
     moments: list[datetime] = []
+    bounds = _not_kept_back(session, issue_id)
     for family in families:
         # in the index's order, so that it stops at the first
-        query = select(DELIVERY.c.due_at).where(
-            DELIVERY.c.issue_id == issue_id, DELIVERY.c.family == family, IS_DUE, DELIVERY.c.state == State.PENDING
-        )
+        mine = (DELIVERY.c.issue_id == issue_id, DELIVERY.c.family == family, *bounds)
+        query = select(DELIVERY.c.due_at).where(*mine, IS_DUE, DELIVERY.c.state == State.PENDING)
         moments += session.execute(query.order_by(DELIVERY.c.due_at).limit(1)).scalars()
     return min(moments, default=None)
 

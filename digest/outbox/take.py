@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -169,11 +169,12 @@ def take(
     `exclusion` leaves the frequency out, which is a rule of planning only. `shares` are asked in their order; without
     them every family of the issue may be started.
     """
-    if not lock_sending(session, issue_id):
+    until = lock_sending(session, issue_id, now)
+    if until is None:
         return Window(())
     if shares is None:
         shares = [Share(family, limit) for family in families_of(session, issue_id)]
-    due = _due(session, issue_id, shares, limit, now)
+    due = _due(session, issue_id, shares, limit, until)
     if not due:
         return Window(())
     people = guarded(session, [row.subscriber_id for row in due], exclusion, now)
@@ -184,18 +185,25 @@ def take(
     return Window(tuple(_taken(s, row, people) for s, row in zip(started, eligible, strict=True)), len(refused))
 
 
+_MOMENT = timedelta(microseconds=1)
 _SENDING = Prepared(
     lambda _: (
-        select(ISSUE.c.id)
+        select(ISSUE.c.rest_at)
         .where(ISSUE.c.id == bindparam("issue_id"), ISSUE.c.state == IssueState.SENDING, ISSUE.c.held == false())
         .with_for_update(read=True)
     )
 )
 
 
-def lock_sending(session: Session, issue_id: int) -> bool:
-    """Lock the issue for share, so that hold and withdraw wait for us or we for them; return whether it may be sent."""
-    return _SENDING.run(session, issue_id=issue_id).first() is not None
+def lock_sending(session: Session, issue_id: int, now: datetime) -> datetime | None:
+    """Lock the issue for share, so that hold and withdraw wait for us or we for them; None if it may not be sent.
+
+    Return until when a delivery must be due to be started: now, or while a canary is watched, before the rest is.
+    """
+    row = _SENDING.run(session, issue_id=issue_id).first()
+    if row is None or row[0] is None:
+        return None if row is None else now
+    return min(now, instant(row[0]) - _MOMENT)
 
 
 def families_of(session: Session, issue_id: int) -> list[str]:

@@ -19,6 +19,16 @@ def duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def duration_text(text: str) -> str:
+    """Return a setting that is a duration; raise ValueError if it is none, as validators do."""
+    try:
+        duration(text)
+    except ConfigError as error:
+        message = f"{error.message}. {error.hint}"
+        raise ValueError(message) from error
+    return text
+
+
 class Clock(Protocol):
     """What loops need of time."""
 

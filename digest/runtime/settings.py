@@ -5,7 +5,6 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,12 +22,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from digest.runtime.clock import duration
+from digest.runtime.clock import duration_text
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
 from digest.runtime.part import Part as _Part
 from digest.runtime.retention import Retention
 from digest.runtime.settings_base import LOCAL
 from digest.runtime.settings_operators import Metrics, Operators
+from digest.runtime.settings_schedule import Schedule
+from digest.runtime.shares import share
+from digest.runtime.shares import size as canary_size
 from digest.runtime.web_settings import Limits, Web
 
 CONFIG_NAME = "digest.toml"
@@ -187,19 +189,32 @@ class DeliveryRules(_Part):
     maildir: str = Field(default="outbox", description="folder of the maildir transport, within the workspace")
     allow_send: bool = Field(default=False, description="a relay that is not on loopback is refused until this is true")
     window: str | None = Field(default=None, description="spread a send over this long, such as 45m or 3h")
+    canary: str = Field(default="0", description="so many readers get an issue first: 1 % or a number; 0: all at once")
+    canary_wait: str = Field(default="30m", description="how long the rest waits for how the first ones fare")
+    canary_max_rejected: str = Field(default="5 %", description="more of them rejected or uncertain: the rest is held")
+    canary_max_deferred: str = Field(
+        default="50 %", description="more of them put off after the wait: the rest is held"
+    )
     patience: float = Field(default=60, ge=0, description="seconds to wait for a relay or database that is away")
     families: dict[str, Family] = Field(
         default_factory=dict, description="[delivery.families.NAME]: limits by mailbox provider (google, microsoft, …)"
     )
 
-    @field_validator("window")
+    @field_validator("window", "canary_wait")
     @classmethod
-    def _window(cls, value: str | None) -> str | None:
-        try:
-            if value is not None:
-                duration(value)
-        except ConfigError as error:
-            raise ValueError(f"{error.message}. {error.hint}") from error
+    def _durations(cls, value: str | None) -> str | None:
+        return value if value is None else duration_text(value)
+
+    @field_validator("canary")
+    @classmethod
+    def _canary(cls, value: str) -> str:
+        canary_size(value, 1)
+        return value
+
+    @field_validator("canary_max_rejected", "canary_max_deferred")
+    @classmethod
+    def _share(cls, value: str) -> str:
+        share(value)
         return value
 
     @field_validator("families")
@@ -236,22 +251,6 @@ class Dkim(_Part):
     selector: str = Field(description="the DNS name is SELECTOR._domainkey.DOMAIN")
     domain: str | None = Field(default=None, description="signing domain; default: the sender's")
     key_file: str = Field(default="dkim.pem", description="private key (RSA, 2048 bits or more), mode 0600")
-
-
-class Schedule(_Part):
-    """When the month's run happens."""
-
-    rule: str = Field(default="last day", description="last day | DAY (1-31) | 2nd tue | last fri")
-    time: Annotated[str, Field(pattern=r"^\d{2}:\d{2}$")] = "09:00"
-    period: Literal["current", "previous"] = "current"
-    max_lateness: str = Field(default="7d", description="how late a missed run may still start, such as 12h or 7d")
-    catch_up: Literal["latest", "none"] = "latest"
-
-    @field_validator("time")
-    @classmethod
-    def _time(cls, value: str) -> str:
-        time.fromisoformat(value)
-        return value
 
 
 class Database(_Part):

@@ -63,7 +63,8 @@ def test_the_whole_mission(sample: World) -> None:
     for address in ("anna@example.org", "ben@example.org"):
         world.digest("subscribers", "add", address, "--interests", "mobility", "--confirmed-by", "test")
     world.set_now("2021-09-29T12:00:00+09:00")
-    assert world.json("tick") == []  # installed; the calendar counts from here
+    [told] = world.json("tick")  # installed; the calendar counts from here, and the draft is there a week before
+    assert (told["period"], told["state"], told["step"]) == ("2021-09", "waiting", "approve")
     with (
         world.running("sink", "--port", str(relay_port), "--maildir", str(kept), port=relay_port),
         world.running("serve", "--port", str(web_port), port=web_port),

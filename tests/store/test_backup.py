@@ -321,7 +321,7 @@ def test_what_runs_since_the_backup_is_not_run_again(vault: Vault, engine: Engin
         runs.install(session, MONTHLY, now - timedelta(days=3))
         runs.claim(session, MONTHLY, "2021-08", now - timedelta(days=2), by="me", now=now - timedelta(days=2))
         assert skip_since_backup(session, settings, now + timedelta(days=32)) == ["2021-08", "2021-09", "2021-10"]
-        assert runs.unfinished(session, MONTHLY, "me", now + timedelta(days=60)) == []
+        assert runs.take_over(session, "me", timedelta(0), now + timedelta(days=60)) == []
         assert skip_since_backup(session, settings, now + timedelta(days=32)) == []
 
 

@@ -1,0 +1,71 @@
+"""Working days: those of the publisher's country, and its own closed days."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+
+NONE = "none"
+"""What stands for a calendar without holidays: only weekends are free."""
+_WEEKEND = frozenset({5, 6})
+_ENGLISH = "en_US"
+
+
+class CalendarError(ValueError):
+    """The calendar cannot be used as it is written; the message says why, and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingDays:
+    """Says of a day why nobody works on it. `holiday` names the holiday that a day is, empty for none."""
+
+    weekend: frozenset[int] = _WEEKEND
+    holiday: Callable[[date], str] = lambda _day: ""
+    closed: Collection[date] = field(default_factory=frozenset)
+
+    def why_free(self, day: date, *, also_weekends: bool = True) -> str:
+        """Return why `day` is no working day, empty if it is one."""
+        if name := self.holiday(day):
+            return name
+        if day in self.closed:
+            return "closed"
+        return "a weekend" if also_weekends and day.weekday() in self.weekend else ""
+
+
+def working_days(code: str, closed: Collection[date] = ()) -> WorkingDays:
+    """Return the calendar that `code` names (KR, DE-BY, none); raise CalendarError."""
+    days = frozenset(closed)
+    if code.lower() == NONE:
+        return WorkingDays(closed=days)
+    country, _, part = code.partition("-")
+    country_days = _country(country.upper(), part)
+    return WorkingDays(country_days.weekend, country_days.holiday, days)
+
+
+@lru_cache(maxsize=8)
+def _country(country: str, part: str) -> WorkingDays:
+    import holidays  # noqa: PLC0415 - a tenth of a second, and only who has a calendar needs it
+
+    known: Mapping[str, list[str]] = holidays.list_supported_countries(include_aliases=False)
+    if country not in known:
+        hint = 'Write the two letters of a country (KR), with a part of it if need be (DE-BY), or "none".'
+        message = f"there is no holiday calendar of {country!r}. {hint}" if country else f"no country is named. {hint}"
+        raise CalendarError(message)
+    if part and part not in known[country]:
+        message = (
+            f"{country} has no part {part!r} with holidays of its own; it has {', '.join(known[country]) or 'none'}"
+        )
+        raise CalendarError(message)
+    english = _ENGLISH if _ENGLISH in _languages(country) else None
+    found = holidays.country_holidays(country, subdiv=part or None, language=english)
+
+    def named(day: date) -> str:
+        return str(found.get(day) or "")
+
+    return WorkingDays(frozenset(found.weekend), named)
+
+
+def _languages(country: str) -> Collection[str]:
+    import holidays  # noqa: PLC0415
+
+    return tuple(holidays.country_holidays(country).supported_languages)

@@ -1,0 +1,93 @@
+"""What an operator does to the calendar: leave a period out, let a late run go, send an issue outside of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import takewhile
+
+from digest import runs
+from digest.bootstrap import Works
+from digest.calendar.local_time import instant_of
+from digest.forecast import occurrences
+from digest.issues import edit
+from digest.issues import store as issue_store
+from digest.issues.period import Period
+from digest.month.state import MONTHLY, SPECIAL
+from digest.runs import IssueRun, RunState
+from digest.runtime.db import session_scope
+from digest.runtime.errors import RefusedError, UsageError
+from digest.schedule import has_begun
+
+BY_OPERATOR = "by an operator"
+
+
+def skip(works: Works, period: str) -> None:
+    """Write down that a period's run shall not happen, or shall go no further while nothing of it was sent."""
+    with session_scope(works.engine, read_only=True) as session:
+        known = runs.find(session, period, (MONTHLY, SPECIAL))
+    if known is None:
+        _skip_ahead(works, Period.parse(period))
+        return
+    if known.state not in runs.OPEN:
+        raise RefusedError(f"{period} has a run already: {known.state}", hint="`digest schedule history` shows it.")
+    if has_begun(works, known):
+        hint = "`digest outbox hold` stops it, `digest issue withdraw` for good."
+        raise RefusedError(f"{period} is being sent already", hint=hint)
+    with session_scope(works.engine) as session:
+        if not runs.close(session, known, RunState.SKIPPED, BY_OPERATOR, works.clock.now()):
+            raise RefusedError(f"The run for {period} has just ended", hint="`digest schedule history` shows it.")
+
+
+def _skip_ahead(works: Works, wanted: Period) -> None:
+    now = works.clock.now()
+    with session_scope(works.engine) as session:
+        since = runs.install(session, MONTHLY, now)
+        ahead = takewhile(lambda entry: entry.period <= wanted, occurrences(works.settings, since))
+        entry = next((e for e in ahead if e.period == wanted), None)
+        if entry is None:
+            raise RefusedError(f"{wanted} is not ahead on the calendar", hint="`digest schedule next` lists what is.")
+        runs.record(session, MONTHLY, str(wanted), entry.due_at, state=RunState.SKIPPED, why=BY_OPERATOR, now=now)
+
+
+def release(works: Works, period: str) -> None:
+    """Let a run go on that waits because it is late."""
+    with session_scope(works.engine) as session:
+        run = runs.find(session, period, (MONTHLY, SPECIAL))
+        if run is None or run.state != RunState.WAITING or run.step != "late":
+            hint = "`digest schedule history` shows what runs wait for; `digest outbox release` is for issues."
+            raise RefusedError(f"The run for {period} does not wait for a release", hint=hint)
+        if not runs.amend(session, run, released=works.clock.now().isoformat(timespec="seconds")):
+            raise RefusedError(f"Somebody else is at the run for {period} just now", hint="Try again in a moment.")
+
+
+def special(works: Works, at: str, slugs: Sequence[str], *, number: int | None, subject: str) -> IssueRun:
+    """Make an issue outside the calendar of articles chosen by hand, and the run that sends it at `at`."""
+    now, zone = works.clock.now(), works.settings.publication.zone
+    due_at = _moment(works, at)
+    if due_at <= now:
+        raise UsageError(
+            f"{at} is past", hint="Name a time to come, or send it at once: digest issue approve, digest send."
+        )
+    order = [section.slug for section in works.settings.section]
+    with session_scope(works.engine) as session:
+        issue = issue_store.special_issue(session, number, due_at.astimezone(zone).date(), now)
+        edit.set_texts(issue, "*", subject=subject or None)
+        for slug in slugs:
+            edit.add(session, issue, slug, order)
+        session.add(issue)
+        run = runs.claim(session, SPECIAL, f"no-{issue.number}", due_at, by="", now=now, issue_id=issue.id)
+        if run is None:
+            raise RefusedError(f"Issue {issue.number} has a run already", hint="`digest schedule history` shows it.")
+        runs.note(run, RunState.WAITING, "", "made by an operator", now)
+        session.add(run)
+    return run
+
+
+def _moment(works: Works, text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{text!r} is not a time", hint="Write 2026-11-12T09:00, in the publication's zone."
+        ) from error
+    zone = works.settings.publication.zone
+    return moment if moment.tzinfo else instant_of(moment.date(), moment.time(), zone)

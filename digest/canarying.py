@@ -1,0 +1,63 @@
+"""Watching a canary: look how the first readers' mails fared, and let the rest go, or hold it."""
+
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from digest.bootstrap import Works
+from digest.delivery.canary import Judgement, Thresholds, Verdict, judge
+from digest.issues import store as issue_store
+from digest.issues.lifecycle import IssueState
+from digest.issues.models import Issue
+from digest.outbox import control, figures
+from digest.runtime.db import session_scope
+from digest.runtime.shares import share
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An issue whose canary was looked at, and what was found."""
+
+    number: int
+    judgement: Judgement
+
+
+def watch(works: Works, number: int) -> Judgement | None:
+    """Judge the canary of an issue and act on it; None where none is on its way.
+
+    The verdict opens or holds in one transaction, so that a crash leaves the rest kept back.
+    """
+    dispatcher = works.dispatcher
+    with session_scope(works.engine) as session:
+        issue = issue_store.find(session, number, lock=True)
+        if issue.rest_at is None or issue.state != IssueState.SENDING or issue.held:
+            return None
+        judgement = _judge(works, session, issue)
+        if judgement.verdict == Verdict.WAIT:
+            return judgement
+        # held or open: from here on nothing is kept back by its time only, and a release lets all of it go
+        issue.rest_at = None
+        session.add(issue)
+        session.flush()
+        if judgement.verdict == Verdict.HALT:
+            control.hold(session, issue.id or 0)
+        else:
+            dispatcher.announce(session, number)
+        return judgement
+
+
+def _judge(works: Works, session: Session, issue: Issue) -> Judgement:
+    rules, now = works.settings.delivery, works.clock.now()
+    assert issue.rest_at is not None  # noqa: S101 - asked before
+    counts = figures.canary(session, issue.id or 0, issue.rest_at)
+    thresholds = Thresholds(share(rules.canary_max_rejected), share(rules.canary_max_deferred))
+    return judge(counts, thresholds, waited=now >= issue.rest_at)
+
+
+def watch_all(works: Works) -> list[Watched]:
+    """Judge every canary that is on its way, also of issues that were sent by hand."""
+    with session_scope(works.engine, read_only=True) as session:
+        on_its_way = (Issue.state == IssueState.SENDING, col(Issue.rest_at).is_not(None))
+        numbers = session.exec(select(Issue.number).where(*on_its_way)).all()
+    found = [(number, watch(works, number)) for number in numbers]
+    return [Watched(number, judgement) for number, judgement in found if judgement is not None]

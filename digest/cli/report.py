@@ -1,0 +1,47 @@
+"""`digest report`: what became of each month and of each reader."""
+
+from typing import Any
+
+import typer
+
+from digest.cli.issue import Number
+from digest.cli.shell import Shell, shell_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("report")(report)
+
+
+def report(context: typer.Context, number: Number = None) -> None:
+    """Account for issues and runs: every month, and every reader of it, in numbers that add up."""
+    from digest import report as reporting  # noqa: PLC0415
+
+    shell = shell_of(context)
+    data = reporting.report(shell.works, number)
+    shell.out.emit(data, lambda: _show(shell, data))
+
+
+def _show(shell: Shell, data: dict[str, Any]) -> None:
+    used = [state for state in _states(data) if any(issue["states"].get(state) for issue in data["issues"])]
+    columns = ["issue", "period", "state", "planned", *used, "excluded"]
+    rows = [
+        [
+            issue["issue"],
+            issue["period"],
+            issue["state"],
+            issue["planned"],
+            *(issue["states"].get(state, 0) for state in used),
+            sum(issue["excluded"].values()),
+        ]
+        for issue in data["issues"]
+    ]
+    shell.out.table(columns, rows)
+    if data["runs"]:
+        shell.out.line()
+        keys = ["period", "due_at", "state", "approved_by", "why"]
+        shell.out.table(keys, [[run[key] for key in keys] for run in data["runs"]])
+
+
+def _states(data: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(state for issue in data["issues"] for state in issue["states"]))

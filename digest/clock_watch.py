@@ -1,0 +1,95 @@
+"""Whether this machine's clock may be believed: a clock that was moved must not start next month's run.
+
+Two witnesses: the time since this machine was started, which nobody can set, from one look to the next; and the
+database's clock, where the database is on another machine.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from digest.outbox.dialects import POSTGRESQL, database_now
+from digest.runtime.db import session_scope
+
+MOST_APART = timedelta(hours=1)
+"""Hosts a few minutes apart do no harm: a run is claimed once, whoever comes first."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts while the machine sleeps
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the clocks of this machine said at one moment. `boot` tells one start of the machine from another."""
+
+    wall: datetime
+    since_boot: float
+    boot: str
+
+
+def look() -> Look:
+    """Return what the clocks say now."""
+    boot = ""
+    with suppress(OSError):
+        boot = _BOOT_ID.read_text(encoding="ascii").strip()
+    return Look(datetime.now(UTC), time.clock_gettime(_SINCE_BOOT), boot)
+
+
+def moved(earlier: Look | None, now: Look) -> timedelta:
+    """Return by how much the clock was set forward between two looks; nothing if that cannot be known. Pure."""
+    if earlier is None or not now.boot or earlier.boot != now.boot:
+        return timedelta(0)
+    return (now.wall - earlier.wall) - timedelta(seconds=now.since_boot - earlier.since_boot)
+
+
+class ClockWatch:
+    """Remembers the last look that was believed, in a file of this machine."""
+
+    def __init__(self, file: Path, engine: Engine, take_look: Callable[[], Look] = look) -> None:
+        self._file = file
+        self._engine = engine
+        self._look = take_look
+
+    def objection(self) -> str:
+        """Return why the clock is not to be believed, empty if it is. What is believed is remembered.
+
+        A clock that was put back does no harm: what was done is done, and nothing is due before its time.
+        """
+        now = self._look()
+        ahead = moved(self._remembered(), now)
+        if ahead > MOST_APART:
+            return f"the clock of this machine was set forward by {_rounded(ahead)} since the last look"
+        if (apart := self._apart(now)) > MOST_APART:
+            return f"the clock of this machine is {_rounded(apart)} away from the database's"
+        self.believe(now)
+        return ""
+
+    def believe(self, now: Look | None = None) -> None:
+        """Remember a look as right: the clock as it is now, on a person's word."""
+        seen = asdict(now or self._look())
+        with suppress(OSError):  # a full disk must not stop a run
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps({**seen, "wall": seen["wall"].isoformat()}), encoding="utf-8")
+
+    def _remembered(self) -> Look | None:
+        try:
+            told = json.loads(self._file.read_text(encoding="utf-8"))
+            return Look(datetime.fromisoformat(told["wall"]), float(told["since_boot"]), str(told["boot"]))
+        except (OSError, ValueError, KeyError, TypeError):  # none yet, or not ours
+            return None
+
+    def _apart(self, now: Look) -> timedelta:
+        if self._engine.dialect.name != POSTGRESQL:  # its clock is this machine's
+            return timedelta(0)
+        with session_scope(self._engine, read_only=True) as session:
+            return abs(database_now(session) - now.wall)
+
+
+def _rounded(length: timedelta) -> str:
+    days, hours = length.days, length.seconds // 3600
+    return f"{days} days" if days else f"{hours} hours"

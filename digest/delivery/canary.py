@@ -1,0 +1,53 @@
+"""The canary: a few get the issue first, and how they fare decides whether the rest does. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from digest.outbox.states import State
+
+_BAD = (State.REJECTED, State.EXPIRED, State.UNCERTAIN)
+_TRIED = (State.ACCEPTED, State.DEFERRED, *_BAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The largest shares of the canary that may fare badly: refused for good or uncertain, and put off."""
+
+    rejected: float
+    deferred: float
+
+
+class Verdict(StrEnum):
+    """What becomes of the rest."""
+
+    GO = "go"
+    WAIT = "wait"
+    HALT = "halt"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and its reason, in words for a person."""
+
+    verdict: Verdict
+    why: str
+
+
+def judge(counts: Mapping[State, int], thresholds: Thresholds, *, waited: bool) -> Judgement:
+    """Judge a canary by the states of its deliveries. Too many refusals halt at once; all else is known after the wait.
+
+    Who is no longer eligible says nothing. As long as one was not tried yet, nothing is known of the relay.
+    """
+    tried = sum(counts.get(state, 0) for state in _TRIED)
+    bad = sum(counts.get(state, 0) for state in _BAD)
+    deferred = counts.get(State.DEFERRED, 0)
+    untried = counts.get(State.PENDING, 0) + counts.get(State.STARTED, 0)
+    whole = tried + untried
+    if bad > thresholds.rejected * whole:
+        return Judgement(Verdict.HALT, f"{bad} of the first {whole} were rejected or are uncertain")
+    if untried or not waited:
+        return Judgement(Verdict.WAIT, f"{untried} of the first {whole} were not tried yet" if untried else "")
+    if deferred > thresholds.deferred * whole:
+        return Judgement(Verdict.HALT, f"{deferred} of the first {whole} were put off")
+    return Judgement(Verdict.GO, f"of the first {whole}, {bad} were rejected and {deferred} put off")

@@ -1,0 +1,70 @@
+"""The month's run, top to bottom: assemble, check, approve, freeze, deliver, report. Each step is safe to repeat.
+
+A look at the clock goes through the steps from the first: what is done is passed at once, and the first that has to
+wait ends the look. So a crash at any moment costs nothing, and the next look goes on where the last one stopped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from digest import runs
+from digest.bootstrap import Works
+from digest.delivery.tally import Tally
+from digest.forecast import Occurrence
+from digest.month import steps
+from digest.month.heart import Heart
+from digest.month.lateness import lateness
+from digest.month.state import Month, Wait
+from digest.runs import IssueRun, RunState
+from digest.runtime.errors import DigestError
+
+STEPS: tuple[tuple[str, Callable[[Month], Wait | None]], ...] = (
+    ("assemble", steps.assemble),  # days before: the draft of the period
+    ("check", steps.check),  # what the checks say of it
+    ("approve", steps.approve),  # reminds; waits for the approval and for the time to send
+    ("freeze", steps.freeze),  # one promise for each reader
+    ("canary", steps.canary),  # the first few, and how they fared
+    ("deliver", steps.deliver),  # until every promise has ended
+    ("report", steps.report),  # the numbers, and whom they need
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a scheduled run has come; `person` says that somebody has to do something."""
+
+    state: RunState
+    step: str
+    why: str = ""
+    person: bool = False
+
+
+def run_month(
+    works: Works, run: IssueRun, plan: Occurrence, progress: Callable[[Tally], None] = lambda _tally: None
+) -> Progress:
+    """Go on with a run that this process has taken, as far as it goes now."""
+    month = Month(works, run, plan, progress)
+    with Heart(works.engine, run, timedelta(seconds=works.settings.schedule.takeover)) as heart:
+        if wait := lateness(month):
+            month.end("late", wait)
+            return Progress(wait.state, "late", wait.why, wait.person)
+        for name, step in STEPS:
+            if heart.lost:
+                raise runs.RunLostError(f"Another process has taken over the run of {run.period}")
+            wait = _do(month, name, step)
+            if wait is not None:
+                return Progress(wait.state, name, wait.why, wait.person)
+    return Progress(RunState.DONE, STEPS[-1][0])
+
+
+def _do(month: Month, name: str, step: Callable[[Month], Wait | None]) -> Wait | None:
+    month.begin(name)
+    try:
+        wait = step(month)
+    except runs.RunLostError:
+        raise
+    except DigestError as error:  # whatever it is, a person must read it, and the next look tries again
+        wait = Wait(error.message, person=True)
+    month.end(name, wait)
+    return wait

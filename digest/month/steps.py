@@ -1,0 +1,245 @@
+"""The steps of a run. Each looks at how things stand, does what is left of it, and says what it waits for."""
+
+from collections.abc import Mapping
+
+from sqlmodel import Session
+
+from digest import pipeline
+from digest.bootstrap import carrier_of
+from digest.canarying import watch
+from digest.delivering import deliver as deliver_issue
+from digest.delivery.canary import Verdict
+from digest.issues import store as issue_store
+from digest.issues.lifecycle import IssueState
+from digest.issues.models import Issue
+from digest.issues.period import Period
+from digest.month.state import BEGUN, Month, Wait
+from digest.outbox.states import UNFINISHED, State
+from digest.pipeline import FindingsBlockError
+from digest.runs import RunState
+from digest.runtime.db import session_scope
+from digest.runtime.errors import EnvironmentFailedError, RefusedError
+from digest.sending import prepare_send
+from digest.standing import status
+from digest.telling import EventKind
+
+BY_ITSELF = "nobody: [approval] required = 0"
+NEEDS_A_PERSON = (State.REJECTED, State.EXPIRED, State.UNCERTAIN)
+
+
+def assemble(month: Month) -> Wait | None:
+    """See to it that there is an issue; a draft is chosen afresh, so that late articles get in."""
+    with session_scope(month.works.engine) as session:
+        issue = month.find_issue(session)
+        if not month.is_special and (issue is None or issue.state == IssueState.DRAFT):
+            issue = _assemble(month, session)
+        if issue is None:
+            return Wait("its issue is gone", person=True, state=RunState.FAILED)
+        articles = len(issue_store.items_of(session, issue))
+    month.run.issue_id = issue.id
+    if issue.state == IssueState.WITHDRAWN:
+        return _withdrawn(issue)
+    why = f"issue {issue.number} has {articles} articles and is sent at {_local(month)}"
+    month.tell(EventKind.ASSEMBLED, why, issue=issue.number, numbers={"articles": articles})
+    return None
+
+
+def _assemble(month: Month, session: Session) -> Issue:
+    period, zone = Period.parse(month.run.period), month.works.settings.publication.zone
+    day = month.plan.due_at.astimezone(zone).date()
+    return pipeline.assemble(month.works.press, session, period, number=None, issue_date=day, now=month.now)
+
+
+def _withdrawn(issue: Issue) -> Wait:
+    return Wait(f"issue {issue.number} is withdrawn", state=RunState.DONE)
+
+
+def check(month: Month) -> Wait | None:
+    """Note what the checks say of a draft: at first, and again whenever editors are reminded. Nothing waits for it."""
+    issue = month.issue()
+    occasion = _occasion(month)
+    if issue.state != IssueState.DRAFT or (month.noted("checked") or {}).get("occasion") == occasion:
+        return None
+    with session_scope(month.works.engine, read_only=True) as session:
+        made = pipeline.build(month.works.press, session, issue, month.now)
+    readers = sum(edition.readers for edition in made.editions)
+    blocking = [finding.message for finding in made.blocking]
+    numbers = {"editions": len(made.editions), "readers": readers, "blocking": len(blocking)}
+    month.note(checked={"occasion": occasion, "first": blocking[0] if blocking else "", **numbers})
+    return None
+
+
+def _occasion(month: Month) -> str:
+    """Return which reminder has come, empty before the first."""
+    if month.is_due:
+        return "due"
+    passed = [place for place, at in enumerate(month.plan.reminders, start=1) if at <= month.now]
+    return f"reminder-{passed[-1]}" if passed else ""
+
+
+def approve(month: Month) -> Wait | None:
+    """Wait for the approval and for the time to send; remind editors, and approve by itself where that is the rule."""
+    issue = month.issue()
+    if issue.state in BEGUN:  # somebody was quicker
+        return None
+    approved = issue.state == IssueState.APPROVED
+    if not month.is_due:
+        return _before(month, issue, approved=approved)
+    if approved:
+        return None
+    if month.works.settings.approval.required == 0:
+        return _approve_by_itself(month, issue)
+    why = f"issue {issue.number} waits for its approval"
+    _remind(month, issue, f"{why}; it was to be sent at {_local(month)}")
+    return Wait(why, person=True)
+
+
+def _before(month: Month, issue: Issue, *, approved: bool) -> Wait:
+    when = _local(month)
+    if approved:
+        return Wait(f"issue {issue.number} is approved; it is sent at {when}")
+    by_itself, first = month.works.settings.approval.required == 0, (month.noted("checked") or {}).get("first", "")
+    if by_itself and not first:
+        return Wait(f"issue {issue.number} is sent at {when}, unless a check blocks")
+    why = f"issue {issue.number} waits for its approval, to be sent at {when}"
+    if first:
+        why += f"; the checks block it: {first}"
+    _remind(month, issue, why)
+    return Wait(why)
+
+
+def _remind(month: Month, issue: Issue, why: str) -> None:
+    occasion = _occasion(month)
+    if occasion:
+        month.tell(EventKind.NEEDS_APPROVAL, why, issue=issue.number, occasion=occasion, numbers=_checked(month))
+
+
+def _checked(month: Month) -> Mapping[str, int]:
+    noted = month.noted("checked") or {}
+    return {name: noted[name] for name in ("editions", "readers", "blocking") if name in noted}
+
+
+def _approve_by_itself(month: Month, issue: Issue) -> Wait | None:
+    try:
+        with session_scope(month.works.engine) as session:
+            locked = issue_store.find(session, issue.number, lock=True)
+            if locked.state == IssueState.DRAFT:
+                pipeline.approve(month.works.press, session, locked, BY_ITSELF, month.now)
+                month.note(approved_by=BY_ITSELF)
+    except FindingsBlockError as error:
+        _remind(month, issue, error.message)
+        return Wait(error.message, person=True)
+    return None
+
+
+def freeze(month: Month) -> Wait | None:
+    """Fix the audience and let workers begin; refused unless it is what was approved."""
+    issue = month.issue()
+    if issue.state == IssueState.WITHDRAWN:
+        return _withdrawn(issue)
+    if issue.state in {IssueState.SENDING, IssueState.SENT}:
+        _tell_started(month, issue)
+        return None
+    try:
+        prepare_send(month.works, issue.number).start()
+    except RefusedError as error:
+        month.tell(EventKind.NEEDS_APPROVAL, error.message, issue=issue.number, occasion="refused")
+        return Wait(error.message, person=True)
+    _tell_started(month, month.issue())
+    return None
+
+
+def _tell_started(month: Month, issue: Issue) -> None:
+    if month.has_told(EventKind.STARTED):
+        return
+    planned = int(status(month.works, issue.number)["planned"])
+    month.note(approved_by=issue.approved_by or "", planned=planned)
+    why = f"issue {issue.number} goes to {planned} readers; approved by {issue.approved_by}"
+    month.tell(EventKind.STARTED, why, issue=issue.number, numbers={"planned": planned})
+
+
+def canary(month: Month) -> Wait | None:
+    """Send to the first few, where there is a canary; the rest goes by its verdict, or is held for a person."""
+    issue = month.issue()
+    if issue.rest_at is None or issue.state != IssueState.SENDING or issue.held:
+        return None
+    if wait := _deliver(month, issue):
+        return wait
+    judgement = watch(month.works, issue.number)
+    if judgement is None:
+        return None
+    if judgement.verdict == Verdict.GO:
+        month.note(canary=judgement.why)
+        return None
+    if judgement.verdict == Verdict.HALT:
+        return _halted(month, issue, judgement.why)
+    until = issue.rest_at.astimezone(month.works.settings.publication.zone).isoformat(" ", "minutes")
+    more = f": {judgement.why}" if judgement.why else ""
+    return Wait(f"issue {issue.number} went to its first readers; the rest waits until {until}{more}")
+
+
+def _halted(month: Month, issue: Issue, why: str) -> Wait:
+    told = f"issue {issue.number} is held: {why}; go on with: digest outbox release {issue.number}"
+    month.note(halted=why)
+    numbers = {name: count for name, count in status(month.works, issue.number)["states"].items() if count}
+    month.tell(EventKind.HALTED, told, issue=issue.number, occasion="canary", numbers=numbers)
+    return Wait(told, person=True)
+
+
+def deliver(month: Month) -> Wait | None:
+    """Keep the promises until none is left; what is put off, or spread over a window, is for a later look."""
+    issue = month.issue()
+    if issue.state == IssueState.WITHDRAWN:
+        return _withdrawn(issue)
+    if issue.state == IssueState.SENT:
+        return None
+    if issue.held:
+        return _held(month, issue)
+    if wait := _deliver(month, issue):
+        return wait
+    standing = status(month.works, issue.number)
+    counted = {State(name): count for name, count in standing["states"].items() if count}
+    if UNFINISHED & counted.keys():
+        return Wait(f"issue {issue.number}: {_told(counted)}")
+    return None
+
+
+def _deliver(month: Month, issue: Issue) -> Wait | None:
+    try:
+        run = deliver_issue(month.works, issue.id or 0, carrier_of(month.works), month.progress)
+    except EnvironmentFailedError as error:
+        month.tell(EventKind.HALTED, error.message, issue=issue.number, occasion="environment")
+        return Wait(error.message, person=True)
+    return Wait(f"issue {issue.number}: delivering was stopped; the next look goes on") if run.stopped else None
+
+
+def _held(month: Month, issue: Issue) -> Wait:
+    if month.noted("halted"):
+        return _halted(month, issue, month.noted("halted"))
+    why = f"issue {issue.number} is held; go on with: digest outbox release {issue.number}"
+    month.tell(EventKind.HALTED, why, issue=issue.number, occasion="held")
+    return Wait(why, person=True)
+
+
+def report(month: Month) -> Wait:
+    """Account for every reader: the numbers are kept with the run, and told."""
+    issue = month.issue()
+    standing = status(month.works, issue.number)
+    counted = {State(name): count for name, count in standing["states"].items() if count}
+    numbers = {"planned": standing["planned"], **{state.value: count for state, count in counted.items()}}
+    excluded = sum(standing["excluded"].values())
+    why = f"issue {issue.number}: {_told(counted)}" + (f"; {excluded} excluded" if excluded else "")
+    month.note(report={**numbers, "excluded": excluded})
+    month.tell(EventKind.FINISHED, why, issue=issue.number, numbers={**numbers, "excluded": excluded})
+    if uncertain := counted.get(State.UNCERTAIN):
+        told = f"issue {issue.number}: {uncertain} uncertain; nobody gets one again before it is known"
+        month.tell(EventKind.UNCERTAIN_WAITING, told, issue=issue.number, numbers={"uncertain": uncertain})
+    return Wait(why, person=any(counted.get(one) for one in NEEDS_A_PERSON), state=RunState.DONE)
+
+
+def _told(counted: Mapping[State, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in counted.items()) or "nobody gets it"
+
+
+def _local(month: Month) -> str:
+    return month.run.due_at.astimezone(month.works.settings.publication.zone).isoformat(" ", "minutes")

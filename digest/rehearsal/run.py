@@ -1,0 +1,227 @@
+"""`digest send --rehearse`: freeze and deliver on a copy, into a sink, and say what the real send will be like."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlmodel import Session
+
+from digest import pipeline
+from digest.bootstrap import Works, limits_of
+from digest.delivery.duty import Place
+from digest.delivery.letters import Letter, Letters
+from digest.delivery.sink import Sink
+from digest.delivery.sink_rules import Rules
+from digest.delivery.tally import Tally
+from digest.issues import store as issue_store
+from digest.issues.lifecycle import IssueState
+from digest.issues.models import Issue
+from digest.outbox.take import Taken
+from digest.rehearsal.copying import copied
+from digest.rehearsal.predict import Plan, Prediction, Route, predict
+from digest.runtime.clock import duration
+from digest.runtime.db import session_scope
+from digest.runtime.errors import RefusedError, UsageError
+from digest.runtime.settings import LOOPBACK_HOSTS, Relay, RelayLimits
+from digest.runtime.shares import size
+from digest.sending import prepare_send
+
+BY = "a rehearsal"
+OTHERS = "others"
+
+
+@dataclass
+class Volume:
+    """What left for each family of mailboxes: messages and bytes, and the largest message."""
+
+    messages: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[str] = field(default_factory=Counter)
+    largest: int = 0
+
+    def add(self, family: str, length: int) -> None:
+        """Count one message."""
+        self.messages[family or OTHERS] += 1
+        self.sizes[family or OTHERS] += length
+        self.largest = max(self.largest, length)
+
+
+class Weighed(Letters):
+    """Writes the letters, and weighs each."""
+
+    volume: Volume
+
+    def delivery(self, taken: Taken, now: datetime) -> Letter:
+        """Return the reader's letter."""
+        letter = super().delivery(taken, now)
+        self.volume.add(taken.family, sum(map(len, letter.message)))
+        return letter
+
+
+@dataclass(frozen=True)
+class Stage(Works):
+    """The workspace's parts on the copy."""
+
+    folder: Path = Path()
+
+    @property
+    def place(self) -> Place:
+        """Locks and leftovers are the rehearsal's own."""
+        return Place(super().place.host, self.folder / "workers", self.folder / "outcomes")
+
+    @cached_property
+    def letters(self) -> Weighed:
+        """What writes and weighs each reader's mail."""
+        sign = self.dkim.sign if self.dkim else None
+        letters = Weighed(self.settings, self.templates, self.signer, self.message_key, sign=sign)
+        letters.volume = Volume()
+        return letters
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a rehearsal found."""
+
+    number: int
+    at: datetime
+    relay: str
+    standing: dict[str, Any]
+    editions: Sequence[dict[str, Any]]
+    volume: Volume
+    build_seconds: float
+    deliver_seconds: float
+    prediction: Prediction
+
+    @property
+    def per_second(self) -> float:
+        """Messages a second of our own, measured."""
+        return sum(self.volume.messages.values()) / self.deliver_seconds if self.deliver_seconds > 0 else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `send --rehearse --json` prints it."""
+        planned = self.standing["planned"]
+        return {
+            "issue": self.number,
+            "rehearsal": True,
+            "planned": planned,
+            "states": self.standing["states"],
+            "excluded": self.standing["excluded"],
+            "editions": list(self.editions),
+            "domains": {
+                family: {"messages": count, "bytes": self.volume.sizes[family]}
+                for family, count in self.volume.messages.most_common()
+            },
+            "bytes": sum(self.volume.sizes.values()),
+            "largest_bytes": self.volume.largest,
+            "measured": {
+                "relay": self.relay,
+                "build_seconds": round(self.build_seconds, 3),
+                "deliver_seconds": round(self.deliver_seconds, 3),
+                "per_second": round(self.per_second, 2),
+            },
+            "predicted": {
+                "seconds": round(self.prediction.seconds, 1),
+                "bounds": [{"what": one.what, "seconds": round(one.seconds, 1)} for one in self.prediction.bounds],
+            },
+        }
+
+
+def rehearse(works: Works, number: int | None, *, relay: str, progress: Callable[[Tally], None]) -> Rehearsal:
+    """Send an issue to its full audience on a copy. Raises RefusedError for what could not be sent for real either."""
+    with copied(works.engine, works.settings.workspace / ".state") as (engine, folder), _sink(relay, folder) as url:
+        stage = Stage(_at_full_speed(works, url), engine, works.clock, folder)
+        chosen = _approved(stage, number)
+        began = time.monotonic()
+        ready = prepare_send(stage, chosen, relay=url)
+        ready.start()
+        frozen = time.monotonic()
+        standing = ready.run(progress)
+        ended = time.monotonic()
+        with session_scope(engine, read_only=True) as session:
+            editions = _editions(stage, session, issue_store.find(session, chosen))
+    volume = stage.letters.volume
+    made = sum(volume.messages.values()) / (ended - frozen) if ended > frozen else 0.0
+    prediction = predict(_plan(works, volume), per_second=made, build_seconds=frozen - began)
+    moments = {"build_seconds": frozen - began, "deliver_seconds": ended - frozen}
+    where = url if relay else "our own sink"
+    return Rehearsal(chosen, works.clock.now(), where, standing, editions, volume, **moments, prediction=prediction)
+
+
+@contextmanager
+def _sink(relay: str, folder: Path) -> Iterator[str]:
+    """Yield where the mail goes: a relay on this machine that was named, or a sink of our own that keeps nothing."""
+    if relay:
+        parts = urlsplit(relay)
+        if parts.scheme != "smtp" or parts.hostname not in LOOPBACK_HOSTS:
+            raise UsageError(f"A rehearsal does not send to {relay}", hint="Name a sink on this machine, or none.")
+        yield relay
+        return
+    with Sink(folder, rules=Rules(pipelining=True), keeps=False) as sink:
+        yield sink.url
+
+
+def _at_full_speed(works: Works, url: str) -> Any:
+    """Return the settings without limits of pace, so that our own speed is measured; connections stay as they are."""
+    parts, settings = urlsplit(url), works.settings
+    connections = sum(relay.limits.connections for relay in settings.relay) or RelayLimits().connections
+    limits = RelayLimits(connections=min(connections, 500))
+    alone = Relay(host=parts.hostname or "", port=parts.port or 0, tls="none", limits=limits)
+    lifted = {name: family.model_copy(update=_NO_PACE) for name, family in settings.delivery.families.items()}
+    delivery = settings.delivery.model_copy(
+        update={"transport": "smtp", "window": None, "canary": "0", "families": lifted}
+    )
+    return settings.model_copy(update={"relay": (alone,), "delivery": delivery})
+
+
+_NO_PACE = {"connections": None, "per_second": None, "per_hour": None, "per_day": None}
+
+
+def _approved(stage: Stage, number: int | None) -> int:
+    """Approve the copy of the issue, if nothing blocks: a rehearsal is good a week before, too."""
+    now = stage.clock.now()
+    with session_scope(stage.engine) as session:
+        issue = issue_store.find(session, number, lock=True)
+        if issue.state not in {IssueState.DRAFT, IssueState.APPROVED}:
+            raise RefusedError(
+                f"Issue {issue.number} is {issue.state}: there is nothing left to rehearse",
+                hint="Rehearse before it is frozen.",
+            )
+        if issue.state == IssueState.DRAFT:
+            pipeline.approve(stage.press, session, issue, BY, now)
+            if issue.state == IssueState.DRAFT:  # two people have to
+                pipeline.approve(stage.press, session, issue, f"{BY}, again", now)
+        return issue.number
+
+
+def _editions(stage: Stage, session: Session, issue: Issue) -> list[dict[str, Any]]:
+    made = pipeline.build(stage.press, session, issue, stage.clock.now())
+    return [
+        {
+            "language": edition.selection.language,
+            "articles": len(edition.selection.shown),
+            "readers": edition.readers,
+            "html_bytes": len(edition.rendered.html.encode()),
+            "text_bytes": len(edition.rendered.text.encode()),
+        }
+        for edition in made.editions
+    ]
+
+
+def _plan(works: Works, volume: Volume) -> Plan:
+    settings = works.settings
+    rules = settings.delivery
+    routes = [Route(f"{one.host}:{one.port}", limits_of(one.limits), one.weight) for one in settings.relay]
+    first = size(rules.canary, sum(volume.messages.values()))
+    return Plan(
+        families=dict(volume.messages),
+        limits={name: limits_of(family) for name, family in rules.families.items()},
+        routes=routes if rules.transport == "smtp" else [],
+        window=duration(rules.window) if rules.window else timedelta(0),
+        canary_wait=duration(rules.canary_wait) if first else timedelta(0),
+    )

@@ -1,0 +1,59 @@
+"""What became of each month and of each reader: an account that adds up, for issues and for runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from digest import runs
+from digest.bootstrap import Works
+from digest.issues.models import Issue
+from digest.outbox import store
+from digest.runs import IssueRun
+from digest.runtime.db import session_scope
+
+
+def report(works: Works, number: int | None) -> dict[str, Any]:
+    """Return the account of an issue, or of all, and of the runs that belong to them (or to none)."""
+    with session_scope(works.engine, read_only=True) as session:
+        query = select(Issue).order_by(col(Issue.number))
+        issues = session.exec(query if number is None else query.where(Issue.number == number)).all()
+        ids = {issue.id for issue in issues}
+        found = [run for run in reversed(runs.history(session)) if number is None or run.issue_id in ids]
+        return {"issues": [_account(session, issue) for issue in issues], "runs": accounts(found)}
+
+
+def _account(session: Session, issue: Issue) -> dict[str, Any]:
+    counted = store.counts(session, issue.id or 0)
+    return {
+        "issue": issue.number,
+        "period": issue.period,
+        "state": issue.state,
+        "approved_by": issue.approved_by,
+        "sent_at": issue.sent_at,
+        "planned": sum(counted.values()),
+        "states": {state.value: count for state, count in counted.items()},
+        "excluded": dict(issue.excluded),
+    }
+
+
+def accounts(found: Sequence[IssueRun]) -> list[dict[str, Any]]:
+    """Return runs as `schedule history --json` prints them: what became of each, and its steps with their times."""
+    return [
+        {
+            "schedule": run.schedule,
+            "period": run.period,
+            "due_at": run.due_at,
+            "state": run.state,
+            "step": run.step,
+            "why": run.detail.get("why", ""),
+            "by": run.claimed_by,
+            "finished_at": run.finished_at,
+            "late": run.detail.get("late", ""),
+            "approved_by": run.detail.get("approved_by", ""),
+            "canary": run.detail.get("canary") or run.detail.get("halted") or "",
+            "report": run.detail.get("report", {}),
+            "steps": [{"step": name, **noted} for name, noted in run.detail.get("steps", {}).items()],
+        }
+        for run in found
+    ]

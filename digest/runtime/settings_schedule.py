@@ -1,0 +1,131 @@
+"""[schedule]: when the month's run happens, and what becomes of one that is late."""
+
+from datetime import date, timedelta
+from datetime import time as time_of_day
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from digest.calendar import rules
+from digest.calendar.working_days import NONE, CalendarError, WorkingDays, working_days
+from digest.runtime.clock import duration, duration_text
+
+LONGEST_LEAD = timedelta(days=27)
+
+
+def _lead(value: str) -> str:
+    if duration(duration_text(value)) > LONGEST_LEAD:
+        message = f"{value!r} is too long before: at most {LONGEST_LEAD.days} days, else two months' runs would overlap"
+        raise ValueError(message)
+    return value
+
+
+class Schedule(BaseModel):
+    """When the month's run happens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str = Field(
+        default="last day",
+        description="last day | DAY (1-28) | 30 or last day | 2nd tue | last fri | last working day | 2nd working day",
+    )
+    time: Annotated[str, Field(pattern=r"^\d{2}:\d{2}$")] = Field(
+        default="09:00", description="local time, in [publication] timezone"
+    )
+    period: Literal["current", "previous"] = Field(
+        default="current", description="whether an issue carries the articles of its own month or of the one before"
+    )
+    holidays: str = Field(
+        default="",
+        validate_default=True,
+        description='whose working days: a country (KR), a part of one (DE-BY), or "none" for weekends only',
+    )
+    closed: tuple[date, ...] = Field(
+        default=(), description="days of our own on which nobody works, such as 2026-12-24"
+    )
+    on_free_day: rules.Shift = Field(
+        default="keep",
+        validate_default=True,
+        description="what a day does that is no working day: keep | previous | next (the working day before or after)",
+    )
+    assemble_before: str = Field(default="7d", description="how long before its time an issue is assembled")
+    remind_before: tuple[str, ...] = Field(
+        default=("3d", "1d"), description="how long before its time editors are reminded if it is not approved"
+    )
+    max_lateness: str = Field(default="7d", description="how late a missed run may still start, such as 12h or 7d")
+    late: Literal["send", "skip", "ask"] = Field(
+        default="skip", description="what becomes of a run that is later: send it, record it as missed, or ask a person"
+    )
+    catch_up: Literal["latest", "none"] = Field(
+        default="latest", description="after several missed runs, make up for the latest or for none"
+    )
+    takeover: float = Field(
+        default=120, ge=1, le=86400, description="seconds without a sign of life until another takes a run over"
+    )
+
+    @field_validator("rule")
+    @classmethod
+    def _rule(cls, value: str) -> str:
+        rules.parse(value)
+        return value
+
+    @field_validator("time")
+    @classmethod
+    def _time(cls, value: str) -> str:
+        time_of_day.fromisoformat(value)
+        return value
+
+    @field_validator("holidays")
+    @classmethod
+    def _holidays(cls, value: str, info: ValidationInfo) -> str:
+        if value:
+            working_days(value)
+        elif _needs_calendar(info.data):
+            message = f'rule = "{info.data["rule"]}" needs {_CALENDAR}'
+            raise CalendarError(message)
+        return value
+
+    @field_validator("on_free_day")
+    @classmethod
+    def _shift(cls, value: str, info: ValidationInfo) -> str:
+        if value != "keep" and not (info.data.get("holidays") or info.data.get("closed")):
+            message = f'"{value}" needs {_CALENDAR}'
+            raise CalendarError(message)
+        return value
+
+    @field_validator("max_lateness")
+    @classmethod
+    def _lateness(cls, value: str) -> str:
+        return duration_text(value)
+
+    @field_validator("assemble_before")
+    @classmethod
+    def _assemble(cls, value: str) -> str:
+        return _lead(value)
+
+    @field_validator("remind_before")
+    @classmethod
+    def _remind(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted({_lead(one) for one in value}, key=duration, reverse=True))
+
+    @property
+    def at(self) -> time_of_day:
+        """The local time."""
+        return time_of_day.fromisoformat(self.time)
+
+    @property
+    def working(self) -> WorkingDays:
+        """The publisher's working days."""
+        return working_days(self.holidays or NONE, self.closed)
+
+    def day_of(self, first: date, zone: ZoneInfo) -> rules.Chosen:
+        """Return the day of the run in the month that begins on `first`, and why it is that one."""
+        return rules.choose(self.rule, self.on_free_day, first, zone, self.working)
+
+
+_CALENDAR = 'holidays: the country whose holidays count, such as "KR" or "DE-BY", or "none" for weekends only'
+
+
+def _needs_calendar(data: dict[str, Any]) -> bool:
+    return "working day" in " ".join(str(data.get("rule", "")).lower().split())

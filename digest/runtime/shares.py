@@ -1,0 +1,28 @@
+"""Parts of an audience as settings write them: `5 %`, or a number of readers. Pure."""
+
+import math
+import re
+
+_FORM = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%|(\d{1,7})", re.ASCII)
+
+
+def share(text: str) -> float:
+    """Read a share such as `5 %` as a number from 0 to 1; raise ValueError."""
+    match = _FORM.fullmatch(text.strip())
+    if not match or not match[1] or float(match[1]) > 100:
+        message = f"{text[:20]!r} is not a share; write a percentage, such as 5 %"
+        raise ValueError(message)
+    return float(match[1]) / 100
+
+
+def size(text: str, readers: int) -> int:
+    """Return how many of `readers` are the canary: `1 %` of them, at least one, or so many. 0: there is none.
+
+    A canary of everybody would be none. Raises ValueError.
+    """
+    match = _FORM.fullmatch(text.strip())
+    if not match:
+        message = f"{text[:20]!r} is neither a share nor a number; write 1 % or 50"
+        raise ValueError(message)
+    wanted = int(match[2]) if match[2] else math.ceil(share(text) * readers)
+    return wanted if wanted < readers else 0

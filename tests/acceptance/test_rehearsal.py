@@ -1,0 +1,95 @@
+"""A rehearsal sends nothing, changes nothing, and says how long the real send will take: within 30 % of what it takes."""
+
+import re
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import World
+from tests.proof.press import Relay
+
+READERS = 150
+MOST_OFF = 0.3
+
+
+@pytest.fixture
+def crowded(sample: World) -> World:
+    head = "email,name,interests,language,format,frequency,status,confirmed_at,consent_source"
+    hosts = ("example.org", "gmail.com", "naver.com")
+    rows = [f"r{n}@{hosts[n % 3]},R {n},*,en,html,every,confirmed,2021-01-01,test" for n in range(READERS)]
+    (sample.folder / "crowd.csv").write_text("\n".join([head, *rows]))
+    sample.digest("subscribers", "import", "crowd.csv")
+    sample.digest("issue", "assemble", "--period", "2021-09", "--number", "21")
+    return sample
+
+
+def relayed(world: World, port: int, limits: str) -> None:
+    text = re.sub(r'(?m)^transport = "maildir".*$', 'transport = "smtp"', (world.folder / "digest.toml").read_text())
+    relay = f'[[relay]]\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\n\n[relay.limits]\n{limits}\n'
+    (world.folder / "digest.toml").write_text(f"{text}\n{relay}")
+
+
+@pytest.mark.parametrize(
+    ("delay", "limits"),
+    [(0.2, "connections = 2"), (0.0, "connections = 2\nper_second = 15")],
+    ids=["the relay is slow", "the pace is set"],
+)
+def test_it_predicts_how_long_the_real_send_takes(crowded: World, tmp_path: Path, delay: float, limits: str) -> None:
+    sink = Relay(tmp_path, delay)
+    sink.start()
+    relayed(crowded, sink.port, limits)
+    try:
+        told = crowded.json("send", "21", "--rehearse", "--relay", sink.url)
+        rehearsed = sink.taken()
+        crowded.digest("issue", "approve", "21", "--by", "Ada")
+        began = time.monotonic()
+        data = crowded.json("send", "21", "--yes")
+        took = time.monotonic() - began
+    finally:
+        sink.kill()
+    assert rehearsed == told["planned"] == data["planned"] == sink.taken() - rehearsed
+    predicted = told["predicted"]["seconds"]
+    starting = 2.0  # of the interpreter, which is no part of a send
+    assert predicted * (1 - MOST_OFF) - starting <= took - starting <= predicted * (1 + MOST_OFF) + starting
+    assert predicted > 5
+
+
+def test_it_changes_nothing_and_reports_volume_and_editions(crowded: World) -> None:
+    crowded.digest("issue", "approve", "21", "--by", "Ada")
+    before = everything(crowded)
+    told = crowded.json("send", "21", "--rehearse")
+    assert everything(crowded) == before
+    assert told["states"]["accepted"] == told["planned"] == READERS + crowded_before(told)
+    assert told["domains"]["google"]["messages"] == told["domains"]["naver"]["messages"] == READERS // 3
+    assert sum(of["messages"] for of in told["domains"].values()) == told["planned"]
+    assert sum(of["bytes"] for of in told["domains"].values()) == told["bytes"] > 20_000 * told["planned"]
+    assert sum(edition["readers"] for edition in told["editions"]) == told["planned"]
+    page = Path(told["report"]).read_text()
+    assert "# Rehearsal of issue 21" in page
+    assert "google" in page
+    assert "@" not in page
+    assert [path.name for path in (crowded.folder / ".state").iterdir() if path.name.startswith("rehearsal-")] == []
+    assert not (crowded.folder / "outbox").exists()
+
+
+def test_what_could_not_be_sent_is_refused_and_nothing_leaves_the_machine(crowded: World) -> None:
+    crowded.digest("send", "21", "--rehearse", "--relay", "smtp://relay.example.org:25", expect=2)
+    crowded.digest("issue", "approve", "21", "--by", "Ada")
+    crowded.digest("send", "21", "--yes")
+    crowded.digest("send", "21", "--rehearse", expect=3)
+
+
+def crowded_before(told: dict[str, int]) -> int:
+    """The sample's own readers."""
+    return told["planned"] - READERS
+
+
+def everything(world: World) -> object:
+    """All that the database holds."""
+    url = world.environment["DIGEST_DATABASE__URL"]
+    if not url.startswith("sqlite"):
+        return world.json("outbox", "status", "21"), world.json("issue", "show", "21")
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        return list(connection.iterdump())

@@ -1,0 +1,23 @@
+"""Looks at the clock whenever a line on stdin names an instant, and answers with what it told. Run in a workspace."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from digest.bootstrap import ShiftedClock, Works, build
+from digest.runtime.errors import DigestError
+from digest.schedule import tick
+
+works = build(Path.cwd())
+assert works.press.templates is not None  # loaded before the race begins
+print("ready", flush=True)
+for line in sys.stdin:
+    moment = datetime.fromisoformat(line.strip())
+    try:
+        told = [
+            (entry.period, entry.state) for entry in tick(Works(works.settings, works.engine, ShiftedClock(moment)))
+        ]
+    except DigestError as error:
+        told = [("error", error.message)]
+    print(json.dumps(told), flush=True)
