@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 HEAD_OCTETS = 16 * 1024
 HEAD_FIELDS = 100
-# Our longest address is a token of 1,024 characters; our longest query a choice of language.
-ADDRESS_OCTETS = 4 * 1024
+# Our longest query is a search; a token that is too long is no matter of measure, but one that does not work.
+QUERY_OCTETS = 4 * 1024
 
 
 class Measure:
@@ -30,11 +30,12 @@ class Measure:
 
 
 def _too_much(scope: Scope) -> int:
-    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > ADDRESS_OCTETS:
+    if len(scope["query_string"]) > QUERY_OCTETS:
         # The page that says so must not read it again.
         scope["query_string"] = b""
         return HTTPStatus.REQUEST_URI_TOO_LONG
-    headers = scope["headers"]
-    if len(headers) > HEAD_FIELDS or sum(len(name) + len(value) for name, value in headers) > HEAD_OCTETS:
+    headers, path = scope["headers"], scope.get("raw_path") or b""
+    octets = len(path) + sum(len(name) + len(value) for name, value in headers)
+    if len(headers) > HEAD_FIELDS or octets > HEAD_OCTETS:
         return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     return 0
