@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +17,7 @@ from digest.web import archive, errors, feeds, health, media, preview, search, s
 from digest.web.desk import Desk
 from digest.web.headers import Headers, page_headers, preview_headers
 from digest.web.loopback import LoopbackOnly
+from digest.web.measure import Measure
 from subscribers.links import LinkSigner
 
 
@@ -38,6 +40,7 @@ def public_app(
     app.include_router(feeds.build_router(press))
     app.include_router(archive.build_router(press, signer, clock))
     app.include_router(start.build_router(press))
+    app.add_middleware(Measure, refuse=partial(errors.explain, press))
     app.add_middleware(Headers, headers=page_headers(press.settings.publication.base_url))
     errors.install(app, press)
     return app

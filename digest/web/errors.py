@@ -1,5 +1,6 @@
 """Errors as pages that help: what happened in the reader's language, and where to go from here."""
 
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -17,14 +18,18 @@ from digest.web.pages import Page
 RETRY_SECONDS = "60"
 
 
+def explain(press: Press, request: Request, status: int) -> Response:
+    """Return the page that says what `status` means."""
+    asked, accept = request.query_params.get("lang", ""), request.headers.get("accept-language", "")
+    language = choose(asked, accept, press.settings.languages)
+    # Not the request's path: it may carry a token, and the page would offer it as a link.
+    return HTMLResponse(Page(press, language, "/archive").render("problem", status=status), status_code=status)
+
+
 def install(app: FastAPI, press: Press) -> None:
     """Answer every error of `app` with a page; details of our own faults stay in the log."""
 
-    def page(request: Request, status: int) -> Response:
-        asked, accept = request.query_params.get("lang", ""), request.headers.get("accept-language", "")
-        language = choose(asked, accept, press.settings.languages)
-        # Not the request's path: it may carry a token, and the page would offer it as a link.
-        return HTMLResponse(Page(press, language, "/archive").render("problem", status=status), status_code=status)
+    page = partial(explain, press)
 
     def refused(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST

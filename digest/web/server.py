@@ -109,13 +109,44 @@ def serve_by_many(
             timeout_worker_healthcheck=60,
             **options,
         )
-        supervisor = Multiprocess(config, sockets=[listening])
+        supervisor = _Supervisor(config, sockets=[listening])
         supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise WorkersFailedError
 
 
+class _Supervisor(Multiprocess):
+    """Starts its processes deaf to Ctrl-C, which a terminal sends to all of them, until they can obey it.
+
+    Python answers it with a traceback while it is still importing.
+    """
+
+    def init_processes(self) -> None:
+        with _deaf():
+            super().init_processes()
+
+    def keep_subprocess_alive(self) -> None:
+        with _deaf():
+            super().keep_subprocess_alive()
+
+    def restart_all(self) -> None:
+        with _deaf():
+            super().restart_all()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Hold Ctrl-C back; a process that is started meanwhile holds it back until `_in_a_worker`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
 def _in_a_worker(make_app: Callable[[], FastAPI]) -> FastAPI:
+    """Make the app, in a process where uvicorn has taken over the signals."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     logs.set_up(logs.form_of(""))
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     return make_app()

@@ -1,8 +1,10 @@
 """Links: nothing that we did not make is accepted, for no purpose but its own, and no longer than it lives."""
 
 import hashlib
+import hmac
 import re
 import string
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -134,3 +136,20 @@ def test_a_token_is_the_librarys_own(purpose: Purpose, ref: str, extra: str) -> 
     made = theirs.dumps(payload)
     if not made.startswith("."):  # the library compresses what gets shorter by it
         assert token == made
+
+
+def test_every_key_is_tried_whichever_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time must not tell a link of an old key, or a forged one, from another."""
+    compare, checks = hmac.compare_digest, []
+
+    def counted(ours: bytes, theirs: bytes) -> bool:
+        checks.append(ours)
+        return compare(ours, theirs)
+
+    monkeypatch.setattr("subscribers.links.hmac.compare_digest", counted)
+    old = LinkSigner([OLD_KEY], "https://digest.example.org")
+    for made in (token(Purpose.UNSUBSCRIBE), token(Purpose.UNSUBSCRIBE, signer=old), "x.y", token(Purpose.VIEW)):
+        checks.clear()
+        with suppress(LinkInvalidError):
+            SIGNER.read(Purpose.UNSUBSCRIBE, made, NOW)
+        assert len(checks) == 2

@@ -129,6 +129,19 @@ def test_every_answer_of_every_route_has_the_headers(
     assert {200, 400, 404, 405, 413} <= statuses
 
 
+def test_a_head_without_measure_is_refused_on_every_route_with_the_headers(client: TestClient) -> None:
+    for headers, status in (
+        ({f"x{number}": "y" for number in range(101)}, 431),
+        ({"x": "y" * 17_000}, 431),
+        ({}, 414),
+    ):
+        for path in ("/subscribe", "/nothing"):
+            answer = client.get(path + ("?lang=" + "k" * 4096 if status == 414 else ""), headers=headers)
+            assert answer.status_code == status
+            check(answer, path)
+    assert client.get("/subscribe?" + "a=b&" * 1000).status_code == 200
+
+
 def test_https_says_so_on_every_route(press: Press, now: datetime) -> None:
     publication = press.settings.publication.model_copy(update={"base_url": "https://news.example.org"})
     secure = Press(press.settings.model_copy(update={"publication": publication}), press.engine, press.templates)
