@@ -162,8 +162,12 @@ def erase(
     """Empty every personal column and every detail of the consent events; False when it was done before.
 
     What stays: the row (deliveries count it), what happened when, and a keyed hash on the never-send list, so that no
-    import brings the person back. `forget` is called with the subscriber's id for what other tables hold about them.
+    import brings the person back. `forget` is called with the subscriber's id for what other tables hold about them:
+    first, because a take locks notices before people, and locking the other way round could wait for it for ever; and
+    again, for what was promised before the row was locked.
     """
+    if forget is not None:
+        forget(session, subscriber.id or 0)
     row = store.lock(session, subscriber)
     if row.state == SubscriberState.ERASED:
         return False
