@@ -18,7 +18,7 @@ from subscribers.address import EmailAddress
 from subscribers.consent import ConsentMethod
 from subscribers.errors import SubscriberNotFoundError
 from subscribers.exporting import as_csv
-from subscribers.models import SubscriberState
+from subscribers.models import Subscriber, SubscriberState
 from subscribers.names import parse_name
 from subscribers.preferences import Withdrawal
 from subscribers.rows import COLUMNS, as_cells
@@ -136,16 +136,21 @@ def erase_subscriber(works: Works, address: str) -> Proof:
         if person is None:
             erased = _gone(works, session, address)
         else:
-            person = store.lock(session, person)
-            erased = before_erasing(session, person)
+            known: list[Erased] = []
+
+            def note(session: Session, row: Subscriber) -> None:
+                known.append(before_erasing(session, row))
+                forget(session, row)
+
             preferences.erase(
                 session,
                 person,
                 method=ConsentMethod.COMMAND,
                 now=works.clock.now(),
                 secret=works.suppression_key,
-                forget=forget,
+                forget=note,
             )
+            erased = known[-1]  # as they were when their row was locked
     return prove(works, erased, forget_files(works, erased))
 
 

@@ -177,8 +177,12 @@ def erase(
 
     What stays: the row (deliveries count it), what happened when, and a keyed hash on the never-send list, so that no
     import brings the person back. `forget` is called with the subscriber, as they still are, for what other tables hold
-    about them. Without `remember_hash` not even that is kept: for requests that nobody ever confirmed.
+    about them: first, because a take locks notices before people, and locking the other way round could wait for it for
+    ever; and again, for what was promised before the row was locked. Without `remember_hash` not even the hash is kept:
+    for requests that nobody ever confirmed.
     """
+    if forget is not None:
+        forget(session, subscriber)
     row = store.lock(session, subscriber)
     if row.state == SubscriberState.ERASED:
         return False

@@ -58,7 +58,7 @@ def show_editions(shell: Shell, rows: list[dict[str, Any]]) -> None:
             [
                 row["id"],
                 row["language"],
-                " | ".join(_interests_label(interests) for interests in row["interests"]),
+                " | ".join(_interests_label(interests) for interests in row["interests"]) + _often(row["frequency"]),
                 len(row["articles"]),
                 row["readers"],
                 row["html_bytes"],
@@ -66,6 +66,10 @@ def show_editions(shell: Shell, rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
+
+
+def _often(frequency: str) -> str:
+    return "" if frequency == "every" else f" (every {frequency} issue)"
 
 
 def _interests_label(interests: list[str]) -> str:

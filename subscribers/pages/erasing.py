@@ -28,19 +28,18 @@ class Erasing(Pages):
         if form.one("confirm") != "erase":
             return self._erase_page(found, problem="choice", status=400)
         with context.write() as session:
-            person = self.locked(session, found)
-            if person is None:
-                return self.unknown(request)
-            language = self.language_of(person)
-            preferences.erase(
+            language = self.language_of(found)
+            done = preferences.erase(
                 session,
-                person,
+                found,
                 method=ConsentMethod.PAGE,
                 now=now,
                 secret=context.secret,
                 forget=context.forget,
                 wording=self.wording(session, "erase", language),
             )
+        if not done:  # by another hand, in between
+            return self.unknown(request)
         return self.page("erase", language, person=None, done=True, preferences="", problem="", form_token="")
 
     def _erase_page(self, person: Subscriber, *, problem: str = "", status: int = 200) -> Response:

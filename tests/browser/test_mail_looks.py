@@ -14,6 +14,8 @@ from digest.articles.body import render_body
 from digest.render.context import (
     ArticleView,
     CitationView,
+    EarlierIssueView,
+    EarlierTitleView,
     EditionContext,
     ImageView,
     LeftOutView,
@@ -74,6 +76,12 @@ def _article(slug: str, kind: str = "story", language: str = "en", **fields: Any
     return ArticleView(slug=slug, anchor=slug, title=f"The title of {slug}", kind=kind, language=language, **values)
 
 
+def _earlier(number: int) -> EarlierIssueView:
+    url = f"https://digest.example.org/archive/{number}"
+    titles = (EarlierTitleView("A title", f"{url}#a", "en"), EarlierTitleView("한국어 제목", f"{url}#b", "ko"))
+    return EarlierIssueView(number, date(2021, 8, 31), url, titles, more=3)
+
+
 def _edition(language: str) -> EditionContext:
     """One issue with every kind of article, one of them in another language than the mail's."""
     citation = CitationView(("Junsu Kim", "Howon Lee"), "Journal", "38", "9", "2021-08", "55–63", "044-417-9668")
@@ -120,6 +128,8 @@ def _edition(language: str) -> EditionContext:
         intro_html="<p>What September brought.</p>",
         sections=sections,
         left_out=(LeftOutView("A title left out", "https://digest.example.org/archive/21#x", "Special", "ko"),),
+        frequency="third",
+        earlier=tuple(_earlier(number) for number in (20, 19)),
         archive_url="https://digest.example.org/archive/21",
         untranslated=True,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, select
+from starlette.testclient import TestClient
 
 from digest import pipeline
 from digest.approval import NotApprovedError
@@ -25,6 +26,8 @@ from digest.pipeline import Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.runtime.settings import load_settings
+from digest.testing import FrozenClock
+from digest.web.app import preview_app
 from subscribers.audience import in_between
 from subscribers.models import Subscriber, SubscriberState
 
@@ -197,6 +200,20 @@ def test_previews_and_test_mails_come_from_the_same_bytes(press: Press) -> None:
             stored = pipeline.stored_rendering(session, issue, selection)
             assert stored is not None
             assert stored.html == editions[ref].html
+
+
+def test_the_desk_shows_the_edition_of_a_frequency(press: Press) -> None:
+    september(press)
+    assembled(press, 24, Period(2021, 10), LATER)
+    app = preview_app(press, 24, FrozenClock(LATER))
+    with TestClient(app, base_url="http://127.0.0.1") as desk:
+        assert "everything, every third issue" in desk.get("/").text
+        for frequency, shown in (("third", True), ("every", False)):
+            frame = desk.get(f"/frame?language=en&interests=*&frequency={frequency}").text
+            assert ("/archive/23#" in frame) is shown
+        third = desk.get("/reader/all3").text
+        assert "frequency=third" in third
+        assert desk.get("/frame?language=en&frequency=daily").status_code == 400
 
 
 def test_an_interest_that_matches_nothing_gets_no_mail_for_its_titles_in_between(press: Press) -> None:

@@ -8,10 +8,10 @@ from starlette.testclient import TestClient
 from subscribers import preferences, suppression
 from subscribers.consent import ConsentMethod
 from subscribers.forms import MAX_BODY
-from subscribers.links import Purpose
+from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber
 from subscribers.suppression import SuppressionReason
-from tests.unit.subscribers.site import BASE_URL, SECRET, Site
+from tests.unit.subscribers.site import BASE_URL, LINK_KEY, SECRET, Site
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 SAVE = {"do": "save", "scope": "some", "language": "en", "format": "html", "frequency": "every", "paused_until": ""}
@@ -392,3 +392,18 @@ def test_pages_below_a_path_find_their_style_sheet(site: Site) -> None:
     below = Site(site.engine, site.now, base_url=f"{BASE_URL}/news")
     with TestClient(below.app(), base_url=BASE_URL) as client:
         assert 'href="/news/static/pages.css"' in client.get("/subscribe").text
+
+
+def test_an_old_mails_link_works_twice_after_the_keys_were_rotated(site: Site, leave: str) -> None:
+    site.signer = LinkSigner(["a newer key for links, too", LINK_KEY], BASE_URL)
+    site.later(days=200)
+    with TestClient(site.app(), base_url=BASE_URL) as client:
+        for _ in range(2):
+            assert client.get(leave).status_code == 200
+            assert client.post(leave, data=ONE_CLICK).status_code == 200
+        assert site.person().state == "unsubscribed"
+        site.signer = LinkSigner(["a newer key for links, too"], BASE_URL)
+    with TestClient(site.app(), base_url=BASE_URL) as client:
+        page = client.post(leave, data=ONE_CLICK)
+        assert page.status_code == 404
+        assert "mailto:editors@example.org?subject=unsubscribe" in page.text

@@ -111,7 +111,7 @@ def test_erasing_leaves_no_personal_data_anywhere(site: Site) -> None:
         assert personal not in rest
     assert site.suppressed("very.personal+tag@example.org") == "erased"
     assert site.events(person) == ["changed", "erased"]
-    assert forgotten == [f"{person.id} Very.Personal+tag@example.org"], "called while it is known who they are"
+    assert set(forgotten) == {f"{person.id} Very.Personal+tag@example.org"}, "called while it is known who they are"
     with site.write() as session:
         assert not preferences.erase(session, person, method=PAGE, now=site.now, secret=SECRET)
         assert not preferences.unsubscribe(session, person, method=PAGE, now=site.now, secret=SECRET)

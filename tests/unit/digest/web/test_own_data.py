@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 from starlette.testclient import TestClient
 
 from digest import address_change, own_data, signup
@@ -132,3 +133,19 @@ def test_the_old_address_is_told_and_not_where_to(works: Works, client: TestClie
     assert told[:2] == (ANNA, "pending")
     client.post(path(works, Purpose.ADDRESS, NEW, extra=nonce)).raise_for_status()
     assert len(notices(works)) == 2
+
+
+def test_erasing_and_a_take_of_notices_do_not_wait_for_each_other(works: Works, client: TestClient) -> None:
+    """A take locks the notice, then the person; erasing must not lock them the other way round."""
+    if works.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite locks the whole database")
+    ask_for(client, works, NEW)
+    erased = path(works, Purpose.ERASE)
+    with ThreadPoolExecutor(1) as pool, session_scope(works.engine) as take:
+        take.execute(select(NOTICE).with_for_update())
+        erasing = pool.submit(client.post, erased, data={"confirm": "erase"})
+        while not take.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
+            assert not erasing.done()
+        take.execute(select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.address == ANNA).with_for_update(read=True))
+        take.commit()
+        assert erasing.result().status_code == 200
