@@ -25,7 +25,7 @@ from subscribers.links import LinkSigner
 from subscribers.models import Subscriber, SubscriberState
 
 SAMPLE = Path(__file__).resolve().parents[4] / "digest" / "sample"
-SECRETS = '[secrets]\nlink_keys = ["a key for links, long enough"]\nsuppression_key = "s"\nmessage_key = "m"\n'
+SECRETS = '[secrets]\nlink_keys = ["a key for links, long enough"]\nsuppression_key = "a key for the never-send list"\nmessage_key = "m"\n'
 ODD_NAME = 'O\'Brien & <b>Sons</b> "Q"'
 READERS = [
     # address, name, interests, language, format, state
