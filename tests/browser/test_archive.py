@@ -167,6 +167,6 @@ def test_the_exported_site_works_from_a_file(
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     assert [v["id"] for v in Axe().run(page).response["violations"] if v["impact"] != "minor"] == []
     page.get_by_role("navigation").first.get_by_role("link", name="전체 호 보기").click()
-    assert page.url.endswith("/site/ko.html")
+    assert page.url.endswith("/site/archive/ko.html")
     assert failed == []
     page.close()
