@@ -98,7 +98,7 @@ def _parameters(command: Any) -> str:
             if help_text := getattr(parameter, "help", None):
                 rows.append((f"`{_argument(parameter)}`", help_text))
         elif parameter.name not in {"help", "install_completion", "show_completion"}:
-            names = ", ".join(f"`{name}`" for name in parameter.opts)
+            names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
             rows.append((names, " ".join(filter(None, [parameter.help, _default(parameter)]))))
     return _table(("option", "meaning"), rows) if rows else ""
 

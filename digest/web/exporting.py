@@ -1,9 +1,10 @@
 """The archive as a static site: the live pages, with their links turned to files. Same archive, same bytes.
 
-index.html, ko.html            the list, in the publication's language and in each other one
-archive/21/index.html, ko.html an issue, where links of mails look for it when the folder stands at base_url
-media/, static/, feeds/        pictures, the style sheet, Atom feeds
-sitemap.xml
+- index.html, ko.html: the start page, in the publication's language and in each other one
+- archive/index.html: the list; archive/21/index.html: an issue
+- media/, static/, feeds/, sitemap.xml: pictures, the style sheet, Atom feeds, the pages for search engines
+
+The paths are those of the live server, so that links of mails find their pages when the folder stands at base_url.
 """
 
 import html
@@ -76,6 +77,7 @@ class _Site:
         yield "sitemap.xml", sitemap(self._site, self._issues, languages)
         for language in reversed(languages):
             yield self._page(self._links.list_file(language), self._list(language), language)
+            yield self._page(self._links.start_file(language), self._start(language), language)
 
     def _issue(self, issue: ShownIssue, language: str) -> Iterator[tuple[str, bytes]]:
         page = Page(self._press, language, f"/archive/{issue.number}")
@@ -99,6 +101,10 @@ class _Site:
         everything = at(issues, "1", max(1, len(issues)))
         return page.render("archive", **list_values(page, issues), part=everything, still=True)
 
+    def _start(self, language: str) -> str:
+        page = Page(self._press, language, "/")
+        return page.render("start", **list_values(page, self._issues[:1]))
+
     def _page(self, path: str, text: str, language: str) -> tuple[str, bytes]:
         return path, self._links.turned(text, path, language).encode()
 
@@ -110,13 +116,17 @@ class Links:
         self._base_url, self._root, self._default = base_url, urlsplit(base_url).path, default
         self._numbers = {issue.number for issue in issues}
 
+    def start_file(self, language: str) -> str:
+        """Return where the start page is."""
+        return "index.html" if language == self._default else f"{language}.html"
+
     def list_file(self, language: str) -> str:
         """Return where the list is."""
-        return "index.html" if language == self._default else f"{language}.html"
+        return f"archive/{self.start_file(language)}"
 
     def issue_file(self, number: int, language: str) -> str:
         """Return where an issue is."""
-        return f"archive/{number}/{self.list_file(language)}"
+        return f"archive/{number}/{self.start_file(language)}"
 
     def feed_file(self, language: str, interest: str) -> str:
         """Return where a feed is."""
@@ -152,7 +162,9 @@ class Links:
         return None
 
     def _file(self, path: str, language: str) -> str | None:
-        if path in {"/", "/archive"}:
+        if path == "/":
+            return self.start_file(language)
+        if path == "/archive":
             return self.list_file(language)
         issue = _ISSUE.fullmatch(path)
         if issue:

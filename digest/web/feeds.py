@@ -43,14 +43,17 @@ class Site:
     def archive(self, language: str) -> str:
         """Return the address of the list."""
         if self.still:
-            return f"{self.base_url}/{'' if language == self.default else f'{language}.html'}"
+            return f"{self.base_url}/archive/{self._file(language)}"
         return f"{self.base_url}/archive?lang={language}"
 
     def issue(self, number: int, language: str) -> str:
         """Return the address of an issue's page."""
         if self.still:
-            return f"{self.base_url}/archive/{number}/{'' if language == self.default else f'{language}.html'}"
+            return f"{self.base_url}/archive/{number}/{self._file(language)}"
         return f"{self.base_url}/archive/{number}?lang={language}"
+
+    def _file(self, language: str) -> str:
+        return "" if language == self.default else f"{language}.html"
 
     def feed(self, language: str, interest: str) -> str:
         """Return the address of a feed."""

@@ -103,7 +103,9 @@ def test_commands_that_a_page_shows_exist(path: Path) -> None:
             name = f"{name} {word}"
             command = COMMANDS[name]
         is_group = hasattr(command, "commands")
-        options = {option for p in (*command.params, *COMMANDS["digest"].params) for option in getattr(p, "opts", [])}
+        options = {
+            option for p in (*command.params, *COMMANDS["digest"].params) for option in (*p.opts, *p.secondary_opts)
+        }
         assert not is_group or len(words) == len(name.split()) or words[-1].startswith("-"), f"{path.name}: {line}"
         unknown = [w.split("=")[0] for w in words if w.startswith("-") and w.split("=")[0] not in options | {"--help"}]
         assert not unknown, f"{path.name}: {line}"

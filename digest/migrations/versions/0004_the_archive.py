@@ -75,7 +75,8 @@ def _fill() -> None:
 
 
 def _folded(*texts: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", " ".join(texts)).casefold().split())
+    visible = "".join(c for c in " ".join(texts) if unicodedata.category(c) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold()).split())
 
 
 def downgrade() -> None:

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from digest.web.logs import Redacting, redacted
 from fastapi import Depends, FastAPI, Request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.web import patience
-from digest.web.logs import Redacting, redacted
 from digest.web.server import Bounds, Server
 from subscribers import forms
 from subscribers.forms import Form, read_form

@@ -2,8 +2,12 @@
 
 import json
 import re
+import threading
 from datetime import datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from typer.testing import CliRunner
@@ -42,7 +46,15 @@ def test_every_link_of_the_site_leads_somewhere(press: Press, tmp_path: Path) ->
     files = content(site).keys() - {LIST, "sitemap.xml"}
     assert len(files) > 20
     assert files == reached(site), "nothing is in it that no page leads to"
-    assert {"index.html", "ko.html", "archive/21/index.html", "archive/21/ko.html", "archive/20/ko.html"} <= files
+    assert {
+        "index.html",
+        "ko.html",
+        "archive/index.html",
+        "archive/ko.html",
+        "archive/21/index.html",
+        "archive/21/ko.html",
+        "archive/20/ko.html",
+    } <= files
     assert "../21/index.html#wsce-2021" in links_of(site / "archive/20/index.html")
 
 
@@ -92,6 +104,20 @@ def test_feeds_lead_to_the_live_pages_or_to_where_the_site_will_be(press: Press,
         assert (tmp_path / "moved" / (f"{path}index.html" if path.endswith("/") or not path else path)).is_file(), link
 
 
+def test_links_of_mails_find_their_pages_on_a_static_server(press: Press, tmp_path: Path) -> None:
+    export(press, tmp_path / "site")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        for path, wanted in {"": "index.html", "/archive": "archive/index.html", "/archive/21": "archive/21/index.html",
+                             "/archive/21?lang=ko": "archive/21/index.html", "/feeds/ko.xml": "feeds/ko.xml"}.items():  # fmt: skip
+            with urlopen(address + path) as answer:
+                assert answer.read() == (tmp_path / "site" / wanted).read_bytes()
+                assert not path or answer.url.partition("?")[0].endswith(("/", ".xml")), "relative links need the slash"
+        server.shutdown()
+
+
 @pytest.mark.parametrize("wrong", ["archive.example.org", "ftp://x.example", "https://", "javascript:alert(1)"])
 def test_an_address_that_is_none_is_refused(press: Press, tmp_path: Path, wrong: str) -> None:
     with pytest.raises(UsageError, match="base-url"):
@@ -126,8 +152,10 @@ def test_an_empty_archive_is_a_site_too(press: Press, tmp_path: Path, now: datet
 def test_links_are_turned_by_where_they_lead() -> None:
     links = Links("https://a.example/news", "en", [])
     for address, wanted in {
-        "/news/archive?lang=ko": "../../ko.html",
+        "/news/archive?lang=ko": "../ko.html",
+        "/news/archive": "../index.html",
         "/news/": "../../index.html",
+        "/news/?lang=ko": "../../ko.html",
         "https://a.example/news": "../../index.html",
         "/news/media/x.jpg": "../../media/x.jpg",
         "https://a.example/news/media/x.jpg": "../../media/x.jpg",

@@ -1,0 +1,99 @@
+"""The sign-up form for other sites: what it says, and that it needs nothing but a plain POST from anywhere."""
+
+import html as html_escape
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from lxml import html
+from sqlmodel import select
+from starlette.testclient import TestClient
+
+from digest.bootstrap import Works
+from digest.pipeline import Press
+from digest.runtime.db import session_scope
+from digest.runtime.errors import UsageError
+from digest.testing import FrozenClock
+from digest.web.audience import sign_up_form
+from subscribers.links import LinkSigner
+from subscribers.models import Subscriber
+from tests.unit.digest.web import sample
+
+FOREIGN = {"Origin": "https://town.example", "Referer": "https://town.example/news", "Sec-Fetch-Site": "cross-site"}
+
+
+@pytest.fixture
+def press(sent: Press) -> Press:
+    return sent
+
+
+@pytest.fixture
+def client(press: Press, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
+    with TestClient(sample.public(press, signer, FrozenClock(now)), raise_server_exceptions=False) as client:
+        yield client
+
+
+def fields(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return where the form posts to, and what a browser sends if nothing but the address is filled in."""
+    form = html.fromstring(text)
+    form.fields["email"] = "new@example.org"
+    return form.action, form.form_values()
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_what_the_form_sends_from_another_site_signs_up(
+    press: Press, client: TestClient, now: datetime, language: str
+) -> None:
+    action, values = fields(sign_up_form(Works(press.settings, press.engine, FrozenClock(now)), language))
+    assert action == "http://127.0.0.1:8025/subscribe"
+    client.cookies.clear()
+    answer = client.post("/subscribe", data=dict(values), headers=FOREIGN)
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+    with session_scope(press.engine) as session:
+        person = session.exec(select(Subscriber).where(Subscriber.address == "new@example.org")).one()
+    assert (person.state, person.interests, person.language) == ("pending", "*", language)
+
+
+def test_chosen_topics_arrive(press: Press, client: TestClient) -> None:
+    values = {"email": "new@example.org", "scope": "some", "interest": ["safety", "mobility"], "language": "ko"}
+    assert client.post("/subscribe", data=values, headers=FOREIGN).status_code == 200
+    with session_scope(press.engine) as session:
+        person = session.exec(select(Subscriber).where(Subscriber.address == "new@example.org")).one()
+    assert person.interests == "mobility;safety"
+
+
+def test_the_page_shows_the_form_as_text_to_copy(press: Press, client: TestClient, now: datetime) -> None:
+    works = Works(press.settings, press.engine, FrozenClock(now))
+    for language, title in (("en", "The sign-up form for your site"), ("ko", "구독 신청 양식")):
+        page = client.get(f"/subscribe/embed?lang={language}")
+        assert page.status_code == 200
+        assert title in page.text
+        shown = html.fromstring(page.text).xpath("string(//pre/code)")
+        assert shown == sign_up_form(works, language)
+        assert page.headers["x-robots-tag"] == "noindex"
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+def test_titles_are_text_in_it(press: Press, now: datetime) -> None:
+    odd = '"><script>alert(1)</script>'
+    interests = [i.model_copy(update={"title": {"*": odd}}) for i in press.settings.interest]
+    publication = press.settings.publication.model_copy(update={"name": {"*": odd}})
+    settings = press.settings.model_copy(update={"interest": tuple(interests), "publication": publication})
+    text = sign_up_form(Works(settings, press.engine, FrozenClock(now)))
+    assert "<script" not in text
+    assert html_escape.escape(odd) in text.replace("&#34;", "&quot;")
+
+
+def test_it_needs_nothing_from_elsewhere(press: Press, now: datetime) -> None:
+    works = Works(press.settings, press.engine, FrozenClock(now))
+    text = sign_up_form(works)
+    assert not {"script", "style", "link", "img", "iframe"} & {element.tag for element in html.fromstring(text).iter()}
+    with pytest.raises(UsageError, match="no language"):
+        sign_up_form(works, "xx")
+
+
+def test_without_interests_everything_is_meant(press: Press, now: datetime) -> None:
+    settings = press.settings.model_copy(update={"interest": ()})
+    _, values = fields(sign_up_form(Works(settings, press.engine, FrozenClock(now))))
+    assert ("scope", "all") in values
