@@ -6,11 +6,12 @@ One document for `digest subscribers show` and for the person's own "export my d
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlmodel import Session
 
+from digest.forgetting import FEEDBACK_EVENT
 from digest.outbox import notices
-from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, NOTICE
+from digest.outbox.tables import ATTEMPT, DELIVERY, EDITION, ISSUE, NOTICE
 from subscribers import store, transfer
 from subscribers.address import EmailAddress
 from subscribers.errors import SubscriberNotFoundError
@@ -39,30 +40,34 @@ def own_data(session: Session, person: Subscriber) -> dict[str, Any]:
         ],
         "issues": _issues(session, person),
         "notices": _notices(session, person),
+        "feedback": _feedback(session, person),
     }
 
 
 def _issues(session: Session, person: Subscriber) -> list[dict[str, Any]]:
-    columns = (DELIVERY.c.id, ISSUE.c.number, ISSUE.c.period, DELIVERY.c.state, DELIVERY.c.reason)
+    columns = (DELIVERY.c.id, ISSUE.c.number, ISSUE.c.period, EDITION.c.subject, DELIVERY.c.state, DELIVERY.c.reason)
     deliveries = session.execute(
         select(*columns, DELIVERY.c.created_at, DELIVERY.c.settled_at)
         .join(ISSUE, ISSUE.c.id == DELIVERY.c.issue_id)
+        .join(EDITION, EDITION.c.id == DELIVERY.c.edition_id)
         .where(DELIVERY.c.subscriber_id == person.id)
         .order_by(ISSUE.c.number)
     ).all()
     tries: dict[int, list[dict[str, Any]]] = {}
     attempts = session.execute(
-        select(ATTEMPT.c.delivery_id, ATTEMPT.c.started_at, ATTEMPT.c.outcome, ATTEMPT.c.code)
+        select(ATTEMPT)
         .where(ATTEMPT.c.delivery_id.in_([row.id for row in deliveries]))
         .order_by(ATTEMPT.c.started_at, ATTEMPT.c.id)
     )
     for attempt in attempts:
-        told = {"at": _text(attempt.started_at), "outcome": attempt.outcome, "code": attempt.code}
+        said = {name: getattr(attempt, name) for name in ("outcome", "code", "enhanced", "reply", "relay")}
+        told = {"at": _text(attempt.started_at), **said}
         tries.setdefault(attempt.delivery_id, []).append(told)
     return [
         {
             "number": row.number,
             "period": row.period,
+            "subject": row.subject,
             "state": row.state,
             "reason": row.reason,
             "planned_at": _text(row.created_at),
@@ -84,6 +89,13 @@ def _notices(session: Session, person: Subscriber) -> list[dict[str, Any]]:
         {"kind": row.kind, "state": row.state, "created_at": _text(row.created_at), "settled_at": _text(row.settled_at)}
         for row in rows
     ]
+
+
+def _feedback(session: Session, person: Subscriber) -> list[dict[str, Any]]:
+    theirs = select(DELIVERY.c.id).where(DELIVERY.c.subscriber_id == person.id)
+    about = or_(FEEDBACK_EVENT.c.subscriber_id == person.id, FEEDBACK_EVENT.c.delivery_id.in_(theirs))
+    rows = session.execute(select(FEEDBACK_EVENT).where(about).order_by(FEEDBACK_EVENT.c.id)).all()
+    return [{"kind": row.kind, "detail": row.detail, "at": _text(row.happened_at)} for row in rows]
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -2,6 +2,7 @@
 differ.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from sqlalchemy import ColumnElement, String, and_, case, exists, false, literal
 from sqlmodel import Session, col, func, select
 
 from subscribers import store
+from subscribers.interests import split
 from subscribers.models import Frequency, Subscriber, SubscriberState, Suppression
 
 # Frequency thins one series of issues: every reader of every third issue gets the same ones, those whose number divides
@@ -69,22 +71,33 @@ def exclusions(session: Session, now: datetime, issue_number: int | None = None)
 
 def stats(session: Session) -> dict[str, dict[str, int]]:
     """Return how many subscribers there are by state, language, format, frequency and interests; the erased only by
-    state.
+    state. `interest` counts each interest on its own, so that a reader of three counts three times.
     """
-    return {
-        name: {
-            value: number
-            for value, number in sorted(store.counts(session, column).items())
-            if value or name == "interests"
-        }
-        for name, column in {
-            "state": col(Subscriber.state),
-            "language": col(Subscriber.language),
-            "format": col(Subscriber.format),
-            "frequency": col(Subscriber.frequency),
-            "interests": col(Subscriber.interests),
-        }.items()
+    living = col(Subscriber.state) != SubscriberState.ERASED
+    counted = {
+        "state": store.counts(session, col(Subscriber.state)),
+        "language": store.counts(session, col(Subscriber.language), living),
+        "format": store.counts(session, col(Subscriber.format), living),
+        "frequency": store.counts(session, col(Subscriber.frequency), living),
+        "interests": store.counts(session, col(Subscriber.interests), living),
     }
+    single: Counter[str] = Counter()
+    for text, number in counted["interests"].items():
+        for slug in split(text) or {""}:
+            single[slug] += number
+    return counted | {"interest": dict(sorted(single.items()))}
+
+
+def reach(session: Session, now: datetime, issue_number: int | None = None) -> tuple[int, int]:
+    """Return how many people there are in all, and how many of them would get an issue now.
+
+    All are who would get it and the sum of `exclusions`, in one state of the database.
+    """
+    yes = case((exclusion_reason(now, issue_number).is_(None), 1), else_=0)
+    everybody, reached = session.exec(
+        select(func.count(), func.coalesce(func.sum(yes), 0)).select_from(Subscriber)
+    ).one()
+    return everybody, int(reached)
 
 
 def _not_due(issue_number: int | None) -> ColumnElement[bool]:

@@ -173,10 +173,10 @@ def _json_lines(head: bytes, lines: Iterator[Line], job: _Job) -> Reading:
     if isinstance(first, RowProblem):
         raise ImportFileError(f"The first line is no JSON object: {first.message}", hint="One object on each line.")
     objects = (_object(number, line) for number, line in lines if line is None or line.strip())
-    mapped = job.asked.mapping is not None
-    if not mapped and sources.ROSTER_SIGNS.issubset(first):
+    mapping = job.asked.mapping
+    if sources.ROSTER_SIGNS.issubset(first) and (mapping is None or "email" not in mapping.columns):
         return _foreign(sources.MAILMAN3, _flat(objects), job)
-    if mapped:
+    if mapping is not None:
         return _foreign(sources.ANY, _flat(objects), job)
     return Reading(OURS, (_our_object(value, job) for value in objects), job.left)
 

@@ -6,6 +6,8 @@ What the columns are called was looked up where each program writes them; the fi
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.utils import parseaddr
 from typing import Final
 
@@ -141,7 +143,15 @@ def _mailman(cells: Cells, values: Mapping[str, str]) -> Cells:
 def mailman_line(text: str) -> Mapping[str, str] | None:
     """Return what a line of `list_members` or `mailman members` says; None if it is none."""
     name, address = parseaddr(text)
-    return {"email": address, "name": name} if address.count("@") == 1 and " " not in address else None
+    return {"email": address, "name": _in_words(name)} if address.count("@") == 1 and " " not in address else None
+
+
+def _in_words(name: str) -> str:
+    """Return a name that formataddr wrote encoded (RFC 2047), or as it is if that is not how it was."""
+    try:
+        return str(make_header(decode_header(name)))
+    except (LookupError, ValueError, HeaderParseError):
+        return name
 
 
 LISTMONK: Final = Source(

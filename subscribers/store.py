@@ -216,9 +216,12 @@ def suppressions_of_nobody(session: Session, batch: int = 1000) -> Iterator[Supp
             session.expunge(row)
 
 
-def counts(session: Session, by: ColumnElement[str] | Mapped[str]) -> dict[str, int]:
-    """Return how many subscribers there are for each value of `by`."""
-    return dict(session.exec(select(by, func.count()).select_from(Subscriber).group_by(by)).all())
+def counts(
+    session: Session, by: ColumnElement[str] | Mapped[str], which: ColumnElement[bool] | None = None
+) -> dict[str, int]:
+    """Return how many subscribers there are for each value of `by`, of all or of those that `which` chooses."""
+    statement = select(by, func.count()).select_from(Subscriber).group_by(by).order_by(by)
+    return dict(session.exec(statement if which is None else statement.where(which)).all())
 
 
 def count_request(session: Session, day: date) -> None:

@@ -128,16 +128,17 @@ def add(
 
 @app.command("show")
 def show(context: typer.Context, address: Address) -> None:
-    """Show everything that is known about one person; this is also the answer to a request for their data."""
+    """Show everything that is known about one person; with --json it is the answer to a request for their data."""
     from digest.own_data import data_at  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
         data = data_at(session, address)
-    lists = ("consent", "wordings", "issues", "notices")
 
     def tell() -> None:
-        shell.out.table(["field", "value"], [[k, v] for k, v in data.items() if k not in lists])
+        shell.out.table(
+            ["field", "value"], [[k, v] for k, v in data.items() if not isinstance(v, list | dict) or k == "interests"]
+        )
         shell.out.line()
         shell.out.table(
             ["issue", "state", "when"], [[i["number"], i["state"], i["settled_at"]] for i in data["issues"]]
@@ -145,6 +146,11 @@ def show(context: typer.Context, address: Address) -> None:
         shell.out.line()
         rows = [[e["at"], e["kind"], e["method"], e["detail"].get("source", "")] for e in data["consent"]]
         shell.out.table(["at", "what", "how", "source"], rows)
+        sent = [[d["planned_at"], f"issue {d['issue']}", d["state"], d["reason"]] for d in data["deliveries"]]
+        sent += [[n["planned_at"], n["kind"], n["state"], n["reason"]] for n in data["notices"]]
+        if sent:
+            shell.out.line()
+            shell.out.table(["at", "mail", "state", "why"], sorted(sent))
 
     shell.out.emit(data, tell)
 
@@ -191,17 +197,24 @@ def form(
 
 @app.command("stats")
 def stats(context: typer.Context) -> None:
-    """Count readers by state, language, format, frequency and interests, and who gets nothing now, and why."""
+    """Count readers by state, language, interest, frequency and format; who gets an issue now, and why others not."""
     from subscribers import audience  # noqa: PLC0415
 
     shell = shell_of(context)
+    now = shell.works.clock.now()
     with shell.session(read_only=True) as session:
-        data: dict[str, Any] = {
-            **audience.stats(session),
-            "excluded": audience.exclusions(session, shell.works.clock.now()),
-        }
-    rows = [[group, value or "(none)", count] for group, counts in data.items() for value, count in counts.items()]
-    shell.out.emit(data, lambda: shell.out.table(["by", "value", "readers"], rows))
+        groups = audience.stats(session)
+        excluded = audience.exclusions(session, now)
+        total, eligible = audience.reach(session, now)
+    data: dict[str, Any] = {**groups, "total": total, "eligible": eligible, "excluded": excluded}
+
+    def tell() -> None:
+        shell.out.line(f"{eligible} of {total} would get an issue now.")
+        shown = {name: counts for name, counts in groups.items() if name != "interests"} | {"excluded": excluded}
+        rows = [[group, value or "(none)", count] for group, counts in shown.items() for value, count in counts.items()]
+        shell.out.table(["by", "value", "readers"], rows)
+
+    shell.out.emit(data, tell)
 
 
 @app.command("ask-to-confirm")

@@ -93,3 +93,22 @@ def test_stats_count_everybody_and_name_no_one(site: Site) -> None:
     assert stats["interests"] == {"": 1, "*": 1}
     assert stats["language"] == {"en": 1, "ko": 1}
     assert "@" not in str(stats)
+
+
+def test_all_are_who_gets_an_issue_and_who_does_not(site: Site) -> None:
+    site.add("a@example.org", interests="mobility;safety")
+    site.add("b@example.org", interests="mobility")
+    site.add("c@example.org", state="pending")
+    site.add("d@example.org", paused_until=site.now + timedelta(days=3))
+    site.add("e@example.org", frequency="third", interests="")
+    gone = site.add("f@example.org")
+    with site.write() as session:
+        preferences.erase(session, gone, method=ConsentMethod.PAGE, now=site.now, secret=SECRET)
+        for number in (None, 21, 22):
+            everybody, reached = audience.reach(session, site.now, number)
+            assert everybody == 6 == reached + sum(audience.exclusions(session, site.now, number).values())
+        stats = audience.stats(session)
+    for group in ("language", "format", "frequency", "interests"):
+        assert sum(stats[group].values()) == 5, "the erased are counted by their state only"
+    assert sum(stats["state"].values()) == 6
+    assert stats["interest"] == {"": 1, "*": 2, "mobility": 2, "safety": 1}
