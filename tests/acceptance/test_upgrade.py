@@ -103,7 +103,7 @@ def test_an_old_send_goes_on_while_the_schema_is_upgraded(empty: World, old_code
 
 
 def test_a_worker_that_stays_ends_when_the_schema_is_newer_than_it(sample: World) -> None:
-    with staying(sample, "worker", "--stay") as worker:
+    with staying(sample) as worker:
         engine = make_engine(sample.environment["DIGEST_DATABASE__URL"])
         with engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -127,7 +128,7 @@ def test_a_command_goes_on_from_what_it_kept(ledger: Ledger, works: Works, tmp_p
 
 def test_runs_workers_and_calls(ledger: Ledger, works: Works) -> None:
     now = ledger.now
-    given = {"due_at": now, "claimed_by": "", "claimed_at": now, "heartbeat_at": now}
+    given: dict[str, Any] = {"due_at": now, "claimed_by": "", "claimed_at": now, "heartbeat_at": now}
     with session_scope(ledger.engine) as session:
         session.add(IssueRun(schedule="monthly", period="installed", state=RunState.DONE, **given))
         session.add(IssueRun(schedule="monthly", period="2021-09", state=RunState.MISSED, **given))
