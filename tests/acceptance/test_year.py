@@ -62,6 +62,7 @@ def year(sample: World, tmp_path: Path) -> Iterator[Year]:
     made.relay_down()
 
 
+@pytest.mark.timeout(1_800)
 def test_a_year_by_itself(year: Year) -> None:
     world = year.world
     world.set_now(START)
