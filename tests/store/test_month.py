@@ -19,11 +19,22 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import Told, tick
 from digest.telling import Event, EventKind
+from digest.telling.port import Tell
 from tests.proof.months import FIRST, Months
 
 READERS = 4
 SECOND = FIRST.next
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Ear:
+    """Listens to what is told."""
+
+    events: list[Event]
+
+    def __call__(self, session: Session, event: Event) -> None:
+        self.events.append(event)
 
 
 @dataclass(frozen=True)
@@ -33,9 +44,9 @@ class Heard(Works):
     events: list[Event] = field(default_factory=list)
 
     @property
-    def tell(self) -> Callable[[Session, Event], object]:
+    def tell(self) -> Tell:
         """Who is told."""
-        return lambda _session, event: self.events.append(event)
+        return Ear(self.events)
 
 
 @dataclass
