@@ -1,4 +1,4 @@
-"""The month's run, top to bottom: assemble, check, approve, freeze, deliver. Each step is safe to repeat."""
+"""What is done to an issue on its way: assemble, build, approve, freeze, withdraw. `digest.month.run` is the run."""
 
 import time
 from collections import Counter

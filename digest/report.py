@@ -30,6 +30,7 @@ def _account(session: Session, issue: Issue) -> dict[str, Any]:
         "period": issue.period,
         "state": issue.state,
         "approved_by": issue.approved_by,
+        "frozen_at": issue.frozen_at,
         "sent_at": issue.sent_at,
         "planned": sum(counted.values()),
         "states": {state.value: count for state, count in counted.items()},

@@ -66,7 +66,12 @@ def details(works: Works, number: int | None) -> dict[str, Any]:
 
 
 def _held(issue: Issue) -> list[dict[str, Any]]:
-    return [{"scope": f"issue:{issue.number}", "until": None, "why": "it is held"}] if issue.held else []
+    scope = f"issue:{issue.number}"
+    if issue.held:
+        return [{"scope": scope, "until": None, "why": "it is held"}]
+    if issue.rest_at is not None:
+        return [{"scope": scope, "until": issue.rest_at, "why": "only its first readers have it yet (canary)"}]
+    return []
 
 
 def eta(

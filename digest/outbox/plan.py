@@ -62,7 +62,8 @@ _SPREAD = Table(
     Column("due_at", DELIVERY.c.due_at.type, nullable=False),
     prefixes=["TEMPORARY"],
 )
-_SCATTER, _SCATTER_MODULUS = 7_919, 1_000_003
+# Multiplicative hashing (Knuth, 6.4): neighbours come to lie far apart, whatever the size of the audience.
+_SCATTER, _SCATTER_MODULUS = 2_654_435_761, 2**32
 _UNMAPPED = "unmapped"
 _MOST_EMPTY = 500
 

@@ -40,6 +40,7 @@ def months(tmp_path: Path, database_url: str) -> Iterator[MakeMonths]:
         one.close()
 
 
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_each_step_another_takes_over(relay: MakeRelay, months: MakeMonths, when: str) -> None:
     sink = relay(0.0)

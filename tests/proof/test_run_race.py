@@ -45,6 +45,7 @@ def heard(process: subprocess.Popen[str]) -> str:
     return line
 
 
+@pytest.mark.timeout(1_800)
 def test_of_eight_at_once_one_has_each_month(months: Months, tickers: list[subprocess.Popen[str]], rounds: int) -> None:
     for process in tickers:
         assert heard(process) == "ready\n"

@@ -3,13 +3,16 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, inspect
+from sqlalchemy import insert, inspect, update
 from sqlalchemy.exc import IntegrityError
 
-from digest.outbox.plan import AudienceChangedError
+from digest.outbox import figures, store
+from digest.outbox.plan import AudienceChangedError, bring_forward
 from digest.outbox.states import State
-from digest.outbox.tables import DELIVERY, SUBSCRIBER
+from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
+from digest.outbox.take import Taker, take
 from digest.runtime.db import session_scope
+from subscribers.audience import exclusion_reason
 from subscribers.models import Suppression
 from tests.store.ledger import Ledger
 
@@ -121,3 +124,35 @@ def test_the_database_itself_refuses_a_second_delivery_of_an_issue_to_a_reader(l
     }
     with pytest.raises(IntegrityError), session_scope(ledger.engine) as session:
         session.execute(insert(DELIVERY), row)
+
+
+def test_those_brought_forward_are_so_many_and_not_the_first_to_sign_up(ledger: Ledger) -> None:
+    ledger.planned(200)
+    with session_scope(ledger.engine) as session:
+        session.execute(update(DELIVERY).values(due_at=ledger.now + timedelta(hours=1)))
+        assert bring_forward(session, ledger.issue_id, 20, ledger.now) == 20
+    places = [place for place, row in enumerate(ledger.deliveries()) if row.due_at == ledger.now]
+    assert len(places) == 20
+    assert {place // 50 for place in places} == {0, 1, 2, 3}  # some of each quarter
+
+
+def test_before_the_verdict_on_a_canary_nothing_of_the_rest_is_taken_whatever_the_time(ledger: Ledger) -> None:
+    ledger.planned(10)
+    rest_at = ledger.now + timedelta(hours=1)
+    with session_scope(ledger.engine) as session:
+        session.execute(update(DELIVERY).values(due_at=rest_at))
+        session.execute(update(ISSUE).values(rest_at=rest_at))
+        bring_forward(session, ledger.issue_id, 3, ledger.now)
+    for later in (timedelta(0), timedelta(hours=1), timedelta(days=9)):
+        with session_scope(ledger.engine) as session:
+            taken = take(session, Taker("w", "r"), ledger.issue_id, exclusion_reason, limit=50, now=ledger.now + later)
+            assert len(taken.started) == (3 if not later else 0)
+            assert store.next_due(session, ledger.issue_id) is None
+            assert store.next_pending(session, ledger.issue_id, [""]) is None
+            counted = figures.canary(session, ledger.issue_id, rest_at)
+            assert sum(counted.values()) == 3
+    with session_scope(ledger.engine) as session:
+        session.execute(update(ISSUE).values(rest_at=None))
+        assert store.next_due(session, ledger.issue_id) == rest_at
+        taken = take(session, Taker("w", "r"), ledger.issue_id, exclusion_reason, limit=50, now=rest_at)
+        assert len(taken.started) == 7

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.delivery.pace import Gauge, Limits, allowance, spend
@@ -45,6 +45,7 @@ def test_the_slowest_bound_counts_and_a_canary_comes_before_all() -> None:
     assert predict(waited, per_second=100, build_seconds=0).seconds == 3.5 * 3600
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.floats(0.5, 50))
 def test_it_is_what_the_gauge_of_a_send_allows(messages: int, per_second: float) -> None:
     """Against the pace that workers keep, message by message."""

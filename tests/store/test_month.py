@@ -1,0 +1,331 @@
+"""The month's run by a clock of the test: when it waits, for whom, what it tells, and what it never does."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlmodel import Session, col, select
+
+from digest import calendar_steering, pipeline, runs, sending
+from digest.articles.models import Article
+from digest.bootstrap import ShiftedClock, Works
+from digest.issues import store as issue_store
+from digest.issues.models import Issue
+from digest.issues.period import Period
+from digest.outbox import control
+from digest.runtime.db import session_scope
+from digest.runtime.errors import RefusedError, UsageError
+from digest.schedule import Told, tick
+from digest.telling import Event, EventKind
+from digest.telling.port import Tell
+from tests.proof.months import FIRST, Months
+
+READERS = 4
+SECOND = FIRST.next
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Ear:
+    """Listens to what is told."""
+
+    events: list[Event]
+
+    def __call__(self, session: Session, event: Event) -> None:
+        self.events.append(event)
+
+
+@dataclass(frozen=True)
+class Heard(Works):
+    """The workspace's parts, with somebody who listens."""
+
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def tell(self) -> Tell:
+        """Who is told."""
+        return Ear(self.events)
+
+
+@dataclass
+class Desk:
+    """Looks at the clock, and what was heard."""
+
+    months: Months
+    events: list[Event] = field(default_factory=list)
+
+    def works(self, moment: datetime) -> Heard:
+        works = self.months.works_at(moment)
+        return Heard(works.settings, works.engine, ShiftedClock(moment), self.events)
+
+    def look(self, moment: datetime, period: Period = FIRST) -> Told | None:
+        told = [entry for entry in tick(self.works(moment)) if entry.period == str(period)]
+        return told[0] if told else None
+
+    def approve(self, moment: datetime) -> None:
+        works = self.works(moment)
+        with session_scope(works.engine) as session:
+            issue = issue_store.find(session, None, lock=True)
+            assert pipeline.approve(works.press, session, issue, "Ada", moment)
+
+    def heard(self, period: Period = FIRST) -> list[str]:
+        return [event.kind.value for event in self.events if event.period == str(period)]
+
+    def states(self) -> dict[str, str]:
+        return {period: run.state for period, run in self.months.runs().items()}
+
+    def mails(self) -> int:
+        return sum(row.state == "accepted" for row in self.months.deliveries())
+
+
+MakeDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, database_url: str) -> Iterator[MakeDesk]:
+    made: list[Months] = []
+
+    def make(schedule: str = "", *, required: int = 0, months: int = 3, installed: timedelta = 20 * DAY) -> Desk:
+        made.append(
+            Months(tmp_path, database_url, months=months, readers=READERS, schedule=schedule, required=required)
+        )
+        desk = Desk(made[0])
+        assert desk.look(made[0].due(FIRST) - installed) is None
+        return desk
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_a_month_that_waits_for_people_tells_each_thing_once(desk: MakeDesk) -> None:
+    world = desk(required=1)
+    due = world.months.due(FIRST)
+    assert world.look(due - 7 * DAY - MINUTE) is None
+    for before in (7 * DAY, 5 * DAY, 3 * DAY, 3 * DAY - MINUTE, 2 * DAY, DAY, MINUTE):
+        told = world.look(due - before)
+        assert told is not None
+        assert (told.state, told.step, told.person) == ("waiting", "approve", False)
+    assert world.heard() == ["assembled", "needs_approval", "needs_approval"]
+    for after in (timedelta(0), 2 * DAY, 10 * DAY):  # held for as long as it takes, and a person is asked each time
+        told = world.look(due + after)
+        assert told is not None
+        assert told.person
+    assert world.heard() == ["assembled", *["needs_approval"] * 3]
+    world.approve(due + 10 * DAY)
+    told = world.look(due + 10 * DAY + MINUTE)
+    assert told is not None
+    assert (told.state, told.step, told.person) == ("done", "report", False)
+    assert world.heard()[4:] == ["started", "finished"]
+    run = world.months.runs()[str(FIRST)]
+    assert run.detail["approved_by"] == "Ada"
+    assert list(run.detail["steps"]) == ["assemble", "check", "approve", "freeze", "canary", "deliver", "report"]
+    assert all(step["ended"] and step["by"] for step in run.detail["steps"].values())
+    assert len({event.key for event in world.events}) == len(world.events)
+
+
+def test_approved_in_time_it_waits_for_its_time(desk: MakeDesk) -> None:
+    world = desk(required=1)
+    due = world.months.due(FIRST)
+    world.look(due - 6 * DAY)
+    world.approve(due - 5 * DAY)
+    for before in (3 * DAY, DAY, MINUTE):
+        told = world.look(due - before)
+        assert told is not None
+        assert "is approved" in told.why
+    assert world.mails() == 0
+    assert "needs_approval" not in world.heard()
+    world.look(due)
+    assert world.mails() == READERS
+
+
+def test_with_no_approval_it_approves_itself_at_its_time_and_says_so(desk: MakeDesk) -> None:
+    world = desk()
+    due = world.months.due(FIRST)
+    world.look(due - DAY)
+    assert world.mails() == 0
+    world.look(due)
+    assert world.mails() == READERS
+    assert world.months.runs()[str(FIRST)].detail["approved_by"].startswith("nobody")
+
+
+def test_a_check_that_blocks_is_told_and_nothing_approves_itself(desk: MakeDesk) -> None:
+    world = desk()
+    due = world.months.due(FIRST)
+    with session_scope(world.months.engine) as session:
+        for article in session.exec(select(Article)):
+            session.delete(article)
+    world.look(due - 3 * DAY)
+    told = world.look(due)
+    assert told is not None
+    assert (told.state, told.person) == ("waiting", True)
+    assert "no article" in told.why
+    assert world.heard().count("needs_approval") == 2
+    assert world.mails() == 0
+
+
+@pytest.mark.parametrize(
+    ("late", "state", "mails"), [("skip", "missed", 0), ("send", "done", READERS), ("ask", "waiting", 0)]
+)
+def test_later_than_allowed(desk: MakeDesk, late: str, state: str, mails: int) -> None:
+    world = desk(f'late = "{late}"\nmax_lateness = "2d"')
+    told = world.look(world.months.due(FIRST) + 3 * DAY)
+    assert told is not None
+    assert told.state == state
+    assert told.person == (late != "send")
+    assert world.mails() == mails
+    if late == "skip":
+        assert world.heard() == ["missed"]
+        assert world.months.issues() == []
+        assert world.look(world.months.due(FIRST) + 4 * DAY) is None
+
+
+def test_a_late_run_that_asks_goes_when_it_is_released_or_is_left_out(desk: MakeDesk) -> None:
+    world = desk('late = "ask"\nmax_lateness = "2d"')
+    late = world.months.due(FIRST) + 3 * DAY
+    world.look(late)
+    assert world.heard() == ["halted"]
+    world.look(late + DAY)
+    calendar_steering.release(world.works(late + DAY), str(FIRST))
+    world.look(late + DAY + MINUTE)
+    assert world.mails() == READERS
+    with pytest.raises(RefusedError):
+        calendar_steering.release(world.works(late + 2 * DAY), str(FIRST))
+    late = world.months.due(SECOND) + 3 * DAY
+    world.look(late, SECOND)
+    calendar_steering.skip(world.works(late), str(SECOND))
+    assert world.look(late + DAY, SECOND) is None
+    assert world.mails() == READERS
+    assert world.states() == {str(FIRST): "done", str(SECOND): "skipped"}
+
+
+@pytest.mark.parametrize(("catch_up", "second"), [("latest", "done"), ("none", "missed")])
+def test_of_several_missed_only_the_latest_is_made_up_for(desk: MakeDesk, catch_up: str, second: str) -> None:
+    world = desk(f'catch_up = "{catch_up}"\nmax_lateness = "60d"')
+    world.look(world.months.due(SECOND) + DAY)
+    assert world.states() == {str(FIRST): "missed", str(SECOND): second}
+
+
+def test_a_fresh_install_never_mails_last_month(desk: MakeDesk) -> None:
+    world = desk('max_lateness = "300d"', installed=-1 * MINUTE)
+    world.look(world.months.due(FIRST) + 2 * DAY)
+    assert world.states() == {}
+    world.look(world.months.due(SECOND), SECOND)
+    assert world.states() == {str(SECOND): "done"}
+
+
+def test_two_hosts_ten_minutes_apart_give_one_run(desk: MakeDesk) -> None:
+    world = desk()
+    due = world.months.due(FIRST)
+    for minutes in (-10, 0, -5, 5, 0, 10):
+        world.look(due + minutes * MINUTE)
+    assert world.mails() == READERS
+    assert len(world.months.issues()) == 1
+
+
+def test_a_clock_that_jumps_gives_no_second_run_and_loses_none(desk: MakeDesk) -> None:
+    world = desk(required=1)
+    due = world.months.due(FIRST)
+    world.look(due - 15 * DAY)
+    world.look(due + 20 * DAY)  # a month ahead: this month counts as missed
+    assert world.states()[str(FIRST)] == "missed"
+    told = world.look(due - 14 * DAY)  # and right again
+    assert told is not None
+    assert told.state == "waiting"
+    world.look(due - 6 * DAY)
+    world.approve(due - DAY)
+    world.look(due)
+    assert world.states()[str(FIRST)] == "done"
+    world.look(due - DAY)
+    world.look(due)
+    assert world.mails() == READERS
+
+
+def test_what_was_sent_by_hand_is_not_sent_again(desk: MakeDesk) -> None:
+    world = desk(required=1)
+    due = world.months.due(FIRST)
+    world.look(due - 6 * DAY)
+    world.approve(due - 5 * DAY)
+    sending.prepare_send(world.works(due - 4 * DAY), None).run(lambda _tally: None)
+    told = world.look(due - 3 * DAY)
+    assert told is not None
+    assert told.state == "done"
+    assert world.look(due) is None
+    assert world.mails() == READERS
+
+
+def test_an_edit_of_the_calendar_moves_a_run_that_has_not_begun(desk: MakeDesk) -> None:
+    world = desk()
+    due = world.months.due(FIRST)
+    world.look(due - 2 * DAY)
+    path = world.months.folder / "digest.toml"
+    path.write_text(path.read_text().replace('time = "09:00"', 'time = "15:00"'))
+    world.months.__dict__.pop("_works").engine.dispose()
+    world.look(due)
+    assert world.mails() == 0
+    world.look(due + timedelta(hours=6))
+    assert world.mails() == READERS
+    assert world.months.runs()[str(FIRST)].due_at == due + timedelta(hours=6)
+
+
+def test_a_held_issue_is_told_and_goes_on_when_it_is_released(desk: MakeDesk) -> None:
+    world = desk()
+    due = world.months.due(FIRST)
+    world.look(due - DAY)
+    with session_scope(world.months.engine) as session:
+        control.hold(session, issue_store.find(session, None).id or 0)
+    told = world.look(due)
+    assert told is not None
+    assert (told.state, told.step, told.person) == ("waiting", "deliver", True)
+    assert EventKind.HALTED in {event.kind for event in world.events}
+    with session_scope(world.months.engine) as session:
+        control.release(session, issue_store.find(session, None).id or 0)
+    world.look(due + 5 * MINUTE)
+    assert world.mails() == READERS
+
+
+def test_a_special_issue_stands_outside_the_calendar(desk: MakeDesk) -> None:
+    world = desk(required=1)
+    due = world.months.due(FIRST)
+    moment, slug = due - 10 * DAY, f"news-of-{FIRST}"
+    at = (moment + DAY).isoformat()
+    with session_scope(world.months.engine, read_only=True) as session:
+        slug = session.exec(select(Article.slug).where(col(Article.title).contains(str(FIRST)))).one()
+    with pytest.raises(UsageError):
+        calendar_steering.special(world.works(moment), (moment - DAY).isoformat(), [slug], number=None, subject="")
+    run = calendar_steering.special(world.works(moment), at, [slug], number=None, subject="Storm")
+    assert (run.schedule, run.period) == ("special", "no-1")
+    world.look(moment + timedelta(hours=1))
+    world.approve(moment + timedelta(hours=2))
+    assert world.mails() == 0
+    world.look(moment + DAY)
+    assert world.mails() == READERS
+    world.look(due - 6 * DAY)
+    with Session(world.months.engine) as session:
+        issues = session.exec(select(Issue).order_by(col(Issue.number))).all()
+        assert [(issue.special, issue.period) for issue in issues] == [(True, str(FIRST)), (False, str(FIRST))]
+        assert issue_store.items_of(session, issues[1]) == []  # its article was published
+    assert {run.period for run in world.months.runs().values()} == {"no-1", str(FIRST)}
+
+
+def test_a_run_whose_issue_is_withdrawn_ends(desk: MakeDesk) -> None:
+    world = desk(required=1)
+    due = world.months.due(FIRST)
+    world.look(due - 6 * DAY)
+    with session_scope(world.months.engine) as session:
+        pipeline.withdraw(session, issue_store.find(session, None, lock=True), due)
+    told = world.look(due)
+    assert told is not None
+    assert told.state == runs.RunState.DONE
+    assert "withdrawn" in told.why
+    assert world.mails() == 0
+
+
+def test_what_is_being_sent_cannot_be_skipped(desk: MakeDesk) -> None:
+    world = desk()
+    due = world.months.due(FIRST)
+    world.look(due)
+    with pytest.raises(RefusedError, match="has a run already"):
+        calendar_steering.skip(world.works(due), str(FIRST))
