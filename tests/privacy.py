@@ -18,7 +18,7 @@ ADDRESS = re.compile(r"[\w.+-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})+")
 TOKEN = re.compile(r"[\w-]{8,}\.[\w-]{43}(?![\w-])")
 SERVICES = frozenset({"worker", "serve", "tick", "schedule", "db", "outbox", "metrics", "tell", "doctor"})
 """Commands whose stderr is a log. The others answer a person, who may have typed an address."""
-FOREIGN = ("asyncio", "hypothesis", "playwright", "faker", "filelock")
+FOREIGN = ("asyncio", "hypothesis", "playwright", "faker", "filelock", "httpx2", "httpcore2")  # the tests' own tools
 
 
 def personal(text: str) -> str:
