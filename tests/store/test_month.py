@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from digest.telling.port import Tell
 from sqlmodel import Session, col, select
 
 from digest import calendar_steering, pipeline, runs, sending
@@ -19,7 +20,6 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import Told, tick
 from digest.telling import Event, EventKind
-from digest.telling.port import Tell
 from tests.proof.months import FIRST, Months
 
 READERS = 4
