@@ -18,7 +18,6 @@ from digest.runtime.clock import Clock, SystemClock
 from digest.runtime.errors import ConfigError, RefusedError, UsageError
 from digest.runtime.queue_schema import is_installed
 from digest.runtime.settings import (
-    LOOPBACK_HOSTS,
     PLACEHOLDER_ADDRESS,
     Pace,
     Relay,
@@ -26,6 +25,7 @@ from digest.runtime.settings import (
     Settings,
     load_settings,
 )
+from digest.runtime.settings_part import LOOPBACK_HOSTS
 
 # A command that lists issues must not load the renderers: what is heavy is imported by what needs it.
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from itertools import takewhile
 from digest import runs
 from digest.bootstrap import Works
 from digest.calendar.local_time import instant_of
-from digest.forecast import occurrences
 from digest.issues import edit
 from digest.issues import store as issue_store
 from digest.issues.period import Period
+from digest.month.forecast import occurrences
 from digest.month.state import MONTHLY, SPECIAL
 from digest.runs import IssueRun, RunState
 from digest.runtime.db import session_scope

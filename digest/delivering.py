@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from digest import news
-from digest.address_change import forget_expired
+from digest.audience.address_change import forget_expired
 from digest.bootstrap import Works, carrier_of, evidence_of, meter_of
 from digest.delivery.ledger import PAUSES
 from digest.delivery.stopping import stopping_on_signals

@@ -14,15 +14,16 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
-from digest import retention, runs
+from digest import runs
+from digest.audience import retention
 from digest.bootstrap import Works
 from digest.canarying import watch_all
-from digest.clock_watch import ClockWatch
 from digest.delivering import work
 from digest.delivery.canary import Verdict
 from digest.delivery.tally import Tally
-from digest.forecast import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
 from digest.issues.period import Period
+from digest.month.clock_watch import ClockWatch
+from digest.month.forecast import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
 from digest.month.lateness import LOOK_AGAIN
 from digest.month.run import Progress, run_month
 from digest.month.state import BEGUN, MONTHLY, SPECIAL, issue_of

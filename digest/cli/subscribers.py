@@ -116,7 +116,7 @@ def add(
     ] = "",
 ) -> None:
     """Add one reader. Without proof of their consent they are pending, and get a mail with a link to confirm."""
-    from digest import signup  # noqa: PLC0415
+    from digest.audience import signup  # noqa: PLC0415
 
     shell = shell_of(context)
     state = signup.add_subscriber(
@@ -129,7 +129,7 @@ def add(
 @app.command("show")
 def show(context: typer.Context, address: Address) -> None:
     """Show everything that is known about one person; with --json it is the answer to a request for their data."""
-    from digest.own_data import data_at  # noqa: PLC0415
+    from digest.audience.own_data import data_at  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
@@ -162,7 +162,7 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Erase a person, then look for them in every table and file: nothing personal stays but a keyed hash."""
-    from digest import signup  # noqa: PLC0415
+    from digest.audience import signup  # noqa: PLC0415
 
     shell = shell_of(context)
     shell.confirm(f"Erase {address} for good?", yes=yes)
@@ -230,7 +230,7 @@ def ask_to_confirm(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Ask the pending ones, such as those of an import, to confirm: once each, and so many an hour."""
-    from digest import asking  # noqa: PLC0415
+    from digest.audience import asking  # noqa: PLC0415
 
     shell = shell_of(context)
     question = asking.confirmation(shell.works, again=again, per_hour=per_hour)
@@ -261,7 +261,7 @@ def retention(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Forget what [retention] keeps only for a time, and ask again whom it wants asked. `digest tick` does it daily."""
-    from digest import retention as rules  # noqa: PLC0415
+    from digest.audience import retention as rules  # noqa: PLC0415
 
     shell = shell_of(context)
     now = shell.works.clock.now()

@@ -9,7 +9,7 @@ from digest import runs as run_store
 from digest.doctor.ailment import Ailment, Patient
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
-from digest.overdue import unclaimed
+from digest.month.overdue import unclaimed
 from digest.render.checks import Severity
 from digest.runs import IssueRun, RunState
 from digest.runtime.clock import duration

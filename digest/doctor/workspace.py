@@ -11,7 +11,8 @@ from sqlalchemy.engine import make_url
 from digest.doctor.ailment import Ailment, Patient
 from digest.render.checks import Severity
 from digest.runtime.errors import ConfigError
-from digest.runtime.settings import LOOPBACK_HOSTS, PLACEHOLDER_ADDRESS, SECRETS_NAME, Settings
+from digest.runtime.settings import PLACEHOLDER_ADDRESS, SECRETS_NAME, Settings
+from digest.runtime.settings_part import LOOPBACK_HOSTS
 from digest.telling.webhook import read_secret
 
 LOW_DISK_BYTES = 500 * 1024 * 1024

@@ -20,9 +20,9 @@ from digest import __version__
 from digest.bootstrap import Works
 from digest.issues.lifecycle import IssueState
 from digest.metrics.counting import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
+from digest.month.overdue import unclaimed
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
-from digest.overdue import unclaimed
 from digest.runs import INSTALLED, IssueRun, RunState
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from digest.forecast import occurrences
+from digest.month.forecast import occurrences
 from digest.month.state import BEGUN, MONTHLY, Month, Wait
 from digest.runs import RunState
 from digest.runtime.clock import duration

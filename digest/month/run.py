@@ -11,8 +11,8 @@ from datetime import timedelta
 from digest import runs
 from digest.bootstrap import Works
 from digest.delivery.tally import Tally
-from digest.forecast import Occurrence
 from digest.month import steps
+from digest.month.forecast import Occurrence
 from digest.month.heart import Heart
 from digest.month.lateness import lateness
 from digest.month.state import Month, Wait

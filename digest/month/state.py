@@ -11,11 +11,11 @@ from sqlmodel import Session
 from digest import runs
 from digest.bootstrap import Works
 from digest.delivery.tally import Tally
-from digest.forecast import Occurrence
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.issues.period import Period
+from digest.month.forecast import Occurrence
 from digest.runs import IssueRun, RunState
 from digest.runtime.db import session_scope
 from digest.telling import Event, EventKind

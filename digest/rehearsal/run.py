@@ -29,7 +29,8 @@ from digest.rehearsal.predict import Plan, Prediction, Route, predict
 from digest.runtime.clock import duration
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
-from digest.runtime.settings import LOOPBACK_HOSTS, Relay, RelayLimits
+from digest.runtime.settings import Relay, RelayLimits
+from digest.runtime.settings_part import LOOPBACK_HOSTS
 from digest.runtime.shares import size
 from digest.sending import prepare_send
 

@@ -11,32 +11,22 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from email_validator import EmailNotValidError, validate_email
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from digest.runtime.clock import duration_text
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
-from digest.runtime.part import Part as _Part
-from digest.runtime.retention import Retention
-from digest.runtime.settings_base import LOCAL
 from digest.runtime.settings_operators import Metrics, Operators
+from digest.runtime.settings_part import LOOPBACK_HOSTS, Part
+from digest.runtime.settings_retention import Retention
 from digest.runtime.settings_schedule import Schedule
+from digest.runtime.settings_web import Limits, Web
 from digest.runtime.shares import share
 from digest.runtime.shares import size as canary_size
-from digest.runtime.web_settings import Limits, Web
 
 CONFIG_NAME = "digest.toml"
 SECRETS_NAME = "secrets.toml"
 PLACEHOLDER_ADDRESS = "Your postal address"
-LOOPBACK_HOSTS = LOCAL
 ANY = "*"  # the key under which a text stands that is the same in every language
 
 
@@ -56,7 +46,7 @@ def pick(texts: Mapping[str, str], language: str) -> str:
     return next(iter(texts.values()), "")
 
 
-class Publication(_Part):
+class Publication(Part):
     """Who publishes what, and in whose name the mail goes out."""
 
     name: Localised = Field(description="the publication's name, by language")
@@ -121,7 +111,7 @@ class Publication(_Part):
         return self.sender_address.rpartition("@")[2]
 
 
-class Section(_Part):
+class Section(Part):
     """A heading under which articles stand, in the file's order."""
 
     slug: str
@@ -129,7 +119,7 @@ class Section(_Part):
     cap: int | None = Field(default=None, ge=1, description="most articles of one issue in it")
 
 
-class Interest(_Part):
+class Interest(Part):
     """Something readers may follow; articles name it among their topics."""
 
     slug: str
@@ -138,26 +128,26 @@ class Interest(_Part):
     was: tuple[str, ...] = Field(default=(), description="former slugs; readers keep their choice")
 
 
-class EditionRules(_Part):
+class EditionRules(Part):
     """What becomes of readers without a matching article, and of articles without a translation."""
 
     empty: Literal["skip", "full", "ask"] = "skip"
     missing_translation: Literal["omit", "original"] = "original"
 
 
-class Approval(_Part):
+class Approval(Part):
     """How many people approve."""
 
     required: int = Field(default=1, ge=0, le=2)
 
 
-class Desk(_Part):
+class Desk(Part):
     """The editors' desk on the web."""
 
     enabled: bool = Field(default=False, description="reserved: `digest preview` is the desk for now")
 
 
-class Pace(_Part):
+class Pace(Part):
     """How fast mail may leave: by a relay, or to one family of mailboxes. What is not given is not limited."""
 
     connections: int | None = Field(default=None, ge=1, le=500, description="most connections at once")
@@ -182,7 +172,7 @@ class Family(Pace):
     domains: tuple[str, ...] = Field(default=(), description="domains beside those that are known")
 
 
-class DeliveryRules(_Part):
+class DeliveryRules(Part):
     """How mail leaves the house."""
 
     transport: Literal["maildir", "smtp"] = "maildir"
@@ -227,7 +217,7 @@ class DeliveryRules(_Part):
         return value
 
 
-class Relay(_Part):
+class Relay(Part):
     """A mail server that takes our mail."""
 
     host: str
@@ -245,7 +235,7 @@ class Relay(_Part):
         return self.host in LOOPBACK_HOSTS
 
 
-class Dkim(_Part):
+class Dkim(Part):
     """Our own signature, for relays that do not sign. `digest dkim generate` makes the key."""
 
     selector: str = Field(description="the DNS name is SELECTOR._domainkey.DOMAIN")
@@ -253,13 +243,13 @@ class Dkim(_Part):
     key_file: str = Field(default="dkim.pem", description="private key (RSA, 2048 bits or more), mode 0600")
 
 
-class Database(_Part):
+class Database(Part):
     """Where the store is."""
 
     url: str = Field(default="", description="sqlite:///FILE or postgresql://…; default: digest.db in the workspace")
 
 
-class Secrets(_Part):
+class Secrets(Part):
     """Keys made by `digest init`, kept in secrets.toml (mode 0600) or given by the environment."""
 
     link_keys: tuple[SecretStr, ...] = Field(min_length=1, description="keys of signed links, newest first; all verify")

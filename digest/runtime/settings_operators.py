@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 from pydantic import Field, field_validator, model_validator
 
-from digest.runtime.settings_base import LOCAL, Part
+from digest.runtime.settings_part import LOOPBACK_HOSTS, Part
 
 EventName = Literal["assembled", "needs_approval", "started", "halted", "finished", "missed", "uncertain_waiting"]
 """What operators can be told of; digest.telling has the same names."""
@@ -62,7 +62,7 @@ def check_webhook(url: str) -> None:
         raise ValueError("the webhook's address has a port that is none") from error
     if not host or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
         raise ValueError("write the webhook as https://host/path, without a login or a fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOCAL):
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK_HOSTS):
         raise ValueError("the webhook must be https (http:// only on loopback)")
 
 

@@ -5,11 +5,12 @@ from datetime import time as time_of_day
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from digest.calendar import rules
 from digest.calendar.working_days import NONE, CalendarError, WorkingDays, working_days
 from digest.runtime.clock import duration, duration_text
+from digest.runtime.settings_part import Part
 
 LONGEST_LEAD = timedelta(days=27)
 
@@ -21,10 +22,8 @@ def _lead(value: str) -> str:
     return value
 
 
-class Schedule(BaseModel):
+class Schedule(Part):
     """When the month's run happens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rule: str = Field(
         default="last day",

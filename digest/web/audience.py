@@ -4,10 +4,10 @@ from functools import partial
 
 from fastapi import APIRouter
 
-from digest import address_change, signup
+from digest.audience import address_change, signup
+from digest.audience.forgetting import forget_everywhere
+from digest.audience.own_data import own_data
 from digest.bootstrap import Works, new_ref
-from digest.forgetting import forget_everywhere
-from digest.own_data import own_data
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.runtime.settings import pick

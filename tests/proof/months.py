@@ -16,9 +16,9 @@ from sqlmodel import Session
 
 from digest import bootstrap, runs
 from digest.bootstrap import ShiftedClock, Works
-from digest.forecast import occurrence
 from digest.issues.models import Issue
 from digest.issues.period import Period
+from digest.month.forecast import occurrence
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.runtime.db import make_engine, session_scope
 from tests.acceptance.conftest import World

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from digest import asking
+from digest.audience import asking
 from digest.runtime.db import session_scope
 from subscribers import signup, suppression
 from subscribers.links import LinkPayload, Purpose

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 
-from digest import asking, retention, schedule
+from digest import schedule
+from digest.audience import asking, retention
+from digest.audience.retention import Due, months_before
 from digest.outbox.tables import ATTEMPT, NOTICE
-from digest.retention import Due, months_before
 from digest.runtime.db import session_scope
-from digest.runtime.retention import Retention
+from digest.runtime.settings_retention import Retention
 from subscribers import keeping
 from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkPayload, Purpose

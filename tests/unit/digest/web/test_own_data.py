@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select, text
 from starlette.testclient import TestClient
 
-from digest import address_change, own_data, signup
+from digest.audience import address_change, own_data, signup
 from digest.bootstrap import Works
 from digest.outbox.tables import NOTICE, SUBSCRIBER
 from digest.runtime.db import session_scope

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import JSON, Column, Engine, String, Text, case, cast, func, inspect, literal, or_, select, table
 from sqlalchemy.types import TypeEngine
 
+from digest.audience.forgetting import SHORTEST_NAME, Erased
 from digest.bootstrap import Works
 from digest.delivery.maildir import MaildirTransport
-from digest.forgetting import SHORTEST_NAME, Erased
 from digest.runtime.db import session_scope
 
 logger = logging.getLogger(__name__)

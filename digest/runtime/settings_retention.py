@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from digest.runtime.settings_part import Part
 
 
-class Retention(BaseModel):
+class Retention(Part):
     """How long what is known about people is kept, and when they are asked again. 0 turns a rule off."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     pending_days: int = Field(
         default=30, ge=0, description="days after which those who never confirmed are forgotten; 0 = never"

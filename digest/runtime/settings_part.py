@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that are this machine."""
+
 
 class Part(BaseModel):
     """One table of digest.toml: read once, never changed, and no key that nobody knows."""

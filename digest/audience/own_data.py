@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlmodel import Session
 
-from digest.forgetting import FEEDBACK_EVENT
+from digest.audience.forgetting import FEEDBACK_EVENT
 from digest.outbox import notices
 from digest.outbox.tables import ATTEMPT, DELIVERY, EDITION, ISSUE, NOTICE
 from subscribers import store, transfer

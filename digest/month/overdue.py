@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from sqlmodel import Session, select
 
-from digest.forecast import Occurrence, occurrences
+from digest.month.forecast import Occurrence, occurrences
 from digest.month.state import MONTHLY
 from digest.runs import IssueRun, RunState
 from digest.runtime.settings import Settings

@@ -11,18 +11,18 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.engine import make_url
 
-from digest import asking, signup
+from digest.audience import asking, signup
+from digest.audience.forgetting import before_erasing
+from digest.audience.proof import prove
 from digest.bootstrap import importer
 from digest.delivery.maildir import MaildirTransport
 from digest.delivery.transport import Envelope
 from digest.feedback.models import FeedbackEvent
-from digest.forgetting import before_erasing
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.settle import Settlement, settle, write_file
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, NOTICE, Promised
 from digest.outbox.take import Taker
-from digest.proof import prove
 from digest.runtime.db import make_engine, session_scope
 from subscribers import store
 from subscribers.errors import SubscriberNotFoundError

@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlmodel import Session
 
-from digest import asking
+from digest.audience import asking
+from digest.audience.forgetting import forget
+from digest.audience.signup import goodbye
 from digest.bootstrap import Works
-from digest.forgetting import forget
 from digest.outbox import notices
 from digest.outbox.states import TERMINAL, UNFINISHED, State
 from digest.outbox.tables import ATTEMPT, NOTICE, SUBSCRIBER
 from digest.runtime.db import session_scope
-from digest.signup import goodbye
 from subscribers import preferences, store
 from subscribers.bulk import CONSENT_EVENT
 from subscribers.consent import ConsentMethod

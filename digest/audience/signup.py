@@ -6,11 +6,11 @@ from functools import partial
 
 from sqlmodel import Session
 
+from digest.audience.forgetting import Erased, before_erasing, forget, forget_files
+from digest.audience.proof import Proof, prove
 from digest.bootstrap import Works, importer, new_ref
 from digest.dispatch.port import Dispatcher
-from digest.forgetting import Erased, before_erasing, forget, forget_files
 from digest.outbox import notices
-from digest.proof import Proof, prove
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from subscribers import preferences, signup, store, suppression

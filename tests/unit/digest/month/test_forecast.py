@@ -4,8 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from digest.forecast import issue_date, occurrences
 from digest.issues.period import Period
+from digest.month.forecast import issue_date, occurrences
 from digest.runtime.clock import duration
 from digest.runtime.errors import ConfigError
 from digest.runtime.settings import Settings
