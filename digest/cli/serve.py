@@ -17,7 +17,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; default: the one of [publication] base_url, else 8025.")] = 0,
 ) -> None:
-    """Serve subscribe, confirm, preferences, unsubscribe, view, archive, media and health."""
+    """Serve subscribe, confirm, preferences, unsubscribe, view, archive, feeds, media and health."""
     from urllib.parse import urlsplit  # noqa: PLC0415
 
     from digest.web.app import public_app  # noqa: PLC0415
