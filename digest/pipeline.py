@@ -396,6 +396,8 @@ def describe(press: Press, session: Session, issue: Issue) -> dict[str, Any]:
         "subject": _subject(press, session, issue, language),
         "sections": [section for section in sections if section["articles"]],
         "left_out": issue.left_out,
+        "kept_out": issue.kept_out,
+        "note": issue.note,
     }
 
 

@@ -257,6 +257,8 @@ def _show(shell: Shell, data: dict[str, Any]) -> None:
     def table() -> None:
         shell.out.line(f"Issue {data['number']} · {data['period']} · {data['date']} · {data['state']}")
         shell.out.line(f"Subject: {data['subject']}\n")
+        if data["kept_out"]:
+            shell.out.line("It is kept out of the archive.\n")
         rows = [
             [s["title"], a["slug"], ", ".join(a["topics"]) or "everyone", a["reason"]]
             for s in data["sections"]

@@ -20,7 +20,7 @@ def serve(
         int, typer.Option(min=0, max=64, help="Processes that share the port; default: [web] workers.")
     ] = 0,
 ) -> None:
-    """Serve subscribe, confirm, preferences, unsubscribe, view, archive, media and health."""
+    """Serve subscribe, confirm, preferences, unsubscribe, view, archive, feeds, media and health."""
     from functools import partial  # noqa: PLC0415
     from urllib.parse import urlsplit  # noqa: PLC0415
 
