@@ -18,7 +18,7 @@ from digest.web.languages import choose
 from subscribers import store, suppression
 from subscribers.address import EmailAddress
 from subscribers.interests import Catalogue
-from subscribers.links import LinkSigner, Purpose
+from subscribers.links import LIFETIMES, LinkSigner, Purpose
 from subscribers.models import ConsentEvent, Subscriber, Suppression
 from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
 from subscribers.preferences import Withdrawal
@@ -120,7 +120,7 @@ class Site:
             return row.reason if row else None
 
     def path(self, purpose: Purpose, ref: str, *, extra: str = "") -> str:
-        expires = purpose in {Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNDO}
+        expires = purpose in LIFETIMES
         return f"/{purpose}/{self.signer.token(purpose, ref, extra=extra, now=self.now if expires else None)}"
 
     def dump(self) -> list[dict[str, Any]]:
