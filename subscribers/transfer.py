@@ -30,7 +30,7 @@ __all__ = [
     "MAX_TOLD", "Asked", "ImportReport", "Importer", "KeptRow", "export_csv", "export_json_lines", "show",
 ]  # fmt: skip
 
-CHUNK = 20_000
+CHUNK = 10_000
 # A chunk of the longest lines must fit into memory, too: consent events can make one a megabyte long.
 EVENTS_OF_A_CHUNK = 50_000
 _TRIES = 5

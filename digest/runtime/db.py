@@ -22,7 +22,7 @@ RESTORING = "restoring:"
 """Stands before the revision while a restored database is not safe to use yet, so that every command refuses."""
 BUSY_SECONDS = 30
 READ_ONLY = "digest_read_only"
-BULK_CACHE_KIB = 96 * 1024
+BULK_CACHE_KIB = 64 * 1024
 AWAY = (OperationalError, InterfaceError, InternalError)
 """What a database raises that may be back soon; the last one is a standby that is not yet the new server."""
 

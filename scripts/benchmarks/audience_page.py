@@ -23,7 +23,7 @@ HEAD = """\
 
 <!-- Made from performance-audience.json by `scripts/bench audience_page`; change the figures or that script. -->
 
-Every figure is a ratio within one run on one machine, taken in turns: what we do, beside the database's own way of doing it.
+Every figure is a ratio within one run on one machine, taken in turns: what we do, beside the database's own way.
 
 """
 
@@ -31,13 +31,14 @@ METHOD = """
 ## What was done
 
 - **{readers:,} readers**, {rounds} rounds; in every second one the other way goes first. Figures are medians.
-- **Importing** is `digest subscribers import FILE --yes` in a process of its own, its start and end included: it reads CSV,
-  checks every address, looks for each reader, the never-send list and repeats, and writes reader and consent event in durable
-  transactions. **Beside it** the driver's bulk path writes the same readers, and no consent events, into the same table with
-  the same indexes, in one transaction: `executemany` on SQLite, `COPY` on PostgreSQL. Only its calls are timed.
-- **Planning** is `digest.outbox.plan.freeze` for 255 sets of 8 interests: the guard's expression with the never-send list,
-  families of mailboxes, and everybody who is left out counted by reason. **Beside it** one `INSERT ... SELECT` writes the
-  same rows from a table of editions that is there already, and counts nothing.
+- **Importing** is `digest subscribers import FILE --yes` in a process of its own, its start and end included: it
+  reads CSV, checks every address, looks for each reader, the never-send list and repeats, and writes reader and
+  consent event in durable transactions. **Beside it** the driver's bulk path writes the same readers, and no consent
+  events, into the same table with the same indexes, in one transaction: `executemany` on SQLite, `COPY` on
+  PostgreSQL. Only its calls are timed.
+- **Planning** is `digest.outbox.plan.freeze` for 255 sets of 8 interests: the guard's expression with the never-send
+  list, families of mailboxes, and everybody who is left out counted by reason. **Beside it** one `INSERT ... SELECT`
+  writes the same rows from a table of editions that is there already, and counts nothing.
 - A round counts only if every reader came in, and as many deliveries were planned as there are readers to get one.
 
 ## Repeat it
