@@ -373,8 +373,8 @@ def import_subscribers(
 ) -> "SubscriberImportReport":
     """Import a file of readers, each chunk in a transaction of its own."""
     try:
-        with path.open("rb") as stream:
-            return importer(works).run(
+        with path.open("rb") as stream, db.for_bulk(works.engine) as engine:
+            return importer(works, engine).run(
                 stream,
                 works.clock.now(),
                 dry_run=dry_run,
@@ -414,14 +414,14 @@ def asked_of(
     return Asked(path.name, columns, wanted, confirmed_by, status, titles)
 
 
-def importer(works: Works) -> "Importer":
-    """Return what brings readers in from CSV."""
+def importer(works: Works, engine: Engine | None = None) -> "Importer":
+    """Return what brings readers in, by the workspace's engine or another one of its database."""
     from subscribers.rows import RowRules  # noqa: PLC0415
     from subscribers.transfer import Importer  # noqa: PLC0415
 
     publication = works.settings.publication
     return Importer(
-        transaction=partial(db.session_scope, works.engine),
+        transaction=partial(db.session_scope, engine or works.engine),
         rules=RowRules(works.press.catalogue, publication.language, publication.zone),
         secret=works.suppression_key,
         new_ref=new_ref,

@@ -22,6 +22,7 @@ RESTORING = "restoring:"
 """Stands before the revision while a restored database is not safe to use yet, so that every command refuses."""
 BUSY_SECONDS = 30
 READ_ONLY = "digest_read_only"
+BULK_CACHE_KIB = 64 * 1024
 AWAY = (OperationalError, InterfaceError, InternalError)
 """What a database raises that may be back soon; the last one is a standby that is not yet the new server."""
 
@@ -96,6 +97,29 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     read_only = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def for_bulk(engine: Engine) -> Iterator[Engine]:
+    """Yield an engine for writing very many rows.
+
+    Their keys are random, so that each transaction of an SQLite database changes pages all over its indexes: with the
+    cache and the checkpoints that suit everything else, each page is read and written again for every few rows.
+    """
+    if engine.dialect.name != "sqlite":
+        yield engine
+        return
+    bulk = make_engine(engine.url.render_as_string(hide_password=False))
+    event.listen(bulk, "connect", _prepare_sqlite_bulk)
+    try:
+        yield bulk
+    finally:
+        bulk.dispose()
+
+
+def _prepare_sqlite_bulk(connection: Any, _record: object) -> None:
+    connection.execute(f"PRAGMA cache_size=-{BULK_CACHE_KIB}")
+    connection.execute("PRAGMA wal_autocheckpoint=50000")
 
 
 @contextmanager

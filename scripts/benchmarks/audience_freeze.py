@@ -34,14 +34,7 @@ def stock(base: Base, count: int) -> None:
     upgrade(engine)
     for first in range(0, count, CHUNK):
         with session_scope(engine) as session:
-            people = (
-                (
-                    f"{number:032x}", *[f"r{number}@d{number % 5000}.example.org"] * 2,
-                    f"{number * 0x9E3779B97F4A7C15 % 2**256:064x}", f"Reader {number}", rng.choice(SETS), "en", "html",
-                    "every", "confirmed" if number % 14 else "unsubscribed", NOW, NOW,
-                )
-                for number in range(first + 1, min(first + CHUNK, count) + 1)
-            )  # fmt: skip
+            people = (_reader(number, rng.choice(SETS)) for number in range(first + 1, min(first + CHUNK, count) + 1))
             insert_rows(session, SUBSCRIBER, COLUMNS, people)
     with session_scope(engine) as session:
         session.add(Issue(id=1, number=21, period="2021-09", date=NOW.date(), state="approved", created_at=NOW))
@@ -55,6 +48,13 @@ def stock(base: Base, count: int) -> None:
             session.connection().exec_driver_sql("ANALYZE")
     engine.dispose()
     base.keep()
+
+
+def _reader(number: int, interests: str) -> tuple[object, ...]:
+    address, key = f"r{number}@d{number % 5000}.example.org", f"{number * 0x9E3779B97F4A7C15 % 2**256:064x}"
+    state = "confirmed" if number % 14 else "unsubscribed"
+    ref, name = f"{number:032x}", f"Reader {number}"
+    return (ref, address, address, key, name, interests, "en", "html", "every", state, NOW, NOW)
 
 
 def ours(base: Base) -> float:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,12 @@ def bare(base: Base, count: int, secret: bytes) -> Speed:
         for part in parts:
             rows = bare_rows(part, secret, texts=True)
             seconds += timed(
-                lambda rows=rows: connection.executemany(f"INSERT INTO subscriber ({names}) VALUES ({marks})", rows)
+                partial(connection.executemany, f"INSERT INTO subscriber ({names}) VALUES ({marks})", rows)
             )
     else:
         for part in parts:
             rows = bare_rows(part, secret, texts=False)
-            seconds += timed(lambda rows=rows: copy(connection, names, rows))
+            seconds += timed(partial(copy, connection, names, rows))
     seconds += timed(connection.commit)
     raw.close()
     engine.dispose()

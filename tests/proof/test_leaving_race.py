@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from digest.forgetting import forget
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, SUBSCRIBER
 from digest.runtime.db import session_scope
@@ -74,7 +75,7 @@ def in_process(world: Press) -> Iterator[Leave]:
             if verb == "pause":
                 preferences.pause(session, person, now + timedelta(days=90), method=ConsentMethod.PAGE, now=now)
             else:
-                preferences.erase(session, person, method=ConsentMethod.PAGE, now=now, secret=secret)
+                preferences.erase(session, person, method=ConsentMethod.PAGE, now=now, secret=secret, forget=forget)
 
     yield leave
 

@@ -52,6 +52,16 @@ def test_the_benchmark_of_deliveries_measures_each_row_or_says_why_not(
     assert "## On which machine" in benchmarks("page").page(data)
 
 
+def test_the_benchmark_of_the_audience_measures_each_row_or_says_why_not(repo_root: Path, tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    options = ["--row", "freeze-sqlite", "--row", "import-sqlite", "--row", "import-postgresql"]
+    done = bench(repo_root, "audience", "--quick", *options, "--json", str(figures))
+    assert done.returncode == 0, done.stderr
+    data = json.loads(figures.read_text(encoding="utf-8"))
+    assert {row["name"] for row in data["rows"]} == {"freeze-sqlite", "import-sqlite", "import-sqlite-memory"}
+    assert data["left_out"] == {"import-postgresql": "starts a server"}
+
+
 def test_without_a_compiler_the_cheap_sink_s_rows_are_left_out(repo_root: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     options = ["--quick", "--row", "cheap", "--row", "far", "--json", str(figures)]

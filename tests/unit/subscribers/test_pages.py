@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from subscribers import preferences, suppression
-from subscribers.consent import ConsentMethod
+from subscribers import consent, preferences, suppression
+from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.forms import MAX_BODY
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber
@@ -407,3 +407,43 @@ def test_an_old_mails_link_works_twice_after_the_keys_were_rotated(site: Site, l
         page = client.post(leave, data=ONE_CLICK)
         assert page.status_code == 404
         assert "mailto:editors@example.org?subject=unsubscribe" in page.text
+
+
+def asked_again(site: Site) -> Subscriber:
+    person = site.add(confirmed_at=site.now - timedelta(days=800))
+    with site.write() as session:
+        detail = {"request": "nonce"}
+        consent.record(session, person, ConsentKind.ASKED, ConsentMethod.RETENTION, site.now, detail=detail)
+    return person
+
+
+def test_a_reader_who_is_asked_again_stays_by_pressing_a_button(site: Site, client: TestClient) -> None:
+    person = asked_again(site)
+    path = site.path(Purpose.KEEP, person.ref, extra="nonce")
+    before = site.dump()
+    for _ in range(3):
+        assert "<button" in client.get(path).text
+        assert client.head(path).status_code == 200
+    assert site.dump() == before, "a link never acts by being fetched"
+    for _ in range(2):
+        answer = client.post(path)
+        assert answer.status_code == 200
+        assert "You stay subscribed" in answer.text
+    assert site.events(person) == ["asked", "confirmed"]
+    assert site.person().confirmed_at == site.now
+
+
+@pytest.mark.parametrize("extra", ["", "other"])
+def test_a_keep_link_of_another_question_keeps_nothing(site: Site, client: TestClient, extra: str) -> None:
+    person = asked_again(site)
+    assert client.post(site.path(Purpose.KEEP, person.ref, extra=extra)).status_code == 404
+    assert site.events(person) == ["asked"]
+
+
+def test_who_left_is_not_kept_by_an_old_mail(site: Site, client: TestClient) -> None:
+    person = asked_again(site)
+    with site.write() as session:
+        preferences.unsubscribe(session, person, method=ConsentMethod.PAGE, now=site.now, secret=SECRET)
+    path = site.path(Purpose.KEEP, person.ref, extra="nonce")
+    assert (client.get(path).status_code, client.post(path).status_code) == (404, 404)
+    assert site.person().state == "unsubscribed"

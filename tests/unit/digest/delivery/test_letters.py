@@ -163,9 +163,10 @@ def test_a_test_mail_is_marked_has_its_own_id_and_no_link_of_a_reader(letters: L
         ("goodbye", ["/subscribe"], ["/unsubscribe/", "/confirm/"]),
         ("address", ["/address/", "2"], ["/unsubscribe/", "/confirm/", "/preferences/"]),
         ("address_changed", ["/subscribe"], ["/unsubscribe/", "/address/", "/preferences/"]),
+        ("reconsent", ["/keep/", "/unsubscribe/", "2020"], ["/confirm/", "/preferences/"]),
     ],
 )
-def test_notices_hold_what_their_kind_needs_and_only_a_welcome_can_be_left(
+def test_notices_hold_what_their_kind_needs_and_can_be_left_where_one_is_subscribed(
     letters: Letters, now: datetime, language: str, kind: str, has: list[str], lacks: list[str]
 ) -> None:
     notice = TakenNotice(
@@ -181,13 +182,13 @@ def test_notices_hold_what_their_kind_needs_and_only_a_welcome_can_be_left(
         "ada@example.net",
         "Ada",
         language,
-        {},
+        {"since": "2020-03-02T10:15:00+09:00"},
         "r" * 32,
     )
     letter = letters.notice(notice, now)
     message = parse(letter)
-    assert (message["List-Unsubscribe-Post"] is not None) is (kind == "welcome")
-    assert (message["List-Unsubscribe"] is not None) is (kind == "welcome")
+    assert (message["List-Unsubscribe-Post"] is not None) is (kind in {"welcome", "reconsent"})
+    assert (message["List-Unsubscribe"] is not None) is (kind in {"welcome", "reconsent"})
     for part in message.iter_parts():
         content = part.get_content()
         assert all(words in content for words in has)
