@@ -78,6 +78,14 @@ def test_who_is_held_back_uses_up_nothing_of_the_others(gate_of: object) -> None
     assert ask(gate, "198.51.100.1", "other@example.org") == 0
 
 
+def test_who_is_held_back_is_not_counted_at_all(gate_of: object) -> None:
+    gate = gate_of(all="1/minute", address="3/hour")  # type: ignore[operator]
+    with time_machine.travel(datetime.fromisoformat("2021-09-30T09:00:00+00:00"), tick=False) as clock:
+        assert [ask(gate) > 0 for _ in range(9)] == [False] + [True] * 8
+        clock.shift(61)
+        assert ask(gate) == 0  # the second of three
+
+
 def test_several_limits_of_one_kind_all_hold_and_none_is_none(gate_of: object) -> None:
     gate = gate_of(address="1/minute;2/hour", network="", all="")  # type: ignore[operator]
     with time_machine.travel(datetime.fromisoformat("2021-09-30T09:00:00+00:00"), tick=False) as clock:
