@@ -18,6 +18,8 @@ from digest.schedule import MONTHLY, occurrences
 TOLD_FOR = timedelta(days=45)
 """After so long a missed run is history, not a task."""
 LOOKED_AT_WITHIN = timedelta(minutes=15)
+SILENT_FOR = timedelta(minutes=15)
+"""Longer than it takes until another process goes on with a run whose process died."""
 
 
 def rule(patient: Patient) -> Iterator[Ailment]:
@@ -43,7 +45,7 @@ def _ailments(run: IssueRun, patient: Patient) -> Iterator[Ailment]:
     if run.state in {RunState.MISSED, RunState.FAILED}:
         remedy = f"If it is still wanted: digest issue assemble --period {run.period}, approve, send."
         yield Ailment(f"run-{run.state}", Severity.ADVISE, f"The run for {run.period} was {run.state}: {why}", remedy)
-    elif run.state == RunState.RUNNING and now - run.heartbeat_at > 2 * run_store.STALE_AFTER:
+    elif run.state == RunState.RUNNING and now - run.heartbeat_at > SILENT_FOR:
         message = f"The run for {run.period} was left in its step {run.step or 'assemble'!r} and nobody goes on"
         remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer: it goes on where it was."
         yield Ailment("run-stuck", Severity.BLOCK, message, remedy)
