@@ -2,14 +2,16 @@
 
 import io
 import os
+import signal
 import subprocess
 import tarfile
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from digest.delivery.sink import Sink
 from digest.delivery.sink_rules import Rules
@@ -17,7 +19,7 @@ from digest.outbox import notices
 from digest.runtime.db import HEAD, make_engine, session_scope
 from tests.acceptance.conftest import WAIT_SECONDS, World
 from tests.acceptance.test_kill9 import crowd
-from tests.acceptance.test_workers import addresses, arrived, states, staying
+from tests.acceptance.test_workers import Stayer, addresses, arrived, eventually, states, staying
 
 OLD, OLD_REVISION = "bc7ea609a67f2b142e256868206d0e8c18116e4e", "0002"
 """A commit before the present schema, as somebody may have it installed."""
@@ -103,19 +105,27 @@ def test_an_old_send_goes_on_while_the_schema_is_upgraded(empty: World, old_code
 
 
 def test_a_worker_that_stays_ends_when_the_schema_is_newer_than_it(sample: World) -> None:
+    engine = make_engine(sample.environment["DIGEST_DATABASE__URL"])
     with staying(sample) as worker:
-        engine = make_engine(sample.environment["DIGEST_DATABASE__URL"])
+        _promise(engine, "before")
+        eventually(lambda: worker.says("1 accepted"))
         with engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-        with session_scope(engine) as session:
-            address = "ada@example.org"
-            notices.promise(
-                session, notices.GOODBYE, "k", address=address, language="en", now=datetime(2021, 9, 1, tzinfo=UTC)
-            )
-        engine.dispose()
-        deadline = time.monotonic() + WAIT_SECONDS
-        while worker.process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert worker.process.poll() == 4
+        _promise(engine, "after")
+        assert _ended(worker) == 4, worker.said
         assert any("newer" in line for line in worker.said)
-    assert not (sample.folder / "outbox").exists() or not arrived(sample.folder / "outbox")
+    engine.dispose()
+    assert arrived(sample.folder / "outbox") == 1
+
+
+def _promise(engine: Engine, key: str) -> None:
+    with session_scope(engine) as session:
+        due = datetime(2021, 9, 1, tzinfo=UTC)
+        notices.promise(session, notices.GOODBYE, key, address="ada@example.org", language="en", now=due)
+
+
+def _ended(worker: Stayer) -> int:
+    """Wait for a worker that ends by itself; return its exit code."""
+    with suppress(subprocess.TimeoutExpired):
+        worker.process.wait(WAIT_SECONDS)
+    return worker.end(signal.SIGKILL)[0]
