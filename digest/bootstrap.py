@@ -29,6 +29,8 @@ from digest.runtime.settings import (
 
 # A command that lists issues must not load the renderers: what is heavy is imported by what needs it.
 if TYPE_CHECKING:
+    from sqlmodel import Session
+
     from digest.articles.importing import ImportReport
     from digest.delivery.dkim import DkimSigner
     from digest.delivery.duty import Place
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from digest.outbox.workers import Witness
     from digest.pipeline import Press
     from digest.render.loader import Templates
-    from digest.telling.port import Tell
+    from digest.telling import Event
     from subscribers.links import LinkSigner
     from subscribers.transfer import Importer
     from subscribers.transfer import ImportReport as SubscriberImportReport
@@ -131,12 +133,14 @@ class Works:
 
         return LocalDispatcher(self.engine, self.clock)
 
-    @property
-    def tell(self) -> "Tell":
-        """Who tells the operators what happened to a run."""
+    def tell(self, session: "Session", event: "Event") -> bool:
+        """Tell the operators of an event, in the caller's transaction; return whether anybody is told.
+
+        Safe to repeat: an event of the same key is the same one. Ask for `dispatcher` before the transaction begins.
+        """
         from digest.telling.port import log_only  # noqa: PLC0415
 
-        return log_only
+        return log_only(session, event)
 
     @property
     def suppression_key(self) -> bytes:

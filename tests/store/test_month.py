@@ -19,7 +19,6 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import Told, tick
 from digest.telling import Event, EventKind
-from digest.telling.port import Tell
 from tests.proof.months import FIRST, Months
 
 READERS = 4
@@ -28,25 +27,15 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Ear:
-    """Listens to what is told."""
-
-    events: list[Event]
-
-    def __call__(self, session: Session, event: Event) -> None:
-        self.events.append(event)
-
-
-@dataclass(frozen=True)
 class Heard(Works):
     """The workspace's parts, with somebody who listens."""
 
     events: list[Event] = field(default_factory=list)
 
-    @property
-    def tell(self) -> Tell:
-        """Who is told."""
-        return Ear(self.events)
+    def tell(self, session: Session, event: Event) -> bool:
+        """Keep it for the test."""
+        self.events.append(event)
+        return True
 
 
 @dataclass
