@@ -99,10 +99,8 @@ class Month:
         if self.has_told(kind, occasion):
             return
         self.note(told=[*(self.noted("told") or []), _key(kind, occasion)])
-        # an issue may have several runs (one was withdrawn): its number alone would not tell their events apart
-        of_run = ":".join(part for part in (self.run.schedule, self.run.period, occasion) if part)
         event = Event(
-            kind, self.now, issue=issue, period=self.run.period, why=why, numbers=numbers or {}, occasion=of_run
+            kind, self.now, issue=issue, period=self.run.period, why=why, numbers=numbers or {}, occasion=occasion
         )
         self._events.append(event)
 
@@ -134,6 +132,7 @@ class Month:
             self._save(RunState.RUNNING, step, "")
 
     def _save(self, state: RunState, step: str, why: str) -> None:
+        _ = self.works.dispatcher  # whoever tells wakes workers, and asks for it in the transaction
         with session_scope(self.works.engine) as session:
             runs.note(self.run, state, step, why, self.now)
             runs.save(session, self.run)

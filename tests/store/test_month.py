@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from digest.telling.port import Tell
 from sqlmodel import Session, col, select
 
 from digest import calendar_steering, pipeline, runs, sending
@@ -28,25 +27,15 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Ear:
-    """Listens to what is told."""
-
-    events: list[Event]
-
-    def __call__(self, session: Session, event: Event) -> None:
-        self.events.append(event)
-
-
-@dataclass(frozen=True)
 class Heard(Works):
     """The workspace's parts, with somebody who listens."""
 
     events: list[Event] = field(default_factory=list)
 
-    @property
-    def tell(self) -> Tell:
-        """Who is told."""
-        return Ear(self.events)
+    def tell(self, session: Session, event: Event) -> bool:
+        """Keep it for the test."""
+        self.events.append(event)
+        return True
 
 
 @dataclass
