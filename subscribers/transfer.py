@@ -4,9 +4,10 @@ Each chunk is a transaction of its own, so that a long import never keeps an uns
 broken off is simply run again.
 """
 
+import gc
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -34,6 +35,7 @@ CHUNK = 10_000
 # A chunk of the longest lines must fit into memory, too: consent events can make one a megabyte long.
 EVENTS_OF_A_CHUNK = 50_000
 _TRIES = 5
+_OBJECTS_BEFORE_COLLECTING = 200_000
 _WRITABLE = ("name", "interests", "language", "format", "frequency", "paused_until")
 _KEPT = (*_WRITABLE, "state", "confirmed_at", "unsubscribed_at")
 _CREATED = (
@@ -72,7 +74,7 @@ class Importer:
         """
         reading = read_file(stream, self.rules, asked)
         report = ImportReport(source=reading.source, left=reading.left)
-        with closing(_Seen()) as seen:
+        with closing(_Seen()) as seen, _collecting_rarely():
             for chunk in _chunks(reading.rows):
                 readers = list(seen.first_of(self._without_hashes(chunk, report, now, dry_run=dry_run), report))
                 self._decide_and_write(readers, report, now, dry_run=dry_run, add_interests=add_interests)
@@ -210,6 +212,17 @@ class _Chunk:
                     yield [ids[row.email.key], past.kind, past.method, past.wording, past.detail, past.happened_at]
             elif decision.action in {Action.CREATE, Action.UPDATE}:
                 yield _event(ids[row.email.key], row, decision, self._now)
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """Let the collector look less often: rows make no cycles, and looking at them all took a seventh of the time."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTING, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 class _Seen:
