@@ -9,23 +9,17 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
 from digest.runtime import db
 from digest.runtime.clock import Clock, SystemClock
-from digest.runtime.errors import ConfigError, RefusedError, UsageError
+from digest.runtime.errors import ConfigError, UsageError
 from digest.runtime.queue_schema import is_installed
 from digest.runtime.settings import (
-    PLACEHOLDER_ADDRESS,
-    Pace,
-    Relay,
-    RelayLimits,
     Settings,
     load_settings,
 )
-from digest.runtime.settings_part import LOOPBACK_HOSTS
 
 # A command that lists issues must not load the renderers: what is heavy is imported by what needs it.
 if TYPE_CHECKING:
@@ -35,13 +29,7 @@ if TYPE_CHECKING:
     from digest.delivery.dkim import DkimSigner
     from digest.delivery.duty import Place
     from digest.delivery.letters import Letters
-    from digest.delivery.meter import Meter
-    from digest.delivery.pace import Limits
-    from digest.delivery.relay import RelayConfig
-    from digest.delivery.smtp import SmtpTransport
-    from digest.delivery.transport import Carrier, Transport
     from digest.dispatch.port import Dispatcher
-    from digest.outbox.recover import Evidence
     from digest.outbox.workers import Witness
     from digest.pipeline import Press
     from digest.render.loader import Templates
@@ -196,151 +184,6 @@ def build(workspace: Path) -> Works:
     engine = db.make_engine(settings.database_url)
     db.check_revision(engine)
     return Works(settings, engine, open_clock())
-
-
-def transport_of(works: Works, override: str = "") -> "Transport":
-    """Return the configured transport, or the one that `smtp://host:port` or `maildir:PATH` names."""
-    from digest.delivery.maildir import MaildirTransport  # noqa: PLC0415
-
-    settings = works.settings
-    _ = works.dkim  # a key that cannot be used is told here, before anything is frozen
-    if override:
-        return _override(override, settings)
-    if settings.delivery.transport == "maildir":
-        return MaildirTransport(settings.workspace / settings.delivery.maildir)
-    if not settings.relay:
-        raise ConfigError('[delivery] transport = "smtp" needs a [[relay]]')
-    return _smtp(settings.relay[0], settings)
-
-
-def carrier_of(works: Works, override: str = "") -> "Carrier":
-    """Return what carries an issue: every configured relay, or the way that `override` names."""
-    from digest.delivery.one_by_one import OneByOne  # noqa: PLC0415
-    from digest.delivery.smtp_fleet import Fleet  # noqa: PLC0415
-
-    settings = works.settings
-    relays = _relays(settings, override)
-    if not relays:
-        return OneByOne(transport_of(works, override), works.clock)
-    return Fleet([_relay_config(relay, settings) for relay in relays])
-
-
-def evidence_of(carrier: "Carrier") -> "Evidence | None":
-    """Return who says whether a delivery arrived: a Maildir, if that is the only way."""
-    from digest.delivery.one_by_one import OneByOne  # noqa: PLC0415
-    from digest.delivery.transport import WithEvidence  # noqa: PLC0415
-
-    transport = carrier.transport if isinstance(carrier, OneByOne) else None
-    return transport.evidence if isinstance(transport, WithEvidence) else None
-
-
-def meter_of(works: Works, carrier: "Carrier") -> "Meter":
-    """Return the pace of a carrier's relays, and of the families of mailboxes that they reach."""
-    return _meter(works, carrier.relays)
-
-
-def gauges_of(works: Works) -> "Meter":
-    """Return the pace of every configured relay and family, for looking at."""
-    return _meter(works, [f"{relay.host}:{relay.port}" for relay in works.settings.relay])
-
-
-def _meter(works: Works, relays: Sequence[str]) -> "Meter":
-    from digest.delivery.families import families  # noqa: PLC0415
-    from digest.delivery.meter import Meter, Way  # noqa: PLC0415
-
-    configured = {f"{relay.host}:{relay.port}": relay for relay in works.settings.relay}
-    ways = []
-    for name in relays:
-        relay = configured.get(name, Relay(host="localhost"))
-        ways.append(Way(name, limits_of(relay.limits), relay.weight, relay.limits.connections))
-    kept = works.settings.delivery.families
-    by_family = {name: limits_of(one) for name, one in kept.items()}
-    return Meter(ways, by_family, families({name: one.domains for name, one in kept.items()}))
-
-
-def limits_of(asked: Pace) -> "Limits":
-    """Return what a relay or a family may be asked for; a relay's connections are kept by its transport."""
-    from digest.delivery.pace import Limits  # noqa: PLC0415
-
-    if isinstance(asked, RelayLimits):
-        return Limits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)
-    return Limits(asked.connections, asked.per_second, asked.per_hour, asked.per_day)
-
-
-def _relays(settings: Settings, override: str) -> Sequence[Relay]:
-    """Return the relays to use, none for a Maildir."""
-    if override.startswith("maildir:"):
-        return ()
-    if override:
-        return [_named(override, settings)]
-    return settings.relay if settings.delivery.transport == "smtp" else ()
-
-
-def _override(text: str, settings: Settings) -> "Transport":
-    from digest.delivery.maildir import MaildirTransport  # noqa: PLC0415
-
-    if text.startswith("maildir:") and len(text) > len("maildir:"):
-        return MaildirTransport(Path(text.removeprefix("maildir:")))
-    return _smtp(_named(text, settings), settings)
-
-
-def _named(text: str, settings: Settings) -> Relay:
-    """Return the relay that `smtp://host:port` names: as configured, if it is one of those."""
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        parts, host, port = urlsplit(""), None, None
-    if parts.scheme != "smtp" or not host or not port:
-        raise ConfigError(f"--relay {text!r} is not understood", hint="Write smtp://127.0.0.1:2525 or maildir:PATH.")
-    known = next((relay for relay in settings.relay if (relay.host, relay.port) == (host, port)), None)
-    return known or Relay(host=host, port=port, tls="none" if host in LOOPBACK_HOSTS else "required")
-
-
-def _smtp(relay: Relay, settings: Settings) -> "SmtpTransport":
-    from digest.delivery.smtp import SmtpTransport  # noqa: PLC0415
-
-    return SmtpTransport(_relay_config(relay, settings))
-
-
-def _relay_config(relay: Relay, settings: Settings) -> "RelayConfig":
-    from digest.delivery.relay import RelayConfig, Tls  # noqa: PLC0415
-
-    if not relay.on_loopback:
-        _require_permission(relay, settings)
-    return RelayConfig(
-        host=relay.host,
-        port=relay.port,
-        tls=Tls(relay.tls),
-        username=relay.username,
-        password=_password(relay, settings.workspace),
-        helo=relay.helo,
-        weight=relay.weight,
-        connections=relay.limits.connections,
-        max_messages_per_connection=relay.limits.messages_per_connection,
-    )
-
-
-def _require_permission(relay: Relay, settings: Settings) -> None:
-    if not settings.delivery.allow_send:
-        raise RefusedError(
-            f"{relay.host} is not on loopback, and [delivery] allow_send is false",
-            hint="Set allow_send = true in digest.toml when the digest may really leave the house.",
-        )
-    if any(PLACEHOLDER_ADDRESS in text for text in settings.publication.postal_address.values()):
-        raise RefusedError(
-            "The postal address is still the placeholder; every mail has to name a real one",
-            hint="Set [publication] postal_address in digest.toml.",
-        )
-
-
-def _password(relay: Relay, workspace: Path) -> str | None:
-    if relay.password_file is None:
-        return None
-    try:
-        return (workspace / relay.password_file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"[[relay]] password_file cannot be read: {error.strerror}") from error
 
 
 def import_articles(

@@ -5,7 +5,8 @@ from typing import Any
 
 from digest import news
 from digest.audience.address_change import forget_expired
-from digest.bootstrap import Works, carrier_of, evidence_of, meter_of
+from digest.bootstrap import Works
+from digest.carriers import carrier_of, evidence_of, meter_of
 from digest.delivery.ledger import PAUSES
 from digest.delivery.stopping import stopping_on_signals
 from digest.delivery.tally import Tally

@@ -42,7 +42,7 @@ def _published(session: Session, number: int) -> Sequence[Issue]:
     numbers = {one for lacking in in_between(number).values() for one in lacking}
     if not numbers:
         return ()
-    query = select(Issue).where(col(Issue.number).in_(numbers), col(Issue.state).in_(PUBLISHED))
+    query = select(Issue).where(col(Issue.number).in_(numbers), col(Issue.state).in_(PUBLISHED), ~col(Issue.kept_out))
     return session.exec(query.order_by(col(Issue.number))).all()
 
 

@@ -2,19 +2,17 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from sqlalchemy import Engine, delete, exists, func
 from sqlmodel import Session, col, select
 
 from digest import archive
 from digest.approval import approve as record_approval
-from digest.approval import issue_hash, manifest, require_approved
-from digest.articles.models import Article
+from digest.approval import manifest, require_approved
 from digest.delivery.families import families
 from digest.delivery.pace import spread
 from digest.earlier import earlier_issues, frequencies
@@ -34,7 +32,7 @@ from digest.render.edition import Rendered, render_edition
 from digest.render.loader import Templates
 from digest.runtime.clock import duration
 from digest.runtime.errors import RefusedError
-from digest.runtime.settings import Section, Settings, pick
+from digest.runtime.settings import Settings
 from digest.runtime.shares import size
 from subscribers import audience
 from subscribers.audience import exclusion_reason
@@ -367,52 +365,3 @@ def withdraw(session: Session, issue: Issue, now: datetime) -> int:
 def exclusions(session: Session, issue: Issue, now: datetime) -> dict[str, int]:
     """Return how many people would not get the issue now, by reason."""
     return audience.exclusions(session, now, issue.number)
-
-
-def describe(press: Press, session: Session, issue: Issue) -> dict[str, Any]:
-    """Return the issue as `issue show --json` prints it: `hash` is what an approval would be bound to now."""
-    language = press.settings.publication.language
-    items = issue_store.items_of(session, issue)
-    sections = [
-        {
-            "slug": section.slug,
-            "title": pick(section.title, language),
-            "articles": [
-                {"slug": article.slug, "title": article.title, "topics": article.topics, "reason": item.reason}
-                for item, article in items
-                if item.section == section.slug
-            ],
-        }
-        for section in _sections_of(press, items)
-    ]
-    return {
-        "number": issue.number,
-        "period": issue.period,
-        "date": issue.date.isoformat(),
-        "state": issue.state,
-        "hash": issue_hash(manifest(session, issue, press.settings, press.templates)),
-        "approved_hash": issue.approved_hash,
-        "approved_by": issue.approved_by,
-        "subject": _subject(press, session, issue, language),
-        "sections": [section for section in sections if section["articles"]],
-        "left_out": issue.left_out,
-        "kept_out": issue.kept_out,
-        "note": issue.note,
-    }
-
-
-def _sections_of(press: Press, items: Sequence[tuple[IssueItem, Article]]) -> list[Section]:
-    """The publication's sections, and those that it no longer has but the issue still uses."""
-    known = {section.slug for section in press.settings.section}
-    gone = dict.fromkeys(item.section for item, _ in items if item.section not in known)
-    return [*press.settings.section, *(Section(slug=slug, title={"*": slug}) for slug in gone)]
-
-
-def _subject(press: Press, session: Session, issue: Issue, language: str) -> str:
-    if issue.frozen_at is not None and issue.id is not None:
-        for row in edition_store.of_issue(session, issue.id, archive=True):
-            if row.language == language:
-                return row.subject
-    content = content_of(session, issue)
-    whole = select_articles(items_for_segment(content), Reading(language, ALL_TEXT), press.catalogue, press.rules)
-    return edition_context(content, whole, press.settings, press.templates.translate(language)).subject

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
-from digest.bootstrap import Works, transport_of
+from digest.bootstrap import Works
+from digest.carriers import transport_of
 from digest.delivery.dsn import NotAReportError, Told, read_report
 from digest.delivery.evidence_files import mails, open_logs
 from digest.delivery.log_coverage import AFTER

@@ -8,8 +8,9 @@ from typing import Any
 from sqlmodel import Session
 
 from digest import pipeline
-from digest.bootstrap import Works, carrier_of, new_ref, transport_of
+from digest.bootstrap import Works, new_ref
 from digest.canarying import watch
+from digest.carriers import carrier_of, transport_of
 from digest.delivering import deliver
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Reply

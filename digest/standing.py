@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from digest.bootstrap import Works, gauges_of
+from digest.bootstrap import Works
+from digest.carriers import gauges_of
 from digest.delivery.tally import Wait
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState

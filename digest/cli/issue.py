@@ -248,9 +248,10 @@ def build_of(shell: Shell, session: "Session", number: int | None) -> "Build":
 
 def issue_json(shell: Shell, session: "Session", issue: "Issue") -> dict[str, Any]:
     """Return what `issue show --json` prints."""
-    from digest import pipeline  # noqa: PLC0415
 
-    return pipeline.describe(shell.works.press, session, issue)
+    from digest import overview  # noqa: PLC0415
+
+    return overview.describe(shell.works.press, session, issue)
 
 
 def _show(shell: Shell, data: dict[str, Any]) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from sqlmodel import Session
 
 from digest import pipeline
-from digest.bootstrap import carrier_of
 from digest.canarying import watch
+from digest.carriers import carrier_of
 from digest.delivering import deliver as deliver_issue
 from digest.delivery.canary import Verdict
 from digest.issues import store as issue_store
@@ -231,9 +231,6 @@ def report(month: Month) -> Wait:
     why = f"issue {issue.number}: {_told(counted)}" + (f"; {excluded} excluded" if excluded else "")
     month.note(report={**numbers, "excluded": excluded})
     month.tell(EventKind.FINISHED, why, issue=issue.number, numbers={**numbers, "excluded": excluded})
-    if uncertain := counted.get(State.UNCERTAIN):
-        told = f"issue {issue.number}: {uncertain} uncertain; nobody gets one again before it is known"
-        month.tell(EventKind.UNCERTAIN_WAITING, told, issue=issue.number, numbers={"uncertain": uncertain})
     return Wait(why, person=any(counted.get(one) for one in NEEDS_A_PERSON), state=RunState.DONE)
 
 

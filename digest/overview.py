@@ -1,0 +1,66 @@
+"""What an issue holds, for whoever looks at it: `issue show`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel import Session
+
+from digest.approval import issue_hash, manifest
+from digest.articles.models import Article
+from digest.editions import store as edition_store
+from digest.editions.segment import Reading, select_articles
+from digest.issues import store as issue_store
+from digest.issues.models import Issue, IssueItem
+from digest.pipeline import Press, content_of, items_for_segment
+from digest.render.content import edition_context
+from digest.runtime.settings import Section, pick
+from subscribers.interests import ALL_TEXT
+
+
+def describe(press: Press, session: Session, issue: Issue) -> dict[str, Any]:
+    """Return the issue as `issue show --json` prints it: `hash` is what an approval would be bound to now."""
+    language = press.settings.publication.language
+    items = issue_store.items_of(session, issue)
+    sections = [
+        {
+            "slug": section.slug,
+            "title": pick(section.title, language),
+            "articles": [
+                {"slug": article.slug, "title": article.title, "topics": article.topics, "reason": item.reason}
+                for item, article in items
+                if item.section == section.slug
+            ],
+        }
+        for section in _sections_of(press, items)
+    ]
+    return {
+        "number": issue.number,
+        "period": issue.period,
+        "date": issue.date.isoformat(),
+        "state": issue.state,
+        "hash": issue_hash(manifest(session, issue, press.settings, press.templates)),
+        "approved_hash": issue.approved_hash,
+        "approved_by": issue.approved_by,
+        "subject": _subject(press, session, issue, language),
+        "sections": [section for section in sections if section["articles"]],
+        "left_out": issue.left_out,
+        "kept_out": issue.kept_out,
+        "note": issue.note,
+    }
+
+
+def _sections_of(press: Press, items: Sequence[tuple[IssueItem, Article]]) -> list[Section]:
+    """The publication's sections, and those that it no longer has but the issue still uses."""
+    known = {section.slug for section in press.settings.section}
+    gone = dict.fromkeys(item.section for item, _ in items if item.section not in known)
+    return [*press.settings.section, *(Section(slug=slug, title={"*": slug}) for slug in gone)]
+
+
+def _subject(press: Press, session: Session, issue: Issue, language: str) -> str:
+    if issue.frozen_at is not None and issue.id is not None:
+        for row in edition_store.of_issue(session, issue.id, archive=True):
+            if row.language == language:
+                return row.subject
+    content = content_of(session, issue)
+    whole = select_articles(items_for_segment(content), Reading(language, ALL_TEXT), press.catalogue, press.rules)
+    return edition_context(content, whole, press.settings, press.templates.translate(language)).subject
