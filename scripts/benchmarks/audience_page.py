@@ -19,7 +19,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "explanation"
 FIGURES, PAGE = DOCS / "performance-audience.json", DOCS / "performance-audience.md"
 
 HEAD = """\
-# How fast readers come in and are planned for
+# How fast readers come in, are planned for, and are answered
 
 <!-- Made from performance-audience.json by `scripts/bench audience_page`; change the figures or that script. -->
 
@@ -39,6 +39,9 @@ METHOD = """
 - **Planning** is `digest.outbox.plan.freeze` for 255 sets of 8 interests: the guard's expression with the never-send
   list, families of mailboxes, and everybody who is left out counted by reason. **Beside it** one `INSERT ... SELECT`
   writes the same rows from a table of editions that is there already, and counts nothing.
+- **Pages** are those of `digest serve --workers 2`, loaded by `wrk` over 64 connections on loopback, each request with
+  another reader's link. **Beside them** an empty FastAPI page that selects one row by its primary key, by two processes
+  of the same server. Each page is held under load for a minute at the end, and every error is counted.
 - A round counts only if every reader came in, and as many deliveries were planned as there are readers to get one.
 
 ## Repeat it

@@ -1,28 +1,26 @@
-"""The readers' pages under load, as ratios to an empty page in the same run: audience_web.py [--seconds S] [--json]
+"""The readers' pages under load, beside an empty page that makes one select: two processes of `digest serve`, by `wrk`.
 
-`digest serve` with two processes on loopback, `wrk` with 64 connections. Each round measures the empty page and ours
-one after the other; the ratio is that of the medians. Then ours are held under load for a minute, without an error.
+Each round measures the empty page and ours, one after the other. Then ours are held under load for a minute, and no
+error may come.
 """
 
-import argparse
-import json
 import os
 import re
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from databases import ROOT, Base, PostgresBase, SqliteBase, UnmeasurableError, postgres_server
+from audience import Bench
+from databases import ROOT, Base, UnmeasurableError
+from report import Bound, Row, Spread
 from sqlalchemy import Engine, func, insert, select, update
 from sqlmodel import col
 
@@ -34,7 +32,8 @@ from subscribers.models import ConsentEvent, Subscriber, Suppression
 
 WORKERS = 2
 CONNECTIONS = 64
-FLOOR = 0.5
+SECONDS, SUSTAINED = 8, 60
+READERS = 50_000
 DIGEST = Path(sys.executable).parent / "digest"
 # Each thread of wrk takes every other line of a file of paths, so that no two take the same one.
 SCRIPT = """
@@ -67,20 +66,6 @@ class Load:
     rate: float
     p99: float
     answers: int
-    errors: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """One page on one database."""
-
-    database: str
-    page: str
-    plain: float
-    ours: float
-    ratio: float
-    p99: float
-    sustained: int
     errors: int
 
 
@@ -228,78 +213,56 @@ def read(told: str) -> Load:
     return Load(rate, float(p99) * {"us": 0.001, "ms": 1, "s": 1000}[unit], answers, errors + int(bad[1] if bad else 0))
 
 
-def measure(world: World, seconds: int, rounds: int, sustained: int) -> Iterator[Row]:
-    """Yield a row for each page."""
+PAGES = (
+    ("preferences", "preferences page, GET", "GET", False),
+    ("one-click", "one-click, first POST", "POST", True),
+    ("one-click", "one-click, repeated POST", "POST", False),
+)
+
+
+def measure(bench: Bench, kind: str) -> Iterator[Row]:
+    """Yield a row for each page, with an empty page that makes one select in turn."""
+    if shutil.which("wrk") is None:
+        raise UnmeasurableError("wrk is not installed: apt-get install wrk")
+    seconds, sustained = (1, 2) if bench.quick else (SECONDS, SUSTAINED)
+    world = World(bench.place(), bench.base(kind), min(bench.sizes.readers, READERS))
     env, ports = environment(world.base), (free_port(), free_port())
     plain = [sys.executable, ROOT / "scripts/benchmarks/plain_page.py", world.base.url, str(ports[0]), str(WORKERS)]
     ours = [DIGEST, "--workspace", world.folder, "serve", "--port", str(ports[1]), "--workers", str(WORKERS)]
-    with ExitStack() as stack:
-        stack.enter_context(serving(plain, ports[0], env, world.folder))
-        stack.enter_context(serving(ours, ports[1], env, world.folder))
+    with serving(plain, ports[0], env, world.folder), serving(ours, ports[1], env, world.folder):
         wrk(ports[0], world.paths["plain"], "GET", 2)
         wrk(ports[1], world.paths["preferences"], "GET", 2)
-        for page, name, method, first in (
-            ("preferences, GET", "preferences", "GET", False),
-            ("one-click, first POST", "one-click", "POST", True),
-            ("one-click, repeated POST", "one-click", "POST", False),
-        ):
-            theirs, mine = [], []
-            for _ in range(rounds):
-                theirs.append(wrk(ports[0], world.paths["plain"], "GET", seconds))
+        for name, what, method, first in PAGES:
+
+            def mine(name: str = name, method: str = method, first: bool = first) -> Load:
                 if first:
                     world.everybody_reads()
-                mine.append(wrk(ports[1], world.paths[name], method, seconds))
+                load = wrk(ports[1], world.paths[name], method, seconds)
                 if first:
-                    assert world.left() >= min(mine[-1].answers, len(world.paths[name].read_text().split()))
+                    assert world.left() >= min(load.answers, len(world.paths[name].read_text().split()))
+                return load
+
+            pairs = bench.rounds(mine, lambda: wrk(ports[0], world.paths["plain"], "GET", seconds))
             long = wrk(ports[1], world.paths[name], method, sustained)
-            plain_rate, rate = (statistics.median(load.rate for load in loads) for loads in (theirs, mine))
-            errors = sum(load.errors for load in (*theirs, *mine, long))
-            yield Row(world.base.kind, page, plain_rate, rate, rate / plain_rate, long.p99, long.answers, errors)
+            errors = sum(load.errors for pair in pairs for load in pair) + long.errors
+            yield Row(
+                f"{what.replace(', ', '-').replace(' ', '-')}-{kind}",
+                f"{what} / an empty page with one select ({kind})",
+                "/s",
+                Spread.of([load.rate for load, _ in pairs]),
+                Spread.of([load.rate for _, load in pairs]),
+                Spread.of([load.rate / plain.rate for load, plain in pairs]),
+                Bound(0.5),
+                len(pairs),
+                details={
+                    f"errors, {sustained} s at {CONNECTIONS} connections included": Spread.of([errors]),
+                    "answers in that time": Spread.of([long.answers]),
+                    "99 % of them within, ms": Spread.of([long.p99]),
+                },
+            )
 
 
-def bases(stack: ExitStack, folder: Path, which: str) -> Iterator[Base]:
-    """Yield the databases to measure on."""
-    if which in {"sqlite", "both"}:
-        yield SqliteBase(folder / "sqlite")
-    if which in {"postgresql", "both"}:
-        yield PostgresBase(stack.enter_context(postgres_server()))
-
-
-def main() -> None:
-    """Measure, print, and fail where a floor is not held."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seconds", type=int, default=8, help="length of one measurement")
-    options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--sustained", type=int, default=60, help="length of the load that must make no error")
-    options.add_argument("--readers", type=int, default=50_000)
-    options.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
-    options.add_argument("--json", action="store_true")
-    chosen = options.parse_args()
-    rows: list[Row] = []
-    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        for base in bases(stack, Path(folder), chosen.database):
-            world = World(Path(folder) / f"workspace-{base.kind}", base, chosen.readers)
-            for row in measure(world, chosen.seconds, chosen.rounds, chosen.sustained):
-                rows.append(row)
-                if not chosen.json:
-                    print(table([row]), flush=True)
-    if chosen.json:
-        print(json.dumps({"floor": FLOOR, "rows": [asdict(row) for row in rows]}))
-    missed = [row for row in rows if row.errors or row.ratio < FLOOR]
-    sys.exit(bool(missed))
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Return the rows for a person."""
-    return "\n".join(
-        f"{row.database:10} {row.page:26} {row.ours:8.0f}/s  empty page {row.plain:8.0f}/s  ratio {row.ratio:5.2f} "
-        f"(floor {FLOOR})  99 % in {row.p99:6.0f} ms  {row.sustained} answers under load, {row.errors} errors"
-        for row in rows
-    )
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except UnmeasurableError as error:
-        sys.exit(str(error))
+ROWS = {
+    "web-sqlite": lambda bench: measure(bench, "sqlite"),
+    "web-postgresql": lambda bench: measure(bench, "postgresql"),
+}
