@@ -40,7 +40,7 @@ def import_(
     status: Annotated[
         str, typer.Option(help="Of everybody whom the file has as subscribed: unsubscribed, bounced, nobody ...")
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; without a terminal nobody is asked.")] = False,
 ) -> None:
     """Import readers. The report comes first; a bad row stops no other; no file brings back who has left."""
     from digest import bootstrap  # noqa: PLC0415
@@ -57,8 +57,9 @@ def import_(
                 shell.works, file, dry_run=not write, asked=asked, add_interests=add_interests, progress=progress
             )
 
-    report = run(write=yes and not dry_run)
-    if not (yes or dry_run):
+    asking = sys.stdin.isatty() and not (yes or dry_run)  # a script has been told what to do by whoever wrote it
+    report = run(write=not (asking or dry_run))
+    if asking:
         import_report.tell_import(shell.out, report, str(file), dry_run=True)
         changes = report.created + report.updated + report.hashes
         if changes:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -18,11 +19,11 @@ FIXTURES = ROOT / "tests" / "fixtures" / "moving"
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DIGEST_")}
     command = [sys.executable, "-m", "digest", *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+        command, cwd=folder, env=environment, stdin=stdin, capture_output=True, text=True, check=False, timeout=120
     )
 
 
@@ -78,8 +79,14 @@ def test_the_mapping_file_of_the_page_is_the_one_of_the_tests() -> None:
     assert block.partition("\n")[2] == (FIXTURES / "crm.toml").read_text(encoding="utf-8")
 
 
-def test_an_import_asks_before_it_writes(folder: Path) -> None:
-    refused = run(folder, "subscribers", "import", "crm.csv", "--map", "crm.toml")
-    assert refused.returncode == 2
-    assert "Write 2 new readers, 0 changes" in refused.stderr
+def test_an_import_asks_a_person_before_it_writes_and_a_script_not(folder: Path) -> None:
+    terminal, theirs = pty.openpty()
+    os.write(terminal, b"n\n")
+    asked = run(folder, "subscribers", "import", "crm.csv", "--map", "crm.toml", stdin=theirs)
+    os.close(theirs)
+    os.close(terminal)
+    assert asked.returncode != 0
+    assert "Write 2 new readers, 0 changes" in asked.stderr
     assert run(folder, "subscribers", "show", "ada@example.net").returncode != 0
+    assert run(folder, "subscribers", "import", "crm.csv", "--map", "crm.toml").returncode == 0
+    assert run(folder, "subscribers", "show", "ada@example.net").returncode == 0
