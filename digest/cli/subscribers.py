@@ -141,14 +141,10 @@ def show(context: typer.Context, address: Address) -> None:
             ["field", "value"], [[k, v] for k, v in data.items() if not isinstance(v, list | dict) or k == "interests"]
         )
         shell.out.line()
-        shell.out.table(
-            ["issue", "state", "when"], [[i["number"], i["state"], i["settled_at"]] for i in data["issues"]]
-        )
-        shell.out.line()
         rows = [[e["at"], e["kind"], e["method"], e["detail"].get("source", "")] for e in data["consent"]]
         shell.out.table(["at", "what", "how", "source"], rows)
-        sent = [[d["planned_at"], f"issue {d['issue']}", d["state"], d["reason"]] for d in data["deliveries"]]
-        sent += [[n["planned_at"], n["kind"], n["state"], n["reason"]] for n in data["notices"]]
+        sent = [[d["planned_at"], f"issue {d['number']}", d["state"], d["reason"]] for d in data["issues"]]
+        sent += [[n["created_at"], n["kind"], n["state"], ""] for n in data["notices"]]
         if sent:
             shell.out.line()
             shell.out.table(["at", "mail", "state", "why"], sorted(sent))
