@@ -8,6 +8,7 @@ import pytest
 from digest.render.checks import HTML_WARNING, html_bytes
 from digest.render.context import EditionContext, LeftOutView, NoticeContext
 from digest.render.edition import render_edition
+from digest.render.happening import EventView
 from digest.render.loader import Templates
 from digest.render.markup import shown
 from digest.render.notice import NOTICE_SLOTS, NoticeKind, render_notice
@@ -147,7 +148,10 @@ def test_markup_that_only_mrml_refuses_names_file_and_line_as_well(tmp_path: Pat
 @pytest.mark.parametrize("kind", NoticeKind)
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_notices_are_whole_in_both_languages(templates: Templates, kind: NoticeKind, language: str) -> None:
-    context = NoticeContext(PUBLICATION, expires_days=7, subscribe_url=f"{BASE}/subscribe")
+    event = EventView(
+        "Issue No. 21: assembled", "It was.", "by itself", (("planned", 24),), ("digest preview",), "today"
+    )
+    context = NoticeContext(PUBLICATION, expires_days=7, subscribe_url=f"{BASE}/subscribe", event=event)
     rendered = render_notice(kind, language, context, templates)
     assert rendered.findings == ()
     assert f'<html lang="{language}"' in rendered.html
