@@ -26,12 +26,12 @@ from tests.unit.digest.web.published import editions
 ALWAYS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
-    "x-robots-tag": "noindex",
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
 }
-# Tokens and personal pages are kept nowhere; these are the same for everybody.
-CACHED = ("/media/", "/static/", "/favicon.ico", "/feed", "/archive/")
+# Tokens and personal pages are kept and found nowhere; these are the same for everybody.
+CACHED = ("/media/", "/static/", "/favicon.ico")
+OPEN = ("/archive", "/feeds/", "/sitemap.xml")
 UNKNOWN_REF = "f" * 32
 
 
@@ -87,7 +87,10 @@ def check(answer: object, path: str, *, https: bool = False) -> None:
     assert "frame-ancestors 'none'" in policy or "sandbox" in policy, path
     assert "http:" not in policy.replace("http://127.0.0.1:8025", ""), path
     assert "unsafe-inline" not in policy or path.startswith(("/archive/", "/view/")), path
-    if not path.startswith(CACHED):
+    is_open = path == "/" or path.startswith(OPEN)
+    if not is_open:
+        assert headers["x-robots-tag"] == "noindex", path
+    if not is_open and not path.startswith(CACHED):
         assert headers["cache-control"] == "no-store", path
     assert "set-cookie" not in headers, path
     assert "server" not in headers, path
