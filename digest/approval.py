@@ -26,6 +26,10 @@ class NotApprovedError(RefusedError):
     default_hint = 'Look at it with `digest preview`, then `digest issue approve --by "YOUR NAME"`.'
 
 
+IN_BETWEEN = "titles of the issues in between"
+"""The part of a manifest that is in editions of readers who do not get every issue, and on no archive page."""
+
+
 def manifest(session: Session, issue: Issue, settings: Settings, templates: Templates) -> dict[str, str]:
     """Return part -> hash for everything that the issue's editions are made from."""
     items = issues.items_of(session, issue)
@@ -44,7 +48,7 @@ def manifest(session: Session, issue: Issue, settings: Settings, templates: Temp
         "versions of the renderers": renderer_versions(),
     }
     if lacking := earlier_issues(session, issue.number):
-        parts["titles of the issues in between"] = as_approved(lacking)
+        parts[IN_BETWEEN] = as_approved(lacking)
     for by_language in issues.translations_of(session, [item.group for item, _ in items]).values():
         for article in by_language.values():
             parts[f"article {article.slug}"] = article.content_hash

@@ -1,13 +1,13 @@
 """What an operator does to the archive: keep an issue or an article out, show it again, add a note."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session, col, select
 
 from digest import archive
-from digest.approval import differences, manifest
+from digest.approval import IN_BETWEEN, differences, manifest
 from digest.articles import store as article_store
 from digest.editions import store as edition_store
 from digest.issues.edit import one_line, with_text
@@ -67,10 +67,15 @@ def renew(press: Press, session: Session, now: datetime) -> list[Renewed]:
             continue  # nothing is left of it
         issue.archive_changed_at = now
         session.add(issue)
-        differs = differences(issue.approved_manifest or {}, manifest(session, issue, press.settings, press.templates))
+        approved, current = issue.approved_manifest or {}, manifest(session, issue, press.settings, press.templates)
+        differs = differences(_of_page(approved), _of_page(current))
         changes = tuple(change for change in differs if change.removeprefix("article ").partition(" ")[0] not in kept)
         renewed.append(Renewed(issue.number, changes))
     return renewed
+
+
+def _of_page(parts: Mapping[str, str]) -> dict[str, str]:
+    return {name: digest for name, digest in parts.items() if name != IN_BETWEEN}
 
 
 def _carrying(session: Session, groups: Collection[str]) -> Sequence[Issue]:
