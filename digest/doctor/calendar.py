@@ -63,6 +63,8 @@ def _was_published(session: Session, run: IssueRun) -> bool:
 def _unclaimed(session: Session, patient: Patient) -> Iterator[Ailment]:
     entry = unclaimed(session, patient.settings, patient.works.clock.now() - LOOKED_AT_WITHIN)
     if entry is not None:
-        message = f"The run for {entry.period} is due since {entry.due_at:%Y-%m-%d %H:%M}, and nobody has begun it"
+        message = (
+            f"The run for {entry.period} was to begin at {entry.begins_at:%Y-%m-%d %H:%M}, and nobody has begun it"
+        )
         remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer."
         yield Ailment("run-unclaimed", Severity.BLOCK, message, remedy)

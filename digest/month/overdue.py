@@ -14,6 +14,6 @@ def unclaimed(session: Session, settings: Settings, now: datetime) -> Occurrence
     """Return the first occurrence that should have begun by `now` and has no run; None before anybody has looked."""
     rows = session.exec(select(IssueRun).where(IssueRun.schedule == MONTHLY)).all()
     since = next((run.due_at for run in rows if run.period == INSTALLED), None)
-    if since is None:
+    if since is None or since > now:  # who has just begun to look has had no time yet
         return None
     return next(begun(settings, since, now, {run.period for run in rows}), None)

@@ -301,8 +301,7 @@ def test_a_missed_run_that_a_person_made_up_for(clinic: Clinic) -> None:
 def test_a_run_that_is_stuck(clinic: Clinic) -> None:
     clinic.store(run(heartbeat_at=NOW - timedelta(minutes=30)))
     assert clinic.ids == ["run-stuck"]
-    clinic_healthy = run(period="2021-10")
-    clinic.store(clinic_healthy)
+    clinic.store(run(period="2021-10", heartbeat_at=NOW))
     assert clinic.ids == ["run-stuck"]
 
 
