@@ -120,7 +120,7 @@ class Metrics(Collector):
         now = self._works.clock.now()
         late = unclaimed(session, self._works.settings, now)
         words = "For how long a run is due that nobody has begun; 0 if there is none."
-        value = (now - late.due_at).total_seconds() if late else 0.0
+        value = (now - late.begins_at).total_seconds() if late else 0.0
         yield GaugeMetricFamily("digest_run_unclaimed_seconds", words, value=value)
         latest = session.scalars(select(IssueRun).where(happened).order_by(col(IssueRun.due_at).desc())).first()
         last = GaugeMetricFamily("digest_last_run", "The latest run: 1 for its state.", labels=["period", "state"])
