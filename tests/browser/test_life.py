@@ -208,8 +208,12 @@ def move(life: Life, page: Page) -> None:
 
 def take_data(life: Life, page: Page, preferences: str) -> None:
     page.goto(preferences)
+    page.get_by_role("button", name="Export my data").click()
+    expect(page.get_by_role("status")).to_contain_text("A mail with a link is on its way to n•••@example.org.")
+    life.world.digest("worker")
+    page.goto(life.link(life.mail(SECOND, "Your data"), "data"))
     with page.expect_download() as downloading:
-        page.get_by_role("button", name="Export my data").click()
+        page.get_by_role("button", name="Download the file").click()
     data = Path(downloading.value.path()).read_text()
     assert downloading.value.suggested_filename == "digest-data.json"
     assert f'"address": "{SECOND}"' in data
