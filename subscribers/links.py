@@ -32,6 +32,7 @@ class Purpose(StrEnum):
     UNDO = "undo"
     ADDRESS = "address"
     ERASE = "erase"
+    DATA = "data"
     VIEW = "view"
     TEST = "test"
     FORM = "form"  # no link: the hidden field that says that a form is ours, and when we showed it
@@ -47,6 +48,8 @@ LIFETIMES = {
     Purpose.ADDRESS: timedelta(days=2),
     # Made by the preferences page when it is opened; no mail has one.
     Purpose.ERASE: timedelta(hours=1),
+    # Opens all that we hold about somebody: only for as long as a mail that was just asked for may take.
+    Purpose.DATA: timedelta(days=1),
 }
 
 

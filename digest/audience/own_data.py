@@ -1,15 +1,17 @@
 """Everything we hold about one person: what the audience knows, and what the outbox knows of their mail.
 
 One document for `digest subscribers show` and for the person's own "export my data". Nothing of anybody else is in it.
+To them it goes by a link that is mailed to their address: a link from the preferences page may have been forwarded.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlmodel import Session
 
 from digest.audience.forgetting import FEEDBACK_EVENT
+from digest.bootstrap import Works
 from digest.outbox import notices
 from digest.outbox.tables import ATTEMPT, DELIVERY, EDITION, ISSUE, NOTICE
 from subscribers import store, transfer
@@ -25,6 +27,22 @@ def data_at(session: Session, address: str) -> dict[str, Any]:
     if person is None:
         raise SubscriberNotFoundError(f"There is no subscriber {address}")
     return own_data(session, person)
+
+
+def data_due(works: Works, session: Session, person: Subscriber) -> None:
+    """Promise the mail with the link to a person's data, to the address that is theirs now."""
+    works.dispatcher.announce(session, None)
+    now = works.clock.now()
+    notices.promise(
+        session,
+        notices.OWN_DATA,
+        f"{person.ref}:{now.astimezone(UTC).date()}",  # one a day: any number of people may hold a forwarded link
+        address=person.address,
+        name=person.name,
+        language=person.language,
+        now=now,
+        subscriber_id=person.id,
+    )
 
 
 def own_data(session: Session, person: Subscriber) -> dict[str, Any]:

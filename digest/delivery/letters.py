@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from digest.delivery.compose import Identity, Personal, message_id, personal_header, shared_header
 from digest.delivery.transport import Encoded, Envelope
-from digest.outbox.notices import ADDRESS, CONFIRMATION, RECONSENT, WELCOME, TakenNotice
+from digest.outbox.notices import ADDRESS, CONFIRMATION, OWN_DATA, RECONSENT, WELCOME, TakenNotice
 from digest.outbox.tables import EDITION, ISSUE
 from digest.outbox.take import Reader, Taken
 from digest.render.context import NoticeContext, PublicationView
@@ -32,7 +32,11 @@ from subscribers.models import Frequency
 Sign = Callable[[Sequence[bytes], datetime], bytes]
 
 # What the button of a notice leads to.
-_CONFIRMED_BY: Mapping[str, Purpose] = {CONFIRMATION: Purpose.CONFIRM, ADDRESS: Purpose.ADDRESS}
+_LEADS_TO: Mapping[str, Purpose] = {
+    CONFIRMATION: Purpose.CONFIRM,
+    ADDRESS: Purpose.ADDRESS,
+    OWN_DATA: Purpose.DATA,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +136,12 @@ class Letters:
         else:
             form = self._notice_form(kind, taken.language, frequency)
         values, unsubscribe = {}, ""
-        if taken.kind in _CONFIRMED_BY:
+        if taken.kind in _LEADS_TO:
             extra = str(taken.context.get("extra", ""))
-            values = {Slot.ACTION_URL: self._signer.url(_CONFIRMED_BY[taken.kind], ref, extra=extra, now=now)}
+            # The link to somebody's data is of the moment they asked: made later, it would outlive a change of address
+            # in between, though the mail is for the old mailbox.
+            issued = taken.planned_at if taken.kind == OWN_DATA else now
+            values = {Slot.ACTION_URL: self._signer.url(_LEADS_TO[taken.kind], ref, extra=extra, now=issued)}
         elif taken.kind == WELCOME:
             unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, ref)
             values = {
@@ -175,7 +182,7 @@ class Letters:
     def _expires_days(self, kind: NoticeKind) -> int:
         if kind is NoticeKind.RECONSENT:
             return self._settings.retention.answer_days
-        return LIFETIMES[_CONFIRMED_BY.get(kind, Purpose.CONFIRM)].days
+        return LIFETIMES[_LEADS_TO.get(kind, Purpose.CONFIRM)].days
 
     def _day(self, text: str, language: str) -> str:
         """Return the day of an instant in the reader's language; empty for what is no instant."""

@@ -22,6 +22,7 @@ ADDRESS = "address"
 ADDRESS_CHANGED = "address_changed"
 OPERATOR = "operator"
 RECONSENT = "reconsent"
+OWN_DATA = "own_data"
 
 # Kinds that are not listed go out whatever the person's state: a goodbye is the answer to leaving, and an old address
 # is told of the change.
@@ -32,10 +33,13 @@ _WANTED_STATES: Mapping[str, frozenset[str]] = {
     # who left in between does not want their mail anywhere
     ADDRESS: frozenset({SubscriberState.CONFIRMED}),
     RECONSENT: frozenset({SubscriberState.CONFIRMED}),
+    # whoever is not erased may know what we hold of them, also who has left or is paused
+    OWN_DATA: frozenset(set(SubscriberState) - {SubscriberState.ERASED}),
 }
-# Mails that ask for something do not go to addresses that bounced, complained or were put on the list by hand. Who has
-# left or was erased and signs up again is asked, though.
-_ASKING = frozenset({CONFIRMATION, RECONSENT})
+# Mails that ask for something, or were asked for by a link that may have been forwarded, do not go to addresses that
+# bounced, complained or were put on the list by hand. Who has left or was erased and signs up again is asked, though.
+_ASKING = frozenset({CONFIRMATION, RECONSENT, OWN_DATA})
+MOVED = "the address was changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
     people = {
         row.id: row
         for row in session.execute(
-            select(SUBSCRIBER.c.id, SUBSCRIBER.c.state, SUBSCRIBER.c.ref, SUPPRESSION.c.reason)
+            select(SUBSCRIBER.c.id, SUBSCRIBER.c.state, SUBSCRIBER.c.ref, SUBSCRIBER.c.address, SUPPRESSION.c.reason)
             .select_from(SUBSCRIBER.outerjoin(SUPPRESSION, SUPPRESSION.c.key == SUBSCRIBER.c.suppression_key))
             .where(SUBSCRIBER.c.id.in_(ids))
             .order_by(SUBSCRIBER.c.id)
@@ -120,6 +124,8 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
             refused[row.id] = SkipReason.ERASED.value
         elif why := objection(row.kind, person.state if person else None, person.reason if person else None):
             refused[row.id] = why
+        elif row.kind == OWN_DATA and person and row.address != person.address:  # may be somebody else's mailbox now
+            refused[row.id] = MOVED
         else:
             wanted.append(row)
     skip(session, Promised.NOTICE, refused, now)

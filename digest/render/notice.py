@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     ADDRESS_CHANGED = "address_changed"
     OPERATOR = "operator"
     RECONSENT = "reconsent"
+    OWN_DATA = "own_data"
 
 
 NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
@@ -34,8 +35,9 @@ NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
     NoticeKind.ADDRESS_CHANGED: frozenset(),
     NoticeKind.OPERATOR: frozenset(),
     NoticeKind.RECONSENT: frozenset({Slot.ACTION_URL, Slot.UNSUBSCRIBE_URL, Slot.CONSENT_DATE}),
+    NoticeKind.OWN_DATA: frozenset({Slot.ACTION_URL}),
 }
-"""The slots that each kind needs a value for. ACTION_URL is the link to confirm or to keep."""
+"""The slots that each kind needs a value for. ACTION_URL is the link to confirm, to keep or to data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class _Notice(NoticeContext):
     unsubscribe_url: str = ""
     interests: str = ""
     keep_url: str = ""
+    data_url: str = ""
     consent_date: str = ""
 
 
@@ -65,6 +68,7 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
         unsubscribe_url=slots.unsubscribe_url,
         interests=slots.interests,
         keep_url=slots.action_url,
+        data_url=slots.action_url,
         consent_date=slots.consent_date,
     )
     folder = f"email/{kind}"

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from digest.audience import address_change, signup
 from digest.audience.forgetting import forget_everywhere
-from digest.audience.own_data import own_data
+from digest.audience.own_data import data_due, own_data
 from digest.bootstrap import Works, new_ref
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
@@ -45,6 +45,7 @@ def pages_router(works: Works, *, shared_limits: bool = False) -> APIRouter:
             change_due=partial(address_change.change_due, works.dispatcher),
             on_moved=partial(address_change.moved, works.dispatcher),
             forget=partial(forget_everywhere, works),
+            data_due=partial(data_due, works),
             own_data=own_data,
             on_confirmed=partial(signup.welcome, works),
             on_unsubscribed=partial(signup.goodbye, works.dispatcher),

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.pages.context import InterestView, Pages, PagesContext, PublicationView
+from subscribers.pages.downloading import Downloading
 from subscribers.pages.embedding import Embedding
 from subscribers.pages.erasing import Erasing
 from subscribers.pages.guarding import Asking, Gate
@@ -32,7 +33,7 @@ def build_router(context: PagesContext) -> APIRouter:
         Leaving(context),
         Keeping(context),
     )
-    moving, erasing, others = Moving(context), Erasing(context), Others(context)
+    moving, erasing, downloading, others = Moving(context), Erasing(context), Downloading(context), Others(context)
     router = APIRouter(include_in_schema=False)
     for path, show, act in (
         ("/subscribe", signing_up.subscribe, signing_up.post_subscribe),
@@ -43,6 +44,7 @@ def build_router(context: PagesContext) -> APIRouter:
         ("/undo/{token}", leaving.undo, leaving.post_undo),
         ("/address/{token}", moving.address, moving.post_address),
         ("/erase/{token}", erasing.erase, erasing.post_erase),
+        ("/data/{token}", downloading.data, downloading.post_data),
         # A test mail goes to an editor, who may try its links; they must change nothing about anybody.
         ("/test/{token}", others.test, others.test),
     ):

@@ -79,6 +79,7 @@ class PagesContext:
     change_due: Callable[[Session, ChangeDue], None]
     on_moved: Callable[[Session, Moved], None]
     forget: Callable[[Session, Subscriber], None]
+    data_due: Callable[[Session, Subscriber], None]
     own_data: Callable[[Session, Subscriber], Mapping[str, Any]]
     on_confirmed: Callable[[Session, Confirmed], None] | None = None
     on_unsubscribed: Callable[[Session, Withdrawal], None] | None = None

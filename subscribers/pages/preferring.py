@@ -1,6 +1,9 @@
-"""The preferences page: what a reader gets, where, how often, and when not; and what we keep about them."""
+"""The preferences page: what a reader gets, where, how often, and when not.
 
-import json
+Its link is in every issue, and a forwarded issue carries it along: whatever is done here, no answer says who the reader
+is. Their data goes another way, by a mail to their own address (downloading.py).
+"""
+
 from datetime import datetime
 
 from fastapi import Request
@@ -17,11 +20,9 @@ from subscribers.models import Subscriber, SubscriberState
 from subscribers.pages.context import REFUSED, Pages, Posted
 from subscribers.views import FormInvalidError, read_preferences, retyped
 
-DATA_FILE = "digest-data.json"
-
 
 class Preferring(Pages):
-    """Show and save preferences, ask for another address, hand out a person's data."""
+    """Show and save preferences, ask for another address or a person's data."""
 
     def preferences(self, request: Request, token: str) -> Response:
         person = self.shown_to(Purpose.PREFERENCES, token)
@@ -35,8 +36,6 @@ class Preferring(Pages):
         refused = self.refusal(request, form, Purpose.PREFERENCES, person)
         if refused:
             return self._preferences_page(person, problem=refused, status=REFUSED[refused], typed=form)
-        if form.one("do") == "data":
-            return self._data(request, token)
         notice, problem = "", ""
         with context.write() as session:
             person = self.locked(session, person)
@@ -68,6 +67,9 @@ class Preferring(Pages):
             case "address" if person.state == SubscriberState.CONFIRMED:
                 self._ask_for_address(request, session, person, form)
                 return "address"
+            case "data":
+                self.context.data_due(session, person)
+                return "data"
         raise FormInvalidError("choice")
 
     def _words(self, session: Session, person: Subscriber) -> str:
@@ -102,17 +104,6 @@ class Preferring(Pages):
             wording=self._words(session, person),
         )
 
-    def _data(self, request: Request, token: str) -> Response:
-        with self.context.read() as session:
-            person = self.person(session, Purpose.PREFERENCES, token)
-            if person is None:
-                return self.unknown(request)
-            data = self.context.own_data(session, person)
-        body = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
-        # A fixed name: what is saved by it must not say on a shared machine whose it is.
-        attached = {"Content-Disposition": f'attachment; filename="{DATA_FILE}"'}
-        return Response(body, media_type="application/json", headers=attached)
-
     def _preferences_page(
         self,
         person: Subscriber,
@@ -136,6 +127,7 @@ class Preferring(Pages):
             form_token=self.form_token(Purpose.PREFERENCES, person),
             new=typed.one("email")[:MAX_OCTETS] if typed is not None else "",
             unsubscribe="../unsubscribe/" + context.signer.token(Purpose.UNSUBSCRIBE, person.ref),
+            # By the page itself: it reveals nothing, and a forwarded mail lets anybody make the reader leave anyway.
             erase="../erase/" + context.signer.token(Purpose.ERASE, person.ref, now=now),
             today=now.astimezone(context.timezone).date(),
         )

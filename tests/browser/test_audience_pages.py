@@ -62,6 +62,7 @@ ANSWERS = {
     "one more step": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org"}),
     "left": ("unsubscribe", "Unsubscribe from everything", {}),
     "subscribed again": ("preferences of who has left", "Subscribe again", {}),
+    "asked for data": ("preferences", "Export my data", {}),
     "erased": ("erase", "Erase me for good", {}),
 }
 
@@ -84,6 +85,8 @@ def paths(site: Site) -> dict[str, str]:
         "unknown": "/unsubscribe/nothing",
         "erase": site.path(Purpose.ERASE, person.ref),
         "erase in Korean": site.path(Purpose.ERASE, korean.ref),
+        "data": site.path(Purpose.DATA, person.ref),
+        "data in Korean": site.path(Purpose.DATA, korean.ref),
         "address": site.path(Purpose.ADDRESS, person.ref, extra=asked(site, person, "new@example.org")),
         "address in Korean": site.path(Purpose.ADDRESS, korean.ref, extra=asked(site, korean, "other@example.org")),
         "test": site.path(Purpose.TEST, "e" * 32),

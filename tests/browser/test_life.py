@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import MetaData, select
 
 from digest.runtime.db import make_engine
+from subscribers.pages.guarding import QUICKEST
 from tests.acceptance.conftest import World, free_port, html_of, mails, text_of
 from tests.acceptance.test_mails import check_parts, edition_of
 from tests.acceptance.test_mission import configure
@@ -137,6 +138,7 @@ def sign_up(life: Life, page: Page) -> None:
     page.get_by_label("E-mail address").fill(FIRST)
     page.get_by_label("Only these topics").check()
     page.get_by_label("Mobility").check()
+    page.wait_for_timeout(1000 * (QUICKEST.total_seconds() + 1))  # only a program would be quicker
     page.get_by_role("button", name="Subscribe").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("One more step: look into your mailbox")
     life.world.digest("worker")
@@ -208,8 +210,12 @@ def move(life: Life, page: Page) -> None:
 
 def take_data(life: Life, page: Page, preferences: str) -> None:
     page.goto(preferences)
+    page.get_by_role("button", name="Export my data").click()
+    expect(page.get_by_role("status")).to_contain_text("A mail with a link is on its way to n•••@example.org.")
+    life.world.digest("worker")
+    page.goto(life.link(life.mail(SECOND, "Your data"), "data"))
     with page.expect_download() as downloading:
-        page.get_by_role("button", name="Export my data").click()
+        page.get_by_role("button", name="Download the file").click()
     data = Path(downloading.value.path()).read_text()
     assert downloading.value.suggested_filename == "digest-data.json"
     assert f'"address": "{SECOND}"' in data

@@ -11,6 +11,8 @@ from digest.outbox.store import next_notice_due
 from digest.outbox.tables import NOTICE
 from digest.outbox.take import Taker
 from digest.runtime.db import session_scope
+from subscribers import suppression
+from subscribers.suppression import SuppressionReason
 from tests.store.ledger import Ledger
 
 
@@ -56,12 +58,39 @@ def test_a_notice_is_promised_once_and_taken_once(ledger: Ledger) -> None:
         ("address", "erased", False),
         ("address_changed", "confirmed", True),
         ("address_changed", "unsubscribed", True),
+        ("own_data", "pending", True),
+        ("own_data", "confirmed", True),
+        ("own_data", "unsubscribed", True),
+        ("own_data", "erased", False),
     ],
 )
 def test_the_guard_asks_for_the_persons_state(ledger: Ledger, kind: str, state: str, *, goes: bool) -> None:
-    add(ledger, kind, subscriber_id=ledger.reader(state=state))
+    add(ledger, kind, subscriber_id=ledger.reader(state=state, address="a@example.org"))
     assert bool(take(ledger)) is goes
     assert states(ledger) == {kind: "started" if goes else "skipped"}
+
+
+def test_the_link_to_data_does_not_go_to_an_address_that_was_left(ledger: Ledger) -> None:
+    person = ledger.reader(address="a@example.org")
+    add(ledger, "own_data", subscriber_id=person)
+    ledger.change(person, address="b@example.org")
+    assert take(ledger) == ()
+    assert states(ledger) == {"own_data": "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "goes"),
+    [("unsubscribed", True), ("hard_bounce", False), ("complaint", False), ("manual", False)],
+)
+def test_the_link_to_data_goes_to_who_has_left_and_not_to_what_bounces(
+    ledger: Ledger, reason: str, *, goes: bool
+) -> None:
+    person = ledger.reader(address="a@example.org", state="unsubscribed", suppression_key="k")
+    with session_scope(ledger.engine) as session:
+        suppression.add(session, "k", SuppressionReason(reason), ledger.now)
+    add(ledger, "own_data", subscriber_id=person)
+    assert bool(take(ledger)) is goes
+    assert states(ledger) == {"own_data": "started" if goes else "skipped"}
 
 
 def test_mail_to_nobody_on_the_list_goes_but_not_a_confirmation(ledger: Ledger) -> None:

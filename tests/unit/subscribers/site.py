@@ -81,6 +81,7 @@ class Site:
     changes: list[ChangeDue] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     forgotten: list[int | None] = field(default_factory=list)
+    data_due: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.signer = LinkSigner([self.link_key], self.base_url)
@@ -121,6 +122,7 @@ class Site:
             change_due=lambda _session, due: self.changes.append(due),
             on_moved=lambda _session, moved: self.moved.append(moved),
             forget=lambda _session, person: self.forgotten.append(person.id),
+            data_due=lambda _session, person: self.data_due.append(person.address),
             own_data=lambda session, person: transfer.show(session, person.address),
             on_confirmed=lambda _session, confirmed: self.confirmed.append(confirmed),
             gate=self.gate,

@@ -15,7 +15,7 @@ from subscribers.pages.guarding import QUICKEST, TRAP, from_elsewhere
 from tests.unit.subscribers.site import BASE_URL, Reader, Site
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-HUMAN = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO]
+HUMAN = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO, Purpose.DATA]
 SAVE = {
     "do": "save",
     "scope": "some",
@@ -52,6 +52,7 @@ def test_every_form_behind_a_link_has_the_hidden_field(site: Site, client: TestC
         (Purpose.PREFERENCES, left),
         (Purpose.UNSUBSCRIBE, person),
         (Purpose.UNDO, left),
+        (Purpose.DATA, left),
     ]:
         page = client.get(site.path(purpose, whom.ref)).text
         forms = re.findall(r"<form\b.*?</form>", page, re.DOTALL)

@@ -221,11 +221,11 @@ def test_links_in_the_old_mailbox_only_serve_to_leave(
 ) -> None:
     confirm = site.path(Purpose.CONFIRM, person.ref, extra="x")
     leave = site.path(Purpose.UNSUBSCRIBE, person.ref)
-    erase = site.path(Purpose.ERASE, person.ref)
+    erase, data = site.path(Purpose.ERASE, person.ref), site.path(Purpose.DATA, person.ref)
     ask(client, settings)
     site.later(seconds=5)
     page = client.post(link(site)).text
-    for path in (settings, confirm, erase):
+    for path in (settings, confirm, erase, data):
         assert client.get(path).status_code == client.post(path, data={"do": "data"}).status_code == 404
     fresh = page.partition('href="../preferences/')[2].partition('"')[0]
     assert client.get(f"/preferences/{fresh}").status_code == 200

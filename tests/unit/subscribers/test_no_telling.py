@@ -19,7 +19,7 @@ from subscribers.models import ConsentEvent, SignupDay, Subscriber
 from subscribers.suppression import SuppressionReason
 from tests.unit.subscribers.site import BASE_URL, SECRET, Reader, Site
 
-PERSONAL = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO]
+PERSONAL = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO, Purpose.DATA]
 
 
 @contextmanager

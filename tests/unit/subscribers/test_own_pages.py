@@ -1,5 +1,7 @@
 """A reader's own data: taken along, erased by their own hand, and the words that they agreed to."""
 
+import re
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -25,12 +27,15 @@ def settings(site: Site, person: Subscriber) -> str:
 # Data
 
 
-def test_a_readers_data_is_a_file_of_their_own_that_is_never_stored(
-    site: Site, client: TestClient, settings: str
-) -> None:
+@pytest.fixture
+def data(site: Site, person: Subscriber) -> str:
+    return site.path(Purpose.DATA, person.ref)
+
+
+def test_a_readers_data_is_a_file_of_their_own_that_is_never_stored(site: Site, client: TestClient, data: str) -> None:
     site.add("other@example.org", name="Somebody Else")
     before = site.dump()
-    answer = client.post(settings, data={"do": "data"})
+    answer = client.post(data)
     assert answer.status_code == 200
     assert answer.json()["address"] == "kim.minjun@example.org"
     assert "Else" not in answer.text
@@ -38,8 +43,95 @@ def test_a_readers_data_is_a_file_of_their_own_that_is_never_stored(
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["content-disposition"] == 'attachment; filename="digest-data.json"'
     assert answer.headers["cache-control"] == "no-store"
+    assert client.post(data).text == answer.text, "a download may break off: the link is not used up"
     assert site.dump() == before
-    assert "kim" not in client.get(settings + "?do=data").text.lower()
+    assert site.data_due == []
+
+
+@pytest.mark.parametrize("state", ["pending", "confirmed", "unsubscribed"])
+def test_asking_for_data_sends_it_to_the_readers_own_address(site: Site, client: TestClient, state: str) -> None:
+    person = site.add(state=state)
+    before = site.dump()
+    answer = client.post(site.path(Purpose.PREFERENCES, person.ref), data={"do": "data", "email": "foe@example.com"})
+    assert answer.status_code == 200
+    assert "A mail with a link is on its way to k•••@example.org." in answer.text
+    assert "/data/" not in answer.text
+    assert "content-disposition" not in answer.headers
+    assert site.data_due == ["kim.minjun@example.org"]
+    assert site.dump() == before
+
+
+def test_asking_for_data_needs_the_form_of_the_page(site: Site, client: TestClient, settings: str) -> None:
+    assert client.post(settings, data={"do": "data", "form": "x"}).status_code == 400
+    foreign = client.post(settings, data={"do": "data"}, headers={"sec-fetch-site": "cross-site"})
+    assert foreign.status_code == 403
+    for method in ("GET", "HEAD", "OPTIONS"):
+        client.request(method, settings + "?do=data")
+    assert site.data_due == []
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_forwarded_preferences_link_gets_no_personal_data_by_any_form(
+    site: Site, client: TestClient, *, left: bool
+) -> None:
+    person = site.add(interests="mobility", state="unsubscribed" if left else "confirmed")
+    settings = site.path(Purpose.PREFERENCES, person.ref)
+    page = client.get(settings).text
+    buttons = re.findall(r'name="do" value="(\w+)"', page)
+    assert {"data", "again" if left else "save"} <= set(buttons)
+    fields = {**SAVE, "email": "foe@example.com"}
+    for do in [*buttons, "save", "resume", "address", "data", "again", "", "other"]:
+        for wrong in ({}, {"email": "nobody"}, {"paused_until": "1999-01-01"}, {"form": "x"}):
+            answer = client.post(settings, data={**fields, "do": do, **wrong})
+            seen = answer.text + str(answer.headers)
+            for personal in ("kim.minjun", "minjun", "Kim", "2021-09-"):
+                assert personal not in seen.replace(site.now.date().isoformat(), ""), (do, wrong)
+    linked = [link.replace("..", "") for link in re.findall(r'href="(\.\./[^"]+)"', page)]
+    assert linked
+    for link in linked:
+        assert "minjun" not in client.get(link).text.lower()
+    token = settings.rpartition("/")[2]
+    assert client.post(f"/data/{token}").status_code == 404, "one link does not open the other"
+
+
+def test_the_link_to_data_tells_nothing_by_being_fetched(site: Site, client: TestClient, data: str) -> None:
+    before = site.dump()
+    shown = [client.request(method, data) for method in ("GET", "HEAD", "OPTIONS", "GET")]
+    assert [answer.status_code for answer in shown] == [200, 200, 405, 200]
+    assert "k•••@example.org" in shown[0].text
+    refused = [
+        client.post(data, data={"form": "x"}),
+        client.post(data, data={"form": site.form_token(site.path(Purpose.PREFERENCES, site.person().ref))}),
+        client.post(data, headers={"origin": "https://foe.example"}),
+    ]
+    assert [answer.status_code for answer in refused] == [400, 400, 403]
+    for answer in [*shown, *refused]:
+        assert "minjun" not in (answer.text + str(answer.headers)).lower()
+        assert "mobility" not in answer.text.lower()
+    assert site.dump() == before
+    assert site.data_due == []
+
+
+@pytest.mark.parametrize("why", ["expired", "foreign", "moved", "erased"])
+def test_a_link_to_data_that_does_not_work_is_unknown(
+    site: Site, client: TestClient, person: Subscriber, settings: str, data: str, why: str
+) -> None:
+    site.later(days=1)
+    assert client.get(data).status_code == client.post(data).status_code == 200
+    if why == "expired":
+        site.later(seconds=1)
+    elif why == "foreign":
+        data = settings.replace("preferences", "data")
+    elif why == "moved":
+        client.post(settings, data={"do": "address", "email": "new@example.org"})
+        client.post(site.path(Purpose.ADDRESS, site.changes[0].ref, extra=site.changes[0].nonce))
+    else:
+        client.post(site.path(Purpose.ERASE, person.ref), data={"confirm": "erase"})
+    for method in ("GET", "POST"):
+        fields = {"form": site.signer.token(Purpose.FORM, person.ref, extra=Purpose.DATA, now=site.now)}
+        one, other = (client.request(method, path, data=fields) for path in (data, "/data/nothing"))
+        assert (one.status_code, one.text) == (other.status_code, other.text)
+        assert one.status_code == 404
 
 
 # Erasing
@@ -67,6 +159,7 @@ def test_after_erasing_every_link_is_unknown_and_one_click_is_done(
     site: Site, client: TestClient, person: Subscriber
 ) -> None:
     purposes = [Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO, Purpose.ERASE, Purpose.CONFIRM, Purpose.ADDRESS]
+    purposes.append(Purpose.DATA)
     paths = [site.path(purpose, person.ref, extra="x" if purpose == Purpose.CONFIRM else "") for purpose in purposes]
     client.post(site.path(Purpose.ERASE, person.ref), data={"confirm": "erase"})
     before = site.dump()

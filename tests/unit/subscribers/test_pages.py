@@ -15,7 +15,7 @@ from tests.unit.subscribers.site import BASE_URL, LINK_KEY, SECRET, Site
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 SAVE = {"do": "save", "scope": "some", "language": "en", "format": "html", "frequency": "every", "paused_until": ""}
-PERSONAL = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO, Purpose.ERASE]
+PERSONAL = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO, Purpose.ERASE, Purpose.DATA]
 
 
 @pytest.fixture

@@ -163,6 +163,7 @@ def test_a_test_mail_is_marked_has_its_own_id_and_no_link_of_a_reader(letters: L
         ("goodbye", ["/subscribe"], ["/unsubscribe/", "/confirm/"]),
         ("address", ["/address/", "2"], ["/unsubscribe/", "/confirm/", "/preferences/"]),
         ("address_changed", ["/subscribe"], ["/unsubscribe/", "/address/", "/preferences/"]),
+        ("own_data", ["/data/", "1"], ["/unsubscribe/", "/preferences/", "/keep/"]),
         ("reconsent", ["/keep/", "/unsubscribe/", "2020"], ["/confirm/", "/preferences/"]),
     ],
 )

@@ -100,7 +100,15 @@ def check(answer: object, path: str, *, https: bool = False) -> None:
 
 def test_the_walk_finds_the_routes(app: FastAPI) -> None:
     paths = {route.path for route in routes(app)}
-    assert {"/subscribe", "/confirm/{token}", "/archive/{number}", "/media/{name}", "/healthz", "/"} <= paths
+    assert {
+        "/subscribe",
+        "/confirm/{token}",
+        "/data/{token}",
+        "/archive/{number}",
+        "/media/{name}",
+        "/healthz",
+        "/",
+    } <= paths
     assert len(paths) >= 14
 
 
@@ -209,14 +217,14 @@ FORMS = {
     "format": st.sampled_from(["html", "text", "pdf"]),
     "frequency": st.sampled_from(["every", "third", "never"]),
     "paused_until": st.one_of(st.dates().map(str), st.text(max_size=20)),
-    "do": st.sampled_from(["save", "again", "x"]),
+    "do": st.sampled_from(["save", "again", "data", "x"]),
     "confirm": st.sampled_from(["leave", "topics", "rarer", "pause", ""]),
     "months": st.one_of(st.sampled_from(["1", "6"]), st.text(max_size=5)),
     "List-Unsubscribe": st.sampled_from(["One-Click", "one-click", ""]),
     "form": st.one_of(st.just("GOOD"), st.text(max_size=80)),
     "remark": st.sampled_from(["", "x"]),
 }
-PURPOSES = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO]
+PURPOSES = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO, Purpose.DATA]
 
 
 @pytest.fixture

@@ -1,18 +1,25 @@
 """What a reader takes along and what erasing leaves: the page and the command are one decision, on both databases."""
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
+from email import policy
+from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
+from httpx2 import Response
 from sqlalchemy import Engine, select, text
 from starlette.testclient import TestClient
 
 from digest.audience import address_change, own_data, signup
 from digest.bootstrap import Works
+from digest.delivery.letters import Letters
+from digest.outbox.notices import TakenNotice, take_notices
 from digest.outbox.tables import NOTICE, SUBSCRIBER
+from digest.outbox.take import Taker
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import public_app
@@ -56,13 +63,24 @@ def notices(works: Works) -> dict[str, tuple[str, str, str]]:
         return {row.kind: (row.address, row.state, row.key) for row in session.execute(select(NOTICE))}
 
 
+def hidden(client: TestClient, path: str) -> str:
+    """Return the hidden field of the page's forms; empty where the page has none."""
+    found = re.search(r'name="form" value="([^"]+)"', client.get(path).text)
+    return found[1] if found else ""
+
+
+def press(client: TestClient, path: str, **fields: str) -> Response:
+    """Open a page and press a button on it."""
+    return client.post(path, data={**fields, "form": hidden(client, path)})
+
+
 def ask_for(client: TestClient, works: Works, address: str) -> None:
-    client.post(path(works, Purpose.PREFERENCES), data={"do": "address", "email": address})
+    press(client, path(works, Purpose.PREFERENCES), do="address", email=address)
 
 
 def test_the_file_holds_what_we_know_of_them_and_of_nobody_else(works: Works, client: TestClient) -> None:
     ask_for(client, works, NEW)
-    data = client.post(path(works, Purpose.PREFERENCES), data={"do": "data"}).json()
+    data = press(client, path(works, Purpose.DATA)).json()
     assert data["address"] == ANNA
     assert data["name"] == "Anna Lindqvist"
     assert [(issue["number"], issue["state"]) for issue in data["issues"]] == [(21, "pending")]
@@ -85,19 +103,103 @@ def test_the_file_does_not_tell_whether_the_new_address_is_known(
     address = "tomas@example.com" if taken else "free@example.com"
     ask_for(client, works, address)
     assert ("address" in notices(works)) is not taken
-    data = client.post(path(works, Purpose.PREFERENCES), data={"do": "data"}).text
+    data = press(client, path(works, Purpose.DATA)).text
     assert json.loads(data.replace(address, "X"))["notices"] == []
     assert "tomas" not in data.replace(address, "")
     assert len(json.loads(data)["address_changes"]) == 1
+
+
+# The mail with the link
+
+
+def taken(works: Works) -> tuple[TakenNotice, ...]:
+    with session_scope(works.engine) as session:
+        return take_notices(session, Taker("w1", "test"), limit=10, now=works.clock.now()).started
+
+
+def link_in(works: Works, notice: TakenNotice, now: datetime) -> str:
+    """Return the path of the link in the mail as a worker writes it at this moment."""
+    letters = Letters(works.settings, works.templates, works.signer, b"a key for Message-IDs")
+    letter = letters.notice(notice, now)
+    assert letter.envelope.recipient == notice.address
+    text = BytesParser(policy=policy.default).parsebytes(b"".join(letter.message)).get_body(("plain",))
+    assert text is not None
+    found = re.search(r"/data/[^\s>)]+", text.get_content())
+    assert found is not None
+    return found[0]
+
+
+def at(works: Works, **later: float) -> tuple[Works, TestClient]:
+    """Return the same works and pages at another time."""
+    other = Works(works.settings, works.engine, FrozenClock(works.clock.now() + timedelta(**later)))
+    app = public_app(other.press, pages_router=pages_router(other), signer=other.signer, clock=other.clock)
+    return other, TestClient(app)
+
+
+def test_data_is_asked_for_by_a_forwarded_link_and_goes_to_the_reader(works: Works, client: TestClient) -> None:
+    page = press(client, path(works, Purpose.PREFERENCES), do="data")
+    assert "a•••@example.org" in page.text
+    for personal in (ANNA, "Anna", "Lindqvist", '"number"'):
+        assert personal not in page.text + str(page.headers)
+    (notice,) = taken(works)
+    assert (notice.kind, notice.address, notice.name) == ("own_data", ANNA, "Anna Lindqvist")
+    link = link_in(works, notice, works.clock.now())
+    before = sample.snapshot(works.engine)
+    for method in ("GET", "HEAD", "OPTIONS"):
+        assert "Anna" not in client.request(method, link).text
+    assert press(client, link).json()["address"] == ANNA
+    assert sample.snapshot(works.engine) == before
+
+
+def test_one_mail_a_day_however_often_it_is_asked_for(works: Works, client: TestClient) -> None:
+    for _ in range(3):
+        assert press(client, path(works, Purpose.PREFERENCES), do="data").status_code == 200
+    press(client, path(works, Purpose.PREFERENCES, "gone@example.org"), do="data")
+    assert len(taken(works)) == 2
+    press(client, path(works, Purpose.PREFERENCES), do="data")
+    assert taken(works) == ()
+    tomorrow, theirs = at(works, hours=23)  # at midnight by UTC
+    press(theirs, path(tomorrow, Purpose.PREFERENCES), do="data")
+    assert len(taken(tomorrow)) == 1
+
+
+def test_the_link_in_the_mail_dies_a_day_after_it_was_asked_for(works: Works, client: TestClient) -> None:
+    press(client, path(works, Purpose.PREFERENCES), do="data")
+    late, theirs = at(works, days=1)
+    (notice,) = taken(late)
+    link = link_in(late, notice, late.clock.now())
+    assert press(theirs, link).json()["address"] == ANNA
+    _, theirs = at(works, days=1, seconds=1)
+    assert theirs.get(link).status_code == press(theirs, link).status_code == 404
+
+
+def test_a_link_that_is_sent_late_does_not_survive_a_change_of_address(works: Works, client: TestClient) -> None:
+    press(client, path(works, Purpose.PREFERENCES), do="data")
+    (notice,) = taken(works)  # a worker has it, and writes it only after the change
+    later, theirs = at(works, hours=1)
+    ask_for(theirs, later, NEW)
+    press(theirs, path(later, Purpose.ADDRESS, extra=notices(later)["address"][2])).raise_for_status()
+    much_later, theirs = at(works, hours=2)
+    link = link_in(much_later, notice, much_later.clock.now())
+    assert theirs.get(link).status_code == press(theirs, link).status_code == 404
+
+
+def test_an_erased_reader_gets_no_mail_and_the_link_is_unknown(works: Works, client: TestClient) -> None:
+    link, asked = path(works, Purpose.DATA), path(works, Purpose.PREFERENCES)
+    press(client, asked, do="data")
+    press(client, path(works, Purpose.ERASE), confirm="erase").raise_for_status()
+    assert taken(works) == ()
+    assert notices(works)["own_data"][:2] == ("", "skipped")
+    assert client.get(link).status_code == press(client, asked, do="data").status_code == 404
 
 
 def test_erasing_by_the_page_and_by_the_command_is_the_same(works: Works, client: TestClient) -> None:
     ask_for(client, works, NEW)
     before = sample.snapshot(works.engine)
     assert ANNA in str(before)
-    client.post(path(works, Purpose.ERASE), data={"confirm": "erase"}).raise_for_status()
+    press(client, path(works, Purpose.ERASE), confirm="erase").raise_for_status()
     tomas = "tomas@example.com"
-    client.post(path(works, Purpose.PREFERENCES, tomas), data={"do": "address", "email": "t@new.example.com"})
+    press(client, path(works, Purpose.PREFERENCES, tomas), do="address", email="t@new.example.com")
     signup.erase_subscriber(works, tomas)
     after = sample.snapshot(works.engine)
     for personal in (ANNA, "Anna Lindqvist", NEW, tomas, "Tomáš", "t@new.example.com"):
@@ -128,10 +230,11 @@ def test_a_change_that_nobody_confirms_is_forgotten_by_the_outbox_too(works: Wor
 def test_the_old_address_is_told_and_not_where_to(works: Works, client: TestClient) -> None:
     ask_for(client, works, NEW)
     nonce = notices(works)["address"][2]
-    client.post(path(works, Purpose.ADDRESS, extra=nonce)).raise_for_status()
+    fields = {"form": hidden(client, path(works, Purpose.ADDRESS, extra=nonce))}
+    client.post(path(works, Purpose.ADDRESS, extra=nonce), data=fields).raise_for_status()
     told = notices(works)["address_changed"]
     assert told[:2] == (ANNA, "pending")
-    client.post(path(works, Purpose.ADDRESS, NEW, extra=nonce)).raise_for_status()
+    client.post(path(works, Purpose.ADDRESS, NEW, extra=nonce), data=fields).raise_for_status()
     assert len(notices(works)) == 2
 
 
@@ -141,9 +244,10 @@ def test_erasing_and_a_take_of_notices_do_not_wait_for_each_other(works: Works, 
         pytest.skip("SQLite locks the whole database")
     ask_for(client, works, NEW)
     erased = path(works, Purpose.ERASE)
+    fields = {"confirm": "erase", "form": hidden(client, erased)}
     with ThreadPoolExecutor(1) as pool, session_scope(works.engine) as take:
         take.execute(select(NOTICE).with_for_update())
-        erasing = pool.submit(client.post, erased, data={"confirm": "erase"})
+        erasing = pool.submit(client.post, erased, data=fields)
         while not take.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
             assert not erasing.done()
         take.execute(select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.address == ANNA).with_for_update(read=True))
