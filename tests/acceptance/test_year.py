@@ -55,7 +55,9 @@ class Year:
 
 
 @pytest.fixture
-def year(sample: World, tmp_path: Path) -> Iterator[Year]:
+def year(sample: World, tmp_path: Path, database_kind: str, request: pytest.FixtureRequest) -> Iterator[Year]:
+    if database_kind == "postgresql" and not request.config.getoption("--slow"):
+        pytest.skip("a year takes minutes: on SQLite always, on both databases with --slow")
     made = Year(sample, tmp_path / "kept")
     made.relay_up()
     yield made
