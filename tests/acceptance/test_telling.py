@@ -63,8 +63,9 @@ def test_a_send_is_told_from_beginning_to_end(told: World, receiver: Receiver) -
     # nothing is told again, whoever works next
     told.digest("worker")
     told.digest("tick")
-    assert len(to_operator(told)) == 2
-    assert len(receiver.got) == 2
+    # (what the calendar does today is told, too: it may be the week in which the next issue is assembled)
+    assert sum("No. 21" in str(mail["Subject"]) for mail in to_operator(told)) == 2
+    assert sum(json.loads(body)["data"]["issue"] == 21 for _, body in receiver.got) == 2
 
 
 def test_a_test_says_whether_one_would_be_told(told: World, receiver: Receiver) -> None:
