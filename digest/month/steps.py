@@ -39,8 +39,9 @@ def assemble(month: Month) -> Wait | None:
     month.run.issue_id = issue.id
     if issue.state == IssueState.WITHDRAWN:
         return _withdrawn(issue)
-    why = f"issue {issue.number} has {articles} articles and is sent at {_local(month)}"
-    month.tell(EventKind.ASSEMBLED, why, issue=issue.number, numbers={"articles": articles})
+    if issue.state not in BEGUN:  # by hand, before its time: there is nothing to look at any more
+        why = f"issue {issue.number} has {articles} articles and is sent at {_local(month)}"
+        month.tell(EventKind.ASSEMBLED, why, issue=issue.number, numbers={"articles": articles})
     return None
 
 

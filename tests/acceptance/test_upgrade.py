@@ -32,7 +32,7 @@ def git(repo_root: Path, *arguments: str) -> bytes:
 @pytest.fixture(scope="module")
 def old_code(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packages of the newest commit that had the old schema, from the history."""
-    heads = git(repo_root, "log", "--format=%H", "--", "digest/runtime/db.py").decode().split()
+    heads = git(repo_root, "log", "--first-parent", "--format=%H", "--", "digest/runtime/db.py").decode().split()
     mark = f'HEAD = "{OLD_REVISION}"'.encode()
     old = next((one for one in heads if mark in git(repo_root, "show", f"{one}:digest/runtime/db.py")), None)
     if old is None:
