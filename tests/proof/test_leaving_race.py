@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from digest.forgetting import forget
 from sqlalchemy import func, select
 
+from digest.audience.forgetting import forget
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, SUBSCRIBER
 from digest.runtime.db import session_scope
