@@ -72,8 +72,9 @@ def test_without_a_compiler_the_cheap_sink_s_rows_are_left_out(repo_root: Path, 
     assert why in done.stdout
 
 
-def test_the_page_about_speed_fits_its_figures(repo_root: Path) -> None:
-    done = bench(repo_root, "page", "--check")
+@pytest.mark.parametrize("page", ["page", "audience_page"])
+def test_the_page_about_speed_fits_its_figures(repo_root: Path, page: str) -> None:
+    done = bench(repo_root, page, "--check")
     assert done.returncode == 0, done.stderr
 
 
