@@ -9,22 +9,9 @@ from typing import Any, Final
 
 from subscribers.errors import ImportFileError
 from subscribers.interests import ALL_TEXT, SEPARATOR
+from subscribers.rows import COLUMNS
 
-TARGETS: Final = (
-    "email",
-    "name",
-    "interests",
-    "language",
-    "format",
-    "frequency",
-    "status",
-    "confirmed_at",
-    "consent_source",
-    "paused_until",
-    "opted_in_at",
-    "created_at",
-    "unsubscribed_at",
-)
+TARGETS: Final = (*COLUMNS, "opted_in_at", "created_at", "unsubscribed_at")
 # The words of other programs for where somebody stands.
 STATUS_WORDS: Final[Mapping[str, str]] = {
     "confirmed": "confirmed",

@@ -5,6 +5,7 @@ a translation, the title of an interest, the publication's name. Nothing has to 
 """
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 from html.parser import HTMLParser
 
@@ -58,9 +59,7 @@ def keep(session: Session, page: str, language: str, html: str, now: datetime) -
     text = words_of(html)
     version = version_of(page, language, text)
     if session.get(Wording, version) is None:
-        try:
-            with session.begin_nested():
-                session.add(Wording(version=version, language=language, text=text, first_used_at=now))
-        except IntegrityError:  # the same words at the same moment, in another process
-            pass
+        # another process may keep the same words at the same moment
+        with suppress(IntegrityError), session.begin_nested():
+            session.add(Wording(version=version, language=language, text=text, first_used_at=now))
     return version

@@ -1,20 +1,21 @@
 """[schedule] as people get it wrong: each error names the key and what to write."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from digest.runtime.errors import ConfigError
-from digest.runtime.settings import load_settings
+from digest.runtime.settings import Settings, load_settings
 
 HEAD = '[publication]\nname = "P"\nsender_address = "p@example.org"\n'
 SECRETS = '[secrets]\nlink_keys = ["0123456789abcdef"]\nsuppression_key = "0123456789abcdef"\nmessage_key = "m"\n'
 
 
-def load(tmp_path: Path, text: str) -> None:
+def load(tmp_path: Path, text: str) -> Settings:
     (tmp_path / "digest.toml").write_text(HEAD + text)
     (tmp_path / "secrets.toml").write_text(SECRETS)
-    load_settings(tmp_path, {})
+    return load_settings(tmp_path, {})
 
 
 @pytest.mark.parametrize(
@@ -53,9 +54,14 @@ def test_an_error_names_the_key_and_what_to_write(tmp_path: Path, text: str, key
 
 
 def test_a_whole_calendar_is_accepted(tmp_path: Path) -> None:
-    load(
+    settings = load(
         tmp_path,
         'timezone = "Asia/Seoul"\n[schedule]\nrule = "last working day"\nholidays = "KR"\nclosed = [2026-12-24]\n'
         'on_free_day = "previous"\nassemble_before = "10d"\nremind_before = ["2d", "12h", "2d"]\nlate = "ask"\n'
         '[delivery]\ncanary = "0.5 %"\n',
     )
+    schedule = settings.schedule
+    assert (schedule.rule, schedule.holidays, schedule.on_free_day) == ("last working day", "KR", "previous")
+    assert schedule.closed == (date(2026, 12, 24),)
+    assert schedule.remind_before == ("2d", "12h"), "the longest first, each once"
+    assert (schedule.assemble_before, schedule.late, settings.delivery.canary) == ("10d", "ask", "0.5 %")
