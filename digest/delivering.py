@@ -1,7 +1,10 @@
 """Keeping what was promised: a worker with all its parts. It knows nothing of how an issue is made, nor loads it."""
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any
+
+from sqlalchemy.exc import DBAPIError
 
 from digest import news
 from digest.audience.address_change import forget_expired
@@ -17,13 +20,16 @@ from digest.outbox import store
 from digest.outbox.states import DUE, State
 from digest.outbox.take import new_attempt_id
 from digest.runtime.db import session_scope
-from digest.runtime.errors import ConfigError, EnvironmentFailedError
+from digest.runtime.errors import ConfigError, DigestError, EnvironmentFailedError
 from digest.telling import Event, EventKind
+
+NEWS_SECONDS = 10.0
+"""How often to look, during a send, for what operators should hear before its end."""
 
 
 def deliver(works: Works, issue_id: int, carrier: Carrier, progress: Callable[[Tally], None]) -> Run:
     """Deliver notices and an issue until nothing is due, the relay gives up, or a signal says stop."""
-    watching = _Watching(progress)
+    watching = _Watching(works, [issue_id], progress)
     with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker):
         run = worker.deliver_all([issue_id])
         _tell(works, [issue_id], worker, watching, run)
@@ -45,7 +51,7 @@ def work(
     """
     issues = _issues(works, number)
     forget_expired(works)
-    watching = _Watching(progress)
+    watching = _Watching(works, issues, progress)
     carrier = carrier_of(works, relay)
     with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker):
         if stopping():
@@ -58,15 +64,28 @@ def work(
 
 
 class _Watching:
-    """Passes progress on until the issues are done: mails to operators about them are not part of it."""
+    """Passes progress on until the issues are done: mails to operators about them are not part of it.
 
-    def __init__(self, progress: Callable[[Tally], None]) -> None:
+    A send may take hours: that deliveries are uncertain is told while it goes on, once; its end tells how many.
+    """
+
+    def __init__(self, works: Works, issues: Sequence[int], progress: Callable[[Tally], None]) -> None:
+        self._works = works
+        self._issues = issues
         self._progress = progress
+        self._has_told = False
+        self._looked_at = works.clock.monotonic()
         self.is_over = False
 
     def __call__(self, tally: Tally) -> None:
-        if not self.is_over:
-            self._progress(tally)
+        if self.is_over:
+            return
+        self._progress(tally)
+        moment = self._works.clock.monotonic()
+        if not self._has_told and moment - self._looked_at >= NEWS_SECONDS:
+            self._looked_at = moment
+            with suppress(DBAPIError, DigestError):  # it is away: that is the worker's to say, and the end tells it
+                self._has_told = news.tell_of(self._works, self._issues)
 
 
 def _tell(works: Works, issues: Sequence[int], worker: Worker, watching: _Watching, run: Run) -> None:

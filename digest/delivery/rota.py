@@ -1,7 +1,7 @@
 """Whose turn it is: the streams of a worker take turns, and who had nothing is asked again when it may have."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from digest.delivery.streams import Stream
@@ -12,6 +12,8 @@ STEP_SECONDS = 0.5
 """How long to wait for something to happen before looking at the clock, the database and the wish to stop again."""
 WHILE_BUSY_SECONDS = 0.002
 """The same while a transaction runs, which may bring something to send."""
+FILLS_UP_EVERY = timedelta(seconds=5)
+"""How often to ask again, while others go on, who had nothing and may be given something from outside."""
 LONGEST_WAIT = timedelta(minutes=15)
 """A run waits so long for what may not go yet; beyond that it ends, and says when it goes on."""
 
@@ -22,7 +24,7 @@ class Rota:
     def __init__(self, streams: Sequence[Stream[Any]], clock: Clock) -> None:
         self._clock = clock
         self._streams = list(streams)
-        self._done: set[int] = set()
+        self._done: dict[int, datetime] = {}
         self.news = 0
         """Counts what has become due again: who was asked before the last of it may have something now."""
 
@@ -41,7 +43,14 @@ class Rota:
     def ready(self) -> list[Stream[Any]]:
         """Return the streams that may have something, the one that waited longest first."""
         now = self._clock.now()
-        return [stream for stream in self._open() if stream.again_at is None or stream.again_at <= now]
+        return [stream for stream in self._streams if self._may_have_something(stream, now)]
+
+    def _may_have_something(self, stream: Stream[Any], now: datetime) -> bool:
+        done_at = self._done.get(id(stream))
+        if done_at is None:
+            return stream.again_at is None or stream.again_at <= now
+        # a run may take hours, and who signs up in the meantime waits for a confirmation
+        return stream.fills_up and not self.is_done and now - done_at >= FILLS_UP_EVERY
 
     def asked(self, stream: Stream[Any], window: Window[Started], news: int) -> None:
         """Put it last; one that had nothing and waits for nothing is done, unless there is news since `news`."""
@@ -49,12 +58,13 @@ class Rota:
         self._streams.append(stream)
         if not window.exhausted or news != self.news:
             stream.again_at = None
+            self._done.pop(id(stream), None)
         elif stream.again_at is None or stream.again_at - self._clock.now() > LONGEST_WAIT:
-            self._done.add(id(stream))
+            self._done[id(stream)] = self._clock.now()
 
     def ask_again(self, stream: Stream[Any]) -> None:
         """Something of it has become due again."""
-        self._done.discard(id(stream))
+        self._done.pop(id(stream), None)
         self.news += 1
 
     def _open(self) -> list[Stream[Any]]:

@@ -35,9 +35,13 @@ class Writer(Protocol):
 
 
 class Stream(Protocol, Generic[S]):
-    """One source of work. `again_at` says after an empty take when to ask again; None: there is nothing to wait for."""
+    """One source of work. `again_at` says after an empty take when to ask again; None: there is nothing to wait for.
+
+    `fills_up` says that more may come from outside while a run goes on.
+    """
 
     issue_id: int | None
+    fills_up: bool
     again_at: datetime | None
 
     def take(self, session: Session, limit: int, now: datetime, under_way: Mapping[str, int]) -> Window[S]:
@@ -54,7 +58,9 @@ class Stream(Protocol, Generic[S]):
 
 
 class IssueStream:
-    """The deliveries of one issue."""
+    """The deliveries of one issue. They were all planned when it was frozen."""
+
+    fills_up: bool = False
 
     def __init__(self, issue_id: int, taker: Taker, writer: Writer, meter: Meter) -> None:
         self.issue_id: int | None = issue_id
@@ -96,7 +102,9 @@ class IssueStream:
 
 
 class NoticeStream:
-    """Mail that belongs to no issue."""
+    """Mail that belongs to no issue: confirmations of sign-ups, mails to operators."""
+
+    fills_up: bool = True
 
     def __init__(self, taker: Taker, writer: Writer) -> None:
         self.issue_id: int | None = None

@@ -321,6 +321,24 @@ def test_notices_go_by_the_same_way(desk: Desk) -> None:
         assert worker.deliver_notices().outcomes == {}
 
 
+def test_a_confirmation_asked_for_while_an_issue_is_sent_does_not_wait_for_its_end(desk: Desk) -> None:
+    desk.ledger.planned(200)
+
+    def sign_up() -> None:
+        person = desk.ledger.reader(state="pending", address="new@example.org")
+        with session_scope(desk.ledger.engine) as session:
+            mail = {"address": "new@example.org", "language": "en", "subscriber_id": person}
+            promise(session, "confirmation", "new", now=desk.clock.now(), **mail)
+        desk.clock.move(seconds=6)
+
+    transport = Hooked(40, sign_up)
+    with desk.worker(transport) as worker:
+        run = worker.deliver_all([desk.ledger.issue_id])
+    assert run.outcomes == {"accepted": 201}
+    sent = [envelope.recipient for envelope, _ in transport.sent]
+    assert 40 <= sent.index("new@example.org") < 140, "at most two windows later"
+
+
 # The database goes away
 
 

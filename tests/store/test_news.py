@@ -1,0 +1,65 @@
+"""What operators hear while a send goes on: not only at its end, which may be hours away."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from digest import delivering, pipeline
+from digest.bootstrap import Works
+from digest.delivery import rota
+from digest.delivery.one_by_one import OneByOne
+from digest.delivery.outcome import Outcome
+from digest.outbox.notices import OPERATOR
+from digest.outbox.tables import NOTICE
+from digest.runtime.db import session_scope
+from digest.runtime.settings_operators import Operators
+from digest.sending import Sending, prepare_send
+from digest.testing import ScriptedTransport
+from tests.proof.months import FIRST, Months
+
+READERS = 130
+ADA = "ada.operator@example.org"
+
+
+@pytest.fixture
+def works(tmp_path: Path, database_url: str) -> Iterator[Works]:
+    made = Months(tmp_path, database_url, months=1, readers=READERS)
+    works = made.works_at(made.due(FIRST))
+    told = works.settings.model_copy(update={"operators": Operators(addresses=(ADA,))})
+    yield Works(told, works.engine, works.clock)
+    made.close()
+
+
+@pytest.fixture
+def ready(works: Works) -> Sending:
+    now = works.clock.now()
+    with session_scope(works.engine) as session:
+        issue = pipeline.assemble(works.press, session, FIRST, number=None, issue_date=now.date(), now=now)
+        session.flush()
+        pipeline.approve(works.press, session, issue, "Bo", now)
+        number = issue.number
+    ready = prepare_send(works, number)
+    ready.start()
+    return ready
+
+
+def test_uncertain_deliveries_are_told_while_the_send_goes_on(
+    ready: Sending, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "NEWS_SECONDS", 0.0)
+    monkeypatch.setattr(rota, "FILLS_UP_EVERY", timedelta(0))
+    transport = ScriptedTransport([Outcome.ACCEPTED] * 2 + [Outcome.UNCERTAIN])
+    run = delivering.deliver(works, ready.issue_id, OneByOne(transport, works.clock), lambda _tally: None)
+    assert run.outcomes["uncertain"] == 1
+    with session_scope(works.engine, read_only=True) as session:
+        told = list(
+            session.execute(select(NOTICE.c.key).where(NOTICE.c.kind == OPERATOR).order_by(NOTICE.c.id)).scalars()
+        )
+    assert [key.split(":")[0] for key in told] == ["started", "uncertain_waiting", "finished"]
+    places = [place for place, (envelope, _) in enumerate(transport.sent) if envelope.recipient == ADA]
+    assert len(transport.sent) == READERS + 3
+    assert places[1] < READERS - 20, "while others wait for theirs"
+    assert places[2] == READERS + 2
