@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -18,15 +19,14 @@ from digest import runs
 from digest.audience import retention
 from digest.bootstrap import Works
 from digest.canarying import watch_all
-from digest.delivering import work
+from digest.delivering import due, work
 from digest.delivery.canary import Verdict
-from digest.delivery.tally import Tally
 from digest.issues.period import Period
 from digest.month.clock_watch import ClockWatch
 from digest.month.forecast import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
 from digest.month.lateness import LOOK_AGAIN
 from digest.month.run import Progress, run_month
-from digest.month.state import BEGUN, MONTHLY, SPECIAL, issue_of
+from digest.month.state import BEGUN, MONTHLY, SPECIAL, Nobody, Onlooker, issue_of
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
 from digest.runtime.settings import Settings
@@ -48,9 +48,7 @@ class Told:
     person: bool = False
 
 
-def tick(
-    works: Works, *, trust_clock: bool = False, progress: Callable[[Tally], None] = lambda _tally: None
-) -> list[Told]:
+def tick(works: Works, *, trust_clock: bool = False, onlooker: Onlooker | None = None) -> list[Told]:
     """Look at the clock once: go on with what waits or was left by a crash, start what is due, deliver what is due.
 
     Any number of ticks, on any number of machines, give one run a period: the insert under the unique key decides.
@@ -61,13 +59,13 @@ def tick(
     elif objection := watch.objection():
         hint = "no run goes on. Set it right; if it is right now: digest tick --trust-clock"
         return [Told("clock", runs.RunState.WAITING, "", f"{objection}; {hint}", person=True)]
-    now, by = works.clock.now(), _name()
+    now, by, onlooker = works.clock.now(), _name(), onlooker or Nobody()
     with session_scope(works.engine) as session:
         runs.reopen_early(session, now)
         taken = runs.take_over(session, by, timedelta(seconds=works.settings.schedule.takeover), now)
-    told = [_go_on(works, run, progress) for run in taken]
-    told += [_go_on(works, run, progress) for run in _claims(works, by, now)]
-    return told + _watch_canaries(works) + _keep_for_a_time(works) + _deliver_what_is_due(works)
+    told = [_go_on(works, run, onlooker) for run in taken]
+    told += [_go_on(works, run, onlooker) for run in _claims(works, by, now)]
+    return told + _watch_canaries(works) + _keep_for_a_time(works) + _deliver_what_is_due(works, onlooker)
 
 
 def _keep_for_a_time(works: Works) -> list[Told]:
@@ -101,9 +99,9 @@ def _claims(works: Works, by: str, now: datetime) -> Iterator[runs.IssueRun]:
             yield run
 
 
-def _go_on(works: Works, run: runs.IssueRun, progress: Callable[[Tally], None]) -> Told:
+def _go_on(works: Works, run: runs.IssueRun, onlooker: Onlooker) -> Told:
     try:
-        done = run_month(works, run, plan_of(works, run), progress)
+        done = run_month(works, run, plan_of(works, run), onlooker)
     except runs.RunLostError as error:
         done = Progress(runs.RunState.RUNNING, run.step, error.message)
     return Told(run.period, done.state, done.step, done.why, done.person)
@@ -144,10 +142,12 @@ def _watch_canaries(works: Works) -> list[Told]:
     return told
 
 
-def _deliver_what_is_due(works: Works) -> list[Told]:
+def _deliver_what_is_due(works: Works, onlooker: Onlooker) -> list[Told]:
     """Confirmations and other notices, and deliveries that were put off: nobody should have to remember the worker."""
+    onlooker.step("outbox", "deliver")
+    onlooker.expect(due(works, None))
     try:
-        outcomes = work(works, None, relay="", progress=lambda _settled: None)["outcomes"]
+        outcomes = work(works, None, relay="", progress=onlooker)["outcomes"]
     except DigestError as error:
         return [Told("outbox", runs.RunState.WAITING, "deliver", error.message, person=True)]
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)
@@ -172,8 +172,12 @@ def skip_since_backup(session: Session, settings: Settings, now: datetime) -> li
     return skipped
 
 
-def run_forever(works: Works, told: Callable[[str], None]) -> None:
-    """Look when a step is due, at start-up and every few minutes, until told to stop.
+def run_forever(
+    works: Works,
+    told: Callable[[str], None],
+    watching: Callable[[], AbstractContextManager[Onlooker]] = lambda: nullcontext(Nobody()),
+) -> None:
+    """Look when a step is due, at start-up and every few minutes, until told to stop; `watching` opens each look.
 
     The alarm clock only rings, in a thread of its own; the work is done here in the main thread, where signals arrive.
     Its memory job store is on purpose: what must survive a restart stands in issue_run, and a shared job store would
@@ -200,7 +204,7 @@ def run_forever(works: Works, told: Callable[[str], None]) -> None:
             ring.wait()
             ring.clear()
             if not stopping.is_set():
-                _look(works, told)
+                _look(works, told, watching)
     finally:
         clock.shutdown(wait=False)
 
@@ -226,9 +230,11 @@ def _next_two(works: Works, now: datetime) -> list[Occurrence]:
     return [next(entries), next(entries)]
 
 
-def _look(works: Works, told: Callable[[str], None]) -> None:
+def _look(works: Works, told: Callable[[str], None], watching: Callable[[], AbstractContextManager[Onlooker]]) -> None:
     try:
-        for entry in tick(works):
+        with watching() as onlooker:
+            done = tick(works, onlooker=onlooker)
+        for entry in done:
             told(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}")
     except (DigestError, DBAPIError) as error:  # the next look tries again; nothing is lost by waiting
         told(f"{error}")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.shell import shell_of
+from digest.cli.shell import Shell, shell_of
+from digest.cli.watching import Watch
 from digest.runtime.errors import EXIT_ATTENTION, NotFoundError, UsageError
 
 app = typer.Typer(name="schedule", help="Run on the publication's calendar.", no_args_is_help=True)
@@ -27,7 +28,8 @@ def tick(
     from digest.schedule import tick as look  # noqa: PLC0415
 
     shell = shell_of(context)
-    told = look(shell.works, trust_clock=trust_clock)
+    with _watching(shell) as watch:
+        told = look(shell.works, trust_clock=trust_clock, onlooker=watch)
     data = [{"period": entry.period, "state": entry.state, "step": entry.step, "why": entry.why} for entry in told]
 
     def show() -> None:
@@ -41,13 +43,17 @@ def tick(
         raise typer.Exit(EXIT_ATTENTION)
 
 
+def _watching(shell: Shell) -> Watch:
+    return Watch(None, silent=shell.out.as_json, clock=shell.works.clock.now)
+
+
 @app.command("run")
 def run(context: typer.Context) -> None:
     """Stay and look at the clock when a run is due, at start-up and every five minutes."""
     from digest.schedule import run_forever  # noqa: PLC0415
 
     shell = shell_of(context)
-    run_forever(shell.works, told=shell.out.note)
+    run_forever(shell.works, told=shell.out.note, watching=lambda: _watching(shell))
 
 
 @app.command("next")

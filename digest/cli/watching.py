@@ -171,6 +171,7 @@ class Watch:
         self._stream = stream
         self._clock = clock
         self._speed = Speed()
+        self._doing = ""
         self._tally: Tally | None = None
         self._over = threading.Event()
         self._stop: Callable[[], None] = lambda: None
@@ -178,6 +179,15 @@ class Watch:
     def __call__(self, tally: "Tally") -> None:
         """Take in how it stands; costs nothing."""
         self._tally = tally
+
+    def step(self, period: str, name: str) -> None:
+        """Take in which step of a month's run is begun; what was counted before belongs to another."""
+        self._tally = None
+        self._doing = f"{period}: {name}"
+
+    def expect(self, total: int) -> None:
+        """Take in how many deliveries there are to do."""
+        self._total = total
 
     def __enter__(self) -> "Watch":
         if not self._silent:
@@ -217,8 +227,9 @@ class Watch:
 
         tally = self._look()
         if tally is None:
-            return Text("Starting ...")
-        told = Text("\n".join(report(tally, self._total, self._speed, self._clock())), overflow="fold")
+            return Text(f"{self._doing or 'Starting'} ...")
+        lines = report(tally, self._total, self._speed, self._clock())
+        told = Text("\n".join([self._doing, *lines] if self._doing else lines), overflow="fold")
         if not self._total:
             return told
         drawn = Table.grid()
@@ -232,15 +243,19 @@ class Watch:
         with suppress(OSError, ValueError):
             while not self._over.wait(1 / DRAWINGS_A_SECOND):
                 tally = self._look()
-                if tally is None:
-                    continue
-                if tally.stopping and not told_stopping:
+                if tally is not None and tally.stopping and not told_stopping:
                     told_stopping = True
                     self._write([STOPPING])
                 if time.monotonic() - told_at >= self._every:
                     told_at = time.monotonic()
-                    waits = waits_told(tally.waits, self._clock())
-                    self._write(["; ".join([headline(tally, self._total, self._speed), *waits])])
+                    self._write(self._line(tally))
+
+    def _line(self, tally: "Tally | None") -> list[str]:
+        if tally is None:
+            return [f"{self._doing} ..."] if self._doing else []
+        waits = waits_told(tally.waits, self._clock())
+        told = "; ".join([headline(tally, self._total, self._speed), *waits])
+        return [f"{self._doing}: {told}" if self._doing else told]
 
     def _write(self, lines: Sequence[str]) -> None:
         stream = self._stream or sys.stderr

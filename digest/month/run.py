@@ -10,12 +10,11 @@ from datetime import timedelta
 
 from digest import runs
 from digest.bootstrap import Works
-from digest.delivery.tally import Tally
 from digest.month import steps
 from digest.month.forecast import Occurrence
 from digest.month.heart import Heart
 from digest.month.lateness import lateness
-from digest.month.state import Month, Wait
+from digest.month.state import Month, Onlooker, Wait
 from digest.runs import IssueRun, RunState
 from digest.runtime.errors import DigestError
 
@@ -40,11 +39,9 @@ class Progress:
     person: bool = False
 
 
-def run_month(
-    works: Works, run: IssueRun, plan: Occurrence, progress: Callable[[Tally], None] = lambda _tally: None
-) -> Progress:
+def run_month(works: Works, run: IssueRun, plan: Occurrence, onlooker: Onlooker) -> Progress:
     """Go on with a run that this process has taken, as far as it goes now."""
-    month = Month(works, run, plan, progress)
+    month = Month(works, run, plan, onlooker)
     with Heart(works.engine, run, timedelta(seconds=works.settings.schedule.takeover)) as heart:
         if wait := lateness(month):
             month.end("late", wait)
@@ -59,6 +56,7 @@ def run_month(
 
 
 def _do(month: Month, name: str, step: Callable[[Month], Wait | None]) -> Wait | None:
+    month.onlooker.step(month.run.period, name)
     month.begin(name)
     try:
         wait = step(month)

@@ -1,10 +1,10 @@
 """A run at work: what its steps read, what they note, and what they tell. Notes and events are stored together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from sqlmodel import Session
 
@@ -40,6 +40,35 @@ class Wait:
     state: RunState = RunState.WAITING
 
 
+class Onlooker(Protocol):
+    """Who watches a look at the clock: a display, or nobody."""
+
+    def step(self, period: str, name: str) -> None:
+        """Hear which step is begun now."""
+        ...
+
+    def expect(self, total: int) -> None:
+        """Hear how many deliveries the step has before it."""
+        ...
+
+    def __call__(self, tally: Tally) -> None:
+        """Hear how its delivery stands."""
+        ...
+
+
+class Nobody:
+    """Nobody watches."""
+
+    def step(self, period: str, name: str) -> None:
+        """Nobody hears it."""
+
+    def expect(self, total: int) -> None:
+        """Nobody hears it."""
+
+    def __call__(self, tally: Tally) -> None:
+        """Nobody hears it."""
+
+
 @dataclass
 class Month:
     """One run, taken by this process."""
@@ -47,7 +76,7 @@ class Month:
     works: Works
     run: IssueRun
     plan: Occurrence
-    progress: Callable[[Tally], None] = lambda _tally: None
+    onlooker: Onlooker = field(default_factory=Nobody)
     _events: list[Event] = field(default_factory=list)
 
     @cached_property

@@ -8,6 +8,7 @@ from digest import pipeline
 from digest.canarying import watch
 from digest.carriers import carrier_of
 from digest.delivering import deliver as deliver_issue
+from digest.delivering import due
 from digest.delivery.canary import Verdict
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
@@ -206,8 +207,9 @@ def deliver(month: Month) -> Wait | None:
 
 
 def _deliver(month: Month, issue: Issue) -> Wait | None:
+    month.onlooker.expect(due(month.works, issue.number))
     try:
-        run = deliver_issue(month.works, issue.id or 0, carrier_of(month.works), month.progress)
+        run = deliver_issue(month.works, issue.id or 0, carrier_of(month.works), month.onlooker)
     except EnvironmentFailedError as error:
         month.tell(EventKind.HALTED, error.message, issue=issue.number, occasion="environment")
         return Wait(error.message, person=True)

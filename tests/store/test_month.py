@@ -11,9 +11,11 @@ from sqlmodel import Session, col, select
 from digest import calendar_steering, pipeline, runs, sending
 from digest.articles.models import Article
 from digest.bootstrap import ShiftedClock, Works
+from digest.delivery.tally import Tally
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.issues.period import Period
+from digest.month.run import STEPS
 from digest.outbox import control
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
@@ -71,6 +73,24 @@ class Desk:
         return sum(row.state == "accepted" for row in self.months.deliveries())
 
 
+class Hearing:
+    """Who watches, and keeps what was heard."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, str]] = []
+        self.expected: list[int] = []
+        self.most = 0
+
+    def step(self, period: str, name: str) -> None:
+        self.steps.append((period, name))
+
+    def expect(self, total: int) -> None:
+        self.expected.append(total)
+
+    def __call__(self, tally: Tally) -> None:
+        self.most = max(self.most, tally.settled)
+
+
 MakeDesk = Callable[..., Desk]
 
 
@@ -114,6 +134,14 @@ def test_a_month_that_waits_for_people_tells_each_thing_once(desk: MakeDesk) -> 
     assert run.detail["approved_by"] == "Ada"
     assert list(run.detail["steps"]) == ["assemble", "check", "approve", "freeze", "canary", "deliver", "report"]
     assert all(step["ended"] and step["by"] for step in run.detail["steps"].values())
+
+
+def test_whoever_watches_hears_of_each_step_and_how_the_delivery_stands(desk: MakeDesk) -> None:
+    world, heard = desk(), Hearing()
+    tick(world.works(world.months.due(FIRST)), onlooker=heard)
+    assert heard.steps == [*((str(FIRST), name) for name, _ in STEPS), ("outbox", "deliver")]
+    assert heard.expected == [READERS, 0]
+    assert heard.most == READERS
 
 
 def test_approved_in_time_it_waits_for_its_time(desk: MakeDesk) -> None:
