@@ -133,7 +133,7 @@ def test_the_form_signs_up_from_another_site(
         page = context.new_page()
         page.route("http://town.example/**", lambda route: route.fulfill(path=tmp_path / "town.html"))
         page.goto("http://town.example/news")
-        page.get_by_label("전자우편 주소").fill("new@example.org")
+        page.get_by_label("이메일 주소").fill("new@example.org")
         page.get_by_label("선택한 분야와 공통 소식만").check()
         page.get_by_label("안전").check()
         page.get_by_role("button").click()
