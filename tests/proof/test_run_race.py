@@ -12,17 +12,12 @@ import pytest
 from tests.acceptance.conftest import mails
 from tests.proof.months import FIRST, HERE, Months
 
-PROCESSES, READERS = 8, 3
+PROCESSES, READERS, ROUNDS = 8, 3, 100
 
 
 @pytest.fixture
-def rounds(slow: bool) -> int:
-    return 100 if slow else 10
-
-
-@pytest.fixture
-def months(tmp_path: Path, database_url: str, rounds: int) -> Iterator[Months]:
-    made = Months(tmp_path, database_url, months=rounds, readers=READERS, schedule='assemble_before = "1h"')
+def months(tmp_path: Path, database_url: str) -> Iterator[Months]:
+    made = Months(tmp_path, database_url, months=ROUNDS, readers=READERS, schedule='assemble_before = "1h"')
     yield made
     made.close()
 
@@ -46,26 +41,26 @@ def heard(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.timeout(1_800)
-def test_of_eight_at_once_one_has_each_month(months: Months, tickers: list[subprocess.Popen[str]], rounds: int) -> None:
+def test_of_eight_at_once_one_has_each_month(months: Months, tickers: list[subprocess.Popen[str]]) -> None:
     for process in tickers:
         assert heard(process) == "ready\n"
     say_to_all(tickers, months, (months.due(FIRST) - timedelta(days=20)).isoformat())  # installed
     period, told = FIRST, Counter[str]()
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         answers = say_to_all(tickers, months, months.due(period).isoformat())
         winners = [entry for answer in answers for entry in answer if entry[0] == str(period)]
         told.update(state for _, state in winners)
         assert [state for _, state in winners].count("done") == 1, answers
         period = period.next
     assert {run.state for run in months.runs().values()} == {"done"}
-    assert len(months.runs()) == rounds == len(months.issues())
+    assert len(months.runs()) == ROUNDS == len(months.issues())
     assert [issue.period for issue in months.issues()] == sorted(months.runs())
     rows = list(months.deliveries())
     assert {row.state for row in rows} == {"accepted"}
-    assert len(rows) == rounds * READERS
+    assert len(rows) == ROUNDS * READERS
     got = Counter((mail["To"].addresses[0].addr_spec, mail["Subject"]) for mail in mails(months.folder / "outbox"))
     assert set(got.values()) == {1}
-    assert len(got) == rounds * READERS
+    assert len(got) == ROUNDS * READERS
 
 
 def say_to_all(tickers: list[subprocess.Popen[str]], months: Months, line: str) -> list[list[list[str]]]:
