@@ -15,10 +15,10 @@ from digest.bootstrap import Works
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.outbox import store
-from digest.outbox.notices import OPERATOR
 from digest.outbox.restore import RESTORED
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, NOTICE
+from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from digest.telling import Event, EventKind
 from digest.telling.models import WebhookCall
@@ -83,7 +83,7 @@ def _last_told(session: Session, event: Event) -> str:
     def of_it(key: Any) -> ColumnElement[bool]:
         return or_(key == base, key.startswith(f"{base}:", autoescape=True))
 
-    mails = select(func.max(NOTICE.c.key)).where(NOTICE.c.kind == OPERATOR, of_it(NOTICE.c.key))
+    mails = select(func.max(NOTICE.c.key)).where(NOTICE.c.kind == NoticeKind.OPERATOR, of_it(NOTICE.c.key))
     calls = select(func.max(WebhookCall.key)).where(of_it(col(WebhookCall.key)))
     return max(session.execute(mails).scalar() or "", session.execute(calls).scalar() or "")
 
@@ -91,7 +91,7 @@ def _last_told(session: Session, event: Event) -> str:
 def standing_of(session: Session, event: Event) -> dict[str, Any]:
     """Return what became of an event: the state of each mail, and of the webhook's call (None: there is none)."""
     mine = NOTICE.c.key.startswith(f"{event.key}:", autoescape=True)
-    mails = session.execute(select(NOTICE.c.state, NOTICE.c.reason).where(NOTICE.c.kind == OPERATOR, mine))
+    mails = session.execute(select(NOTICE.c.state, NOTICE.c.reason).where(NOTICE.c.kind == NoticeKind.OPERATOR, mine))
     call = session.scalars(select(WebhookCall).where(col(WebhookCall.key) == event.key)).first()
     return {
         "event": event.key,

@@ -10,6 +10,7 @@ from digest.dispatch.port import Dispatcher
 from digest.outbox import notices
 from digest.outbox.models import Notice
 from digest.outbox.states import DUE, State
+from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from subscribers import moving, store
 from subscribers.moving import ChangeDue, Moved
@@ -20,7 +21,7 @@ def change_due(dispatcher: Dispatcher, session: Session, due: ChangeDue) -> None
     dispatcher.announce(session, None)
     notices.promise(
         session,
-        notices.ADDRESS,
+        NoticeKind.ADDRESS,
         due.nonce,
         address=due.address,
         language=due.language,
@@ -35,7 +36,7 @@ def moved(dispatcher: Dispatcher, session: Session, moved: Moved) -> None:
     dispatcher.announce(session, None)
     notices.promise(
         session,
-        notices.ADDRESS_CHANGED,
+        NoticeKind.ADDRESS_CHANGED,
         moved.nonce,
         address=moved.old_address,
         name=moved.name,
@@ -57,7 +58,7 @@ def forget_expired(works: Works) -> int:
 
 def forget_notices(session: Session, nonces: Sequence[str]) -> None:
     """Empty what the outbox holds of requests that came to nothing: the addresses may be anybody's."""
-    asked = (col(Notice.kind) == notices.ADDRESS) & col(Notice.key).in_(nonces)
+    asked = (col(Notice.kind) == NoticeKind.ADDRESS) & col(Notice.key).in_(nonces)
     late = "the new address was not confirmed in time"
     session.execute(
         update(Notice).where(asked, col(Notice.state).in_(sorted(DUE))).values(state=State.EXPIRED.value, reason=late)

@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlmodel import Session
 
 from digest.bootstrap import Works, new_ref
-from digest.outbox import notices
 from digest.outbox.states import State
 from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, SUPPRESSION
+from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from subscribers import signup
 from subscribers.bulk import CONSENT_EVENT, insert_rows
@@ -59,7 +59,7 @@ def confirmation(works: Works, *, again: bool = False, per_hour: int | None = No
         asked = asked.where(CONSENT_EVENT.c.happened_at > works.clock.now() - signup.QUIET)
     waiting = exists().where(
         NOTICE.c.subscriber_id == SUBSCRIBER.c.id,
-        NOTICE.c.kind == notices.CONFIRMATION,
+        NOTICE.c.kind == NoticeKind.CONFIRMATION,
         NOTICE.c.state.in_([State.PENDING.value, State.DEFERRED.value, State.STARTED.value]),
     )
     who = and_(
@@ -69,7 +69,7 @@ def confirmation(works: Works, *, again: bool = False, per_hour: int | None = No
         ~waiting.correlate(SUBSCRIBER),
     )
     per_hour = per_hour or works.settings.retention.asks_per_hour
-    kind, event, method = notices.CONFIRMATION, ConsentKind.REQUESTED, ConsentMethod.COMMAND
+    kind, event, method = NoticeKind.CONFIRMATION, ConsentKind.REQUESTED, ConsentMethod.COMMAND
     return Question(kind, event, method, who, per_hour)
 
 
@@ -78,7 +78,7 @@ def reconsent(works: Works, before: datetime) -> Question:
     since = func.coalesce(SUBSCRIBER.c.confirmed_at, SUBSCRIBER.c.created_at)
     asked = exists().where(
         NOTICE.c.subscriber_id == SUBSCRIBER.c.id,
-        NOTICE.c.kind == notices.RECONSENT,
+        NOTICE.c.kind == NoticeKind.RECONSENT,
         NOTICE.c.created_at > since,
         # what never reached anybody is asked anew
         NOTICE.c.state.not_in([State.EXPIRED.value, State.CANCELLED.value, State.SKIPPED.value]),
@@ -89,7 +89,7 @@ def reconsent(works: Works, before: datetime) -> Question:
         ~_suppressed(),
         ~asked.correlate(SUBSCRIBER),
     )
-    kind, event, method = notices.RECONSENT, ConsentKind.ASKED, ConsentMethod.RETENTION
+    kind, event, method = NoticeKind.RECONSENT, ConsentKind.ASKED, ConsentMethod.RETENTION
     return Question(kind, event, method, who, works.settings.retention.asks_per_hour)
 
 
@@ -139,7 +139,7 @@ def _next(session: Session, question: Question, after: int) -> tuple[Sequence[An
 
 def _free_from(session: Session, now: datetime, step: timedelta) -> datetime:
     """Return when the next mail that asks may be due: behind all that are waiting."""
-    kinds = [notices.CONFIRMATION, notices.RECONSENT]
+    kinds = [NoticeKind.CONFIRMATION, NoticeKind.RECONSENT]
     waiting = select(func.max(NOTICE.c.due_at)).where(IS_DUE, NOTICE.c.kind.in_(kinds), NOTICE.c.due_at > now)
     latest = session.execute(waiting).scalar_one_or_none()
     return now if latest is None else latest.replace(tzinfo=latest.tzinfo or UTC) + step

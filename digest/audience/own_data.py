@@ -14,6 +14,7 @@ from digest.audience.forgetting import FEEDBACK_EVENT
 from digest.bootstrap import Works
 from digest.outbox import notices
 from digest.outbox.tables import ATTEMPT, DELIVERY, EDITION, ISSUE, NOTICE
+from digest.render.notice_kind import NoticeKind
 from subscribers import store, transfer
 from subscribers.address import EmailAddress
 from subscribers.errors import SubscriberNotFoundError
@@ -35,7 +36,7 @@ def data_due(works: Works, session: Session, person: Subscriber) -> None:
     now = works.clock.now()
     notices.promise(
         session,
-        notices.OWN_DATA,
+        NoticeKind.OWN_DATA,
         f"{person.ref}:{now.astimezone(UTC).date()}",  # one a day: any number of people may hold a forwarded link
         address=person.address,
         name=person.name,
@@ -100,7 +101,7 @@ def _notices(session: Session, person: Subscriber) -> list[dict[str, Any]]:
     # Whether a mail went to a new address would tell whether somebody else reads there: the request itself is told.
     rows = session.execute(
         select(NOTICE.c.kind, NOTICE.c.state, NOTICE.c.created_at, NOTICE.c.settled_at)
-        .where(NOTICE.c.subscriber_id == person.id, NOTICE.c.kind != notices.ADDRESS)
+        .where(NOTICE.c.subscriber_id == person.id, NOTICE.c.kind != NoticeKind.ADDRESS)
         .order_by(NOTICE.c.id)
     )
     return [

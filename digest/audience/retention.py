@@ -16,9 +16,9 @@ from digest.audience import asking
 from digest.audience.forgetting import forget
 from digest.audience.signup import goodbye
 from digest.bootstrap import Works
-from digest.outbox import notices
 from digest.outbox.states import TERMINAL, UNFINISHED, State
 from digest.outbox.tables import ATTEMPT, NOTICE, SUBSCRIBER
+from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from subscribers import preferences, store
 from subscribers.bulk import CONSENT_EVENT
@@ -139,7 +139,7 @@ def _unanswered(now: datetime, days: int) -> ColumnElement[bool]:
     since = func.coalesce(SUBSCRIBER.c.confirmed_at, SUBSCRIBER.c.created_at)
     asked = exists().where(
         NOTICE.c.subscriber_id == SUBSCRIBER.c.id,
-        NOTICE.c.kind == notices.RECONSENT,
+        NOTICE.c.kind == NoticeKind.RECONSENT,
         NOTICE.c.state.in_(_PUT),
         NOTICE.c.created_at > since,
         func.coalesce(NOTICE.c.settled_at, NOTICE.c.due_at) < now - timedelta(days=days),

@@ -11,6 +11,7 @@ from digest.audience.proof import Proof, prove
 from digest.bootstrap import Works, importer, new_ref
 from digest.dispatch.port import Dispatcher
 from digest.outbox import notices
+from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from subscribers import preferences, signup, store, suppression
@@ -31,7 +32,7 @@ def confirmation_due(dispatcher: Dispatcher, session: Session, due: Confirmation
     dispatcher.announce(session, None)
     notices.promise(
         session,
-        notices.CONFIRMATION,
+        NoticeKind.CONFIRMATION,
         f"{due.ref}:{due.request}",
         address=due.address,
         name=due.name,
@@ -45,7 +46,7 @@ def confirmation_due(dispatcher: Dispatcher, session: Session, due: Confirmation
 def confirmation_withheld(dispatcher: Dispatcher, session: Session, now: datetime) -> None:
     """Write as much as `confirmation_due` does, for a sign-up that sends no mail; the caller takes it back."""
     dispatcher.announce(session, None)
-    notices.promise(session, notices.CONFIRMATION, new_ref(), address="", language="", now=now)
+    notices.promise(session, NoticeKind.CONFIRMATION, new_ref(), address="", language="", now=now)
 
 
 def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
@@ -54,7 +55,7 @@ def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
     now = works.clock.now()
     notices.promise(
         session,
-        notices.WELCOME,
+        NoticeKind.WELCOME,
         f"{confirmed.ref}:{now.date()}",  # whoever leaves and comes back all day gets one
         address=confirmed.address,
         name=confirmed.name,
@@ -72,7 +73,7 @@ def goodbye(dispatcher: Dispatcher, session: Session, withdrawal: Withdrawal) ->
     dispatcher.announce(session, None)
     notices.promise(
         session,
-        notices.GOODBYE,
+        NoticeKind.GOODBYE,
         f"{withdrawal.ref}:{withdrawal.at.date()}",  # one a day, as with the welcome
         address=withdrawal.address,
         name=withdrawal.name,

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from digest.delivery.compose import Identity, Personal, message_id, personal_header, shared_header
 from digest.delivery.transport import Encoded, Envelope
-from digest.outbox.notices import ADDRESS, CONFIRMATION, OWN_DATA, RECONSENT, WELCOME, TakenNotice
+from digest.outbox.notices import TakenNotice
 from digest.outbox.tables import EDITION, ISSUE
 from digest.outbox.take import Reader, Taken
 from digest.render.context import NoticeContext, PublicationView
@@ -19,7 +19,8 @@ from digest.render.edition import Rendered
 from digest.render.happening import event_view
 from digest.render.loader import Templates
 from digest.render.locales import locale_of, long_date
-from digest.render.notice import NoticeKind, render_notice
+from digest.render.notice import render_notice
+from digest.render.notice_kind import NoticeKind
 from digest.render.parts import Format, Parts, encode
 from digest.render.slots import Slot
 from digest.render.words import interests_in_words
@@ -33,9 +34,9 @@ Sign = Callable[[Sequence[bytes], datetime], bytes]
 
 # What the button of a notice leads to.
 _LEADS_TO: Mapping[str, Purpose] = {
-    CONFIRMATION: Purpose.CONFIRM,
-    ADDRESS: Purpose.ADDRESS,
-    OWN_DATA: Purpose.DATA,
+    NoticeKind.CONFIRMATION: Purpose.CONFIRM,
+    NoticeKind.ADDRESS: Purpose.ADDRESS,
+    NoticeKind.OWN_DATA: Purpose.DATA,
 }
 
 
@@ -140,16 +141,16 @@ class Letters:
             extra = str(taken.context.get("extra", ""))
             # The link to somebody's data is of the moment they asked: made later, it would outlive a change of address
             # in between, though the mail is for the old mailbox.
-            issued = taken.planned_at if taken.kind == OWN_DATA else now
+            issued = taken.planned_at if taken.kind == NoticeKind.OWN_DATA else now
             values = {Slot.ACTION_URL: self._signer.url(_LEADS_TO[taken.kind], ref, extra=extra, now=issued)}
-        elif taken.kind == WELCOME:
+        elif taken.kind == NoticeKind.WELCOME:
             unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, ref)
             values = {
                 Slot.INTERESTS: self._speak(taken.language, str(taken.context.get("interests", ALL_TEXT))),
                 Slot.PREFERENCES_URL: self._signer.url(Purpose.PREFERENCES, ref, now=now),
                 Slot.UNSUBSCRIBE_URL: unsubscribe,
             }
-        elif taken.kind == RECONSENT:
+        elif taken.kind == NoticeKind.RECONSENT:
             unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, ref)
             extra, since = str(taken.context.get("extra", "")), str(taken.context.get("since", ""))
             values = {

@@ -12,33 +12,25 @@ from digest.outbox.dialects import insert_new
 from digest.outbox.states import SkipReason, State
 from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, SUPPRESSION, Promised
 from digest.outbox.take import Started, Taker, Window, skip, start
+from digest.render.notice_kind import NoticeKind
 from subscribers.models import SubscriberState
 from subscribers.suppression import PERSONAL
-
-CONFIRMATION = "confirmation"
-WELCOME = "welcome"
-GOODBYE = "goodbye"
-ADDRESS = "address"
-ADDRESS_CHANGED = "address_changed"
-OPERATOR = "operator"
-RECONSENT = "reconsent"
-OWN_DATA = "own_data"
 
 # Kinds that are not listed go out whatever the person's state: a goodbye is the answer to leaving, and an old address
 # is told of the change.
 _WANTED_STATES: Mapping[str, frozenset[str]] = {
     # who left and signs up again is asked, too, and stays unsubscribed until then
-    CONFIRMATION: frozenset({SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED}),
-    WELCOME: frozenset({SubscriberState.CONFIRMED}),
+    NoticeKind.CONFIRMATION: frozenset({SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED}),
+    NoticeKind.WELCOME: frozenset({SubscriberState.CONFIRMED}),
     # who left in between does not want their mail anywhere
-    ADDRESS: frozenset({SubscriberState.CONFIRMED}),
-    RECONSENT: frozenset({SubscriberState.CONFIRMED}),
+    NoticeKind.ADDRESS: frozenset({SubscriberState.CONFIRMED}),
+    NoticeKind.RECONSENT: frozenset({SubscriberState.CONFIRMED}),
     # whoever is not erased may know what we hold of them, also who has left or is paused
-    OWN_DATA: frozenset(set(SubscriberState) - {SubscriberState.ERASED}),
+    NoticeKind.OWN_DATA: frozenset(set(SubscriberState) - {SubscriberState.ERASED}),
 }
 # Mails that ask for something, or were asked for by a link that may have been forwarded, do not go to addresses that
 # bounced, complained or were put on the list by hand. Who has left or was erased and signs up again is asked, though.
-_ASKING = frozenset({CONFIRMATION, RECONSENT, OWN_DATA})
+_ASKING = frozenset({NoticeKind.CONFIRMATION, NoticeKind.RECONSENT, NoticeKind.OWN_DATA})
 MOVED = "the address was changed"
 
 
@@ -124,7 +116,8 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
             refused[row.id] = SkipReason.ERASED.value
         elif why := objection(row.kind, person.state if person else None, person.reason if person else None):
             refused[row.id] = why
-        elif row.kind == OWN_DATA and person and row.address != person.address:  # may be somebody else's mailbox now
+        elif row.kind == NoticeKind.OWN_DATA and person and row.address != person.address:
+            # it may be somebody else's mailbox now
             refused[row.id] = MOVED
         else:
             wanted.append(row)

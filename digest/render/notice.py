@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 from digest.render.checks import Mail, check_mail
@@ -11,21 +10,8 @@ from digest.render.context import NoticeContext
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
 from digest.render.mail import render_html, render_text, theme_of
+from digest.render.notice_kind import NoticeKind
 from digest.render.slots import Slot, SlotTokens, choose_nonce
-
-
-class NoticeKind(StrEnum):
-    """The mails about a subscription, and to operators; the value is the template's folder."""
-
-    CONFIRMATION = "confirmation"
-    WELCOME = "welcome"
-    GOODBYE = "goodbye"
-    ADDRESS = "address"
-    ADDRESS_CHANGED = "address_changed"
-    OPERATOR = "operator"
-    RECONSENT = "reconsent"
-    OWN_DATA = "own_data"
-
 
 NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
     NoticeKind.CONFIRMATION: frozenset({Slot.ACTION_URL}),

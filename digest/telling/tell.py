@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from digest.outbox import notices
 from digest.outbox.dialects import insert_new
+from digest.render.notice_kind import NoticeKind
 from digest.runtime.privacy import masked
 from digest.runtime.settings_operators import Operators
 from digest.telling.event import Event, EventKind
@@ -26,7 +27,7 @@ def tell(session: Session, operators: Operators, language: str, event: Event) ->
     for address in operators.addresses:
         notices.promise(
             session,
-            notices.OPERATOR,
+            NoticeKind.OPERATOR,
             f"{event.key}:{_short(address)}",
             address=address,
             language=language,

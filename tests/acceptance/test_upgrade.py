@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from digest.delivery.sink import Sink
 from digest.delivery.sink_rules import Rules
 from digest.outbox import notices
+from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import HEAD, make_engine, session_scope
 from tests.acceptance.conftest import WAIT_SECONDS, World
 from tests.acceptance.test_kill9 import crowd
@@ -125,7 +126,7 @@ def test_a_worker_that_stays_ends_when_the_schema_is_newer_than_it(sample: World
 def _promise(engine: Engine, key: str) -> None:
     with session_scope(engine) as session:
         due = datetime(2021, 9, 1, tzinfo=UTC)
-        notices.promise(session, notices.GOODBYE, key, address="ada@example.org", language="en", now=due)
+        notices.promise(session, NoticeKind.GOODBYE, key, address="ada@example.org", language="en", now=due)
 
 
 def _ended(worker: Stayer) -> int:

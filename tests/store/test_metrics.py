@@ -17,6 +17,7 @@ from digest.metrics.counting import AttemptCounts, counting_due, counting_odd, e
 from digest.outbox import notices, store
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, SUBSCRIBER
+from digest.render.notice_kind import NoticeKind
 from digest.runs import IssueRun, RunState
 from digest.runtime.db import make_engine, session_scope
 from digest.runtime.settings import load_settings
@@ -72,7 +73,12 @@ def test_the_age_of_what_waits(ledger: Ledger, works: Works) -> None:
     ledger.planned(2)
     with session_scope(ledger.engine) as session:
         notices.promise(
-            session, notices.WELCOME, "k", address="r@example.org", language="en", now=ledger.now - timedelta(hours=1)
+            session,
+            NoticeKind.WELCOME,
+            "k",
+            address="r@example.org",
+            language="en",
+            now=ledger.now - timedelta(hours=1),
         )
     said = parsed(Metrics(works).page())
     assert said["digest_oldest_due_age_seconds", "delivery"] == 300

@@ -12,8 +12,8 @@ from digest.bootstrap import Works
 from digest.delivery import rota
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
-from digest.outbox.notices import OPERATOR
 from digest.outbox.tables import NOTICE
+from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from digest.runtime.settings_operators import Operators
 from digest.sending import Sending, prepare_send
@@ -56,7 +56,9 @@ def test_uncertain_deliveries_are_told_while_the_send_goes_on(
     assert run.outcomes["uncertain"] == 1
     with session_scope(works.engine, read_only=True) as session:
         told = list(
-            session.execute(select(NOTICE.c.key).where(NOTICE.c.kind == OPERATOR).order_by(NOTICE.c.id)).scalars()
+            session.execute(
+                select(NOTICE.c.key).where(NOTICE.c.kind == NoticeKind.OPERATOR).order_by(NOTICE.c.id)
+            ).scalars()
         )
     assert [key.split(":")[0] for key in told] == ["started", "uncertain_waiting", "finished"]
     places = [place for place, (envelope, _) in enumerate(transport.sent) if envelope.recipient == ADA]

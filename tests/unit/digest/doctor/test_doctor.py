@@ -21,6 +21,7 @@ from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.outbox import notices
 from digest.outbox.models import Delivery, Worker
+from digest.render.notice_kind import NoticeKind
 from digest.runs import IssueRun, RunState
 from digest.runtime.settings import load_settings
 from digest.schedule import MONTHLY
@@ -394,7 +395,9 @@ def test_a_worker_that_lives_is_left_alone(clinic: Clinic) -> None:
 def test_notices_that_nobody_delivers(clinic: Clinic) -> None:
     past = NOW - timedelta(hours=3)
     clinic.store(
-        lambda session: notices.promise(session, notices.WELCOME, "k", address="r@example.org", language="en", now=past)
+        lambda session: notices.promise(
+            session, NoticeKind.WELCOME, "k", address="r@example.org", language="en", now=past
+        )
     )
     assert clinic.ids == ["notices-overdue"]
 

@@ -11,7 +11,8 @@ from digest.render.edition import render_edition
 from digest.render.happening import EventView
 from digest.render.loader import Templates
 from digest.render.markup import shown
-from digest.render.notice import NOTICE_SLOTS, NoticeKind, render_notice
+from digest.render.notice import NOTICE_SLOTS, render_notice
+from digest.render.notice_kind import NoticeKind
 from digest.render.parts import encode
 from digest.render.slots import WORST_VALUES, Place, fill
 from digest.runtime.errors import ContentError

@@ -8,7 +8,8 @@ import pytest
 from digest.render.context import NoticeContext, PublicationView
 from digest.render.happening import event_view
 from digest.render.loader import Templates
-from digest.render.notice import NoticeKind, render_notice
+from digest.render.notice import render_notice
+from digest.render.notice_kind import NoticeKind
 from digest.telling import Event, EventKind
 from digest.telling.tell import masked_values
 
