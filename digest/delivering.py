@@ -27,10 +27,21 @@ NEWS_SECONDS = 10.0
 """How often to look, during a send, for what operators should hear before its end."""
 
 
-def deliver(works: Works, issue_id: int, carrier: Carrier, progress: Callable[[Tally], None]) -> Run:
-    """Deliver notices and an issue until nothing is due, the relay gives up, or a signal says stop."""
+def deliver(
+    works: Works,
+    issue_id: int,
+    carrier: Carrier,
+    progress: Callable[[Tally], None],
+    stopping: Callable[[], bool] = lambda: False,
+) -> Run:
+    """Deliver notices and an issue until nothing is due, the relay gives up, or a signal says stop.
+
+    `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
+    """
     watching = _Watching(works, [issue_id], progress)
     with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker):
+        if stopping():
+            worker.stop()
         run = worker.deliver_all([issue_id])
         _tell(works, [issue_id], worker, watching, run)
         return run
@@ -46,8 +57,7 @@ def work(
 ) -> dict[str, Any]:
     """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes.
     Requests for another address that came to nothing are forgotten, since somebody has to look at the clock.
-
-    `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
+    `stopping` is that of `deliver`.
     """
     issues = _issues(works, number)
     forget_expired(works)

@@ -2,9 +2,7 @@
 
 import os
 import secrets
-import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -21,13 +19,14 @@ from digest.bootstrap import Works
 from digest.canarying import watch_all
 from digest.delivering import due, work
 from digest.delivery.canary import Verdict
+from digest.dispatch.bell import Bell, stopped_by_signals
 from digest.issues.period import Period
 from digest.month.clock_watch import ClockWatch
 from digest.month.forecast import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
 from digest.month.lateness import LOOK_AGAIN
 from digest.month.run import Progress, run_month
 from digest.month.state import BEGUN, MONTHLY, SPECIAL, Nobody, Onlooker, issue_of
-from digest.runtime.db import session_scope
+from digest.runtime.db import explain, session_scope
 from digest.runtime.errors import DigestError
 from digest.runtime.settings import Settings
 from digest.telling import Event, EventKind
@@ -48,10 +47,17 @@ class Told:
     person: bool = False
 
 
-def tick(works: Works, *, trust_clock: bool = False, onlooker: Onlooker | None = None) -> list[Told]:
+def tick(
+    works: Works,
+    *,
+    trust_clock: bool = False,
+    onlooker: Onlooker | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> list[Told]:
     """Look at the clock once: go on with what waits or was left by a crash, start what is due, deliver what is due.
 
     Any number of ticks, on any number of machines, give one run a period: the insert under the unique key decides.
+    Once `stopping` says so, the step at work ends, what is on the wire gets its answer, and the next look goes on.
     """
     watch = ClockWatch(works.settings.workspace / ".state" / "clock.json", works.engine)
     if trust_clock:
@@ -63,9 +69,12 @@ def tick(works: Works, *, trust_clock: bool = False, onlooker: Onlooker | None =
     with session_scope(works.engine) as session:
         runs.reopen_early(session, now)
         taken = runs.take_over(session, by, timedelta(seconds=works.settings.schedule.takeover), now)
-    told = [_go_on(works, run, onlooker) for run in taken]
-    told += [_go_on(works, run, onlooker) for run in _claims(works, by, now)]
-    return told + _watch_canaries(works) + _keep_for_a_time(works) + _deliver_what_is_due(works, onlooker)
+    told = [_go_on(works, run, onlooker, stopping) for run in taken]
+    told += [_go_on(works, run, onlooker, stopping) for run in _claims(works, by, now, stopping)]
+    if stopping():
+        return told
+    told += _watch_canaries(works) + _keep_for_a_time(works)
+    return told + _deliver_what_is_due(works, onlooker, stopping)
 
 
 def _keep_for_a_time(works: Works) -> list[Told]:
@@ -87,21 +96,23 @@ def _name() -> str:
     return f"{socket.gethostname()[:_HOST_LETTERS]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def _claims(works: Works, by: str, now: datetime) -> Iterator[runs.IssueRun]:
+def _claims(works: Works, by: str, now: datetime, stopping: Callable[[], bool]) -> Iterator[runs.IssueRun]:
     """Claim each period whose first step is due and that nobody has, the oldest first, when the one before is done."""
     with session_scope(works.engine) as session:
         since = runs.install(session, MONTHLY, now)
         known = runs.known(session, MONTHLY)
     for entry in begun(works.settings, since, now, known):
+        if stopping():
+            return
         with session_scope(works.engine) as session:
             run = runs.claim(session, MONTHLY, str(entry.period), entry.due_at, by=by, now=now)
         if run is not None:
             yield run
 
 
-def _go_on(works: Works, run: runs.IssueRun, onlooker: Onlooker) -> Told:
+def _go_on(works: Works, run: runs.IssueRun, onlooker: Onlooker, stopping: Callable[[], bool]) -> Told:
     try:
-        done = run_month(works, run, plan_of(works, run), onlooker)
+        done = run_month(works, run, plan_of(works, run), onlooker, stopping)
     except runs.RunLostError as error:
         done = Progress(runs.RunState.RUNNING, run.step, error.message)
     return Told(run.period, done.state, done.step, done.why, done.person)
@@ -142,12 +153,12 @@ def _watch_canaries(works: Works) -> list[Told]:
     return told
 
 
-def _deliver_what_is_due(works: Works, onlooker: Onlooker) -> list[Told]:
+def _deliver_what_is_due(works: Works, onlooker: Onlooker, stopping: Callable[[], bool]) -> list[Told]:
     """Confirmations and other notices, and deliveries that were put off: nobody should have to remember the worker."""
     onlooker.step("outbox", "deliver")
     onlooker.expect(due(works, None))
     try:
-        outcomes = work(works, None, relay="", progress=onlooker)["outcomes"]
+        outcomes = work(works, None, relay="", progress=onlooker, stopping=stopping)["outcomes"]
     except DigestError as error:
         return [Told("outbox", runs.RunState.WAITING, "deliver", error.message, person=True)]
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)
@@ -183,40 +194,30 @@ def run_forever(
     Its memory job store is on purpose: what must survive a restart stands in issue_run, and a shared job store would
     fire every job once per scheduler.
     """
-    ring, stopping = threading.Event(), threading.Event()
-
-    def stop(*_: object) -> None:
-        stopping.set()
-        ring.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    bell = Bell()
     clock = BackgroundScheduler(timezone=works.settings.publication.zone)
     every = min(LOOK_AGAIN.total_seconds(), works.settings.schedule.takeover)
-    clock.add_job(ring.set, "interval", seconds=every, id="again", coalesce=True)
     upcoming = next(occurrences(works.settings, works.clock.now()))
     told(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
     clock.start()
     try:
-        ring.set()
-        while not stopping.is_set():
-            _set_alarm(works, clock, ring)
-            ring.wait()
-            ring.clear()
-            if not stopping.is_set():
-                _look(works, told, watching)
+        with stopped_by_signals(bell):
+            while not bell.stopping:
+                _set_alarm(works, clock, bell)  # before the look, so that what becomes due meanwhile rings, too
+                _look(works, told, watching, bell)
+                bell.wait(every)
     finally:
         clock.shutdown(wait=False)
 
 
-def _set_alarm(works: Works, clock: BackgroundScheduler, ring: threading.Event) -> None:
+def _set_alarm(works: Works, clock: BackgroundScheduler, bell: Bell) -> None:
     """Let it ring when the next step of any run of the calendar is due; set anew after each look."""
     now = works.clock.now()
     ahead = (step.at for entry in _next_two(works, now) for step in entry.steps if step.at > now)
     seconds = (min(ahead) - now).total_seconds()
     # by the machine's own clock, which DIGEST_NOW may have moved for us
     clock.add_job(
-        ring.set,
+        bell.ring,
         "date",
         run_date=datetime.now(clock.timezone) + timedelta(seconds=seconds),
         id="due",
@@ -230,11 +231,13 @@ def _next_two(works: Works, now: datetime) -> list[Occurrence]:
     return [next(entries), next(entries)]
 
 
-def _look(works: Works, told: Callable[[str], None], watching: Callable[[], AbstractContextManager[Onlooker]]) -> None:
+def _look(
+    works: Works, told: Callable[[str], None], watching: Callable[[], AbstractContextManager[Onlooker]], bell: Bell
+) -> None:
     try:
         with watching() as onlooker:
-            done = tick(works, onlooker=onlooker)
+            done = tick(works, onlooker=onlooker, stopping=lambda: bell.stopping)
         for entry in done:
             told(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}")
-    except (DigestError, DBAPIError) as error:  # the next look tries again; nothing is lost by waiting
-        told(f"{error}")
+    except (DigestError, DBAPIError, OSError) as error:  # the next look tries again; nothing is lost by waiting
+        told(f"{explain(error) if isinstance(error, DBAPIError) else error}")

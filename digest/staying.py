@@ -1,16 +1,13 @@
 """A worker that stays: woken by announcements and by the clock, until a signal says stop."""
 
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
-from types import FrameType
 from typing import Any
 
 from digest.bootstrap import Works
 from digest.delivering import work
-from digest.dispatch.bell import Bell
+from digest.dispatch.bell import Bell, stopped_by_signals
 from digest.outbox.states import State
 from digest.runtime.db import check_revision
 
@@ -45,27 +42,3 @@ def stay(works: Works, number: int | None, *, relay: str, told: Callable[[str], 
 def _line(counts: str, upcoming: datetime | None) -> str:
     later = f" More is due at {upcoming.isoformat(timespec='seconds')}." if upcoming else ""
     return f"{counts or 'Nothing was due'}.{later}"
-
-
-@contextmanager
-def stopped_by_signals(bell: Bell) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop the waiting; a second one ends the process as usual, at once."""
-    before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        second = bell.stopping
-        bell.stop()
-        restore()
-        if second:  # the worker had put us back in place
-            signal.raise_signal(number)
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        restore()

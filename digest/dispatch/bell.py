@@ -1,7 +1,10 @@
 """What a waiting loop is woken by: other threads and signal handlers ring."""
 
 import queue
-from contextlib import suppress
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 
 class Bell:
@@ -37,3 +40,27 @@ class Bell:
             self._rings.get(timeout=seconds)
             while True:
                 self._rings.get_nowait()
+
+
+@contextmanager
+def stopped_by_signals(bell: Bell) -> Iterator[None]:
+    """Let SIGTERM and SIGINT stop the waiting; a second one ends the process as usual, at once."""
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        second = bell.stopping
+        bell.stop()
+        restore()
+        if second:  # the worker had put us back in place
+            signal.raise_signal(number)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        restore()

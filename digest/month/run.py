@@ -39,9 +39,11 @@ class Progress:
     person: bool = False
 
 
-def run_month(works: Works, run: IssueRun, plan: Occurrence, onlooker: Onlooker) -> Progress:
-    """Go on with a run that this process has taken, as far as it goes now."""
-    month = Month(works, run, plan, onlooker)
+def run_month(
+    works: Works, run: IssueRun, plan: Occurrence, onlooker: Onlooker, stopping: Callable[[], bool]
+) -> Progress:
+    """Go on with a run that this process has taken, as far as it goes now; `stopping` is asked before each step."""
+    month = Month(works, run, plan, onlooker, stopping)
     with Heart(works.engine, run, timedelta(seconds=works.settings.schedule.takeover)) as heart:
         if wait := lateness(month):
             month.end("late", wait)
@@ -49,7 +51,7 @@ def run_month(works: Works, run: IssueRun, plan: Occurrence, onlooker: Onlooker)
         for name, step in STEPS:
             if heart.lost:
                 raise runs.RunLostError(f"Another process has taken over the run of {run.period}")
-            wait = _do(month, name, step)
+            wait = month.stop(name) if month.stopping() else _do(month, name, step)
             if wait is not None:
                 return Progress(wait.state, name, wait.why, wait.person)
     return Progress(RunState.DONE, STEPS[-1][0])

@@ -1,6 +1,6 @@
 """A run at work: what its steps read, what they note, and what they tell. Notes and events are stored together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -77,6 +77,7 @@ class Month:
     run: IssueRun
     plan: Occurrence
     onlooker: Onlooker = field(default_factory=Nobody)
+    stopping: Callable[[], bool] = lambda: False
     _events: list[Event] = field(default_factory=list)
 
     @cached_property
@@ -159,6 +160,12 @@ class Month:
             done = {"by": self.run.claimed_by, "ended": self._stamp(), "why": ""}
             self.note(steps={**steps, step: {**mine, **(done if "ended" not in mine else {})}})
             self._save(RunState.RUNNING, step, "")
+
+    def stop(self, step: str) -> Wait:
+        """Leave the run for the next look, before a step is begun, as this process was told to stop."""
+        wait = Wait("the look was told to stop; the next one goes on")
+        self._save(wait.state, step, wait.why)
+        return wait
 
     def _save(self, state: RunState, step: str, why: str) -> None:
         _ = self.works.dispatcher  # whoever tells wakes workers, and asks for it in the transaction

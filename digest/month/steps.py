@@ -209,7 +209,7 @@ def deliver(month: Month) -> Wait | None:
 def _deliver(month: Month, issue: Issue) -> Wait | None:
     month.onlooker.expect(due(month.works, issue.number))
     try:
-        run = deliver_issue(month.works, issue.id or 0, carrier_of(month.works), month.onlooker)
+        run = deliver_issue(month.works, issue.id or 0, carrier_of(month.works), month.onlooker, month.stopping)
     except EnvironmentFailedError as error:
         month.tell(EventKind.HALTED, error.message, issue=issue.number, occasion="environment")
         return Wait(error.message, person=True)

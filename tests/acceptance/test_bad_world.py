@@ -1,6 +1,5 @@
 """A world that fails: full disks, read-only folders, wrong commands. One sentence, a hint, the right exit code, nothing by half."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import SAMPLE_DAY, World
+from tests.small_disk import small_disk
 
 
 def run(world: World, *arguments: str, cwd: Path | None = None) -> tuple[int, str]:
@@ -25,46 +25,36 @@ def run(world: World, *arguments: str, cwd: Path | None = None) -> tuple[int, st
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small file system")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False, capture_output=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"no mount here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def small(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "small", 1) as folder:
+        yield folder
 
 
-def test_a_full_disk_is_told_and_leaves_no_half_mail(sample: World, small_disk: Path) -> None:
+def test_a_full_disk_is_told_and_leaves_no_half_mail(sample: World, small: Path) -> None:
     sample.environment["DIGEST_DELIVERY__PATIENCE"] = "1"
     sample.approve_issue_21()
-    code, told = run(sample, "send", "21", "--yes", "--relay", f"maildir:{small_disk / 'full'}")
+    code, told = run(sample, "send", "21", "--yes", "--relay", f"maildir:{small / 'full'}")
     assert code == 4
     assert "space" in told.lower()
     status = sample.json("outbox", "status", "21")
-    written = list((small_disk / "full" / "new").iterdir())
+    written = list((small / "full" / "new").iterdir())
     assert status["states"]["accepted"] == len(written) > 0
     assert all(path.read_bytes().rstrip().endswith(b"--") or b"multipart" not in path.read_bytes() for path in written)
     assert status["states"]["pending"] + status["states"]["deferred"] == status["planned"] - len(written)
     # there is room again: the same command goes on where it stopped
-    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
     sample.set_now("2021-10-02T08:00:00+09:00")
-    sample.digest("send", "21", "--yes", "--relay", f"maildir:{small_disk / 'full'}")
-    assert len(list((small_disk / "full" / "new").iterdir())) == status["planned"]
+    sample.digest("send", "21", "--yes", "--relay", f"maildir:{small / 'full'}")
+    assert len(list((small / "full" / "new").iterdir())) == status["planned"]
 
 
-def test_a_read_only_folder_is_told(world: World, small_disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+def test_a_read_only_folder_is_told(world: World, small: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
     world.folder.mkdir()
-    code, told = run(world, "init", str(small_disk / "here"))
+    code, told = run(world, "init", str(small / "here"))
     assert code == 4
     assert "Read-only" in told
-    assert list(small_disk.iterdir()) == []
+    assert list(small.iterdir()) == []
 
 
 def test_a_database_that_is_away_is_told(sample: World) -> None:

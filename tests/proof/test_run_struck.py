@@ -1,0 +1,238 @@
+"""At each step of the run something strikes: the next look goes on, each reader has one mail, and the numbers add up.
+
+kill -9 and SIGTERM, a database that goes away and comes back, a disk that is full and has room again.
+"""
+
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.issues.period import Period
+from digest.month.run import STEPS
+from tests.postgres import Cluster
+from tests.proof.conftest import MakeRelay
+from tests.proof.months import FIRST, HERE, TAKEOVER, Months
+from tests.proof.press import Relay, wait_until
+from tests.proof.struck_run import HERE as STANDS
+from tests.small_disk import filled, small_disk
+
+READERS = 5
+LATER = {"deliver", "report"}
+"""Steps that a run reaches only when its canary has had its time."""
+Strike = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Struck:
+    """A look that was struck, how it ended, and what it said on stderr."""
+
+    step: str
+    code: int
+    said: str
+
+
+@contextmanager
+def months_at(folder: Path, url: str, relay: Relay) -> Iterator[Months]:
+    steps = len(STEPS)
+    canary = 'canary = "2"\ncanary_wait = "1m"'
+    made = Months(folder, url, months=steps, readers=READERS, relay_port=relay.port, delivery=canary)
+    made.tick(made.due(FIRST) - timedelta(days=20))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sink(relay: MakeRelay) -> Relay:
+    return relay(0.0)
+
+
+@pytest.fixture
+def months(tmp_path: Path, database_url: str, sink: Relay) -> Iterator[Months]:
+    with months_at(tmp_path, database_url, sink) as made:
+        yield made
+
+
+# Kill and SIGTERM
+
+
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_each_step_another_takes_over(months: Months, sink: Relay, when: str) -> None:
+    for step, period in at_each_step():
+        due = reached(months, step, period)
+        process = standing(months, step, when, due)
+        process.kill()
+        process.communicate(timeout=180)
+        assert process.returncode == -signal.SIGKILL
+        run = months.runs()[str(period)]
+        assert (run.state, run.step) == ("running", step)
+        goes_on(months, period, due, seconds=TAKEOVER + 0.5)
+        assert months.runs()[str(period)].claimed_by != run.claimed_by
+    everybody_has_one(months, sink)
+
+
+@pytest.mark.timeout(1_800)
+def test_told_to_stop_at_each_step_it_leaves_the_rest_to_the_next_look(months: Months, sink: Relay) -> None:
+    for step, period in at_each_step():
+        due = reached(months, step, period)
+        process = standing(months, step, "before", due)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate("\n", timeout=180)
+        assert (process.returncode, err) == (0, ""), out
+        run = months.runs()[str(period)]
+        if step == "report":  # what it was at is finished, and that was the last
+            assert run.state == "done"
+            continue
+        assert run.state == "waiting"
+        assert "stop" in out
+        goes_on(months, period, due, seconds=0)
+    everybody_has_one(months, sink)
+
+
+@pytest.mark.timeout(1_800)
+def test_told_to_stop_while_it_delivers_it_ends_soon(tmp_path: Path, database_url: str, relay: MakeRelay) -> None:
+    slow = relay(0.5)
+    made = Months(tmp_path, database_url, months=1, readers=60, relay_port=slow.port)
+    due = made.due(FIRST)
+    made.tick(due - timedelta(days=20))
+    process = made.start("tick", moment=due)
+    wait_until(lambda: slow.taken() > 0, "the first mail", process)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, "Stopping" in err) == (0, True), (out, err)
+    assert 0 < slow.taken() < 60, "what was on the wire, and no more"
+    assert made.runs()[str(FIRST)].state == "waiting"
+    goes_on(made, FIRST, due, seconds=0)
+    assert set(slow.counts().values()) == {1}
+    assert {row.state for row in made.deliveries()} == {"accepted"}
+    made.close()
+
+
+# The database
+
+
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_postgresql_goes_away_at_each_step(
+    tmp_path: Path, cluster: tuple[Cluster, str], sink: Relay, when: str
+) -> None:
+    server, url = cluster
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        server.stop_immediately()
+        yield
+        server.start()
+
+    with months_at(tmp_path, url, sink) as months:
+        for one in struck_at_each_step(months, when, away):
+            assert one.code == 4, one
+            assert "The database failed" in one.said
+        everybody_has_one(months, sink)
+
+
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_sqlite_is_locked_at_each_step(tmp_path: Path, sqlite_template: Path, sink: Relay, when: str) -> None:
+    file = shutil.copyfile(sqlite_template, tmp_path / "digest.db")
+
+    @contextmanager
+    def locked() -> Iterator[None]:
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+    with months_at(tmp_path, f"sqlite:///{file}", sink) as months:
+        for one in struck_at_each_step(months, when, locked):
+            assert one.code == 4, one
+            assert "locked" in one.said
+        everybody_has_one(months, sink)
+
+
+# The disk
+
+
+@pytest.mark.timeout(1_800)
+def test_the_disk_is_full_at_each_step(
+    tmp_path: Path, database_kind: str, database_url: str, sqlite_template: Path, sink: Relay
+) -> None:
+    """The workspace's disk: SQLite's database is on it, PostgreSQL's is not, and needs no room there."""
+    with small_disk(tmp_path / "small", 32) as disk:
+        on_it = database_kind == "sqlite"
+        url = f"sqlite:///{shutil.copyfile(sqlite_template, disk / 'digest.db')}" if on_it else database_url
+        with months_at(disk, url, sink) as months:
+            for one in struck_at_each_step(months, "before", lambda: filled(disk)):
+                assert one.code == (4 if on_it else 0), one
+                assert ("disk is full" in one.said) == on_it
+            everybody_has_one(months, sink)
+
+
+# How it goes
+
+
+def at_each_step() -> Iterator[tuple[str, Period]]:
+    period = FIRST
+    for step, _ in STEPS:
+        yield step, period
+        period = period.next
+
+
+def reached(months: Months, step: str, period: Period) -> datetime:
+    """Bring a month's run so far that the next look reaches `step`; return when that look is to be."""
+    due = months.due(period)
+    if step in LATER:
+        months.tick(due)  # the canary goes
+        due += timedelta(minutes=2)
+    return due
+
+
+def standing(months: Months, step: str, when: str, moment: datetime) -> subprocess.Popen[str]:
+    """Start a look that stands still at `step`."""
+    process = months.start(step, when, moment=moment, program=[str(HERE / "struck_run.py")])
+    assert process.stdout is not None
+    assert process.stdout.readline() == STANDS, process.communicate()
+    return process
+
+
+def struck_at_each_step(months: Months, when: str, strike: Strike) -> Iterator[Struck]:
+    """Strike a look at each step, and see that the next one goes on."""
+    for step, period in at_each_step():
+        due = reached(months, step, period)
+        process = standing(months, step, when, due)
+        with strike():
+            _, said = process.communicate("\n", timeout=180)
+        assert "Traceback" not in said
+        yield Struck(step, process.returncode, said)
+        goes_on(months, period, due, seconds=TAKEOVER + 0.5)
+
+
+def goes_on(months: Months, period: Period, due: datetime, *, seconds: float) -> None:
+    """See that the run comes to its end by itself, by looks that begin `seconds` after the last sign of life."""
+    time.sleep(seconds)
+    after = due
+    while months.runs()[str(period)].state != "done":
+        told = [entry for entry in months.tick(after) if entry["period"] == str(period)]
+        assert told, "nobody took over"
+        after += timedelta(minutes=2)
+        assert after < due + timedelta(hours=1), told
+
+
+def everybody_has_one(months: Months, sink: Relay) -> None:
+    rows = list(months.deliveries())
+    assert {row.state for row in rows} == {"accepted"}
+    assert len(rows) == len(STEPS) * READERS
+    counts = sink.counts()
+    assert set(counts.values()) == {1}
+    assert sum(counts.values()) == len(STEPS) * READERS
+    for run in months.runs().values():
+        assert run.detail["report"]["planned"] == run.detail["report"]["accepted"] == READERS
