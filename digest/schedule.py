@@ -208,6 +208,7 @@ def run_forever(
                 bell.wait(every)
     finally:
         clock.shutdown(wait=False)
+    told("Stopped.")
 
 
 def _set_alarm(works: Works, clock: BackgroundScheduler, bell: Bell) -> None:

@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -76,10 +76,20 @@ def create(directory: Path, *, sample: bool) -> Made:
             (directory / CONFIG_NAME).write_text(STARTER_CONFIG, encoding="utf-8")
             (directory / "articles" / "first.md").write_text(STARTER_ARTICLE, encoding="utf-8")
         _write_secrets(directory / SECRETS_NAME)
+    database = _make_database(directory)
+    return _imported_sample(directory, database) if sample else _empty(database)
+
+
+def _make_database(directory: Path) -> str:
+    """Make the tables; return where they are, for a person."""
     engine = bootstrap.open_engine(directory)
+    is_file = engine.dialect.name == "sqlite"
+    if is_file:  # readers' addresses are for its owner only; SQLite gives its other files the same mode
+        with _told_where(directory), suppress(FileExistsError):
+            os.close(os.open(str(engine.url.database), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     bootstrap.upgrade(engine)
     engine.dispose()
-    return _imported_sample(directory) if sample else _empty()
+    return f"{Path(str(engine.url.database)).name} (mode 0600)" if is_file else "the tables, in PostgreSQL"
 
 
 @contextmanager
@@ -111,12 +121,12 @@ def _write_secrets(path: Path) -> None:
         file.write(text)
 
 
-def _empty() -> Made:
-    lines = (CONFIG_NAME, f"{SECRETS_NAME} (mode 0600)", "articles/first.md", "templates/ for overrides", "digest.db")
+def _empty(database: str) -> Made:
+    lines = (CONFIG_NAME, f"{SECRETS_NAME} (mode 0600)", "articles/first.md", "templates/ for overrides", database)
     return Made(lines, "digest articles import articles")
 
 
-def _imported_sample(directory: Path) -> Made:
+def _imported_sample(directory: Path, database: str) -> Made:
     works = bootstrap.build(directory)
     articles = bootstrap.import_articles(works, [directory / "articles"])
     readers = bootstrap.import_subscribers(works, directory / "readers.csv")
@@ -127,6 +137,6 @@ def _imported_sample(directory: Path) -> Made:
         f"articles/: {len(articles.created)} articles, imported",
         f"readers.csv: {readers.created} invented readers, imported",
         "templates/ for overrides",
-        "digest.db",
+        database,
     )
     return Made(lines, "digest issue assemble --period 2021-09 --number 21")

@@ -52,7 +52,7 @@ def require(path: Path, kind: str) -> None:
 
 @contextmanager
 def written_whole(path: Path, *, never: Path | None = None) -> Iterator[Path]:
-    """Yield a new file beside `path`, mode 0600, that takes its name when the block ends well.
+    """Yield a new file beside `path`, mode 0600, that takes its name when the block ends well; its folder is made.
 
     Only an earlier backup is replaced, and `never` is not. Raises UsageError for any other file, BackupFailedError
     when it cannot be made.
@@ -60,6 +60,7 @@ def written_whole(path: Path, *, never: Path | None = None) -> Iterator[Path]:
     _refuse_to_replace(path, never)
     partial = path.with_name(f".{path.name[:100]}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             yield partial

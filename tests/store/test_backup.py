@@ -297,8 +297,14 @@ def test_a_backup_replaces_an_earlier_backup_and_nothing_else(vault: Vault, tmp_
         backups.backup(vault.workspace, in_use)
 
 
-@pytest.mark.parametrize("name", ["missing/backup", "x" * 5000, "a\x00b"])
+def test_a_backups_folder_is_made_for_its_owner_only(vault: Vault, tmp_path: Path) -> None:
+    backups.backup(vault.workspace, tmp_path / "made" / "backup")
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["file/backup", "x" * 5000, "a\x00b"])
 def test_a_backup_that_cannot_be_written_is_told(vault: Vault, name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(BackupFailedError, match="cannot be written"):
         backups.backup(vault.workspace, tmp_path / name)
 

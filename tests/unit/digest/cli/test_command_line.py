@@ -3,6 +3,7 @@
 import importlib
 import os
 import pkgutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,6 +118,14 @@ def test_what_a_promise_forbids_exits_3(workspace: Path) -> None:
     done = run("init", str(workspace), cwd=workspace)
     assert done.returncode == 3
     assert "already" in done.stderr
+
+
+def test_a_new_workspaces_secrets_and_readers_are_for_its_owner_only(tmp_path: Path) -> None:
+    done = run("init", str(tmp_path / "new"), cwd=tmp_path)
+    assert "digest.db (mode 0600)" in done.stdout
+    run("tick", cwd=tmp_path / "new")
+    private = [path for path in (tmp_path / "new").iterdir() if path.name.startswith(("digest.db", "secrets"))]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
 
 
 def test_an_unreachable_database_exits_4(workspace: Path) -> None:
