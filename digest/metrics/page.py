@@ -23,7 +23,7 @@ from digest.metrics.counting import AttemptCounts, IssueFigures, of_issues, of_n
 from digest.month.overdue import unclaimed
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
-from digest.runs import INSTALLED, IssueRun, RunState
+from digest.runs import INSTALLED, OPEN, IssueRun, RunState
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
 from digest.schedule import occurrences
@@ -122,6 +122,10 @@ class Metrics(Collector):
         words = "For how long a run is due that nobody has begun; 0 if there is none."
         value = (now - late.begins_at).total_seconds() if late else 0.0
         yield GaugeMetricFamily("digest_run_unclaimed_seconds", words, value=value)
+        still_open = happened & col(IssueRun.state).in_(sorted(OPEN)) & (col(IssueRun.due_at) <= now)
+        oldest = session.execute(select(func.min(col(IssueRun.due_at))).where(still_open)).scalar()
+        words = "For how long a run is past its time and has not ended; 0 if there is none."
+        yield GaugeMetricFamily("digest_run_unfinished_seconds", words, value=self._age([oldest]))
         latest = session.scalars(select(IssueRun).where(happened).order_by(col(IssueRun.due_at).desc())).first()
         last = GaugeMetricFamily("digest_last_run", "The latest run: 1 for its state.", labels=["period", "state"])
         for state in RunState if latest else ():

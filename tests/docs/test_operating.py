@@ -228,7 +228,8 @@ def test_the_dashboard_asks_for_figures_that_there_are_and_shows_each(operating:
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     used = {name for expression in expressions for name in WORDS.findall(expression)}
     assert used <= figures
-    unshown = {"digest_build_info", "digest_issue_sent_timestamp_seconds", "digest_run_unclaimed_seconds"}
+    unshown = {"digest_build_info", "digest_issue_sent_timestamp_seconds"}
+    unshown |= {"digest_run_unclaimed_seconds", "digest_run_unfinished_seconds"}
     assert figures - used <= unshown
 
 
@@ -244,6 +245,19 @@ def test_promtool_reads_the_alerts(operating: Path) -> None:
         pytest.skip("no promtool: apt-get install prometheus")
     command = [promtool, "check", "rules", str(operating / "prometheus" / "alerts.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_alert_fires_for_what_it_is_about_and_none_in_an_ordinary_month(operating: Path) -> None:
+    promtool = shutil.which("promtool") or os.environ.get("PROMTOOL")
+    if not promtool:
+        pytest.skip("no promtool: apt-get install prometheus")
+    cases = Path(__file__).with_name("alerts.test.yaml")
+    rules = (operating / "prometheus" / "alerts.yaml").read_text()
+    assert set(re.findall(r"alert: (\w+)", rules)) == set(re.findall(r"alertname: (\w+)", cases.read_text()))
+    done = subprocess.run(
+        [promtool, "test", "rules", str(cases)], capture_output=True, text=True, check=False, timeout=60, cwd=operating
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -138,15 +138,21 @@ def test_runs_workers_and_calls(ledger: Ledger, works: Works) -> None:
     with session_scope(ledger.engine) as session:
         session.add(IssueRun(schedule="monthly", period="installed", state=RunState.DONE, **given))
         session.add(IssueRun(schedule="monthly", period="2021-09", state=RunState.MISSED, **given))
+        for period, hours in (("2021-07", -3), ("2021-08", -2), ("2021-10", 700)):
+            state = RunState.DONE if period == "2021-07" else RunState.WAITING
+            moments = {**given, "due_at": now + timedelta(hours=hours)}
+            session.add(IssueRun(schedule="monthly", period=period, state=state, **moments))
         session.add(WebhookCall(key="a", state="given_up", body="{}", due_at=now, created_at=now))
     ledger.worker("alive", host="elsewhere")
     ledger.worker("dead", host="elsewhere")
     ledger.silence("dead", 3600)
     said = parsed(Metrics(works).page())
     assert said["digest_runs", "missed"] == 1
-    assert said["digest_runs", "done"] == 0
-    assert said["digest_last_run", "2021-09", "missed"] == 1
-    assert said["digest_last_run", "2021-09", "done"] == 0
+    assert said["digest_runs", "done"] == 1
+    assert said["digest_runs", "waiting"] == 2
+    assert said["digest_run_unfinished_seconds",] == (works.clock.now() - now).total_seconds() + 7200
+    assert said["digest_last_run", "2021-10", "waiting"] == 1
+    assert said["digest_last_run", "2021-10", "done"] == 0
     assert said["digest_workers_alive",] == 1
     assert said["digest_webhook_calls", "given_up"] == 1
     assert said["digest_database_up",] == 1
