@@ -32,14 +32,14 @@ class Bell:
         self._stopping = True
         self.ring()
 
-    def wait(self, seconds: float) -> None:
-        """Return after `seconds`, or at the first ring; any number of rings are answered by one return."""
-        if self._stopping:
-            return
+    def wait(self, seconds: float) -> bool:
+        """Return after `seconds`, or at the first ring: then True. Any number of rings are answered by one return."""
+        rang = False
         with suppress(queue.Empty):
-            self._rings.get(timeout=seconds)
-            while True:
-                self._rings.get_nowait()
+            while not self._stopping:
+                self._rings.get(timeout=0.0 if rang else seconds)
+                rang = True
+        return rang
 
 
 @contextmanager

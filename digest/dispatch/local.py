@@ -39,12 +39,16 @@ class LocalDispatcher:
     def run(self, work: Work, bell: Bell, told: Told, *, only: int | None = None) -> None:
         """Stay; see the port."""
         wanted, patience, worked_at = True, pauses(), self._clock.monotonic()
-        away = False
+        away, rest, resting = False, 0.0, pauses()
         while not bell.stopping:
             try:
-                if wanted or self._look(only).wants_work(self._clock.now(), self._clock.monotonic() - worked_at):
+                idle = self._clock.monotonic() - worked_at
+                if wanted or (idle >= rest and self._look(only).wants_work(self._clock.now(), idle)):
                     work()
                     worked_at = self._clock.monotonic()
+                    # what is due all the same may not go now: a relay's day is full, another worker is just taking it
+                    blocked = self._look(only).wants_work(self._clock.now(), 0.0)
+                    rest, resting = (next(resting), resting) if blocked else (0.0, pauses())
                 pause = 0.0 if bell.stopping else self._look(only).pause(self._clock.now(), self._every)
             except _AWAY as error:
                 if not away:
@@ -54,7 +58,8 @@ class LocalDispatcher:
                 if away:
                     told("It answers again.")
                 wanted, away, patience = False, False, pauses()
-            bell.wait(pause)
+            if bell.wait(pause):
+                rest = 0.0  # something has become due just now
 
     def _look(self, only: int | None) -> Outlook:
         with session_scope(self._engine, read_only=True) as session:

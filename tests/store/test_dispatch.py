@@ -24,6 +24,7 @@ from digest.outbox.tables import DELIVERY, NOTICE, WORKER
 from digest.runtime.clock import SystemClock
 from digest.runtime.db import make_engine, session_scope
 from digest.runtime.errors import RelayUnreachableError
+from digest.testing import FrozenClock
 from tests.gate import Gate
 from tests.store.ledger import Ledger
 
@@ -446,3 +447,31 @@ def test_a_database_that_is_away_when_a_worker_begins_to_stay_is_waited_for(engi
         "The database failed: the server closed the connection. Waiting until it answers.",
         "It answers again.",
     ]
+
+
+class PatientBell(Bell):
+    """Waits on a clock of the test, for ten minutes in all."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def wait(self, seconds: float) -> bool:
+        self._clock.move(seconds=max(seconds, 0.1))
+        if self._clock.monotonic() > 600:
+            self.stop()
+        return False
+
+
+def test_what_is_due_and_may_not_go_is_not_tried_every_second(engine: Engine) -> None:
+    clock, worked = FrozenClock(SystemClock().now()), list[float]()
+    bell = PatientBell(clock)
+    LocalDispatcher(engine, clock).run(lambda: worked.append(clock.monotonic()), bell, print)
+    assert len(worked) == 1, "nothing is due"
+    notice(engine, "blocked", announced=False)
+    clock, worked = FrozenClock(SystemClock().now()), []
+    bell = PatientBell(clock)
+    LocalDispatcher(engine, clock).run(lambda: worked.append(clock.monotonic()), bell, print)
+    assert 20 < len(worked) < 30
+    assert worked[1] - worked[0] < 2, "it may have become due just now"
+    assert worked[-1] - worked[-2] < 32
