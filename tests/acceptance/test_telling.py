@@ -99,7 +99,7 @@ def test_korean_operators_read_korean(told: World) -> None:
     told.digest("tell", "--test")
     (mail,) = to_operator(told)
     assert "시험 알림" in str(mail["Subject"])
-    assert "아무 일도 없습니다" in text_of(mail)
+    assert "실제로 일어난 일은 없습니다" in text_of(mail)
     assert 'lang="ko"' in html_of(mail)
 
 
