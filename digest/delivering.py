@@ -11,7 +11,6 @@ from digest.audience.address_change import forget_expired
 from digest.bootstrap import Works
 from digest.carriers import carrier_of, evidence_of, meter_of
 from digest.delivery.ledger import PAUSES
-from digest.delivery.stopping import stopping_on_signals
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier
 from digest.delivery.worker import Run, Worker
@@ -21,6 +20,7 @@ from digest.outbox.states import DUE, State
 from digest.outbox.take import new_attempt_id
 from digest.runtime.db import session_scope
 from digest.runtime.errors import ConfigError, DigestError, EnvironmentFailedError
+from digest.runtime.signals import stopping_on_signals
 from digest.telling import Event, EventKind
 
 NEWS_SECONDS = 10.0
@@ -39,7 +39,7 @@ def deliver(
     `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
     """
     watching = _Watching(works, [issue_id], progress)
-    with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker):
+    with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker.stop):
         if stopping():
             worker.stop()
         run = worker.deliver_all([issue_id])
@@ -63,7 +63,7 @@ def work(
     forget_expired(works)
     watching = _Watching(works, issues, progress)
     carrier = carrier_of(works, relay)
-    with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker):
+    with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker.stop):
         if stopping():
             worker.stop()
         run = worker.deliver_all(issues)

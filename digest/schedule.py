@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -19,7 +19,7 @@ from digest.bootstrap import Works
 from digest.canarying import watch_all
 from digest.delivering import due, work
 from digest.delivery.canary import Verdict
-from digest.dispatch.bell import Bell, stopped_by_signals
+from digest.dispatch.bell import Bell
 from digest.issues.period import Period
 from digest.month.clock_watch import ClockWatch
 from digest.month.forecast import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
@@ -29,6 +29,7 @@ from digest.month.state import BEGUN, MONTHLY, SPECIAL, Nobody, Onlooker, issue_
 from digest.runtime.db import explain, session_scope
 from digest.runtime.errors import DigestError
 from digest.runtime.settings import Settings
+from digest.runtime.signals import stopping_on_signals
 from digest.telling import Event, EventKind
 
 __all__ = ["MONTHLY", "SPECIAL", "Told", "issue_date", "occurrences", "run_forever", "skip_since_backup", "tick"]
@@ -186,7 +187,7 @@ def skip_since_backup(session: Session, settings: Settings, now: datetime) -> li
 def run_forever(
     works: Works,
     told: Callable[[str], None],
-    watching: Callable[[], AbstractContextManager[Onlooker]] = lambda: nullcontext(Nobody()),
+    watching: Callable[[], AbstractContextManager[Onlooker]],
 ) -> None:
     """Look when a step is due, at start-up and every few minutes, until told to stop; `watching` opens each look.
 
@@ -201,7 +202,7 @@ def run_forever(
     told(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
     clock.start()
     try:
-        with stopped_by_signals(bell):
+        with stopping_on_signals(bell.stop):
             while not bell.stopping:
                 _set_alarm(works, clock, bell)  # before the look, so that what becomes due meanwhile rings, too
                 _look(works, told, watching, bell)

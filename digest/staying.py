@@ -7,9 +7,10 @@ from typing import Any
 
 from digest.bootstrap import Works
 from digest.delivering import work
-from digest.dispatch.bell import Bell, stopped_by_signals
+from digest.dispatch.bell import Bell
 from digest.outbox.states import State
 from digest.runtime.db import check_revision
+from digest.runtime.signals import stopping_on_signals
 
 
 def stay(works: Works, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def stay(works: Works, number: int | None, *, relay: str, told: Callable[[str], 
             told(_line(counts, done["next_due"]))
         upcoming = done["next_due"]
 
-    with works.webhook.beside(), stopped_by_signals(bell):
+    with works.webhook.beside(), stopping_on_signals(bell.stop):
         told(f"Staying. Woken by {works.dispatcher.how}. SIGTERM or Ctrl-C stops it after the message on the wire.")
         works.dispatcher.run(deliver, bell, told, only=number)
     told("Stopped.")

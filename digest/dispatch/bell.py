@@ -1,10 +1,7 @@
 """What a waiting loop is woken by: other threads and signal handlers ring."""
 
 import queue
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import suppress
 
 
 class Bell:
@@ -40,27 +37,3 @@ class Bell:
                 self._rings.get(timeout=0.0 if rang else seconds)
                 rang = True
         return rang
-
-
-@contextmanager
-def stopped_by_signals(bell: Bell) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop the waiting; a second one ends the process as usual, at once."""
-    before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        second = bell.stopping
-        bell.stop()
-        restore()
-        if second:  # the worker had put us back in place
-            signal.raise_signal(number)
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        restore()

@@ -42,14 +42,14 @@ class LocalDispatcher:
         away, rest, resting = False, 0.0, pauses()
         while not bell.stopping:
             try:
-                idle = self._clock.monotonic() - worked_at
-                if wanted or (idle >= rest and self._look(only).wants_work(self._clock.now(), idle)):
+                idle, look = self._clock.monotonic() - worked_at, self._look(only)
+                if wanted or (idle >= rest and look.wants_work(self._clock.now(), idle)):
                     work()
-                    worked_at = self._clock.monotonic()
+                    worked_at, look = self._clock.monotonic(), self._look(only)
                     # what is due all the same may not go now: a relay's day is full, another worker is just taking it
-                    blocked = self._look(only).wants_work(self._clock.now(), 0.0)
+                    blocked = look.wants_work(self._clock.now(), 0.0)
                     rest, resting = (next(resting), resting) if blocked else (0.0, pauses())
-                pause = 0.0 if bell.stopping else self._look(only).pause(self._clock.now(), self._every)
+                pause = 0.0 if bell.stopping else look.pause(self._clock.now(), self._every)
             except _AWAY as error:
                 if not away:
                     told(f"{sentence(error)} Waiting until it answers.")

@@ -76,8 +76,8 @@ class Month:
     works: Works
     run: IssueRun
     plan: Occurrence
-    onlooker: Onlooker = field(default_factory=Nobody)
-    stopping: Callable[[], bool] = lambda: False
+    onlooker: Onlooker
+    stopping: Callable[[], bool]
     _events: list[Event] = field(default_factory=list)
 
     @cached_property

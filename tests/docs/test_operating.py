@@ -239,19 +239,21 @@ def test_the_page_that_explains_the_figures_names_each(repo_root: Path, figures:
     assert {name for name in WORDS.findall(page) if name not in figures} == set()
 
 
-def test_promtool_reads_the_alerts(operating: Path) -> None:
-    promtool = shutil.which("promtool") or os.environ.get("PROMTOOL")
-    if not promtool:
+@pytest.fixture
+def promtool() -> str:
+    path = shutil.which("promtool") or os.environ.get("PROMTOOL")
+    if not path:
         pytest.skip("no promtool: apt-get install prometheus")
+    return path
+
+
+def test_promtool_reads_the_alerts(operating: Path, promtool: str) -> None:
     command = [promtool, "check", "rules", str(operating / "prometheus" / "alerts.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_alert_fires_for_what_it_is_about_and_none_in_an_ordinary_month(operating: Path) -> None:
-    promtool = shutil.which("promtool") or os.environ.get("PROMTOOL")
-    if not promtool:
-        pytest.skip("no promtool: apt-get install prometheus")
+def test_each_alert_fires_for_what_it_is_about_and_none_in_an_ordinary_month(operating: Path, promtool: str) -> None:
     cases = Path(__file__).with_name("alerts.test.yaml")
     rules = (operating / "prometheus" / "alerts.yaml").read_text()
     assert set(re.findall(r"alert: (\w+)", rules)) == set(re.findall(r"alertname: (\w+)", cases.read_text()))

@@ -41,13 +41,13 @@ class Struck:
 
 
 @contextmanager
-def months_at(folder: Path, url: str, relay: Relay) -> Iterator[Months]:
-    steps = len(STEPS)
-    canary = 'canary = "2"\ncanary_wait = "1m"'
-    made = Months(folder, url, months=steps, readers=READERS, relay_port=relay.port, delivery=canary)
-    made.tick(made.due(FIRST) - timedelta(days=20))
-    yield made
-    made.close()
+def months_at(
+    folder: Path, url: str, relay: Relay, *, readers: int = READERS, delivery: str = 'canary = "2"\ncanary_wait = "1m"'
+) -> Iterator[Months]:
+    made = Months(folder, url, months=len(STEPS), readers=readers, relay_port=relay.port, delivery=delivery)
+    with closing(made):
+        made.tick(made.due(FIRST) - timedelta(days=20))
+        yield made
 
 
 @pytest.fixture
@@ -101,20 +101,18 @@ def test_told_to_stop_at_each_step_it_leaves_the_rest_to_the_next_look(months: M
 @pytest.mark.timeout(1_800)
 def test_told_to_stop_while_it_delivers_it_ends_soon(tmp_path: Path, database_url: str, relay: MakeRelay) -> None:
     slow = relay(0.5)
-    made = Months(tmp_path, database_url, months=1, readers=60, relay_port=slow.port)
-    due = made.due(FIRST)
-    made.tick(due - timedelta(days=20))
-    process = made.start("tick", moment=due)
-    wait_until(lambda: slow.taken() > 0, "the first mail", process)
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, "Stopping" in err) == (0, True), (out, err)
-    assert 0 < slow.taken() < 60, "what was on the wire, and no more"
-    assert made.runs()[str(FIRST)].state == "waiting"
-    goes_on(made, FIRST, due, seconds=0)
-    assert set(slow.counts().values()) == {1}
-    assert {row.state for row in made.deliveries()} == {"accepted"}
-    made.close()
+    with months_at(tmp_path, database_url, slow, readers=60, delivery="") as months:
+        due = months.due(FIRST)
+        process = months.start("tick", moment=due)
+        wait_until(lambda: slow.taken() > 0, "the first mail", process)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, "Stopping" in err) == (0, True), (out, err)
+        assert 0 < slow.taken() < 60, "what was on the wire, and no more"
+        assert months.runs()[str(FIRST)].state == "waiting"
+        goes_on(months, FIRST, due, seconds=0)
+        assert set(slow.counts().values()) == {1}
+        assert {row.state for row in months.deliveries()} == {"accepted"}
 
 
 # The database

@@ -22,7 +22,6 @@ from digest.delivery.outcome import Outcome
 from digest.delivery.relay import RelayConfig, Tls
 from digest.delivery.sink import Sink
 from digest.delivery.smtp import SmtpTransport
-from digest.delivery.stopping import stopping_on_signals
 from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence
 from digest.delivery.window import window_limit
 from digest.delivery.worker import Worker
@@ -32,6 +31,7 @@ from digest.outbox.settle import read_file, settle
 from digest.outbox.take import Taken
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DatabaseUnreachableError, RelayUnreachableError
+from digest.runtime.signals import stopping_on_signals
 from digest.testing import FrozenClock, ScriptedTransport
 from tests.store.ledger import HOST, Ledger
 
@@ -176,7 +176,7 @@ def test_sigterm_stops_it_cleanly(desk: Desk) -> None:
     desk.ledger.planned(3)
     transport = Hooked(1, lambda: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
-    with desk.worker(transport) as worker, stopping_on_signals(worker):
+    with desk.worker(transport) as worker, stopping_on_signals(worker.stop):
         worker.deliver(desk.ledger.issue_id)
     assert signal.getsignal(signal.SIGTERM) is before
     assert desk.ledger.counts() == {"accepted": 1, "pending": 2}

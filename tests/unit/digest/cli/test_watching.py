@@ -184,14 +184,18 @@ def test_a_terminal_gets_a_live_display_that_is_gone_afterwards() -> None:
     assert stream.getvalue().endswith("\x1b[2K") or "\x1b[2K" in stream.getvalue()
 
 
+def deliver_four_of_seven(watch: Watch) -> None:
+    watch.step("2021-09", "deliver")
+    watch.expect(7)
+    watch(tally_of(accepted=4))
+
+
 def test_a_months_run_names_its_steps_and_counts_each_on_its_own() -> None:
     stream = Terminal()
     with Watch(None, stream=stream, clock=lambda: NOON) as watch:
         watch.step("2021-09", "freeze")
         wait_until(lambda: "2021-09: freeze ..." in stream.getvalue())
-        watch.step("2021-09", "deliver")
-        watch.expect(7)
-        watch(tally_of(accepted=4))
+        deliver_four_of_seven(watch)
         wait_until(lambda: "4 of 7 done" in stream.getvalue())
         watch.step("2021-09", "report")
         seen = len(stream.getvalue())
@@ -203,9 +207,7 @@ def test_a_log_says_which_step_lasts() -> None:
     with Watch(None, every=0.3, stream=stream, clock=lambda: NOON) as watch:
         watch.step("2021-09", "freeze")
         wait_until(lambda: "2021-09: freeze ...\n" in stream.getvalue())
-        watch.step("2021-09", "deliver")
-        watch.expect(7)
-        watch(tally_of(accepted=4))
+        deliver_four_of_seven(watch)
         wait_until(lambda: "2021-09: deliver: 4 of 7 done" in stream.getvalue())
 
 
