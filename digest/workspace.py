@@ -134,7 +134,7 @@ def _imported_sample(directory: Path, database: str) -> Made:
     lines = (
         CONFIG_NAME,
         f"{SECRETS_NAME} (mode 0600)",
-        f"articles/: {len(articles.created)} articles, imported",
+        f"articles/: {len(articles.created)} files (articles and their translations), imported",
         f"readers.csv: {readers.created} invented readers, imported",
         "templates/ for overrides",
         database,
