@@ -70,7 +70,8 @@ class Fleet:
     def step(self, source: Source, seconds: float) -> Step:
         """Get on with everything; return when something ended or failed, at the latest after `seconds`.
 
-        What else is ready by then is done as well, for at most some milliseconds.
+        What else is ready by then is done as well, for at most some milliseconds; but once a server asks to be left
+        alone, nothing more begins there before the next step.
         """
         until = time.monotonic() + seconds
         news_since = FOREVER
@@ -87,7 +88,8 @@ class Fleet:
                 has_news = any(route.ended or route.failures for route in self._routes.values())
                 news_since = min(news_since, now) if has_news else FOREVER
                 happened = self._handle(0 if has_news else max(0.0, min(until, self._earliest) - now))
-                if now >= until or (has_news and not happened) or now - news_since > _SLICE_SECONDS:
+                is_urgent = any(route.has_urgent_news for route in self._routes.values())
+                if now >= until or is_urgent or (has_news and not happened) or now - news_since > _SLICE_SECONDS:
                     return self._news()
         finally:
             for route in self._routes.values():
@@ -219,8 +221,7 @@ class Fleet:
     def _news(self) -> Step:
         step = Step()
         for route in self._routes.values():
-            step.ended += route.ended
-            step.failures += route.failures
-            route.ended.clear()
-            route.failures.clear()
+            ended, failures = route.told()
+            step.ended += ended
+            step.failures += failures
         return step

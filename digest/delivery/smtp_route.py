@@ -4,6 +4,7 @@ import time
 from collections import deque
 
 from digest.delivery.outcome import Outcome, Reason
+from digest.delivery.pace import throttle
 from digest.delivery.relay import RelayConfig
 from digest.delivery.smtp_link import Link
 from digest.delivery.transport import Parcel, Phase, RelayRefusedError, Reply, Source
@@ -33,6 +34,8 @@ class Route:
         self.ended: list[tuple[Parcel, Reply]] = []
         self.failures: list[tuple[str, DigestError]] = []
         self.paused_until = 0.0
+        self.has_urgent_news = False
+        """Whether a server asked to be left alone: nothing more begins before whoever gives parcels has heard it."""
         self._is_proven = False
         self._returned: deque[Parcel] = deque()
         self._returns: dict[str, tuple[int, float]] = {}
@@ -44,7 +47,9 @@ class Route:
 
     @property
     def waiting(self) -> int:
-        """Return how many parcels wait to begin."""
+        """Return how many parcels wait to begin, and may."""
+        if self.has_urgent_news:
+            return 0
         return len(self._returned) + (self.source.waiting(self.name) if self.source and self.allowed else 0)
 
     @property
@@ -72,6 +77,12 @@ class Route:
             return 0
         return max(0, min(room, at_once, self.waiting - len(self.idle) - self.logins))
 
+    def told(self) -> tuple[list[tuple[Parcel, Reply]], list[tuple[str, DigestError]]]:
+        """Return what has ended and what failed, and forget it."""
+        news = self.ended, self.failures
+        self.ended, self.failures, self.has_urgent_news = [], [], False
+        return news
+
     def allow(self, connections: int) -> None:
         """Use at most so many; what is too many finishes its mail and goes."""
         self.allowed = max(0, min(connections, self.config.connections))
@@ -98,7 +109,7 @@ class Route:
 
     def take(self) -> Parcel | None:
         """Return the next parcel: one that came back before a new one."""
-        if self.source is None or not self.allowed:
+        if self.source is None or not self.allowed or self.has_urgent_news:
             return None
         if self._returned:
             self.reconsider()
@@ -122,6 +133,7 @@ class Route:
                 link.conversation.retire()
             self.failed(error)
         self.ended.append((parcel, reply))
+        self.has_urgent_news = self.has_urgent_news or throttle(reply) is not None
 
     def again(self, parcel: Parcel, reply: Reply) -> None:
         """Keep a parcel that was not acted upon for another connection."""
@@ -165,8 +177,7 @@ class Route:
         self.links.clear()
         self._returned.clear()
         self._returns.clear()
-        self.ended.clear()
-        self.failures.clear()
+        self.told()
         self.logins = self.under_way = 0
 
     def _not_sent(self, parcel: Parcel, why: str) -> None:

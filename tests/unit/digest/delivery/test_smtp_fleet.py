@@ -21,7 +21,7 @@ from digest.delivery.transport import Carrier, Envelope, Parcel, Phase, RelayRef
 from digest.runtime.errors import ConfigError, RelayUnreachableError
 from tests.unit.digest.delivery.conftest import SHORT, MakeTransport
 from tests.unit.digest.delivery.mailbag import ListSource, carry
-from tests.unit.digest.delivery.odd_server import OddServer
+from tests.unit.digest.delivery.odd_server import WELL, OddServer
 
 MakeFleet = Callable[..., Fleet]
 Ended = tuple[Parcel, Reply]
@@ -111,6 +111,27 @@ def test_a_server_that_closes_after_some_mails_costs_connections_and_no_mail(
     assert not step.failures
     assert all_once(server, 30)
     assert server.connections >= 30 // after
+
+
+GREETING_AND_EHLO = [WELL, WELL]
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("phase", [Phase.MAIL, Phase.RCPT])
+@pytest.mark.parametrize("answer", ["421 4.7.28 too fast\r\n", "450 4.7.28 too fast\r\n"])
+def test_after_a_wish_to_be_left_alone_nothing_begins_before_it_was_told(
+    make_fleet: MakeFleet, answer: str, phase: Phase, pipelining: bool
+) -> None:
+    actions = [*GREETING_AND_EHLO, *([WELL] if phase is Phase.RCPT else []), answer]
+    with OddServer(actions, pipelining=pipelining) as server:
+        config = relay(server.port, connections=1)
+        fleet = make_fleet(config)
+        source = ListSource(parcels(5, config.name))
+        step = fleet.step(source, 10)
+        assert [(reply.outcome, reply.phase) for _, reply in step.ended] == [(Outcome.DEFERRED, phase)]
+        assert source.taken == 1
+        assert outcomes(carry(fleet, source, taken_before=1)) == {Outcome.ACCEPTED: 4}
+        fleet.close()
 
 
 def test_a_slow_reader_with_a_small_window_gets_every_byte(make_fleet: MakeFleet) -> None:
