@@ -13,7 +13,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.relay import RelayConfig, Tls
+from digest.delivery.relay import RelayConfig, Timeouts, Tls
 from digest.delivery.transport import Envelope, RelayRefusedError
 from digest.runtime.errors import RelayUnreachableError
 from tests.unit.digest.delivery.conftest import MakeTransport
@@ -93,7 +93,9 @@ def test_implicit_tls_protects_from_the_first_byte(
     # aiosmtpd's controller proves at its start, as a client, that it answers, and needs the same certificates
     context = certificate(authority, "127.0.0.1")
     authority.configure_trust(context)
-    transport = make_transport(serve(ssl_context=context), tls="implicit", context=trusting)
+    # a million lines take this server seconds, and more on a busy machine
+    patient = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, goodbye=0.2)
+    transport = make_transport(serve(ssl_context=context), tls="implicit", context=trusting, timeouts=patient)
     assert transport.send(ENVELOPE, [b"x" * 3_000_000]).outcome is Outcome.REJECTED  # one line is too long for it
     assert transport.send(ENVELOPE, [b"Subject: x\r\n\r\n", b"x\r\n" * 1_000_000]).outcome is Outcome.ACCEPTED
     assert len(mailbox.mails[0]) == 3_000_014
