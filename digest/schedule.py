@@ -199,10 +199,10 @@ def run_forever(
     clock = BackgroundScheduler(timezone=works.settings.publication.zone)
     every = min(LOOK_AGAIN.total_seconds(), works.settings.schedule.takeover)
     upcoming = next(occurrences(works.settings, works.clock.now()))
-    told(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
     clock.start()
     try:
         with stopping_on_signals(bell.stop):
+            told(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
             while not bell.stopping:
                 _set_alarm(works, clock, bell)  # before the look, so that what becomes due meanwhile rings, too
                 _look(works, told, watching, bell)

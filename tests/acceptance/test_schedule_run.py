@@ -11,10 +11,13 @@ def test_the_scheduler_catches_up_at_start_and_stops_on_sigterm(sample: World) -
     sample.digest("tick")
     sample.set_now("2021-09-30T10:00:00+09:00")  # an hour late, within max_lateness
     both = [sample.start("schedule", "run") for _ in range(2)]
+    for process in both:
+        assert process.stderr is not None
+        while not (line := process.stderr.readline()).startswith("Next: 2021-10"):
+            assert line, "it ended"
     deadline = time.monotonic() + WAIT_SECONDS
-    while not sample.json("schedule", "history") and time.monotonic() < deadline:
+    while _states(sample) != ["waiting"] and time.monotonic() < deadline:
         time.sleep(0.2)
-    time.sleep(1)
     for process in both:
         process.send_signal(signal.SIGTERM)
     told = [process.communicate(timeout=WAIT_SECONDS) for process in both]
@@ -22,6 +25,10 @@ def test_the_scheduler_catches_up_at_start_and_stops_on_sigterm(sample: World) -
     [run] = sample.json("schedule", "history")
     assert (run["period"], run["state"], run["step"]) == ("2021-09", "waiting", "approve")
     assert [issue["period"] for issue in sample.json("issue", "list")] == ["2021-09"]
+
+
+def _states(sample: World) -> list[str]:
+    return [run["state"] for run in sample.json("schedule", "history")]
 
 
 def test_too_late_is_missed_and_told_by_the_doctor(sample: World) -> None:

@@ -14,8 +14,12 @@ async def first_change(workspace: Path, closing: threading.Event, text: str) -> 
     stream = events(workspace, closing)
     assert await anext(stream) == b": watching\n\n"
     task = asyncio.create_task(next_event(stream))
-    await asyncio.sleep(0.3)  # the watch begins with the first wait
-    (workspace / "articles" / "a.md").write_text(text)
+    for time in range(SECONDS):
+        # the watch begins with the first wait, and nobody hears when: saved too early, it is saved once more
+        await asyncio.wait([task], timeout=1 if time else 0.3)
+        if task.done():
+            break
+        (workspace / "articles" / "a.md").write_text(f"{text} {time}")
     event = await asyncio.wait_for(task, SECONDS)
     await stream.aclose()
     return event
