@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import takewhile
+from zoneinfo import ZoneInfo
 
 from digest import runs
 from digest.bootstrap import Works
@@ -18,6 +19,8 @@ from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import has_begun
 
 BY_OPERATOR = "by an operator"
+FIRST_YEAR, LAST_YEAR = 1901, 9900
+"""The longest forecast goes on for twenty years, and dates end with the year 9999."""
 
 
 def skip(works: Works, period: str) -> None:
@@ -62,7 +65,7 @@ def release(works: Works, period: str) -> None:
 def special(works: Works, at: str, slugs: Sequence[str], *, number: int | None, subject: str) -> IssueRun:
     """Make an issue outside the calendar of articles chosen by hand, and the run that sends it at `at`."""
     now, zone = works.clock.now(), works.settings.publication.zone
-    due_at = _moment(works, at)
+    due_at = moment_of(at, zone)
     if due_at <= now:
         raise UsageError(
             f"{at} is past", hint="Name a time to come, or send it at once: digest issue approve, digest send."
@@ -82,12 +85,13 @@ def special(works: Works, at: str, slugs: Sequence[str], *, number: int | None, 
     return run
 
 
-def _moment(works: Works, text: str) -> datetime:
+def moment_of(text: str, zone: ZoneInfo) -> datetime:
+    """Read a day, which is its midnight, or a day and time; without an offset in `zone`. Raises UsageError."""
+    hint = "Write 2026-11-12T09:00 or 2026-11-12, in the publication's zone."
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(
-            f"{text!r} is not a time", hint="Write 2026-11-12T09:00, in the publication's zone."
-        ) from error
-    zone = works.settings.publication.zone
+        raise UsageError(f"{text!r} is no day or time", hint=hint) from error
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise UsageError(f"{text!r} is too far away", hint=hint)
     return moment if moment.tzinfo else instant_of(moment.date(), moment.time(), zone)

@@ -15,6 +15,7 @@ from digest.articles.intake import Known, parse_entry
 from digest.articles.markdown import as_markdown
 from digest.articles.models import Article, Media
 from digest.runtime.errors import ContentError, EnvironmentFailedError
+from digest.runtime.whole_file import whole_file
 
 _MAX_NAME_BYTES = 200  # file systems allow 255, and the name of the file in the making is a little longer
 
@@ -148,10 +149,6 @@ def _bytes(path: Path) -> bytes | None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a whole file or none, so that a full disk leaves the old one."""
-    making = path.with_name(f".{path.name}.new")
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        making.write_bytes(content)
-        making.replace(path)
-    finally:
-        making.unlink(missing_ok=True)
+    with whole_file(path, durable=False) as partial:
+        partial.write_bytes(content)

@@ -17,6 +17,7 @@ from digest.feedback.models import FeedbackEvent
 from digest.outbox.states import DUE, SkipReason, State
 from digest.outbox.tables import ATTEMPT, DELIVERY, NOTICE, Promised
 from digest.outbox.take import envelope_id
+from digest.runtime.whole_file import whole_file
 from subscribers.bulk import table_of
 from subscribers.models import Subscriber
 
@@ -115,7 +116,6 @@ def _redact(file: Path, erased: Erased) -> bool:
         cleaned = cleaned.replace(personal, _FORGOTTEN)
     if cleaned == text:
         return False
-    partial = file.with_suffix(".partial")
-    partial.write_text(cleaned, encoding="utf-8")
-    partial.replace(file)
+    with whole_file(file, mode=0o600) as partial:
+        partial.write_text(cleaned, encoding="utf-8")
     return True

@@ -138,12 +138,20 @@ def _fail_unexpected(error: Exception, *, verbose: bool) -> None:
     if isinstance(error, SubscribersError):
         code = EXIT_REFUSED if isinstance(error, ConsentRefusedError) else EXIT_USAGE
         _fail(str(error), error.hint, code, error if verbose else None)
+    if isinstance(error, UnicodeEncodeError) and any(map(_has_other_bytes, sys.argv)):
+        hint = "Set the terminal to UTF-8 and write it again."
+        _fail("What was written after `digest` is not all text in UTF-8", hint, EXIT_USAGE, error if verbose else None)
     _fail(
         f"Unexpected: {type(error).__name__}: {error}",
         "Run it again with -v and report what it prints.",
         70,
         error if verbose else None,
     )
+
+
+def _has_other_bytes(argument: str) -> bool:
+    """Whether an argument has bytes that were no text; the name of a file may, what is looked for may not."""
+    return any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _fail(message: str, hint: str, code: int, shown: BaseException | None) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from digest.cli.shell import Shell, shell_of
 from digest.runtime.errors import EXIT_ATTENTION
+from digest.runtime.keys import MAX_KEY
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -15,11 +16,10 @@ if TYPE_CHECKING:
     from digest.issues.models import Issue
     from digest.pipeline import Build
 
-MAX_NUMBER = 2**31 - 1  # what PostgreSQL's integer holds
 app = typer.Typer(name="issue", help="Assemble, check, approve, edit and withdraw an issue.", no_args_is_help=True)
 Number = Annotated[
     int | None,
-    typer.Argument(min=1, max=MAX_NUMBER, help="The issue's number; default: the unfinished one, else the newest."),
+    typer.Argument(min=1, max=MAX_KEY, help="The issue's number; default: the unfinished one, else the newest."),
 ]
 
 
@@ -28,7 +28,7 @@ def assemble_(
     context: typer.Context,
     period: Annotated[str, typer.Option(help="YYYY-MM; default: as [schedule] period says.")] = "",
     number: Annotated[
-        int | None, typer.Option(min=1, max=MAX_NUMBER, help="The issue's number; default: the next one.")
+        int | None, typer.Option(min=1, max=MAX_KEY, help="The issue's number; default: the next one.")
     ] = None,
 ) -> None:
     """Choose and order the period's articles, and say why for each."""
@@ -177,7 +177,7 @@ def edit_(
 @app.command("withdraw")
 def withdraw(
     context: typer.Context,
-    number: int,
+    number: Annotated[int, typer.Argument(min=1, max=MAX_KEY, help="The issue's number.")],
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Stop an issue for good: what was not started is cancelled; the number is not used again."""
@@ -198,7 +198,7 @@ def withdraw(
 @app.command("archive")
 def archive_(
     context: typer.Context,
-    number: Annotated[int, typer.Argument(min=1, max=MAX_NUMBER, help="The issue's number.")],
+    number: Annotated[int, typer.Argument(min=1, max=MAX_KEY, help="The issue's number.")],
     keep_out: Annotated[
         bool, typer.Option("--keep-out/--show", help="Keep it out of list, search and feeds, or show it there.")
     ] = ...,  # type: ignore[assignment]
@@ -220,7 +220,7 @@ def archive_(
 @app.command("note")
 def note(
     context: typer.Context,
-    number: Annotated[int, typer.Argument(min=1, max=MAX_NUMBER, help="The issue's number.")],
+    number: Annotated[int, typer.Argument(min=1, max=MAX_KEY, help="The issue's number.")],
     text: Annotated[str, typer.Argument(help='What stands above the issue; "" takes the note away.')],
     language: Annotated[str, typer.Option(help="For which language; default: every one.")] = "*",
 ) -> None:

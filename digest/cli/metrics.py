@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from digest.cli.shell import shell_of
+from digest.runtime.whole_file import whole_file
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +21,7 @@ def metrics(
     ] = None,
 ) -> None:
     """Print figures in the text format of Prometheus: outbox, attempts, runs, workers, build times."""
-    from digest.metrics.page import Metrics, write_whole  # noqa: PLC0415
+    from digest.metrics.page import Metrics  # noqa: PLC0415
 
     shell = shell_of(context)
     figures = Metrics(shell.works)
@@ -31,5 +32,7 @@ def metrics(
     if write is None:
         typer.echo(page.decode(), nl=False)
         return
-    write_whole(write, page)
-    write.chmod(0o644)  # node_exporter is another user, and nothing in it is secret
+    write.parent.mkdir(parents=True, exist_ok=True)
+    # node_exporter is another user, and nothing in it is secret
+    with whole_file(write, mode=0o644, durable=False) as partial:
+        partial.write_bytes(page)

@@ -4,22 +4,29 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.cli.issue import MAX_NUMBER
 from digest.cli.reconcile import reconcile
 from digest.cli.send import show_status
 from digest.cli.shell import Shell, shell_of
 from digest.cli.watching import clock_time, rate
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
+from digest.runtime.keys import MAX_KEY
 
 Number = Annotated[
     int | None,
-    typer.Argument(min=1, max=MAX_NUMBER, help="The issue's number; default: the newest that is on its way."),
+    typer.Argument(min=1, max=MAX_KEY, help="The issue's number; default: the newest that is on its way."),
 ]
 app = typer.Typer(
     name="outbox", help="How deliveries stand; hold, release, retry, cancel, resend.", no_args_is_help=True
 )
-Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Deliveries, as `outbox list` numbers them.")]
-Of = Annotated[int | None, typer.Option("--issue", help="The issue; default: the newest that is on its way.")]
+Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_KEY, help="A delivery, as `outbox list` numbers them.")]
+Ids = Annotated[
+    list[int] | None,
+    typer.Argument(metavar="[ID]...", min=1, max=MAX_KEY, help="Deliveries, as `outbox list` numbers them."),
+]
+Of = Annotated[
+    int | None,
+    typer.Option("--issue", min=1, max=MAX_KEY, help="The issue; default: the newest that is on its way."),
+]
 
 
 @app.command("status")
@@ -80,7 +87,7 @@ def list_(
 
 
 @app.command("show")
-def show(context: typer.Context, delivery: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def show(context: typer.Context, delivery: Id) -> None:
     """Show one delivery with every attempt."""
     from digest import sending  # noqa: PLC0415
 
@@ -161,7 +168,7 @@ app.command("reconcile")(reconcile)
 @app.command("resend")
 def resend(
     context: typer.Context,
-    delivery: Annotated[int, typer.Argument(metavar="ID")],
+    delivery: Id,
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Send an uncertain delivery once more, because a person decided that it did not arrive."""

@@ -7,6 +7,7 @@ import typer
 
 from digest.cli.shell import Shell, shell_of
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
+from digest.runtime.keys import MAX_KEY
 
 if TYPE_CHECKING:
     from digest.reconcile import Brought, Findings
@@ -44,7 +45,10 @@ def reconcile(
     by: Annotated[str, typer.Option("--by", help="Who says so, with --assume.")] = "",
     all_: Annotated[bool, typer.Option("--all", help="With --assume: every uncertain delivery of the issue.")] = False,
     number: Annotated[
-        int | None, typer.Option("--issue", help="The issue, with --all; default: the newest that is on its way.")
+        int | None,
+        typer.Option(
+            "--issue", min=1, max=MAX_KEY, help="The issue, with --all; default: the newest that is on its way."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be resolved; change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,

@@ -1,6 +1,5 @@
 """`digest schedule` and `digest tick`: the month runs by itself."""
 
-from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
@@ -8,7 +7,8 @@ import typer
 
 from digest.cli.shell import Shell, shell_of
 from digest.cli.watching import Watch
-from digest.runtime.errors import EXIT_ATTENTION, NotFoundError, UsageError
+from digest.runtime.errors import EXIT_ATTENTION, NotFoundError
+from digest.runtime.keys import MAX_KEY
 
 app = typer.Typer(name="schedule", help="Run on the publication's calendar.", no_args_is_help=True)
 
@@ -67,16 +67,12 @@ def next_(
 ) -> None:
     """Forecast the next runs, each with its reason."""
     from digest import runs  # noqa: PLC0415
+    from digest.calendar_steering import moment_of  # noqa: PLC0415
     from digest.schedule import occurrences  # noqa: PLC0415
 
     shell = shell_of(context)
     settings = shell.works.settings
-    start = shell.works.clock.now()
-    if after:
-        try:
-            start = datetime.fromisoformat(after).replace(tzinfo=settings.publication.zone)
-        except ValueError as error:
-            raise UsageError(f"{after!r} is not a date", hint="Write YYYY-MM-DD.") from error
+    start = moment_of(after, settings.publication.zone) if after else shell.works.clock.now()
     with shell.session(read_only=True) as session:
         skipped = {run.period for run in runs.history(session) if run.state == runs.RunState.SKIPPED}
     data = [
@@ -146,7 +142,7 @@ def special(
     context: typer.Context,
     slugs: Annotated[list[str], typer.Argument(metavar="SLUG...", help="The articles, in any order.")],
     at: Annotated[str, typer.Option(help="When to send it: 2026-11-12T09:00, in the publication's zone.")],
-    number: Annotated[int | None, typer.Option(help="Its number; default: the next.")] = None,
+    number: Annotated[int | None, typer.Option(min=1, max=MAX_KEY, help="Its number; default: the next.")] = None,
     subject: Annotated[str, typer.Option(help="Its subject; default: as of every issue.")] = "",
 ) -> None:
     """Make an issue outside the calendar; it is checked, approved and sent at its time as every other."""

@@ -10,6 +10,7 @@ from digest.cli.issue import Number, build_of
 from digest.cli.shell import Shell, shell_of
 from digest.cli.watching import Watch, clock_time, counted
 from digest.runtime.errors import EXIT_ATTENTION
+from digest.runtime.keys import MAX_KEY
 
 if TYPE_CHECKING:
     from digest.sending import Sending
@@ -79,7 +80,8 @@ def send(
 def worker(
     context: typer.Context,
     number: Annotated[
-        int | None, typer.Argument(help="Only this issue; default: every issue that is being sent.")
+        int | None,
+        typer.Argument(min=1, max=MAX_KEY, help="Only this issue; default: every issue that is being sent."),
     ] = None,
     relay: Annotated[
         str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")

@@ -9,6 +9,7 @@ import typer
 
 from digest.cli.shell import shell_of
 from digest.runtime.errors import EXIT_ATTENTION, EnvironmentFailedError, UsageError
+from digest.runtime.whole_file import whole_file
 
 if TYPE_CHECKING:
     from subscribers.report import ImportReport
@@ -97,11 +98,8 @@ def export(
         if file is None:
             sys.stdout.writelines(lines(session, secret))
             return
-        partial = file.with_name(f"{file.name}.partial")
-        with partial.open("w", encoding="utf-8", newline="") as stream:
-            partial.chmod(0o600)
+        with whole_file(file, mode=0o600) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
             stream.writelines(lines(session, secret))
-        partial.replace(file)
     shell.out.emit({"file": str(file)}, lambda: shell.out.line(f"Written to {file}. It holds personal data."))
 
 

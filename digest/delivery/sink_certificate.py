@@ -2,7 +2,6 @@
 
 import contextlib
 import ipaddress
-import os
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from digest.runtime.errors import EnvironmentFailedError
+from digest.runtime.whole_file import whole_file
 
 CERTIFICATE = "certificate.pem"
 KEY = "certificate-key.pem"
@@ -76,8 +76,5 @@ def _make(certificate: Path, key: Path) -> None:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-    unfinished.replace(path)
+    with whole_file(path, mode=mode) as partial:
+        partial.write_bytes(content)

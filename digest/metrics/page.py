@@ -26,6 +26,7 @@ from digest.outbox.states import State
 from digest.runs import INSTALLED, OPEN, IssueRun, RunState
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
+from digest.runtime.whole_file import whole_file
 from digest.schedule import occurrences
 from digest.telling.models import WebhookCall
 
@@ -153,7 +154,9 @@ class Metrics(Collector):
     def keep(self, path: Path) -> None:
         """Keep the counts for the next process."""
         attempts = [[relay, outcome, count] for (relay, outcome), count in self._attempts.counted.items()]
-        write_whole(path, json.dumps({"through": self._attempts.through, "attempts": attempts}).encode())
+        path.parent.mkdir(exist_ok=True)
+        with whole_file(path, durable=False) as partial:
+            partial.write_text(json.dumps({"through": self._attempts.through, "attempts": attempts}), encoding="utf-8")
 
 
 def _of_issues(issues: Iterable[IssueFigures]) -> Iterator[Metric]:
@@ -182,11 +185,3 @@ def _calls(session: Session) -> Iterator[Metric]:
     for state in _CALL_STATES:
         calls.add_metric([state], counted[state])
     yield calls
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is whole or as it was: whoever reads it meanwhile never sees a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{threading.get_native_id()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)

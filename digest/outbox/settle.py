@@ -1,6 +1,5 @@
 """Settling: what became of attempts, written once per attempt and harmless to repeat. Callers commit."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from digest.outbox.dialects import Prepared
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, Promised
 from digest.runtime.errors import UsageError
+from digest.runtime.whole_file import whole_file
 
 NOT_SENT = "not_sent"
 """The outcome of an attempt that certainly ended before the envelope."""
@@ -196,17 +196,8 @@ _FILE = TypeAdapter(list[Settlement])
 
 def write_file(path: Path, settlements: Iterable[Settlement]) -> None:
     """Keep settlements in a file until the database is back; the file is whole and on the disk, or not there."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        file.write(_FILE.dump_json(list(settlements), indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)  # the new name is in the folder, which has a disk block of its own
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with whole_file(path, mode=0o600) as partial:
+        partial.write_bytes(_FILE.dump_json(list(settlements), indent=1))
 
 
 def read_file(path: Path) -> list[Settlement]:

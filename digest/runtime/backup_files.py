@@ -1,11 +1,11 @@
 """Files of backups: told apart by their first bytes, written whole or not at all, readable by their owner only."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from digest.runtime.errors import EnvironmentFailedError, UsageError
+from digest.runtime.whole_file import whole_file
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
@@ -58,17 +58,10 @@ def written_whole(path: Path, *, never: Path | None = None) -> Iterator[Path]:
     when it cannot be made.
     """
     _refuse_to_replace(path, never)
-    partial = path.with_name(f".{path.name[:100]}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        try:
+        with whole_file(path, mode=0o600) as partial:
             yield partial
-            sync(partial)
-            partial.replace(path)
-            sync(path.parent)
-        finally:
-            partial.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise BackupFailedError(f"{str(path)[:200]!r} cannot be written: {why}") from error
@@ -91,12 +84,3 @@ def in_use(path: Path) -> bool:
     """Whether a file of SQLite is part of a database in use: not all that is in it is in this file."""
     log = path.with_name(f"{path.name}-wal")
     return log.exists() and log.stat().st_size > 0
-
-
-def sync(path: Path) -> None:
-    """Bring a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,7 +1,6 @@
 """The ring of link keys in secrets.toml: a new key in front signs, every key verifies, none is lost by accident."""
 
 import hashlib
-import os
 import re
 import secrets
 import stat
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from digest.runtime.errors import ConfigError, NotFoundError, RefusedError
 from digest.runtime.settings import SECRETS_NAME, load_settings
+from digest.runtime.whole_file import whole_file
 
 _ASSIGNMENT = re.compile(r"^(?P<name>[ \t]*link_keys[ \t]*=[ \t]*)\[[^\]]*\]", re.MULTILINE)
 _VARIABLE = "DIGEST_SECRETS__LINK_KEYS"
@@ -77,14 +77,9 @@ def _write(path: Path, text: str, keys: Sequence[str]) -> list[str]:
     changed = _ASSIGNMENT.sub(lambda found: f"{found['name']}[{written}]", text)
     if _keys(changed) != list(keys):
         raise ConfigError(f"{path} could not be changed safely", hint="Edit link_keys by hand: the newest key first.")
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    mode = stat.S_IMODE(path.stat().st_mode)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
-        file.write(changed)
-        file.flush()
-        os.fsync(file.fileno())  # half a file would be no key at all, and every link in every old mail dead
-    partial.replace(path)
+    # half a file would be no key at all, and every link in every old mail dead
+    with whole_file(path, mode=stat.S_IMODE(path.stat().st_mode)) as partial:
+        partial.write_text(changed, encoding="utf-8")
     return [name_of(key) for key in keys]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from digest.runtime import backup_files
 from digest.runtime.backup_files import BackupFailedError, BackupUnusableError
 from digest.runtime.errors import RefusedError
+from digest.runtime.whole_file import sync
 
 _OURS = {"alembic_version", "issue", "delivery", "attempt", "subscriber"}
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -83,10 +84,10 @@ def swap(side: Path, database: Path, now: datetime) -> Path | None:
 
     Raises DatabaseInUseError when another process has it open: what that process writes would be lost.
     """
-    backup_files.sync(side)
+    sync(side)
     if not database.exists():
         side.replace(database)
-        backup_files.sync(database.parent)
+        sync(database.parent)
         return None
     _take_on_mode_and_owner(side, database)
     kept = _free_name(database, now)
@@ -96,7 +97,7 @@ def swap(side: Path, database: Path, now: datetime) -> Path | None:
                 database.with_name(database.name + companion).rename(f"{kept}{companion}")
         os.link(database, kept)
         side.replace(database)
-    backup_files.sync(database.parent)
+    sync(database.parent)
     return kept
 
 

@@ -16,6 +16,7 @@ from digest.issues.models import Issue
 from digest.pipeline import Press
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
+from digest.runtime.keys import MAX_KEY
 from digest.web.archive_pages import issue_html, issue_text, list_values, view_html
 from digest.web.headers import OPEN, mail_policy
 from digest.web.languages import choose
@@ -26,7 +27,6 @@ from subscribers.links import LinkSigner, Purpose
 
 METHODS = ["GET", "HEAD"]
 # A larger number is no issue of ours, and no integer of PostgreSQL either.
-MAX_NUMBER = 2**31 - 1
 PAGE = 24  # issues in a page of the list: two years of a monthly one
 Form = Annotated[Literal["html", "text"], Query(alias="format")]
 Accept = Annotated[str, Header(alias="Accept-Language")]
@@ -88,7 +88,7 @@ def latest(session: Session) -> ShownIssue | None:
 
 
 def _number(text: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,9}", text, re.ASCII) or int(text) > MAX_NUMBER:
+    if not re.fullmatch(r"[1-9][0-9]{0,9}", text, re.ASCII) or int(text) > MAX_KEY:
         raise HTTPException(404)
     return int(text)
 

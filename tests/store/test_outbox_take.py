@@ -170,6 +170,7 @@ def test_outcomes_survive_in_a_file_and_are_settled_from_it(ledger: Ledger, tmp_
     kept = [Settlement(one.promised, one.id, one.attempt_id, State.ACCEPTED, "accepted", ledger.now, reply="안녕")]
     write_file(tmp_path / "w1.json", kept)
     assert read_file(tmp_path / "w1.json") == kept
+    assert (tmp_path / "w1.json").stat().st_mode & 0o777 == 0o600  # a server's words may name the reader
     with session_scope(ledger.engine) as session:
         settle(session, read_file(tmp_path / "w1.json"))
     assert ledger.counts() == {"accepted": 1}

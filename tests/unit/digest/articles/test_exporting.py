@@ -12,6 +12,8 @@ from digest.articles.draft import Draft
 from digest.articles.exporting import export
 from digest.articles.models import Article
 from digest.runtime.errors import EnvironmentFailedError
+from tests.small_disk import filled as no_byte_free
+from tests.small_disk import small_disk
 from tests.unit.digest.articles.desk import Desk, picture
 
 FULL = """\
@@ -146,16 +148,15 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_says_so(filled: Desk, 
     assert "disk is not full" in refused.value.hint
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
 def test_a_full_disk_leaves_the_old_file_whole(filled: Desk, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    export(filled.session, out)
-    change(filled, "bare", "Edited here")
-    before = files(out)
-    (out / ".bare.md.new").symlink_to("/dev/full")
-    with pytest.raises(EnvironmentFailedError, match=r"bare\.md cannot be written: No space left on device"):
-        export(filled.session, out, overwrite=True)
-    assert files(out) == before
+    with small_disk(tmp_path / "out", 1) as out:
+        export(filled.session, out)
+        change(filled, "bare", "Edited here")
+        before = files(out)
+        full = pytest.raises(EnvironmentFailedError, match=r"bare\.md cannot be written: No space left on device")
+        with no_byte_free(out), full:
+            export(filled.session, out, overwrite=True)
+        assert files(out) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

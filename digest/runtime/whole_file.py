@@ -1,0 +1,48 @@
+"""Files that are written whole or not at all: whoever reads one meanwhile sees what was there before."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from digest.runtime.errors import UsageError
+
+
+@contextmanager
+def whole_file(path: Path, *, mode: int | None = None, durable: bool = True) -> Iterator[Path]:
+    """Yield an empty file beside `path`, which takes its name when the block ends well and is gone otherwise.
+
+    The folder must exist. `mode` is exact, whatever the umask; None leaves it to the umask. `durable` files are on the
+    disk before they take the name, so that a power cut leaves the earlier file or this one, never half of it. Raises
+    UsageError if `path` names what is no file, such as a folder or /dev/null, which root would replace for everybody;
+    OSError as the system does.
+    """
+    if not path.name or (path.exists() and not path.is_file()):
+        what = "a folder" if path.is_dir() else "no file"
+        raise UsageError(f"'{path}' is {what}; it stays as it is", hint="Name a file.")
+    # what a killed process left under this name is nobody's: it would be in the way where process ids come again
+    partial = path.with_name(f".{path.name[:100]}.{os.getpid()}-{threading.get_native_id()}.partial")
+    partial.unlink(missing_ok=True)
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
+    try:
+        if mode is not None:
+            os.fchmod(handle, mode)
+        os.close(handle)
+        yield partial
+        if durable:
+            sync(partial)
+        partial.replace(path)
+        if durable:
+            sync(path.parent)  # the name stands in the folder, which is a block of its own on the disk
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Bring a file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
