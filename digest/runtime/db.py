@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlmodel import Session
 
 from digest.runtime import queue_schema
@@ -23,6 +23,11 @@ RESTORING = "restoring:"
 BUSY_SECONDS = 30
 READ_ONLY = "digest_read_only"
 BULK_CACHE_KIB = 64 * 1024
+_DRIVERS = {
+    **dict.fromkeys(("sqlite", "sqlite+pysqlite"), "sqlite"),
+    **dict.fromkeys(("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg"),
+}
+_FORMS = "Write sqlite:///digest.db or postgresql://USER@HOST/NAME."
 AWAY = (OperationalError, InterfaceError, InternalError)
 """What a database raises that may be back soon; the last one is a standby that is not yet the new server."""
 
@@ -49,18 +54,15 @@ def make_engine(url: str) -> Engine:
     """Return an engine for `url` (sqlite:///FILE or postgresql://...) whose commits are durable when they return."""
     try:
         parsed = make_url(url)
-        if parsed.drivername in {"postgresql", "postgres"}:
-            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
         # What a statement is given is about people, and the text of an exception goes into logs.
         engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql", hide_parameters=True)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise ConfigError(
-            "[database] url is not a database address", hint="sqlite:///digest.db or postgresql://…"
-        ) from error
+    except KeyError as error:
+        raise ConfigError(f"[database] url: {error} is no database that digestpress can use", hint=_FORMS) from error
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        raise ConfigError("[database] url is not a database address", hint=_FORMS) from error
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"The driver for {parsed.drivername} is not installed", hint="pip install 'digestpress[postgres]'"
-        ) from error
+        raise ConfigError("psycopg is not installed", hint="pip install 'digestpress[postgres]'") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
