@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 import typer
@@ -20,6 +20,8 @@ class Output:
     def __init__(self, *, as_json: bool = False, log_json: bool = False) -> None:
         self.as_json = as_json
         self._log_json = log_json
+        self.zone: tzinfo | None = None
+        """The publication's, once it is known: a person reads its local time; --json tells what is stored, in UTC."""
 
     def emit(self, data: Any, show: Callable[[], None]) -> None:
         """Print `data` as the one JSON document, or let `show` print it for a person."""
@@ -61,15 +63,18 @@ class Output:
             table.add_column(column, justify="right" if numeric else "left", overflow="fold")
         for row in body:
             # Text, not str: rich would read [brackets] in users' words as markup.
-            table.add_row(*(Text(_plain(cell)) for cell in row))
+            table.add_row(*(Text(self._plain(cell)) for cell in row))
         # Into a file or a pipe nothing is folded: an address in two halves can be neither read nor copied.
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
+    def local(self, moment: datetime) -> str:
+        """Return an instant as a person reads it: local time, with its offset."""
+        return moment.astimezone(self.zone or moment.tzinfo).isoformat(" ", "seconds")
 
-def _plain(cell: object) -> str:
-    text = cell.isoformat(" ", "seconds") if isinstance(cell, datetime) else "" if cell is None else str(cell)
-    # A reader's name or a server's reply must not steer the terminal.
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+    def _plain(self, cell: object) -> str:
+        text = self.local(cell) if isinstance(cell, datetime) else "" if cell is None else str(cell)
+        # A reader's name or a server's reply must not steer the terminal.
+        return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
 
 
 def _jsonable(value: object) -> object:

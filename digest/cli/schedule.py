@@ -1,5 +1,6 @@
 """`digest schedule` and `digest tick`: the month runs by itself."""
 
+from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
@@ -110,10 +111,14 @@ def history(
         shell.out.table(columns, [[entry[c] for c in columns] for entry in data])
         for entry in data if period else []:
             shell.out.line()
-            keys = ["step", "began", "ended", "by", "why"]
-            shell.out.table(keys, [[step.get(key, "") for key in keys] for step in entry["steps"]])
+            shell.out.table(["step", "began", "ended", "by", "why"], [_row(step) for step in entry["steps"]])
 
     shell.out.emit(data, show)
+
+
+def _row(step: dict[str, str]) -> list[str | datetime | None]:
+    began, ended = (datetime.fromisoformat(step[key]) if step.get(key) else None for key in ("began", "ended"))
+    return [step["step"], began, ended, step.get("by", ""), step.get("why", "")]
 
 
 @app.command("skip")
@@ -154,7 +159,7 @@ def special(
     data = {"period": run.period, "issue": issue, "at": run.due_at}
 
     def show() -> None:
-        shell.out.line(f"Issue {issue} is sent at {run.due_at.isoformat(' ', 'minutes')}, once it is approved.")
+        shell.out.line(f"Issue {issue} is sent at {shell.out.local(run.due_at)}, once it is approved.")
         shell.out.line(f'Next: digest preview {issue}, then digest issue approve {issue} --by "NAME"')
 
     shell.out.emit(data, show)

@@ -105,7 +105,7 @@ def worker(
         counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
         shell.out.line(counts or "Nothing was due.")
         if data["next_due"]:
-            shell.out.line(f"More is due at {data['next_due'].isoformat(timespec='minutes')}.")
+            shell.out.line(f"More is due at {shell.out.local(data['next_due'])}.")
 
     shell.out.emit(data, show)
     to_go = delivering.due(shell.works, number) if data["stopped"] else 0

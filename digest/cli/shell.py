@@ -38,7 +38,9 @@ class Shell:
         """All parts, joined; the database's schema is checked."""
         from digest.bootstrap import build  # noqa: PLC0415
 
-        return build(self.workspace)
+        works = build(self.workspace)
+        self.out.zone = works.settings.publication.zone
+        return works
 
     @contextmanager
     def session(self, *, read_only: bool = False) -> "Iterator[Session]":

@@ -243,7 +243,7 @@ def ask_to_confirm(
     told = {"asked": done.asked, "per_hour": question.per_hour, "first_due": done.first, "last_due": done.last}
 
     def tell() -> None:
-        until = f"; the last mail is due at {done.last.isoformat(' ', 'seconds')}" if done.last else ""
+        until = f"; the last mail is due at {shell.out.local(done.last)}" if done.last else ""
         shell.out.line(f"{done.asked} people are asked{until} (next: digest worker, or digest schedule run).")
 
     shell.out.emit(told, tell)
