@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.issues.period import Period
 from tests.acceptance.conftest import mails
 from tests.proof.months import FIRST, HERE, Months
 
@@ -45,12 +46,15 @@ def test_of_eight_at_once_one_has_each_month(months: Months, tickers: list[subpr
     for process in tickers:
         assert heard(process) == "ready\n"
     say_to_all(tickers, months, (months.due(FIRST) - timedelta(days=20)).isoformat())  # installed
-    period, told = FIRST, Counter[str]()
+    period = FIRST
     for _ in range(ROUNDS):
-        answers = say_to_all(tickers, months, months.due(period).isoformat())
-        winners = [entry for answer in answers for entry in answer if entry[0] == str(period)]
-        told.update(state for _, state in winners)
-        assert [state for _, state in winners].count("done") == 1, answers
+        moment = months.due(period).isoformat()
+        looks = say_to_all(tickers, months, moment)
+        if "done" not in states_of(period, looks):
+            # others, who deliver whatever is due, had some of its mail on the way when it looked for the end
+            assert "waiting" in states_of(period, looks), looks
+            looks += say_to_all(tickers, months, moment)
+        assert states_of(period, looks).count("done") == 1, looks
         period = period.next
     assert {run.state for run in months.runs().values()} == {"done"}
     assert len(months.runs()) == ROUNDS == len(months.issues())
@@ -61,6 +65,11 @@ def test_of_eight_at_once_one_has_each_month(months: Months, tickers: list[subpr
     got = Counter((mail["To"].addresses[0].addr_spec, mail["Subject"]) for mail in mails(months.folder / "outbox"))
     assert set(got.values()) == {1}
     assert len(got) == ROUNDS * READERS
+
+
+def states_of(period: Period, looks: list[list[list[str]]]) -> list[str]:
+    """What became of the period's run, as each look that had it tells."""
+    return [state for look in looks for told, state, _why in look if told == str(period)]
 
 
 def say_to_all(tickers: list[subprocess.Popen[str]], months: Months, line: str) -> list[list[list[str]]]:

@@ -16,8 +16,9 @@ for line in sys.stdin:
     moment = datetime.fromisoformat(line.strip())
     try:
         told = [
-            (entry.period, entry.state) for entry in tick(Works(works.settings, works.engine, ShiftedClock(moment)))
+            (entry.period, entry.state, entry.why)
+            for entry in tick(Works(works.settings, works.engine, ShiftedClock(moment)))
         ]
     except DigestError as error:
-        told = [("error", error.message)]
+        told = [("error", "error", error.message)]
     print(json.dumps(told), flush=True)

@@ -17,10 +17,15 @@ from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.month.run import STEPS
 from digest.outbox import control
+from digest.outbox.settle import Settlement, settle
+from digest.outbox.states import State
+from digest.outbox.take import Taken, Taker, take
+from digest.outbox.workers import register
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import Told, tick
 from digest.telling import Event, EventKind
+from subscribers.audience import exclusion_reason
 from tests.proof.months import FIRST, Months
 
 READERS = 4
@@ -142,6 +147,38 @@ def test_whoever_watches_hears_of_each_step_and_how_the_delivery_stands(desk: Ma
     assert heard.steps == [*((str(FIRST), name) for name, _ in STEPS), ("outbox", "deliver")]
     assert heard.expected == [READERS, 0]
     assert heard.most == READERS
+
+
+def test_what_another_worker_has_on_the_way_is_waited_for(desk: MakeDesk) -> None:
+    world, other = desk(), "another-machine"
+    due = world.months.due(FIRST)
+    works, taken = world.works(due), list[Taken]()
+
+    class TakesOne(Hearing):
+        def step(self, period: str, name: str) -> None:
+            if name != "deliver" or taken:
+                return
+            now = works.clock.now()  # it runs on: what was just frozen is due a moment after `due`
+            with session_scope(works.engine) as session:
+                register(session, other, other, now)
+                issue = issue_store.find(session, None).id
+                assert issue is not None
+                taken.extend(take(session, Taker(other, "maildir"), issue, exclusion_reason, limit=1, now=now).started)
+
+    (told,) = [entry for entry in tick(works, onlooker=TakesOne()) if entry.period == str(FIRST)]
+    assert (told.state, told.step, told.person) == ("waiting", "deliver", False)
+    assert told.why == f"issue 1: 1 started, {READERS - 1} accepted"
+    assert "finished" not in world.heard()
+    (one,) = taken
+    with session_scope(works.engine) as session:
+        settle(
+            session, [Settlement(one.promised, one.id, one.attempt_id, State.ACCEPTED, "accepted", works.clock.now())]
+        )
+    told_later = world.look(due + MINUTE)
+    assert told_later is not None
+    assert (told_later.state, told_later.step) == ("done", "report")
+    assert world.heard().count("finished") == 1
+    assert world.mails() == READERS
 
 
 def test_approved_in_time_it_waits_for_its_time(desk: MakeDesk) -> None:
