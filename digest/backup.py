@@ -25,7 +25,7 @@ from digest.outbox import figures
 from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.runtime import backup_files, db, postgres_backup, sqlite_backup
-from digest.runtime.errors import EnvironmentFailedError, RefusedError
+from digest.runtime.errors import RefusedError
 from digest.runtime.settings import CONFIG_NAME, SECRETS_NAME, Settings, load_settings
 from digest.schedule import skip_since_backup
 
@@ -167,10 +167,7 @@ def _checked_sqlite(engine: Engine, source: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _file_of(engine: Engine) -> Path:
-    name = engine.url.database
-    if not name or name == ":memory:":
-        raise EnvironmentFailedError("A database in memory has no file")
-    return Path(name).absolute()
+    return Path(str(engine.url.database)).absolute()
 
 
 def _contents(engine: Engine) -> str:

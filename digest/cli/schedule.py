@@ -79,8 +79,8 @@ def next_(
     data = [
         {
             "period": str(entry.period),
-            "at": entry.due_at.isoformat(),
-            "steps": [{"step": planned.step, "at": planned.at.isoformat()} for planned in entry.steps],
+            "at": entry.due_at,
+            "steps": [{"step": planned.step, "at": planned.at} for planned in entry.steps],
             "reason": "skipped by an operator" if str(entry.period) in skipped else entry.reason,
         }
         for entry in islice(occurrences(settings, start), count)

@@ -7,7 +7,7 @@ from digest.doctor.ailment import Ailment, Patient
 from digest.outbox.dialects import database_now
 from digest.render.checks import Severity
 from digest.runtime import db
-from digest.runtime.errors import DatabaseUnreachableError
+from digest.runtime.errors import ConfigError, DatabaseUnreachableError
 
 MOST_SKEW = timedelta(seconds=30)
 
@@ -15,6 +15,8 @@ MOST_SKEW = timedelta(seconds=30)
 def answers(patient: Patient) -> Iterator[Ailment]:
     """It can be reached, has our schema, and the workers' queue is in order."""
     error = patient.trouble
+    if isinstance(error, ConfigError):
+        raise error  # its address: every check that wants the database says the same, and it is told once
     if error is not None:
         away = isinstance(error, DatabaseUnreachableError)
         name = "database-unreachable" if away else "database-schema"

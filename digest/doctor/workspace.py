@@ -6,8 +6,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from digest.doctor.ailment import Ailment, Patient
 from digest.render.checks import Severity
 from digest.runtime.errors import ConfigError
@@ -84,11 +82,9 @@ def operators(patient: Patient) -> Iterator[Ailment]:
 
 def disk(patient: Patient) -> Iterator[Ailment]:
     """There is room, and we may write where we must."""
-    settings = patient.settings
-    folders = {settings.workspace}
-    url = make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        folders.add(Path(url.database).resolve().parent)
+    folders = {patient.settings.workspace}
+    if not isinstance(patient.trouble, ConfigError) and patient.engine.dialect.name == "sqlite":
+        folders.add(Path(str(patient.engine.url.database)).resolve().parent)
     for folder in sorted(folders):
         if not folder.is_dir():
             continue  # the database says it

@@ -64,6 +64,8 @@ def make_engine(url: str) -> Engine:
     except ModuleNotFoundError as error:
         raise ConfigError("psycopg is not installed", hint="pip install 'digestpress[postgres]'") from error
     if engine.dialect.name == "sqlite":
+        if engine.url.database in {None, "", ":memory:"}:  # each command, and each of its threads, had another one
+            raise ConfigError("[database] url names no file: a database in memory keeps nothing", hint=_FORMS)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:

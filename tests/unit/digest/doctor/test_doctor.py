@@ -166,6 +166,15 @@ def test_a_database_that_is_not_there(clinic: Clinic, monkeypatch: pytest.Monkey
     assert [(one.id, one.environment) for one in found] == [("database-unreachable", True)]
 
 
+@pytest.mark.parametrize("url", ["sqlite://", "mysql://u@h/n", "nonsense"])
+def test_an_address_of_no_database_is_told_once(clinic: Clinic, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DIGEST_DATABASE__URL", url)
+    (found,) = clinic.examine().findings
+    assert (found.id, found.environment) == ("configuration", False)
+    assert "[database] url" in found.message
+    assert "sqlite:///digest.db" in found.remedy
+
+
 @pytest.mark.parametrize("revision", ["0001", "9999", "restoring:0002"])
 def test_a_schema_that_is_not_ours(clinic: Clinic, revision: str) -> None:
     engine = bootstrap.open_engine(clinic.folder)

@@ -37,3 +37,10 @@ def test_what_is_no_address_is_told_without_the_password(url: str) -> None:
     with pytest.raises(ConfigError, match="is not a database address") as refused:
         make_engine(url)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_database_in_memory_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="names no file") as refused:
+        make_engine(url)
+    assert "sqlite:///digest.db" in refused.value.hint
