@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from starlette.testclient import TestClient
 
 from digest.pipeline import Press
 from digest.runtime.db import make_engine
+from digest.testing import FrozenClock
 from subscribers.links import LinkSigner
 from tests.unit.digest.web import sample
 
@@ -59,3 +61,11 @@ def sent(sent_folder: Path, tmp_path: Path) -> Iterator[Press]:
 @pytest.fixture
 def signer(press: Press) -> LinkSigner:
     return LinkSigner([KEY], press.settings.publication.base_url)
+
+
+@pytest.fixture
+def client(press: Press, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
+    """A browser at the public pages of the module's `press`."""
+    app = sample.public(press, signer, FrozenClock(now))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from starlette.testclient import TestClient
 from digest.articles.models import Media
 from digest.pipeline import Press
 from digest.runtime.db import session_scope
-from digest.testing import FrozenClock
 from subscribers.links import LinkSigner, Purpose
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.published import editions, set_state, view_url
@@ -25,13 +23,6 @@ def press(engine: Engine, tmp_path: Path, now: datetime) -> Press:
     press = sample.issue_21(engine, tmp_path / "workspace", now)
     sample.send_out(press, now)
     return press
-
-
-@pytest.fixture
-def client(press: Press, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
-    app = sample.public(press, signer, FrozenClock(now))
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield client
 
 
 def test_the_archive_lists_what_is_being_sent_or_was_sent(client: TestClient, press: Press) -> None:

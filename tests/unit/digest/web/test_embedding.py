@@ -1,7 +1,6 @@
 """The sign-up form for other sites: what it says, and that it needs nothing but a plain POST from anywhere."""
 
 import html as html_escape
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -15,9 +14,7 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.testing import FrozenClock
 from digest.web.audience import sign_up_form
-from subscribers.links import LinkSigner
 from subscribers.models import Subscriber
-from tests.unit.digest.web import sample
 
 FOREIGN = {"Origin": "https://town.example", "Referer": "https://town.example/news", "Sec-Fetch-Site": "cross-site"}
 
@@ -25,12 +22,6 @@ FOREIGN = {"Origin": "https://town.example", "Referer": "https://town.example/ne
 @pytest.fixture
 def press(sent: Press) -> Press:
     return sent
-
-
-@pytest.fixture
-def client(press: Press, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
-    with TestClient(sample.public(press, signer, FrozenClock(now)), raise_server_exceptions=False) as client:
-        yield client
 
 
 def fields(text: str) -> tuple[str, list[tuple[str, str]]]:

@@ -1,6 +1,5 @@
 """Feeds of the archive: valid, stable, asked for cheaply, and about what is published only."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -24,13 +23,6 @@ from tests.unit.digest.web.published import draft, publish, publish_lines, set_s
 @pytest.fixture
 def press(sent: Press) -> Press:
     return sent
-
-
-@pytest.fixture
-def client(press: Press, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
-    app = sample.public(press, signer, FrozenClock(now))
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield client
 
 
 def titles(client: TestClient, path: str) -> list[str]:

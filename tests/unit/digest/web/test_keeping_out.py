@@ -1,7 +1,6 @@
 """What is kept out of the archive is in no list, page, search, feed or export; mails and their view links stay."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -33,13 +32,6 @@ def press(engine: Engine, tmp_path: Path, now: datetime) -> Press:
     press = sample.issue_21(engine, tmp_path / "workspace", now)
     sample.send_out(press, now)
     return press
-
-
-@pytest.fixture
-def client(press: Press, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
-    app = sample.public(press, signer, FrozenClock(now))
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield client
 
 
 def keep_out(press: Press, slug: str, now: datetime, *, kept_out: bool = True) -> list[archiving.Renewed]:

@@ -1,7 +1,6 @@
 """Public pages: nothing personal, nothing leaked, errors that help."""
 
 import logging
-from collections.abc import Iterator
 from datetime import datetime
 from urllib.request import urlopen
 
@@ -14,7 +13,6 @@ from digest.runtime.db import make_engine
 from digest.testing import FrozenClock
 from digest.web.app import public_app
 from subscribers.links import LinkSigner, Purpose
-from tests.unit.digest.web import sample
 from tests.unit.digest.web.conftest import KEY
 from tests.unit.digest.web.published import editions, set_state, view_url
 from tests.unit.digest.web.served import served
@@ -23,13 +21,6 @@ from tests.unit.digest.web.served import served
 @pytest.fixture
 def press(sent: Press) -> Press:
     return sent
-
-
-@pytest.fixture
-def client(press: Press, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
-    app = sample.public(press, signer, FrozenClock(now))
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield client
 
 
 def test_the_start_page_names_the_publication_and_its_latest_issue(client: TestClient) -> None:

@@ -1,7 +1,6 @@
 """Searching the archive: the same answers on both databases, and nothing that somebody types does more than search."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -12,12 +11,9 @@ from starlette.testclient import TestClient
 
 from digest.archive import Stored, fitting
 from digest.pipeline import Press
-from digest.testing import FrozenClock
 from digest.web.measure import QUERY_OCTETS
 from digest.web.search import PAGE
-from subscribers.links import LinkSigner
 from tests.unit.digest.web import sample
-from tests.unit.digest.web.conftest import KEY
 from tests.unit.digest.web.published import draft, publish, publish_lines, set_state
 
 ODD = "100%_sure / 50% \\ off"
@@ -41,13 +37,6 @@ def press(engine: Engine, tmp_path: Path, now: datetime) -> Press:
     )
     publish(press, 2, [draft("bus", "A bus on demand", "It waits for you.", topics=("mobility", "safety"))], now)
     return press
-
-
-@pytest.fixture
-def client(press: Press, now: datetime) -> Iterator[TestClient]:
-    app = sample.public(press, LinkSigner([KEY], press.settings.publication.base_url), FrozenClock(now))
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield client
 
 
 def found(client: TestClient, q: str, interest: str = "", lang: str = "en") -> list[str]:
