@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a shell makes its background jobs ignore Ctrl-C, and whatever the tests start would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     WATCH.begin()
 
 

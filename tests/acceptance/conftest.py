@@ -29,6 +29,7 @@ class World:
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self.folder = folder
+        self._started: list[subprocess.Popen[str]] = []
         self.set_now(SAMPLE_DAY)
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("DIGEST_")},
@@ -61,7 +62,7 @@ class World:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command that stays, in a process group of its own."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*self.command, *arguments],
             cwd=self.folder,
             env=self._environment(),
@@ -71,6 +72,15 @@ class World:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what a failed test has left running: another test would be told of it."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     @contextmanager
     def running(self, *arguments: str, port: int) -> Iterator[subprocess.Popen[str]]:
@@ -142,10 +152,11 @@ def links_in(text: str) -> list[str]:
 
 
 @pytest.fixture
-def world(tmp_path: Path, database_url: str) -> World:
+def world(tmp_path: Path, database_url: str) -> Iterator[World]:
     """A world with an empty workspace folder; the database is migrated."""
-    folder = tmp_path / "workspace"
-    return World(folder, database_url)
+    made = World(tmp_path / "workspace", database_url)
+    yield made
+    made.end()
 
 
 @pytest.fixture
