@@ -1,8 +1,10 @@
 """The seam between a person and the program: global options, one sentence and a code for each error, quick help."""
 
 import importlib
+import json
 import os
 import pkgutil
+import re
 import stat
 import subprocess
 import sys
@@ -176,3 +178,14 @@ def test_help_loads_nothing_heavy(tmp_path: Path, line: str) -> None:
 def test_the_version_is_the_package_s(tmp_path: Path) -> None:
     done = run("--version", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, f"digest {digest.__version__}\n")
+
+
+def test_the_forecast_tells_a_person_and_a_program_the_same_instant(tmp_path: Path) -> None:
+    workspace = tmp_path / "monthly"
+    assert run("init", str(workspace), cwd=tmp_path).returncode == 0
+    forecast = ("schedule", "next", "--count", "1", "--from", "2027-01-01")
+    shown = re.search(r"2027-01-31 [\d:]{8}[+-][\d:]{5}", run(*forecast, cwd=workspace).stdout)
+    assert shown
+    (entry,) = json.loads(run(*forecast, "--json", cwd=workspace).stdout)
+    assert entry["at"] == shown[0].replace(" ", "T")
+    assert entry["steps"][-1] == {"step": "send", "at": entry["at"]}
