@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine
 
 from digest.runtime.db import make_engine
+from tests.support.forked_commands import ForkedCommands
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,13 @@ def browser(chromium: str, driver: None) -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="package")
+def commands() -> Iterator[ForkedCommands]:
+    made = ForkedCommands()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
