@@ -21,6 +21,7 @@ from digest.web.audience import sign_up_form
 from digest.web.exporting import export
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber
+from tests.support.combinations import combinations
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.conftest import KEY
 from tests.unit.digest.web.published import editions, publish_lines
@@ -29,10 +30,11 @@ from tests.unit.digest.web.served import served
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def public(sqlite_engine: Engine, tmp_path: Path, now: datetime) -> Iterator[tuple[str, str]]:
+@pytest.fixture(scope="module")
+def public(shared_engine: Engine, shared_folder: Path, shared_day: datetime) -> Iterator[tuple[str, str]]:
     """The address of the public app, and the path of a view link."""
-    press = sample.issue_21(sqlite_engine, tmp_path / "workspace", now)
+    now = shared_day
+    press = sample.issue_21(shared_engine, shared_folder / "workspace", now)
     sample.send_out(press, now)
     publish_lines(press, range(100, 130), now)
     with session_scope(press.engine) as session:
@@ -58,24 +60,24 @@ PAGES = (
 )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_fits_and_is_accessible(browser: Browser, public: tuple[str, str], scheme: Any) -> None:
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    combinations([(320, "light"), (375, "light"), (1280, "dark")], [320, 375, 1280], ["light", "dark"]),
+)
+def test_every_page_fits_and_is_accessible(browser: Browser, public: tuple[str, str], width: int, scheme: Any) -> None:
     address, view = public
     for path in (*PAGES, view):
-        for width in (320, 375, 1280):
-            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            refused: list[str] = []
-            page.on("console", lambda message, seen=refused: seen.append(message.text))  # type: ignore[misc]
-            page.goto(address + path, wait_until="load")
-            assert [text for text in refused if "Content Security Policy" in text] == [], path
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
-            if width == 375:
-                page.close()
-                continue
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        refused: list[str] = []
+        page.on("console", lambda message, seen=refused: seen.append(message.text))  # type: ignore[misc]
+        page.goto(address + path, wait_until="load")
+        assert [text for text in refused if "Content Security Policy" in text] == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        if width != 375:
             found = Axe().run(page).response["violations"]
             bad = [(v["id"], v["impact"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] != "minor"]
-            assert bad == [], (path, width)
-            page.close()
+            assert bad == [], path
+        page.close()
 
 
 def test_a_link_from_a_mail_lands_at_its_article(browser: Browser, public: tuple[str, str]) -> None:

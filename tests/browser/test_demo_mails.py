@@ -13,6 +13,7 @@ from sqlmodel import Session, select
 
 from digest import bootstrap, demo
 from digest.articles.models import Media
+from tests.support.combinations import combinations
 
 pytestmark = pytest.mark.browser
 
@@ -39,8 +40,9 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], dict
     return list(found.values()), pictures
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 640])
+@pytest.mark.parametrize(
+    ("width", "scheme"), combinations([(375, "dark"), (640, "light")], [375, 640], ["light", "dark"])
+)
 def test_every_edition_fits_is_accessible_and_asks_nobody_else(
     delivered: tuple[list[str], dict[str, bytes]], browser: Browser, width: int, scheme: str
 ) -> None:

@@ -14,6 +14,8 @@ from subscribers.pages.guarding import QUICKEST
 from tests.acceptance.conftest import World, free_port, html_of, mails, text_of
 from tests.acceptance.test_mails import check_parts, edition_of
 from tests.acceptance.test_mission import configure
+from tests.browser.forked_world import ForkedWorld
+from tests.support.forked_commands import ForkedCommands
 
 pytestmark = pytest.mark.browser
 
@@ -94,13 +96,22 @@ def page(browser: Browser, script: bool) -> Iterator[Page]:
 
 
 @pytest.fixture
-def life(tmp_path: Path, database_url: str) -> Life:
-    world = World(tmp_path / "workspace", database_url)
+def life(tmp_path: Path, database_url: str, commands: ForkedCommands) -> Iterator[Life]:
+    world = ForkedWorld(tmp_path / "workspace", database_url, commands)
     world.digest("init", str(world.folder), "--sample", cwd=tmp_path)
-    return Life(world)
+    yield Life(world)
+    world.end()
+
+
+@pytest.fixture
+def slow_pair(request: pytest.FixtureRequest, database_kind: str, script: bool) -> None:
+    """The short form has scripts with SQLite and none with PostgreSQL; a page knows nothing of its database."""
+    if script is (database_kind == "postgresql") and not request.config.getoption("--slow"):
+        pytest.skip("a long run; add --slow")
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("slow_pair")
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
 def test_a_readers_whole_life(life: Life, page: Page, database_url: str) -> None:
     with life.day("2021-09-20T10:00:00+09:00"):

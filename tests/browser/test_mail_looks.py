@@ -25,6 +25,7 @@ from digest.render.context import (
 )
 from digest.render.edition import render_edition
 from digest.render.loader import Templates
+from tests.support.combinations import combinations
 
 pytestmark = pytest.mark.browser
 
@@ -186,9 +187,15 @@ def show(browser: Browser) -> Iterator[Any]:
         screen.page.context.close()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", [WIDE, PHONE, 320])
-@pytest.mark.parametrize("language", ["en", "ko"])
+LOOKS = [
+    ("en", WIDE, "light"), ("en", PHONE, "dark"), ("en", 320, "outlook-dark"),
+    ("ko", WIDE, "outlook-dark"), ("ko", PHONE, "light"), ("ko", 320, "dark"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"), combinations(LOOKS, ["en", "ko"], [WIDE, PHONE, 320], SCHEMES)
+)
 def test_the_mail_fits_and_everyone_can_read_it(
     mails: dict[str, str], show: Any, language: str, width: int, scheme: str
 ) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from digest.pipeline import Press
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
+from tests.support.combinations import combinations
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.served import served
 
@@ -23,14 +24,15 @@ PAGES = ["/", "/edition?language=en&interests=mobility&reader=tomas", "/edition?
          "/reader?address=@example", "/reader/nobody", "/slot/view"]  # fmt: skip
 
 
-@pytest.fixture
-def press(sqlite_engine: Engine, tmp_path: Path, now: datetime) -> Press:
-    return sample.issue_21(sqlite_engine, tmp_path / "workspace", now)
+@pytest.fixture(scope="module")
+def press(shared_engine: Engine, shared_folder: Path, shared_day: datetime) -> Press:
+    return sample.issue_21(shared_engine, shared_folder / "workspace", shared_day)
 
 
-@pytest.fixture
-def desk(press: Press, now: datetime) -> Iterator[str]:
-    app = preview_app(press, 21, FrozenClock(now), reimport=lambda: sample.import_into(press, now))
+@pytest.fixture(scope="module")
+def desk(press: Press, shared_day: datetime) -> Iterator[str]:
+    """A desk for all tests; one of them changes an article, of which no other one reads."""
+    app = preview_app(press, 21, FrozenClock(shared_day), reimport=lambda: sample.import_into(press, shared_day))
     with served(app) as address:
         yield address
 
@@ -45,8 +47,9 @@ def open_page(browser: Browser, url: str, *, width: int = 1280, scheme: Any = "l
     return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize(
+    ("width", "scheme"), combinations([(375, "dark"), (1280, "light")], [375, 1280], ["light", "dark"])
+)
 def test_every_page_fits_and_is_accessible(browser: Browser, desk: str, width: int, scheme: str) -> None:
     for path in PAGES:
         page = open_page(browser, desk + path, width=width, scheme=scheme)

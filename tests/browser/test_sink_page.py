@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 from digest.delivery.sink import Sink
 from digest.delivery.sink_maildir import Mailbox
 from digest.web.sink import sink_app
+from tests.support.combinations import combinations
 from tests.unit.digest.web.served import served
 
 pytestmark = pytest.mark.browser
@@ -84,7 +85,10 @@ def send(sink: Sink, *names: str, more: str = "") -> None:
             client.sendmail("digest@example.org", [f"{name}@example.org"], mail.replace("\n", "\r\n").encode())
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (375, "dark"), (1024, "light"), (1024, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    combinations([(320, "light"), (375, "dark"), (1024, "light")], [320, 375, 1024], ["light", "dark"]),
+)
 def test_every_page_fits_and_is_accessible(browser: Browser, sink: Sink, page_at: str, width: int, scheme: Any) -> None:
     send(sink, *(f"reader{number}" for number in range(51)), "a" * 60)
     [key] = [mail.key for mail in Mailbox(sink.maildir).mails("a" * 60)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, select
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from digest import bootstrap, runs
 from digest.bootstrap import ShiftedClock, Works
@@ -21,7 +21,9 @@ from digest.issues.period import Period
 from digest.month.forecast import occurrence
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.runtime.db import make_engine, session_scope
+from digest.schedule import Told, tick
 from tests.acceptance.conftest import World
+from tests.support.empty_workspace import copy_empty_workspace
 
 HERE = Path(__file__).parent
 FIRST = Period(2026, 1)
@@ -73,7 +75,7 @@ class Months:
         self.world = World(folder / "workspace", database_url)
         self.folder, self.database_url = self.world.folder, database_url
         self.readers = [f"reader{number}@example.org" for number in range(readers)]
-        self.world.digest("init", str(self.folder), cwd=folder)
+        copy_empty_workspace(self.folder)
         relay = f'[[relay]]\nhost = "127.0.0.1"\nport = {relay_port}\ntls = "none"\n' if relay_port else ""
         text = TOML.format(
             required=required,
@@ -132,6 +134,10 @@ class Months:
 
     # Looks at the clock
 
+    def look(self, moment: datetime) -> list[Told]:
+        """One look in this process."""
+        return tick(self.works_at(moment))
+
     def tick(self, moment: datetime, *, expect: Sequence[int] = (0, 1)) -> list[dict[str, Any]]:
         """One look by the real command; what it told."""
         process = self.start("tick", "--json", moment=moment)
@@ -155,6 +161,13 @@ class Months:
         )
 
     # How it stands
+
+    def silent_for(self, period: Period, seconds: float) -> None:
+        """Move a run's last sign of life into the past, as if so much time had gone by."""
+        with session_scope(self.engine) as session:
+            run = session.execute(select(runs.IssueRun).where(col(runs.IssueRun.period) == str(period))).scalar_one()
+            run.heartbeat_at -= timedelta(seconds=seconds)
+            session.add(run)
 
     def runs(self) -> dict[str, runs.IssueRun]:
         """The run of each period."""

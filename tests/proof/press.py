@@ -1,19 +1,16 @@
 """A workspace whose issue 21 is being sent to any number of readers, real workers, and what the relay has counted."""
 
-import atexit
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +28,7 @@ from digest.runtime.db import make_engine, session_scope
 from subscribers.audience import exclusion_reason
 from subscribers.suppression import key_of
 from tests.acceptance.conftest import free_port, wait_for_port
+from tests.support.empty_workspace import copy_empty_workspace
 
 HERE = Path(__file__).parent
 WAIT_SECONDS = 120
@@ -48,17 +46,6 @@ def wait_until(holds: Callable[[], Any], what: str, process: subprocess.Popen[st
             raise AssertionError(f"ended with {process.returncode} before {what}: {process.communicate()}")
         assert time.monotonic() < deadline, f"{what} did not come"
         time.sleep(0.002)
-
-
-@cache
-def _empty_workspace() -> Path:
-    """What `digest init` makes, made once."""
-    folder = Path(tempfile.mkdtemp(prefix="dp-workspace-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    command = [sys.executable, "-m", "digest", "init", str(folder / "workspace")]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    (folder / "workspace" / "digest.db").unlink()
-    return folder / "workspace"
 
 
 class Relay:
@@ -109,7 +96,7 @@ class Press:
         }
         self.planned = readers
         self._processes: list[subprocess.Popen[str]] = []
-        shutil.copytree(_empty_workspace(), folder, dirs_exist_ok=True)
+        copy_empty_workspace(folder)
         self._fill(readers)
 
     # Processes
