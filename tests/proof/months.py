@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlmodel import Session
 
-from digest import bootstrap, runs, workspace
+from digest import bootstrap, runs
 from digest.bootstrap import ShiftedClock, Works
 from digest.issues.models import Issue
 from digest.issues.period import Period
@@ -22,6 +22,7 @@ from digest.month.forecast import occurrence
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.runtime.db import make_engine, session_scope
 from tests.acceptance.conftest import World
+from tests.support.empty_workspace import copy_empty_workspace
 
 HERE = Path(__file__).parent
 FIRST = Period(2026, 1)
@@ -73,8 +74,7 @@ class Months:
         self.world = World(folder / "workspace", database_url)
         self.folder, self.database_url = self.world.folder, database_url
         self.readers = [f"reader{number}@example.org" for number in range(readers)]
-        with _environment(DIGEST_DATABASE__URL=database_url):
-            workspace.create(self.folder, sample=False)
+        copy_empty_workspace(self.folder)
         relay = f'[[relay]]\nhost = "127.0.0.1"\nport = {relay_port}\ntls = "none"\n' if relay_port else ""
         text = TOML.format(
             required=required,
@@ -110,8 +110,14 @@ class Months:
 
     @cached_property
     def _works(self) -> Works:
-        with _environment(DIGEST_DATABASE__URL=self.database_url):
+        before = os.environ.get("DIGEST_DATABASE__URL")
+        os.environ["DIGEST_DATABASE__URL"] = self.database_url
+        try:
             return bootstrap.build(self.folder)
+        finally:
+            os.environ.pop("DIGEST_DATABASE__URL")
+            if before is not None:
+                os.environ["DIGEST_DATABASE__URL"] = before
 
     def works_at(self, moment: datetime) -> Works:
         """The workspace's parts in this process, at another time."""
@@ -171,17 +177,3 @@ class Months:
         )
         with closing(self.engine.connect()) as connection:
             yield from connection.execute(query.order_by(ISSUE.c.number, SUBSCRIBER.c.id))
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    """Set variables of this process's environment for a while."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value

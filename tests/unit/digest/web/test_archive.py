@@ -2,11 +2,9 @@
 
 import html
 import re
-from datetime import datetime
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlmodel import select
 from starlette.testclient import TestClient
 
@@ -19,10 +17,8 @@ from tests.unit.digest.web.published import editions, set_state, view_url
 
 
 @pytest.fixture
-def press(engine: Engine, tmp_path: Path, now: datetime) -> Press:
-    press = sample.issue_21(engine, tmp_path / "workspace", now)
-    sample.send_out(press, now)
-    return press
+def press(sent_on_each: Press) -> Press:
+    return sent_on_each
 
 
 def test_the_archive_lists_what_is_being_sent_or_was_sent(client: TestClient, press: Press) -> None:

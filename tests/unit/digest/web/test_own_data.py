@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from email import policy
 from email.parser import BytesParser
-from pathlib import Path
 
 import pytest
 from httpx2 import Response
-from sqlalchemy import Engine, select, text
+from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
 from digest.audience import address_change, own_data, signup
@@ -20,6 +19,7 @@ from digest.delivery.letters import Letters
 from digest.outbox.notices import TakenNotice, take_notices
 from digest.outbox.tables import NOTICE, SUBSCRIBER
 from digest.outbox.take import Taker
+from digest.pipeline import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import public_app
@@ -33,10 +33,8 @@ NEW = "anna@new.example.org"
 
 
 @pytest.fixture
-def works(engine: Engine, tmp_path: Path) -> Works:
-    folder = tmp_path / "workspace"
-    press = sample.issue_21(engine, folder, NOW)
-    sample.send_out(press, NOW)
+def works(sent_on_each: Press) -> Works:
+    folder, engine = sent_on_each.settings.workspace, sent_on_each.engine
     secrets = (
         (folder / "secrets.toml").read_text().replace('suppression_key = "s"', 'suppression_key = "0123456789abcdef"')
     )

@@ -21,8 +21,8 @@ BASE = "http://127.0.0.1:8026"
 
 
 @pytest.fixture
-def press(engine: Engine, tmp_path: Path, now: datetime) -> Press:
-    return sample.issue_21(engine, tmp_path / "workspace", now)
+def press(drafted_on_each: Press) -> Press:
+    return drafted_on_each
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Searching the archive: the same answers on both databases, and nothing that somebody types does more than search."""
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from digest.archive import Stored, fitting
 from digest.pipeline import Press
 from digest.web.measure import QUERY_OCTETS
 from digest.web.search import PAGE
+from tests.support.frozen import Frozen
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.published import draft, publish, publish_lines, set_state
 
@@ -20,8 +22,14 @@ ODD = "100%_sure / 50% \\ off"
 
 
 @pytest.fixture
-def press(engine: Engine, tmp_path: Path, now: datetime) -> Press:
-    press = sample.press_on(engine, sample.workspace_in(tmp_path / "workspace"))
+def press(frozen: Frozen, database_kind: str, tmp_path: Path, now: datetime) -> Iterator[Press]:
+    folder = tmp_path / "workspace"
+    with frozen.copy(database_kind, "searched", lambda engine, made: searched(engine, made, now), folder) as engine:
+        yield sample.press_on(engine, folder)
+
+
+def searched(engine: Engine, folder: Path, now: datetime) -> None:
+    press = sample.press_on(engine, sample.workspace_in(folder))
     publish(
         press,
         1,
@@ -36,7 +44,6 @@ def press(engine: Engine, tmp_path: Path, now: datetime) -> Press:
         now,
     )
     publish(press, 2, [draft("bus", "A bus on demand", "It waits for you.", topics=("mobility", "safety"))], now)
-    return press
 
 
 def found(client: TestClient, q: str, interest: str = "", lang: str = "en") -> list[str]:
