@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import pkgutil
 import re
 import stat
@@ -17,6 +16,7 @@ import digest
 from digest.cli import hoist
 from digest.runtime import errors
 from digest.runtime.errors import DigestError
+from tests.support.run import run
 
 HEAVY = (
     "procrastinate",
@@ -31,18 +31,6 @@ HEAVY = (
     "babel",
     "PIL",
 )
-
-
-def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "digest", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 @pytest.mark.parametrize(

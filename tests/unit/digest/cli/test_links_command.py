@@ -2,8 +2,6 @@
 
 import json
 import stat
-import subprocess
-import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +10,8 @@ import pytest
 
 from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkSigner, Purpose
+from tests.support.command import Ended
+from tests.support.run import run
 
 NOW = datetime(2031, 9, 30, tzinfo=UTC)
 
@@ -23,18 +23,8 @@ def workspace(tmp_path: Path) -> Path:
     return folder
 
 
-def digest(*arguments: str, cwd: Path, expect: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    import os  # noqa: PLC0415
-
-    done = subprocess.run(
-        [sys.executable, "-m", "digest", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+def digest(*arguments: str, cwd: Path, expect: int = 0, **environment: str) -> Ended:
+    done = run(*arguments, cwd=cwd, **environment)
     assert done.returncode == expect, done
     return done
 
