@@ -35,21 +35,32 @@ def test_the_build_benchmark_prints_its_four_rows(repo_root: Path) -> None:
     assert done.stdout.count("bound") == 4
 
 
-def test_the_benchmark_of_deliveries_measures_each_row_or_says_why_not(
+@pytest.mark.slow
+def test_the_benchmark_of_deliveries_measures_each_row_or_says_why(
     repo_root: Path, tmp_path: Path, benchmarks: Any
 ) -> None:
-    figures = tmp_path / "figures.json"
-    done = bench(repo_root, "deliver", "--quick", "--json", str(figures))
-    assert done.returncode == 0, done.stderr
-    data = json.loads(figures.read_text(encoding="utf-8"))
+    data = measured_deliveries(repo_root, tmp_path, benchmarks)
     measured = {row["name"] for row in data["rows"]}
     assert measured | set(data["left_out"]) >= set(benchmarks("rows").ROWS)
     assert not measured & set(data["left_out"])
     assert "memory" in measured or data["left_out"]["memory"].startswith("no ")  # it needs one of the two sinks
+
+
+def test_the_benchmark_of_deliveries_measures_a_row(repo_root: Path, tmp_path: Path, benchmarks: Any) -> None:
+    data = measured_deliveries(repo_root, tmp_path, benchmarks, "--row", "dkim")
+    assert [row["name"] for row in data["rows"]] == ["dkim"]
+
+
+def measured_deliveries(repo_root: Path, folder: Path, benchmarks: Any, *rows: str) -> Any:
+    figures = folder / "figures.json"
+    done = bench(repo_root, "deliver", "--quick", *rows, "--json", str(figures))
+    assert done.returncode == 0, done.stderr
+    data = json.loads(figures.read_text(encoding="utf-8"))
     assert 90_000 < data["settings"]["message_bytes"] < 105_000
     for row in data["rows"]:
         assert row["what"] in done.stdout
     assert "## On which machine" in benchmarks("page").page(data)
+    return data
 
 
 def test_the_benchmark_of_the_audience_measures_each_row_or_says_why_not(repo_root: Path, tmp_path: Path) -> None:

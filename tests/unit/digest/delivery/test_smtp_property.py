@@ -17,7 +17,7 @@ from digest.runtime.errors import RelayUnreachableError
 from tests.unit.digest.delivery.mailbag import ListBag, ListSource, carry
 from tests.unit.digest.delivery.odd_server import ACTIONS, WELL, Holdings, OddServer
 
-IMPATIENT = Timeouts(0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, goodbye=0.05)
+IMPATIENT = Timeouts(*[0.06] * 8, goodbye=0.02)
 
 
 def parcel(n: int, relay: str = "relay") -> Parcel:
