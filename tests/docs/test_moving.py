@@ -80,7 +80,7 @@ def test_the_mapping_file_of_the_page_is_the_one_of_the_tests() -> None:
     assert block.partition("\n")[2] == (FIXTURES / "crm.toml").read_text(encoding="utf-8")
 
 
-def test_an_import_asks_a_person_before_it_writes_and_a_script_not(folder: Path) -> None:
+def test_an_import_asks_a_person_before_it_writes_but_no_script(folder: Path) -> None:
     terminal, theirs = pty.openpty()
     os.write(terminal, b"n\n")
     asked = ask(folder, "subscribers", "import", "crm.csv", "--map", "crm.toml", stdin=theirs)

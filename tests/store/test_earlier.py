@@ -145,7 +145,7 @@ def test_the_issues_in_between_follow_from_the_number(number: int, expected: dic
     assert {str(frequency): list(numbers) for frequency, numbers in in_between(number).items()} == expected
 
 
-def test_only_readers_who_lack_an_issue_find_its_titles_all_of_them_and_linked(press: Press) -> None:
+def test_only_readers_who_lack_an_issue_find_all_its_titles(press: Press) -> None:
     september(press)
     editions = frozen(press)
     assert set(editions) == set(READERS)
@@ -166,7 +166,7 @@ def test_only_readers_who_lack_an_issue_find_its_titles_all_of_them_and_linked(p
 
 
 @pytest.mark.one_database
-def test_where_nothing_is_lacking_a_frequency_makes_no_edition_of_its_own(press: Press) -> None:
+def test_where_nothing_is_lacking_a_frequency_has_no_edition(press: Press) -> None:
     editions = frozen(press, 24)  # 22 and 23 were never published
     assert editions["all"].id == editions["all2"].id == editions["all3"].id
     assert {edition.frequency for edition in editions.values()} == {"every"}
@@ -179,7 +179,7 @@ def test_an_issue_that_the_archive_does_not_show_is_not_named(press: Press, stat
     assert not any("/archive/23" in edition.html for edition in frozen(press).values())
 
 
-def test_a_change_of_what_lies_in_between_voids_the_approval_and_is_named(press: Press) -> None:
+def test_a_change_in_between_voids_the_approval_and_is_named(press: Press) -> None:
     september(press)
     assembled(press, 24, Period(2021, 10), LATER)
     with session_scope(press.engine) as session:
@@ -228,7 +228,7 @@ def test_the_desk_shows_the_edition_of_a_frequency(press: Press) -> None:
 
 
 @pytest.mark.one_database
-def test_an_interest_that_matches_nothing_gets_no_mail_for_its_titles_in_between(press: Press) -> None:
+def test_no_mail_for_titles_in_between_where_no_interest_matches(press: Press) -> None:
     september(press)
     with session_scope(press.engine) as session:
         issue = pipeline.assemble(press, session, Period(2021, 10), number=24, issue_date=date(2021, 10, 31), now=LATER)

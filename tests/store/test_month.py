@@ -142,7 +142,7 @@ def test_a_month_that_waits_for_people_tells_each_thing_once(desk: MakeDesk) -> 
 
 
 @pytest.mark.one_database
-def test_whoever_watches_hears_of_each_step_and_how_the_delivery_stands(desk: MakeDesk) -> None:
+def test_whoever_watches_hears_of_each_step_and_the_delivery(desk: MakeDesk) -> None:
     world, heard = desk(), Hearing()
     tick(world.works(world.months.due(FIRST)), onlooker=heard)
     assert heard.steps == [*((str(FIRST), name) for name, _ in STEPS), ("outbox", "deliver")]
@@ -199,7 +199,7 @@ def test_approved_in_time_it_waits_for_its_time(desk: MakeDesk) -> None:
 
 
 @pytest.mark.one_database
-def test_with_no_approval_it_approves_itself_at_its_time_and_says_so(desk: MakeDesk) -> None:
+def test_with_no_approval_it_approves_itself_on_time_and_says_so(desk: MakeDesk) -> None:
     world = desk()
     due = world.months.due(FIRST)
     world.look(due - DAY)
@@ -243,7 +243,7 @@ def test_later_than_allowed(desk: MakeDesk, late: str, state: str, mails: int) -
 
 
 @pytest.mark.one_database
-def test_a_late_run_that_asks_goes_when_it_is_released_or_is_left_out(desk: MakeDesk) -> None:
+def test_a_late_run_that_asks_goes_when_released_or_is_left_out(desk: MakeDesk) -> None:
     world = desk('late = "ask"\nmax_lateness = "2d"')
     late = world.months.due(FIRST) + 3 * DAY
     world.look(late)

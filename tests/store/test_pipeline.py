@@ -78,7 +78,7 @@ def planned(session: Session) -> int:
     return session.exec(select(func.count()).select_from(Delivery)).one()
 
 
-def test_freezing_plans_one_delivery_for_each_eligible_reader_and_counts_the_others(press: Press) -> None:
+def test_freezing_plans_a_delivery_a_reader_and_counts_the_rest(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
@@ -102,7 +102,7 @@ def test_nothing_is_frozen_that_was_not_approved(press: Press) -> None:
         assert planned(session) == 0
 
 
-def test_any_change_to_what_is_read_voids_the_approval_and_is_named(press: Press) -> None:
+def test_any_change_to_what_is_read_voids_the_approval_by_name(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         article = session.exec(select(Article).where(Article.slug == "k-uam-operation-concept-ko")).one()
@@ -171,7 +171,7 @@ def test_a_blocking_finding_forbids_the_approval(press: Press) -> None:
         assert issue.state == IssueState.DRAFT
 
 
-def test_a_withdrawn_issue_cancels_what_was_not_started_and_frees_its_articles(press: Press) -> None:
+def test_a_withdrawn_issue_cancels_the_rest_and_frees_articles(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
@@ -189,7 +189,7 @@ def test_a_withdrawn_issue_cancels_what_was_not_started_and_frees_its_articles(p
         pipeline.withdraw(session, store.find(session, 21, lock=True), NOW)
 
 
-def test_articles_of_a_withdrawn_issue_that_somebody_may_have_got_stay_taken(press: Press) -> None:
+def test_articles_that_somebody_may_have_got_stay_taken(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
@@ -204,7 +204,7 @@ def test_articles_of_a_withdrawn_issue_that_somebody_may_have_got_stay_taken(pre
         assert store.items_of(session, again) == []
 
 
-def test_freezing_in_one_transaction_leaves_nothing_behind_when_it_fails(press: Press) -> None:
+def test_freezing_is_one_transaction_that_leaves_nothing_behind(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
@@ -251,7 +251,7 @@ def test_from_freezing_on_what_is_shown_is_what_was_frozen(press: Press) -> None
 
 
 @pytest.mark.one_database
-def test_a_section_that_went_blocks_and_its_articles_are_still_listed(press: Press) -> None:
+def test_a_section_that_went_blocks_and_its_articles_are_listed(press: Press) -> None:
     with session_scope(press.engine) as session:
         assemble(press, session)
     fewer = press.settings.model_copy(update={"section": press.settings.section[:-1]})
@@ -274,7 +274,7 @@ def test_a_semicolon_does_not_make_two_people_of_one(press: Press) -> None:
 
 
 @pytest.mark.one_database
-def test_an_operators_default_is_the_issue_on_its_way_not_a_draft_begun_meanwhile(press: Press) -> None:
+def test_an_operators_default_is_the_issue_on_its_way(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)

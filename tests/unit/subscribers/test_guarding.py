@@ -67,7 +67,7 @@ def test_every_form_behind_a_link_has_the_hidden_field(site: Site, client: TestC
 
 @pytest.mark.one_database
 @pytest.mark.parametrize("purpose", HUMAN)
-def test_a_form_that_is_not_from_the_page_changes_nothing_and_offers_the_button(
+def test_a_foreign_form_changes_nothing_and_offers_the_button(
     site: Site, client: TestClient, person: Subscriber, purpose: Purpose
 ) -> None:
     path = path_of(site, purpose, person)
@@ -103,7 +103,7 @@ def test_a_page_that_stayed_open_for_days_still_works(
 
 
 @pytest.mark.one_database
-def test_a_page_that_stayed_open_for_too_long_says_so_and_keeps_what_was_chosen(
+def test_a_page_open_for_too_long_says_so_and_keeps_the_choice(
     site: Site, client: TestClient, person: Subscriber
 ) -> None:
     path = site.path(Purpose.PREFERENCES, person.ref)
@@ -192,7 +192,7 @@ def field(page: str) -> str:
 
 
 @pytest.mark.one_database
-def test_a_form_that_comes_back_at_once_is_asked_again_with_what_was_typed(site: Site, client: TestClient) -> None:
+def test_a_form_back_at_once_is_asked_again_with_what_was_typed(site: Site, client: TestClient) -> None:
     data = {"email": "new@example.org", "scope": "some", "interest": "safety"}
     page = client.get("/subscribe").text
     answer = client.post("/subscribe", data={**data, "form": field(page)})
@@ -206,7 +206,7 @@ def test_a_form_that_comes_back_at_once_is_asked_again_with_what_was_typed(site:
 
 
 @pytest.mark.one_database
-def test_a_program_that_fills_in_everything_is_answered_and_heeded_not(site: Site, client: TestClient) -> None:
+def test_a_program_that_fills_in_everything_is_not_heeded(site: Site, client: TestClient) -> None:
     data = {"email": "new@example.org", "scope": "all"}
     trapped = client.post("/subscribe", data={**data, TRAP: "cheap pills"})
     assert site.dump() == []

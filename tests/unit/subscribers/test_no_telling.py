@@ -64,7 +64,7 @@ def addresses(site: Site) -> dict[str, str]:
     }
 
 
-def test_a_sign_up_gets_the_same_answer_and_the_same_work_whoever_it_is(
+def test_a_sign_up_is_the_same_answer_and_work_whoever_it_is(
     site: Site, client: TestClient, addresses: dict[str, str]
 ) -> None:
     client.post("/subscribe", data={"email": "first@example.org", "scope": "all"})  # keeps the words of the page, once
@@ -91,7 +91,7 @@ def test_a_sign_up_gets_the_same_answer_and_the_same_work_whoever_it_is(
 @pytest.mark.one_database
 @pytest.mark.parametrize("purpose", PERSONAL)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_link_that_does_not_work_gets_the_same_work_whyever_it_does_not(
+def test_a_link_that_does_not_work_is_equal_work_for_any_cause(
     site: Site, client: TestClient, monkeypatch: pytest.MonkeyPatch, purpose: Purpose, method: str
 ) -> None:
     person, gone = site.add(), site.add("gone@example.org")
@@ -133,7 +133,7 @@ def observed(
 
 
 @pytest.mark.one_database
-def test_a_link_whose_key_was_taken_away_leads_to_a_page_to_leave_by_mail(site: Site) -> None:
+def test_a_link_whose_key_was_taken_away_offers_leaving_by_mail(site: Site) -> None:
     person = site.add()
     path = site.path(Purpose.UNSUBSCRIBE, person.ref)
     later = Site(site.engine, site.now, link_key="a key that came after the other")
@@ -180,7 +180,7 @@ def test_a_flood_of_sign_ups_of_one_address_is_one_mail(site: Site, each: int) -
         assert session.exec(select(SignupDay.requests)).all() == [8 * each]
 
 
-def test_the_same_confirmation_pressed_everywhere_at_once_is_one_welcome(site: Site) -> None:
+def test_one_confirmation_pressed_everywhere_is_one_welcome(site: Site) -> None:
     with Reader(site, base_url=BASE_URL) as client:
         client.post("/subscribe", data={"email": "kim@example.org"})
         (due,) = site.due

@@ -32,7 +32,7 @@ def data(site: Site, person: Subscriber) -> str:
     return site.path(Purpose.DATA, person.ref)
 
 
-def test_a_readers_data_is_a_file_of_their_own_that_is_never_stored(site: Site, client: TestClient, data: str) -> None:
+def test_a_readers_data_is_a_file_of_their_own_never_stored(site: Site, client: TestClient, data: str) -> None:
     site.add("other@example.org", name="Somebody Else")
     before = site.dump()
     answer = client.post(data)
@@ -74,9 +74,7 @@ def test_asking_for_data_needs_the_form_of_the_page(site: Site, client: TestClie
 
 @pytest.mark.one_database
 @pytest.mark.parametrize("left", [False, True])
-def test_a_forwarded_preferences_link_gets_no_personal_data_by_any_form(
-    site: Site, client: TestClient, *, left: bool
-) -> None:
+def test_a_forwarded_preferences_link_gets_no_personal_data(site: Site, client: TestClient, *, left: bool) -> None:
     person = site.add(interests="mobility", state="unsubscribed" if left else "confirmed")
     settings = site.path(Purpose.PREFERENCES, person.ref)
     page = client.get(settings).text
@@ -160,7 +158,7 @@ def test_erasing_is_explained_by_a_page_and_done_by_a_button(site: Site, client:
     assert site.left == [], "a goodbye would be a mail to somebody whom we no longer know"
 
 
-def test_after_erasing_every_link_is_unknown_and_one_click_is_done(
+def test_after_erasing_links_are_unknown_and_one_click_is_done(
     site: Site, client: TestClient, person: Subscriber
 ) -> None:
     purposes = [Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO, Purpose.ERASE, Purpose.CONFIRM, Purpose.ADDRESS]

@@ -411,7 +411,7 @@ def test_pages_below_a_path_find_their_style_sheet(site: Site) -> None:
 
 
 @pytest.mark.one_database
-def test_an_old_mails_link_works_twice_after_the_keys_were_rotated(site: Site, leave: str) -> None:
+def test_an_old_mails_link_works_twice_after_key_rotation(site: Site, leave: str) -> None:
     site.signer = LinkSigner(["a newer key for links, too", LINK_KEY], BASE_URL)
     site.later(days=200)
     with TestClient(site.app(), base_url=BASE_URL) as client:

@@ -56,7 +56,7 @@ def test_one_message_at_a_time_ends_as_the_server_holds_it(actions: list[str], p
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACTIONS, max_size=60), st.booleans(), st.integers(1, 3))
-def test_many_messages_on_many_connections_end_as_the_server_holds_them(
+def test_many_messages_at_once_end_as_the_server_holds_them(
     actions: list[str], pipelining: bool, connections: int
 ) -> None:
     with OddServer(actions, pipelining=pipelining) as server:

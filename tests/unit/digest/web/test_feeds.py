@@ -31,7 +31,7 @@ def titles(client: TestClient, path: str) -> list[str]:
     return [found.text or "" for found in checked(answer.content).findall(f"{ATOM}entry/{ATOM}title")]
 
 
-def test_there_is_one_for_everything_and_one_for_each_interest_in_each_language(client: TestClient) -> None:
+def test_there_is_one_for_everything_and_one_for_each_interest(client: TestClient) -> None:
     english, korean = titles(client, "/feeds/en.xml"), titles(client, "/feeds/ko.xml")
     assert "World Smart City Expo 2021 closes in Goyang" in english
     assert "제5회 월드 스마트시티 엑스포, 고양에서 폐막" in korean

@@ -48,7 +48,7 @@ def everywhere(client: TestClient, press: Press, folder: Path) -> dict[str, str]
     return {path: client.get(path).text for path in paths} | files
 
 
-def test_an_article_can_be_kept_out_after_it_went_out_and_shown_again(
+def test_an_article_is_kept_out_after_it_went_out_and_back_again(
     client: TestClient, press: Press, signer: LinkSigner, now: datetime, tmp_path: Path
 ) -> None:
     before = everywhere(client, press, tmp_path / "site")
@@ -114,9 +114,7 @@ def test_a_translation_is_not_kept_out_alone(press: Press, now: datetime) -> Non
         keep_out(press, f"{LEAD}-ko", now)
 
 
-def test_kept_out_before_approval_it_is_in_the_mail_and_not_in_the_archive(
-    drafted: Press, now: datetime, signer_key: LinkSigner
-) -> None:
+def test_kept_out_before_approval_it_is_in_the_mail_only(drafted: Press, now: datetime, signer_key: LinkSigner) -> None:
     plain, engine = drafted, drafted.engine
     with session_scope(engine) as session:
         before = pipeline.build(plain, session, issue_store.find(session, 21), now)

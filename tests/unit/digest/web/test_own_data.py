@@ -134,7 +134,7 @@ def at(works: Works, **later: float) -> tuple[Works, TestClient]:
     return other, TestClient(app)
 
 
-def test_data_is_asked_for_by_a_forwarded_link_and_goes_to_the_reader(works: Works, client: TestClient) -> None:
+def test_data_asked_for_by_a_forwarded_link_goes_to_the_reader(works: Works, client: TestClient) -> None:
     page = press(client, path(works, Purpose.PREFERENCES), do="data")
     assert "a•••@example.org" in page.text
     for personal in (ANNA, "Anna", "Lindqvist", '"number"'):
@@ -171,7 +171,7 @@ def test_the_link_in_the_mail_dies_a_day_after_it_was_asked_for(works: Works, cl
     assert theirs.get(link).status_code == press(theirs, link).status_code == 404
 
 
-def test_a_link_that_is_sent_late_does_not_survive_a_change_of_address(works: Works, client: TestClient) -> None:
+def test_a_link_that_is_sent_late_dies_with_a_change_of_address(works: Works, client: TestClient) -> None:
     press(client, path(works, Purpose.PREFERENCES), do="data")
     (notice,) = taken(works)  # a worker has it, and writes it only after the change
     later, theirs = at(works, hours=1)
@@ -214,7 +214,7 @@ def test_erasing_by_the_page_and_by_the_command_is_the_same(works: Works, client
     assert len(after["delivery"]) == len(before["delivery"]), "what was promised is still counted"
 
 
-def test_a_change_that_nobody_confirms_is_forgotten_by_the_outbox_too(works: Works, client: TestClient) -> None:
+def test_an_unconfirmed_change_is_forgotten_by_the_outbox_too(works: Works, client: TestClient) -> None:
     ask_for(client, works, NEW)
     assert notices(works)["address"][0] == NEW
     assert address_change.forget_expired(works) == 0
@@ -236,7 +236,7 @@ def test_the_old_address_is_told_and_not_where_to(works: Works, client: TestClie
     assert len(notices(works)) == 2
 
 
-def test_erasing_and_a_take_of_notices_do_not_wait_for_each_other(works: Works, client: TestClient) -> None:
+def test_erasing_and_a_take_of_notices_do_not_wait_on_each_other(works: Works, client: TestClient) -> None:
     """A take locks the notice, then the person; erasing must not lock them the other way round."""
     if works.engine.dialect.name == "sqlite":
         pytest.skip("SQLite locks the whole database")

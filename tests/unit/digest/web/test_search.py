@@ -52,7 +52,7 @@ def found(client: TestClient, q: str, interest: str = "", lang: str = "en") -> l
     return re.findall(r'href="/archive/(\d+\?lang=\w+#[^"]+)"', answer.text)
 
 
-def test_words_are_found_wherever_they_stand_and_lead_to_their_article(client: TestClient) -> None:
+def test_words_are_found_anywhere_and_lead_to_their_article(client: TestClient) -> None:
     assert found(client, "driver") == ["1?lang=en#tram"]
     assert found(client, "tram") == ["1?lang=en#tram", "1?lang=en#all"]
     assert found(client, "TRAM  Runs") == ["1?lang=en#tram"], "every word, any case, over emphasis"
@@ -60,14 +60,14 @@ def test_words_are_found_wherever_they_stand_and_lead_to_their_article(client: T
     assert found(client, "tram nowhere") == []
 
 
-def test_korean_words_are_found_with_their_particles_and_inside_compounds(client: TestClient) -> None:
+def test_korean_words_are_found_with_particles_and_in_compounds(client: TestClient) -> None:
     for word in ("도시", "스마트도시", "트램", "트램이"):
         assert found(client, word, lang="ko") == ["1?lang=ko#tram"], word
     assert found(client, "도시", lang="en") == ["1?lang=ko#tram"], "also by who reads the page in English"
     assert found(client, "tram", lang="ko") == ["1?lang=en#tram", "1?lang=ko#all"]
 
 
-def test_an_article_in_two_languages_is_listed_once_in_the_readers_own(client: TestClient) -> None:
+def test_an_article_in_two_languages_is_listed_once(client: TestClient) -> None:
     assert found(client, "", "mobility", "ko") == ["2?lang=ko#bus", "1?lang=ko#tram"]
     assert found(client, "", "mobility", "en") == ["2?lang=en#bus", "1?lang=en#tram"]
 
