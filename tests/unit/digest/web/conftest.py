@@ -31,6 +31,12 @@ def sent(frozen: Frozen, tmp_path: Path) -> Iterator[Press]:
 
 
 @pytest.fixture
+def press(sent: Press) -> Press:
+    """What the pages of a module are about: the issue that went out, unless the module has another."""
+    return sent
+
+
+@pytest.fixture
 def drafted_on_each(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Press]:
     """The draft, on each kind of database."""
     yield from _copy(frozen, database_kind, "drafted", tmp_path)

@@ -36,11 +36,6 @@ UNKNOWN_REF = "f" * 32
 
 
 @pytest.fixture
-def press(sent: Press) -> Press:
-    return sent
-
-
-@pytest.fixture
 def app(press: Press, signer: LinkSigner, now: datetime) -> FastAPI:
     return sample.public(press, signer, FrozenClock(now))
 

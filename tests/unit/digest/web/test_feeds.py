@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
-import pytest
 from lxml import etree, html
 from starlette.testclient import TestClient
 
@@ -18,11 +17,6 @@ from subscribers.links import LinkSigner
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.atom_rules import ATOM, checked
 from tests.unit.digest.web.published import draft, publish, publish_lines, set_state
-
-
-@pytest.fixture
-def press(sent: Press) -> Press:
-    return sent
 
 
 def titles(client: TestClient, path: str) -> list[str]:

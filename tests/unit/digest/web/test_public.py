@@ -18,11 +18,6 @@ from tests.unit.digest.web.published import editions, set_state, view_url
 from tests.unit.digest.web.served import served
 
 
-@pytest.fixture
-def press(sent: Press) -> Press:
-    return sent
-
-
 def test_the_start_page_names_publication_and_latest_issue(client: TestClient) -> None:
     page = client.get("/")
     assert page.status_code == 200
