@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sqlalchemy import Engine
 from digest.runtime.db import make_engine, upgrade
 from tests.postgres import PostgresServer, PostgresUnavailableError, start_postgres
 from tests.privacy import WATCH, nothing_personal_is_logged  # noqa: F401 - for every test
+from tests.support.frozen import Frozen
 from tests.verifiers import Mailauth, MailauthUnavailableError, install_mailauth
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,9 +45,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "database_url" in metafunc.fixturenames:
+    if "database_kind" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--database")
         kinds = ["sqlite", "postgresql"] if chosen == "both" else [chosen]
+        if metafunc.definition.get_closest_marker("one_database") and not metafunc.config.getoption("--slow"):
+            kinds = kinds[:1]
         metafunc.parametrize("database_kind", kinds, scope="session")
 
 
@@ -68,6 +72,23 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     upgrade(engine)
     engine.dispose()  # the last connection writes the WAL back into the file
     return path
+
+
+@pytest.fixture(scope="session")
+def before_postgres_ends(postgres: PostgresServer) -> Iterator[tuple[PostgresServer, ExitStack]]:
+    with ExitStack() as stack:
+        yield postgres, stack
+
+
+@pytest.fixture(scope="session")
+def frozen(request: pytest.FixtureRequest, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Frozen:
+    """Templates that tests have made, of both kinds of database."""
+
+    def server() -> tuple[PostgresServer, ExitStack]:
+        found: tuple[PostgresServer, ExitStack] = request.getfixturevalue("before_postgres_ends")
+        return found
+
+    return Frozen(tmp_path_factory.mktemp("frozen"), sqlite_template, server)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from functools import lru_cache
+from typing import Any
 
 import cssutils
 import premailer.cache
@@ -19,6 +21,17 @@ _STYLE_OR_COMMENT = re.compile(r"<!--.*?-->|<style(?=[\s>])", re.DOTALL)
 _IGNORE = ' data-premailer="ignore"'
 # Word takes an image's width from the attribute; premailer would write the style's 100% over it.
 _KEPT_ATTRIBUTES = ["width", "height", "align", "valign", "bgcolor"]
+_OPTIONS: dict[str, Any] = {
+    "allow_network": False,
+    "strip_important": False,
+    "keep_style_tags": False,
+    "align_floating_images": False,
+    "remove_unset_properties": False,
+    "disable_validation": True,
+    "cache_css_parsing": False,  # we keep the rules ourselves
+    "disable_basic_attributes": _KEPT_ATTRIBUTES,
+    "cssutils_logging_level": logging.CRITICAL,
+}
 
 
 def inline(html: str, css: str) -> str:
@@ -53,18 +66,21 @@ def _retry(prepared: str, css: str) -> str:
 
 def _transform(prepared: str, css: str) -> str:
     try:
-        result = Premailer(
-            prepared,
-            css_text=css,
-            allow_network=False,
-            strip_important=False,
-            keep_style_tags=False,
-            align_floating_images=False,
-            remove_unset_properties=False,
-            disable_validation=True,
-            disable_basic_attributes=_KEPT_ATTRIBUTES,
-            cssutils_logging_level=logging.CRITICAL,
-        ).transform(pretty_print=False)
+        result = _Inliner(prepared, css_text=css, **_OPTIONS).transform(pretty_print=False)
     except etree.LxmlError as error:
         raise ContentError(f"The mail's HTML cannot be read: {error}.", hint="Mend the template.") from error
     return str(result)
+
+
+class _Inliner(Premailer):  # type: ignore[misc]
+    """Premailer with the rules of the last style sheets kept: all editions of an issue share one."""
+
+    def _parse_style_rules(self, css_body: str, ruleset_index: int) -> tuple[list[Any], list[Any]]:
+        rules, leftover = _rules(css_body, ruleset_index)
+        return [*rules], [*leftover]
+
+
+@lru_cache(maxsize=16)
+def _rules(css: str, index: int) -> tuple[list[Any], list[Any]]:
+    parsed: tuple[list[Any], list[Any]] = Premailer(**_OPTIONS)._parse_style_rules(css, index)  # noqa: SLF001 - the one place where it can be kept
+    return parsed

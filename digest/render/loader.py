@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import jinja2
+from jinja2.bccache import Bucket
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from digest import __version__
@@ -127,6 +129,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _environment(loader: jinja2.BaseLoader, language: str) -> jinja2.Environment:
     environment = ImmutableSandboxedEnvironment(
         loader=loader,
+        bytecode_cache=_compiled(language),
         # By the end of the name, and on for every other: jinja's own selection is off for .mjml.j2.
         autoescape=lambda name: name is None or not name.endswith(_PLAIN),
         undefined=jinja2.StrictUndefined,
@@ -138,6 +141,31 @@ def _environment(loader: jinja2.BaseLoader, language: str) -> jinja2.Environment
     environment.filters.update(locales.filters(language))
     environment.filters.update(plain_body=plaintext.plain_body, wrap=plaintext.wrap)
     return environment
+
+
+class _Compiled(jinja2.BytecodeCache):
+    """The code of each template file in this process, for as long as its source stays: compiling is most of a build."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, tuple[str, CodeType]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give what was compiled from the same source."""
+        checksum, code = self._code.get(bucket.key, ("", None))
+        if checksum == bucket.checksum:
+            bucket.code = code
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled, in the place of an earlier source's."""
+        if bucket.code is not None:
+            self._code[bucket.key] = bucket.checksum, bucket.code
+
+
+@cache
+def _compiled(language: str) -> _Compiled:
+    """Return a language's own: filters over constants are worked out when a template is compiled."""
+    del language
+    return _Compiled()
 
 
 class _MarkingLoader(jinja2.FileSystemLoader):

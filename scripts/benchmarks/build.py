@@ -90,7 +90,7 @@ class Recorder:
 
     def record(self, works: bootstrap.Works, selections: list[Selection]) -> None:
         """Run once with the seams tapped."""
-        render, renderer, transform = Templates.render, mjml._renderer, inline.Premailer  # noqa: SLF001
+        render, renderer, transform = Templates.render, mjml._renderer, inline._Inliner  # noqa: SLF001
         mjml2html = renderer()
         calls = self.calls
 
@@ -104,15 +104,16 @@ class Recorder:
             return mjml2html(source, **options)
 
         def tapped_premailer(*args: Any, **options: Any) -> Any:
-            calls.append(lambda: transform(*args, **options).transform(pretty_print=False))
+            plain = {**options, "cache_css_parsing": True}  # the library's own cache, in the place of ours
+            calls.append(lambda: inline.Premailer(*args, **plain).transform(pretty_print=False))
             return transform(*args, **options)
 
-        Templates.render, inline.Premailer = tapped_render, tapped_premailer  # type: ignore[method-assign]
+        Templates.render, inline._Inliner = tapped_render, tapped_premailer  # type: ignore[method-assign,assignment,misc]  # noqa: SLF001
         mjml._renderer = lambda: tapped_mjml2html  # type: ignore[assignment]  # noqa: SLF001
         try:
             build_all(works, selections)
         finally:
-            Templates.render, inline.Premailer = render, transform  # type: ignore[method-assign]
+            Templates.render, inline._Inliner = render, transform  # type: ignore[method-assign,misc]  # noqa: SLF001
             mjml._renderer = renderer  # noqa: SLF001
 
     def replay(self) -> None:

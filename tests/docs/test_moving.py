@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from digest import workspace
+from tests.support.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "moving"
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
-def run(folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
+def ask(folder: Path, *arguments: str, stdin: int) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DIGEST_")}
     command = [sys.executable, "-m", "digest", *arguments]
     return subprocess.run(
@@ -57,18 +58,18 @@ def test_the_page_s_commands_bring_them_in(folder: Path, page: str, found: dict[
             (folder / name).write_text(block, encoding="utf-8")
     for language, block in BLOCK.findall(text):
         for command in re.findall(r"\$ digest (.*)", block) if language == "console" else ():
-            done = run(folder, *shlex.split(command))
+            done = run(*shlex.split(command), cwd=folder)
             assert done.returncode in {0, 1}, f"{command}\n{done.stdout}\n{done.stderr}"
     for address, state in found.items():
-        shown = run(folder, "subscribers", "show", address, "--json")
+        shown = run("subscribers", "show", address, "--json", cwd=folder)
         assert json.loads(shown.stdout)["state"] == state, address
 
 
 def test_the_page_about_consent_runs_from_top_to_bottom(folder: Path) -> None:
     text = (ROOT / "docs" / "how-to" / "keep-consent.md").read_text(encoding="utf-8")
-    assert run(folder, "subscribers", "add", "ada@example.net", "--confirmed-by", "paper").returncode == 0
+    assert run("subscribers", "add", "ada@example.net", "--confirmed-by", "paper", cwd=folder).returncode == 0
     for command in re.findall(r"^\$ digest (.*)$", text, re.MULTILINE):
-        done = run(folder, *shlex.split(command))
+        done = run(*shlex.split(command), cwd=folder)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert "ada@example.net" not in (folder / "digest.db").read_bytes().decode("latin-1")
 
@@ -79,14 +80,14 @@ def test_the_mapping_file_of_the_page_is_the_one_of_the_tests() -> None:
     assert block.partition("\n")[2] == (FIXTURES / "crm.toml").read_text(encoding="utf-8")
 
 
-def test_an_import_asks_a_person_before_it_writes_and_a_script_not(folder: Path) -> None:
+def test_an_import_asks_a_person_before_it_writes_but_no_script(folder: Path) -> None:
     terminal, theirs = pty.openpty()
     os.write(terminal, b"n\n")
-    asked = run(folder, "subscribers", "import", "crm.csv", "--map", "crm.toml", stdin=theirs)
+    asked = ask(folder, "subscribers", "import", "crm.csv", "--map", "crm.toml", stdin=theirs)
     os.close(theirs)
     os.close(terminal)
     assert asked.returncode != 0
     assert "Write 2 new readers, 0 changes" in asked.stderr
-    assert run(folder, "subscribers", "show", "ada@example.net").returncode != 0
-    assert run(folder, "subscribers", "import", "crm.csv", "--map", "crm.toml").returncode == 0
-    assert run(folder, "subscribers", "show", "ada@example.net").returncode == 0
+    assert run("subscribers", "show", "ada@example.net", cwd=folder).returncode != 0
+    assert run("subscribers", "import", "crm.csv", "--map", "crm.toml", cwd=folder).returncode == 0
+    assert run("subscribers", "show", "ada@example.net", cwd=folder).returncode == 0

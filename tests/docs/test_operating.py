@@ -80,7 +80,7 @@ def test_units_call_commands_that_there_are(operating: Path) -> None:
         assert settings_of(unit)["User"] == ["digest"]
 
 
-def test_every_timer_has_its_service_and_the_calendar_is_caught_up(operating: Path) -> None:
+def test_every_timer_has_its_service_and_the_calendar_catches_up(operating: Path) -> None:
     for timer in units(operating, "timer"):
         assert timer.with_suffix(".service").exists()
     assert settings_of(operating / "systemd" / "digest-tick.timer")["Persistent"] == ["true"]
@@ -128,7 +128,7 @@ def instructions(operating: Path) -> list[tuple[str, str]]:
     return [(line.split()[0], line.split(maxsplit=1)[1]) for line in joined.splitlines() if line.strip()]
 
 
-def test_the_image_is_made_in_two_stages_and_runs_as_nobody_special(operating: Path) -> None:
+def test_the_image_has_two_stages_and_runs_as_nobody_special(operating: Path) -> None:
     found = instructions(operating)
     stages = [value for name, value in found if name == "FROM"]
     assert len(stages) == 2
@@ -223,7 +223,7 @@ def test_alerts_ask_for_figures_that_there_are(operating: Path, figures: set[str
         assert rule["annotations"]["action"]
 
 
-def test_the_dashboard_asks_for_figures_that_there_are_and_shows_each(operating: Path, figures: set[str]) -> None:
+def test_the_dashboard_asks_for_figures_that_exist_and_shows_all(operating: Path, figures: set[str]) -> None:
     dashboard = json.loads((operating / "prometheus" / "dashboard.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     used = {name for expression in expressions for name in WORDS.findall(expression)}
@@ -253,7 +253,7 @@ def test_promtool_reads_the_alerts(operating: Path, promtool: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_alert_fires_for_what_it_is_about_and_none_in_an_ordinary_month(operating: Path, promtool: str) -> None:
+def test_each_alert_fires_for_its_cause_and_in_no_ordinary_month(operating: Path, promtool: str) -> None:
     cases = Path(__file__).with_name("alerts.test.yaml")
     rules = (operating / "prometheus" / "alerts.yaml").read_text()
     assert set(re.findall(r"alert: (\w+)", rules)) == set(re.findall(r"alertname: (\w+)", cases.read_text()))
@@ -263,7 +263,7 @@ def test_each_alert_fires_for_what_it_is_about_and_none_in_an_ordinary_month(ope
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_health_check_of_the_image_fails_where_nobody_answers(operating: Path) -> None:
+def test_the_images_health_check_fails_where_nobody_answers(operating: Path) -> None:
     (check,) = (value for name, value in instructions(operating) if name == "HEALTHCHECK")
     words = json.loads(check[check.index("[") :])
     assert words[0] == "python"

@@ -1,13 +1,15 @@
 """The migrations and the models say the same, on both databases."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, MetaData, text
+from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlmodel import SQLModel
 
 from digest.runtime.db import (
@@ -35,8 +37,22 @@ def test_the_revision_that_commands_ask_for_is_the_newest() -> None:
 
 
 def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+    before = schema(engine)
     upgrade(engine)
     check_revision(engine)
+    assert schema(engine) == before
+
+
+def schema(engine: Engine) -> set[str]:
+    """Every table and index as a statement that makes it, and the revision."""
+    found = MetaData()
+    found.reflect(engine)
+    made: list[Any] = []
+    for table in found.sorted_tables:
+        made += [CreateTable(table), *map(CreateIndex, table.indexes)]
+    with engine.connect() as connection:
+        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    return {revision, *(str(one.compile(engine)) for one in made)}
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(engine: Engine) -> None:

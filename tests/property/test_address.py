@@ -84,7 +84,7 @@ def test_plus_and_dots_make_different_people(one: str, other: str) -> None:
     assert EmailAddress.parse(one).key != EmailAddress.parse(other).key
 
 
-def test_both_spellings_of_an_international_domain_are_one_person() -> None:
+def test_both_spellings_of_a_domain_are_one_person() -> None:
     assert EmailAddress.parse("jo@BÜCHER.example") == EmailAddress.parse("jo@xn--bcher-kva.example")
 
 

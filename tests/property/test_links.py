@@ -75,7 +75,7 @@ def test_a_signature_has_one_spelling(spelling: int) -> None:
 
 
 @pytest.mark.parametrize("purpose", [Purpose.UNSUBSCRIBE, Purpose.VIEW])
-def test_unsubscribe_and_view_work_for_ever_and_are_the_same_every_time(purpose: Purpose) -> None:
+def test_unsubscribe_and_view_links_live_for_ever_and_never_vary(purpose: Purpose) -> None:
     assert SIGNER.read(purpose, token(purpose), NOW + timedelta(days=36_500)).ref == REF
     assert token(purpose) == token(purpose)
 
@@ -92,7 +92,7 @@ def test_a_confirmation_lives_for_a_week() -> None:
     assert LIFETIMES[Purpose.CONFIRM] == timedelta(days=7)
 
 
-def test_after_a_rotation_old_links_work_and_new_ones_carry_the_new_key() -> None:
+def test_after_a_rotation_old_links_work_and_new_ones_differ() -> None:
     before = LinkSigner([OLD_KEY], "https://digest.example.org")
     assert SIGNER.read(Purpose.UNSUBSCRIBE, token(Purpose.UNSUBSCRIBE, signer=before), NOW).ref == REF
     only_new = LinkSigner([NEW_KEY], "https://digest.example.org")
@@ -112,7 +112,7 @@ def test_keys_that_protect_nothing_are_refused(keys: list[str]) -> None:
         LinkSigner(keys, "https://digest.example.org")
 
 
-def test_an_expiring_link_needs_its_instant_and_another_takes_none() -> None:
+def test_an_expiring_link_needs_its_instant_and_others_take_none() -> None:
     with pytest.raises(ValueError, match="needs"):
         SIGNER.token(Purpose.CONFIRM, REF)
     with pytest.raises(ValueError, match="takes no"):

@@ -138,7 +138,7 @@ def test_the_smaller_encoding_is_taken_for_each_part() -> None:
     assert (parts.html.encoding, parts.plain.encoding) == ("quoted-printable", "base64")
 
 
-def test_the_same_edition_has_the_same_bytes_and_another_has_another_boundary() -> None:
+def test_same_edition_same_bytes_others_have_other_boundaries() -> None:
     one, again, other = encode("<p>1</p>", "1", NONCE), encode("<p>1</p>", "1", NONCE), encode("<p>2</p>", "1", NONCE)
     assert one.splice(READER) == again.splice(READER)
     assert one.boundary != other.boundary
@@ -158,7 +158,7 @@ def test_a_slot_without_a_value_is_refused_and_not_left_open() -> None:
         encode(SLOTS.view_url, SLOTS.interests, NONCE).splice({Slot.INTERESTS: "x"})
 
 
-def test_the_reference_path_of_the_standard_library_reads_the_same() -> None:
+def test_the_standard_librarys_reference_path_reads_the_same() -> None:
     html, text = f"<p>{SLOTS.interests} é=3D</p>\n", f"{SLOTS.interests}\n.\nFrom {SLOTS.view_url}\n"
     parts = encode(html, text, NONCE)
     spliced = parse(b"".join([parts.header(), b"\r\n", *parts.splice(READER)]))

@@ -133,9 +133,7 @@ def test_an_export_comes_back_as_it_was(
         assert exported(other, form) == content
 
 
-def test_with_another_suppression_key_the_hashes_are_refused_and_the_readers_come(
-    sqlite_template: Path, now: datetime
-) -> None:
+def test_hashes_of_another_suppression_key_are_refused_alone(sqlite_template: Path, now: datetime) -> None:
     with empty(sqlite_template) as one, empty(sqlite_template) as other:
         stock(one, {}, {"x@example.net": SuppressionReason.ERASED}, now)
         content = exported(one, "csv")

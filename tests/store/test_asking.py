@@ -42,9 +42,7 @@ def test_each_pending_person_is_asked_once_and_so_many_an_hour(people: People, m
     assert run(people, per_hour=2).asked == 0
 
 
-def test_a_run_that_was_broken_off_goes_on_behind_what_is_promised(
-    people: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_off_run_goes_on_behind_what_is_promised(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "BATCH", 2)
     pending(people, 5)
 

@@ -69,14 +69,14 @@ def is_sqlite(vault: Vault) -> bool:
     return vault.ledger.engine.dialect.name == "sqlite"
 
 
-def test_a_backup_is_for_its_owner_only_and_says_what_is_not_in_it(vault: Vault) -> None:
+def test_a_backup_is_for_its_owner_only_and_says_what_it_lacks(vault: Vault) -> None:
     assert stat.S_IMODE(vault.file.stat().st_mode) == 0o600
     assert vault.saved.size == vault.file.stat().st_size > 0
     assert {"secrets.toml", "digest.toml", "templates/", "articles/"} <= set(vault.saved.not_contained)
     assert [path.name for path in vault.file.parent.glob("*backup*")] == ["backup"]
 
 
-def test_what_was_changed_since_is_as_it_was_and_all_else_is_there(vault: Vault) -> None:
+def test_what_changed_since_is_as_it_was_and_all_else_is_there(vault: Vault) -> None:
     with vault.ledger.engine.begin() as connection:
         connection.execute(text("UPDATE subscriber SET name = 'changed'"))
     vault.ledger.engine.dispose()
@@ -102,7 +102,7 @@ def test_a_database_that_is_gone_comes_back(vault: Vault) -> None:
     assert len(vault.content()) == 3
 
 
-def test_a_database_that_is_broken_comes_back_and_the_ruin_is_kept(vault: Vault) -> None:
+def test_a_broken_database_comes_back_and_the_ruin_is_kept(vault: Vault) -> None:
     if not is_sqlite(vault):
         pytest.skip("a server's files are the server's")
     path = Path(str(vault.ledger.engine.url.database))
@@ -115,7 +115,7 @@ def test_a_database_that_is_broken_comes_back_and_the_ruin_is_kept(vault: Vault)
     assert len(vault.content()) == 3
 
 
-def test_the_replaced_database_is_kept_and_the_new_one_has_its_mode(vault: Vault) -> None:
+def test_the_replaced_database_is_kept_and_the_mode_is_its_own(vault: Vault) -> None:
     if not is_sqlite(vault):
         pytest.skip("PostgreSQL keeps nothing")
     path = Path(str(vault.ledger.engine.url.database))
@@ -232,9 +232,7 @@ def test_a_backup_of_an_older_version_is_upgraded(vault: Vault) -> None:
     assert [state for _, state in vault.content()] == ["uncertain"] * 3
 
 
-def test_a_restore_that_was_interrupted_leaves_a_database_that_nobody_can_use(
-    vault: Vault, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_restore_leaves_a_database_of_no_use(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -263,7 +261,7 @@ def test_nothing_is_restored_under_a_worker_that_lives(vault: Vault) -> None:
     lock.release(clean=True)
 
 
-def test_nothing_is_swapped_under_somebody_who_has_the_database_open(vault: Vault) -> None:
+def test_nothing_is_swapped_under_who_has_the_database_open(vault: Vault) -> None:
     if not is_sqlite(vault):
         pytest.skip("a server's clients see what is restored")
     before = vault.content()
@@ -331,7 +329,7 @@ def test_what_runs_since_the_backup_is_not_run_again(vault: Vault, engine: Engin
         assert skip_since_backup(session, settings, now + timedelta(days=32)) == []
 
 
-def test_a_backup_has_every_table_though_a_command_loads_few_modules(engine: Engine) -> None:
+def test_a_backup_has_every_table_though_few_modules_are_loaded(engine: Engine) -> None:
     told = "from digest import backup; print(*sorted(backup.TABLES))"
     alone = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
     # the queue's tables are not ours: what it holds is only who is to be woken

@@ -131,7 +131,7 @@ def test_a_transaction_that_is_rolled_back_announces_nothing(engine: Engine) -> 
     assert jobs(engine) == []
 
 
-def test_a_session_that_goes_on_after_a_rollback_announces_nothing_of_before(queue_engine: Engine) -> None:
+def test_a_session_after_a_rollback_announces_nothing_of_before(queue_engine: Engine) -> None:
     told = dispatcher(queue_engine)
     with session_scope(queue_engine) as session:
         told.announce(session, 20)
@@ -141,7 +141,7 @@ def test_a_session_that_goes_on_after_a_rollback_announces_nothing_of_before(que
     assert [job.queueing_lock for job in jobs(queue_engine)] == ["issue 21"]
 
 
-def test_a_commit_leaves_one_job_for_each_issue_however_often_it_is_announced(queue_engine: Engine) -> None:
+def test_a_commit_leaves_one_job_an_issue_however_often_told(queue_engine: Engine) -> None:
     for _ in range(3):
         told = dispatcher(queue_engine)
         with session_scope(queue_engine) as session:
@@ -154,7 +154,7 @@ def test_a_commit_leaves_one_job_for_each_issue_however_often_it_is_announced(qu
     ]
 
 
-def test_a_second_announcer_who_saw_no_job_loses_neither_its_rows_nor_its_transaction(
+def test_a_second_announcer_that_saw_no_job_loses_nothing(
     queue_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notice(queue_engine, "first")
@@ -249,7 +249,7 @@ def test_what_is_put_off_is_done_when_it_is_due(engine: Engine) -> None:
         eventually(lambda: worker.settled == 1)
 
 
-def test_a_job_without_anything_due_is_taken_off_and_wakes_nobody_to_work(
+def test_a_job_with_nothing_due_is_taken_off_and_wakes_nobody(
     queue_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = dispatcher(queue_engine)
@@ -262,7 +262,7 @@ def test_a_job_without_anything_due_is_taken_off_and_wakes_nobody_to_work(
         assert worker.worked == 1
 
 
-def test_a_job_that_a_killed_worker_left_is_removed_and_stops_nothing(queue_engine: Engine) -> None:
+def test_a_job_left_by_a_killed_worker_is_removed(queue_engine: Engine) -> None:
     notice(queue_engine, "in the job")
     with queue_engine.begin() as connection:
         connection.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
@@ -383,7 +383,7 @@ def test_a_queue_that_was_away_for_a_moment_is_heard_again(queue_engine: Engine)
         eventually(lambda: heard(queue_engine, 1))
 
 
-def test_without_the_queues_tables_it_warns_once_and_looks_for_itself(
+def test_without_the_queues_tables_it_warns_once_and_looks(
     queue_engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with queue_engine.begin() as connection:
@@ -401,7 +401,7 @@ def test_without_the_queues_tables_it_warns_once_and_looks_for_itself(
     assert "digest db upgrade" in worker.said[0]
 
 
-def test_a_queue_that_cannot_take_a_job_does_not_fail_the_transaction(
+def test_a_queue_that_takes_no_job_does_not_fail_the_transaction(
     queue_engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with queue_engine.begin() as connection:
@@ -429,7 +429,7 @@ def test_nobody_signs_on_as_a_worker_by_waiting(engine: Engine) -> None:
         assert connection.execute(select(func.count()).select_from(WORKER)).scalar_one() == 0
 
 
-def test_a_database_that_is_away_when_a_worker_begins_to_stay_is_waited_for(engine: Engine) -> None:
+def test_a_worker_that_begins_to_stay_waits_for_the_database(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         pytest.skip("a file does not go away")
     failures = iter(range(2))

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -30,7 +31,9 @@ from digest.testing import FrozenClock
 from digest.web.app import preview_app
 from subscribers.audience import in_between
 from subscribers.models import Subscriber, SubscriberState
+from tests.support.frozen import Frozen
 
+SAMPLE = Path(__file__).resolve().parents[2] / "digest" / "sample"
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 LATER = datetime(2021, 10, 31, tzinfo=UTC)
 SECRETS = '[secrets]\nlink_keys = ["0123456789abcdef"]\nsuppression_key = "0123456789abcdef0123456789abcdef"\nmessage_key = "m"\n'
@@ -55,17 +58,22 @@ READERS = {
 
 
 @pytest.fixture
-def press(engine: Engine, tmp_path: Path, repo_root: Path) -> Press:
+def press(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Press]:
     workspace = tmp_path / "workspace"
-    (workspace / "october").mkdir(parents=True)
-    shutil.copy(repo_root / "digest" / "sample" / "digest.toml", workspace)
+    with frozen.copy(database_kind, "two-months", imported, workspace) as engine:
+        yield Press(load_settings(workspace), engine, Templates(workspace / "templates"))
+
+
+def imported(engine: Engine, workspace: Path) -> None:
+    (workspace / "october").mkdir()
+    shutil.copy(SAMPLE / "digest.toml", workspace)
     (workspace / "secrets.toml").write_text(SECRETS)
     for name, topics in (("Winter buses", "mobility"), ("Winter roads", "safety"), ("A note to everyone", "")):
         path = workspace / "october" / f"{name.lower().replace(' ', '-')}.md"
         path.write_text(OCTOBER.format(title=name, topics=topics).replace("section: news\n", ""))
     settings = load_settings(workspace)
     known = Known([s.slug for s in settings.section], [i.slug for i in settings.interest], "en")
-    articles = [repo_root / "digest" / "sample" / "articles", workspace / "october"]
+    articles = [SAMPLE / "articles", workspace / "october"]
     with session_scope(engine) as session:
         assert import_paths(session, articles, known=known, now=NOW).problems == []
         for ref, (language, interests, frequency) in READERS.items():
@@ -81,7 +89,6 @@ def press(engine: Engine, tmp_path: Path, repo_root: Path) -> Press:
                     **values,
                 )
             )
-    return Press(settings, engine, Templates(workspace / "templates"))
 
 
 def assembled(press: Press, number: int, period: Period, now: datetime, *, then: str = "") -> None:
@@ -138,7 +145,7 @@ def test_the_issues_in_between_follow_from_the_number(number: int, expected: dic
     assert {str(frequency): list(numbers) for frequency, numbers in in_between(number).items()} == expected
 
 
-def test_only_readers_who_lack_an_issue_find_its_titles_all_of_them_and_linked(press: Press) -> None:
+def test_only_readers_who_lack_an_issue_find_all_its_titles(press: Press) -> None:
     september(press)
     editions = frozen(press)
     assert set(editions) == set(READERS)
@@ -158,19 +165,21 @@ def test_only_readers_who_lack_an_issue_find_its_titles_all_of_them_and_linked(p
     assert editions["all2"].id != editions["all3"].id, "they are told how often they get one"
 
 
-def test_where_nothing_is_lacking_a_frequency_makes_no_edition_of_its_own(press: Press) -> None:
+@pytest.mark.one_database
+def test_where_nothing_is_lacking_a_frequency_has_no_edition(press: Press) -> None:
     editions = frozen(press, 24)  # 22 and 23 were never published
     assert editions["all"].id == editions["all2"].id == editions["all3"].id
     assert {edition.frequency for edition in editions.values()} == {"every"}
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("state", ["frozen", "withdrawn"])
 def test_an_issue_that_the_archive_does_not_show_is_not_named(press: Press, state: str) -> None:
     september(press, state=state)
     assert not any("/archive/23" in edition.html for edition in frozen(press).values())
 
 
-def test_a_change_of_what_lies_in_between_voids_the_approval_and_is_named(press: Press) -> None:
+def test_a_change_in_between_voids_the_approval_and_is_named(press: Press) -> None:
     september(press)
     assembled(press, 24, Period(2021, 10), LATER)
     with session_scope(press.engine) as session:
@@ -181,6 +190,7 @@ def test_a_change_of_what_lies_in_between_voids_the_approval_and_is_named(press:
         pipeline.freeze(press, session, store.find(session, 24, lock=True), LATER)
 
 
+@pytest.mark.one_database
 def test_previews_and_test_mails_come_from_the_same_bytes(press: Press) -> None:
     september(press)
     with session_scope(press.engine) as session:
@@ -202,6 +212,7 @@ def test_previews_and_test_mails_come_from_the_same_bytes(press: Press) -> None:
             assert stored.html == editions[ref].html
 
 
+@pytest.mark.one_database
 def test_the_desk_shows_the_edition_of_a_frequency(press: Press) -> None:
     september(press)
     assembled(press, 24, Period(2021, 10), LATER)
@@ -216,7 +227,8 @@ def test_the_desk_shows_the_edition_of_a_frequency(press: Press) -> None:
         assert desk.get("/frame?language=en&frequency=daily").status_code == 400
 
 
-def test_an_interest_that_matches_nothing_gets_no_mail_for_its_titles_in_between(press: Press) -> None:
+@pytest.mark.one_database
+def test_no_mail_for_titles_in_between_where_no_interest_matches(press: Press) -> None:
     september(press)
     with session_scope(press.engine) as session:
         issue = pipeline.assemble(press, session, Period(2021, 10), number=24, issue_date=date(2021, 10, 31), now=LATER)

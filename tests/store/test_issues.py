@@ -111,7 +111,7 @@ def test_hand_made_changes_survive_assembling_again(stocked: Engine, now: dateti
         assert "b" not in {entry["slug"] for entry in issue.left_out}
 
 
-def test_an_edit_voids_the_approval_and_a_frozen_issue_takes_none(stocked: Engine, now: datetime) -> None:
+def test_an_edit_voids_the_approval_and_a_frozen_issue_has_none(stocked: Engine, now: datetime) -> None:
     with session_scope(stocked) as session:
         issue = assembled(session, now)
         issue.state, issue.approved_hash = IssueState.APPROVED, "x"

@@ -141,7 +141,8 @@ def test_a_month_that_waits_for_people_tells_each_thing_once(desk: MakeDesk) -> 
     assert all(step["ended"] and step["by"] for step in run.detail["steps"].values())
 
 
-def test_whoever_watches_hears_of_each_step_and_how_the_delivery_stands(desk: MakeDesk) -> None:
+@pytest.mark.one_database
+def test_whoever_watches_hears_of_each_step_and_the_delivery(desk: MakeDesk) -> None:
     world, heard = desk(), Hearing()
     tick(world.works(world.months.due(FIRST)), onlooker=heard)
     assert heard.steps == [*((str(FIRST), name) for name, _ in STEPS), ("outbox", "deliver")]
@@ -181,6 +182,7 @@ def test_what_another_worker_has_on_the_way_is_waited_for(desk: MakeDesk) -> Non
     assert world.mails() == READERS
 
 
+@pytest.mark.one_database
 def test_approved_in_time_it_waits_for_its_time(desk: MakeDesk) -> None:
     world = desk(required=1)
     due = world.months.due(FIRST)
@@ -196,7 +198,8 @@ def test_approved_in_time_it_waits_for_its_time(desk: MakeDesk) -> None:
     assert world.mails() == READERS
 
 
-def test_with_no_approval_it_approves_itself_at_its_time_and_says_so(desk: MakeDesk) -> None:
+@pytest.mark.one_database
+def test_with_no_approval_it_approves_itself_on_time_and_says_so(desk: MakeDesk) -> None:
     world = desk()
     due = world.months.due(FIRST)
     world.look(due - DAY)
@@ -206,6 +209,7 @@ def test_with_no_approval_it_approves_itself_at_its_time_and_says_so(desk: MakeD
     assert world.months.runs()[str(FIRST)].detail["approved_by"].startswith("nobody")
 
 
+@pytest.mark.one_database
 def test_a_check_that_blocks_is_told_and_nothing_approves_itself(desk: MakeDesk) -> None:
     world = desk()
     due = world.months.due(FIRST)
@@ -221,6 +225,7 @@ def test_a_check_that_blocks_is_told_and_nothing_approves_itself(desk: MakeDesk)
     assert world.mails() == 0
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("late", "state", "mails"), [("skip", "missed", 0), ("send", "done", READERS), ("ask", "waiting", 0)]
 )
@@ -237,7 +242,8 @@ def test_later_than_allowed(desk: MakeDesk, late: str, state: str, mails: int) -
         assert world.look(world.months.due(FIRST) + 4 * DAY) is None
 
 
-def test_a_late_run_that_asks_goes_when_it_is_released_or_is_left_out(desk: MakeDesk) -> None:
+@pytest.mark.one_database
+def test_a_late_run_that_asks_goes_when_released_or_is_left_out(desk: MakeDesk) -> None:
     world = desk('late = "ask"\nmax_lateness = "2d"')
     late = world.months.due(FIRST) + 3 * DAY
     world.look(late)
@@ -256,6 +262,7 @@ def test_a_late_run_that_asks_goes_when_it_is_released_or_is_left_out(desk: Make
     assert world.states() == {str(FIRST): "done", str(SECOND): "skipped"}
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("catch_up", "second"), [("latest", "done"), ("none", "missed")])
 def test_of_several_missed_only_the_latest_is_made_up_for(desk: MakeDesk, catch_up: str, second: str) -> None:
     world = desk(f'catch_up = "{catch_up}"\nmax_lateness = "60d"')
@@ -263,6 +270,7 @@ def test_of_several_missed_only_the_latest_is_made_up_for(desk: MakeDesk, catch_
     assert world.states() == {str(FIRST): "missed", str(SECOND): second}
 
 
+@pytest.mark.one_database
 def test_a_fresh_install_never_mails_last_month(desk: MakeDesk) -> None:
     world = desk('max_lateness = "300d"', installed=-1 * MINUTE)
     world.look(world.months.due(FIRST) + 2 * DAY)
@@ -311,6 +319,7 @@ def test_what_was_sent_by_hand_is_not_sent_again(desk: MakeDesk) -> None:
     assert world.mails() == READERS
 
 
+@pytest.mark.one_database
 def test_an_edit_of_the_calendar_moves_a_run_that_has_not_begun(desk: MakeDesk) -> None:
     world = desk()
     due = world.months.due(FIRST)
@@ -325,6 +334,7 @@ def test_an_edit_of_the_calendar_moves_a_run_that_has_not_begun(desk: MakeDesk) 
     assert world.months.runs()[str(FIRST)].due_at == due + timedelta(hours=6)
 
 
+@pytest.mark.one_database
 def test_a_held_issue_is_told_and_goes_on_when_it_is_released(desk: MakeDesk) -> None:
     world = desk()
     due = world.months.due(FIRST)
@@ -341,6 +351,7 @@ def test_a_held_issue_is_told_and_goes_on_when_it_is_released(desk: MakeDesk) ->
     assert world.mails() == READERS
 
 
+@pytest.mark.one_database
 def test_a_special_issue_stands_outside_the_calendar(desk: MakeDesk) -> None:
     world = desk(required=1)
     due = world.months.due(FIRST)
@@ -365,6 +376,7 @@ def test_a_special_issue_stands_outside_the_calendar(desk: MakeDesk) -> None:
     assert {run.period for run in world.months.runs().values()} == {"no-1", str(FIRST)}
 
 
+@pytest.mark.one_database
 def test_a_run_whose_issue_is_withdrawn_ends(desk: MakeDesk) -> None:
     world = desk(required=1)
     due = world.months.due(FIRST)

@@ -83,7 +83,7 @@ def test_who_leaves_while_a_take_waits_for_them_is_not_started(ledger: Ledger) -
     assert ledger.counts() == {"started": 2, "skipped": 1}
 
 
-def test_a_suppression_that_comes_with_leaving_is_seen_after_the_wait(ledger: Ledger) -> None:
+def test_a_suppression_that_comes_with_leaving_is_seen_after(ledger: Ledger) -> None:
     (person,) = ledger.planned(1)
 
     def complain(session: Session) -> None:
@@ -140,7 +140,7 @@ def test_a_hold_that_came_first_is_heard(ledger: Ledger) -> None:
     assert taking.result() == []
 
 
-def test_what_comes_back_while_the_issue_is_withdrawn_is_cancelled_all_the_same(ledger: Ledger) -> None:
+def test_what_comes_back_to_a_withdrawn_issue_is_cancelled(ledger: Ledger) -> None:
     ledger.planned(2)
     taken = ledger.take(limit=1)
 

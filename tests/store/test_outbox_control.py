@@ -26,7 +26,7 @@ def test_hold_stops_takes_and_release_lets_them_go_on(ledger: Ledger) -> None:
     assert len(ledger.take()) == 1
 
 
-def test_retry_makes_what_is_deferred_due_at_once_and_nothing_else(ledger: Ledger) -> None:
+def test_retry_makes_the_deferred_due_at_once_and_nothing_else(ledger: Ledger) -> None:
     ledger.planned(4)
     first, second, third, fourth = ledger.take()
     later = ledger.now + timedelta(hours=4)
@@ -40,7 +40,7 @@ def test_retry_makes_what_is_deferred_due_at_once_and_nothing_else(ledger: Ledge
         assert control.retry(session, ledger.issue_id, ledger.now) == 1
 
 
-def test_withdraw_cancels_what_was_not_started_and_keeps_the_rest(ledger: Ledger) -> None:
+def test_withdraw_cancels_what_was_not_started_and_keeps_others(ledger: Ledger) -> None:
     ledger.planned(4)
     accepted, put_off = ledger.take(limit=2)
     ledger.settle([accepted], State.ACCEPTED)
@@ -62,7 +62,7 @@ def test_cancelling_by_number_also_closes_what_is_uncertain(ledger: Ledger) -> N
     assert ledger.delivery(one.id).reason == "asked by phone"
 
 
-def test_a_person_may_send_an_uncertain_delivery_again_after_a_quarter_of_an_hour(ledger: Ledger) -> None:
+def test_a_person_may_resend_an_uncertain_one_after_15_minutes(ledger: Ledger) -> None:
     ledger.planned(1)
     (one,) = ledger.take()
     ledger.recover()

@@ -70,7 +70,7 @@ def test_the_guard_asks_for_the_persons_state(ledger: Ledger, kind: str, state: 
     assert states(ledger) == {kind: "started" if goes else "skipped"}
 
 
-def test_the_link_to_data_does_not_go_to_an_address_that_was_left(ledger: Ledger) -> None:
+def test_the_link_to_data_does_not_go_to_an_address_left_behind(ledger: Ledger) -> None:
     person = ledger.reader(address="a@example.org")
     add(ledger, "own_data", subscriber_id=person)
     ledger.change(person, address="b@example.org")
@@ -82,9 +82,7 @@ def test_the_link_to_data_does_not_go_to_an_address_that_was_left(ledger: Ledger
     ("reason", "goes"),
     [("unsubscribed", True), ("hard_bounce", False), ("complaint", False), ("manual", False)],
 )
-def test_the_link_to_data_goes_to_who_has_left_and_not_to_what_bounces(
-    ledger: Ledger, reason: str, *, goes: bool
-) -> None:
+def test_the_link_to_data_goes_to_who_left_not_to_what_bounces(ledger: Ledger, reason: str, *, goes: bool) -> None:
     person = ledger.reader(address="a@example.org", state="unsubscribed", suppression_key="k")
     with session_scope(ledger.engine) as session:
         suppression.add(session, "k", SuppressionReason(reason), ledger.now)

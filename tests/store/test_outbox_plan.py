@@ -31,7 +31,7 @@ def test_each_eligible_reader_gets_one_delivery_of_their_edition(ledger: Ledger)
     assert ledger.counts() == {"pending": 3}
 
 
-def test_who_is_left_out_is_counted_by_reason_and_the_numbers_add_up(ledger: Ledger) -> None:
+def test_the_left_out_are_counted_by_reason_and_numbers_add_up(ledger: Ledger) -> None:
     ledger.reader()
     ledger.reader(state="pending")
     ledger.reader(state="pending")
@@ -57,7 +57,7 @@ def test_who_is_left_out_is_counted_by_reason_and_the_numbers_add_up(ledger: Led
     assert result.planned + sum(result.excluded.values()) == 9
 
 
-def test_freezing_again_changes_nothing_and_plans_only_who_is_new(ledger: Ledger) -> None:
+def test_freezing_again_changes_nothing_and_plans_only_the_new(ledger: Ledger) -> None:
     people = ledger.planned(3)
     (first,) = ledger.take(limit=1)
     ledger.settle([first], State.ACCEPTED)
@@ -70,7 +70,7 @@ def test_freezing_again_changes_nothing_and_plans_only_who_is_new(ledger: Ledger
     assert (again.planned, again.added, dict(again.excluded)) == (4, 1, {})
 
 
-def test_a_group_of_readers_without_an_edition_refuses_the_plan_and_leaves_nothing(ledger: Ledger) -> None:
+def test_a_group_without_an_edition_refuses_the_plan_whole(ledger: Ledger) -> None:
     ledger.reader()
     ledger.reader(interests="safety")
     with pytest.raises(AudienceChangedError):
@@ -110,7 +110,7 @@ def test_thousands_of_groups_are_planned_in_one_go(ledger: Ledger) -> None:
     assert len({row.subscriber_id for row in ledger.deliveries()}) == 12_000
 
 
-def test_the_database_itself_refuses_a_second_delivery_of_an_issue_to_a_reader(ledger: Ledger) -> None:
+def test_the_database_refuses_a_second_delivery_of_an_issue(ledger: Ledger) -> None:
     (reader,) = ledger.planned(1)
     row = {
         "issue_id": ledger.issue_id,
@@ -126,7 +126,7 @@ def test_the_database_itself_refuses_a_second_delivery_of_an_issue_to_a_reader(l
         session.execute(insert(DELIVERY), row)
 
 
-def test_those_brought_forward_are_so_many_and_not_the_first_to_sign_up(ledger: Ledger) -> None:
+def test_those_brought_forward_are_not_the_first_to_sign_up(ledger: Ledger) -> None:
     ledger.planned(200)
     with session_scope(ledger.engine) as session:
         session.execute(update(DELIVERY).values(due_at=ledger.now + timedelta(hours=1)))
@@ -136,7 +136,7 @@ def test_those_brought_forward_are_so_many_and_not_the_first_to_sign_up(ledger: 
     assert {place // 50 for place in places} == {0, 1, 2, 3}  # some of each quarter
 
 
-def test_before_the_verdict_on_a_canary_nothing_of_the_rest_is_taken_whatever_the_time(ledger: Ledger) -> None:
+def test_nothing_of_the_rest_is_taken_before_a_canarys_verdict(ledger: Ledger) -> None:
     ledger.planned(10)
     rest_at = ledger.now + timedelta(hours=1)
     with session_scope(ledger.engine) as session:

@@ -11,7 +11,7 @@ from digest.runtime.db import session_scope
 from tests.store.ledger import HOST, Ledger
 
 
-def test_a_dead_workers_deliveries_become_uncertain_with_a_reason_and_are_not_taken(ledger: Ledger) -> None:
+def test_a_dead_workers_deliveries_become_uncertain_by_reason(ledger: Ledger) -> None:
     ledger.planned(2)
     ledger.worker(host="elsewhere")
     taken = ledger.take()
@@ -38,7 +38,7 @@ def test_a_fresh_heartbeat_elsewhere_keeps_a_workers_deliveries(ledger: Ledger) 
     assert ledger.counts() == {"started": 1}
 
 
-def test_on_this_machine_the_lock_decides_however_old_the_heartbeat_is(ledger: Ledger) -> None:
+def test_on_this_machine_the_lock_decides_not_the_heartbeat(ledger: Ledger) -> None:
     ledger.planned(1)
     lock = WorkerLock(ledger.witness.folder, "w1")
     lock.acquire()
@@ -52,7 +52,7 @@ def test_on_this_machine_the_lock_decides_however_old_the_heartbeat_is(ledger: L
     assert ledger.recover() == 1
 
 
-def test_without_a_lock_file_on_this_machine_the_heartbeat_decides(ledger: Ledger) -> None:
+def test_without_a_lock_file_here_the_heartbeat_decides(ledger: Ledger) -> None:
     ledger.planned(1)
     ledger.worker()
     ledger.take()
@@ -74,7 +74,7 @@ def test_a_worker_that_signed_off_or_never_signed_on_is_dead(ledger: Ledger) -> 
     assert ledger.recover() == 2
 
 
-def test_an_error_leaves_the_lock_file_free_and_a_clean_end_takes_it_away(tmp_path: Path) -> None:
+def test_an_error_frees_the_lock_file_and_a_clean_end_removes_it(tmp_path: Path) -> None:
     for worker, clean in (("w1", False), ("w2", True)):
         lock = WorkerLock(tmp_path, worker)
         lock.acquire()
@@ -82,7 +82,7 @@ def test_an_error_leaves_the_lock_file_free_and_a_clean_end_takes_it_away(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["w1.lock"]
 
 
-def test_the_late_answer_of_a_worker_believed_dead_resolves_its_delivery(ledger: Ledger) -> None:
+def test_a_late_answer_of_a_worker_believed_dead_resolves_it(ledger: Ledger) -> None:
     ledger.planned(2)
     ledger.worker(host="elsewhere")
     accepted, stopped = ledger.take()
@@ -143,7 +143,7 @@ def test_a_late_answer_that_ends_it_leaves_an_issue_sent(ledger: Ledger) -> None
         assert not is_sending(session, ledger.issue_id)
 
 
-def test_a_maildir_here_says_nothing_about_a_worker_elsewhere_that_did_not_find_its_mail(ledger: Ledger) -> None:
+def test_a_maildir_here_says_nothing_about_a_worker_elsewhere(ledger: Ledger) -> None:
     """Its disk may have a Maildir at the same path; and who was only silent may still write."""
     ledger.planned(2)
     ledger.worker(host="elsewhere")

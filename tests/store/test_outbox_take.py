@@ -15,7 +15,7 @@ from subscribers.models import Suppression
 from tests.store.ledger import Ledger
 
 
-def test_a_take_starts_what_is_due_and_writes_an_attempt_for_each(ledger: Ledger) -> None:
+def test_a_take_starts_what_is_due_and_writes_each_an_attempt(ledger: Ledger) -> None:
     ledger.planned(3)
     taken = ledger.take(limit=2)
     assert ledger.counts() == {"started": 2, "pending": 1}
@@ -38,7 +38,7 @@ def test_a_second_take_gets_the_rest_and_a_third_nothing(ledger: Ledger) -> None
     assert ledger.window().exhausted
 
 
-def test_nothing_is_taken_of_an_issue_that_is_held_or_not_sending(ledger: Ledger) -> None:
+def test_nothing_is_taken_of_an_issue_held_or_not_sending(ledger: Ledger) -> None:
     ledger.planned(1)
     ledger.change_issue(held=True)
     assert ledger.take() == []
@@ -50,7 +50,7 @@ def test_nothing_is_taken_of_an_issue_that_is_held_or_not_sending(ledger: Ledger
     assert len(ledger.take()) == 1
 
 
-def test_who_left_paused_or_was_suppressed_after_planning_is_skipped_with_the_reason(ledger: Ledger) -> None:
+def test_who_left_paused_or_was_suppressed_is_skipped_by_reason(ledger: Ledger) -> None:
     left, paused, suppressed, erased, stays = ledger.planned(5)
     ledger.change(left, state="unsubscribed")
     ledger.change(paused, paused_until=ledger.now + timedelta(days=1))
@@ -87,7 +87,7 @@ def test_what_is_deferred_is_taken_again_only_when_it_is_due(ledger: Ledger) -> 
     assert ledger.delivery(second.id).attempts == 2
 
 
-def test_an_attempt_that_ended_before_the_envelope_counts_neither_as_try_nor_as_time(ledger: Ledger) -> None:
+def test_an_attempt_ended_before_the_envelope_counts_for_nothing(ledger: Ledger) -> None:
     ledger.planned(1)
     ledger.give_back(ledger.take())
     ledger.now += timedelta(days=4)
@@ -115,7 +115,7 @@ def test_settling_twice_changes_nothing_the_second_time(ledger: Ledger) -> None:
     assert ledger.counts() == {"accepted": 2}
 
 
-def test_an_attempt_that_no_longer_owns_its_delivery_only_leaves_evidence(ledger: Ledger) -> None:
+def test_an_attempt_that_lost_its_delivery_only_leaves_evidence(ledger: Ledger) -> None:
     ledger.planned(1)
     old = ledger.take()
     ledger.give_back(old)
@@ -129,7 +129,7 @@ def test_an_attempt_that_no_longer_owns_its_delivery_only_leaves_evidence(ledger
     assert ledger.settle(new, State.ACCEPTED) == 1
 
 
-def test_not_sent_gives_back_what_is_started_but_never_what_is_uncertain(ledger: Ledger) -> None:
+def test_not_sent_gives_back_the_started_but_never_the_uncertain(ledger: Ledger) -> None:
     ledger.planned(2)
     first, second = ledger.take()
     ledger.settle([second], State.UNCERTAIN)

@@ -82,7 +82,7 @@ def test_a_familys_domains_are_planned_together(desk: Desk) -> None:
     assert [row.family for row in desk.ledger.deliveries()] == ["google", "google", "", "microsoft"]
 
 
-def test_a_throttled_family_waits_ten_minutes_and_the_others_go_on(desk: Desk) -> None:
+def test_a_throttled_family_waits_ten_minutes_and_others_go_on(desk: Desk) -> None:
     planned(desk, *["gmail.com", "example.org", "outlook.com"] * 6)
     answers = iter([THROTTLED])
     transport = Answering(desk.clock, lambda domain: next(answers, None) if domain == "gmail.com" else None)

@@ -1,6 +1,7 @@
 """From the sample's articles to planned deliveries, on both databases: approval, freezing, withdrawal."""
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,28 +27,33 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.runtime.settings import load_settings
 from subscribers.models import Subscriber, SubscriberState
+from tests.support.frozen import Frozen
 
+SAMPLE = Path(__file__).resolve().parents[2] / "digest" / "sample"
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 SECRETS = '[secrets]\nlink_keys = ["0123456789abcdef"]\nsuppression_key = "0123456789abcdef0123456789abcdef"\nmessage_key = "m"\n'
 READERS = [("en", "*"), ("en", "mobility"), ("en", "mobility"), ("en", "safety"), ("en", ""), ("ko", "*")]
 
 
 @pytest.fixture
-def press(engine: Engine, tmp_path: Path, repo_root: Path) -> Press:
+def press(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Press]:
     workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    shutil.copy(repo_root / "digest" / "sample" / "digest.toml", workspace)
+    with frozen.copy(database_kind, "to-plan", imported, workspace) as engine:
+        yield Press(load_settings(workspace), engine, Templates(workspace / "templates"))
+
+
+def imported(engine: Engine, workspace: Path) -> None:
+    shutil.copy(SAMPLE / "digest.toml", workspace)
     (workspace / "secrets.toml").write_text(SECRETS)
     settings = load_settings(workspace)
     known = Known([s.slug for s in settings.section], [i.slug for i in settings.interest], "en")
     with session_scope(engine) as session:
-        report = import_paths(session, [repo_root / "digest" / "sample" / "articles"], known=known, now=NOW)
+        report = import_paths(session, [SAMPLE / "articles"], known=known, now=NOW)
         assert report.problems == []
         session.add_all(reader(number, *reading) for number, reading in enumerate(READERS))
         session.add(reader(90, "en", "*", state=SubscriberState.PENDING))
         session.add(reader(91, "en", "*", paused_until=NOW + timedelta(days=1)))
         session.add(reader(92, "en", "*", frequency="second"))
-    return Press(settings, engine, Templates(workspace / "templates"))
 
 
 def reader(number: int, language: str, interests: str, **fields: object) -> Subscriber:
@@ -72,7 +78,7 @@ def planned(session: Session) -> int:
     return session.exec(select(func.count()).select_from(Delivery)).one()
 
 
-def test_freezing_plans_one_delivery_for_each_eligible_reader_and_counts_the_others(press: Press) -> None:
+def test_freezing_plans_a_delivery_a_reader_and_counts_the_rest(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
@@ -96,7 +102,7 @@ def test_nothing_is_frozen_that_was_not_approved(press: Press) -> None:
         assert planned(session) == 0
 
 
-def test_any_change_to_what_is_read_voids_the_approval_and_is_named(press: Press) -> None:
+def test_any_change_to_what_is_read_voids_the_approval_by_name(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         article = session.exec(select(Article).where(Article.slug == "k-uam-operation-concept-ko")).one()
@@ -109,6 +115,7 @@ def test_any_change_to_what_is_read_voids_the_approval_and_is_named(press: Press
         pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("path", "text", "named"),
     [
@@ -138,6 +145,7 @@ def test_a_reader_who_signs_up_after_the_approval_gets_the_issue(press: Press) -
         assert result.planned == len(READERS) + 1
 
 
+@pytest.mark.one_database
 def test_two_people_have_to_approve_the_same_thing(press: Press) -> None:
     two = press.settings.model_copy(update={"approval": press.settings.approval.model_copy(update={"required": 2})})
     strict = Press(two, press.engine, press.templates)
@@ -151,6 +159,7 @@ def test_two_people_have_to_approve_the_same_thing(press: Press) -> None:
         assert issue.state == IssueState.APPROVED
 
 
+@pytest.mark.one_database
 def test_a_blocking_finding_forbids_the_approval(press: Press) -> None:
     with session_scope(press.engine) as session:
         issue = assemble(press, session)
@@ -162,7 +171,7 @@ def test_a_blocking_finding_forbids_the_approval(press: Press) -> None:
         assert issue.state == IssueState.DRAFT
 
 
-def test_a_withdrawn_issue_cancels_what_was_not_started_and_frees_its_articles(press: Press) -> None:
+def test_a_withdrawn_issue_cancels_the_rest_and_frees_articles(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
@@ -180,7 +189,7 @@ def test_a_withdrawn_issue_cancels_what_was_not_started_and_frees_its_articles(p
         pipeline.withdraw(session, store.find(session, 21, lock=True), NOW)
 
 
-def test_articles_of_a_withdrawn_issue_that_somebody_may_have_got_stay_taken(press: Press) -> None:
+def test_articles_that_somebody_may_have_got_stay_taken(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
@@ -195,7 +204,7 @@ def test_articles_of_a_withdrawn_issue_that_somebody_may_have_got_stay_taken(pre
         assert store.items_of(session, again) == []
 
 
-def test_freezing_in_one_transaction_leaves_nothing_behind_when_it_fails(press: Press) -> None:
+def test_freezing_is_one_transaction_that_leaves_nothing_behind(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
@@ -206,6 +215,7 @@ def test_freezing_in_one_transaction_leaves_nothing_behind_when_it_fails(press: 
         assert store.find(session, 21).state == IssueState.APPROVED
 
 
+@pytest.mark.one_database
 def test_the_same_issue_builds_the_same_bytes_twice(press: Press) -> None:
     with session_scope(press.engine) as session:
         issue = assemble(press, session)
@@ -240,7 +250,8 @@ def test_from_freezing_on_what_is_shown_is_what_was_frozen(press: Press) -> None
         assert "Changed" not in overview.describe(press, session, issue)["subject"]
 
 
-def test_a_section_that_went_blocks_and_its_articles_are_still_listed(press: Press) -> None:
+@pytest.mark.one_database
+def test_a_section_that_went_blocks_and_its_articles_are_listed(press: Press) -> None:
     with session_scope(press.engine) as session:
         assemble(press, session)
     fewer = press.settings.model_copy(update={"section": press.settings.section[:-1]})
@@ -252,6 +263,7 @@ def test_a_section_that_went_blocks_and_its_articles_are_still_listed(press: Pre
         assert len(listed) == 13
 
 
+@pytest.mark.one_database
 def test_a_semicolon_does_not_make_two_people_of_one(press: Press) -> None:
     two = press.settings.model_copy(update={"approval": press.settings.approval.model_copy(update={"required": 2})})
     strict = Press(two, press.engine, press.templates)
@@ -261,7 +273,8 @@ def test_a_semicolon_does_not_make_two_people_of_one(press: Press) -> None:
         assert not pipeline.approve(strict, session, issue, "Kim; editor", NOW)
 
 
-def test_an_operators_default_is_the_issue_on_its_way_not_a_draft_begun_meanwhile(press: Press) -> None:
+@pytest.mark.one_database
+def test_an_operators_default_is_the_issue_on_its_way(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)

@@ -112,7 +112,7 @@ def test_a_dry_run_changes_nothing_and_tells_the_same(relay: Relay) -> None:
     assert (told["by_evidence"], told["unresolved"], told["dry_run"]) == (1, 1, True)
 
 
-def test_absence_is_evidence_only_in_a_complete_log_that_covers_the_attempt(relay: Relay) -> None:
+def test_absence_is_evidence_only_in_a_complete_log_that_covers(relay: Relay) -> None:
     (one,) = relay.uncertain()
     relay.covered()
     relay.wrote("qmgr[1]: idle", MINUTE)
@@ -133,9 +133,7 @@ def test_absence_is_evidence_only_in_a_complete_log_that_covers_the_attempt(rela
     ("first", "last", "why"),
     [(0, 30, "begins too late"), (-5, 14, "ends too early"), (-5, 30, "gap")],
 )
-def test_a_complete_log_that_does_not_cover_the_attempt_resolves_nothing(
-    relay: Relay, first: int, last: int, why: str
-) -> None:
+def test_a_complete_log_that_does_not_cover_resolves_nothing(relay: Relay, first: int, last: int, why: str) -> None:
     relay.uncertain()
     relay.covered(first * MINUTE, last * MINUTE)
     findings = relay.look(complete=True)
@@ -143,7 +141,7 @@ def test_a_complete_log_that_does_not_cover_the_attempt_resolves_nothing(
     assert any(why in told for told in findings.left), findings.left
 
 
-def test_what_was_cut_off_before_its_dot_is_due_again_only_with_a_complete_log(relay: Relay) -> None:
+def test_what_was_cut_before_its_dot_needs_a_complete_log(relay: Relay) -> None:
     (one,) = relay.uncertain()
     relay.covered()
     relay.wrote("smtpd[9]: AAAAA1: client=localhost[127.0.0.1]")
@@ -155,7 +153,7 @@ def test_what_was_cut_off_before_its_dot_is_due_again_only_with_a_complete_log(r
     assert relay.states() == {one.id: "pending"}
 
 
-def test_a_relays_silence_says_nothing_about_what_went_into_a_maildir(relay: Relay) -> None:
+def test_a_relays_silence_says_nothing_about_a_maildir(relay: Relay) -> None:
     relay.ledger.planned(1)
     (one,) = relay.ledger.take(relay="maildir:/somewhere")
     relay.ledger.recover()
@@ -186,7 +184,7 @@ def test_nothing_is_due_again_while_its_worker_lives(relay: Relay) -> None:
     lock.release(clean=False)
 
 
-def test_what_a_zombie_settles_while_the_log_is_read_stays_as_it_settled_it(relay: Relay) -> None:
+def test_what_a_zombie_settles_during_the_reading_stays_settled(relay: Relay) -> None:
     (one,) = relay.uncertain()
     relay.covered()
     relay.wrote("qmgr[1]: idle", MINUTE)
@@ -253,7 +251,7 @@ def test_a_report_that_names_our_message_resolves_it(
         assert "nobody here" in relay.ledger.attempts()[0].reply
 
 
-def test_a_forged_report_changes_nothing_and_a_broken_one_is_named(relay: Relay, tmp_path: Path) -> None:
+def test_a_forged_report_changes_nothing_a_broken_one_is_named(relay: Relay, tmp_path: Path) -> None:
     settled, open_one = relay.uncertain(2)
     relay.ledger.settle([settled], State.ACCEPTED)
     guessed = report(
@@ -269,7 +267,7 @@ def test_a_forged_report_changes_nothing_and_a_broken_one_is_named(relay: Relay,
     assert any(why.startswith("broken.eml: no report") for why in findings.left)
 
 
-def test_a_report_from_further_on_counts_more_than_the_relays_sent(relay: Relay, tmp_path: Path) -> None:
+def test_a_report_from_further_on_beats_the_relays_sent(relay: Relay, tmp_path: Path) -> None:
     (one,) = relay.uncertain()
     relay.took(one, "AAAAA1", "sent (250 2.0.0 Ok)")
     relay.look(reports=[report(relay, tmp_path / "r.eml", relay.id_of(one), "failed")]).store()
@@ -292,7 +290,7 @@ def test_notices_are_resolved_too(relay: Relay) -> None:
         assert session.execute(select(NOTICE.c.state)).scalar_one() == "accepted"
 
 
-def test_a_persons_word_settles_what_they_named_and_keeps_what_the_server_said(relay: Relay) -> None:
+def test_a_persons_word_settles_and_keeps_what_the_server_said(relay: Relay) -> None:
     first, second = relay.uncertain(2)
     relay.ledger.settle([first], State.UNCERTAIN, reply="lost after the dot")
     findings = reconcile.assume(relay.works, relay.ledger.issue_id, [first.id], State.ACCEPTED, by="Ada <a@b.org>")
@@ -308,7 +306,7 @@ def test_a_persons_word_settles_what_they_named_and_keeps_what_the_server_said(r
     assert relay.ledger.delivery(second.id).reason == "assumed rejected by a person"
 
 
-def test_without_anything_brought_the_files_and_the_maildir_speak_as_before(relay: Relay, tmp_path: Path) -> None:
+def test_with_nothing_brought_files_and_maildir_speak_as_before(relay: Relay, tmp_path: Path) -> None:
     relay.ledger.planned(3)
     way = f"maildir:{tmp_path / 'mail'}"
     kept, there, missing = relay.ledger.take(limit=3, relay=way)
@@ -340,7 +338,7 @@ def test_a_resend_after_evidence_has_spoken_is_refused(relay: Relay) -> None:
     assert relay.ledger.take(worker="w2") == []
 
 
-def test_many_are_resolved_at_once_and_an_issue_of_thousands_goes_on(relay: Relay) -> None:
+def test_many_are_resolved_at_once_and_a_large_issue_goes_on(relay: Relay) -> None:
     taken = relay.uncertain(1_201)
     relay.covered()
     relay.wrote("qmgr[1]: idle", MINUTE)
@@ -367,7 +365,7 @@ def wrote_all_the_time(relay: Relay, last: timedelta, first: timedelta = -5 * MI
         relay.wrote("anvil[1]: statistics", first + step * 5 * MINUTE)
 
 
-def test_after_a_restore_a_log_of_the_whole_time_since_tells_who_has_it(relay: Relay) -> None:
+def test_after_a_restore_a_log_of_the_whole_time_since_tells(relay: Relay) -> None:
     one = restored(relay, at=30 * MINUTE)
     wrote_all_the_time(relay, last=50 * MINUTE)
     relay.took(one, "AAAAA1", "sent (250 2.0.0 Ok)")
@@ -381,9 +379,7 @@ def test_after_a_restore_a_log_of_the_whole_time_since_tells_who_has_it(relay: R
 
 
 @pytest.mark.parametrize("at", [30 * MINUTE, 55 * MINUTE])
-def test_after_a_restore_a_log_of_the_time_of_the_last_attempt_alone_proves_nothing(
-    relay: Relay, at: timedelta
-) -> None:
+def test_after_a_restore_a_log_of_the_last_attempt_is_no_proof(relay: Relay, at: timedelta) -> None:
     """It may have been sent at any moment between the backup and the restore."""
     restored(relay, at=at)
     wrote_all_the_time(relay, last=30 * MINUTE)

@@ -55,7 +55,7 @@ def test_nothing_is_taken_before_and_after_the_release(ledger: Ledger) -> None:
     assert ledger.take() == []
 
 
-def test_each_has_an_attempt_that_may_have_been_made_at_any_time_since(ledger: Ledger) -> None:
+def test_each_has_an_attempt_that_may_be_of_any_time_since(ledger: Ledger) -> None:
     mixed(ledger)
     settled_down(ledger)
     with session_scope(ledger.engine) as session:

@@ -45,7 +45,7 @@ def test_months_before_is_that_month_and_never_a_later_day(moment: datetime, mon
     assert then.day <= moment.day
 
 
-def test_who_never_confirmed_is_forgotten_after_the_days_and_not_before(people: People) -> None:
+def test_the_unconfirmed_are_forgotten_after_the_days_not_before(people: People) -> None:
     of_id = people.add("ada@example.net", state="pending")
     move(people, days=30)
     assert apply(people) == Due()

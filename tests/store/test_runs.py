@@ -70,7 +70,7 @@ def test_a_dead_run_is_taken_over_by_one(engine: Engine, now: datetime, ago: tim
     assert at_once(engine, 4, lambda session, by: bool(runs.take_over(session, by, SILENT, now))) == 1
 
 
-def test_a_waiting_run_is_looked_at_each_time_and_a_finished_one_never(engine: Engine, now: datetime) -> None:
+def test_a_waiting_run_is_looked_at_each_time_a_done_one_never(engine: Engine, now: datetime) -> None:
     run = claimed(engine, now)
     with session_scope(engine) as session:
         runs.note(run, runs.RunState.WAITING, "approve", "not approved", now)

@@ -129,7 +129,7 @@ def test_an_issue_that_nobody_has_begun_has_all_its_keys(ledger: Ledger, works: 
     assert told["next_due"] is None
 
 
-def test_the_end_is_not_before_a_wait_of_mailboxes_that_are_still_open(ledger: Ledger) -> None:
+def test_the_end_is_not_before_a_wait_of_open_mailboxes(ledger: Ledger) -> None:
     now = ledger.now
     counted = dict.fromkeys(State, 0) | {State.PENDING: 60}
     wait = Wait("family:google", now + 10 * MINUTE, "why")

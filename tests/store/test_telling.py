@@ -155,7 +155,7 @@ def test_it_is_given_up_in_the_end_and_stays_to_be_seen(
     assert len(receiver.got) == len(PAUSES) + 2
 
 
-def test_who_died_between_claim_and_answer_is_followed_by_another(
+def test_who_died_between_claim_and_answer_is_followed(
     engine: Engine,
     operators: Operators,
     clock: FrozenClock,

@@ -134,7 +134,7 @@ def test_everybody_gets_one_mail_and_the_issue_is_sent(desk: Desk) -> None:
     assert len(desk.delivered()) == 70
 
 
-def test_a_maildirs_files_have_plain_line_ends_and_no_doubled_dots(desk: Desk) -> None:
+def test_a_maildirs_files_have_plain_line_ends_no_doubled_dots(desk: Desk) -> None:
     desk.ledger.planned(1)
     desk.deliver()
     (path,) = (desk.maildir / "new").iterdir()
@@ -160,7 +160,7 @@ def sink_config(sink: Sink) -> Any:
     return RelayConfig(host=sink.host, port=sink.port, tls=Tls.NONE)
 
 
-def test_told_to_stop_it_finishes_the_mail_on_the_wire_and_gives_the_rest_back(desk: Desk) -> None:
+def test_told_to_stop_it_ends_the_mail_on_the_wire_and_no_more(desk: Desk) -> None:
     desk.ledger.planned(5)
     transport = Hooked(2, lambda: worker.stop())  # noqa: PLW0108 - it does not exist yet
     with desk.worker(transport) as worker:
@@ -227,7 +227,7 @@ def test_a_relay_that_comes_back_gets_the_rest(desk: Desk) -> None:
     assert desk.clock.monotonic() > 0
 
 
-def test_a_relay_that_stays_away_is_given_up_with_everything_pending(desk: Desk) -> None:
+def test_a_relay_that_stays_away_is_given_up_with_all_pending(desk: Desk) -> None:
     desk.ledger.planned(2)
 
     class Away(ScriptedTransport):
@@ -247,7 +247,7 @@ def test_an_answer_not_sent_is_a_relay_that_is_away(desk: Desk) -> None:
     assert len(transport.sent) == 3
 
 
-def test_a_transport_that_breaks_leaves_one_uncertain_and_the_rest_pending(desk: Desk) -> None:
+def test_a_broken_transport_leaves_one_uncertain_others_pending(desk: Desk) -> None:
     desk.ledger.planned(3)
     with pytest.raises(ZeroDivisionError):
         desk.deliver(Hooked(2, fail(ZeroDivisionError())))
@@ -255,7 +255,7 @@ def test_a_transport_that_breaks_leaves_one_uncertain_and_the_rest_pending(desk:
     assert "ZeroDivisionError" in desk.ledger.delivery(2).reason
 
 
-def test_a_name_that_no_header_holds_is_rejected_and_the_others_go(desk: Desk) -> None:
+def test_a_name_that_no_header_holds_is_rejected_others_go(desk: Desk) -> None:
     desk.ledger.reader(name="unsafe")
     desk.ledger.planned(1)
     transport = ScriptedTransport()
@@ -276,7 +276,7 @@ def test_what_is_put_off_again_and_again_expires(desk: Desk) -> None:
     assert len(transport.sent) == rounds + 1
 
 
-def test_after_a_crash_a_maildir_resolves_itself_and_nobody_gets_two(desk: Desk) -> None:
+def test_after_a_crash_a_maildir_resolves_itself_without_doubles(desk: Desk) -> None:
     desk.ledger.planned(3)
     transport = MaildirTransport(desk.maildir)
     first, _second = desk.ledger.take(limit=2, worker="dead", relay=transport.name)
@@ -287,7 +287,7 @@ def test_after_a_crash_a_maildir_resolves_itself_and_nobody_gets_two(desk: Desk)
     assert desk.ledger.counts() == {"accepted": 3}
 
 
-def test_a_maildir_that_outlived_its_database_is_no_evidence_about_the_next_one(desk: Desk, tmp_path: Path) -> None:
+def test_a_maildir_that_outlived_its_database_is_no_evidence(desk: Desk, tmp_path: Path) -> None:
     desk.ledger.planned(2)
     desk.deliver()
     for name in ("attempt", "delivery"):
@@ -301,7 +301,7 @@ def test_a_maildir_that_outlived_its_database_is_no_evidence_about_the_next_one(
     assert desk.delivered() == sorted(addresses(2) * 2)
 
 
-def test_over_smtp_a_crash_leaves_uncertain_what_only_a_person_can_resolve(desk: Desk) -> None:
+def test_over_smtp_a_crash_leaves_uncertain_what_needs_a_person(desk: Desk) -> None:
     desk.ledger.planned(3)
     desk.ledger.take(limit=1, worker="dead", relay="")
     transport = ScriptedTransport()
@@ -321,7 +321,7 @@ def test_notices_go_by_the_same_way(desk: Desk) -> None:
         assert worker.deliver_notices().outcomes == {}
 
 
-def test_a_confirmation_asked_for_while_an_issue_is_sent_does_not_wait_for_its_end(desk: Desk) -> None:
+def test_a_confirmation_asked_for_does_not_wait_for_the_issue(desk: Desk) -> None:
     desk.ledger.planned(200)
 
     def sign_up() -> None:
@@ -355,7 +355,7 @@ def away() -> OperationalError:
     return OperationalError("BEGIN", {}, Exception("the server closed the connection"))
 
 
-def test_while_the_database_is_away_nothing_starts_and_no_outcome_is_lost(desk: Desk) -> None:
+def test_while_the_database_is_away_nothing_starts_or_is_lost(desk: Desk) -> None:
     desk.ledger.planned(20)
     failures = iter(range(4))
     switched: list[bool] = []
@@ -371,7 +371,7 @@ def test_while_the_database_is_away_nothing_starts_and_no_outcome_is_lost(desk: 
     assert desk.ledger.counts() == {"accepted": 20}
 
 
-def test_outcomes_that_the_database_never_took_are_in_a_file_that_settles_them(desk: Desk) -> None:
+def test_outcomes_never_taken_are_in_a_file_that_settles_them(desk: Desk) -> None:
     desk.ledger.planned(3)
     switched: list[bool] = []
 
@@ -402,7 +402,7 @@ def commit_and_lose_the_answer(times: Iterator[int], statements: list[str]) -> C
     return handler
 
 
-def test_when_a_commits_answer_is_lost_nothing_is_sent_before_it_is_known_and_nothing_twice(desk: Desk) -> None:
+def test_a_lost_answer_to_a_commit_sends_nothing_twice(desk: Desk) -> None:
     desk.ledger.planned(25)
     statements: list[str] = []
 
@@ -424,9 +424,7 @@ def test_when_a_commits_answer_is_lost_nothing_is_sent_before_it_is_known_and_no
     ("pace", "capacity", "limit"),
     [(None, 20, 10), (None, 2, 4), (1.0, 20, 2), (0.01, 20, 1), (500.0, 20, 40), (500.0, 100, 50), (500.0, 1, 2)],
 )
-def test_a_window_is_two_seconds_at_the_present_pace_and_twice_what_is_in_flight(
-    pace: float | None, capacity: int, limit: int
-) -> None:
+def test_a_window_is_two_seconds_of_pace_and_twice_in_flight(pace: float | None, capacity: int, limit: int) -> None:
     assert window_limit(pace, capacity) == limit
 
 

@@ -28,7 +28,7 @@ def worker(desk: Desk, transport: Any, jitter: Callable[[], float] = lambda: 0.5
     return Worker(desk.ledger.engine, carrier, writer or PlainWriter(), desk.clock, desk.place, jitter=jitter)
 
 
-def test_two_interrupts_and_a_database_in_doubt_never_make_a_mail_on_the_wire_due_again(desk: Desk) -> None:
+def test_interrupts_and_doubt_never_make_a_mail_on_the_wire_due(desk: Desk) -> None:
     desk.ledger.planned(10)
     armed: dict[str, bool] = {}
 
@@ -98,7 +98,7 @@ def test_a_letter_that_cannot_be_written_was_not_sent(desk: Desk) -> None:
     assert desk.ledger.counts() == {"accepted": 2, "pending": 3}
 
 
-def test_stopped_while_the_database_is_away_it_still_hears_the_answers(desk: Desk) -> None:
+def test_stopped_while_the_database_is_away_it_hears_the_answers(desk: Desk) -> None:
     """Three are on the wire; the stop ends the patience with the database, and the answers come after that."""
     desk.ledger.planned(3)
     switched: list[bool] = []
@@ -177,7 +177,7 @@ def over(desk: Desk, carrier: TwoRelays) -> None:
         one.deliver(desk.ledger.issue_id)
 
 
-def test_a_relay_that_asks_to_be_left_alone_leaves_its_share_to_the_other(desk: Desk) -> None:
+def test_a_relay_to_be_left_alone_leaves_its_share_to_the_other(desk: Desk) -> None:
     class Busy(TwoRelays):
         allowed = {"a": 1, "b": 1}
         full = False
@@ -223,7 +223,7 @@ def test_a_relay_that_hangs_leaves_its_share_to_the_other(desk: Desk) -> None:
     assert desk.ledger.counts() == {"accepted": 60}
 
 
-def test_a_mail_whose_envelope_came_back_does_not_go_after_a_stop_or_hold(desk: Desk) -> None:
+def test_a_mail_that_came_back_does_not_go_after_a_stop_or_hold(desk: Desk) -> None:
     """On another connection it would begin again: what speaks against a beginning speaks against this one."""
     desk.ledger.planned(3)
     asked: dict[str, bool] = {}

@@ -57,9 +57,7 @@ def test_a_clock_is_believed_unless_it_was_set_forward(
     assert (watch.objection() == "") is believed
 
 
-def test_it_stays_disbelieved_until_a_person_says_that_it_is_right_or_it_is_set_right(
-    watch: ClockWatch, hands: Hands
-) -> None:
+def test_it_stays_disbelieved_until_it_is_right_or_said_to_be(watch: ClockWatch, hands: Hands) -> None:
     month = timedelta(days=31)
     for minutes in (5, 10, 600):
         hands.now = later(START, timedelta(minutes=minutes), month)
@@ -86,7 +84,7 @@ def test_a_file_that_is_not_ours_is_as_none(tmp_path: Path, sqlite_engine: Engin
     assert ClockWatch(tmp_path / "clock.json", sqlite_engine, hands).objection() == ""
 
 
-def test_the_databases_clock_is_a_witness_where_it_is_another_machines(tmp_path: Path, engine: Engine) -> None:
+def test_another_machines_database_clock_is_a_witness(tmp_path: Path, engine: Engine) -> None:
     here = look()
     on_postgres = engine.dialect.name == "postgresql"
     for apart in (timedelta(minutes=10), timedelta(days=30), -timedelta(days=30)):

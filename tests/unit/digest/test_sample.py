@@ -93,7 +93,7 @@ def test_section_and_topics_of_every_article_are_configured(slug: str) -> None:
     assert set(POSTS[slug]["topics"]) <= {interest["slug"] for interest in CONFIG["interest"]}
 
 
-def test_every_section_has_articles_in_a_settled_order_and_every_interest_has_its_own() -> None:
+def test_sections_have_articles_in_order_and_interests_their_own() -> None:
     places = [(post["section"], post["weight"]) for post in ENGLISH.values()]
     assert len(set(places)) == len(places)
     assert {section for section, _ in places} == {section["slug"] for section in CONFIG["section"]}
@@ -116,7 +116,7 @@ def test_the_sample_can_send_nothing_and_asks_for_an_approval() -> None:
     assert CONFIG["publication"]["sender_address"].endswith("@example.org")
 
 
-def test_translations_name_an_original_and_share_its_place_and_pictures() -> None:
+def test_translations_share_their_originals_place_and_pictures() -> None:
     for slug, post in KOREAN.items():
         original = ENGLISH[post["translation_of"]]
         assert slug == f"{post['translation_of']}-ko"
@@ -126,14 +126,14 @@ def test_translations_name_an_original_and_share_its_place_and_pictures() -> Non
         assert re.search("[가-힣]", post.content)
 
 
-def test_every_picture_is_referenced_and_every_reference_has_its_file() -> None:
+def test_every_picture_is_referenced_and_each_reference_has_one() -> None:
     referenced = {picture["src"] for post in POSTS.values() for picture in pictures(post)}
     present = {path.relative_to(ARTICLES).as_posix() for path in (ARTICLES / "images").iterdir()}
     assert referenced == present
 
 
 @pytest.mark.parametrize("slug", [slug for slug in POSTS if pictures(POSTS[slug])])
-def test_every_picture_has_an_alternative_text_that_says_something(slug: str) -> None:
+def test_every_picture_has_an_alternative_text_of_some_worth(slug: str) -> None:
     texts = [picture["alt"].strip() for picture in pictures(POSTS[slug])]
     assert all(len(text) >= 15 for text in texts)
     assert len(set(texts)) == len(texts)
@@ -181,7 +181,7 @@ def test_footnotes_are_defined_where_they_are_used() -> None:
         assert set(used) == set(re.findall(r"^\[\^(\w+)\]:", post.content, re.MULTILINE)), slug
 
 
-def test_readers_have_the_columns_of_the_design_and_unique_addresses() -> None:
+def test_readers_have_the_designs_columns_and_unique_addresses() -> None:
     design = "email,name,interests,language,format,frequency,status,confirmed_at,consent_source"
     assert list(READERS[0]) == [*design.split(","), "paused_until"]
     assert all(None not in reader and None not in reader.values() for reader in READERS)

@@ -35,24 +35,35 @@ def test_the_build_benchmark_prints_its_four_rows(repo_root: Path) -> None:
     assert done.stdout.count("bound") == 4
 
 
-def test_the_benchmark_of_deliveries_measures_each_row_or_says_why_not(
+@pytest.mark.slow
+def test_deliveries_benchmark_measures_each_row_or_says_why_not(
     repo_root: Path, tmp_path: Path, benchmarks: Any
 ) -> None:
-    figures = tmp_path / "figures.json"
-    done = bench(repo_root, "deliver", "--quick", "--json", str(figures))
-    assert done.returncode == 0, done.stderr
-    data = json.loads(figures.read_text(encoding="utf-8"))
+    data = measured_deliveries(repo_root, tmp_path, benchmarks)
     measured = {row["name"] for row in data["rows"]}
     assert measured | set(data["left_out"]) >= set(benchmarks("rows").ROWS)
     assert not measured & set(data["left_out"])
     assert "memory" in measured or data["left_out"]["memory"].startswith("no ")  # it needs one of the two sinks
+
+
+def test_the_benchmark_of_deliveries_measures_a_row(repo_root: Path, tmp_path: Path, benchmarks: Any) -> None:
+    data = measured_deliveries(repo_root, tmp_path, benchmarks, "--row", "dkim")
+    assert [row["name"] for row in data["rows"]] == ["dkim"]
+
+
+def measured_deliveries(repo_root: Path, folder: Path, benchmarks: Any, *rows: str) -> Any:
+    figures = folder / "figures.json"
+    done = bench(repo_root, "deliver", "--quick", *rows, "--json", str(figures))
+    assert done.returncode == 0, done.stderr
+    data = json.loads(figures.read_text(encoding="utf-8"))
     assert 90_000 < data["settings"]["message_bytes"] < 105_000
     for row in data["rows"]:
         assert row["what"] in done.stdout
     assert "## On which machine" in benchmarks("page").page(data)
+    return data
 
 
-def test_the_benchmark_of_the_audience_measures_each_row_or_says_why_not(repo_root: Path, tmp_path: Path) -> None:
+def test_audience_benchmark_measures_each_row_or_says_why_not(repo_root: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     options = ["--row", "freeze-sqlite", "--row", "import-sqlite", "--row", "import-postgresql"]
     done = bench(repo_root, "audience", "--quick", *options, "--json", str(figures))
@@ -78,7 +89,7 @@ def test_the_page_about_speed_fits_its_figures(repo_root: Path, page: str) -> No
     assert done.returncode == 0, done.stderr
 
 
-def test_a_round_that_did_not_reach_every_reader_counts_for_nothing(tmp_path: Path, benchmarks: Any) -> None:
+def test_a_round_that_missed_a_reader_counts_for_nothing(tmp_path: Path, benchmarks: Any) -> None:
     ours, databases, world, sinks = (benchmarks(name) for name in ("ours", "databases", "world", "sinks"))
     planned = world.plan(tmp_path / "workspace", databases.SqliteBase(tmp_path / "db"), 3)
     with planned.base.connect() as connection:
@@ -105,7 +116,7 @@ def test_a_round_that_did_not_reach_every_reader_counts_for_nothing(tmp_path: Pa
     assert planned.facts() == {"states": {"pending": 3}, "attempts": 0, "attempted": 0, "seconds": 0.0}
 
 
-def test_a_bound_says_whether_the_aim_the_least_or_nothing_is_reached(benchmarks: Any) -> None:
+def test_a_bound_says_whether_aim_least_or_nothing_is_reached(benchmarks: Any) -> None:
     bound = benchmarks("report").Bound
     assert [bound(1.1, 1.4).verdict(value) for value in (1.5, 1.4, 1.2, 1.1, 1.0)] == ["aim", "aim", "yes", "yes", "no"]
     assert [bound(2.5, 1.5, below=True).verdict(value) for value in (1.4, 2.0, 2.6)] == ["aim", "yes", "no"]
@@ -120,7 +131,7 @@ def test_figures_come_back_from_their_document_as_they_were(benchmarks: Any) -> 
     assert report.row_of(json.loads(json.dumps(row.document()))) == row
 
 
-def test_a_measured_process_that_fails_is_told_with_its_last_words(tmp_path: Path, benchmarks: Any) -> None:
+def test_a_measured_process_that_fails_has_its_last_words_told(tmp_path: Path, benchmarks: Any) -> None:
     measure = benchmarks("measure")
     code = "import sys; print('half', flush=True); sys.exit('no relay')"
     with pytest.raises(measure.FailedError, match="exited 1: no relay"):

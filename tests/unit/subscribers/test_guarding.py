@@ -43,6 +43,7 @@ def path_of(site: Site, purpose: Purpose, person: Subscriber) -> str:
     return site.path(purpose, person.ref)
 
 
+@pytest.mark.one_database
 def test_every_form_behind_a_link_has_the_hidden_field(site: Site, client: TestClient, person: Subscriber) -> None:
     left = site.add("left@example.org", state="unsubscribed")
     pending = site.add("new@example.org", state="pending")
@@ -64,8 +65,9 @@ def test_every_form_behind_a_link_has_the_hidden_field(site: Site, client: TestC
             assert (payload.ref, payload.extra) == (whom.ref, purpose)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("purpose", HUMAN)
-def test_a_form_that_is_not_from_the_page_changes_nothing_and_offers_the_button(
+def test_a_foreign_form_changes_nothing_and_offers_the_button(
     site: Site, client: TestClient, person: Subscriber, purpose: Purpose
 ) -> None:
     path = path_of(site, purpose, person)
@@ -89,6 +91,7 @@ def test_a_form_that_is_not_from_the_page_changes_nothing_and_offers_the_button(
     assert site.left == site.confirmed == []
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("purpose", HUMAN[1:])
 def test_a_page_that_stayed_open_for_days_still_works(
     site: Site, client: TestClient, person: Subscriber, purpose: Purpose
@@ -99,7 +102,8 @@ def test_a_page_that_stayed_open_for_days_still_works(
     assert client.post(path, data={**act(purpose), "form": token}).status_code == 200
 
 
-def test_a_page_that_stayed_open_for_too_long_says_so_and_keeps_what_was_chosen(
+@pytest.mark.one_database
+def test_a_page_open_for_too_long_says_so_and_keeps_the_choice(
     site: Site, client: TestClient, person: Subscriber
 ) -> None:
     path = site.path(Purpose.PREFERENCES, person.ref)
@@ -122,6 +126,7 @@ def test_a_page_that_stayed_open_for_too_long_says_so_and_keeps_what_was_chosen(
     assert site.person().interests == "safety"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("purpose", HUMAN)
 @pytest.mark.parametrize(
     "headers",
@@ -144,6 +149,7 @@ def test_another_sites_page_cannot_post_even_with_a_good_form(
     assert site.dump() == before
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "headers",
     [{}, {"origin": "null"}, {"origin": BASE_URL}, {"origin": "null", "sec-fetch-site": "same-origin"}],
@@ -185,7 +191,8 @@ def field(page: str) -> str:
     return found[1]
 
 
-def test_a_form_that_comes_back_at_once_is_asked_again_with_what_was_typed(site: Site, client: TestClient) -> None:
+@pytest.mark.one_database
+def test_a_form_back_at_once_is_asked_again_with_what_was_typed(site: Site, client: TestClient) -> None:
     data = {"email": "new@example.org", "scope": "some", "interest": "safety"}
     page = client.get("/subscribe").text
     answer = client.post("/subscribe", data={**data, "form": field(page)})
@@ -198,7 +205,8 @@ def test_a_form_that_comes_back_at_once_is_asked_again_with_what_was_typed(site:
     assert [due.address for due in site.due] == ["new@example.org"]
 
 
-def test_a_program_that_fills_in_everything_is_answered_and_heeded_not(site: Site, client: TestClient) -> None:
+@pytest.mark.one_database
+def test_a_program_that_fills_in_everything_is_not_heeded(site: Site, client: TestClient) -> None:
     data = {"email": "new@example.org", "scope": "all"}
     trapped = client.post("/subscribe", data={**data, TRAP: "cheap pills"})
     assert site.dump() == []
@@ -208,6 +216,7 @@ def test_a_program_that_fills_in_everything_is_answered_and_heeded_not(site: Sit
     assert len(site.due) == 1
 
 
+@pytest.mark.one_database
 def test_no_person_meets_the_trap(client: TestClient) -> None:
     page = client.get("/subscribe").text
     trap = re.search(r'<p class="trap">.*?</p>', page, re.DOTALL)
@@ -217,6 +226,7 @@ def test_no_person_meets_the_trap(client: TestClient) -> None:
     assert re.search(r"\.trap \{ display: none; \}", client.get("/static/pages.css").text)
 
 
+@pytest.mark.one_database
 def test_a_form_of_another_site_works_but_counts_as_bare(site: Site) -> None:
     asked: list[Asking] = []
 

@@ -24,12 +24,12 @@ def test_interests_have_one_text(text: str, canonical: str) -> None:
     assert CATALOGUE.canonical(CATALOGUE.choose(text)) == canonical
 
 
-def test_an_unknown_interest_is_refused_with_the_nearest_known_one() -> None:
+def test_an_unknown_interest_is_refused_with_the_nearest_known() -> None:
     with pytest.raises(InterestUnknownError, match="did you mean 'mobility'"):
         CATALOGUE.choose("mobilty")
 
 
-def test_what_the_database_holds_is_read_even_when_an_interest_has_vanished() -> None:
+def test_stored_interests_are_read_even_when_one_has_vanished() -> None:
     assert CATALOGUE.parse("gone;safety") == {"safety"}
     assert CATALOGUE.vanished("gone;safety;cert") == ("gone",)
 

@@ -43,9 +43,7 @@ def changes(site: Site) -> list[AddressChange]:
         return list(session.exec(select(AddressChange)).all())
 
 
-def test_the_old_address_stays_until_a_button_is_pressed_in_the_mail_to_the_new_one(
-    site: Site, client: TestClient, settings: str
-) -> None:
+def test_the_old_address_stays_until_the_new_one_is_confirmed(site: Site, client: TestClient, settings: str) -> None:
     page = ask(client, settings, "Kim@New.Example.org")
     assert "one with a button is on its way" in page
     assert NEW not in page.lower()
@@ -82,7 +80,7 @@ def test_pressing_twice_and_on_two_devices_at_once_changes_once(site: Site, clie
     assert site.events(site.person(NEW)) == ["address-asked", "address-changed"]
 
 
-def test_known_suppressed_and_own_addresses_get_the_same_answer_and_no_mail(
+def test_known_suppressed_and_own_addresses_are_answered_alike(
     site: Site, client: TestClient, person: Subscriber
 ) -> None:
     site.add("other@example.org")
@@ -127,16 +125,14 @@ def test_one_mail_a_day_goes_to_an_address_whoever_asks(site: Site, client: Test
     assert len(site.changes) == 2
 
 
-def test_two_readers_who_ask_for_one_address_at_once_cause_one_mail(site: Site, client: TestClient) -> None:
+def test_two_readers_asking_for_one_address_cause_one_mail(site: Site, client: TestClient) -> None:
     paths = [site.path(Purpose.PREFERENCES, site.add(f"reader{n}@example.org").ref) for n in range(4)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda path: ask(client, path), paths))
     assert len(site.changes) == 1
 
 
-def test_a_reader_cannot_make_us_write_to_any_number_of_strangers(
-    site: Site, client: TestClient, settings: str
-) -> None:
+def test_a_reader_cannot_make_us_write_to_many_strangers(site: Site, client: TestClient, settings: str) -> None:
     for number in range(10):
         ask(client, settings, f"stranger{number}@example.org")
     assert len(site.changes) == moving.MOST_A_DAY
@@ -152,7 +148,7 @@ def test_the_last_word_counts(site: Site, client: TestClient, settings: str) -> 
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_links_that_cannot_change_anything_get_the_answer_of_unknown_ones(
+def test_links_that_change_nothing_are_answered_as_unknown_ones(
     site: Site, client: TestClient, settings: str, person: Subscriber, method: str
 ) -> None:
     ask(client, settings)
@@ -174,9 +170,7 @@ def test_links_that_cannot_change_anything_get_the_answer_of_unknown_ones(
     assert site.dump() == before
 
 
-def test_an_address_that_became_somebody_elses_in_between_stays_theirs(
-    site: Site, client: TestClient, settings: str
-) -> None:
+def test_an_address_that_became_somebody_elses_stays_theirs(site: Site, client: TestClient, settings: str) -> None:
     ask(client, settings)
     site.add(NEW)
     assert client.post(link(site)).status_code == 404
@@ -191,9 +185,7 @@ def test_who_left_in_between_is_not_moved(site: Site, client: TestClient, settin
     assert client.post(settings, data={"do": "address", "email": "more@example.org"}).status_code == 400
 
 
-def test_the_old_address_is_free_for_its_owner_and_closed_to_files(
-    site: Site, client: TestClient, settings: str
-) -> None:
+def test_the_old_address_is_free_for_its_owner_closed_to_files(site: Site, client: TestClient, settings: str) -> None:
     ask(client, settings)
     client.post(link(site))
     assert site.suppressed() == "unsubscribed"
@@ -254,7 +246,7 @@ def test_what_is_no_address_is_refused_and_keeps_nothing(
     assert site.dump() == before
 
 
-def test_requests_are_forgotten_when_they_expire_and_when_their_reader_is_erased(
+def test_requests_are_forgotten_on_expiry_and_erasure(
     site: Site, client: TestClient, settings: str, person: Subscriber
 ) -> None:
     ask(client, settings)

@@ -32,7 +32,7 @@ def data(site: Site, person: Subscriber) -> str:
     return site.path(Purpose.DATA, person.ref)
 
 
-def test_a_readers_data_is_a_file_of_their_own_that_is_never_stored(site: Site, client: TestClient, data: str) -> None:
+def test_a_readers_data_is_a_file_of_their_own_never_stored(site: Site, client: TestClient, data: str) -> None:
     site.add("other@example.org", name="Somebody Else")
     before = site.dump()
     answer = client.post(data)
@@ -48,6 +48,7 @@ def test_a_readers_data_is_a_file_of_their_own_that_is_never_stored(site: Site, 
     assert site.data_due == []
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("state", ["pending", "confirmed", "unsubscribed"])
 def test_asking_for_data_sends_it_to_the_readers_own_address(site: Site, client: TestClient, state: str) -> None:
     person = site.add(state=state)
@@ -61,6 +62,7 @@ def test_asking_for_data_sends_it_to_the_readers_own_address(site: Site, client:
     assert site.dump() == before
 
 
+@pytest.mark.one_database
 def test_asking_for_data_needs_the_form_of_the_page(site: Site, client: TestClient, settings: str) -> None:
     assert client.post(settings, data={"do": "data", "form": "x"}).status_code == 400
     foreign = client.post(settings, data={"do": "data"}, headers={"sec-fetch-site": "cross-site"})
@@ -70,10 +72,9 @@ def test_asking_for_data_needs_the_form_of_the_page(site: Site, client: TestClie
     assert site.data_due == []
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("left", [False, True])
-def test_a_forwarded_preferences_link_gets_no_personal_data_by_any_form(
-    site: Site, client: TestClient, *, left: bool
-) -> None:
+def test_a_forwarded_preferences_link_gets_no_personal_data(site: Site, client: TestClient, *, left: bool) -> None:
     person = site.add(interests="mobility", state="unsubscribed" if left else "confirmed")
     settings = site.path(Purpose.PREFERENCES, person.ref)
     page = client.get(settings).text
@@ -94,6 +95,7 @@ def test_a_forwarded_preferences_link_gets_no_personal_data_by_any_form(
     assert client.post(f"/data/{token}").status_code == 404, "one link does not open the other"
 
 
+@pytest.mark.one_database
 def test_the_link_to_data_tells_nothing_by_being_fetched(site: Site, client: TestClient, data: str) -> None:
     before = site.dump()
     shown = [client.request(method, data) for method in ("GET", "HEAD", "OPTIONS", "GET")]
@@ -112,6 +114,7 @@ def test_the_link_to_data_tells_nothing_by_being_fetched(site: Site, client: Tes
     assert site.data_due == []
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("why", ["expired", "foreign", "moved", "erased"])
 def test_a_link_to_data_that_does_not_work_is_unknown(
     site: Site, client: TestClient, person: Subscriber, settings: str, data: str, why: str
@@ -155,7 +158,7 @@ def test_erasing_is_explained_by_a_page_and_done_by_a_button(site: Site, client:
     assert site.left == [], "a goodbye would be a mail to somebody whom we no longer know"
 
 
-def test_after_erasing_every_link_is_unknown_and_one_click_is_done(
+def test_after_erasing_links_are_unknown_and_one_click_is_done(
     site: Site, client: TestClient, person: Subscriber
 ) -> None:
     purposes = [Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.UNDO, Purpose.ERASE, Purpose.CONFIRM, Purpose.ADDRESS]
@@ -175,6 +178,7 @@ def test_after_erasing_every_link_is_unknown_and_one_click_is_done(
     assert site.dump() == before
 
 
+@pytest.mark.one_database
 def test_an_erase_link_lives_for_an_hour(site: Site, client: TestClient, person: Subscriber) -> None:
     path = site.path(Purpose.ERASE, person.ref)
     site.later(hours=1, seconds=1)
@@ -249,6 +253,7 @@ def test_signing_up_keeps_the_words_of_both_pages(site: Site, client: TestClient
         assert session.get(Wording, confirmed.wording) is not None
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("page", PAGES)
 def test_a_version_changes_with_the_words_and_with_nothing_else(site: Site, page: str) -> None:
     name, values = sample(page, "en")

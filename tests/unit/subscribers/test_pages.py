@@ -36,6 +36,7 @@ def settings(site: Site, person: Subscriber) -> str:
 # Fetching
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 @pytest.mark.parametrize("purpose", PERSONAL)
 def test_a_link_never_acts_by_being_fetched(
@@ -48,6 +49,7 @@ def test_a_link_never_acts_by_being_fetched(
     assert site.left == site.confirmed == []
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("purpose", PERSONAL)
 def test_every_page_keeps_its_token_to_itself(
     site: Site, client: TestClient, person: Subscriber, purpose: Purpose
@@ -65,6 +67,7 @@ def test_every_page_keeps_its_token_to_itself(
     assert "set-cookie" not in headers
 
 
+@pytest.mark.one_database
 def test_preferences_say_whom_to_ask_and_lead_to_the_archive(
     site: Site, client: TestClient, person: Subscriber
 ) -> None:
@@ -74,6 +77,7 @@ def test_preferences_say_whom_to_ask_and_lead_to_the_archive(
     assert '<a href="/archive?lang=en">All issues</a>' in page
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("purpose", PERSONAL)
 def test_a_page_shows_neither_address_nor_name(
     site: Site, client: TestClient, person: Subscriber, purpose: Purpose
@@ -87,6 +91,7 @@ def test_a_page_shows_neither_address_nor_name(
 # Links that do not work
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("purpose", PERSONAL)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_all_links_that_do_not_work_get_the_same_answer(
@@ -111,6 +116,7 @@ def test_all_links_that_do_not_work_get_the_same_answer(
     assert site.dump() == before
 
 
+@pytest.mark.one_database
 def test_an_unsubscribe_link_works_for_years(site: Site, client: TestClient, leave: str) -> None:
     site.later(days=3650)
     assert client.post(leave, data=ONE_CLICK).status_code == 200
@@ -147,6 +153,7 @@ def test_one_click_on_an_erased_person_is_done_already(
     assert client.post(leave, data=ONE_CLICK).status_code == 200
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "data", [{}, {"List-Unsubscribe": "one-click"}, {"confirm": ""}, {"confirm": "rarer", "frequency": "every"}]
 )
@@ -172,6 +179,7 @@ def test_a_person_leaves_by_one_button_and_can_take_it_back(site: Site, client: 
     assert site.suppressed() is None
 
 
+@pytest.mark.one_database
 def test_taking_it_back_works_for_a_day(site: Site, client: TestClient, leave: str) -> None:
     page = client.post(leave, data={"confirm": "leave"}).text
     undo = page.partition('action="../undo/')[2].partition('"')[0]
@@ -181,6 +189,7 @@ def test_taking_it_back_works_for_a_day(site: Site, client: TestClient, leave: s
     assert site.person().state == "unsubscribed"
 
 
+@pytest.mark.one_database
 def test_an_unsubscribe_link_can_only_make_less_mail(site: Site, client: TestClient, leave: str) -> None:
     topics = {"confirm": "topics", "interest": ["safety", "certification", "nonsense"]}
     assert client.post(leave, data=topics).status_code == 200
@@ -196,6 +205,7 @@ def test_an_unsubscribe_link_can_only_make_less_mail(site: Site, client: TestCli
     assert site.person().state == "confirmed"
 
 
+@pytest.mark.one_database
 def test_keeping_every_topic_keeps_future_ones_too(site: Site, client: TestClient) -> None:
     person = site.add("all@example.org", interests="*")
     path = site.path(Purpose.UNSUBSCRIBE, person.ref)
@@ -264,6 +274,7 @@ def test_what_the_page_does_not_offer_saves_nothing(
     assert site.dump() == before
 
 
+@pytest.mark.one_database
 def test_who_has_left_sees_a_way_back_and_nothing_else(
     site: Site, client: TestClient, leave: str, settings: str
 ) -> None:
@@ -309,6 +320,7 @@ def test_signing_up_asks_and_a_button_in_the_mail_confirms(site: Site, client: T
     assert len(site.confirmed) == 1
 
 
+@pytest.mark.one_database
 def test_the_sign_up_form_tells_nobody_who_reads(site: Site, client: TestClient, person: Subscriber) -> None:
     left, bounced = site.add("left@example.org", state="unsubscribed"), site.add("bounced@example.org")
     with site.write() as session:
@@ -367,6 +379,7 @@ def test_a_body_that_is_no_form_changes_nothing(
 # The rest
 
 
+@pytest.mark.one_database
 def test_a_test_mails_links_lead_to_a_page_that_says_so(site: Site, client: TestClient) -> None:
     path = site.path(Purpose.TEST, "e" * 32)
     for answer in (client.get(path), client.post(path, data=ONE_CLICK)):
@@ -375,12 +388,14 @@ def test_a_test_mails_links_lead_to_a_page_that_says_so(site: Site, client: Test
     assert client.get(path[:-1]).status_code == 404
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("accept", "language"), [("ko-KR,ko;q=0.9", "ko"), ("fr", "en"), ("", "en")])
 def test_a_stranger_is_answered_in_the_browsers_language(client: TestClient, accept: str, language: str) -> None:
     for path in ("/subscribe", "/unsubscribe/nothing"):
         assert f'<html lang="{language}"' in client.get(path, headers={"accept-language": accept}).text
 
 
+@pytest.mark.one_database
 def test_the_style_sheet_is_ours_and_asks_nobody_else(client: TestClient) -> None:
     answer = client.get("/static/pages.css")
     assert answer.headers["content-type"].startswith("text/css")
@@ -388,13 +403,15 @@ def test_the_style_sheet_is_ours_and_asks_nobody_else(client: TestClient) -> Non
     assert "@import" not in answer.text
 
 
+@pytest.mark.one_database
 def test_pages_below_a_path_find_their_style_sheet(site: Site) -> None:
     below = Site(site.engine, site.now, base_url=f"{BASE_URL}/news")
     with TestClient(below.app(), base_url=BASE_URL) as client:
         assert 'href="/news/static/pages.css"' in client.get("/subscribe").text
 
 
-def test_an_old_mails_link_works_twice_after_the_keys_were_rotated(site: Site, leave: str) -> None:
+@pytest.mark.one_database
+def test_an_old_mails_link_works_twice_after_key_rotation(site: Site, leave: str) -> None:
     site.signer = LinkSigner(["a newer key for links, too", LINK_KEY], BASE_URL)
     site.later(days=200)
     with TestClient(site.app(), base_url=BASE_URL) as client:
@@ -433,6 +450,7 @@ def test_a_reader_who_is_asked_again_stays_by_pressing_a_button(site: Site, clie
     assert site.person().confirmed_at == site.now
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("extra", ["", "other"])
 def test_a_keep_link_of_another_question_keeps_nothing(site: Site, client: TestClient, extra: str) -> None:
     person = asked_again(site)
@@ -440,6 +458,7 @@ def test_a_keep_link_of_another_question_keeps_nothing(site: Site, client: TestC
     assert site.events(person) == ["asked"]
 
 
+@pytest.mark.one_database
 def test_who_left_is_not_kept_by_an_old_mail(site: Site, client: TestClient) -> None:
     person = asked_again(site)
     with site.write() as session:

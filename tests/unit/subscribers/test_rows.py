@@ -64,7 +64,7 @@ def test_a_broken_line_is_named_and_its_neighbours_are_read(line: bytes, column:
     assert after.line == 4
 
 
-def test_a_name_over_two_lines_is_two_problems_and_no_injected_reader() -> None:
+def test_a_name_over_two_lines_is_two_problems_and_no_reader() -> None:
     rows = read(b'kim@example.org,"Kim', b'evil@example.org"', GOOD)
     assert [type(row) for row in rows] == [RowProblem, RowProblem, ReaderRow]
 
@@ -83,7 +83,7 @@ def test_a_name_over_two_lines_is_two_problems_and_no_injected_reader() -> None:
         (b"email," + b"x" * MAX_LINE, "email"),
     ],
 )
-def test_a_file_without_a_usable_first_line_is_refused_as_a_whole(header: bytes, message: str) -> None:
+def test_a_file_without_a_usable_first_line_is_refused_whole(header: bytes, message: str) -> None:
     with pytest.raises(ImportFileError, match=message):
         read(GOOD, header=header)
 
@@ -105,7 +105,7 @@ def test_a_line_is_read_into_all_its_values() -> None:
     assert row.paused_until == datetime(2021, 10, 14, 15, 0, tzinfo=UTC), "a day begins in the publication's zone"
 
 
-def test_blank_cells_mean_the_defaults_and_missing_columns_mean_nothing() -> None:
+def test_blank_cells_are_defaults_and_missing_columns_nothing() -> None:
     row = one(b"kim@example.org")
     assert (row.interests, row.language, row.format, row.frequency) == ("*", "en", "html", "every")
     row = one(b"kim@example.org", header=b"email")

@@ -57,7 +57,7 @@ def test_a_request_makes_a_pending_person_and_one_mail(site: Site) -> None:
     assert site.events(person) == ["requested"]
 
 
-def test_a_confirmation_makes_a_reader_and_pressing_again_changes_nothing(site: Site) -> None:
+def test_a_confirmation_makes_a_reader_and_again_changes_nothing(site: Site) -> None:
     ask(site)
     site.later(hours=1)
     confirmed = press(site)

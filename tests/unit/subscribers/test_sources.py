@@ -235,7 +235,7 @@ def test_a_mapping_that_cannot_be_meant_is_refused(mapping: str, told: str) -> N
         parse_mapping(mapping)
 
 
-def test_a_mapping_without_the_address_and_a_doubled_column_are_refused() -> None:
+def test_a_mapping_without_address_or_with_a_double_is_refused() -> None:
     with pytest.raises(ImportFileError, match="which column is the address"):
         read(b"a,b\n1,2\n", mapping=parse_mapping("name=a"))
     with pytest.raises(ImportFileError, match="twice"):

@@ -54,7 +54,7 @@ def test_what_the_person_decided_no_command_lifts(engine: Engine, now: datetime,
 @pytest.mark.parametrize(
     "reason", [SuppressionReason.HARD_BOUNCE, SuppressionReason.COMPLAINT, SuppressionReason.MANUAL]
 )
-def test_what_the_publisher_noted_a_command_lifts_and_a_confirmation_does_not(
+def test_what_the_publisher_noted_a_command_alone_lifts(
     engine: Engine, now: datetime, reason: SuppressionReason
 ) -> None:
     with session_scope(engine) as session:

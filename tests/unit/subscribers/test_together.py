@@ -47,7 +47,7 @@ def test_who_waits_while_somebody_writes_is_written_for_at_once() -> None:
     assert results == {ref: ref.upper() for ref in ("first", "r0", "r1", "r2", "r3", "r4")}
 
 
-def test_a_batch_that_fails_is_tried_one_by_one_and_only_the_culprit_fails() -> None:
+def test_a_batch_that_fails_is_tried_singly_and_one_fails() -> None:
     def act(refs: Sequence[str], alone: bool) -> dict[str, bool]:
         if "bad" in refs:
             raise ValueError("bad")
@@ -92,7 +92,7 @@ def test_many_who_leave_at_once_are_each_unsubscribed_with_proof(site: Site, cli
     assert sorted(one.ref for one in site.left) == sorted(person.ref for person in people)
 
 
-def test_one_row_that_somebody_holds_keeps_nobody_else_from_leaving(site: Site, client: TestClient) -> None:
+def test_one_row_that_somebody_holds_keeps_nobody_from_leaving(site: Site, client: TestClient) -> None:
     if site.engine.dialect.name == "sqlite":
         pytest.skip("SQLite locks the whole database")
     people = [site.add(f"reader{number}@example.org") for number in range(6)]

@@ -183,7 +183,7 @@ def test_a_suppressed_address_is_not_made_a_reader(site: Site, reason: Suppressi
     assert site.dump() == before
 
 
-def test_a_file_can_end_a_subscription_and_an_old_confirmation_cannot_undo_it(site: Site) -> None:
+def test_a_file_ends_what_no_old_confirmation_brings_back(site: Site) -> None:
     person = site.add()
     assert counts(bring(site, line(status="unsubscribed"))) == (0, 1, 0, 0, 0)
     assert site.person().state == "unsubscribed"

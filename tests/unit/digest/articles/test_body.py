@@ -74,7 +74,7 @@ def test_the_first_heading_is_never_an_h5() -> None:
     assert re.findall(r"</(h\d)>", render("### A\n\n# B\n\n## C").html) == ["h4", "h4", "h5"]
 
 
-def test_table_alignment_is_an_attribute_and_headers_have_a_scope() -> None:
+def test_table_alignment_is_an_attribute_headers_have_a_scope() -> None:
     html = render("| a | b | c |\n|---|--:|:-:|\n| 1 | 2 | 3 |").html
     assert '<th scope="col">a</th>' in html
     assert '<th align="right" scope="col">b</th>' in html
@@ -88,7 +88,7 @@ def test_a_reference_mark_makes_a_note() -> None:
     assert body.html.count("class=") == 1
 
 
-def test_footnotes_carry_the_key_of_the_article_and_a_visible_number() -> None:
+def test_footnotes_carry_the_articles_key_and_a_visible_number() -> None:
     body = render("One[^a] two[^a] three^[inline].\n\n[^a]: The *note*.", key="expo")
     assert body.problems == ()
     assert '<sup class="footnote-ref"><a href="#fn-expo-1" id="fnref-expo-1" name="fnref-expo-1"' in body.html
@@ -101,7 +101,7 @@ def test_footnotes_carry_the_key_of_the_article_and_a_visible_number() -> None:
     assert {link.removeprefix("#") for link in body.links} <= set(ids)
 
 
-def test_footnotes_of_two_articles_do_not_collide_whatever_their_keys() -> None:
+def test_footnotes_of_two_articles_do_not_collide_by_their_keys() -> None:
     def ids(key: str) -> set[str]:
         return set(re.findall(r' id="([^"]+)"', render("a[^1]\n\n[^1]: b", key=key).html))
 
@@ -112,14 +112,14 @@ def test_footnotes_of_two_articles_do_not_collide_whatever_their_keys() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+", anchor) for one in found for anchor in one)
 
 
-def test_footnote_labels_are_spoken_in_the_language_of_the_article() -> None:
+def test_footnote_labels_are_spoken_in_the_articles_language() -> None:
     text = "a[^1]\n\n[^1]: b"
     assert 'aria-label="Footnote 1"' in render(text, language="en-GB").html
     assert 'aria-label="각주 1"' in render(text, language="ko").html
     assert "aria-label" not in render(text, language="eo").html
 
 
-def test_a_footnote_that_begins_with_a_list_still_shows_its_number() -> None:
+def test_a_footnote_that_begins_with_a_list_shows_its_number() -> None:
     body = render("a[^1]\n\n[^1]:\n    - x\n    - y")
     assert body.text == "a[1] [1] x y"
 
@@ -158,7 +158,7 @@ def test_footnotes_that_would_vanish_are_named(markdown: str, line: int, words: 
         "<>",
     ],
 )
-def test_an_address_that_a_mail_cannot_carry_is_taken_out_and_named(address: str) -> None:
+def test_an_address_no_mail_can_carry_is_taken_out_and_named(address: str) -> None:
     body = render(f"first\n\nsecond\n[words]({address}) end")
     assert body.links == ()
     assert "<a" not in body.html

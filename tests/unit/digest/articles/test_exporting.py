@@ -78,7 +78,7 @@ def test_what_the_files_say_already_is_not_written(filled: Desk) -> None:
     assert files(filled.folder) == before
 
 
-def test_a_change_here_is_written_back_and_then_counts_as_imported(filled: Desk) -> None:
+def test_a_change_here_is_written_back_and_counts_as_imported(filled: Desk) -> None:
     change(filled, "bare", "New title")
     report = export(filled.session, filled.folder)
     filled.session.commit()
@@ -140,7 +140,7 @@ def test_a_very_long_slug_is_a_possible_file_name(desk: Desk, tmp_path: Path) ->
     assert desk.load(tmp_path / "out").unchanged == ["가" * 120]
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_that_says_so(filled: Desk, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_plain_error(filled: Desk, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file, not a folder")
     with pytest.raises(EnvironmentFailedError, match=r"out/bare.md cannot be written: ") as refused:
         export(filled.session, tmp_path / "out")

@@ -34,7 +34,7 @@ def edit(desk: Desk, slug: str, front: str, body: str = "Text.") -> None:
     desk.session.commit()
 
 
-def test_a_new_article_is_created_and_the_same_file_changes_nothing(desk: Desk) -> None:
+def test_a_new_article_is_created_and_the_same_file_is_no_change(desk: Desk) -> None:
     desk.write("2021/a.md", "title: One\ntopics: [mobility]\ndate: 2021-09\nlang: ko")
     assert desk.load().created == ["one"]
     article = store.get(desk.session, "one")
@@ -48,7 +48,7 @@ def test_a_new_article_is_created_and_the_same_file_changes_nothing(desk: Desk) 
     assert desk.session.exec(select(ArticleHistory)).all() == []
 
 
-def test_a_changed_file_updates_and_the_old_content_stays_in_the_history(desk: Desk) -> None:
+def test_a_changed_file_updates_and_history_keeps_the_old_one(desk: Desk) -> None:
     desk.write("a.md", "title: One\nslug: a")
     desk.load()
     old = store.get(desk.session, "a").content_hash
@@ -73,7 +73,7 @@ def test_going_back_and_forth_within_one_moment_is_stored(desk: Desk) -> None:
     assert store.get(desk.session, "a").title == "Two"
 
 
-def test_what_was_changed_here_is_kept_while_the_file_is_as_it_was(desk: Desk) -> None:
+def test_what_was_changed_here_is_kept_while_the_file_stays(desk: Desk) -> None:
     desk.write("a.md", "title: One\nslug: a")
     desk.load()
     edit(desk, "a", "title: Edited\nslug: a")
@@ -82,7 +82,7 @@ def test_what_was_changed_here_is_kept_while_the_file_is_as_it_was(desk: Desk) -
     assert store.get(desk.session, "a").title == "Edited"
 
 
-def test_what_was_changed_on_both_sides_is_a_conflict_and_is_not_overwritten(desk: Desk) -> None:
+def test_what_changed_on_both_sides_is_a_conflict_and_is_kept(desk: Desk) -> None:
     desk.write("a.md", "title: One\nslug: a")
     desk.load()
     edit(desk, "a", "title: Edited here\nslug: a")
@@ -106,7 +106,7 @@ def test_the_same_change_on_both_sides_is_no_conflict(desk: Desk) -> None:
     assert desk.load().updated == ["a"]
 
 
-def test_overwrite_takes_the_side_of_the_file_and_keeps_the_other_in_the_history(desk: Desk) -> None:
+def test_overwrite_takes_the_file_and_history_keeps_the_other(desk: Desk) -> None:
     desk.write("a.md", "title: One\nslug: a")
     desk.load()
     edit(desk, "a", "title: Edited here\nslug: a")
@@ -140,7 +140,7 @@ def test_a_bad_file_stops_no_good_one(desk: Desk) -> None:
     assert str(report.problems[0]).startswith(f"{bad}:1: The article has no title")
 
 
-def test_two_files_with_one_slug_are_both_named_and_neither_is_stored(desk: Desk) -> None:
+def test_two_files_with_one_slug_are_named_and_not_stored(desk: Desk) -> None:
     first = desk.write("a.md", "title: One\nslug: same")
     second = desk.write("b.md", "title: Two\nslug: same")
     report = desk.load()
@@ -166,7 +166,7 @@ def test_pictures_are_stored_once_by_their_bytes(desk: Desk) -> None:
     assert store.get(desk.session, "c").videos[0]["hash"] is None
 
 
-def test_other_bytes_under_the_same_name_are_a_change_and_another_name_is_none(desk: Desk) -> None:
+def test_other_bytes_of_a_name_are_a_change_another_name_is_none(desk: Desk) -> None:
     desk.put("a.png", picture("red"))
     desk.write("a.md", "title: A\nimage: {src: a.png, alt: x}")
     desk.load()
@@ -188,9 +188,7 @@ def test_other_bytes_under_the_same_name_are_a_change_and_another_name_is_none(d
         ("title: A\nimage: {src: https://example.org/x.png, alt: x}", 3, "is not a file"),
     ],
 )
-def test_a_picture_that_cannot_be_used_is_named_and_the_article_not_stored(
-    desk: Desk, front: str, line: int, words: str
-) -> None:
+def test_a_picture_of_no_use_is_named_and_the_article_not_stored(desk: Desk, front: str, line: int, words: str) -> None:
     desk.put("ok.png", picture())
     desk.put("sub/x.png", picture())
     path = desk.write("a.md", front)
@@ -213,7 +211,7 @@ def test_translations_find_their_original_whatever_comes_first(desk: Desk) -> No
     assert desk.load().unchanged == ["c", "b", "a", "d"]
 
 
-def test_translations_follow_when_their_original_becomes_a_translation(desk: Desk) -> None:
+def test_translations_follow_an_original_that_becomes_one(desk: Desk) -> None:
     desk.write("a.md", "title: A\nlang: de")
     desk.write("b.md", "title: B\nlang: ko\ntranslation_of: a")
     desk.load()
@@ -259,7 +257,7 @@ def test_tables_and_json_are_imported_like_files(desk: Desk) -> None:
     assert store.get(desk.session, "from-json").source_path is None
 
 
-def test_an_article_that_cannot_be_stored_leaves_nothing_and_stops_no_other(desk: Desk) -> None:
+def test_an_article_that_cannot_be_stored_leaves_no_trace(desk: Desk) -> None:
     desk.put("a.png", picture("red"))
     desk.put("b.png", picture("blue"))
     desk.write("a.md", "title: A\nimage: {src: a.png, alt: x}")

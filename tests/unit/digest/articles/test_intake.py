@@ -206,7 +206,7 @@ def test_kind_video_shows_one_video() -> None:
     assert len(draft(f"title: x\nkind: videos\n{videos}").videos) == 2
 
 
-def test_all_mistakes_of_a_file_are_named_at_once_in_the_order_of_lines() -> None:
+def test_all_mistakes_of_a_file_are_named_at_once_in_line_order() -> None:
     found, problems = parse("titel: x\ntopics: [nope]\nlang: Klingon", "![a](b.png)")
     assert found is None
     assert [one.line for one in problems] == [1, 2, 3, 4, 6]

@@ -38,7 +38,7 @@ def shown(content: bytes) -> tuple[bytes, int]:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_place_and_device_go_the_picture_and_which_way_is_up_stay(kind: str, orientation: int) -> None:
+def test_place_and_device_leave_a_picture_but_its_turn_stays(kind: str, orientation: int) -> None:
     content = telling(kind, orientation)
     assert b"SecretPhone" in content
     kept = read_image(content, "x")
@@ -50,7 +50,7 @@ def test_place_and_device_go_the_picture_and_which_way_is_up_stay(kind: str, ori
     assert read_image(kept.content, "x") == kept  # doing it again changes nothing: export and import agree
 
 
-def test_a_second_picture_behind_the_first_goes_with_its_metadata() -> None:
+def test_a_second_picture_behind_the_first_loses_its_metadata() -> None:
     content = telling("JPEG")
     assert without_metadata(content + content, "jpg", 1) == without_metadata(content, "jpg", 1)
 

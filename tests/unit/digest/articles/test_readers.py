@@ -101,7 +101,7 @@ def test_wrong_usage_is_found_before_anything_is_read(tmp_path: Path) -> None:
         next(read_paths([tmp_path, tmp_path / "missing.md"]))
 
 
-def test_a_folder_without_articles_and_a_file_of_another_kind_are_wrong_usage(tmp_path: Path) -> None:
+def test_no_articles_or_a_file_of_another_kind_are_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no Markdown file"):
         list(read_paths([tmp_path]))
     (tmp_path / "a.txt").write_bytes(ARTICLE)

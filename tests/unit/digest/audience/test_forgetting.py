@@ -143,7 +143,7 @@ def test_erasing_again_looks_again_and_a_stranger_is_told(people: People) -> Non
         signup.erase_subscriber(people.works, "stranger@example.net")
 
 
-def test_a_mail_on_the_wire_while_its_reader_is_erased_is_not_tried_again(people: People) -> None:
+def test_an_erased_readers_mail_on_the_wire_is_not_tried_again(people: People) -> None:
     bring(people)
     with session_scope(people.works.engine) as session:
         of_id = session.connection().exec_driver_sql("SELECT id FROM subscriber").scalar_one()

@@ -63,7 +63,7 @@ def test_a_weekend_is_that_of_the_country() -> None:
     assert day("first working day", 2027, 1, holidays="none") == "2027-01-01"
 
 
-def test_a_day_that_is_free_may_be_moved_either_way_and_over_the_months_end() -> None:
+def test_a_free_day_may_be_moved_either_way_over_the_months_end() -> None:
     assert day("1", 2027, 1, holidays="KR", shift="next") == "2027-01-04"  # New Year, then a weekend
     assert day("1", 2027, 1, holidays="KR", shift="previous") == "2026-12-31"
     assert day("last day", 2027, 1, holidays="KR", shift="next") == "2027-02-01"
@@ -110,7 +110,7 @@ def test_a_day_that_the_zone_left_out_is_no_day_of_its_month() -> None:
         "1" * 5000,
     ],
 )
-def test_a_rule_that_some_month_cannot_keep_is_refused_and_another_one_named(rule: str) -> None:
+def test_a_rule_some_month_cannot_keep_is_refused_with_another(rule: str) -> None:
     with pytest.raises(CalendarError, match="Write "):
         parse(rule)
 
@@ -130,7 +130,7 @@ def test_a_local_time_that_is_left_out_or_comes_twice(zone: str, local: str, exp
     assert instant_of(wanted.date(), wanted.time(), ZoneInfo(zone)).isoformat() == expected
 
 
-def test_the_promised_day_holds_also_where_the_clock_jumps_over_midnight() -> None:
+def test_the_promised_day_holds_when_the_clock_jumps_at_midnight() -> None:
     nuuk = ZoneInfo("America/Nuuk")  # 23:00 on the Saturday is 00:00 on the Sunday since 2024
     moment = instant_of(date(2026, 3, 28), time(23, 30), nuuk)
     assert moment.date() == date(2026, 3, 28)

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import pkgutil
 import re
 import stat
@@ -17,6 +16,7 @@ import digest
 from digest.cli import hoist
 from digest.runtime import errors
 from digest.runtime.errors import DigestError
+from tests.support.run import run
 
 HEAVY = (
     "procrastinate",
@@ -31,18 +31,6 @@ HEAVY = (
     "babel",
     "PIL",
 )
-
-
-def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "digest", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +63,7 @@ def _error_classes(base: type[DigestError] = DigestError) -> Iterator[type[Diges
 
 
 @pytest.mark.parametrize("kind", list(_error_classes()))
-def test_every_error_has_a_sentence_of_its_own_and_one_of_the_documented_codes(kind: type[DigestError]) -> None:
+def test_every_error_has_its_sentence_and_a_documented_code(kind: type[DigestError]) -> None:
     assert (kind.__doc__ or "").strip().endswith("."), "the docstring is what a person reads"
     assert kind.exit_code in {
         errors.EXIT_ATTENTION,
@@ -107,7 +95,7 @@ def test_outside_a_workspace_it_says_how_to_get_one(tmp_path: Path) -> None:
     assert "digest init" in done.stderr
 
 
-def test_a_wrong_configuration_exits_2_and_names_the_key_that_was_meant(workspace: Path) -> None:
+def test_a_wrong_configuration_exits_2_and_names_the_meant_key(workspace: Path) -> None:
     config = workspace / "digest.toml"
     config.write_text(config.read_text().replace("timezone", "timezoen"))
     done = run("config", "check", cwd=workspace)
@@ -122,7 +110,7 @@ def test_what_a_promise_forbids_exits_3(workspace: Path) -> None:
     assert "already" in done.stderr
 
 
-def test_a_new_workspaces_secrets_and_readers_are_for_its_owner_only(tmp_path: Path) -> None:
+def test_a_new_workspaces_secrets_and_readers_are_its_owners(tmp_path: Path) -> None:
     done = run("init", str(tmp_path / "new"), cwd=tmp_path)
     assert "digest.db (mode 0600)" in done.stdout
     run("tick", cwd=tmp_path / "new")
@@ -180,7 +168,7 @@ def test_the_version_is_the_package_s(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"digest {digest.__version__}\n")
 
 
-def test_the_forecast_tells_a_person_and_a_program_the_same_instant(tmp_path: Path) -> None:
+def test_the_forecast_tells_person_and_program_the_same_instant(tmp_path: Path) -> None:
     workspace = tmp_path / "monthly"
     assert run("init", str(workspace), cwd=tmp_path).returncode == 0
     forecast = ("schedule", "next", "--count", "1", "--from", "2027-01-01")

@@ -1,9 +1,6 @@
 """`digest dkim`: a key from nothing to a signed mail, a second one for the rotation, and the findings of `doctor`."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +14,14 @@ from digest.doctor import examine
 from digest.outbox.take import Reader
 from digest.render.edition import Rendered
 from digest.runtime.errors import ConfigError
+from tests.support.run import run
 from tests.verifiers import dkimpy_accepts
 
 DAY = "2026-11-26T09:00:00+09:00"
 
 
-def run(*arguments: str, cwd: Path, now: str = DAY) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "digest", *arguments],
-        cwd=cwd,
-        env={**os.environ, "DIGEST_NOW": now},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-
-
 def generated(*arguments: str, cwd: Path, now: str = DAY) -> dict[str, Any]:
-    done = run("dkim", "generate", *arguments, "--json", cwd=cwd, now=now)
+    done = run("dkim", "generate", *arguments, "--json", cwd=cwd, DIGEST_NOW=now)
     assert (done.returncode, done.stderr) == (0, "")
     document: dict[str, Any] = json.loads(done.stdout)
     return document
@@ -71,7 +57,7 @@ def test_from_nothing_to_a_signed_mail(workspace: Path) -> None:
 
 
 def test_people_are_told_the_record_and_what_to_configure(workspace: Path) -> None:
-    done = run("dkim", "generate", cwd=workspace)
+    done = run("dkim", "generate", cwd=workspace, DIGEST_NOW=DAY)
     assert done.returncode == 0
     shown = json.loads(run("dkim", "show", "--selector", "dp202611", "--json", cwd=workspace).stdout)
     for words in (shown["name"], shown["value"], shown["zone"], shown["config"], "mode 0600"):
@@ -82,7 +68,7 @@ def test_people_are_told_the_record_and_what_to_configure(workspace: Path) -> No
 def test_a_key_is_never_overwritten(workspace: Path) -> None:
     made = generated(cwd=workspace)
     content = (workspace / made["key_file"]).read_bytes()
-    again = run("dkim", "generate", cwd=workspace)
+    again = run("dkim", "generate", cwd=workspace, DIGEST_NOW=DAY)
     assert (again.returncode, again.stdout) == (3, "")
     assert made["key_file"] in again.stderr
     assert "--selector" in again.stderr

@@ -2,8 +2,6 @@
 
 import json
 import stat
-import subprocess
-import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +10,8 @@ import pytest
 
 from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkSigner, Purpose
+from tests.support.command import Ended
+from tests.support.run import run
 
 NOW = datetime(2031, 9, 30, tzinfo=UTC)
 
@@ -23,18 +23,8 @@ def workspace(tmp_path: Path) -> Path:
     return folder
 
 
-def digest(*arguments: str, cwd: Path, expect: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    import os  # noqa: PLC0415
-
-    done = subprocess.run(
-        [sys.executable, "-m", "digest", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+def digest(*arguments: str, cwd: Path, expect: int = 0, **environment: str) -> Ended:
+    done = run(*arguments, cwd=cwd, **environment)
     assert done.returncode == expect, done
     return done
 
@@ -43,7 +33,7 @@ def ring(workspace: Path) -> list[str]:
     return list(tomllib.loads((workspace / "secrets.toml").read_text())["secrets"]["link_keys"])
 
 
-def test_old_links_work_after_rotations_and_die_only_with_their_key(workspace: Path) -> None:
+def test_old_links_work_after_rotations_and_die_with_their_key(workspace: Path) -> None:
     before = (workspace / "secrets.toml").read_text()
     old = LinkSigner(ring(workspace), "https://a.example").token(Purpose.UNSUBSCRIBE, "f" * 32)
     for _ in range(3):
@@ -72,7 +62,7 @@ def test_no_command_shows_a_key(workspace: Path) -> None:
         assert all(key not in done.stdout + done.stderr for done in shown)
 
 
-def test_the_key_that_signs_and_one_that_is_none_cannot_be_retired(workspace: Path) -> None:
+def test_the_key_that_signs_and_one_of_no_ring_cannot_be_retired(workspace: Path) -> None:
     (key,) = json.loads(digest("links", "list", "--json", cwd=workspace).stdout)["keys"]
     before = ring(workspace)
     digest("links", "retire", key["key"], "--yes", cwd=workspace, expect=3)
@@ -81,7 +71,7 @@ def test_the_key_that_signs_and_one_that_is_none_cannot_be_retired(workspace: Pa
 
 
 @pytest.mark.parametrize("where", ["environment", ".env"])
-def test_keys_that_come_from_elsewhere_are_not_changed_in_a_file_that_nobody_reads(workspace: Path, where: str) -> None:
+def test_keys_from_elsewhere_are_not_changed_in_an_unread_file(workspace: Path, where: str) -> None:
     text = '["a key from the environment, long enough"]'
     environment = {"DIGEST_SECRETS__LINK_KEYS": text} if where == "environment" else {}
     if where == ".env":

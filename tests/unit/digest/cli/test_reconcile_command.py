@@ -116,7 +116,7 @@ def test_a_person_settles_what_they_name_and_then_the_rest(typed: Typed) -> None
     ],
     ids=" ".join,
 )
-def test_what_makes_no_sense_is_told_in_a_sentence_and_changes_nothing(
+def test_what_makes_no_sense_is_a_sentence_and_changes_nothing(
     typed: Typed, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(typed.workspace)

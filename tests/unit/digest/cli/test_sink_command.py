@@ -64,7 +64,7 @@ def test_it_takes_mail_shows_it_and_ends_cleanly(
         assert (process.returncode, out, errors) == (0, "", "")
 
 
-def test_it_ends_cleanly_in_the_middle_of_a_message_and_of_a_silence(tmp_path: Path) -> None:
+def test_it_ends_cleanly_amid_a_message_and_amid_a_silence(tmp_path: Path) -> None:
     with running("--port", "0", "--no-http", "--starttls", cwd=tmp_path) as (process, told):
         assert Path(told["certificate"]).is_file()
         with (
@@ -80,7 +80,7 @@ def test_it_ends_cleanly_in_the_middle_of_a_message_and_of_a_silence(tmp_path: P
             assert process.returncode == 0
 
 
-def test_neither_a_login_nor_a_refused_certificate_leaves_words_behind(tmp_path: Path) -> None:
+def test_a_login_and_a_refused_certificate_leave_no_words_behind(tmp_path: Path) -> None:
     with running("--port", "0", "--no-http", "--starttls", "--auth", "ada:geheim", cwd=tmp_path) as (process, told):
         with smtplib.SMTP("127.0.0.1", told["port"], local_hostname="x") as client, pytest.raises(ssl.SSLError):
             client.starttls(context=ssl.create_default_context())
@@ -100,7 +100,7 @@ def test_a_person_is_told_how_to_send_and_where_to_look(tmp_path: Path) -> None:
     assert "http://127.0.0.1:" in lines[2]
 
 
-def test_a_page_whose_place_is_taken_goes_elsewhere_unless_it_was_asked_for(tmp_path: Path) -> None:
+def test_a_page_whose_place_is_taken_moves_unless_asked_for(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with running("--port", str(port - 1), cwd=tmp_path) as (_, told):

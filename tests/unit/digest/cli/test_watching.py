@@ -114,7 +114,7 @@ def test_of_many_waits_the_first_are_told_and_the_others_counted() -> None:
     assert told[-1] == "292 more wait"
 
 
-def test_groups_are_told_when_there_are_several_the_largest_first() -> None:
+def test_of_several_groups_the_largest_is_told_first() -> None:
     assert rows("to", {"google": {"accepted": 5}}) == []
     assert rows("to", {"": {"accepted": 5}, "google": {"accepted": 9, "deferred": 1}}) == [
         "to google  9 accepted, 1 deferred",
@@ -155,7 +155,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     assert is_so()
 
 
-def test_a_log_gets_whole_lines_now_and_then_and_is_told_of_stopping_at_once() -> None:
+def test_a_log_gets_whole_lines_and_is_told_of_stopping_at_once() -> None:
     stream = io.StringIO()
     with Watch(10, every=0.3, stream=stream, clock=lambda: NOON) as watch:
         tally = tally_of(accepted=4)

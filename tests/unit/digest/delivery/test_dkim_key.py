@@ -134,7 +134,7 @@ def test_a_name_that_cannot_stand_in_dns_is_refused(tmp_path: Path, key: rsa.RSA
         load(path, "dp202611", name)
 
 
-def test_a_made_key_is_secret_is_found_again_and_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_made_key_is_secret_found_again_and_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "dkim.pem"
     before = os.umask(0)
     try:
@@ -161,7 +161,7 @@ def test_a_key_that_could_not_be_made_leaves_no_file_behind(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("bits", [2048, 4096])
-def test_the_record_holds_the_public_key_in_strings_that_dns_can_keep(bits: int) -> None:
+def test_the_record_holds_the_public_key_in_strings_dns_can_keep(bits: int) -> None:
     key = rsa.generate_private_key(65537, bits)
     record = record_of(key, "dp202611", "news.example.org")
     assert record.name == "dp202611._domainkey.news.example.org"

@@ -53,7 +53,7 @@ def test_each_known_action_is_told(action: str) -> None:
     assert (report.about("").action, report.about("").words) == (action, "status 5.1.1")
 
 
-def test_of_several_recipients_ours_counts_and_else_the_best_news() -> None:
+def test_of_several_recipients_ours_counts_else_the_best_news() -> None:
     report = read_report(dsn(recipient(), recipient("delivered", "archive@example.org")))
     assert report.about("reader@example.net").action == "failed"
     assert report.about("somebody@example.com").action == "delivered"
@@ -88,7 +88,7 @@ def test_what_is_no_report_is_refused_with_the_reason(data: bytes, why: str) -> 
         read_report(data)
 
 
-def test_the_message_id_of_the_report_itself_or_in_its_text_counts_for_nothing() -> None:
+def test_a_reports_own_message_id_or_one_in_its_text_is_ignored() -> None:
     forged = dsn(original="Subject: x\n\n").replace(b"I am sorry", f"Message-ID: {ID}".encode())
     with pytest.raises(NotAReportError, match="Message-ID"):
         read_report(f"Message-ID: {ID}\nReferences: {ID}\n".encode() + forged)

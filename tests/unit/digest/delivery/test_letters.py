@@ -118,9 +118,7 @@ def test_who_wants_text_gets_the_text_alone(letters: Letters, edition_id: int, n
     assert message["List-Unsubscribe"]
 
 
-def test_a_second_attempt_has_the_same_message_id_and_the_same_parts(
-    letters: Letters, edition_id: int, now: datetime
-) -> None:
+def test_a_second_attempt_has_the_same_message_id_and_parts(letters: Letters, edition_id: int, now: datetime) -> None:
     first, second = (letters.delivery(taken(edition_id, reader(), now), now) for _ in range(2))
     assert first == second
     other = letters.delivery(taken(edition_id, reader(ref="q" * 32), now), now)
@@ -141,7 +139,7 @@ def test_interests_are_said_in_the_readers_words(letters: Letters, edition_id: i
     assert said("*", "en") != said("", "en")
 
 
-def test_a_test_mail_is_marked_has_its_own_id_and_no_link_of_a_reader(letters: Letters, now: datetime) -> None:
+def test_a_test_mail_is_marked_and_has_no_link_of_a_reader(letters: Letters, now: datetime) -> None:
     rendered = Rendered("제21호", "", HTML, TEXT, NONCE, ())
     letter = letters.test(21, rendered, reader(), "token", now)
     message = parse(letter)
@@ -167,7 +165,7 @@ def test_a_test_mail_is_marked_has_its_own_id_and_no_link_of_a_reader(letters: L
         ("reconsent", ["/keep/", "/unsubscribe/", "2020"], ["/confirm/", "/preferences/"]),
     ],
 )
-def test_notices_hold_what_their_kind_needs_and_can_be_left_where_one_is_subscribed(
+def test_notices_hold_their_kinds_needs_and_a_way_to_leave(
     letters: Letters, now: datetime, language: str, kind: str, has: list[str], lacks: list[str]
 ) -> None:
     notice = TakenNotice(

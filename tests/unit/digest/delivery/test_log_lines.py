@@ -78,7 +78,7 @@ def test_each_form_tells_the_same(data: bytes) -> None:
     assert lines(data) == [LogLine(AT, b"relay", b"postfix/cleanup", b"7", TEXT.encode(), 1)]
 
 
-def test_a_record_of_the_journal_is_named_by_its_first_line_and_keeps_to_itself() -> None:
+def test_a_record_of_the_journal_is_named_and_keeps_to_itself() -> None:
     found = lines(export() + export(b"") + export())
     assert [line.text for line in found] == [TEXT.encode()] * 2
     assert found[0].number == 1

@@ -33,7 +33,7 @@ def test_the_same_delivery_again_writes_nothing_and_is_accepted(tmp_path: Path) 
     assert path.read_bytes().startswith(b"Subject: one\n")
 
 
-def test_evidence_is_found_also_after_a_mail_program_has_moved_it(tmp_path: Path) -> None:
+def test_evidence_is_found_after_a_mail_program_moved_it(tmp_path: Path) -> None:
     transport = MaildirTransport(tmp_path)
     assert transport.evidence("delivery-7") is False
     transport.send(ENVELOPE, MESSAGE)
@@ -45,7 +45,7 @@ def test_evidence_is_found_also_after_a_mail_program_has_moved_it(tmp_path: Path
     assert MaildirTransport(tmp_path).send(ENVELOPE, MESSAGE).text == ALREADY_THERE
 
 
-def test_what_a_crash_left_half_written_is_no_evidence_and_does_not_hinder(tmp_path: Path) -> None:
+def test_what_a_crash_left_half_written_is_no_evidence(tmp_path: Path) -> None:
     transport = MaildirTransport(tmp_path)
     (tmp_path / "tmp").mkdir()
     (tmp_path / "tmp" / "delivery-7.digest.1").write_bytes(b"Subj")

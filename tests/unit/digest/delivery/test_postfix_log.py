@@ -45,7 +45,7 @@ def result(
     return f"{program}: {queue_id}: to=<{to}>, {where}, dsn={dsn}, status={status}"
 
 
-def test_a_message_in_the_queue_was_taken_and_one_whose_header_was_only_seen_may_not_have_been() -> None:
+def test_in_the_queue_is_taken_and_a_seen_header_proves_nothing() -> None:
     taken = verdict(OPENED, NAMED, QUEUED)
     assert taken is not None
     assert taken.fate is Fate.ACCEPTED
@@ -55,14 +55,14 @@ def test_a_message_in_the_queue_was_taken_and_one_whose_header_was_only_seen_may
 
 
 @pytest.mark.parametrize("order", [(CUT, GONE, NAMED), (NAMED, CUT, GONE), (CUT, NAMED), (GONE, NAMED)])
-def test_a_message_that_was_cut_off_before_its_final_dot_was_not_taken(order: tuple[str, ...]) -> None:
+def test_a_message_cut_off_before_its_final_dot_was_not_taken(order: tuple[str, ...]) -> None:
     found = verdict(OPENED, *order)
     assert found is not None
     assert found.fate is Fate.NOT_TAKEN
     assert "cut off" in found.words
 
 
-def test_a_later_break_of_the_same_connection_is_not_about_a_message_that_was_taken() -> None:
+def test_a_later_break_is_not_about_a_message_that_was_taken() -> None:
     found = verdict(OPENED, NAMED, QUEUED, "smtpd: 4AB2FFFF: client=localhost[127.0.0.1]", CUT)
     assert found is not None
     assert found.fate is Fate.ACCEPTED
@@ -102,7 +102,7 @@ def test_the_last_status_decides(status: str, dsn: str, fate: Fate, code: int | 
     assert found.source == "mail.log:4"
 
 
-def test_what_was_put_off_and_sent_later_is_sent_and_what_the_relay_gave_up_is_expired() -> None:
+def test_put_off_then_sent_is_sent_and_given_up_is_expired() -> None:
     deferred = result("deferred (connect to mx: timed out)", dsn="4.4.1")
     sent = verdict(OPENED, NAMED, QUEUED, deferred, QUEUED, result("sent (250 2.0.0 Ok)"), REMOVED)
     assert sent is not None
@@ -114,7 +114,7 @@ def test_what_was_put_off_and_sent_later_is_sent_and_what_the_relay_gave_up_is_e
 
 
 @pytest.mark.parametrize("reopened", ["smtpd: 4AB1C0D3: client=x[192.0.2.9]", "pickup: 4AB1C0D3: uid=0 from=<root>"])
-def test_a_queue_id_that_is_used_again_belongs_to_the_next_message(reopened: str) -> None:
+def test_a_reused_queue_id_belongs_to_the_next_message(reopened: str) -> None:
     bounced = result("bounced (host mx said: 550 5.1.1 no)", dsn="5.1.1")
     found = verdict(OPENED, NAMED, QUEUED, result("sent (250 2.0.0 Ok)"), REMOVED, reopened, QUEUED, bounced)
     assert found is not None
@@ -148,7 +148,7 @@ AGAIN = [
 ]
 
 
-def test_through_a_content_filter_the_copy_that_came_back_decides() -> None:
+def test_through_a_content_filter_the_returned_copy_decides() -> None:
     bounced = result("bounced (host mx said: 550 5.1.1 no such user)", dsn="5.1.1", queue_id="5CD2E4F6")
     found = verdict(OPENED, NAMED, QUEUED, *AGAIN, FILTERED, REMOVED, bounced)
     assert found is not None
@@ -172,14 +172,14 @@ def test_a_circle_of_queue_ids_ends() -> None:
     assert found.fate is Fate.ACCEPTED
 
 
-def test_a_bounce_of_one_copy_does_not_undo_the_other_that_was_sent() -> None:
+def test_a_bounce_of_one_copy_does_not_undo_one_that_was_sent() -> None:
     bounced = result("bounced (host mx said: 550 5.1.1 no such user)", dsn="5.1.1", queue_id="5CD2E4F6")
     found = verdict(OPENED, NAMED, QUEUED, result("sent (250 2.0.0 Ok)"), REMOVED, *AGAIN, bounced)
     assert found is not None
     assert found.fate is Fate.ACCEPTED
 
 
-def test_a_relays_copy_for_its_archive_says_nothing_about_the_reader() -> None:
+def test_a_relays_archive_copy_says_nothing_about_the_reader() -> None:
     archived = result("sent (250 2.0.0 Ok)", to="archive@example.org")
     bounced = result("bounced (host mx said: 550 5.1.1 no)", dsn="5.1.1")
     for order in ((archived, bounced), (bounced, archived)):
@@ -239,7 +239,7 @@ def test_words_of_strangers_name_no_message(line: str) -> None:
     assert (found.fate, found.source) == (Fate.NOT_TAKEN, "")
 
 
-def test_a_message_id_that_comes_again_and_again_is_bounded_and_no_evidence_of_absence() -> None:
+def test_a_message_id_that_keeps_coming_is_bounded() -> None:
     flood = [f"cleanup: {number:08}: message-id={WANTED}" for number in range(200)]
     assert verdict(*flood) is None
     found = verdict(*flood, "qmgr: 00000007: from=<a@b>, size=1, nrcpt=1 (queue active)")
@@ -254,7 +254,7 @@ def spanning(first: datetime, last: datetime, *more: str, host: str = "relay") -
     )
 
 
-def test_silence_means_something_only_inside_of_what_the_log_covers() -> None:
+def test_silence_means_something_only_where_the_log_covers() -> None:
     started = datetime(2026, 11, 25, 12, tzinfo=UTC)
     minute = timedelta(minutes=1)
     begin, end = started - minute, started + 15 * minute
@@ -268,7 +268,7 @@ def test_silence_means_something_only_inside_of_what_the_log_covers() -> None:
     assert "ends" in read(spanning(begin, end) + other_relay).coverage.objection(started)
 
 
-def test_silence_about_a_stretch_of_time_needs_a_log_of_all_of_it() -> None:
+def test_silence_of_a_time_needs_a_log_of_all_of_it() -> None:
     """After a restore nobody knows when it was sent: a forgotten file in the middle proves nothing."""
     started = datetime(2026, 11, 25, 12, tzinfo=UTC)
     minute = timedelta(minutes=1)
@@ -295,7 +295,7 @@ def test_a_log_that_says_that_lines_were_lost_proves_no_absence(line: str) -> No
     assert "lost" in read(spanning(started - hour, started + hour, line)).coverage.objection(started)
 
 
-def test_a_date_without_year_and_zone_is_read_in_the_relays_zone_and_never_in_the_future() -> None:
+def test_a_date_without_year_or_zone_is_the_relays_never_future() -> None:
     seoul = Dates(ZoneInfo("Asia/Seoul"), datetime(2027, 1, 3, tzinfo=UTC))
 
     def when(text: bytes) -> datetime | None:

@@ -74,7 +74,7 @@ def ending(reply: Reply) -> tuple[Outcome, Phase, int | None]:
 
 
 @pytest.mark.parametrize("name", MATRIX)
-def test_a_magic_recipient_fails_as_its_name_says_and_the_next_goes_out(
+def test_a_magic_recipient_fails_by_its_name_and_the_next_goes(
     sink: Sink, make_transport: MakeTransport, tmp_path: Path, name: str
 ) -> None:
     *expected, arrived = MATRIX[name]
@@ -86,7 +86,7 @@ def test_a_magic_recipient_fails_as_its_name_says_and_the_next_goes_out(
     assert kept(tmp_path) == arrived + 1
 
 
-def test_the_matrix_has_every_name_and_so_have_the_docstring_and_the_guide(repo_root: Path) -> None:
+def test_the_matrix_docstring_and_guide_have_every_name(repo_root: Path) -> None:
     tried = {name.casefold().partition("+")[0] for name in MATRIX}
     assert set(NAMES) <= tried
     guide = (repo_root / "docs" / "how-to" / "see-failures.md").read_text("utf-8")
@@ -106,7 +106,7 @@ def test_the_enhanced_code_says_why(tmp_path: Path, make_transport: MakeTranspor
         assert make_transport(sink.port).send(envelope, MESSAGE).reason is reason
 
 
-def test_a_big_message_that_is_cut_off_is_known_not_to_have_arrived(
+def test_a_big_message_cut_off_is_known_not_to_have_arrived(
     sink: Sink, make_transport: MakeTransport, tmp_path: Path
 ) -> None:
     reply = make_transport(sink.port).send(Envelope("1", "sender@example.org", "drop-in-body@example.org"), BIG)

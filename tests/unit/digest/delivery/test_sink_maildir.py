@@ -40,7 +40,7 @@ def test_a_search_is_about_recipients_in_any_case(tmp_path: Path) -> None:
     assert box.mails("cy") == []
 
 
-def test_a_mail_that_is_read_keeps_its_key_and_a_new_one_is_noticed(tmp_path: Path) -> None:
+def test_a_mail_that_is_read_keeps_its_key_and_a_new_one_is_seen(tmp_path: Path) -> None:
     path = put(tmp_path, "1.x", b"Subject: a\n\n")
     box = Mailbox(tmp_path)
     [before] = box.mails()

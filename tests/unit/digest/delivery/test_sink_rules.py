@@ -87,9 +87,7 @@ def test_a_throttled_address_is_put_off_again_after_a_minute() -> None:
     assert due == [True, False, False, True, False]
 
 
-def test_the_connection_ends_without_a_word_after_so_many_messages(
-    tmp_path: Path, make_transport: MakeTransport
-) -> None:
+def test_the_connection_ends_silently_after_so_many_messages(tmp_path: Path, make_transport: MakeTransport) -> None:
     with Sink(tmp_path, rules=Rules(close_after=2)) as sink:
         with socket.create_connection(("127.0.0.1", sink.port)) as client, client.makefile("rb") as answers:
             one = b"MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n.\r\n"

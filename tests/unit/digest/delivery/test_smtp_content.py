@@ -53,7 +53,7 @@ def test_pieces_are_stuffed_as_the_whole_would_be(message: list[bytes]) -> None:
     assert stuffed(message, stuffing) == expected
 
 
-def test_a_large_piece_is_looked_at_once_and_a_stranger_with_its_id_is_not_taken_for_it() -> None:
+def test_a_large_piece_is_looked_at_once_and_no_stranger_taken() -> None:
     stuffing = Stuffing()
     shared = b"line\r\n" * 1000
     first, second = stuffing.content([b"a\r\n", shared]), stuffing.content([b"b\r\n", shared])

@@ -99,7 +99,7 @@ def test_no_more_connections_are_opened_than_parcels_wait(make_fleet: MakeFleet)
 
 @pytest.mark.parametrize("pipelining", [True, False])
 @pytest.mark.parametrize("after", [1, 2, 7])
-def test_a_server_that_closes_after_some_mails_costs_connections_and_no_mail(
+def test_a_server_that_closes_after_some_mails_costs_no_mail(
     make_fleet: MakeFleet, after: int, pipelining: bool
 ) -> None:
     with OddServer(close_after=after, pipelining=pipelining) as server:
@@ -119,7 +119,7 @@ GREETING_AND_EHLO = [WELL, WELL]
 @pytest.mark.parametrize("pipelining", [True, False])
 @pytest.mark.parametrize("phase", [Phase.MAIL, Phase.RCPT])
 @pytest.mark.parametrize("answer", ["421 4.7.28 too fast\r\n", "450 4.7.28 too fast\r\n"])
-def test_after_a_wish_to_be_left_alone_nothing_begins_before_it_was_told(
+def test_after_a_wish_to_be_left_alone_nothing_begins_untold(
     make_fleet: MakeFleet, answer: str, phase: Phase, pipelining: bool
 ) -> None:
     actions = [*GREETING_AND_EHLO, *([WELL] if phase is Phase.RCPT else []), answer]
@@ -207,7 +207,7 @@ class Mailboxes(Controller):
         return "250 2.0.0 kept"
 
 
-def test_a_wrong_password_is_tried_once_and_again_only_when_asked(make_fleet: MakeFleet) -> None:
+def test_a_wrong_password_is_tried_once_and_again_when_asked(make_fleet: MakeFleet) -> None:
     with Mailboxes(auth_require_tls=False) as server:
         config = relay(server.port, connections=8, username="editor", password="wrong")
         fleet = make_fleet(config)
@@ -286,7 +286,7 @@ def test_a_server_that_says_nothing_any_more_is_given_up(make_fleet: MakeFleet) 
     assert server.holds.left_open == {b"Id: 0": 1}
 
 
-def test_a_server_that_closes_each_time_before_it_answers_ends_a_mail_as_deferred(make_fleet: MakeFleet) -> None:
+def test_a_server_that_closes_before_it_answers_defers_the_mail(make_fleet: MakeFleet) -> None:
     with OddServer(["", "", "drop"] * 10) as server:
         config = relay(server.port, connections=1)
         fleet = make_fleet(config)
@@ -310,7 +310,7 @@ def test_a_parcel_comes_back_ten_times_and_then_is_deferred() -> None:
     assert route.under_way == 0
 
 
-def test_a_login_wanted_at_mail_retires_every_connection_and_rejects_nobody(make_fleet: MakeFleet) -> None:
+def test_a_login_wanted_at_mail_retires_connections_only(make_fleet: MakeFleet) -> None:
     with OddServer(["", ""] + ["530 5.7.0 login\r\n"] * 400) as server:
         config = relay(server.port, connections=1)
         fleet = make_fleet(config)
@@ -385,7 +385,7 @@ class Frozen:
                 connection.sendall(b"250 ok\r\n")
 
 
-def test_a_relay_that_closes_as_soon_as_we_are_in_is_not_knocked_at_again_and_again(make_fleet: MakeFleet) -> None:
+def test_a_relay_that_closes_at_once_is_not_knocked_at_for_ever(make_fleet: MakeFleet) -> None:
     class Paced(ListSource):
         def next(self, relay: str) -> Parcel | None:
             return None
@@ -402,7 +402,7 @@ def test_a_relay_that_closes_as_soon_as_we_are_in_is_not_knocked_at_again_and_ag
     assert server.connections == 1
 
 
-def test_one_message_that_cannot_go_again_is_an_error_for_who_waits(
+def test_a_message_that_cannot_go_again_is_an_error_for_a_waiter(
     make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smtp_route, "RETURNED_SECONDS", 0.0)
@@ -491,7 +491,7 @@ def test_it_can_be_closed_with_parcels_under_way_and_used_again(make_fleet: Make
         fleet.close()
 
 
-def test_who_came_back_is_asked_about_again_before_another_envelope(make_fleet: MakeFleet) -> None:
+def test_who_came_back_is_asked_about_before_another_envelope(make_fleet: MakeFleet) -> None:
     class Refusing(ListSource):
         def may_go(self, parcel: Parcel) -> bool:
             asked.append(parcel.key)

@@ -161,7 +161,7 @@ def test_on_this_machine_a_password_needs_no_tls(serve: Any, mailbox: Mailbox, m
     assert mailbox.logins == [b"right"]
 
 
-def test_what_is_put_in_clear_behind_starttls_does_not_survive_it(
+def test_what_is_put_in_clear_behind_starttls_does_not_survive(
     authority: trustme.CA, trusting: ssl.SSLContext, make_transport: MakeTransport
 ) -> None:
     context = certificate(authority, "127.0.0.1")
@@ -199,7 +199,7 @@ def test_the_right_password_lets_us_in_over_tls(
 
 
 @pytest.mark.parametrize("password", ["wrong", "비밀번호", "", None])
-def test_a_wrong_password_stops_the_run_and_is_not_repeated_in_the_error(
+def test_a_wrong_password_stops_the_run_and_is_not_in_the_error(
     serve: Any,
     mailbox: Mailbox,
     authority: trustme.CA,

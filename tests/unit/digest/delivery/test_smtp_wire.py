@@ -96,7 +96,7 @@ def test_under_tls_a_block_that_failed_counts_as_sent(authority: trustme.CA, tru
     assert [(r.outcome, r.phase) for _, r in bag.ended] == [(Outcome.UNCERTAIN, Phase.DOT)]
 
 
-def test_a_message_that_trickles_through_a_narrow_pipe_arrives_whole(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_message_through_a_narrow_pipe_arrives_whole(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     bag = ListBag([parcel("1", 3_000_000), parcel("2")])
     link = Link(ours, conversation(bag), goodbye=1)

@@ -14,15 +14,13 @@ seconds = st.floats(-1e6, 1e6)
 
 
 @given(seconds, st.floats(AT_MOST_EVERY, 60), st.booleans())
-def test_a_pause_is_never_shorter_than_a_second_nor_longer_than_asked(
-    due: float, longest: float, started: bool
-) -> None:
+def test_a_pause_is_never_under_a_second_nor_longer_than_asked(due: float, longest: float, started: bool) -> None:
     outlook = Outlook(NOW + timedelta(seconds=due), started)
     assert AT_MOST_EVERY <= outlook.pause(NOW, longest) <= longest
 
 
 @given(seconds, st.floats(AT_MOST_EVERY, 60))
-def test_a_pause_ends_no_later_than_a_second_after_the_mail_is_due(due: float, longest: float) -> None:
+def test_a_pause_ends_within_a_second_of_the_mail_being_due(due: float, longest: float) -> None:
     pause = Outlook(NOW + timedelta(seconds=due), started=False).pause(NOW, longest)
     assert pause <= max(due, 0) + AT_MOST_EVERY
 
@@ -38,7 +36,7 @@ def test_a_pause_ends_no_later_than_a_second_after_the_mail_is_due(due: float, l
         (None, True, LOOK_AFTER_THE_DEAD, True),
     ],
 )
-def test_there_is_work_when_mail_is_due_or_a_worker_may_have_died(
+def test_there_is_work_when_mail_is_due_or_a_worker_may_be_dead(
     due: float | None, started: bool, idle: float, works: bool
 ) -> None:
     due_at = None if due is None else NOW + timedelta(seconds=due)

@@ -1,19 +1,17 @@
 """`digest doctor` for scripts: the JSON document and the exit code say the same."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.run import run
 from tests.unit.digest.doctor.conftest import Clinic
 
 
 def doctor(folder: Path, *arguments: str, **environment: str) -> tuple[int, Any]:
-    command = [sys.executable, "-m", "digest", "doctor", "--json", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    done = run("doctor", "--json", *arguments, cwd=folder, **environment)
     return done.returncode, json.loads(done.stdout)
 
 

@@ -21,7 +21,7 @@ def shown(segmentation, language: str, interests: str) -> list[str]:
     return [] if selection is None else [slug for slug, _ in selection.shown]
 
 
-def test_a_reader_gets_what_is_for_everyone_and_the_union_of_their_interests_once() -> None:
+def test_a_reader_gets_what_is_for_all_and_their_interests_once() -> None:
     result = segment(
         ITEMS, [Reading("en", "mobility;safety"), Reading("en", "mobility"), Reading("en", "")], CATALOGUE, RULES
     )
@@ -50,7 +50,7 @@ def test_a_missing_translation_shows_the_original_or_is_omitted() -> None:
     assert shown(segment(ITEMS, [reading], CATALOGUE, omit), "ko", "mobility") == ["lead-ko"]
 
 
-def test_a_language_that_is_not_published_gets_the_publications_own() -> None:
+def test_an_unpublished_language_gets_the_publications_own() -> None:
     result = segment(ITEMS, [Reading("fr", ""), Reading("ko-KR", "")], CATALOGUE, RULES)
     assert shown(result, "fr", "") == ["lead"]
     assert shown(result, "ko-KR", "") == ["lead-ko"]
@@ -89,7 +89,7 @@ def test_following_more_never_shows_less(some: frozenset[str], more: frozenset[s
     assert set(shown(result, "en", few.interests)) <= set(shown(result, "en", many.interests))
 
 
-def test_an_edition_that_stays_empty_is_asked_about_and_never_sent() -> None:
+def test_an_edition_that_stays_empty_is_asked_about_not_sent() -> None:
     """Nothing is translated into Korean: the whole issue would be an empty mail."""
     omit = Rules(EmptyRule.FULL, omit_untranslated=True, languages=("en", "ko"))
     reading = Reading("ko", "mobility")

@@ -35,7 +35,7 @@ def test_the_period_is_taken_the_month_after_is_not() -> None:
     assert "after 2021-09" in why_not(result)["after"]
 
 
-def test_an_article_of_the_month_before_that_no_issue_carried_is_late() -> None:
+def test_an_uncarried_article_of_the_month_before_is_late() -> None:
     result = choose(Candidate("late", None, date(2021, 8, 31)))
     assert slugs(result) == ["late"]
     assert result.chosen[0].reason.startswith("late")
@@ -87,11 +87,11 @@ def test_a_full_section_leaves_the_rest_for_next_time() -> None:
     assert "full (cap 2)" in why_not(result)["n1"]
 
 
-def test_a_section_that_the_publication_does_not_have_is_explained() -> None:
+def test_a_section_the_publication_does_not_have_is_explained() -> None:
     assert "no section 'gone'" in why_not(choose(Candidate("x", "gone", date(2021, 9, 1))))["x"]
 
 
-def test_an_editors_place_survives_assembling_again_and_beats_the_cap() -> None:
+def test_an_editors_place_survives_reassembly_and_beats_the_cap() -> None:
     candidates = [Candidate(f"n{i}", "news", date(2021, 9, i)) for i in (1, 2, 3)]
     result = choose(*candidates, kept=[Chosen("n1", "news", "moved by hand", 0)])
     assert slugs(result) == ["n1", "n3"]
@@ -116,7 +116,7 @@ def test_what_an_editor_dropped_stays_out() -> None:
         unique_by=lambda c: c.slug,
     )
 )
-def test_nothing_is_both_in_and_out_and_everything_near_is_explained(candidates: list[Candidate]) -> None:
+def test_nothing_is_both_in_and_out_and_the_near_is_explained(candidates: list[Candidate]) -> None:
     result = choose(*candidates)
     chosen, left_out = set(slugs(result)), set(why_not(result))
     assert not chosen & left_out

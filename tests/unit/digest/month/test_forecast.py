@@ -37,7 +37,7 @@ def test_an_hour_that_does_not_happen_still_has_its_run() -> None:
     assert due.due_at.astimezone(ZoneInfo("America/New_York")).date().isoformat() == "2026-03-08"
 
 
-def test_a_digest_of_the_previous_month_is_dated_on_the_day_it_is_sent() -> None:
+def test_a_digest_of_the_previous_month_bears_the_day_of_sending() -> None:
     configuration = configured("UTC", rule="5", period="previous")
     due = next(occurrences(configuration, datetime(2021, 10, 1, tzinfo=UTC)))
     assert due.period == Period(2021, 9)

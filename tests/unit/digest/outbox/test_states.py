@@ -12,7 +12,7 @@ def test_only_what_is_due_can_be_started() -> None:
     assert DUE < UNFINISHED
 
 
-def test_what_has_ended_stays_and_doubt_is_never_resolved_by_starting_again() -> None:
+def test_what_ended_stays_and_doubt_is_never_resolved_by_a_start() -> None:
     assert {State.REJECTED, State.EXPIRED, State.SKIPPED, State.CANCELLED} == TERMINAL
     assert not may_move(State.UNCERTAIN, State.STARTED)
     assert not may_move(State.ACCEPTED, State.PENDING)

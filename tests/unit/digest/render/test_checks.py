@@ -222,7 +222,7 @@ def test_links(address: str, identifier: str, severity: Severity) -> None:
     assert with_body(f'<a href="{address}">some words</a>')[identifier].severity == severity
 
 
-def test_local_links_only_advise_while_the_publication_itself_is_local() -> None:
+def test_local_links_only_advise_while_the_publication_is_local() -> None:
     base = "http://127.0.0.1:8000"
     html = good().html.replace(BASE, base)
     text = good().text.replace(BASE, base)

@@ -26,7 +26,7 @@ def templates() -> Templates:
     return Templates()
 
 
-def test_the_same_content_gives_the_same_bytes_with_other_templates_objects_too(templates: Templates) -> None:
+def test_same_content_same_bytes_with_other_templates_objects(templates: Templates) -> None:
     assert render_edition(edition(), templates) == render_edition(edition(), Templates())
 
 
@@ -89,7 +89,7 @@ def test_an_article_that_says_how_it_is_shown_is_left_so(templates: Templates) -
     assert "html-size" in {finding.id for finding in rendered.findings}
 
 
-def test_an_article_without_a_summary_is_shortened_to_its_first_words(templates: Templates) -> None:
+def test_an_article_with_no_summary_is_cut_to_its_first_words(templates: Templates) -> None:
     rendered = render_edition(edition(article("bare", LONG, summary="", display="summary")), templates)
     words = " ".join(rendered.text.split())
     assert "A paragraph of an article that is really long, as they are. A paragraph" in words
@@ -110,7 +110,7 @@ def test_an_edition_without_extras_renders(templates: Templates) -> None:
 
 
 @pytest.mark.parametrize("text", ["\x00\x08\x1f", "\ufffe", "\ud800", "]]>", "<!--", "-->", "&nbsp;&lt;", "a" * 5_000])
-def test_hostile_texts_are_rendered_or_left_out_but_break_nothing(templates: Templates, text: str) -> None:
+def test_hostile_texts_are_rendered_or_left_out_break_nothing(templates: Templates, text: str) -> None:
     strange = article(
         "strange", title=f"T {text}", summary=text, date=text, sources=(text,), images=(picture(alt=text),)
     )
@@ -126,7 +126,7 @@ def test_the_theme_of_an_edition_goes_before_the_files(templates: Templates) -> 
     assert "#7a1f3d" in rendered.html
 
 
-def test_an_error_in_the_markup_of_a_template_names_file_and_line(tmp_path: Path) -> None:
+def test_an_error_in_a_templates_markup_names_file_and_line(tmp_path: Path) -> None:
     override = tmp_path / "email" / "components" / "left_out.mjml.j2"
     override.parent.mkdir(parents=True)
     override.write_text(
@@ -136,7 +136,7 @@ def test_an_error_in_the_markup_of_a_template_names_file_and_line(tmp_path: Path
         render_edition(edition(), Templates(tmp_path))
 
 
-def test_markup_that_only_mrml_refuses_names_file_and_line_as_well(tmp_path: Path) -> None:
+def test_markup_that_only_mrml_refuses_names_file_and_line(tmp_path: Path) -> None:
     override = tmp_path / "email" / "components" / "left_out.mjml.j2"
     override.parent.mkdir(parents=True)
     override.write_text(

@@ -97,7 +97,7 @@ def test_templates_that_changed_on_disk_take_effect(write: Write) -> None:
     assert templates.render("x.txt.j2", "en", {}) == "another"
 
 
-def test_the_hash_covers_names_and_bytes_of_mail_templates_and_theme(write: Write) -> None:
+def test_the_hash_covers_names_and_bytes_of_templates_and_theme(write: Write) -> None:
     plain = Templates().templates_hash()
     assert plain == Templates().templates_hash()
     seen = {plain}

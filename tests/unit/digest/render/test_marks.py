@@ -32,7 +32,7 @@ def test_the_sender_is_named_once_above_or_below_the_address(templates: Template
     assert rendered.findings == ()
 
 
-def test_the_masthead_names_the_publisher_unless_the_publication_bears_the_name(templates: Templates) -> None:
+def test_the_masthead_names_the_publisher_unless_it_is_the_name(templates: Templates) -> None:
     above = shown(render_edition(edition(), templates).html).text
     assert "CentreSmartCityNewsletterOnceamonth" in above
     same = replace(PUBLICATION, sender_name=PUBLICATION.name)
@@ -63,7 +63,7 @@ def test_articles_left_out_name_their_section_below_their_title(templates: Templ
     assert "LeftoutSpecial·Korean" in shown(_foreign(templates).html).text
 
 
-def test_the_plain_text_begins_with_the_publication_and_keeps_the_interests_on_their_own_line(
+def test_the_plain_text_begins_with_the_publications_own_lines(
     templates: Templates,
 ) -> None:
     rendered = render_edition(edition(), templates)

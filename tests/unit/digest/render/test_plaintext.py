@@ -79,7 +79,7 @@ def test_indents_hang() -> None:
     assert wrap("aaaa bbbb cccc dddd", 14, indent="   ", first="1. ") == "1. aaaa bbbb\n   cccc dddd"
 
 
-def test_long_addresses_are_never_broken_but_long_words_of_wide_letters_are() -> None:
+def test_long_addresses_never_break_but_long_wide_words_do() -> None:
     address = "https://example.org/" + "a" * 100
     assert address in wrap(f"See {address} there").split("\n")
     assert all(cells(line) <= 72 for line in wrap("가" * 100).split("\n"))

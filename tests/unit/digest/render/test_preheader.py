@@ -32,7 +32,7 @@ def test_a_long_summary_ends_with_its_last_whole_sentence(whole: str) -> None:
     assert preheader(f"{whole} Investors {MORE}, {MORE}.") == whole
 
 
-def test_a_first_sentence_that_says_too_little_does_not_stand_alone() -> None:
+def test_a_first_sentence_that_says_too_little_is_not_alone() -> None:
     line = preheader(f"It is over. Investors {MORE}, {MORE}.")
     assert line.startswith("It is over. Investors and")
     assert line.endswith("…")
@@ -55,7 +55,7 @@ def test_a_figure_is_shown_with_its_unit_or_not_at_all(figure: str, room: int) -
     assert figure in line or not any(sign.isdigit() for sign in line)
 
 
-def test_words_without_spaces_and_nothing_at_all_have_their_line_too() -> None:
+def test_words_without_spaces_and_nothing_at_all_have_a_line() -> None:
     assert preheader("字" * 200) == "字" * (PREHEADER_CHARACTERS - 1) + "…"
     assert preheader(" ") == "The title of lead"
     assert _default_preheader([]) == ""

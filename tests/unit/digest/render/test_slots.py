@@ -25,7 +25,7 @@ def test_templates_reach_every_slot_by_its_name(slot: Slot) -> None:
     assert getattr(SlotTokens(NONCE), slot.lower()) == token(NONCE, slot)
 
 
-def test_the_nonce_follows_from_the_content_and_does_not_occur_in_it() -> None:
+def test_the_nonce_follows_from_the_content_and_is_not_in_it() -> None:
     first = choose_nonce("content")
     assert choose_nonce("content") == first
     assert choose_nonce("Content") != first

@@ -23,7 +23,7 @@ def test_the_databases_we_use(url: str, driver: str) -> None:
 
 
 @pytest.mark.parametrize("driver", ["mysql", "postgresql+psycopg2", "postgresql+asyncpg", "sqlite+aiosqlite", "oracle"])
-def test_another_database_is_named_and_nothing_is_to_be_installed_for_it(driver: str) -> None:
+def test_another_database_is_named_and_nothing_is_installed(driver: str) -> None:
     with pytest.raises(ConfigError, match=f"'{driver.replace('+', '.')}' is no database") as refused:
         make_engine(f"{driver}://user:secret@host/name")
     assert "postgresql://" in refused.value.hint

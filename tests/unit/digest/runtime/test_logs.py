@@ -58,7 +58,7 @@ def test_json_lines_are_one_object_each(stream: io.StringIO) -> None:
     assert said["time"].endswith("Z")
 
 
-def test_verbose_says_more_but_lets_no_library_tell_its_parameters(stream: io.StringIO, tmp_path: Path) -> None:
+def test_verbose_says_more_but_no_librarys_parameters(stream: io.StringIO, tmp_path: Path) -> None:
     logs.set_up("text", verbose=True, stream=stream)
     logging.getLogger("digest.delivery").info("of interest")
     engine = make_engine(f"sqlite:///{tmp_path}/told.db")

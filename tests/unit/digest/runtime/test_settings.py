@@ -34,7 +34,7 @@ def test_the_environment_wins_over_the_file(workspace: Path, monkeypatch: pytest
     assert load_settings(workspace).database_url == "sqlite:///other.db"
 
 
-def test_env_file_wins_over_the_toml_and_loses_to_the_environment(
+def test_env_file_beats_the_toml_and_yields_to_the_environment(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workspace / ".env").write_text("DIGEST_DATABASE__URL=sqlite:///env-file.db\n")
@@ -80,7 +80,7 @@ def test_a_file_that_is_not_utf8_is_named(workspace: Path) -> None:
         load_settings(workspace)
 
 
-def test_texts_fall_back_to_the_base_language_then_to_all_then_to_any() -> None:
+def test_texts_fall_back_to_base_language_then_all_then_any() -> None:
     assert pick({"en": "A", "ko": "가"}, "ko-KR") == "가"
     assert pick({"*": "A"}, "fr") == "A"
     assert pick({"ko": "가"}, "fr") == "가"

@@ -19,7 +19,7 @@ def twice(heard: list[str], *, second_inside: bool) -> None:
 
 
 @pytest.mark.parametrize("second_inside", [True, False])
-def test_the_first_signal_stops_all_and_the_second_ends_the_process(*, second_inside: bool) -> None:
+def test_the_first_signal_stops_all_the_second_ends_the_process(*, second_inside: bool) -> None:
     heard: list[str] = []
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):

@@ -1,6 +1,5 @@
-"""The sample issue, made once: drafted for the desk, sent for the public pages. Modules on both databases make their own."""
+"""The sample issue, made once: drafted for the desk, sent for the public pages."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,52 +9,53 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from digest.pipeline import Press
-from digest.runtime.db import make_engine
 from digest.testing import FrozenClock
 from subscribers.links import LinkSigner
+from tests.support.frozen import Frozen
 from tests.unit.digest.web import sample
 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 KEY = "a key for links, long enough"
 
 
-def _made(folder: Path, template: Path, *, sent: bool) -> Path:
-    shutil.copyfile(template, folder / "digest.db")
-    engine = make_engine(f"sqlite:///{folder / 'digest.db'}")
-    press = sample.issue_21(engine, folder, NOW)
-    if sent:
-        sample.send_out(press, NOW)
-    engine.dispose()
-    return folder
-
-
-@pytest.fixture(scope="session")
-def drafted_folder(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Path:
-    return _made(tmp_path_factory.mktemp("drafted"), sqlite_template, sent=False)
-
-
-@pytest.fixture(scope="session")
-def sent_folder(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Path:
-    return _made(tmp_path_factory.mktemp("sent"), sqlite_template, sent=True)
-
-
-def _copy(source: Path, target: Path) -> Iterator[Press]:
-    shutil.copytree(source, target)
-    engine: Engine = make_engine(f"sqlite:///{target / 'digest.db'}")
-    yield sample.press_on(engine, target)
-    engine.dispose()
-
-
 @pytest.fixture
-def drafted(drafted_folder: Path, tmp_path: Path) -> Iterator[Press]:
+def drafted(frozen: Frozen, tmp_path: Path) -> Iterator[Press]:
     """Issue 21 as a draft, in a workspace of the test's own."""
-    yield from _copy(drafted_folder, tmp_path / "workspace")
+    yield from _copy(frozen, "sqlite", "drafted", tmp_path)
 
 
 @pytest.fixture
-def sent(sent_folder: Path, tmp_path: Path) -> Iterator[Press]:
+def sent(frozen: Frozen, tmp_path: Path) -> Iterator[Press]:
     """Issue 21 as it is after it went out, in a workspace of the test's own."""
-    yield from _copy(sent_folder, tmp_path / "workspace")
+    yield from _copy(frozen, "sqlite", "sent", tmp_path)
+
+
+@pytest.fixture
+def press(sent: Press) -> Press:
+    """What the pages of a module are about: the issue that went out, unless the module has another."""
+    return sent
+
+
+@pytest.fixture
+def drafted_on_each(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Press]:
+    """The draft, on each kind of database."""
+    yield from _copy(frozen, database_kind, "drafted", tmp_path)
+
+
+@pytest.fixture
+def sent_on_each(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Press]:
+    """The issue that went out, on each kind of database."""
+    yield from _copy(frozen, database_kind, "sent", tmp_path)
+
+
+def _copy(frozen: Frozen, kind: str, name: str, folder: Path) -> Iterator[Press]:
+    def fill(engine: Engine, workspace: Path) -> None:
+        press = sample.issue_21(engine, workspace, NOW)
+        if name == "sent":
+            sample.send_out(press, NOW)
+
+    with frozen.copy(kind, f"issue-21-{name}", fill, folder / "workspace") as engine:
+        yield sample.press_on(engine, folder / "workspace")
 
 
 @pytest.fixture

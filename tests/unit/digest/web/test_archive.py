@@ -2,11 +2,9 @@
 
 import html
 import re
-from datetime import datetime
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlmodel import select
 from starlette.testclient import TestClient
 
@@ -19,10 +17,8 @@ from tests.unit.digest.web.published import editions, set_state, view_url
 
 
 @pytest.fixture
-def press(engine: Engine, tmp_path: Path, now: datetime) -> Press:
-    press = sample.issue_21(engine, tmp_path / "workspace", now)
-    sample.send_out(press, now)
-    return press
+def press(sent_on_each: Press) -> Press:
+    return sent_on_each
 
 
 def test_the_archive_lists_what_is_being_sent_or_was_sent(client: TestClient, press: Press) -> None:
@@ -35,7 +31,7 @@ def test_the_archive_lists_what_is_being_sent_or_was_sent(client: TestClient, pr
         assert "/archive/21?" not in client.get("/").text
 
 
-def test_the_list_has_number_date_and_subject_in_the_language_asked_for(client: TestClient) -> None:
+def test_the_list_has_number_date_and_subject_in_a_language(client: TestClient) -> None:
     english = client.get("/archive?lang=en").text
     assert 'value="21"' in english
     assert 'datetime="2021-09-30"' in english
@@ -46,7 +42,7 @@ def test_the_list_has_number_date_and_subject_in_the_language_asked_for(client: 
     assert "2021년 9월 30일" in korean
 
 
-def test_an_issue_is_shown_whole_and_every_link_into_it_lands_at_its_article(client: TestClient, press: Press) -> None:
+def test_an_issue_is_whole_and_every_link_lands_at_its_article(client: TestClient, press: Press) -> None:
     page = client.get("/archive/21?lang=en").text
     wanted = {
         anchor
@@ -126,7 +122,7 @@ def test_reading_changes_nothing_and_head_works(client: TestClient, press: Press
     assert sample.snapshot(press.engine) == before
 
 
-def test_ready_means_that_the_database_answers_with_the_right_schema(
+def test_ready_means_the_database_has_the_right_schema(
     client: TestClient, press: Press, caplog: pytest.LogCaptureFixture
 ) -> None:
     for path in ("/ready", "/readyz"):

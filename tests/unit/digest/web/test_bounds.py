@@ -126,7 +126,7 @@ def test_a_large_body_is_refused_before_it_is_sent() -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 413")  # not one byte of it was sent
 
 
-def test_a_body_of_unknown_length_is_refused_as_soon_as_it_is_too_large() -> None:
+def test_a_body_of_unknown_length_is_refused_once_too_large() -> None:
     with served() as port, connect(port) as connection:
         connection.sendall(b"POST /form HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
         connection.sendall(b"fa00\r\n" + b"a" * 0xFA00 + b"\r\nfa00\r\n" + b"a" * 0xFA00 + b"\r\n")

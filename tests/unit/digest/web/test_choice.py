@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 from digest.web.choice import Choice, Options, frame_rows, tools
 
 
-def test_a_choice_names_each_interest_and_survives_the_way_through_an_address() -> None:
+def test_a_choice_names_each_interest_and_survives_an_address() -> None:
     query = parse_qs(Choice("ko", "mobility;safety", reader="r&1").query)
     assert query == {"language": ["ko"], "interests": ["mobility", "safety"], "reader": ["r&1"]}
 

@@ -84,7 +84,7 @@ def test_a_mistake_is_shown_with_file_line_and_what_to_do(client: TestClient, wo
     assert "new.md" not in client.get("/").text
 
 
-def test_an_article_that_changed_on_both_sides_is_shown_as_a_difference(
+def test_an_article_changed_on_both_sides_is_shown_as_a_diff(
     client: TestClient, workspace: Path, press: Press, now: datetime
 ) -> None:
     article = workspace / "articles" / "wsce-2021.md"
@@ -104,7 +104,7 @@ def test_a_new_configuration_is_used_at_once(client: TestClient, workspace: Path
     assert "City Letter No. 21" in client.get("/").text
 
 
-def test_a_broken_configuration_is_told_and_the_last_good_one_stays(client: TestClient, workspace: Path) -> None:
+def test_a_broken_configuration_is_told_and_the_last_good_stays(client: TestClient, workspace: Path) -> None:
     config = workspace / "digest.toml"
     text = config.read_text("utf-8")
     config.write_text(text + "\n[publication\n", encoding="utf-8")
@@ -116,7 +116,7 @@ def test_a_broken_configuration_is_told_and_the_last_good_one_stays(client: Test
     assert "not valid TOML" not in client.get("/").text
 
 
-def test_a_broken_template_is_told_with_its_line_until_it_is_mended(client: TestClient, workspace: Path) -> None:
+def test_a_broken_template_is_told_by_line_until_it_is_mended(client: TestClient, workspace: Path) -> None:
     override = workspace / "templates" / "email" / "components" / "footer.mjml.j2"
     override.parent.mkdir(parents=True)
     override.write_text(
@@ -176,9 +176,7 @@ def test_a_stamp_differs_after_every_kind_of_change(tmp_path: Path) -> None:
     assert stamp(tmp_path / "articles") == seen[-1]
 
 
-def test_open_pages_are_told_of_a_saved_file_and_the_server_stops_while_they_listen(
-    press: Press, workspace: Path, now: datetime
-) -> None:
+def test_open_pages_hear_of_a_saved_file_and_hold_no_server_up(press: Press, workspace: Path, now: datetime) -> None:
     with served(preview_app(press, 21, FrozenClock(now))) as address:
         connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
         connection.request("GET", "/changes")

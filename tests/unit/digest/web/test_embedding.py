@@ -19,11 +19,6 @@ from subscribers.models import Subscriber
 FOREIGN = {"Origin": "https://town.example", "Referer": "https://town.example/news", "Sec-Fetch-Site": "cross-site"}
 
 
-@pytest.fixture
-def press(sent: Press) -> Press:
-    return sent
-
-
 def fields(text: str) -> tuple[str, list[tuple[str, str]]]:
     """Return where the form posts to, and what a browser sends if nothing but the address is filled in."""
     form = html.fromstring(text)

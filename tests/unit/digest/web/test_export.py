@@ -90,7 +90,7 @@ def test_pages_have_no_search_and_ask_for_nothing_elsewhere(press: Press, tmp_pa
         assert not re.search(r'<(?:img|link rel="stylesheet")[^>]*(?:src|href)="(?:https?:|/)', text), page
 
 
-def test_feeds_lead_to_the_live_pages_or_to_where_the_site_will_be(press: Press, tmp_path: Path) -> None:
+def test_feeds_lead_to_live_pages_or_to_where_the_site_will_be(press: Press, tmp_path: Path) -> None:
     export(press, tmp_path / "live")
     assert "http://127.0.0.1:8025/archive/21?lang=ko#wsce-2021" in links_of(tmp_path / "live/feeds/ko.xml")
     export(press, tmp_path / "moved", base_url="https://archive.example.org/city/")

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
-import pytest
 from lxml import etree, html
 from starlette.testclient import TestClient
 
@@ -20,18 +19,13 @@ from tests.unit.digest.web.atom_rules import ATOM, checked
 from tests.unit.digest.web.published import draft, publish, publish_lines, set_state
 
 
-@pytest.fixture
-def press(sent: Press) -> Press:
-    return sent
-
-
 def titles(client: TestClient, path: str) -> list[str]:
     answer = client.get(path)
     assert answer.status_code == 200, path
     return [found.text or "" for found in checked(answer.content).findall(f"{ATOM}entry/{ATOM}title")]
 
 
-def test_there_is_one_for_everything_and_one_for_each_interest_in_each_language(client: TestClient) -> None:
+def test_there_is_one_for_everything_and_one_for_each_interest(client: TestClient) -> None:
     english, korean = titles(client, "/feeds/en.xml"), titles(client, "/feeds/ko.xml")
     assert "World Smart City Expo 2021 closes in Goyang" in english
     assert "제5회 월드 스마트시티 엑스포, 고양에서 폐막" in korean

@@ -65,7 +65,7 @@ def test_files_of_others_in_our_folder_stay(tmp_path: Path) -> None:
     assert (tmp_path / ".git").is_dir()
 
 
-def test_a_file_of_others_in_our_place_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+def test_others_file_in_our_place_is_refused_before_anything(tmp_path: Path) -> None:
     write(tmp_path, SITE)
     (tmp_path / "archive/2").mkdir()
     (tmp_path / "archive/2/index.html").write_bytes(b"mine")
@@ -166,7 +166,7 @@ def reached(root: Path) -> Iterator[Path]:
     st.lists(st.sampled_from("abcdef"), unique=True),
     st.integers(0, 14),
 )
-def test_killed_at_any_step_no_link_is_dead_and_the_next_run_finishes(
+def test_killed_at_any_step_no_link_is_dead_and_a_rerun_ends_it(
     tmp_path_factory: pytest.TempPathFactory, before: list[str] | None, after: list[str], steps: int
 ) -> None:
     root = tmp_path_factory.mktemp("site")

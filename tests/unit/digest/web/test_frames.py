@@ -31,7 +31,7 @@ def test_each_query_is_answered_by_itself(query: str, dark: str, light: str) -> 
     assert force_scheme(css, Scheme.LIGHT) == f"@media {light}{{ a {{ color: red }} }}"
 
 
-def test_the_declared_scheme_is_forced_too_because_it_decides_the_canvas() -> None:
+def test_the_declared_scheme_is_forced_as_it_decides_the_canvas() -> None:
     html = '<meta name="color-scheme" content="light dark"><style>:root { color-scheme: light dark; }</style>'
     assert force_scheme(html, Scheme.DARK) == (
         '<meta name="color-scheme" content="dark"><style>:root { color-scheme: dark; }</style>'
@@ -43,7 +43,7 @@ def test_pictures_come_from_the_preview_itself() -> None:
     assert frame_html(html, Scheme.LIGHT, "https://news.example.org") == '<img src="/media/ab.png" alt="">'
 
 
-def test_outside_links_open_beside_the_frame_and_anchors_stay_in_it() -> None:
+def test_outside_links_open_beside_the_frame_and_anchors_in_it() -> None:
     html = '<a class="a" href="https://example.org/">out</a> <a href="#one">in</a> <a target="_top" href="http://x/">own</a>'
     framed = frame_html(html, Scheme.LIGHT, "https://news.example.org")
     assert framed == (

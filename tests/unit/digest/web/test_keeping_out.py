@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 from sqlmodel import select
 from starlette.testclient import TestClient
 
@@ -27,11 +26,12 @@ SLUG, TITLE = "seoul-private-sites", "Seoul brings smart safety to private build
 LEAD = "wsce-2021"
 
 
+one_database = pytest.mark.one_database
+
+
 @pytest.fixture
-def press(engine: Engine, tmp_path: Path, now: datetime) -> Press:
-    press = sample.issue_21(engine, tmp_path / "workspace", now)
-    sample.send_out(press, now)
-    return press
+def press(sent_on_each: Press) -> Press:
+    return sent_on_each
 
 
 def keep_out(press: Press, slug: str, now: datetime, *, kept_out: bool = True) -> list[archiving.Renewed]:
@@ -48,7 +48,7 @@ def everywhere(client: TestClient, press: Press, folder: Path) -> dict[str, str]
     return {path: client.get(path).text for path in paths} | files
 
 
-def test_an_article_can_be_kept_out_after_it_went_out_and_shown_again(
+def test_an_article_is_kept_out_after_it_went_out_and_back_again(
     client: TestClient, press: Press, signer: LinkSigner, now: datetime, tmp_path: Path
 ) -> None:
     before = everywhere(client, press, tmp_path / "site")
@@ -74,6 +74,7 @@ def test_an_article_can_be_kept_out_after_it_went_out_and_shown_again(
     }
 
 
+@one_database
 def test_the_lead_leaves_subject_and_preheader_too(client: TestClient, press: Press, now: datetime) -> None:
     assert "World Smart City Expo" in client.get("/archive").text
     keep_out(press, LEAD, now)
@@ -90,12 +91,14 @@ def test_doing_it_twice_makes_nothing_new(press: Press, now: datetime) -> None:
     assert len(editions(press, archive=True)) == known
 
 
+@one_database
 def test_what_changed_in_between_is_told(press: Press, now: datetime) -> None:
     sample.change_in_database(press, LEAD, "The Expo, corrected")
     (renewed,) = keep_out(press, SLUG, now)
     assert renewed.changes == (f"article {LEAD} changed",)
 
 
+@one_database
 def test_an_issue_of_nothing_else_is_not_in_the_archive(client: TestClient, press: Press, now: datetime) -> None:
     with session_scope(press.engine) as session:
         groups = [item.group for item, _ in issue_store.items_of(session, issue_store.find(session, 21))]
@@ -105,15 +108,14 @@ def test_an_issue_of_nothing_else_is_not_in_the_archive(client: TestClient, pres
     assert client.get("/archive/21").status_code == 404
 
 
+@one_database
 def test_a_translation_is_not_kept_out_alone(press: Press, now: datetime) -> None:
     with pytest.raises(UsageError, match="translation"):
         keep_out(press, f"{LEAD}-ko", now)
 
 
-def test_kept_out_before_approval_it_is_in_the_mail_and_not_in_the_archive(
-    engine: Engine, tmp_path: Path, now: datetime, signer_key: LinkSigner
-) -> None:
-    plain = sample.issue_21(engine, tmp_path / "workspace", now)
+def test_kept_out_before_approval_it_is_in_the_mail_only(drafted: Press, now: datetime, signer_key: LinkSigner) -> None:
+    plain, engine = drafted, drafted.engine
     with session_scope(engine) as session:
         before = pipeline.build(plain, session, issue_store.find(session, 21), now)
     path = plain.settings.workspace / "articles" / f"{SLUG}.md"
@@ -137,6 +139,7 @@ def signer_key() -> LinkSigner:
     return LinkSigner(["a key for links, long enough"], "http://127.0.0.1:8025")
 
 
+@one_database
 def test_front_matter_keeps_out_what_was_published_already(client: TestClient, press: Press, now: datetime) -> None:
     path = press.settings.workspace / "articles" / f"{SLUG}.md"
     text = path.read_text("utf-8")
@@ -150,12 +153,14 @@ def test_front_matter_keeps_out_what_was_published_already(client: TestClient, p
     assert SLUG in client.get("/archive/21?lang=en").text
 
 
+@one_database
 def test_articles_that_say_nothing_of_it_keep_their_hashes(press: Press) -> None:
     with session_scope(press.engine) as session:
         article = article_store.get(session, SLUG)
         assert "archive" not in article_store.content_of(article, group=article.group)
 
 
+@one_database
 def test_an_issue_can_be_kept_out_whole(
     client: TestClient, press: Press, signer: LinkSigner, now: datetime, tmp_path: Path
 ) -> None:
@@ -175,6 +180,7 @@ def test_an_issue_can_be_kept_out_whole(
     assert client.get("/archive/21").status_code == 410
 
 
+@one_database
 def test_a_note_stands_over_the_issue_as_text(client: TestClient, press: Press, now: datetime) -> None:
     def put(text: str, language: str = "*") -> None:
         with session_scope(press.engine) as session:

@@ -21,9 +21,7 @@ from digest.web.languages import choose
         ("", "a," * 100_000 + "ko", "en"),
     ],
 )
-def test_the_address_goes_before_the_browser_and_nonsense_counts_for_nothing(
-    asked: str, accept: str, expected: str
-) -> None:
+def test_the_address_beats_the_browser_and_nonsense_is_ignored(asked: str, accept: str, expected: str) -> None:
     assert choose(asked, accept, ("en", "ko")) == expected
 
 

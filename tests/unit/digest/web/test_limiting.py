@@ -42,7 +42,7 @@ def ask(gate: Limiter, host: str = "192.0.2.1", address: str = "a@example.org", 
     return gate(Asking(host, address, bare))
 
 
-def test_an_address_a_network_a_region_and_all_have_their_own_limit(gate_of: object) -> None:
+def test_address_network_region_and_all_have_their_own_limit(gate_of: object) -> None:
     gate = gate_of(address="2/hour")  # type: ignore[operator]
     assert [ask(gate, f"192.{number}.2.1") > 0 for number in range(3)] == [False, False, True]
     gate = gate_of(network="2/day")  # type: ignore[operator]
@@ -65,7 +65,7 @@ def test_the_wait_is_what_is_left_of_the_window(gate_of: object) -> None:
         assert ask(gate) == 0
 
 
-def test_forms_of_other_sites_have_a_stricter_limit_and_count_in_the_others_too(gate_of: object) -> None:
+def test_other_sites_forms_have_a_stricter_limit_and_count_too(gate_of: object) -> None:
     gate = gate_of(bare="2/hour", network="3/hour")  # type: ignore[operator]
     assert [ask(gate, address=f"{n}@example.org", bare=True) > 0 for n in range(3)] == [False, False, True]
     assert [ask(gate, address=f"p{n}@example.org") > 0 for n in range(2)] == [False, True]
@@ -132,7 +132,7 @@ def test_no_address_and_no_network_is_kept(sqlite_engine: Engine) -> None:
         assert len(connection.execute(select(SQLModel.metadata.tables["rate_window"])).all()) == 9  # hashes are keyed
 
 
-def test_the_operator_is_told_once_when_the_limit_of_all_is_reached(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_operator_is_told_once_when_the_limit_is_reached(caplog: pytest.LogCaptureFixture) -> None:
     gate = limiter(Limits(**(OPEN | {"all": "3/hour"})), SECRET, None)
     with caplog.at_level(logging.WARNING):
         for number in range(20):

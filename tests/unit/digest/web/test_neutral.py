@@ -11,7 +11,7 @@ PREFERENCES, UNSUBSCRIBE = token(NONCE, Slot.PREFERENCES_URL), token(NONCE, Slot
 VIEW, INTERESTS = token(NONCE, Slot.VIEW_URL), token(NONCE, Slot.INTERESTS)
 
 
-def test_lines_about_the_reader_go_and_one_link_leads_to_subscribing() -> None:
+def test_lines_about_the_reader_go_and_one_link_subscribes() -> None:
     html = (
         f'<p class="p">You follow: {INTERESTS}.</p>\n<ul><li><a class="a" href="{PREFERENCES}">Change</a></li>'
         f'<li><a href="{UNSUBSCRIBE}">Leave</a></li><li><a href="{VIEW}">Browser</a></li></ul><p>Postal address</p>'

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from email import policy
 from email.parser import BytesParser
-from pathlib import Path
 
 import pytest
 from httpx2 import Response
-from sqlalchemy import Engine, select, text
+from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
 from digest.audience import address_change, own_data, signup
@@ -20,6 +19,7 @@ from digest.delivery.letters import Letters
 from digest.outbox.notices import TakenNotice, take_notices
 from digest.outbox.tables import NOTICE, SUBSCRIBER
 from digest.outbox.take import Taker
+from digest.pipeline import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import public_app
@@ -33,10 +33,8 @@ NEW = "anna@new.example.org"
 
 
 @pytest.fixture
-def works(engine: Engine, tmp_path: Path) -> Works:
-    folder = tmp_path / "workspace"
-    press = sample.issue_21(engine, folder, NOW)
-    sample.send_out(press, NOW)
+def works(sent_on_each: Press) -> Works:
+    folder, engine = sent_on_each.settings.workspace, sent_on_each.engine
     secrets = (
         (folder / "secrets.toml").read_text().replace('suppression_key = "s"', 'suppression_key = "0123456789abcdef"')
     )
@@ -136,7 +134,7 @@ def at(works: Works, **later: float) -> tuple[Works, TestClient]:
     return other, TestClient(app)
 
 
-def test_data_is_asked_for_by_a_forwarded_link_and_goes_to_the_reader(works: Works, client: TestClient) -> None:
+def test_data_asked_for_by_a_forwarded_link_goes_to_the_reader(works: Works, client: TestClient) -> None:
     page = press(client, path(works, Purpose.PREFERENCES), do="data")
     assert "a•••@example.org" in page.text
     for personal in (ANNA, "Anna", "Lindqvist", '"number"'):
@@ -173,7 +171,7 @@ def test_the_link_in_the_mail_dies_a_day_after_it_was_asked_for(works: Works, cl
     assert theirs.get(link).status_code == press(theirs, link).status_code == 404
 
 
-def test_a_link_that_is_sent_late_does_not_survive_a_change_of_address(works: Works, client: TestClient) -> None:
+def test_a_link_that_is_sent_late_dies_with_a_change_of_address(works: Works, client: TestClient) -> None:
     press(client, path(works, Purpose.PREFERENCES), do="data")
     (notice,) = taken(works)  # a worker has it, and writes it only after the change
     later, theirs = at(works, hours=1)
@@ -216,7 +214,7 @@ def test_erasing_by_the_page_and_by_the_command_is_the_same(works: Works, client
     assert len(after["delivery"]) == len(before["delivery"]), "what was promised is still counted"
 
 
-def test_a_change_that_nobody_confirms_is_forgotten_by_the_outbox_too(works: Works, client: TestClient) -> None:
+def test_an_unconfirmed_change_is_forgotten_by_the_outbox_too(works: Works, client: TestClient) -> None:
     ask_for(client, works, NEW)
     assert notices(works)["address"][0] == NEW
     assert address_change.forget_expired(works) == 0
@@ -238,7 +236,7 @@ def test_the_old_address_is_told_and_not_where_to(works: Works, client: TestClie
     assert len(notices(works)) == 2
 
 
-def test_erasing_and_a_take_of_notices_do_not_wait_for_each_other(works: Works, client: TestClient) -> None:
+def test_erasing_and_a_take_of_notices_do_not_wait_on_each_other(works: Works, client: TestClient) -> None:
     """A take locks the notice, then the person; erasing must not lock them the other way round."""
     if works.engine.dialect.name == "sqlite":
         pytest.skip("SQLite locks the whole database")

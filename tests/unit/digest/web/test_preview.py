@@ -79,7 +79,7 @@ def test_dark_is_forced_in_one_frame_and_off_in_the_other(client: TestClient) ->
     assert "@media not all{" in light
 
 
-def test_any_choice_of_interests_can_be_looked_at_even_without_readers(client: TestClient) -> None:
+def test_any_choice_of_interests_can_be_looked_at_with_no_reader(client: TestClient) -> None:
     page = client.get("/edition?language=ko&interests=certification")
     assert page.status_code == 200
     assert "An edition that nobody gets now" in page.text

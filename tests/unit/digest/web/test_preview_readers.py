@@ -21,8 +21,8 @@ BASE = "http://127.0.0.1:8026"
 
 
 @pytest.fixture
-def press(engine: Engine, tmp_path: Path, now: datetime) -> Press:
-    return sample.issue_21(engine, tmp_path / "workspace", now)
+def press(drafted_on_each: Press) -> Press:
+    return drafted_on_each
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def text_of(page: str) -> str:
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page)))
 
 
-def test_the_desk_lists_every_edition_with_its_readers_and_articles(client: TestClient) -> None:
+def test_the_desk_lists_every_edition_with_readers_and_articles(client: TestClient) -> None:
     page = client.get("/")
     assert page.status_code == 200
     words = text_of(page.text)

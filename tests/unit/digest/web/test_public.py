@@ -18,12 +18,7 @@ from tests.unit.digest.web.published import editions, set_state, view_url
 from tests.unit.digest.web.served import served
 
 
-@pytest.fixture
-def press(sent: Press) -> Press:
-    return sent
-
-
-def test_the_start_page_names_the_publication_and_its_latest_issue(client: TestClient) -> None:
+def test_the_start_page_names_publication_and_latest_issue(client: TestClient) -> None:
     page = client.get("/")
     assert page.status_code == 200
     assert "Smart City Newsletter" in page.text
@@ -31,7 +26,7 @@ def test_the_start_page_names_the_publication_and_its_latest_issue(client: TestC
     assert 'href="/subscribe?lang=en"' in page.text
 
 
-def test_an_archived_issue_is_the_stored_mail_in_a_main_part_below_our_navigation(client: TestClient) -> None:
+def test_an_archived_issue_is_the_stored_mail_below_navigation(client: TestClient) -> None:
     page = client.get("/archive/21?lang=ko").text
     assert page.count("<main>") == page.count("</main>") == 1
     assert page.index('class="dp-bar"') < page.index("<main>") < page.index("<h1")
@@ -55,9 +50,7 @@ def test_the_text_is_text(client: TestClient, press: Press, signer: LinkSigner) 
     assert "World Smart City Expo 2021 closes in Goyang" in answer.text
 
 
-def test_tokens_that_we_did_not_make_for_viewing_are_all_the_same_404(
-    client: TestClient, press: Press, signer: LinkSigner
-) -> None:
+def test_tokens_not_made_for_viewing_are_all_the_same_404(client: TestClient, press: Press, signer: LinkSigner) -> None:
     edition = editions(press)[0]
     good = signer.token(Purpose.VIEW, edition.content_hash)
     flipped = good[:-1] + ("A" if good[-1] != "A" else "B")
@@ -84,7 +77,7 @@ def test_what_is_not_published_does_not_exist(client: TestClient, press: Press, 
 FOR_EVERYBODY = {"/", "/archive", "/archive/21"}
 
 
-def test_every_page_carries_the_headers_that_keep_tokens_and_readers_private(
+def test_every_page_has_headers_that_keep_tokens_and_readers(
     client: TestClient, press: Press, signer: LinkSigner
 ) -> None:
     for path in (
@@ -110,12 +103,12 @@ def test_every_page_carries_the_headers_that_keep_tokens_and_readers_private(
         assert "set-cookie" not in answer.headers
 
 
-def test_inline_styles_are_allowed_where_a_mail_is_shown_and_nowhere_else(client: TestClient) -> None:
+def test_inline_styles_are_allowed_only_where_a_mail_is_shown(client: TestClient) -> None:
     assert "style-src 'unsafe-inline'" in client.get("/archive/21").headers["content-security-policy"]
     assert "unsafe-inline" not in client.get("/archive").headers["content-security-policy"]
 
 
-def test_strict_transport_is_told_only_where_the_address_is_https(press: Press, now: datetime) -> None:
+def test_strict_transport_is_told_only_where_there_is_https(press: Press, now: datetime) -> None:
     publication = press.settings.publication.model_copy(update={"base_url": "https://news.example.org"})
     secure = Press(press.settings.model_copy(update={"publication": publication}), press.engine, press.templates)
     signer = LinkSigner([KEY], "https://news.example.org")
@@ -142,9 +135,7 @@ def test_a_database_that_is_away_is_told_without_its_address(press: Press, signe
     assert "127.0.0.1:1" not in page.text.replace("127.0.0.1:8025", "")
 
 
-def test_our_own_fault_is_a_page_with_the_headers_and_without_a_traceback(
-    press: Press, signer: LinkSigner, now: datetime
-) -> None:
+def test_our_own_fault_is_a_page_with_headers_and_no_traceback(press: Press, signer: LinkSigner, now: datetime) -> None:
     router = APIRouter()
 
     @router.get("/broken")

@@ -36,7 +36,7 @@ def test_the_preview_is_served_to_this_machine_only(host: str) -> None:
     assert "ssh -L" in refusal.value.hint
 
 
-def test_an_address_that_another_program_has_is_one_sentence_with_a_hint() -> None:
+def test_an_address_in_use_is_one_sentence_with_a_hint() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(AddressTakenError, match="already in use") as refusal,
@@ -51,7 +51,7 @@ def test_a_port_that_is_none_is_refused() -> None:
         serve(FastAPI(), "127.0.0.1", 70000)
 
 
-def test_it_says_where_it_is_logs_no_request_and_ends_at_a_signal(repo_root: Path) -> None:
+def test_it_says_where_it_is_logs_nothing_and_ends_at_a_signal(repo_root: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(repo_root)}
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

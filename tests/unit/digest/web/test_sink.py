@@ -180,7 +180,7 @@ def test_what_is_too_long_is_cut_and_said_so() -> None:
     assert parsed.text.endswith("bytes in all]")
 
 
-def test_links_of_a_mail_open_beside_and_nothing_is_fetched_beforehand() -> None:
+def test_links_of_a_mail_open_beside_and_nothing_is_prefetched() -> None:
     assert framed_html("<HTML><Head lang=x><LINK rel=preconnect href=//x>") == (
         '<HTML><Head lang=x><base target="_blank"><x-LINK rel=preconnect href=//x>'
     )
