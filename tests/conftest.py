@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from digest.runtime.db import make_engine, upgrade
 from tests.postgres import PostgresServer, PostgresUnavailableError, start_postgres
 from tests.privacy import WATCH, nothing_personal_is_logged  # noqa: F401 - for every test
+from tests.support.samples import approved, sample, samples, sent, world  # noqa: F401 - worlds for every kind of test
 from tests.verifiers import Mailauth, MailauthUnavailableError, install_mailauth
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,9 +44,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "database_url" in metafunc.fixturenames:
+    if "database_kind" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--database")
         kinds = ["sqlite", "postgresql"] if chosen == "both" else [chosen]
+        if metafunc.definition.get_closest_marker("one_database") and not metafunc.config.getoption("--slow"):
+            kinds = kinds[:1]
         metafunc.parametrize("database_kind", kinds, scope="session")
 
 

@@ -71,9 +71,10 @@ class PostgresServer:
             self._cluster.remove()
 
     @contextmanager
-    def database(self) -> Iterator[str]:
+    def database(self, template: str = "") -> Iterator[str]:
+        """A copy of a database that nobody is connected to; by default of the migrated, empty one."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or self._template}"')
         try:
             yield self._url_of(name)
         finally:
@@ -86,6 +87,11 @@ class PostgresServer:
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[call-overload]
+
+
+def database_name(url: str) -> str:
+    """The name of the database that a server's URL names."""
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 class Cluster:

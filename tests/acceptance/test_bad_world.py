@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import SAMPLE_DAY, World
 from tests.small_disk import small_disk
+from tests.support.world import SAMPLE_DAY, World
 
 
 def run(world: World, *arguments: str, cwd: Path | None = None) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from digest import bootstrap, sending
 from digest.outbox.models import Notice
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
-from tests.acceptance.conftest import WAIT_SECONDS, World
+from tests.support.world import WAIT_SECONDS, World
 
 
 def works_of(world: World, monkeypatch: pytest.MonkeyPatch) -> bootstrap.Works:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import World, free_port, mails
+from tests.support.world import World, free_port, mails
 
 READERS, CANARY = 60, 10
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.conftest import World, free_port
+from tests.support.world import World, free_port
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, mails, wait_for_port
+from tests.support.world import WAIT_SECONDS, World, free_port, mails, wait_for_port
 
 READERS = 120
 KILLS = 3  # for each of two transports on two databases: twelve in CI

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import World, html_of, links_in, mails, text_of
+from tests.support.world import World, html_of, links_in, mails, text_of
 
 HTML_BUDGET = 100_000
 

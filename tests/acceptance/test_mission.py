@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import lxml.html
 
-from tests.acceptance.conftest import World, free_port, html_of, mails, text_of
+from tests.support.world import World, free_port, html_of, mails, text_of
 
 OCTOBER = {
     "trams.md": ("Trams with a timetable of their own", "mobility"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import odd_arguments
-from tests.acceptance.conftest import World
+from tests.support.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 

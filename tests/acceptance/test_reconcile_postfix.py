@@ -15,8 +15,8 @@ from typing import Self
 import pytest
 
 from digest.delivery.sink import Sink
-from tests.acceptance.conftest import World, mails
 from tests.postfix import Postfix, PostfixUnavailableError
+from tests.support.world import World, mails
 
 
 class CuttingProxy:

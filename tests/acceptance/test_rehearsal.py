@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import World
 from tests.proof.press import Relay
+from tests.support.world import World
 
 READERS = 150
 MOST_OFF = 0.3

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from digest import backup as backups
-from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, mails
+from tests.support.world import WAIT_SECONDS, World, free_port, mails
 
 READERS = 1500
 HOUR_LATER = "2021-09-30T09:00:00+09:00"

@@ -3,7 +3,7 @@
 import signal
 import time
 
-from tests.acceptance.conftest import WAIT_SECONDS, World
+from tests.support.world import WAIT_SECONDS, World
 
 
 def test_the_scheduler_catches_up_at_start_and_stops_on_sigterm(sample: World) -> None:

@@ -15,7 +15,7 @@ from digest.bootstrap import build
 from digest.runtime.db import make_engine, session_scope
 from subscribers import store
 from subscribers.links import Purpose
-from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, wait_for_port
+from tests.support.world import WAIT_SECONDS, World, free_port, wait_for_port
 
 ADDRESS = "kim.minjun@example.org"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from digest.delivery.sink import Sink
-from tests.acceptance.conftest import World
+from tests.support.world import World
 from tests.verifiers import Mailauth, dkimpy_accepts
 
 

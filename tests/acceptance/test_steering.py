@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, mails
+from tests.support.world import WAIT_SECONDS, World, free_port, mails
 
 READERS = 90
 ARTICLE = "---\ntitle: News of October\ndate: 2021-10-12\nsummary: It is news.\n---\n\nBody.\n"

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 import pytest
 from standardwebhooks import Webhook
 
-from tests.acceptance.conftest import World, html_of, mails, text_of
+from tests.support.world import World, html_of, mails, text_of
 from tests.webhooks import Receiver, receiving
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="

@@ -17,9 +17,9 @@ from digest.delivery.sink_rules import Rules
 from digest.outbox import notices
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import HEAD, make_engine, session_scope
-from tests.acceptance.conftest import WAIT_SECONDS, World
 from tests.acceptance.test_kill9 import crowd
 from tests.acceptance.test_workers import Stayer, addresses, arrived, eventually, states, staying
+from tests.support.world import WAIT_SECONDS, World
 
 OLD_REVISION = "0002"
 """Of the version that somebody may have installed."""

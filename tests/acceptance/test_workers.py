@@ -18,9 +18,9 @@ from sqlalchemy import func, select
 from digest import bootstrap, sending
 from digest.outbox.tables import DELIVERY
 from digest.runtime.db import make_engine
-from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, mails
 from tests.acceptance.test_kill9 import crowd
 from tests.gate import Gate
+from tests.support.world import WAIT_SECONDS, World, free_port, mails
 
 
 def eventually(holds: Callable[[], Any]) -> None:
@@ -77,7 +77,7 @@ def staying(world: World, *arguments: str) -> Iterator[Stayer]:
 def start_sending(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Freeze and announce from this process, and leave all delivering to the workers."""
     monkeypatch.setenv("DIGEST_DATABASE__URL", world.environment["DIGEST_DATABASE__URL"])
-    monkeypatch.setenv("DIGEST_NOW", world._environment()["DIGEST_NOW"])
+    monkeypatch.setenv("DIGEST_NOW", world.environment_now()["DIGEST_NOW"])
     works = bootstrap.build(world.folder)
     sending.prepare_send(works, 21).start()
     works.engine.dispose()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from digest.issues.period import Period
-from tests.acceptance.conftest import World, free_port, mails
+from tests.support.world import World, free_port, mails
 
 START = "2021-09-01T09:00:00+09:00"
 RELAY_DOWN, WITHDRAWN, ASLEEP, DATABASE_AWAY = "2021-11", "2022-02", "2022-03", "2022-05"
