@@ -174,7 +174,10 @@ def arrived(maildir: Path) -> int:
 
 def copies(maildir: Path) -> Counter[str]:
     """How many mails each address has in a Maildir."""
-    return Counter(message["To"].addresses[0].addr_spec for message in mails(maildir))
+    parser = BytesParser(policy=policy.strict.clone(utf8=False))
+    box = mailbox.Maildir(maildir, create=False)
+    heads = (parser.parsebytes(box.get_bytes(key), headersonly=True) for key in box.iterkeys())
+    return Counter(head["To"].addresses[0].addr_spec for head in heads)
 
 
 def html_of(message: EmailMessage) -> str:
