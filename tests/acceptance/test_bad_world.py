@@ -91,7 +91,7 @@ def test_an_error_and_the_help_of_a_process_are_the_same(sample: World) -> None:
     ended = sample.start("issue", "show", "99")
     out, told = ended.communicate(timeout=WAIT_SECONDS)
     assert (ended.returncode, out, told) == (2, "", run(sample, "issue", "show", "99")[1])
-    assert sample.process("--help") == sample.digest("--help")
+    assert sample.process("--help").replace("python -m digest", "digest") == sample.digest("--help")
 
 
 def test_a_send_without_anybody_to_confirm_it_sends_nothing(approved: World) -> None:

@@ -1,7 +1,7 @@
 """Worlds with the sample, each made once for a session and kind of database, and copied for each test."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,15 +36,12 @@ class _Frozen:
 
 
 class Samples:
-    """The templates of one kind of database. Nothing may be done to a template, except to copy it."""
+    """The templates of one kind of database: of a server's, or files. Nothing may be done to one, except to copy it."""
 
-    def __init__(self, kind: str, root: Path, server: Callable[[], PostgresServer], empty_sqlite: Path) -> None:
-        self._kind, self._root, self._server, self._empty_sqlite = kind, root, server, empty_sqlite
+    def __init__(self, root: Path, server: PostgresServer | None, empty_sqlite: Path) -> None:
+        self._root, self._server, self._empty_sqlite = root, server, empty_sqlite
         self._made: dict[str, _Frozen] = {}
-        self._stack = ExitStack()
-
-    def close(self) -> None:
-        self._stack.close()
+        self._kept = server.kept if server is not None else ExitStack()
 
     @contextmanager
     def world(self, folder: Path, stage: str = EMPTY) -> Iterator[World]:
@@ -58,7 +55,7 @@ class Samples:
     def _template(self, stage: str) -> _Frozen:
         if stage not in self._made:
             before = self._template(_BEFORE[stage]) if stage in _BEFORE else None
-            world = self._stack.enter_context(self._copy(before, self._root / stage))
+            world = self._kept.enter_context(self._copy(before, self._root / stage))
             _make(world, stage)
             self._made[stage] = _Frozen(world.folder, world.database_url)
         return self._made[stage]
@@ -73,8 +70,8 @@ class Samples:
             yield World(workspace, url)
 
     def _database(self, template: _Frozen | None, folder: Path) -> AbstractContextManager[str]:
-        if self._kind == "postgresql":
-            return self._server().database(database_name(template.database_url) if template else "")
+        if self._server is not None:
+            return self._server.database(database_name(template.database_url) if template else "")
         return self._sqlite(template, folder / "digest.db")
 
     @contextmanager
@@ -85,23 +82,25 @@ class Samples:
 
 
 @pytest.fixture(scope="session")
+def samples_by_kind() -> dict[str, Samples]:
+    """The templates made so far. Of all kinds: what depends on the kind itself ends whenever another kind's turn comes."""
+    return {}
+
+
+@pytest.fixture
 def samples(
     request: pytest.FixtureRequest,
+    samples_by_kind: dict[str, Samples],
     database_kind: str,
     sqlite_template: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Samples]:
+) -> Samples:
     """The templates of the sample on this kind of database."""
-
-    def server() -> PostgresServer:
-        found: PostgresServer = request.getfixturevalue("postgres")
-        return found
-
-    if database_kind == "postgresql":
-        server()  # or skip
-    made = Samples(database_kind, tmp_path_factory.mktemp(f"samples-{database_kind}"), server, sqlite_template)
-    yield made
-    made.close()
+    server = request.getfixturevalue("postgres") if database_kind == "postgresql" else None
+    if database_kind not in samples_by_kind:
+        folder = tmp_path_factory.mktemp(f"samples-{database_kind}")
+        samples_by_kind[database_kind] = Samples(folder, server, sqlite_template)
+    return samples_by_kind[database_kind]
 
 
 @pytest.fixture
