@@ -28,9 +28,7 @@ def test_an_edit_while_the_confirmation_waits_is_refused(approved: World, monkey
     assert sample.json("outbox", "status", "21")["planned"] == 0
 
 
-def test_a_notice_to_somebody_who_is_erased_is_skipped_not_failed(
-    sample: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_notice_to_somebody_erased_is_skipped_not_failed(sample: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sample.digest("subscribers", "add", "new@example.org")
     sample.digest("subscribers", "erase", "new@example.org", "--yes")
     assert sample.json("worker")["outcomes"]["rejected"] == 0

@@ -45,7 +45,7 @@ def kept(tmp_path: Path) -> Path:
     return tmp_path / "kept"
 
 
-def test_a_canary_that_fares_well_lets_the_rest_go_after_its_wait(sample: World, kept: Path) -> None:
+def test_a_canary_that_fares_well_lets_the_rest_go(sample: World, kept: Path) -> None:
     port = free_port()
     with sample.running("sink", "--port", str(port), "--maildir", str(kept), port=port):
         world = prepared(sample, port, "reader{}@example.org")

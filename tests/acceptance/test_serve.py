@@ -129,7 +129,7 @@ class TestSeveralProcesses:
         sample.process("serve", "--port", str(free_port()), "--workers", "2", expect=2)
 
 
-def test_no_output_has_a_token_or_an_address_whatever_goes_wrong(sample: World, database_kind: str) -> None:
+def test_no_output_has_a_token_or_an_address_whatever_fails(sample: World, database_kind: str) -> None:
     sample.digest("subscribers", "add", ADDRESS, "--confirmed-by", "test")
     os.environ["DIGEST_DATABASE__URL"] = sample.environment["DIGEST_DATABASE__URL"]
     try:

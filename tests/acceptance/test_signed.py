@@ -18,9 +18,7 @@ def sign(world: World) -> dict[str, str]:
     return {made["name"]: made["value"]}
 
 
-def test_every_mail_of_an_issue_is_signed_and_holds_before_two_verifiers(
-    approved: World, tmp_path: Path, mailauth: Mailauth
-) -> None:
+def test_every_mail_is_signed_and_two_verifiers_accept_it(approved: World, tmp_path: Path, mailauth: Mailauth) -> None:
     sample = approved
     records = sign(sample)  # after the approval: who signs is no part of what was approved
     with Sink(tmp_path / "sink") as sink:
@@ -35,7 +33,7 @@ def test_every_mail_of_an_issue_is_signed_and_holds_before_two_verifiers(
     assert {results[0]["result"] for results in mailauth.verify(raws, records)} == {"pass"}
 
 
-def test_a_key_that_others_can_read_stops_a_send_before_anything_is_frozen(approved: World) -> None:
+def test_a_key_that_others_can_read_stops_a_send(approved: World) -> None:
     sample = approved
     sign(sample)
     [key] = sample.folder.glob("dkim-*.pem")

@@ -97,7 +97,7 @@ def test_without_evidence_nobody_gets_a_second_mail(approved: World) -> None:
 
 
 @pytest.mark.one_database
-def test_the_schedule_does_not_send_again_what_it_sent_after_the_backup(sample: World) -> None:
+def test_the_schedule_does_not_send_again_after_a_restore(sample: World) -> None:
     path = sample.folder / "digest.toml"
     path.write_text(re.sub(r"(?m)^required = .*$", "required = 0", path.read_text()))
     sample.digest("tick")

@@ -134,7 +134,7 @@ def test_a_hold_stops_a_run_and_after_release_it_goes_on(office: Office) -> None
 
 @pytest.mark.one_database
 @pytest.mark.parametrize("office", [("tempfail", 0.25)], indirect=True, ids=["long enough"])
-def test_retry_makes_what_was_put_off_due_for_the_worker_that_runs(office: Office) -> None:
+def test_retry_makes_deferred_due_for_the_running_worker(office: Office) -> None:
     process = office.send()
 
     def tries() -> tuple[str, int]:
@@ -161,7 +161,7 @@ def test_cancelling_ends_the_run_and_the_numbers_add_up(office: Office) -> None:
 
 
 @pytest.mark.one_database
-def test_one_worker_delivers_two_issues_side_by_side_and_is_watched(office: Office) -> None:
+def test_one_worker_delivers_two_issues_side_by_side(office: Office) -> None:
     world = office.world
     for number, period in (("21", ""), ("22", "2021-10")):
         if period:

@@ -118,7 +118,7 @@ def test_an_old_send_goes_on_while_the_schema_is_upgraded(empty: World, old_code
 
 
 @pytest.mark.one_database
-def test_a_worker_that_stays_ends_when_the_schema_is_newer_than_it(sample: World) -> None:
+def test_a_worker_ends_when_the_schema_is_newer_than_it(sample: World) -> None:
     engine = make_engine(sample.environment["DIGEST_DATABASE__URL"])
     with staying(sample) as worker:
         _promise(engine, "before")
