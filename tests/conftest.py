@@ -15,6 +15,7 @@ from digest.runtime.db import make_engine, upgrade
 from tests.postgres import PostgresServer, PostgresUnavailableError, start_postgres
 from tests.privacy import WATCH, nothing_personal_is_logged  # noqa: F401 - for every test
 from tests.support.frozen import Frozen
+from tests.support.samples import approved, sample, samples, samples_by_kind, sent, world  # noqa: F401 - worlds for every kind of test
 from tests.verifiers import Mailauth, MailauthUnavailableError, install_mailauth
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -20,6 +20,7 @@ class Gate:
         self.url = make_url(url).update_query_dict({"host": str(self._folder)}).render_as_string(hide_password=False)
         self._shut, self._ending = threading.Event(), threading.Event()
         self._through: list[socket.socket] = []
+        self.refused = 0
         self._thread = threading.Thread(target=self._serve)
 
     def __enter__(self) -> Self:
@@ -56,6 +57,7 @@ class Gate:
                 client, _ = self._listening.accept()
                 if self._shut.is_set():
                     client.close()
+                    self.refused += 1
                 else:
                     self._let_in(client)
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +51,8 @@ class PostgresServer:
         self.admin_url = admin_url
         self._cluster = cluster
         self._template = f"template_{uuid.uuid4().hex[:12]}"
+        self.kept = ExitStack()
+        """What is to last as long as the server, such as further templates."""
 
     def __enter__(self) -> "PostgresServer":
         self._execute(f'CREATE DATABASE "{self._template}"')
@@ -62,6 +64,7 @@ class PostgresServer:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.kept.close()
         self._execute(f'DROP DATABASE IF EXISTS "{self._template}" WITH (FORCE)')
         self.stop()
 

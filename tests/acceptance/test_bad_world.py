@@ -6,20 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import SAMPLE_DAY, World
 from tests.small_disk import small_disk
+from tests.support.world import WAIT_SECONDS, World
+
+pytestmark = pytest.mark.one_database
 
 
 def run(world: World, *arguments: str, cwd: Path | None = None) -> tuple[int, str]:
-    done = subprocess.run(
-        [*world.command, *arguments],
-        cwd=cwd or world.folder,
-        env={**world.environment, "DIGEST_NOW": SAMPLE_DAY},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    done = world.call(*arguments, cwd=cwd)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr
 
@@ -30,9 +24,9 @@ def small(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-def test_a_full_disk_is_told_and_leaves_no_half_mail(sample: World, small: Path) -> None:
+def test_a_full_disk_is_told_and_leaves_no_half_mail(approved: World, small: Path) -> None:
+    sample = approved
     sample.environment["DIGEST_DELIVERY__PATIENCE"] = "1"
-    sample.approve_issue_21()
     code, told = run(sample, "send", "21", "--yes", "--relay", f"maildir:{small / 'full'}")
     assert code == 4
     assert "space" in told.lower()
@@ -92,8 +86,16 @@ def test_outside_a_workspace_the_way_in_is_told(world: World, tmp_path: Path) ->
     assert "digest init" in told
 
 
-def test_a_send_without_anybody_to_confirm_it_sends_nothing(sample: World) -> None:
-    sample.approve_issue_21()
+def test_an_error_and_the_help_of_a_process_are_the_same(sample: World) -> None:
+    """The other tests call the command in their own process; this one holds that a shell sees no other thing."""
+    ended = sample.start("issue", "show", "99")
+    out, told = ended.communicate(timeout=WAIT_SECONDS)
+    assert (ended.returncode, out, told) == (2, "", run(sample, "issue", "show", "99")[1])
+    assert sample.process("--help").replace("python -m digest", "digest") == sample.digest("--help")
+
+
+def test_a_send_without_anybody_to_confirm_it_sends_nothing(approved: World) -> None:
+    sample = approved
     code, told = run(sample, "send", "21")
     assert code == 2
     assert "--yes" in told
@@ -101,8 +103,8 @@ def test_a_send_without_anybody_to_confirm_it_sends_nothing(sample: World) -> No
     assert not (sample.folder / "outbox" / "new").exists()
 
 
-def test_a_relay_off_this_machine_is_refused_until_it_is_allowed(sample: World) -> None:
-    sample.approve_issue_21()
+def test_a_relay_off_this_machine_is_refused_until_it_is_allowed(approved: World) -> None:
+    sample = approved
     code, told = run(sample, "send", "21", "--yes", "--relay", "smtp://mail.example.org:587")
     assert code == 3
     assert "allow_send" in told

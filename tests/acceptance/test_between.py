@@ -1,9 +1,4 @@
-"""What happens between two steps: somebody edits, somebody else sends, the clock rings while nobody looks."""
-
-import re
-import signal
-import time
-from datetime import UTC, datetime, timedelta
+"""What happens between two steps: somebody edits, leaves, or skips the month."""
 
 import pytest
 from sqlmodel import select
@@ -12,7 +7,9 @@ from digest import bootstrap, sending
 from digest.outbox.models import Notice
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
-from tests.acceptance.conftest import WAIT_SECONDS, World
+from tests.support.world import World
+
+pytestmark = pytest.mark.one_database
 
 
 def works_of(world: World, monkeypatch: pytest.MonkeyPatch) -> bootstrap.Works:
@@ -20,10 +17,8 @@ def works_of(world: World, monkeypatch: pytest.MonkeyPatch) -> bootstrap.Works:
     return bootstrap.build(world.folder)
 
 
-def test_an_edit_while_the_confirmation_waits_is_refused_not_sent(
-    sample: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sample.approve_issue_21()
+def test_an_edit_while_the_confirmation_waits_is_refused(approved: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = approved
     works = works_of(sample, monkeypatch)
     ready = sending.prepare_send(works, 21)
     sample.digest("issue", "edit", "21", "--subject", "Another")
@@ -33,9 +28,7 @@ def test_an_edit_while_the_confirmation_waits_is_refused_not_sent(
     assert sample.json("outbox", "status", "21")["planned"] == 0
 
 
-def test_a_notice_to_somebody_who_is_erased_is_skipped_not_failed(
-    sample: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_notice_to_somebody_erased_is_skipped_not_failed(sample: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sample.digest("subscribers", "add", "new@example.org")
     sample.digest("subscribers", "erase", "new@example.org", "--yes")
     assert sample.json("worker")["outcomes"]["rejected"] == 0
@@ -56,30 +49,3 @@ def test_a_skipped_period_is_neither_run_nor_reported(sample: World) -> None:
         sample.set_now(f"{day}T12:00:00+09:00")
         assert sample.json("tick") == []
     sample.digest("schedule", "skip", "2021-09", expect=3)
-
-
-def test_the_alarm_clock_rings_after_start_up_and_the_issue_goes_out(sample: World) -> None:
-    """By the machine's own clock: the run is due at a full minute, when the scheduler has long started."""
-    if sample.environment["DIGEST_DATABASE__URL"].startswith("postgresql"):
-        pytest.skip("it waits for two minutes, and the clock rings the same on both databases")
-    soon = (datetime.now(UTC) + timedelta(seconds=120)).replace(second=0, microsecond=0)
-    path = sample.folder / "digest.toml"
-    text = re.sub(r"(?m)^timezone = .*$", 'timezone = "UTC"', path.read_text())
-    text = re.sub(r"(?m)^required = .*$", "required = 0", text)
-    text = re.sub(r"(?m)^rule = .*$", f'rule = "{soon.day} or last day"', text)
-    path.write_text(re.sub(r"(?m)^time = .*$", f'time = "{soon:%H:%M}"', text))
-    # A little ahead: DIGEST_NOW is read a moment after it was written, and the alarm rings by the machine's clock.
-    sample.set_now((datetime.now(UTC) + timedelta(seconds=20)).isoformat())
-    article = sample.folder / "articles" / "now.md"
-    article.write_text(f"---\ntitle: News of today\ndate: {soon:%Y-%m-%d}\nsummary: It is news.\n---\n\nBody.\n")
-    sample.digest("articles", "import", "articles")
-    scheduler = sample.start("schedule", "run")
-    deadline = time.monotonic() + WAIT_SECONDS * 4
-    while time.monotonic() < deadline and not [r for r in sample.json("schedule", "history") if r["state"] == "done"]:
-        time.sleep(2)
-    scheduler.send_signal(signal.SIGTERM)
-    told = scheduler.communicate(timeout=WAIT_SECONDS)
-    assert scheduler.returncode == 0, told
-    [run] = sample.json("schedule", "history")
-    assert run["state"] == "done", told
-    assert sample.json("outbox", "status")["states"]["accepted"] > 20

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.conftest import World, free_port
+from tests.support.world import World, free_port
 
 TOKEN = "0123456789abcdef0123456789abcdef"
+
+pytestmark = pytest.mark.one_database
 
 
 def values(page: str) -> dict[tuple[str, ...], float]:
@@ -32,12 +34,11 @@ def asked(port: int, token: str | None) -> str:
         return str(answer.read().decode())
 
 
-def test_the_server_tells_who_knows_the_token(sample: World, repo_root: Path) -> None:
+def test_the_server_tells_who_knows_the_token(sent: World, repo_root: Path) -> None:
+    sample = sent
     (sample.folder / "metrics.token").write_text(TOKEN)
     (sample.folder / "metrics.token").chmod(0o600)
     sample.environment |= {"DIGEST_METRICS__TOKEN_FILE": "metrics.token", "DIGEST_LOG": "json"}
-    sample.approve_issue_21()
-    sample.digest("send", "21", "--yes")
     port = free_port()
     with sample.running("serve", "--port", str(port), port=port) as serving:
         said = values(asked(port, TOKEN))

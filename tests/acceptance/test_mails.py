@@ -9,16 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import World, html_of, links_in, mails, text_of
+from tests.support.world import World, html_of, links_in, mails, text_of
 
 HTML_BUDGET = 100_000
 
 
-@pytest.fixture
-def sent(sample: World) -> World:
-    sample.approve_issue_21()
-    sample.digest("send", "21", "--yes")
-    return sample
+pytestmark = pytest.mark.one_database
 
 
 def edition_of(world: World) -> dict[str, list[str]]:
@@ -40,7 +36,7 @@ def raw_mails(world: World) -> list[bytes]:
     return [path.read_bytes() for path in (world.folder / "outbox").rglob("*") if path.is_file()]
 
 
-def test_every_mail_keeps_the_standards_and_names_exactly_its_readers_articles_in_order(sent: World) -> None:
+def test_every_mail_is_whole_and_names_its_readers_articles(sent: World) -> None:
     delivered = mails(sent.folder / "outbox")
     promised = edition_of(sent)
     assert len(delivered) == len(promised) > 20
@@ -124,8 +120,8 @@ def check_links(delivered: list[EmailMessage]) -> None:
             assert address_of(message).split("@")[0].lower() not in link.lower()
 
 
-def test_an_edit_after_the_approval_voids_it(sample: World) -> None:
-    sample.approve_issue_21()
+def test_an_edit_after_the_approval_voids_it(approved: World) -> None:
+    sample = approved
     sample.digest("issue", "edit", "21", "--subject", "Something else")
     sample.digest("send", "21", "--yes", expect=3)
     article = next((sample.folder / "articles").glob("*.md"))

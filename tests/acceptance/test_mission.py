@@ -1,6 +1,7 @@
 """The whole mission once, with the real commands: the calendar fires, the issue goes out over SMTP, readers change their
 minds through the links in their mail, and the next month respects it."""
 
+import json
 import re
 import urllib.request
 from pathlib import Path
@@ -8,7 +9,7 @@ from urllib.parse import urlencode
 
 import lxml.html
 
-from tests.acceptance.conftest import World, free_port, html_of, mails, text_of
+from tests.support.world import World, free_port, html_of, mails, text_of
 
 OCTOBER = {
     "trams.md": ("Trams with a timetable of their own", "mobility"),
@@ -50,7 +51,7 @@ def mail_to(folder: Path, address: str, subject_part: str):
 def month(world: World, now: str) -> None:
     """The calendar fires, an editor approves, the next look at the clock sends."""
     world.set_now(now)
-    assert world.json("tick", expect=1)[0]["state"] == "waiting"
+    assert json.loads(world.process("tick", "--json", expect=1))[0]["state"] == "waiting"
     world.digest("issue", "approve", "--by", "Ada")
     assert world.json("tick")[0]["state"] == "done"
     assert world.json("tick") == []  # the month's run is over

@@ -1,9 +1,10 @@
 """The resident scheduler and cron's tick do the same; both stop cleanly, and doubling them changes nothing."""
 
 import signal
-import time
 
-from tests.acceptance.conftest import WAIT_SECONDS, World
+import pytest
+
+from tests.support.world import WAIT_SECONDS, World, wait_until
 
 
 def test_the_scheduler_catches_up_at_start_and_stops_on_sigterm(sample: World) -> None:
@@ -15,13 +16,12 @@ def test_the_scheduler_catches_up_at_start_and_stops_on_sigterm(sample: World) -
         assert process.stderr is not None
         while not (line := process.stderr.readline()).startswith("Next: 2021-10"):
             assert line, "it ended"
-    deadline = time.monotonic() + WAIT_SECONDS
-    while _states(sample) != ["waiting"] and time.monotonic() < deadline:
-        time.sleep(0.2)
+    wait_until(lambda: _states(sample) == ["waiting"])
     for process in both:
         process.send_signal(signal.SIGTERM)
     told = [process.communicate(timeout=WAIT_SECONDS) for process in both]
     assert [process.returncode for process in both] == [0, 0], told
+    sample.digest("tick", expect=1)  # what was stopped between two steps goes on
     [run] = sample.json("schedule", "history")
     assert (run["period"], run["state"], run["step"]) == ("2021-09", "waiting", "approve")
     assert [issue["period"] for issue in sample.json("issue", "list")] == ["2021-09"]
@@ -31,6 +31,7 @@ def _states(sample: World) -> list[str]:
     return [run["state"] for run in sample.json("schedule", "history")]
 
 
+@pytest.mark.one_database
 def test_too_late_is_missed_and_told_by_the_doctor(sample: World) -> None:
     sample.set_now("2021-09-29T12:00:00+09:00")
     sample.digest("tick")

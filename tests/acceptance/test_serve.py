@@ -15,7 +15,7 @@ from digest.bootstrap import build
 from digest.runtime.db import make_engine, session_scope
 from subscribers import store
 from subscribers.links import Purpose
-from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, wait_for_port
+from tests.support.world import WAIT_SECONDS, World, free_port, wait_for_port
 
 ADDRESS = "kim.minjun@example.org"
 
@@ -77,8 +77,9 @@ def free(port: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
 class TestSeveralProcesses:
+    @pytest.mark.one_database
     @pytest.mark.parametrize("ended_by", ["SIGTERM", "Ctrl-C"])
-    def test_they_share_a_port_are_replaced_when_they_die_and_end_together(self, sample: World, ended_by: str) -> None:
+    def test_they_share_a_port_are_replaced_and_end_together(self, sample: World, ended_by: str) -> None:
         port = free_port()
         process = sample.start("serve", "--port", str(port), "--workers", "2")
         try:
@@ -100,6 +101,7 @@ class TestSeveralProcesses:
         assert not [pid for pid in present if alive(pid)]
         assert free(port)
 
+    @pytest.mark.one_database
     def test_none_outlives_a_parent_that_was_killed(self, sample: World) -> None:
         port = free_port()
         process = sample.start("serve", "--port", str(port), "--workers", "2")
@@ -119,14 +121,15 @@ class TestSeveralProcesses:
         assert answers.count(200) == 10
         assert answers.count(429) == 30
 
+    @pytest.mark.one_database
     def test_that_none_can_start_is_told(self, sample: World) -> None:
         (sample.folder / "digest.toml").write_text(
             (sample.folder / "digest.toml").read_text() + '\n[web]\ntrusted_proxies = ["everybody"]\n'
         )
-        sample.digest("serve", "--port", str(free_port()), "--workers", "2", expect=2)
+        sample.process("serve", "--port", str(free_port()), "--workers", "2", expect=2)
 
 
-def test_no_output_has_a_token_or_an_address_whatever_goes_wrong(sample: World, database_kind: str) -> None:
+def test_no_output_has_a_token_or_an_address_whatever_fails(sample: World, database_kind: str) -> None:
     sample.digest("subscribers", "add", ADDRESS, "--confirmed-by", "test")
     os.environ["DIGEST_DATABASE__URL"] = sample.environment["DIGEST_DATABASE__URL"]
     try:

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from digest.delivery.sink import Sink
-from tests.acceptance.conftest import World
+from tests.support.world import World
 from tests.verifiers import Mailauth, dkimpy_accepts
+
+pytestmark = pytest.mark.one_database
 
 
 def sign(world: World) -> dict[str, str]:
@@ -14,10 +18,8 @@ def sign(world: World) -> dict[str, str]:
     return {made["name"]: made["value"]}
 
 
-def test_every_mail_of_an_issue_is_signed_and_holds_before_two_verifiers(
-    sample: World, tmp_path: Path, mailauth: Mailauth
-) -> None:
-    sample.approve_issue_21()
+def test_every_mail_is_signed_and_two_verifiers_accept_it(approved: World, tmp_path: Path, mailauth: Mailauth) -> None:
+    sample = approved
     records = sign(sample)  # after the approval: who signs is no part of what was approved
     with Sink(tmp_path / "sink") as sink:
         states = sample.json("send", "21", "--yes", "--relay", f"smtp://127.0.0.1:{sink.port}")["states"]
@@ -31,8 +33,8 @@ def test_every_mail_of_an_issue_is_signed_and_holds_before_two_verifiers(
     assert {results[0]["result"] for results in mailauth.verify(raws, records)} == {"pass"}
 
 
-def test_a_key_that_others_can_read_stops_a_send_before_anything_is_frozen(sample: World) -> None:
-    sample.approve_issue_21()
+def test_a_key_that_others_can_read_stops_a_send(approved: World) -> None:
+    sample = approved
     sign(sample)
     [key] = sample.folder.glob("dkim-*.pem")
     key.chmod(0o644)

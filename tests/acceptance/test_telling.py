@@ -8,7 +8,7 @@ from email.message import EmailMessage
 import pytest
 from standardwebhooks import Webhook
 
-from tests.acceptance.conftest import World, html_of, mails, text_of
+from tests.support.world import World, html_of, mails, text_of
 from tests.webhooks import Receiver, receiving
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -21,8 +21,8 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-@pytest.fixture
-def told(sample: World, receiver: Receiver) -> World:
+def operated(sample: World, receiver: Receiver) -> World:
+    """With an operator who has an address and a webhook."""
     (sample.folder / "webhook.secret").write_text(SECRET)
     (sample.folder / "webhook.secret").chmod(0o600)
     sample.environment |= {
@@ -33,6 +33,11 @@ def told(sample: World, receiver: Receiver) -> World:
     return sample
 
 
+@pytest.fixture
+def told(sample: World, receiver: Receiver) -> World:
+    return operated(sample, receiver)
+
+
 def to_operator(world: World) -> list[EmailMessage]:
     return [mail for mail in mails(world.folder / "outbox") if OPERATOR in str(mail["To"])]
 
@@ -41,9 +46,9 @@ def types(receiver: Receiver) -> list[str]:
     return [json.loads(body)["type"] for _, body in receiver.got]
 
 
-def test_a_send_is_told_from_beginning_to_end(told: World, receiver: Receiver) -> None:
-    told.approve_issue_21()
-    told.digest("send", "21", "--yes")
+def test_a_send_is_told_from_beginning_to_end(approved: World, receiver: Receiver) -> None:
+    told = operated(approved, receiver)
+    told.process("send", "21", "--yes")
     assert types(receiver) == ["digest.started", "digest.finished"]
     for headers, body in receiver.got:
         assert Webhook(SECRET).verify(body, _as_of_now(headers, body))
@@ -68,6 +73,7 @@ def test_a_send_is_told_from_beginning_to_end(told: World, receiver: Receiver) -
     assert sum(json.loads(body)["data"]["issue"] == 21 for _, body in receiver.got) == 2
 
 
+@pytest.mark.one_database
 def test_a_test_says_whether_one_would_be_told(told: World, receiver: Receiver) -> None:
     said = told.json("tell", "--test")
     assert [mail["state"] for mail in said["mails"]] == ["accepted"]
@@ -82,10 +88,12 @@ def test_a_test_says_whether_one_would_be_told(told: World, receiver: Receiver) 
     assert told.json("tell", "--test", expect=1)["webhook"]["state"] == "pending"
 
 
+@pytest.mark.one_database
 def test_without_operators_there_is_nobody_to_tell(sample: World) -> None:
     sample.digest("tell", "--test", expect=2)
 
 
+@pytest.mark.one_database
 def test_the_webhook_is_told_although_the_relay_is_away(told: World, receiver: Receiver) -> None:
     said = told.json("tell", "--test", "--relay", "smtp://127.0.0.1:1", expect=4)
     assert types(receiver) == ["digest.test"]
@@ -94,6 +102,7 @@ def test_the_webhook_is_told_although_the_relay_is_away(told: World, receiver: R
     assert len(to_operator(told)) == 1
 
 
+@pytest.mark.one_database
 def test_korean_operators_read_korean(told: World) -> None:
     told.environment["DIGEST_PUBLICATION__LANGUAGE"] = "ko"
     told.digest("tell", "--test")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from digest.issues.period import Period
-from tests.acceptance.conftest import World, free_port, mails
+from tests.support.world import World, free_port, mails
 
 START = "2021-09-01T09:00:00+09:00"
 RELAY_DOWN, WITHDRAWN, ASLEEP, DATABASE_AWAY = "2021-11", "2022-02", "2022-03", "2022-05"
@@ -54,10 +54,9 @@ class Year:
     def look(self, moment: datetime, *, expect: int | None = None) -> dict[str, dict[str, Any]]:
         """One look at the clock; what it told, by period."""
         self.world.set_now(moment.isoformat())
-        process = self.world.start("tick", "--json")
-        out, err = process.communicate(timeout=180)
-        assert process.returncode in ({0, 1} if expect is None else {expect}), (process.returncode, out, err)
-        return {entry["period"]: entry for entry in json.loads(out)} if out.strip() else {}
+        done = self.world.call("tick", "--json")
+        assert done.returncode in ({0, 1} if expect is None else {expect}), done
+        return {entry["period"]: entry for entry in json.loads(done.stdout)} if done.stdout.strip() else {}
 
 
 @pytest.fixture
@@ -68,6 +67,7 @@ def year(sample: World, tmp_path: Path) -> Iterator[Year]:
     made.relay_down()
 
 
+@pytest.mark.one_database
 @pytest.mark.timeout(1_800)
 def test_a_year_by_itself(year: Year) -> None:
     world = year.world

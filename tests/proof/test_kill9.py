@@ -7,29 +7,15 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, mails, wait_for_port
+from tests.support.crowd import crowd
+from tests.support.world import WAIT_SECONDS, World, arrived, copies, free_port, wait_for_port
 
 READERS = 120
-KILLS = 3  # for each of two transports on two databases: twelve in CI
-
-
-def crowd(folder: Path) -> Path:
-    lines = ["email,name,interests,language,format,frequency,status,confirmed_at,consent_source"]
-    for number in range(READERS):
-        interests = ("*", "mobility", "safety", "")[number % 4]
-        lines.append(f"reader{number}@example.org,Reader {number},{interests},en,html,every,confirmed,2021-01-01,test")
-    path = folder / "crowd.csv"
-    path.write_text("\n".join(lines))
-    return path
-
-
-def arrived(folder: Path) -> int:
-    return sum(1 for _ in folder.iterdir()) if folder.exists() else 0
+KILLS = 2  # for each of two transports on two databases
 
 
 def kill_in_the_middle(world: World, arguments: list[str], counted: Callable[[], int], rng: random.Random) -> None:
@@ -47,19 +33,17 @@ def kill_in_the_middle(world: World, arguments: list[str], counted: Callable[[],
 
 def standing(world: World) -> dict[str, Any]:
     """How the issue stands; the numbers add up at any moment."""
-    process = world.start("outbox", "status", "21", "--json")
-    told, _ = process.communicate(timeout=WAIT_SECONDS)
-    assert process.returncode in {0, 1}  # 1: something is uncertain and needs a person
-    status: dict[str, Any] = json.loads(told)
+    done = world.call("outbox", "status", "21", "--json")
+    assert done.returncode in {0, 1}  # 1: something is uncertain and needs a person
+    status: dict[str, Any] = json.loads(done.stdout)
     assert sum(status["states"].values()) == status["planned"]
     return status
 
 
 def finish(world: World, arguments: list[str]) -> None:
     """Let it run to its end: 1 says that some are uncertain, 3 that the last one killed was done already."""
-    process = world.start(*arguments)
-    told = process.communicate(timeout=WAIT_SECONDS * 2)
-    assert process.returncode in {0, 1, 3}, told
+    done = world.call(*arguments)
+    assert done.returncode in {0, 1, 3}, done
 
 
 def check(world: World, delivered: Counter[str]) -> None:
@@ -74,58 +58,58 @@ def check(world: World, delivered: Counter[str]) -> None:
         assert delivered[row["address"]] == 1 or row["address"] in uncertain, row
 
 
-def rounds(request: pytest.FixtureRequest) -> int:
-    return 40 if request.config.getoption("--slow") else KILLS
+@pytest.fixture
+def rounds(slow: bool) -> int:
+    return 40 if slow else KILLS
 
 
-def prepared(sample: World) -> World:
-    sample.digest("subscribers", "import", str(crowd(sample.folder)))
-    sample.approve_issue_21()
-    return sample
+@pytest.fixture
+def crowded(approved: World) -> World:
+    addresses = [f"reader{number}@example.org" for number in range(READERS)]
+    path = crowd(approved.folder, addresses, interests=("*", "mobility", "safety", ""))
+    approved.digest("subscribers", "import", str(path))
+    return approved
 
 
-def test_killed_while_writing_a_maildir_nobody_gets_two_and_nobody_is_left_in_doubt(
-    sample: World, request: pytest.FixtureRequest
-) -> None:
-    world, rng = prepared(sample), random.Random(21)
-    outbox = world.folder / "outbox" / "new"
+def test_killed_while_writing_a_maildir_nobody_is_in_doubt(crowded: World, rounds: int) -> None:
+    world, rng = crowded, random.Random(21)
 
     def counted() -> int:
-        return arrived(outbox)
+        return arrived(world.folder / "outbox")
 
-    for _ in range(rounds(request)):
+    for _ in range(rounds):
         kill_in_the_middle(world, ["send", "21", "--yes"], counted, rng)
     finish(world, ["send", "21", "--yes"])
-    delivered = Counter(message["To"].addresses[0].addr_spec for message in mails(world.folder / "outbox"))
-    check(world, delivered)
+    check(world, copies(world.folder / "outbox"))
     # the file's name is the delivery's id: a Maildir is its own evidence, so nothing stays in doubt
     assert standing(world)["states"]["uncertain"] == 0
 
 
-def test_killed_while_speaking_smtp_nobody_gets_two(sample: World, request: pytest.FixtureRequest) -> None:
-    world, rng, port = prepared(sample), random.Random(22), free_port()
+def test_killed_while_speaking_smtp_nobody_gets_two(crowded: World, rounds: int) -> None:
+    world, rng, port = crowded, random.Random(22), free_port()
     kept = world.folder / "kept"
     with world.running("sink", "--port", str(port), "--maildir", str(kept), port=port):
 
         def counted() -> int:
-            return arrived(kept / "new")
+            return arrived(kept)
 
         arguments = ["send", "21", "--yes", "--relay", f"smtp://127.0.0.1:{port}"]
-        for _ in range(rounds(request)):
+        for _ in range(rounds):
             kill_in_the_middle(world, arguments, counted, rng)
         finish(world, arguments)
-    check(world, Counter(message["To"].addresses[0].addr_spec for message in mails(kept)))
+    check(world, copies(kept))
 
 
-def test_the_sink_being_killed_loses_nobody(sample: World) -> None:
-    world, port = prepared(sample), free_port()
+@pytest.mark.one_database
+def test_the_sink_being_killed_loses_nobody(crowded: World) -> None:
+    world, port = crowded, free_port()
     kept = world.folder / "kept"
     relay = f"smtp://127.0.0.1:{port}"
     world.environment["DIGEST_DELIVERY__PATIENCE"] = "2"
     sink = world.start("sink", "--port", str(port), "--maildir", str(kept))
     wait_for_port(port, sink)
     sending = world.start("send", "21", "--yes", "--relay", relay)
-    while sending.poll() is None and arrived(kept / "new") < 10:
+    while sending.poll() is None and arrived(kept) < 10:
         time.sleep(0.001)
     os.killpg(sink.pid, signal.SIGKILL)
     sink.communicate()
@@ -134,6 +118,5 @@ def test_the_sink_being_killed_loses_nobody(sample: World) -> None:
     standing(world)
     world.set_now("2021-10-01T08:00:00+09:00")  # what was deferred is due again by then
     with world.running("sink", "--port", str(port), "--maildir", str(kept), port=port):
-        again = world.start("send", "21", "--yes", "--relay", relay)
-        again.communicate(timeout=WAIT_SECONDS * 2)
-    check(world, Counter(message["To"].addresses[0].addr_spec for message in mails(kept)))
+        world.call("send", "21", "--yes", "--relay", relay)
+    check(world, copies(kept))

@@ -15,8 +15,8 @@ from typing import Self
 import pytest
 
 from digest.delivery.sink import Sink
-from tests.acceptance.conftest import World, mails
 from tests.postfix import Postfix, PostfixUnavailableError
+from tests.support.world import World, mails
 
 
 class CuttingProxy:
@@ -133,6 +133,7 @@ def covering(postfix: Postfix, started: datetime, path: Path) -> Path:
     return path
 
 
+@pytest.mark.one_database
 def test_a_relays_log_tells_what_it_took_and_nobody_gets_two(sample: World, postfix: Postfix, tmp_path: Path) -> None:
     started = datetime.now().astimezone()
     sample.set_now(started.isoformat())

@@ -4,33 +4,19 @@ import os
 import re
 import signal
 import time
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from digest import backup as backups
-from tests.acceptance.conftest import WAIT_SECONDS, World, free_port, mails
+from tests.support.crowd import crowd
+from tests.support.world import WAIT_SECONDS, World, arrived, copies, free_port
 
-READERS = 1500
 HOUR_LATER = "2021-09-30T09:00:00+09:00"
 
 
-def crowd(folder: Path, readers: int) -> Path:
-    lines = ["email,name,interests,language,format,frequency,status,confirmed_at,consent_source"]
-    lines += [f"r{number}@example.org,R,*,en,html,every,confirmed,2021-01-01,test" for number in range(readers)]
-    path = folder / "crowd.csv"
-    path.write_text("\n".join(lines))
-    return path
-
-
-def arrived(folder: Path) -> int:
-    return sum(1 for _ in folder.iterdir()) if folder.exists() else 0
-
-
-def copies(maildir: Path) -> Counter[str]:
-    return Counter(message["To"].addresses[0].addr_spec for message in mails(maildir))
+def crowded(world: World, readers: int) -> None:
+    path = crowd(world.folder, [f"r{number}@example.org" for number in range(readers)])
+    world.digest("subscribers", "import", str(path))
 
 
 def status_of(world: World, expect: int) -> dict[str, Any]:
@@ -39,20 +25,17 @@ def status_of(world: World, expect: int) -> dict[str, Any]:
     return status
 
 
-def test_a_backup_of_mid_send_comes_back_and_the_maildir_tells_who_has_it(
-    sample: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DIGEST_DATABASE__URL", sample.environment["DIGEST_DATABASE__URL"])
-    sample.digest("subscribers", "import", str(crowd(sample.folder, READERS)))
-    sample.approve_issue_21()
+def test_after_a_restore_the_maildir_tells_who_has_it(approved: World, slow: bool) -> None:
+    sample = approved
+    crowded(sample, 1500 if slow else 600)
     outbox, file = sample.folder / "outbox", sample.folder.parent / "mid-send.backup"
     process = sample.start("send", "21", "--yes")
     deadline = time.monotonic() + WAIT_SECONDS
-    while arrived(outbox / "new") < 50 and time.monotonic() < deadline:
+    while arrived(outbox) < 50 and time.monotonic() < deadline:
         time.sleep(0.001)
-    backups.backup(sample.folder, file)  # not as a process: its start takes longer than the whole send
-    at_backup = arrived(outbox / "new")
-    while arrived(outbox / "new") < at_backup + 100 and process.poll() is None and time.monotonic() < deadline:
+    sample.digest("db", "backup", str(file))
+    at_backup = arrived(outbox)
+    while arrived(outbox) < at_backup + 100 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -68,7 +51,7 @@ def test_a_backup_of_mid_send_comes_back_and_the_maildir_tells_who_has_it(
     assert status["states"]["uncertain"] + status["states"]["accepted"] == status["planned"]
 
     for command in (["send", "21", "--yes", "--relay", "smtp://127.0.0.1:9"], ["outbox", "release", "21"]):
-        sample.start(*command).communicate(timeout=WAIT_SECONDS)
+        sample.call(*command)
     assert status_of(sample, expect=1)["states"]["uncertain"] == restored["uncertain"]
     assert copies(outbox) == before  # by itself nothing goes out
 
@@ -80,16 +63,16 @@ def test_a_backup_of_mid_send_comes_back_and_the_maildir_tells_who_has_it(
     assert max(copies(outbox).values()) == 1
 
 
-def test_without_evidence_nobody_gets_a_second_mail_and_a_person_decides(sample: World) -> None:
-    sample.digest("subscribers", "import", str(crowd(sample.folder, 60)))
-    sample.approve_issue_21()
+def test_without_evidence_nobody_gets_a_second_mail(approved: World) -> None:
+    sample = approved
+    crowded(sample, 20)
     port, kept, file = free_port(), sample.folder / "kept", sample.folder / "mid-send.backup"
     relay = f"smtp://127.0.0.1:{port}"
-    arguments = ["sink", "--port", str(port), "--maildir", str(kept), "--no-http", "--delay", "0.4"]
+    arguments = ["sink", "--port", str(port), "--maildir", str(kept), "--no-http", "--delay", "0.2"]
     with sample.running(*arguments, port=port):
         process = sample.start("send", "21", "--yes", "--relay", relay)
         deadline = time.monotonic() + WAIT_SECONDS
-        while arrived(kept / "new") < 2 and time.monotonic() < deadline:
+        while arrived(kept) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
         told = sample.digest("db", "backup", str(file))
         assert "secrets.toml" in told
@@ -113,7 +96,8 @@ def test_without_evidence_nobody_gets_a_second_mail_and_a_person_decides(sample:
     assert states["accepted"] == everybody.total()
 
 
-def test_the_schedule_does_not_send_again_what_it_sent_after_the_backup(sample: World) -> None:
+@pytest.mark.one_database
+def test_the_schedule_does_not_send_again_after_a_restore(sample: World) -> None:
     path = sample.folder / "digest.toml"
     path.write_text(re.sub(r"(?m)^required = .*$", "required = 0", path.read_text()))
     sample.digest("tick")

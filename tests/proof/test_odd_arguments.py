@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance import odd_arguments
-from tests.acceptance.conftest import World
+from tests.proof import odd_arguments
+from tests.support.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_no_odd_argument_is_unexpected(tmp_path: Path) -> None:
     sample = World(tmp_path / "workspace", "")
     del sample.environment["DIGEST_DATABASE__URL"]  # the workspace's own file, of which each command gets a copy
-    sample.digest("init", str(sample.folder), "--sample", cwd=tmp_path)
+    sample.process("init", str(sample.folder), "--sample", cwd=tmp_path)
     sample.digest("issue", "assemble")
     command = [sys.executable, "-m", odd_arguments.__name__, str(sample.folder), str(tmp_path)]
     environment = {**sample.environment, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}

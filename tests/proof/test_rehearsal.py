@@ -1,28 +1,38 @@
 """A rehearsal sends nothing, changes nothing, and says how long the real send will take: within 30 % of what it takes."""
 
+import json
 import re
 import sqlite3
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import World
 from tests.proof.press import Relay
+from tests.support.crowd import crowd
+from tests.support.samples import DRAFT, Samples
+from tests.support.world import World
 
-READERS = 150
 MOST_OFF = 0.3
+
+pytestmark = pytest.mark.one_database
 
 
 @pytest.fixture
-def crowded(sample: World) -> World:
-    head = "email,name,interests,language,format,frequency,status,confirmed_at,consent_source"
+def readers(slow: bool) -> int:
+    """How many there are beside the sample's own."""
+    return 150 if slow else 60
+
+
+@pytest.fixture
+def crowded(samples: Samples, tmp_path: Path, readers: int) -> Iterator[World]:
+    """A draft of issue 21 for readers of three providers."""
     hosts = ("example.org", "gmail.com", "naver.com")
-    rows = [f"r{n}@{hosts[n % 3]},R {n},*,en,html,every,confirmed,2021-01-01,test" for n in range(READERS)]
-    (sample.folder / "crowd.csv").write_text("\n".join([head, *rows]))
-    sample.digest("subscribers", "import", "crowd.csv")
-    sample.digest("issue", "assemble", "--period", "2021-09", "--number", "21")
-    return sample
+    with samples.world(tmp_path, DRAFT) as world:
+        addresses = [f"r{n}@{hosts[n % 3]}" for n in range(readers)]
+        world.digest("subscribers", "import", str(crowd(world.folder, addresses)))
+        yield world
 
 
 def relayed(world: World, port: int, limits: str) -> None:
@@ -41,27 +51,28 @@ def test_it_predicts_how_long_the_real_send_takes(crowded: World, tmp_path: Path
     sink.start()
     relayed(crowded, sink.port, limits)
     try:
-        told = crowded.json("send", "21", "--rehearse", "--relay", sink.url)
+        # both as processes: within one, the second would find templates that the first has loaded
+        told = json.loads(crowded.process("send", "21", "--rehearse", "--relay", sink.url, "--json"))
         rehearsed = sink.taken()
         crowded.digest("issue", "approve", "21", "--by", "Ada")
-        data = crowded.json("send", "21", "--yes")
+        data = json.loads(crowded.process("send", "21", "--yes", "--json"))
     finally:
         sink.kill()
     assert rehearsed == told["planned"] == data["planned"] == sink.taken() - rehearsed
     [issue] = crowded.json("report", "21")["issues"]
     took = datetime.fromisoformat(issue["sent_at"]) - datetime.fromisoformat(issue["frozen_at"])
     predicted = told["predicted"]["seconds"]
-    assert predicted > 15
+    assert predicted > 5
     assert abs(predicted - took.total_seconds()) <= MOST_OFF * took.total_seconds()
 
 
-def test_it_changes_nothing_and_reports_volume_and_editions(crowded: World) -> None:
+def test_it_changes_nothing_and_reports_volume_and_editions(crowded: World, readers: int) -> None:
     crowded.digest("issue", "approve", "21", "--by", "Ada")
     before = everything(crowded)
     told = crowded.json("send", "21", "--rehearse")
     assert everything(crowded) == before
-    assert told["states"]["accepted"] == told["planned"] == READERS + crowded_before(told)
-    assert told["domains"]["google"]["messages"] == told["domains"]["naver"]["messages"] == READERS // 3
+    assert told["states"]["accepted"] == told["planned"] > readers
+    assert told["domains"]["google"]["messages"] == told["domains"]["naver"]["messages"] == readers // 3
     assert sum(of["messages"] for of in told["domains"].values()) == told["planned"]
     assert sum(of["bytes"] for of in told["domains"].values()) == told["bytes"] > 20_000 * told["planned"]
     assert sum(edition["readers"] for edition in told["editions"]) == told["planned"]
@@ -73,16 +84,11 @@ def test_it_changes_nothing_and_reports_volume_and_editions(crowded: World) -> N
     assert not (crowded.folder / "outbox").exists()
 
 
-def test_what_could_not_be_sent_is_refused_and_nothing_leaves_the_machine(crowded: World) -> None:
+def test_what_could_not_be_sent_is_refused(crowded: World) -> None:
     crowded.digest("send", "21", "--rehearse", "--relay", "smtp://relay.example.org:25", expect=2)
     crowded.digest("issue", "approve", "21", "--by", "Ada")
     crowded.digest("send", "21", "--yes")
     crowded.digest("send", "21", "--rehearse", expect=3)
-
-
-def crowded_before(told: dict[str, int]) -> int:
-    """The sample's own readers."""
-    return told["planned"] - READERS
 
 
 def everything(world: World) -> object:
