@@ -20,7 +20,7 @@ import digest.runs
 import digest.runtime.rate_window
 import digest.telling.models  # noqa: F401 - a table is known when its module is loaded
 import subscribers.models  # noqa: F401
-from digest.bootstrap import Works, open_clock
+from digest.app import Works, open_clock
 from digest.outbox import figures
 from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER

@@ -6,7 +6,7 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from digest import runs
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.calendar.local_time import instant_of
 from digest.issues import edit
 from digest.issues import store as issue_store

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.delivery.canary import Judgement, Thresholds, Verdict, judge
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.runtime.errors import ConfigError, RefusedError
 from digest.runtime.settings import PLACEHOLDER_ADDRESS, Pace, Relay, RelayLimits, Settings
 from digest.runtime.settings_part import LOOPBACK_HOSTS

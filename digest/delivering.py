@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from digest import news
+from digest.app import Works
 from digest.audience.address_change import forget_expired
-from digest.bootstrap import Works
 from digest.carriers import carrier_of, evidence_of, meter_of
 from digest.delivery.ledger import PAUSES
 from digest.delivery.tally import Tally

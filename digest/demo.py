@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digest import bootstrap, pipeline, sending, standing, workspace
+from digest import app, pipeline, sending, standing, workspace
 from digest.delivery.tally import Tally
 from digest.issues import store as issue_store
 from digest.issues.period import Period
@@ -34,7 +34,7 @@ def run(keep: Path | None) -> Demonstrated:
     """Do it all in `keep`, or in a temporary folder that is left for looking at."""
     directory = keep or Path(tempfile.mkdtemp(prefix="digest-demo-"))
     created = workspace.create(directory, sample=True)
-    works = bootstrap.build(directory)
+    works = app.build(directory)
     made = _assemble_and_approve(works)
     first = sending.prepare_send(works, NUMBER).run(_silent)
     with suppress(RefusedError):  # "was sent already": that is the point
@@ -55,7 +55,7 @@ def _silent(_tally: Tally) -> None:
     return
 
 
-def _assemble_and_approve(works: bootstrap.Works) -> Build:
+def _assemble_and_approve(works: app.Works) -> Build:
     now, period = works.clock.now(), Period.parse(PERIOD)
     with session_scope(works.engine) as session:
         day = issue_date(works.settings, period)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlmodel import Session, col
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.outbox import store

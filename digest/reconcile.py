@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.carriers import transport_of
 from digest.delivery.dsn import NotAReportError, Told, read_report
 from digest.delivery.evidence_files import mails, open_logs

@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from digest import runs
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.issues.models import Issue
 from digest.outbox import store
 from digest.runs import IssueRun

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from digest import runs
+from digest.app import Works
 from digest.audience import retention
-from digest.bootstrap import Works
 from digest.canarying import watch_all
 from digest.delivering import due, work
 from digest.delivery.canary import Verdict

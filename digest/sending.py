@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session
 
 from digest import pipeline
-from digest.bootstrap import Works, new_ref
+from digest.app import Works, new_ref
 from digest.canarying import watch
 from digest.carriers import carrier_of, transport_of
 from digest.delivering import deliver

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.carriers import gauges_of
 from digest.delivery.tally import Wait
 from digest.issues import store as issue_store

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.delivering import work
 from digest.dispatch.bell import Bell
 from digest.outbox.states import State

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlmodel import Session
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.outbox import control, store

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from digest import bootstrap
+from digest import app
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
 from digest.runtime.settings import CONFIG_NAME, SECRETS_NAME
 
@@ -82,12 +82,12 @@ def create(directory: Path, *, sample: bool) -> Made:
 
 def _make_database(directory: Path) -> str:
     """Make the tables; return where they are, for a person."""
-    engine = bootstrap.open_engine(directory)
+    engine = app.open_engine(directory)
     is_file = engine.dialect.name == "sqlite"
     if is_file:  # readers' addresses are for its owner only; SQLite gives its other files the same mode
         with _told_where(directory), suppress(FileExistsError):
             os.close(os.open(str(engine.url.database), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    bootstrap.upgrade(engine)
+    app.upgrade(engine)
     engine.dispose()
     return f"{Path(str(engine.url.database)).name} (mode 0600)" if is_file else "the tables, in PostgreSQL"
 
@@ -127,9 +127,9 @@ def _empty(database: str) -> Made:
 
 
 def _imported_sample(directory: Path, database: str) -> Made:
-    works = bootstrap.build(directory)
-    articles = bootstrap.import_articles(works, [directory / "articles"])
-    readers = bootstrap.import_subscribers(works, directory / "readers.csv")
+    works = app.build(directory)
+    articles = app.import_articles(works, [directory / "articles"])
+    readers = app.import_subscribers(works, directory / "readers.csv")
     works.engine.dispose()
     lines = (
         CONFIG_NAME,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import update
 from sqlmodel import Session, col
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.dispatch.port import Dispatcher
 from digest.outbox import notices
 from digest.outbox.models import Notice

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlmodel import Session
 
-from digest.bootstrap import Works, new_ref
+from digest.app import Works, new_ref
 from digest.outbox.states import State
 from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, SUPPRESSION
 from digest.render.notice_kind import NoticeKind

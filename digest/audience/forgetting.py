@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Table, and_, event, or_, select, update
 from sqlmodel import Session
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.delivery.maildir import MaildirTransport
 from digest.feedback.models import FeedbackEvent
 from digest.outbox.states import DUE, SkipReason, State

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlmodel import Session
 
+from digest.app import Works
 from digest.audience.forgetting import FEEDBACK_EVENT
-from digest.bootstrap import Works
 from digest.outbox import notices
 from digest.outbox.tables import ATTEMPT, DELIVERY, EDITION, ISSUE, NOTICE
 from digest.render.notice_kind import NoticeKind

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import JSON, Column, Engine, String, Text, case, cast, func, inspect, literal, or_, select, table
 from sqlalchemy.types import TypeEngine
 
+from digest.app import Works
 from digest.audience.forgetting import SHORTEST_NAME, Erased
-from digest.bootstrap import Works
 from digest.delivery.maildir import MaildirTransport
 from digest.runtime.db import session_scope
 

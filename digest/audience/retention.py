@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlmodel import Session
 
+from digest.app import Works
 from digest.audience import asking
 from digest.audience.forgetting import forget
 from digest.audience.signup import goodbye
-from digest.bootstrap import Works
 from digest.outbox.states import TERMINAL, UNFINISHED, State
 from digest.outbox.tables import ATTEMPT, NOTICE, SUBSCRIBER
 from digest.render.notice_kind import NoticeKind

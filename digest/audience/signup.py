@@ -6,9 +6,9 @@ from functools import partial
 
 from sqlmodel import Session
 
+from digest.app import Works, importer, new_ref
 from digest.audience.forgetting import Erased, before_erasing, forget, forget_files
 from digest.audience.proof import Proof, prove
-from digest.bootstrap import Works, importer, new_ref
 from digest.dispatch.port import Dispatcher
 from digest.outbox import notices
 from digest.render.notice_kind import NoticeKind

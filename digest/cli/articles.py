@@ -19,7 +19,7 @@ def import_(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Where both sides changed, take the file's.")] = False,
 ) -> None:
     """Import articles. A bad file stops no other; where file and database both changed, nothing is overwritten."""
-    from digest import bootstrap  # noqa: PLC0415
+    from digest import app as bootstrap  # noqa: PLC0415
 
     shell = shell_of(context)
     report = bootstrap.import_articles(shell.works, paths, dry_run=dry_run, overwrite=overwrite)

@@ -16,7 +16,7 @@ app = typer.Typer(name="db", help="Upgrade, check, back up and restore the datab
 @app.command("upgrade")
 def upgrade(context: typer.Context) -> None:
     """Bring the database to this version's schema; safe to repeat."""
-    from digest import bootstrap  # noqa: PLC0415
+    from digest import app as bootstrap  # noqa: PLC0415
     from digest.runtime import db  # noqa: PLC0415
 
     shell = shell_of(context)
@@ -29,7 +29,7 @@ def upgrade(context: typer.Context) -> None:
 @app.command("check")
 def check(context: typer.Context) -> None:
     """Say whether the database is reachable and has this version's schema."""
-    from digest import bootstrap  # noqa: PLC0415
+    from digest import app as bootstrap  # noqa: PLC0415
     from digest.runtime import db  # noqa: PLC0415
 
     shell = shell_of(context)

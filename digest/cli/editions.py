@@ -82,7 +82,7 @@ def preview(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8024,
 ) -> None:
     """Show every edition as each kind of reader will see it, on loopback, reloading when a file changes."""
-    from digest import bootstrap  # noqa: PLC0415
+    from digest import app as bootstrap  # noqa: PLC0415
     from digest.web.app import preview_app  # noqa: PLC0415
     from digest.web.server import serve_on_loopback  # noqa: PLC0415
 

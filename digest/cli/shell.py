@@ -15,7 +15,7 @@ from digest.runtime.errors import UsageError
 if TYPE_CHECKING:  # heavy imports wait until a command needs them: --help must be quick
     from sqlmodel import Session
 
-    from digest.bootstrap import Works
+    from digest.app import Works
 
 
 class Shell:
@@ -36,7 +36,7 @@ class Shell:
     @cached_property
     def works(self) -> "Works":
         """All parts, joined; the database's schema is checked."""
-        from digest.bootstrap import build  # noqa: PLC0415
+        from digest.app import build  # noqa: PLC0415
 
         works = build(self.workspace)
         self.out.zone = works.settings.publication.zone

@@ -44,7 +44,7 @@ def import_(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; without a terminal nobody is asked.")] = False,
 ) -> None:
     """Import readers. The report comes first; a bad row stops no other; no file brings back who has left."""
-    from digest import bootstrap  # noqa: PLC0415
+    from digest import app as bootstrap  # noqa: PLC0415
     from digest.cli import import_report  # noqa: PLC0415
 
     shell = shell_of(context)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from digest.bootstrap import Works, open_clock
+from digest.app import Works, open_clock
 from digest.render.checks import Severity
 from digest.runtime import db
 from digest.runtime.errors import DigestError

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
 from digest import __version__
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.issues.lifecycle import IssueState
 from digest.metrics.counting import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
 from digest.month.overdue import unclaimed

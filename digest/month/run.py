@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from digest import runs
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.month import steps
 from digest.month.forecast import Occurrence
 from digest.month.heart import Heart

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sqlmodel import Session
 
 from digest import runs
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.delivery.tally import Tally
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState

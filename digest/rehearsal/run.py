@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sqlmodel import Session
 
 from digest import pipeline
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.carriers import limits_of
 from digest.delivery.duty import Place
 from digest.delivery.letters import Letter, Letters

@@ -4,10 +4,10 @@ from functools import partial
 
 from fastapi import APIRouter
 
+from digest.app import Works, new_ref
 from digest.audience import address_change, signup
 from digest.audience.forgetting import forget_everywhere
 from digest.audience.own_data import data_due, own_data
-from digest.bootstrap import Works, new_ref
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.runtime.settings import pick

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 
-from digest.bootstrap import Works, build
+from digest.app import Works, build
 from digest.metrics.page import Metrics
 from digest.web import metrics
 from digest.web.app import public_app

@@ -16,7 +16,7 @@ from measure import run
 from report import Bound, Row, Spread
 from world import configured
 
-from digest import bootstrap, workspace
+from digest import app, workspace
 from digest.runtime.db import make_engine
 from subscribers.suppression import key_of
 
@@ -123,7 +123,7 @@ def measure(bench: Bench, kind: str, name: str, what: str) -> Iterator[Row]:
     base, folder, count = bench.base(kind), bench.place(), bench.sizes.readers
     with configured(DIGEST_DATABASE__URL=base.url):
         workspace.create(folder, sample=False)
-        works = bootstrap.build(folder)
+        works = app.build(folder)
     toml = folder / "digest.toml"
     more = "".join(f'\n[[interest]]\nslug = "{slug}"\ntitle = "{slug}"\n' for slug in INTERESTS)
     toml.write_text(_without_interests(toml.read_text(encoding="utf-8")) + more, encoding="utf-8")

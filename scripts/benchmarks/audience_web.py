@@ -24,7 +24,7 @@ from report import Bound, Row, Spread
 from sqlalchemy import Engine, func, insert, select, update
 from sqlmodel import col
 
-from digest.bootstrap import build
+from digest.app import build
 from digest.runtime.db import make_engine, upgrade
 from subscribers import suppression
 from subscribers.links import LinkSigner, Purpose

@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlmodel import Session, select
 
-from digest import bootstrap, pipeline, workspace
+from digest import app, pipeline, workspace
 from digest.articles.models import Article
 from digest.editions import store as editions
 from digest.editions.segment import Selection
@@ -43,10 +43,10 @@ EDITIONS, ARTICLES, ROUNDS, READERS = (3, 12, 1, 40) if QUICK else (100, 12, 5, 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 
 
-def stocked(directory: Path) -> tuple[bootstrap.Works, list[Selection]]:
+def stocked(directory: Path) -> tuple[app.Works, list[Selection]]:
     """A workspace with an issue of 26 articles, and a hundred distinct choices of twelve of them."""
     workspace.create(directory, sample=True)
-    works = bootstrap.build(directory)
+    works = app.build(directory)
     with session_scope(works.engine) as session:
         originals = session.exec(select(Article).where(Article.slug == Article.group)).all()
         for article in originals:
@@ -66,13 +66,13 @@ def stocked(directory: Path) -> tuple[bootstrap.Works, list[Selection]]:
     return works, list(selections.values())
 
 
-def content_from_database(works: bootstrap.Works) -> IssueContent:
+def content_from_database(works: app.Works) -> IssueContent:
     """Read the issue and its articles."""
     with Session(works.engine) as session:
         return pipeline.content_of(session, issues.find(session, 21))
 
 
-def build_all(works: bootstrap.Works, selections: list[Selection]) -> list[Parts]:
+def build_all(works: app.Works, selections: list[Selection]) -> list[Parts]:
     """Ours: from the database to pre-encoded parts."""
     content = content_from_database(works)
     made = []
@@ -88,7 +88,7 @@ class Recorder:
     def __init__(self) -> None:
         self.calls: list[Callable[[], Any]] = []
 
-    def record(self, works: bootstrap.Works, selections: list[Selection]) -> None:
+    def record(self, works: app.Works, selections: list[Selection]) -> None:
         """Run once with the seams tapped."""
         render, renderer, transform = Templates.render, mjml._renderer, inline._Inliner  # noqa: SLF001
         mjml2html = renderer()
@@ -144,7 +144,7 @@ def show(what: str, figure: str, bound: str) -> None:
     print(f"{what:<66} {figure:>12}   bound {bound}", flush=True)
 
 
-def bench_building(works: bootstrap.Works, selections: list[Selection]) -> None:
+def bench_building(works: app.Works, selections: list[Selection]) -> None:
     """Row 1."""
     recorder = Recorder()
     recorder.record(works, selections)
@@ -153,7 +153,7 @@ def bench_building(works: bootstrap.Works, selections: list[Selection]) -> None:
     print(f"    ours {ours:.2f} s, Jinja + mjml2html + premailer alone {bare:.2f} s, {len(recorder.calls)} calls")
 
 
-def bench_composing(works: bootstrap.Works, selection: Selection) -> None:
+def bench_composing(works: app.Works, selection: Selection) -> None:
     """Row 2."""
     content = content_from_database(works)
     _, rendered = pipeline.render_selection(works.press, content, selection)
@@ -197,7 +197,7 @@ def taken(number: int, edition_id: int) -> Taken:
     return Taken(Promised.DELIVERY, number, f"{number:032x}", "", 1, NOW, NOW, edition_id, "", reader)
 
 
-def plain_message(works: bootstrap.Works, rendered: Rendered, one: Taken) -> bytes:
+def plain_message(works: app.Works, rendered: Rendered, one: Taken) -> bytes:
     """The same mail by the standard library: slots replaced, then EmailMessage with both parts."""
     links = {
         Slot.PREFERENCES_URL: works.signer.url(Purpose.PREFERENCES, one.reader.ref, now=NOW),

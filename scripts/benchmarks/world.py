@@ -17,7 +17,7 @@ from databases import Base
 from sqlalchemy import delete, insert, text
 from sqlmodel import Session, select
 
-from digest import bootstrap, pipeline, workspace
+from digest import app, pipeline, workspace
 from digest.articles.models import Article
 from digest.issues import store as issues
 from digest.issues.period import Period
@@ -97,7 +97,7 @@ def plan(folder: Path, base: Base, readers: int) -> World:
     """Make a workspace in `folder` whose issue is planned for `readers` readers; `base` then keeps it as it is."""
     with configured(DIGEST_DATABASE__URL=base.url):
         workspace.create(folder, sample=True)
-        works = bootstrap.build(folder)
+        works = app.build(folder)
     now = datetime.now(UTC)
     with session_scope(works.engine) as session:
         _double_articles(session)

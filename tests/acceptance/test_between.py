@@ -3,7 +3,7 @@
 import pytest
 from sqlmodel import select
 
-from digest import bootstrap, sending
+from digest import app, sending
 from digest.outbox.models import Notice
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
@@ -12,9 +12,9 @@ from tests.support.world import World
 pytestmark = pytest.mark.one_database
 
 
-def works_of(world: World, monkeypatch: pytest.MonkeyPatch) -> bootstrap.Works:
+def works_of(world: World, monkeypatch: pytest.MonkeyPatch) -> app.Works:
     monkeypatch.setenv("DIGEST_DATABASE__URL", world.environment["DIGEST_DATABASE__URL"])
-    return bootstrap.build(world.folder)
+    return app.build(world.folder)
 
 
 def test_an_edit_while_the_confirmation_waits_is_refused(approved: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.bootstrap import build
+from digest.app import build
 from digest.runtime.db import make_engine, session_scope
 from subscribers import store
 from subscribers.links import Purpose

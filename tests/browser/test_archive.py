@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from digest import archiving
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.issues import store as issue_store
 from digest.pipeline import Press
 from digest.runtime.db import session_scope

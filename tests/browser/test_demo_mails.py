@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Route
 from sqlmodel import Session, select
 
-from digest import bootstrap, demo
+from digest import app, demo
 from digest.articles.models import Media
 from tests.support.combinations import combinations
 
@@ -33,7 +33,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], dict
         if part is not None:
             html = part.get_content()
             found.setdefault(re.sub(r"/(preferences|unsubscribe)/[^\"'\s<]+", "", html), html)
-    works = bootstrap.build(done.directory)
+    works = app.build(done.directory)
     with Session(works.engine) as session:
         pictures = {f"{m.hash}.{m.extension}": m.content for m in session.exec(select(Media))}
     works.engine.dispose()

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from prometheus_client.parser import text_string_to_metric_families
 from typer.main import get_command
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.cli import app
 from digest.metrics import Metrics
 from digest.runtime.db import make_engine, upgrade

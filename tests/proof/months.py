@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
-from digest import bootstrap, runs
-from digest.bootstrap import ShiftedClock, Works
+from digest import app, runs
+from digest.app import ShiftedClock, Works
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.month.forecast import occurrence
@@ -100,8 +100,8 @@ class Months:
         head = "email,name,interests,language,format,frequency,status,confirmed_at,consent_source"
         (self.folder / "readers.csv").write_text("\n".join([head, *rows]))
         works = self.works_at(self.due(FIRST) - timedelta(days=40))
-        assert bootstrap.import_articles(works, [articles]).problems == []
-        bootstrap.import_subscribers(works, self.folder / "readers.csv")
+        assert app.import_articles(works, [articles]).problems == []
+        app.import_subscribers(works, self.folder / "readers.csv")
 
     # Parts
 
@@ -114,7 +114,7 @@ class Months:
         before = os.environ.get("DIGEST_DATABASE__URL")
         os.environ["DIGEST_DATABASE__URL"] = self.database_url
         try:
-            return bootstrap.build(self.folder)
+            return app.build(self.folder)
         finally:
             os.environ.pop("DIGEST_DATABASE__URL")
             if before is not None:

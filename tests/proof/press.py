@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Engine, func, insert, select, update
 from sqlmodel import Session
 
-from digest.bootstrap import Works, build
+from digest.app import Works, build
 from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.outbox import plan

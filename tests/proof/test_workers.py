@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from digest import bootstrap, sending
+from digest import app, sending
 from tests.gate import Gate
 from tests.support.crowd import crowd
 from tests.support.staying import Stayer, states, staying
@@ -22,7 +22,7 @@ def start_sending(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Freeze and announce from this process, and leave all delivering to the workers."""
     monkeypatch.setenv("DIGEST_DATABASE__URL", world.environment["DIGEST_DATABASE__URL"])
     monkeypatch.setenv("DIGEST_NOW", world.environment_now()["DIGEST_NOW"])
-    works = bootstrap.build(world.folder)
+    works = app.build(world.folder)
     sending.prepare_send(works, 21).start()
     works.engine.dispose()
 

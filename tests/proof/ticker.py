@@ -5,7 +5,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from digest.bootstrap import ShiftedClock, Works, build
+from digest.app import ShiftedClock, Works, build
 from digest.runtime.errors import DigestError
 from digest.schedule import tick
 

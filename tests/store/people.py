@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from digest import workspace
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.outbox.notices import take_notices
 from digest.outbox.settle import Settlement, settle
 from digest.outbox.states import State

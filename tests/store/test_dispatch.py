@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.dispatch.bell import Bell
 from digest.dispatch.listener import Listener
 from digest.dispatch.local import LocalDispatcher

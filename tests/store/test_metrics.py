@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, Engine, Table, func, select, text
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.metrics import Metrics
 from digest.metrics.counting import AttemptCounts, counting_due, counting_odd, explained, finding_started, of_issues
 from digest.outbox import notices, store

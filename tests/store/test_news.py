@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from digest import delivering, pipeline
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.delivery import rota
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome

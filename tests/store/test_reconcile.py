@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from digest import reconcile, sending
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.outbox import control
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.restore import settle_down

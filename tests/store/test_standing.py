@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from digest import standing
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.delivery.tally import Wait
 from digest.outbox import control
 from digest.outbox.settle import Settlement, not_sent, settle

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.engine import make_url
 
+from digest.app import importer
 from digest.audience import asking, signup
 from digest.audience.forgetting import before_erasing
 from digest.audience.proof import prove
-from digest.bootstrap import importer
 from digest.delivery.maildir import MaildirTransport
 from digest.delivery.transport import Envelope
 from digest.feedback.models import FeedbackEvent

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from digest.bootstrap import build
+from digest.app import build
 from digest.carriers import transport_of
 from digest.doctor import examine
 from digest.outbox.take import Reader

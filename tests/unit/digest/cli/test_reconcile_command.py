@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from digest.bootstrap import build
+from digest.app import build
 from digest.cli import app
 from digest.runtime.errors import UsageError
 from tests.store.ledger import Ledger

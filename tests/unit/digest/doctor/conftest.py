@@ -10,7 +10,7 @@ import pytest
 from checkdmarc.utils import DNS_CACHE
 from sqlmodel import Session
 
-from digest import bootstrap
+from digest import app
 from digest.delivery.sink import Sink
 from digest.doctor import Examination, examine
 from digest.runtime import db
@@ -68,7 +68,7 @@ class Clinic:
         self.configure(text.replace(old, new))
 
     def store(self, *rows: Any) -> None:
-        engine = bootstrap.open_engine(self.folder)
+        engine = app.open_engine(self.folder)
         with db.session_scope(engine) as session:
             for row in rows:
                 row(session) if callable(row) and not hasattr(row, "__table__") else session.add(row)
@@ -76,7 +76,7 @@ class Clinic:
         engine.dispose()
 
     def with_session(self) -> Session:
-        engine = bootstrap.open_engine(self.folder)
+        engine = app.open_engine(self.folder)
         self._stack.callback(engine.dispose)
         return self._stack.enter_context(db.session_scope(engine))
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from digest import bootstrap, runs
+from digest import app, runs
 from digest.articles.models import Article
 from digest.delivery import dkim_key, dkim_setup
 from digest.delivery.sink import Sink
@@ -177,7 +177,7 @@ def test_an_address_of_no_database_is_told_once(clinic: Clinic, monkeypatch: pyt
 
 @pytest.mark.parametrize("revision", ["0001", "9999", "restoring:0002"])
 def test_a_schema_that_is_not_ours(clinic: Clinic, revision: str) -> None:
-    engine = bootstrap.open_engine(clinic.folder)
+    engine = app.open_engine(clinic.folder)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
     engine.dispose()

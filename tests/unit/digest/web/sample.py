@@ -8,11 +8,11 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, MetaData, select
 
 from digest import pipeline
+from digest.app import Works
 from digest.articles import store
 from digest.articles.draft import content_hash, content_of
 from digest.articles.importing import ImportReport, import_paths
 from digest.articles.intake import Known
-from digest.bootstrap import Works
 from digest.issues.period import Period
 from digest.pipeline import Press
 from digest.render.loader import Templates

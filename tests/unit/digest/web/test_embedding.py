@@ -8,7 +8,7 @@ from lxml import html
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.pipeline import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError

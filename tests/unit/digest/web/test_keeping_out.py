@@ -9,8 +9,8 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from digest import archiving, pipeline
+from digest.app import Works, import_articles
 from digest.articles import store as article_store
-from digest.bootstrap import Works, import_articles
 from digest.editions.models import ArchivedArticle
 from digest.issues import store as issue_store
 from digest.pipeline import Press

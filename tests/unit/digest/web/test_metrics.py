@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from digest.bootstrap import Works
+from digest.app import Works
 from digest.metrics import Metrics
 from digest.pipeline import Press
 from digest.runtime.clock import SystemClock

@@ -13,8 +13,8 @@ from httpx2 import Response
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
+from digest.app import Works
 from digest.audience import address_change, own_data, signup
-from digest.bootstrap import Works
 from digest.delivery.letters import Letters
 from digest.outbox.notices import TakenNotice, take_notices
 from digest.outbox.tables import NOTICE, SUBSCRIBER
