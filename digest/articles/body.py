@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from digest.articles import emphasis, footnotes
+from digest.articles import cjk_emphasis, footnotes
 from digest.articles.characters import clean, one_line
 from digest.articles.problems import Problem
 from digest.runtime.errors import ContentError
@@ -89,7 +89,7 @@ def _too_deep(article_key: str) -> ContentError:
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _PARSER_DEPTH})
     parser.enable(["table", "strikethrough"])
-    emphasis.install(parser)
+    cjk_emphasis.install(parser)
     footnotes.install(parser)
     # Measured before footnotes move to the end, which drops those that lost their reference to the parser's own limit.
     parser.core.ruler.after("inline", _DEPTH, _measure)
