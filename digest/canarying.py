@@ -9,7 +9,7 @@ from digest.delivery.canary import Judgement, Thresholds, Verdict, judge
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
-from digest.outbox import control, figures
+from digest.outbox import figures, operations
 from digest.runtime.db import session_scope
 from digest.runtime.shares import share
 
@@ -40,7 +40,7 @@ def watch(works: Works, number: int) -> Judgement | None:
         session.add(issue)
         session.flush()
         if judgement.verdict == Verdict.HALT:
-            control.hold(session, issue.id or 0)
+            operations.hold(session, issue.id or 0)
         else:
             dispatcher.announce(session, number)
         return judgement

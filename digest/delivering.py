@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from digest import news
 from digest.app import Works
 from digest.audience.address_change import forget_expired
-from digest.carriers import carrier_of, evidence_of, meter_of
+from digest.delivery.configured import carrier_of, evidence_of, meter_of
 from digest.delivery.ledger import PAUSES
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier

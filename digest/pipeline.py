@@ -23,7 +23,7 @@ from digest.issues.assemble import SectionRule
 from digest.issues.lifecycle import IssueState, move
 from digest.issues.models import Issue, IssueItem
 from digest.issues.period import Period
-from digest.outbox import control, plan
+from digest.outbox import operations, plan
 from digest.outbox.models import Attempt, Delivery
 from digest.render.checks import Finding, Severity
 from digest.render.content import IssueContent, edition_context
@@ -350,7 +350,7 @@ def withdraw(session: Session, issue: Issue, now: datetime) -> int:
     issue.state = move(issue.number, issue.state, IssueState.WITHDRAWN)
     session.add(issue)
     session.flush()
-    cancelled = control.withdraw(session, issue.id, now)
+    cancelled = operations.withdraw(session, issue.id, now)
     tried = exists().where(col(Attempt.delivery_id) == Delivery.id, col(Delivery.issue_id) == issue.id)
     if not session.exec(select(tried)).one():
         freed = [

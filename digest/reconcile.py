@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from digest.app import Works
-from digest.carriers import transport_of
+from digest.delivery.configured import transport_of
 from digest.delivery.dsn import NotAReportError, Told, read_report
 from digest.delivery.evidence_files import mails, open_logs
 from digest.delivery.log_coverage import AFTER

@@ -10,8 +10,8 @@ from sqlmodel import Session
 from digest import pipeline
 from digest.app import Works, new_ref
 from digest.canarying import watch
-from digest.carriers import carrier_of, transport_of
 from digest.delivering import deliver
+from digest.delivery.configured import carrier_of, transport_of
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Reply
 from digest.editions.segment import Reading

@@ -7,7 +7,7 @@ from typing import Any
 from sqlmodel import Session
 
 from digest.app import Works
-from digest.carriers import gauges_of
+from digest.delivery.configured import gauges_of
 from digest.delivery.tally import Wait
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState

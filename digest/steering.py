@@ -7,7 +7,7 @@ from sqlmodel import Session
 from digest.app import Works
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
-from digest.outbox import control, store
+from digest.outbox import operations, store
 from digest.outbox.states import State
 from digest.runtime.db import session_scope
 from digest.sending import issue_of
@@ -17,7 +17,7 @@ def hold(works: Works, number: int | None) -> tuple[int, bool]:
     """Stop an issue; return its number and whether it was not held before."""
     with session_scope(works.engine) as session:
         issue = _find(session, number)
-        return issue.number, control.hold(session, issue.id or 0)
+        return issue.number, operations.hold(session, issue.id or 0)
 
 
 def release(works: Works, number: int | None) -> tuple[int, bool]:
@@ -26,7 +26,7 @@ def release(works: Works, number: int | None) -> tuple[int, bool]:
     with session_scope(works.engine) as session:
         issue = _find(session, number)
         dispatcher.announce(session, issue.number)
-        return issue.number, control.release(session, issue.id or 0)
+        return issue.number, operations.release(session, issue.id or 0)
 
 
 def retry(works: Works, ids: Sequence[int], number: int | None) -> tuple[int, int]:
@@ -35,14 +35,14 @@ def retry(works: Works, ids: Sequence[int], number: int | None) -> tuple[int, in
     with session_scope(works.engine) as session:
         issue = issue_of(session, ids, number, {State.DEFERRED})
         dispatcher.announce(session, issue.number)
-        return issue.number, control.retry(session, issue.id or 0, works.clock.now(), ids or None)
+        return issue.number, operations.retry(session, issue.id or 0, works.clock.now(), ids or None)
 
 
 def resend(works: Works, delivery_id: int) -> None:
     """Make an uncertain delivery due again, on a person's word."""
     dispatcher = works.dispatcher
     with session_scope(works.engine) as session:
-        control.resend(session, delivery_id, works.witness, works.clock.now())
+        operations.resend(session, delivery_id, works.witness, works.clock.now())
         dispatcher.announce(session, store.show(session, delivery_id)[0].number)
 
 

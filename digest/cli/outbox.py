@@ -146,7 +146,7 @@ def cancel(
 ) -> None:
     """Cancel what has not been started: the deliveries named, or all of the issue."""
     from digest import sending  # noqa: PLC0415
-    from digest.outbox import control  # noqa: PLC0415
+    from digest.outbox import operations  # noqa: PLC0415
     from digest.outbox.states import DUE, State  # noqa: PLC0415
 
     shell = shell_of(context)
@@ -157,8 +157,8 @@ def cancel(
     shell.confirm(f"Cancel {what} deliveries of issue {issue.number}?", yes=yes)
     with shell.session() as session:
         assert issue.id is not None  # noqa: S101 - read from the database
-        count = control.cancel(session, issue.id, shell.works.clock.now(), reason=reason, ids=ids or None)
-        control.finish(session, issue.id, shell.works.clock.now())
+        count = operations.cancel(session, issue.id, shell.works.clock.now(), reason=reason, ids=ids or None)
+        operations.finish(session, issue.id, shell.works.clock.now())
     _tell_count(shell, {"issue": issue.number, "cancelled": count}, f"Cancelled: {count}.")
 
 

@@ -16,7 +16,6 @@ from sqlmodel import Session
 
 from digest.delivery.background import Background
 from digest.delivery.compose import HeaderUnsafeError
-from digest.delivery.conclude import conclude
 from digest.delivery.duty import Duty, Place
 from digest.delivery.ledger import PAUSES, Patience, WorkerLedger
 from digest.delivery.meter import Meter, Way
@@ -24,11 +23,12 @@ from digest.delivery.outcome import Outcome
 from digest.delivery.outgoing import Errand, Outgoing
 from digest.delivery.pace import is_about_relay
 from digest.delivery.rota import STEP_SECONDS, WHILE_BUSY_SECONDS, Rota
+from digest.delivery.settlement import conclude
 from digest.delivery.streams import IssueStream, NoticeStream, Stream, Writer
 from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Parcel, RelayRefusedError, Reply, Step
 from digest.delivery.window import Speed, window_limit
-from digest.outbox import control
+from digest.outbox import operations
 from digest.outbox.dialects import POSTGRESQL
 from digest.outbox.recover import Evidence
 from digest.outbox.settle import Settlement, not_sent
@@ -169,7 +169,7 @@ class Worker:
         run.stopped = self._stopping
         for stream in streams:
             if stream.issue_id is not None and not run.stopped:
-                self._ledger.transact(partial(control.finish, issue_id=stream.issue_id, now=self._clock.now()))
+                self._ledger.transact(partial(operations.finish, issue_id=stream.issue_id, now=self._clock.now()))
         upcoming = [(self._ledger.transact(stream.next_due), stream.again_at) for stream in streams]
         run.next_due = min((max(due, again or due) for due, again in upcoming if due is not None), default=None)
         return run

@@ -6,10 +6,10 @@ from sqlmodel import Session
 
 from digest import pipeline
 from digest.canarying import watch
-from digest.carriers import carrier_of
 from digest.delivering import deliver as deliver_issue
 from digest.delivering import due
 from digest.delivery.canary import Verdict
+from digest.delivery.configured import carrier_of
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
-from digest.outbox.control import NoSuchDeliveryError
+from digest.outbox.operations import NoSuchDeliveryError
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, NOTICE, SUBSCRIBER
 

@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from digest import pipeline
 from digest.app import Works
-from digest.carriers import limits_of
+from digest.delivery.configured import limits_of
 from digest.delivery.duty import Place
 from digest.delivery.letters import Letter, Letters
 from digest.delivery.sink import Sink

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.outbox import control
-from digest.outbox.control import ResendRefusedError
+from digest.outbox import operations
+from digest.outbox.operations import ResendRefusedError
 from digest.outbox.settle import NOT_SENT, Settlement, settle
 from digest.outbox.states import MOVES, State
 from digest.outbox.take import Taken
@@ -89,14 +89,14 @@ class World:
 
     def hold_take_and_release(self) -> None:
         with session_scope(self.ledger.engine) as session:
-            control.hold(session, self.ledger.issue_id)
+            operations.hold(session, self.ledger.issue_id)
         assert self.ledger.take() == []
         with session_scope(self.ledger.engine) as session:
-            control.release(session, self.ledger.issue_id)
+            operations.release(session, self.ledger.issue_id)
 
     def retry(self) -> None:
         with session_scope(self.ledger.engine) as session:
-            control.retry(session, self.ledger.issue_id, self.ledger.now)
+            operations.retry(session, self.ledger.issue_id, self.ledger.now)
 
     def freeze_again(self) -> None:
         assert self.ledger.freeze().planned == READERS
@@ -109,19 +109,19 @@ class World:
         chosen = self.rng.choice(uncertain)
         try:
             with session_scope(self.ledger.engine) as session:
-                control.resend(session, chosen, self.ledger.witness, self.ledger.now)
+                operations.resend(session, chosen, self.ledger.witness, self.ledger.now)
         except ResendRefusedError:
             return
         self.resent[chosen] += 1
 
     def finish(self) -> None:
         with session_scope(self.ledger.engine) as session:
-            control.finish(session, self.ledger.issue_id, self.ledger.now)
+            operations.finish(session, self.ledger.issue_id, self.ledger.now)
 
     def withdraw(self) -> None:
         self.ledger.change_issue(state="withdrawn")
         with session_scope(self.ledger.engine) as session:
-            control.withdraw(session, self.ledger.issue_id, self.ledger.now)
+            operations.withdraw(session, self.ledger.issue_id, self.ledger.now)
 
     def step(self) -> None:
         often: list[Callable[[], None]] = [self.take, self.send, self.send, self.recover, self.wait, self.resend]

@@ -16,7 +16,7 @@ from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.month.run import STEPS
-from digest.outbox import control
+from digest.outbox import operations
 from digest.outbox.settle import Settlement, settle
 from digest.outbox.states import State
 from digest.outbox.take import Taken, Taker, take
@@ -340,13 +340,13 @@ def test_a_held_issue_is_told_and_goes_on_when_it_is_released(desk: MakeDesk) ->
     due = world.months.due(FIRST)
     world.look(due - DAY)
     with session_scope(world.months.engine) as session:
-        control.hold(session, issue_store.find(session, None).id or 0)
+        operations.hold(session, issue_store.find(session, None).id or 0)
     told = world.look(due)
     assert told is not None
     assert (told.state, told.step, told.person) == ("waiting", "deliver", True)
     assert EventKind.HALTED in {event.kind for event in world.events}
     with session_scope(world.months.engine) as session:
-        control.release(session, issue_store.find(session, None).id or 0)
+        operations.release(session, issue_store.find(session, None).id or 0)
     world.look(due + 5 * MINUTE)
     assert world.mails() == READERS
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlmodel import Session
 
-from digest.outbox import control
+from digest.outbox import operations
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.outbox.take import Taker, take
@@ -134,7 +134,7 @@ def test_a_suppression_waits_for_the_take_that_came_first(ledger: Ledger) -> Non
 
 def test_a_hold_that_came_first_is_heard(ledger: Ledger) -> None:
     ledger.planned(1)
-    with first(ledger, lambda session: control.hold(session, ledger.issue_id)) as wait_until_waiting:
+    with first(ledger, lambda session: operations.hold(session, ledger.issue_id)) as wait_until_waiting:
         taking = Alongside(ledger.take)
         wait_until_waiting(taking)
     assert taking.result() == []
@@ -146,7 +146,7 @@ def test_what_comes_back_to_a_withdrawn_issue_is_cancelled(ledger: Ledger) -> No
 
     def withdraw(session: Session) -> None:
         session.execute(update(ISSUE).where(ISSUE.c.id == ledger.issue_id).values(state="withdrawn"))
-        control.withdraw(session, ledger.issue_id, ledger.now)
+        operations.withdraw(session, ledger.issue_id, ledger.now)
 
     with first(ledger, withdraw) as wait_until_waiting:
         settling = Alongside(lambda: ledger.give_back(taken))

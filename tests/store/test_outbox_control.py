@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from digest.outbox import control, store
-from digest.outbox.control import NoSuchDeliveryError, ResendRefusedError
+from digest.outbox import operations, store
+from digest.outbox.operations import NoSuchDeliveryError, ResendRefusedError
 from digest.outbox.states import State
 from digest.outbox.tables import ISSUE
 from digest.outbox.workers import WorkerLock, sign_off
@@ -16,12 +16,12 @@ from tests.store.ledger import Ledger
 def test_hold_stops_takes_and_release_lets_them_go_on(ledger: Ledger) -> None:
     ledger.planned(1)
     with session_scope(ledger.engine) as session:
-        assert control.hold(session, ledger.issue_id)
-        assert not control.hold(session, ledger.issue_id)
+        assert operations.hold(session, ledger.issue_id)
+        assert not operations.hold(session, ledger.issue_id)
         assert store.sending(session) == []
     assert ledger.take() == []
     with session_scope(ledger.engine) as session:
-        assert control.release(session, ledger.issue_id)
+        assert operations.release(session, ledger.issue_id)
         assert store.sending(session) == [ledger.issue_id]
     assert len(ledger.take()) == 1
 
@@ -34,10 +34,10 @@ def test_retry_makes_the_deferred_due_at_once_and_nothing_else(ledger: Ledger) -
     ledger.settle([third], State.REJECTED)
     ledger.settle([fourth], State.UNCERTAIN)
     with session_scope(ledger.engine) as session:
-        assert control.retry(session, ledger.issue_id, ledger.now, ids=[first.id, third.id, fourth.id]) == 1
+        assert operations.retry(session, ledger.issue_id, ledger.now, ids=[first.id, third.id, fourth.id]) == 1
     assert [one.id for one in ledger.take()] == [first.id]
     with session_scope(ledger.engine) as session:
-        assert control.retry(session, ledger.issue_id, ledger.now) == 1
+        assert operations.retry(session, ledger.issue_id, ledger.now) == 1
 
 
 def test_withdraw_cancels_what_was_not_started_and_keeps_others(ledger: Ledger) -> None:
@@ -48,7 +48,7 @@ def test_withdraw_cancels_what_was_not_started_and_keeps_others(ledger: Ledger) 
     ledger.take(limit=1)
     ledger.change_issue(state="withdrawn")
     with session_scope(ledger.engine) as session:
-        assert control.withdraw(session, ledger.issue_id, ledger.now) == 2
+        assert operations.withdraw(session, ledger.issue_id, ledger.now) == 2
     assert ledger.counts() == {"accepted": 1, "started": 1, "cancelled": 2}
 
 
@@ -57,7 +57,7 @@ def test_cancelling_by_number_also_closes_what_is_uncertain(ledger: Ledger) -> N
     (one,) = ledger.take(limit=1)
     ledger.recover()
     with session_scope(ledger.engine) as session:
-        assert control.cancel(session, ledger.issue_id, ledger.now, reason="asked by phone", ids=[one.id]) == 1
+        assert operations.cancel(session, ledger.issue_id, ledger.now, reason="asked by phone", ids=[one.id]) == 1
     assert ledger.counts() == {"cancelled": 1, "pending": 1}
     assert ledger.delivery(one.id).reason == "asked by phone"
 
@@ -70,7 +70,7 @@ def test_a_person_may_resend_an_uncertain_one_after_15_minutes(ledger: Ledger) -
     refuse_resend(ledger, one.id, "still be on its way")
     ledger.now += timedelta(minutes=15)
     with session_scope(ledger.engine) as session:
-        control.resend(session, one.id, ledger.witness, ledger.now)
+        operations.resend(session, one.id, ledger.witness, ledger.now)
     (again,) = ledger.take(worker="w2")
     assert (again.id, again.reader.ref) == (one.id, one.reader.ref)
     assert again.attempt_id != one.attempt_id
@@ -78,7 +78,7 @@ def test_a_person_may_resend_an_uncertain_one_after_15_minutes(ledger: Ledger) -
 
 def refuse_resend(ledger: Ledger, delivery_id: int, words: str) -> None:
     with pytest.raises(ResendRefusedError, match=words), session_scope(ledger.engine) as session:
-        control.resend(session, delivery_id, ledger.witness, ledger.now)
+        operations.resend(session, delivery_id, ledger.witness, ledger.now)
 
 
 def test_nothing_is_sent_again_while_its_worker_lives(ledger: Ledger) -> None:
@@ -93,7 +93,7 @@ def test_nothing_is_sent_again_while_its_worker_lives(ledger: Ledger) -> None:
     lock.release(clean=True)
     with session_scope(ledger.engine) as session:
         sign_off(session, "w1", ledger.now)
-        control.resend(session, taken[0].id, ledger.witness, ledger.now)
+        operations.resend(session, taken[0].id, ledger.witness, ledger.now)
     assert ledger.counts() == {"pending": 1}
 
 
@@ -118,7 +118,7 @@ def test_nothing_of_a_withdrawn_issue_is_sent_again(ledger: Ledger) -> None:
 def test_an_unknown_number_is_named(ledger: Ledger) -> None:
     with session_scope(ledger.engine) as session:
         with pytest.raises(NoSuchDeliveryError, match="4711"):
-            control.resend(session, 4711, ledger.witness, ledger.now)
+            operations.resend(session, 4711, ledger.witness, ledger.now)
         with pytest.raises(NoSuchDeliveryError, match="4711"):
             store.show(session, 4711)
 
@@ -129,16 +129,16 @@ def test_an_issue_is_finished_when_nothing_is_left_to_do(ledger: Ledger) -> None
     ledger.settle([first], State.ACCEPTED)
     ledger.settle([second], State.DEFERRED, due_at=ledger.now)
     with session_scope(ledger.engine) as session:
-        assert not control.finish(session, ledger.issue_id, ledger.now)
+        assert not operations.finish(session, ledger.issue_id, ledger.now)
     ledger.settle(ledger.take(), State.REJECTED)
     with session_scope(ledger.engine) as session:
-        assert not control.finish(session, ledger.issue_id, ledger.now)  # the third is still started
+        assert not operations.finish(session, ledger.issue_id, ledger.now)  # the third is still started
     ledger.settle([third], State.UNCERTAIN)
     with session_scope(ledger.engine) as session:
-        assert control.finish(session, ledger.issue_id, ledger.now)
+        assert operations.finish(session, ledger.issue_id, ledger.now)
         row = session.execute(ISSUE.select()).one()
         assert (row.state, row.sent_at) == ("sent", ledger.now)
-        assert not control.finish(session, ledger.issue_id, ledger.now)
+        assert not operations.finish(session, ledger.issue_id, ledger.now)
 
 
 def test_an_operator_sees_each_delivery_with_its_attempts(ledger: Ledger) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from digest.outbox.control import finish
+from digest.outbox.operations import finish
 from digest.outbox.recover import resolve_by_evidence
 from digest.outbox.states import State
 from digest.outbox.store import is_sending

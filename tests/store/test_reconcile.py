@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from digest import reconcile, sending
 from digest.app import Works
-from digest.outbox import control
+from digest.outbox import operations
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.restore import settle_down
 from digest.outbox.settle import Settlement, write_file
@@ -333,8 +333,8 @@ def test_a_resend_after_evidence_has_spoken_is_refused(relay: Relay) -> None:
     (one,) = relay.uncertain()
     relay.took(one, "AAAAA1", "sent (250 2.0.0 Ok)")
     relay.look().store()
-    with session_scope(relay.ledger.engine) as session, pytest.raises(control.ResendRefusedError):
-        control.resend(session, one.id, relay.works.witness, relay.ledger.now + 60 * MINUTE)
+    with session_scope(relay.ledger.engine) as session, pytest.raises(operations.ResendRefusedError):
+        operations.resend(session, one.id, relay.works.witness, relay.ledger.now + 60 * MINUTE)
     assert relay.ledger.take(worker="w2") == []
 
 
@@ -374,7 +374,7 @@ def test_after_a_restore_a_log_of_the_whole_time_since_tells(relay: Relay) -> No
     assert relay.states()[one.id] == "accepted"
     assert relay.ledger.take() == []  # what is due again waits for the release
     with session_scope(relay.ledger.engine) as session:
-        control.release(session, relay.ledger.issue_id)
+        operations.release(session, relay.ledger.issue_id)
     assert len(relay.ledger.take()) == 1
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import insert, update
 from digest import standing
 from digest.app import Works
 from digest.delivery.tally import Wait
-from digest.outbox import control
+from digest.outbox import operations
 from digest.outbox.settle import Settlement, not_sent, settle
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, PACE, Promised
@@ -88,7 +88,7 @@ def test_waits_say_why_and_a_held_issue_is_one(ledger: Ledger, works: Works) -> 
         ]
         for row in rows:
             session.execute(insert(PACE).values(**row))
-        control.hold(session, ledger.issue_id)
+        operations.hold(session, ledger.issue_id)
     told = standing.details(works, 21)
     assert [(wait["scope"], wait["why"]) for wait in told["waiting"]] == [
         ("issue:21", "it is held"),

@@ -25,7 +25,7 @@ from digest.delivery.smtp import SmtpTransport
 from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence
 from digest.delivery.window import window_limit
 from digest.delivery.worker import Worker
-from digest.outbox import control
+from digest.outbox import operations
 from digest.outbox.notices import TakenNotice, promise
 from digest.outbox.settle import read_file, settle
 from digest.outbox.take import Taken
@@ -129,7 +129,7 @@ def test_everybody_gets_one_mail_and_the_issue_is_sent(desk: Desk) -> None:
     assert desk.ledger.counts() == {"accepted": 70}
     assert desk.progress[-1] == 70
     with session_scope(desk.ledger.engine) as session:
-        assert not control.finish(session, desk.ledger.issue_id, desk.clock.now())  # it is sent already
+        assert not operations.finish(session, desk.ledger.issue_id, desk.clock.now())  # it is sent already
     assert desk.deliver().outcomes == {}
     assert len(desk.delivered()) == 70
 

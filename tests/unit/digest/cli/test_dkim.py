@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from digest.app import build
-from digest.carriers import transport_of
+from digest.delivery.configured import transport_of
 from digest.doctor import examine
 from digest.outbox.take import Reader
 from digest.render.edition import Rendered

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from digest.delivery.conclude import conclude
 from digest.delivery.outcome import Outcome
+from digest.delivery.settlement import conclude
 from digest.delivery.transport import Reply
 from digest.outbox.states import State
 from digest.outbox.tables import Promised
