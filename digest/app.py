@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from digest.articles.importing import ImportReport
-    from digest.delivery.dkim import DkimSigner
+    from digest.delivery.dkim.sign import DkimSigner
     from digest.delivery.duty import Place
     from digest.delivery.letters import Letters
     from digest.dispatch.port import Dispatcher
@@ -93,7 +93,7 @@ class Works:
     @cached_property
     def dkim(self) -> "DkimSigner | None":
         """Our own signature, if it is configured; a key that cannot be used is a ConfigError."""
-        from digest.delivery.dkim_setup import signer_of  # noqa: PLC0415
+        from digest.delivery.dkim.setup import signer_of  # noqa: PLC0415
 
         return signer_of(self.settings)
 

@@ -7,7 +7,7 @@ import typer
 from digest.cli.shell import Shell, shell_of
 
 if TYPE_CHECKING:
-    from digest.delivery.dkim_setup import Published
+    from digest.delivery.dkim.setup import Published
 
 app = typer.Typer(
     name="dkim", help="Keys for signing mail ourselves (DKIM), and their DNS records.", no_args_is_help=True
@@ -25,7 +25,7 @@ def generate(
 ) -> None:
     """Make a key file in the workspace; print the DNS record and the lines for digest.toml. Never overwrites a key."""
     from digest.app import open_clock  # noqa: PLC0415
-    from digest.delivery.dkim_setup import make  # noqa: PLC0415
+    from digest.delivery.dkim.setup import make  # noqa: PLC0415
     from digest.runtime.settings import load_settings  # noqa: PLC0415
 
     shell = shell_of(context)
@@ -42,11 +42,11 @@ def show(
     selector: Annotated[str, typer.Option(help="Another key of this workspace; default: the configured one.")] = "",
 ) -> None:
     """Print the DNS record of a key again."""
-    from digest.delivery import dkim_setup  # noqa: PLC0415
+    from digest.delivery.dkim import setup  # noqa: PLC0415
     from digest.runtime.settings import load_settings  # noqa: PLC0415
 
     shell = shell_of(context)
-    _print(shell, dkim_setup.show(load_settings(shell.workspace), selector))
+    _print(shell, setup.show(load_settings(shell.workspace), selector))
 
 
 def _print(shell: Shell, key: "Published") -> None:

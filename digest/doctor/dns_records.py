@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from digest.delivery import dkim_setup
+from digest.delivery.dkim import setup
 from digest.doctor.ailment import Ailment, Patient, Skipped
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, UsageError
@@ -96,7 +96,7 @@ def _dkim(patient: Patient, resolver: "Resolver") -> Iterator[Ailment | Skipped]
     import dns.resolver  # noqa: PLC0415
 
     try:
-        ours = dkim_setup.show(patient.settings) if patient.settings.dkim else None
+        ours = setup.show(patient.settings) if patient.settings.dkim else None
     except DigestError:
         return  # relays.signature says it
     if ours is None:

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Iterator
 
-from digest.delivery import dkim_setup
+from digest.delivery.dkim import setup
 from digest.delivery.relay import RelayConfig, Timeouts, Tls
 from digest.delivery.smtp_login import look
 from digest.doctor.ailment import Ailment, Patient
@@ -54,11 +54,11 @@ def signature(patient: Patient) -> Iterator[Ailment]:
     """The key that signs can be used, and signs for a domain that DMARC counts."""
     settings = patient.settings
     try:
-        signer = dkim_setup.signer_of(settings)
+        signer = setup.signer_of(settings)
     except DigestError as error:
         yield Ailment("dkim-key", Severity.BLOCK, error.message, error.hint)
         return
-    if signer and not dkim_setup.is_aligned(settings):
+    if signer and not setup.is_aligned(settings):
         sender = settings.publication.sender_domain
         message = f"Mail from {sender} is signed by {signer.domain}: DMARC may not count that"
         remedy = "Leave [dkim] domain out, or set it to the sender's domain or one above it."

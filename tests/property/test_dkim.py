@@ -11,8 +11,8 @@ from dkim.canonicalization import Relaxed, Simple
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from digest.delivery.dkim import DkimSigner, body_digest, parted, relaxed
-from digest.delivery.dkim_key import record_of
+from digest.delivery.dkim.key import record_of
+from digest.delivery.dkim.sign import DkimSigner, body_digest, parted, relaxed
 from tests.verifiers import dkimpy_accepts
 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)  # in the past: verifiers refuse a signature of the future

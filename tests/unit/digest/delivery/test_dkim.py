@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from digest.delivery.dkim import OVERSIGNED, SIGNED, DkimSigner, UnsignableError
-from digest.delivery.dkim_key import record_of
+from digest.delivery.dkim.key import record_of
+from digest.delivery.dkim.sign import OVERSIGNED, SIGNED, DkimSigner, UnsignableError
 from digest.delivery.letters import Letter, Letters
 from digest.delivery.outcome import Outcome
 from digest.delivery.sink import Sink

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.delivery.dkim_key import Record, generate, load, record_of
+from digest.delivery.dkim.key import Record, generate, load, record_of
 from digest.runtime.errors import ConfigError, EnvironmentFailedError, RefusedError
 
 # cryptography makes none below 1024 bits; this one was made with `openssl genrsa 512` for this test

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from digest import app, runs
 from digest.articles.models import Article
-from digest.delivery import dkim_key, dkim_setup
+from digest.delivery.dkim import key, setup
 from digest.delivery.sink import Sink
 from digest.doctor import database, examine
 from digest.editions.models import Edition
@@ -460,9 +460,9 @@ def test_the_record_of_our_own_signature(clinic: Clinic) -> None:
     text = (clinic.folder / "digest.toml").read_text()
     clinic.configure(text + '\n[dkim]\nselector = "s1"\n')
     assert clinic.ids == ["dkim-key"]
-    dkim_key.generate(clinic.folder / "dkim.pem")
+    key.generate(clinic.folder / "dkim.pem")
     assert clinic.ids == ["dkim-record"]
-    record = dkim_setup.show(load_settings(clinic.folder)).record
+    record = setup.show(load_settings(clinic.folder)).record
     clinic.records[record.name, "TXT"] = [" ".join(f'"{part}"' for part in record.strings)]
     assert clinic.ids == []
     clinic.records[record.name, "TXT"] = ['"v=DKIM1; k=rsa; p=AAAA"']

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from digest.delivery.dkim import DkimSigner
+from digest.delivery.dkim.sign import DkimSigner
 from digest.runtime.errors import ConfigError, EnvironmentFailedError, RefusedError
 
 # RFC 8301 section 3.2: signers should use 2048 bits or more; beyond 4096 no verifier has to follow.

@@ -61,7 +61,7 @@ class UnsignableError(ContentError):
 
 @dataclass(frozen=True, slots=True)
 class DkimSigner:
-    """Signs for one domain with one key; `digest.delivery.dkim_key.load` makes it and refuses weak keys."""
+    """Signs for one domain with one key; `digest.delivery.dkim.key.load` makes it and refuses weak keys."""
 
     key: RSAPrivateKey
     selector: str

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from datetime import date
 
-from digest.delivery.dkim import DkimSigner
-from digest.delivery.dkim_key import MAX_BITS, MIN_BITS, Record, check_names, generate, load, record_of
+from digest.delivery.dkim.key import MAX_BITS, MIN_BITS, Record, check_names, generate, load, record_of
+from digest.delivery.dkim.sign import DkimSigner
 from digest.runtime.errors import UsageError
 from digest.runtime.settings import Dkim, Settings
 

@@ -1,0 +1,1 @@
+"""DKIM signatures, made in process (RFC 6376)."""
