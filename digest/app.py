@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from digest.articles.importing import ImportReport
     from digest.delivery.dkim.sign import DkimSigner
     from digest.delivery.duty import Place
-    from digest.delivery.letters import Letters
+    from digest.delivery.mail.message import Letters
     from digest.dispatch.port import Dispatcher
     from digest.outbox.workers import Witness
     from digest.pipeline import Press
@@ -85,7 +85,7 @@ class Works:
     @cached_property
     def letters(self) -> "Letters":
         """What writes each reader's mail."""
-        from digest.delivery.letters import Letters  # noqa: PLC0415
+        from digest.delivery.mail.message import Letters  # noqa: PLC0415
 
         sign = self.dkim.sign if self.dkim else None
         return Letters(self.settings, self.templates, self.signer, self.message_key, sign=sign)

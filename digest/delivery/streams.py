@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from sqlmodel import Session
 
-from digest.delivery.letters import Letter
+from digest.delivery.mail.message import Letter
 from digest.delivery.meter import Meter
 from digest.outbox import store
 from digest.outbox.notices import TakenNotice, take_notices
@@ -19,7 +19,7 @@ LOOK_AFTER_LIMIT = timedelta(seconds=5)
 
 
 class Writer(Protocol):
-    """What makes messages of what was taken; `digest.delivery.letters.Letters` does."""
+    """What makes messages of what was taken; `digest.delivery.mail.message.Letters` does."""
 
     def prepare(self, session: Session, edition_ids: Sequence[int]) -> None:
         """Read what the next letters need."""

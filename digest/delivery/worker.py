@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from digest.delivery.background import Background
-from digest.delivery.compose import HeaderUnsafeError
 from digest.delivery.duty import Duty, Place
 from digest.delivery.ledger import PAUSES, Patience, WorkerLedger
+from digest.delivery.mail.headers import HeaderUnsafeError
 from digest.delivery.meter import Meter, Way
 from digest.delivery.outcome import Outcome
 from digest.delivery.outgoing import Errand, Outgoing

@@ -17,7 +17,7 @@ from digest import pipeline
 from digest.app import Works
 from digest.delivery.configured import limits_of
 from digest.delivery.duty import Place
-from digest.delivery.letters import Letter, Letters
+from digest.delivery.mail.message import Letter, Letters
 from digest.delivery.sink import Sink
 from digest.delivery.sink_rules import Rules
 from digest.delivery.tally import Tally

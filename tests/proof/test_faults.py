@@ -18,7 +18,7 @@ from sqlmodel import Session
 
 from digest.delivery import rota
 from digest.delivery.duty import Place
-from digest.delivery.letters import Letter
+from digest.delivery.mail.message import Letter
 from digest.delivery.meter import Meter, Way
 from digest.delivery.relay import RelayConfig, Timeouts
 from digest.delivery.smtp_fleet import Fleet

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from digest.delivery.compose import HeaderUnsafeError
 from digest.delivery.duty import Place
-from digest.delivery.letters import Letter
+from digest.delivery.mail.headers import HeaderUnsafeError
+from digest.delivery.mail.message import Letter
 from digest.delivery.maildir import MaildirTransport
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome

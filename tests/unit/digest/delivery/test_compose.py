@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from digest.delivery.compose import (
+from digest.delivery.mail.headers import (
     HeaderUnsafeError,
     Identity,
     Personal,

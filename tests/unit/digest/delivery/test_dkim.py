@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from digest.delivery.dkim.key import record_of
 from digest.delivery.dkim.sign import OVERSIGNED, SIGNED, DkimSigner, UnsignableError
-from digest.delivery.letters import Letter, Letters
+from digest.delivery.mail.message import Letter, Letters
 from digest.delivery.outcome import Outcome
 from digest.delivery.sink import Sink
 from digest.outbox.notices import TakenNotice

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.delivery.letters import Letter, Letters
+from digest.delivery.mail.message import Letter, Letters
 from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.outbox.notices import TakenNotice

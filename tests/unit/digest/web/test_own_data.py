@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from digest.app import Works
 from digest.audience import address_change, own_data, signup
-from digest.delivery.letters import Letters
+from digest.delivery.mail.message import Letters
 from digest.outbox.notices import TakenNotice, take_notices
 from digest.outbox.tables import NOTICE, SUBSCRIBER
 from digest.outbox.take import Taker

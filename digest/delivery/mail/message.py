@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from digest.delivery.compose import Identity, Personal, message_id, personal_header, shared_header
+from digest.delivery.mail.headers import Identity, Personal, message_id, personal_header, shared_header
 from digest.delivery.transport import Encoded, Envelope
 from digest.outbox.notices import TakenNotice
 from digest.outbox.tables import EDITION, ISSUE

@@ -1,0 +1,1 @@
+"""One recipient's message: headers and spliced parts."""
