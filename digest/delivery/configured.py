@@ -13,8 +13,8 @@ from digest.runtime.settings_part import LOOPBACK_HOSTS
 if TYPE_CHECKING:
     from digest.delivery.meter import Meter
     from digest.delivery.pace import Limits
-    from digest.delivery.relay import RelayConfig
-    from digest.delivery.smtp import SmtpTransport
+    from digest.delivery.smtp.relay import RelayConfig
+    from digest.delivery.smtp.transport import SmtpTransport
     from digest.delivery.transport import Carrier, Transport
     from digest.outbox.recover import Evidence
 
@@ -37,7 +37,7 @@ def transport_of(works: Works, override: str = "") -> "Transport":
 def carrier_of(works: Works, override: str = "") -> "Carrier":
     """Return what carries an issue: every configured relay, or the way that `override` names."""
     from digest.delivery.one_by_one import OneByOne  # noqa: PLC0415
-    from digest.delivery.smtp_fleet import Fleet  # noqa: PLC0415
+    from digest.delivery.smtp.fleet import Fleet  # noqa: PLC0415
 
     settings = works.settings
     relays = _relays(settings, override)
@@ -119,13 +119,13 @@ def _named(text: str, settings: Settings) -> Relay:
 
 
 def _smtp(relay: Relay, settings: Settings) -> "SmtpTransport":
-    from digest.delivery.smtp import SmtpTransport  # noqa: PLC0415
+    from digest.delivery.smtp.transport import SmtpTransport  # noqa: PLC0415
 
     return SmtpTransport(_relay_config(relay, settings))
 
 
 def _relay_config(relay: Relay, settings: Settings) -> "RelayConfig":
-    from digest.delivery.relay import RelayConfig, Tls  # noqa: PLC0415
+    from digest.delivery.smtp.relay import RelayConfig, Tls  # noqa: PLC0415
 
     if not relay.on_loopback:
         _require_permission(relay, settings)

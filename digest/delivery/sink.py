@@ -17,11 +17,11 @@ from typing import Any, Self
 
 from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from digest.delivery.relay import RelayConfig
 from digest.delivery.sink_certificate import server_context
 from digest.delivery.sink_faults import Fault, Manner, Stage, Then, fault_at, fault_for, is_rejected
 from digest.delivery.sink_maildir import Keeper, Thrower
 from digest.delivery.sink_rules import Meter, Rules, Tries
+from digest.delivery.smtp.relay import RelayConfig
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 
 # Longer than any client waits (RFC 5321 section 4.5.3.2): it is the client that gives up.

@@ -4,8 +4,8 @@ import ssl
 from collections.abc import Iterator
 
 from digest.delivery.dkim import setup
-from digest.delivery.relay import RelayConfig, Timeouts, Tls
-from digest.delivery.smtp_login import look
+from digest.delivery.smtp.login import look
+from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
 from digest.doctor.ailment import Ailment, Patient
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, EnvironmentFailedError

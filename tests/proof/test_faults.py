@@ -20,8 +20,8 @@ from digest.delivery import rota
 from digest.delivery.duty import Place
 from digest.delivery.mail.message import Letter
 from digest.delivery.meter import Meter, Way
-from digest.delivery.relay import RelayConfig, Timeouts
-from digest.delivery.smtp_fleet import Fleet
+from digest.delivery.smtp.fleet import Fleet
+from digest.delivery.smtp.relay import RelayConfig, Timeouts
 from digest.delivery.transport import Envelope
 from digest.delivery.worker import Worker
 from digest.outbox.take import Taken

@@ -19,9 +19,9 @@ from digest.delivery.mail.message import Letter
 from digest.delivery.maildir import MaildirTransport
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
-from digest.delivery.relay import RelayConfig, Tls
 from digest.delivery.sink import Sink
-from digest.delivery.smtp import SmtpTransport
+from digest.delivery.smtp.relay import RelayConfig, Tls
+from digest.delivery.smtp.transport import SmtpTransport
 from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence
 from digest.delivery.window import window_limit
 from digest.delivery.worker import Worker

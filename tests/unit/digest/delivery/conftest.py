@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import trustme
 
-from digest.delivery.relay import RelayConfig, Timeouts
-from digest.delivery.smtp import SmtpTransport
+from digest.delivery.smtp.relay import RelayConfig, Timeouts
+from digest.delivery.smtp.transport import SmtpTransport
 
 SHORT = Timeouts(5, 5, 5, 5, 5, 5, 5, 5, goodbye=0.2)
 MakeTransport = Callable[..., SmtpTransport]

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.smtp_fleet import Fleet
+from digest.delivery.smtp.fleet import Fleet
 from digest.delivery.transport import Parcel, Reply, Step
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.relay import RelayConfig, Timeouts, Tls
-from digest.delivery.smtp import SmtpTransport
-from digest.delivery.smtp_fleet import Fleet
+from digest.delivery.smtp.fleet import Fleet
+from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
+from digest.delivery.smtp.transport import SmtpTransport
 from digest.delivery.transport import Envelope, Parcel, Phase, RelayRefusedError, Reply
 from digest.runtime.errors import DigestError, RelayUnreachableError
 from tests.unit.digest.delivery.mailbag import ListSource, carry

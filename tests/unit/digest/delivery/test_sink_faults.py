@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from digest.delivery import sink_faults
 from digest.delivery.outcome import Outcome, Reason
-from digest.delivery.relay import Timeouts
 from digest.delivery.sink import Sink
 from digest.delivery.sink_faults import NAMES, fault_for, is_rejected
 from digest.delivery.sink_rules import Rules
+from digest.delivery.smtp.relay import Timeouts
 from digest.delivery.transport import Envelope, Phase, Reply
 from tests.unit.digest.delivery.conftest import MakeTransport
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.smtp_content import Stuffing
+from digest.delivery.smtp.content import Stuffing
 
 
 def stuffed(message: list[bytes], stuffing: Stuffing | None = None) -> bytes:

@@ -12,11 +12,12 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from digest.delivery import smtp_fleet, smtp_route
 from digest.delivery.outcome import Outcome
-from digest.delivery.relay import RelayConfig, Timeouts, Tls
-from digest.delivery.smtp_fleet import Fleet
-from digest.delivery.smtp_route import Route
+from digest.delivery.smtp import fleet as smtp_fleet
+from digest.delivery.smtp import route as smtp_route
+from digest.delivery.smtp.fleet import Fleet
+from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
+from digest.delivery.smtp.route import Route
 from digest.delivery.transport import Carrier, Envelope, Parcel, Phase, RelayRefusedError, Reply, Source, Step
 from digest.runtime.errors import ConfigError, RelayUnreachableError
 from tests.unit.digest.delivery.conftest import SHORT, MakeTransport

@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.relay import RelayConfig, Timeouts
-from digest.delivery.smtp import SmtpTransport
-from digest.delivery.smtp_content import Stuffing
-from digest.delivery.smtp_conversation import Conversation
-from digest.delivery.smtp_fleet import Fleet
+from digest.delivery.smtp.content import Stuffing
+from digest.delivery.smtp.conversation import Conversation
+from digest.delivery.smtp.fleet import Fleet
+from digest.delivery.smtp.relay import RelayConfig, Timeouts
+from digest.delivery.smtp.transport import SmtpTransport
 from digest.delivery.transport import Envelope, Parcel, RelayRefusedError
 from digest.runtime.errors import RelayUnreachableError
 from tests.unit.digest.delivery.mailbag import ListBag, ListSource, carry

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.smtp_reply import MAX_REPLY_BYTES, Answer, GarbledReplyError, ReplyReader
+from digest.delivery.smtp.reply import MAX_REPLY_BYTES, Answer, GarbledReplyError, ReplyReader
 
 
 def replies(*chunks: bytes) -> list[Answer]:

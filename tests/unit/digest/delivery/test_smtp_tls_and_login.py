@@ -13,7 +13,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.relay import RelayConfig, Timeouts, Tls
+from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
 from digest.delivery.transport import Envelope, RelayRefusedError
 from digest.runtime.errors import RelayUnreachableError
 from tests.unit.digest.delivery.conftest import MakeTransport

@@ -9,10 +9,10 @@ import pytest
 import trustme
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.relay import Timeouts
-from digest.delivery.smtp_content import Stuffing
-from digest.delivery.smtp_conversation import Conversation
-from digest.delivery.smtp_link import Link
+from digest.delivery.smtp.content import Stuffing
+from digest.delivery.smtp.conversation import Conversation
+from digest.delivery.smtp.link import Link
+from digest.delivery.smtp.relay import Timeouts
 from digest.delivery.transport import Envelope, Parcel, Phase, Reply
 from tests.unit.digest.delivery.conftest import MakeTransport
 from tests.unit.digest.delivery.mailbag import ListBag

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.relay import RelayConfig
-from digest.delivery.smtp_fleet import Fleet
+from digest.delivery.smtp.fleet import Fleet
+from digest.delivery.smtp.relay import RelayConfig
 from digest.delivery.transport import Envelope, Parcel, Reply
 from digest.runtime.errors import RelayUnreachableError
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from digest.delivery.relay import RelayConfig
-from digest.delivery.smtp_content import Stuffing
-from digest.delivery.smtp_conversation import Conversation
-from digest.delivery.smtp_link import FOREVER, Link
-from digest.delivery.smtp_login import Connection
-from digest.delivery.smtp_logins import Logins
-from digest.delivery.smtp_route import Route
+from digest.delivery.smtp.content import Stuffing
+from digest.delivery.smtp.conversation import Conversation
+from digest.delivery.smtp.link import FOREVER, Link
+from digest.delivery.smtp.login import Connection
+from digest.delivery.smtp.logins import Logins
+from digest.delivery.smtp.relay import RelayConfig
+from digest.delivery.smtp.route import Route
 from digest.delivery.transport import Source, Step
 from digest.runtime.errors import ConfigError, DigestError, RelayUnreachableError
 

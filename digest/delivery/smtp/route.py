@@ -5,8 +5,8 @@ from collections import deque
 
 from digest.delivery.outcome import Outcome, Reason
 from digest.delivery.pace import throttle
-from digest.delivery.relay import RelayConfig
-from digest.delivery.smtp_link import Link
+from digest.delivery.smtp.link import Link
+from digest.delivery.smtp.relay import RelayConfig
 from digest.delivery.transport import Parcel, Phase, RelayRefusedError, Reply, Source
 from digest.runtime.errors import DigestError
 

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 
 from digest.delivery.outcome import clean_reply
-from digest.delivery.relay import RelayConfig, Tls
-from digest.delivery.smtp_reply import Answer, ReplyReader
+from digest.delivery.smtp.relay import RelayConfig, Tls
+from digest.delivery.smtp.reply import Answer, ReplyReader
 from digest.delivery.transport import RelayRefusedError
 from digest.runtime.errors import DigestError, RelayUnreachableError
 

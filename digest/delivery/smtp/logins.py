@@ -6,8 +6,8 @@ import ssl
 import threading
 from collections.abc import Callable
 
-from digest.delivery.relay import RelayConfig
-from digest.delivery.smtp_login import Connection, log_in
+from digest.delivery.smtp.login import Connection, log_in
+from digest.delivery.smtp.relay import RelayConfig
 from digest.runtime.errors import DigestError, RelayUnreachableError
 
 Outcome = Connection | DigestError

@@ -16,9 +16,9 @@ from enum import Enum, auto
 from typing import Protocol
 
 from digest.delivery.outcome import Outcome, Reason, classify, explain
-from digest.delivery.relay import Timeouts
-from digest.delivery.smtp_content import FINAL_DOT, Content, Stuffing
-from digest.delivery.smtp_reply import Answer, GarbledReplyError, ReplyReader
+from digest.delivery.smtp.content import FINAL_DOT, Content, Stuffing
+from digest.delivery.smtp.relay import Timeouts
+from digest.delivery.smtp.reply import Answer, GarbledReplyError, ReplyReader
 from digest.delivery.transport import Envelope, Parcel, Phase, Reply
 
 # From the first byte of CRLF.CRLF on, a lenient server may hold a message that it takes for complete.

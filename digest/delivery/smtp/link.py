@@ -5,8 +5,8 @@ import ssl
 import time
 from collections.abc import Callable
 
-from digest.delivery.smtp_conversation import Conversation
-from digest.delivery.smtp_reply import GarbledReplyError, ReplyReader
+from digest.delivery.smtp.conversation import Conversation
+from digest.delivery.smtp.reply import GarbledReplyError, ReplyReader
 
 READ_BYTES = 64 * 1024
 SEND_BUFFER = 512 * 1024

@@ -1,0 +1,1 @@
+"""SMTP after connect: login, pipelined conversation, connections, relays."""
