@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from digest.delivery.dkim.sign import DkimSigner
     from digest.delivery.duty import Place
     from digest.delivery.mail.message import Letters
-    from digest.dispatch.port import Dispatcher
+    from digest.delivery.wakeup.protocol import Dispatcher
     from digest.outbox.workers import Witness
     from digest.pipeline import Press
     from digest.render.loader import Templates
@@ -116,10 +116,10 @@ class Works:
     def dispatcher(self) -> "Dispatcher":
         """What wakes workers that stay. Ask for it before a transaction begins: the queue takes its time to load."""
         if self.engine.dialect.name == "postgresql" and is_installed():
-            from digest.dispatch.queue import QueueDispatcher  # noqa: PLC0415
+            from digest.delivery.wakeup.queue import QueueDispatcher  # noqa: PLC0415
 
             return QueueDispatcher(self.engine, self.clock)
-        from digest.dispatch.local import LocalDispatcher  # noqa: PLC0415
+        from digest.delivery.wakeup.local import LocalDispatcher  # noqa: PLC0415
 
         return LocalDispatcher(self.engine, self.clock)
 

@@ -19,7 +19,7 @@ from digest.audience import retention
 from digest.canarying import watch_all
 from digest.delivering import due, work
 from digest.delivery.canary import Verdict
-from digest.dispatch.bell import Bell
+from digest.delivery.wakeup.event import Bell
 from digest.issues.period import Period
 from digest.month.clock_watch import ClockWatch
 from digest.month.forecast import Occurrence, begun, issue_date, occurrence, occurrences, steps_before

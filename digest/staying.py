@@ -7,7 +7,7 @@ from typing import Any
 
 from digest.app import Works
 from digest.delivering import work
-from digest.dispatch.bell import Bell
+from digest.delivery.wakeup.event import Bell
 from digest.outbox.states import State
 from digest.runtime.db import check_revision
 from digest.runtime.signals import stopping_on_signals

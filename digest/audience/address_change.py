@@ -6,7 +6,7 @@ from sqlalchemy import update
 from sqlmodel import Session, col
 
 from digest.app import Works
-from digest.dispatch.port import Dispatcher
+from digest.delivery.wakeup.protocol import Dispatcher
 from digest.outbox import notices
 from digest.outbox.models import Notice
 from digest.outbox.states import DUE, State

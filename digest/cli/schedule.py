@@ -26,7 +26,7 @@ def tick(
     ] = False,
 ) -> None:
     """Look at the clock once: start or go on with what is due. For cron and systemd timers; always safe."""
-    from digest.dispatch.bell import Bell  # noqa: PLC0415
+    from digest.delivery.wakeup.event import Bell  # noqa: PLC0415
     from digest.runtime.signals import stopping_on_signals  # noqa: PLC0415
     from digest.schedule import tick as look  # noqa: PLC0415
 

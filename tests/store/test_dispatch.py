@@ -12,12 +12,12 @@ from sqlalchemy import Connection, Engine, event, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from digest.app import Works
-from digest.dispatch.bell import Bell
-from digest.dispatch.listener import Listener
-from digest.dispatch.local import LocalDispatcher
-from digest.dispatch.outlook import Outlook, outlook
-from digest.dispatch.port import Dispatcher
-from digest.dispatch.queue import QueueDispatcher
+from digest.delivery.wakeup.event import Bell
+from digest.delivery.wakeup.listener import Listener
+from digest.delivery.wakeup.local import LocalDispatcher
+from digest.delivery.wakeup.polling import Outlook, outlook
+from digest.delivery.wakeup.protocol import Dispatcher
+from digest.delivery.wakeup.queue import QueueDispatcher
 from digest.outbox.notices import promise
 from digest.outbox.states import DUE, State
 from digest.outbox.tables import DELIVERY, NOTICE, WORKER
@@ -90,7 +90,7 @@ def dispatcher(engine: Engine) -> Dispatcher:
 def slow_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Only the queue wakes: a look that nobody announced would come after the test has failed."""
     with monkeypatch.context() as patch:
-        patch.setattr("digest.dispatch.queue.LOOK_EVERY_WHEN_WOKEN", WAIT_SECONDS * 10.0)
+        patch.setattr("digest.delivery.wakeup.queue.LOOK_EVERY_WHEN_WOKEN", WAIT_SECONDS * 10.0)
         yield
 
 
@@ -159,7 +159,7 @@ def test_a_second_announcer_that_saw_no_job_loses_nothing(
 ) -> None:
     notice(queue_engine, "first")
     # as if the job had been put there between the question and the answer
-    monkeypatch.setattr("digest.dispatch.queue._WAITING", text("SELECT 1 WHERE CAST(:lock AS text) IS NULL"))
+    monkeypatch.setattr("digest.delivery.wakeup.queue._WAITING", text("SELECT 1 WHERE CAST(:lock AS text) IS NULL"))
     notice(queue_engine, "second")
     assert len(jobs(queue_engine)) == 1
     with queue_engine.connect() as connection:
@@ -237,7 +237,7 @@ def heard(engine: Engine, listeners: int) -> bool:
 
 
 def test_a_lost_job_only_delays(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.dispatch.queue.LOOK_EVERY_WHEN_WOKEN", 1.0)
+    monkeypatch.setattr("digest.delivery.wakeup.queue.LOOK_EVERY_WHEN_WOKEN", 1.0)
     with Staying(engine) as worker:
         notice(engine, "unannounced", announced=False)
         eventually(lambda: worker.settled == 1)
@@ -282,7 +282,7 @@ def test_two_workers_at_once_do_each_thing_once(engine: Engine) -> None:
 
 
 def test_stopping_ends_the_waiting_at_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.dispatch.local.LOOK_EVERY", WAIT_SECONDS * 10.0)
+    monkeypatch.setattr("digest.delivery.wakeup.local.LOOK_EVERY", WAIT_SECONDS * 10.0)
     with slow_look(monkeypatch), Staying(engine) as worker:
         eventually(lambda: heard(engine, 1))
     assert worker.error is None
@@ -307,7 +307,7 @@ def test_the_outlook_of_one_issue_knows_nothing_of_others(ledger: Ledger) -> Non
 
 
 def test_what_a_dead_worker_left_started_is_looked_after(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.dispatch.outlook.LOOK_AFTER_THE_DEAD", 0.0)
+    monkeypatch.setattr("digest.delivery.wakeup.polling.LOOK_AFTER_THE_DEAD", 0.0)
     ledger.planned(1)
     ledger.worker()
     ledger.take()
@@ -316,7 +316,7 @@ def test_what_a_dead_worker_left_started_is_looked_after(ledger: Ledger, monkeyp
 
 
 def test_a_relay_that_is_away_is_waited_for_and_told_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.dispatch.local._PAUSES", (0.01,))
+    monkeypatch.setattr("digest.delivery.wakeup.local._PAUSES", (0.01,))
     worker = Staying(engine)
     worker.failures = [RelayUnreachableError("The relay does not answer.")] * 3
     notice(engine, "waits for the relay")
@@ -335,7 +335,7 @@ def test_a_failure_that_waiting_does_not_mend_ends_the_staying(engine: Engine) -
 
 
 def test_a_database_that_is_away_is_waited_for(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.dispatch.local._PAUSES", (0.01,))
+    monkeypatch.setattr("digest.delivery.wakeup.local._PAUSES", (0.01,))
     away = threading.Event()
 
     def refuse(connection: Connection, *_: Any) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.dispatch.bell import Bell
-from digest.dispatch.outlook import AT_MOST_EVERY, LOOK_AFTER_THE_DEAD, Outlook
+from digest.delivery.wakeup.event import Bell
+from digest.delivery.wakeup.polling import AT_MOST_EVERY, LOOK_AFTER_THE_DEAD, Outlook
 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 seconds = st.floats(-1e6, 1e6)

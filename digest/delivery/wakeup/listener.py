@@ -12,7 +12,7 @@ import procrastinate
 from procrastinate import exceptions
 from procrastinate.jobs import Status
 
-from digest.dispatch.bell import Bell
+from digest.delivery.wakeup.event import Bell
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from digest.dispatch.bell import Bell
-from digest.dispatch.outlook import Outlook, outlook
-from digest.dispatch.port import Told, Work
+from digest.delivery.wakeup.event import Bell
+from digest.delivery.wakeup.polling import Outlook, outlook
+from digest.delivery.wakeup.protocol import Told, Work
 from digest.runtime.clock import Clock
 from digest.runtime.db import AWAY, explain, session_scope
 from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUnreachableError

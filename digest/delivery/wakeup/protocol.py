@@ -5,7 +5,7 @@ from typing import Protocol
 
 from sqlmodel import Session
 
-from digest.dispatch.bell import Bell
+from digest.delivery.wakeup.event import Bell
 
 Work = Callable[[], None]
 """Delivers whatever is due until nothing is."""

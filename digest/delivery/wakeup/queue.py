@@ -7,10 +7,10 @@ from procrastinate import exceptions
 from sqlalchemy import Engine, event, text
 from sqlmodel import Session
 
-from digest.dispatch.bell import Bell
-from digest.dispatch.listener import QUEUE, TASK, Listener
-from digest.dispatch.local import LOOK_EVERY, LocalDispatcher, pauses, sentence
-from digest.dispatch.port import Told, Work
+from digest.delivery.wakeup.event import Bell
+from digest.delivery.wakeup.listener import QUEUE, TASK, Listener
+from digest.delivery.wakeup.local import LOOK_EVERY, LocalDispatcher, pauses, sentence
+from digest.delivery.wakeup.protocol import Told, Work
 from digest.runtime.clock import Clock
 from digest.runtime.db import AWAY
 from digest.runtime.queue_schema import QueueSchema, standing
