@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from digest.articles.importing import ImportReport
     from digest.delivery.dkim.sign import DkimSigner
-    from digest.delivery.duty import Place
     from digest.delivery.mail.message import Letters
     from digest.delivery.wakeup.protocol import Dispatcher
+    from digest.delivery.worker.presence import Place
     from digest.outbox.workers import Witness
     from digest.pipeline import Press
     from digest.render.loader import Templates
@@ -100,7 +100,7 @@ class Works:
     @property
     def place(self) -> "Place":
         """Where this machine's workers keep their locks, and what the database did not take."""
-        from digest.delivery.duty import Place  # noqa: PLC0415
+        from digest.delivery.worker.presence import Place  # noqa: PLC0415
 
         state = self.settings.workspace / ".state"
         return Place(socket.gethostname(), state / "workers", state / "outcomes")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from digest import app, pipeline, sending, standing, workspace
-from digest.delivery.tally import Tally
+from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
 from digest.issues.period import Period
 from digest.pipeline import Build

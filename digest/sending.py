@@ -12,8 +12,8 @@ from digest.app import Works, new_ref
 from digest.canarying import watch
 from digest.delivering import deliver
 from digest.delivery.configured import carrier_of, transport_of
-from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Reply
+from digest.delivery.worker.progress import Tally
 from digest.editions.segment import Reading
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState

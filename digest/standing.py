@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from digest.app import Works
 from digest.delivery.configured import gauges_of
-from digest.delivery.tally import Wait
+from digest.delivery.worker.progress import Wait
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from digest.delivery.tally import Tally, Wait
+    from digest.delivery.worker.progress import Tally, Wait
 
 DRAWINGS_A_SECOND = 4
 LOG_SECONDS = 10.0

@@ -22,8 +22,8 @@ from digest.delivery.pace import (
     throttle,
     welcome,
 )
-from digest.delivery.tally import Wait
 from digest.delivery.transport import Reply
+from digest.delivery.worker.progress import Wait
 from digest.outbox.dialects import insert_new
 from digest.outbox.tables import PACE
 from digest.outbox.take import Share

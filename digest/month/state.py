@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from digest import runs
 from digest.app import Works
-from digest.delivery.tally import Tally
+from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue

@@ -16,11 +16,11 @@ from sqlmodel import Session
 from digest import pipeline
 from digest.app import Works
 from digest.delivery.configured import limits_of
-from digest.delivery.duty import Place
 from digest.delivery.mail.message import Letter, Letters
 from digest.delivery.sink import Sink
 from digest.delivery.sink_rules import Rules
-from digest.delivery.tally import Tally
+from digest.delivery.worker.presence import Place
+from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue

@@ -16,14 +16,14 @@ import pytest
 import trustme
 from sqlmodel import Session
 
-from digest.delivery import rota
-from digest.delivery.duty import Place
 from digest.delivery.mail.message import Letter
 from digest.delivery.meter import Meter, Way
 from digest.delivery.smtp.fleet import Fleet
 from digest.delivery.smtp.relay import RelayConfig, Timeouts
 from digest.delivery.transport import Envelope
-from digest.delivery.worker import Worker
+from digest.delivery.worker import rotation
+from digest.delivery.worker.loop import Worker
+from digest.delivery.worker.presence import Place
 from digest.outbox.take import Taken
 from digest.runtime.clock import SystemClock
 from digest.runtime.errors import DigestError
@@ -122,7 +122,7 @@ def _timeouts(fault: Fault) -> Timeouts:
 def test_each_fault_has_its_documented_outcome(
     ledger: Ledger, fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rota, "LONGEST_WAIT", timedelta(seconds=0.5))  # a pause of ten minutes is not waited for
+    monkeypatch.setattr(rotation, "LONGEST_WAIT", timedelta(seconds=0.5))  # a pause of ten minutes is not waited for
     ledger.planned(READERS)
     with failing(fault, tmp_path) as port:
         ended = run(ledger, port, fault, tmp_path)

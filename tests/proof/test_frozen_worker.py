@@ -83,7 +83,9 @@ def test_taken_for_dead_from_another_machine_it_resolves_its_own_when_it_comes_b
     assert world.check(sink, most_uncertain=0) == 0
 
 
-@pytest.mark.parametrize("launch", [[], ["--set", "digest.delivery.worker:STALE_SECONDS=1"]], ids=["sent", "stale"])
+@pytest.mark.parametrize(
+    "launch", [[], ["--set", "digest.delivery.worker.loop:STALE_SECONDS=1"]], ids=["sent", "stale"]
+)
 def test_when_it_comes_back_too_late_it_begins_nothing_any_more(
     press: MakePress, relay: MakeRelay, launch: list[str]
 ) -> None:

@@ -37,7 +37,7 @@ def test_some_workers_are_killed_and_the_others_go_on_at_once(
     world, sink = press(50_000 if slow else 2_000), relay(0.01 if slow else 0.05)
     rng = random.Random(4)
     # the survivors look after the dead every 30 seconds, and a short test ends before that
-    processes = start(world, sink, many, "--set", "digest.delivery.duty:RECOVER_SECONDS=1")
+    processes = start(world, sink, many, "--set", "digest.delivery.worker.presence:RECOVER_SECONDS=1")
     victims = rng.sample(processes, many // 2)
     for victim in victims:
         # in the long form somewhere in the middle, in the short one before the others are through

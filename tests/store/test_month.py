@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from digest import calendar_steering, pipeline, runs, sending
 from digest.app import ShiftedClock, Works
 from digest.articles.models import Article
-from digest.delivery.tally import Tally
+from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.issues.period import Period

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from digest import delivering, pipeline
 from digest.app import Works
-from digest.delivery import rota
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
+from digest.delivery.worker import rotation
 from digest.outbox.tables import NOTICE
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
@@ -50,7 +50,7 @@ def test_uncertain_deliveries_are_told_while_the_send_goes_on(
     ready: Sending, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivering, "NEWS_SECONDS", 0.0)
-    monkeypatch.setattr(rota, "FILLS_UP_EVERY", timedelta(0))
+    monkeypatch.setattr(rotation, "FILLS_UP_EVERY", timedelta(0))
     transport = ScriptedTransport([Outcome.ACCEPTED] * 2 + [Outcome.UNCERTAIN])
     run = delivering.deliver(works, ready.issue_id, OneByOne(transport, works.clock), lambda _tally: None)
     assert run.outcomes["uncertain"] == 1

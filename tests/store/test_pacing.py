@@ -12,9 +12,9 @@ from digest.delivery.meter import Meter, Way
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
 from digest.delivery.pace import THROTTLE_PAUSE, Limits, spread
-from digest.delivery.tally import Tally
 from digest.delivery.transport import Envelope, Parcel, Phase, RelayRefusedError, Reply, Source, Step
-from digest.delivery.worker import Worker
+from digest.delivery.worker.loop import Worker
+from digest.delivery.worker.progress import Tally
 from digest.outbox import plan
 from digest.outbox.notices import promise
 from digest.outbox.tables import PACE

@@ -8,7 +8,7 @@ from sqlalchemy import insert, update
 
 from digest import standing
 from digest.app import Works
-from digest.delivery.tally import Wait
+from digest.delivery.worker.progress import Wait
 from digest.outbox import operations
 from digest.outbox.settle import Settlement, not_sent, settle
 from digest.outbox.states import State

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from digest.delivery.duty import Place
 from digest.delivery.mail.headers import HeaderUnsafeError
 from digest.delivery.mail.message import Letter
 from digest.delivery.maildir import MaildirTransport
@@ -23,8 +22,9 @@ from digest.delivery.sink import Sink
 from digest.delivery.smtp.relay import RelayConfig, Tls
 from digest.delivery.smtp.transport import SmtpTransport
 from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence
-from digest.delivery.window import window_limit
-from digest.delivery.worker import Worker
+from digest.delivery.worker.loop import Worker
+from digest.delivery.worker.presence import Place
+from digest.delivery.worker.window import window_limit
 from digest.outbox import operations
 from digest.outbox.notices import TakenNotice, promise
 from digest.outbox.settle import read_file, settle

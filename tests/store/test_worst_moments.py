@@ -12,7 +12,7 @@ from digest.delivery.meter import Meter, Way
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
 from digest.delivery.transport import Phase, Reply, Source, Step
-from digest.delivery.worker import HANGING_SECONDS, Worker
+from digest.delivery.worker.loop import HANGING_SECONDS, Worker
 from digest.outbox.settle import read_file, settle
 from digest.outbox.states import State
 from digest.runtime.db import session_scope

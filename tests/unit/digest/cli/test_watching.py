@@ -24,7 +24,7 @@ from digest.cli.watching import (
     waiting,
     waits_told,
 )
-from digest.delivery.tally import Tally, Wait
+from digest.delivery.worker.progress import Tally, Wait
 from digest.outbox.states import State
 
 NOON = datetime(2021, 9, 30, 12, tzinfo=UTC)

@@ -125,7 +125,7 @@ def test_a_command_says_what_is_wrong_as_json(tmp_path: Path, arguments: list[st
 @pytest.mark.parametrize(
     "name",
     [
-        "digest.delivery.worker",
+        "digest.delivery.worker.loop",
         "uvicorn.error",
         "sqlalchemy.engine.Engine",
         "mail.log",

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from digest.delivery.ledger import WorkerLedger
+from digest.delivery.worker.ledger import WorkerLedger
 from digest.outbox import store, workers
 from digest.outbox.recover import Evidence, recover, resolve_by_evidence
 from digest.outbox.workers import HEARTBEAT_EVERY, Witness, WorkerLock

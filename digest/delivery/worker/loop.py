@@ -14,20 +14,20 @@ from typing import Any, Self
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.delivery.background import Background
-from digest.delivery.duty import Duty, Place
-from digest.delivery.ledger import PAUSES, Patience, WorkerLedger
 from digest.delivery.mail.headers import HeaderUnsafeError
 from digest.delivery.meter import Meter, Way
 from digest.delivery.outcome import Outcome
-from digest.delivery.outgoing import Errand, Outgoing
 from digest.delivery.pace import is_about_relay
-from digest.delivery.rota import STEP_SECONDS, WHILE_BUSY_SECONDS, Rota
 from digest.delivery.settlement import conclude
-from digest.delivery.streams import IssueStream, NoticeStream, Stream, Writer
-from digest.delivery.tally import Tally
 from digest.delivery.transport import Carrier, Parcel, RelayRefusedError, Reply, Step
-from digest.delivery.window import Speed, window_limit
+from digest.delivery.worker.background import Background
+from digest.delivery.worker.in_flight import Errand, Outgoing
+from digest.delivery.worker.ledger import PAUSES, Patience, WorkerLedger
+from digest.delivery.worker.presence import Duty, Place
+from digest.delivery.worker.progress import Tally
+from digest.delivery.worker.rotation import STEP_SECONDS, WHILE_BUSY_SECONDS, Rota
+from digest.delivery.worker.sources import IssueStream, NoticeStream, Stream, Writer
+from digest.delivery.worker.window import Speed, window_limit
 from digest.outbox import operations
 from digest.outbox.dialects import POSTGRESQL
 from digest.outbox.recover import Evidence

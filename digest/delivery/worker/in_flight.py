@@ -10,7 +10,7 @@ from digest.outbox.notices import TakenNotice
 from digest.outbox.take import Started, Taken
 
 if TYPE_CHECKING:
-    from digest.delivery.streams import Stream
+    from digest.delivery.worker.sources import Stream
 
 S = TypeVar("S", bound=Started)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from digest.delivery.streams import Stream
+from digest.delivery.worker.sources import Stream
 from digest.outbox.take import Started, Window
 from digest.runtime.clock import Clock
 
