@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from digest.earlier import as_approved, earlier_issues
+from digest.editions.skipped_issues import as_approved, earlier_issues
 from digest.issues import store as issues
 from digest.issues.lifecycle import IssueState, move
 from digest.issues.models import Issue

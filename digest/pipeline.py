@@ -15,9 +15,9 @@ from digest.approval import approve as record_approval
 from digest.approval import manifest, require_approved
 from digest.delivery.families import families
 from digest.delivery.pace import spread
-from digest.earlier import earlier_issues, frequencies
 from digest.editions import store as edition_store
 from digest.editions.segment import EmptyRule, Item, Reading, Rules, Segmentation, Selection, segment, select_articles
+from digest.editions.skipped_issues import earlier_issues, frequencies
 from digest.issues import store as issue_store
 from digest.issues.assemble import SectionRule
 from digest.issues.lifecycle import IssueState, move
