@@ -13,13 +13,13 @@ from typing import Any
 
 from digest.app import Works
 from digest.delivery.configured import transport_of
-from digest.delivery.dsn import NotAReportError, Told, read_report
-from digest.delivery.evidence_files import mails, open_logs
-from digest.delivery.log_coverage import AFTER
 from digest.delivery.maildir import MAILDIR
 from digest.delivery.outcome import Outcome, clean_reply, explain
-from digest.delivery.postfix_log import Fate, PostfixLog, Sighting
 from digest.delivery.transport import WithEvidence
+from digest.feedback.dsn import NotAReportError, Told, read_report
+from digest.feedback.evidence_files import mails, open_logs
+from digest.feedback.log_coverage import AFTER
+from digest.feedback.postfix_log import Fate, PostfixLog, Sighting
 from digest.outbox.recover import evident, recover, settle_evidence
 from digest.outbox.settle import NOT_SENT, Settlement, read_file, settle
 from digest.outbox.states import State

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.dsn import NotAReportError, Report, read_report
-from digest.delivery.log_coverage import Coverage
-from digest.delivery.log_lines import Dates, log_lines
-from digest.delivery.postfix_log import Fate, PostfixLog, Sighting
+from digest.feedback.dsn import NotAReportError, Report, read_report
+from digest.feedback.log_coverage import Coverage
+from digest.feedback.log_lines import Dates, log_lines
+from digest.feedback.postfix_log import Fate, PostfixLog, Sighting
 
 NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)
 WANTED = "<0123456789abcdef@example.org>"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.delivery.dsn import MAX_BYTES, NotAReportError, Told, read_report
-from digest.delivery.evidence_files import EvidenceUnreadableError, mails
+from digest.feedback.dsn import MAX_BYTES, NotAReportError, Told, read_report
+from digest.feedback.evidence_files import EvidenceUnreadableError, mails
 
 ID = "<0123456789abcdef@example.org>"
 ORIGINAL = f"From: news@example.org\nMessage-ID: {ID}\nSubject: =?utf-8?b?7JWI?=\n\nhello\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.delivery.evidence_files import EvidenceUnreadableError, open_logs
-from digest.delivery.log_lines import MAX_LINE, Dates, LogLine, log_lines
+from digest.feedback.evidence_files import EvidenceUnreadableError, open_logs
+from digest.feedback.log_lines import MAX_LINE, Dates, LogLine, log_lines
 from digest.runtime.errors import UsageError
 
 NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)

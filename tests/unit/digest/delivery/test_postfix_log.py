@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from digest.delivery.log_lines import Dates, log_lines
-from digest.delivery.postfix_log import Fate, PostfixLog, Sighting
+from digest.feedback.log_lines import Dates, log_lines
+from digest.feedback.postfix_log import Fate, PostfixLog, Sighting
 
 WANTED = "<0123456789abcdef@example.org>"
 ADDRESS = "reader@example.net"

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from digest.delivery.log_coverage import Coverage
-from digest.delivery.log_lines import LogLine
 from digest.delivery.outcome import clean_reply
+from digest.feedback.log_coverage import Coverage
+from digest.feedback.log_lines import LogLine
 
 _MAX_COPIES = 50
 _MAX_RECIPIENTS = 20

@@ -12,8 +12,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from digest.delivery.dsn import MAX_BYTES
-from digest.delivery.log_lines import Dates, LogLine, log_lines
+from digest.feedback.dsn import MAX_BYTES
+from digest.feedback.log_lines import Dates, LogLine, log_lines
 from digest.runtime.errors import UsageError
 
 STDIN = "-"
