@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from digest.delivery.mail.message import Letters
     from digest.delivery.wakeup.protocol import Dispatcher
     from digest.delivery.worker.presence import Place
+    from digest.notify import Event
+    from digest.notify.webhook_calls import Carrier as WebhookCarrier
     from digest.outbox.workers import Witness
     from digest.pipeline import Press
     from digest.render.loader import Templates
-    from digest.telling import Event
-    from digest.telling.carry import Carrier as WebhookCarrier
     from subscribers.links import LinkSigner
     from subscribers.reading import Asked
     from subscribers.transfer import Importer
@@ -129,7 +129,7 @@ class Works:
         Safe to repeat: an event of the same key is the same one. As with `dispatcher`, which it wakes: ask for that
         before the transaction begins.
         """
-        from digest.telling import tell  # noqa: PLC0415
+        from digest.notify import tell  # noqa: PLC0415
 
         told = tell(session, self.settings.operators, self.settings.publication.language, event)
         if told:
@@ -139,7 +139,7 @@ class Works:
     @property
     def webhook(self) -> "WebhookCarrier":
         """What makes the calls to the operators' webhook."""
-        from digest.telling.carry import Carrier  # noqa: PLC0415
+        from digest.notify.webhook_calls import Carrier  # noqa: PLC0415
 
         return Carrier(self.engine, self.clock, self.settings.operators, self.settings.workspace)
 

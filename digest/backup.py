@@ -15,10 +15,7 @@ import digest.articles.models
 import digest.editions.models
 import digest.feedback.models
 import digest.issues.models
-import digest.outbox.models
-import digest.runs
-import digest.runtime.rate_window
-import digest.telling.models  # noqa: F401 - a table is known when its module is loaded
+import digest.notify.models  # noqa: F401 - a table is known when its module is loaded
 import subscribers.models  # noqa: F401
 from digest.app import Works, open_clock
 from digest.outbox import figures

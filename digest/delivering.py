@@ -15,13 +15,13 @@ from digest.delivery.worker.ledger import PAUSES
 from digest.delivery.worker.loop import Run, Worker
 from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
+from digest.notify import Event, EventKind
 from digest.outbox import store
 from digest.outbox.states import DUE, State
 from digest.outbox.take import new_attempt_id
 from digest.runtime.db import session_scope
 from digest.runtime.errors import ConfigError, DigestError, EnvironmentFailedError
 from digest.runtime.signals import stopping_on_signals
-from digest.telling import Event, EventKind
 
 NEWS_SECONDS = 10.0
 """How often to look, during a send, for what operators should hear before its end."""

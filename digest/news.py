@@ -14,14 +14,14 @@ from sqlmodel import Session, col
 from digest.app import Works
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
+from digest.notify import Event, EventKind
+from digest.notify.models import WebhookCall
 from digest.outbox import store
 from digest.outbox.restore import RESTORED
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, NOTICE
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
-from digest.telling import Event, EventKind
-from digest.telling.models import WebhookCall
 
 
 def tell_of(works: Works, issue_ids: Sequence[int]) -> bool:

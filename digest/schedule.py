@@ -26,11 +26,11 @@ from digest.month.forecast import Occurrence, begun, issue_date, occurrence, occ
 from digest.month.lateness import LOOK_AGAIN
 from digest.month.run import Progress, run_month
 from digest.month.state import BEGUN, MONTHLY, SPECIAL, Nobody, Onlooker, issue_of
+from digest.notify import Event, EventKind
 from digest.runtime.db import explain, session_scope
 from digest.runtime.errors import DigestError
 from digest.runtime.settings import Settings
 from digest.runtime.signals import stopping_on_signals
-from digest.telling import Event, EventKind
 
 __all__ = ["MONTHLY", "SPECIAL", "Told", "issue_date", "occurrences", "run_forever", "skip_since_backup", "tick"]
 

@@ -18,13 +18,13 @@ from digest.editions.segment import Reading
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
+from digest.notify import Event, EventKind
 from digest.outbox import store
 from digest.outbox.states import DUE, State
 from digest.outbox.take import Reader
 from digest.runtime.db import session_scope
 from digest.runtime.errors import NotFoundError, RefusedError, UsageError
 from digest.standing import status
-from digest.telling import Event, EventKind
 from subscribers.address import EmailAddress
 from subscribers.models import Frequency
 

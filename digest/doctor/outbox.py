@@ -10,12 +10,12 @@ from digest.articles.models import Article, Media
 from digest.doctor.ailment import Ailment, Patient
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
+from digest.notify.models import WebhookCall
 from digest.outbox import figures, store
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, IS_STARTED, NOTICE, WORKER, Promised
 from digest.render.checks import Severity
-from digest.telling.models import WebhookCall
 
 OVERDUE = timedelta(hours=1)
 REFUSED_SHARE = 0.05

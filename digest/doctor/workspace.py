@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from digest.doctor.ailment import Ailment, Patient
+from digest.notify.webhook import read_secret
 from digest.render.checks import Severity
 from digest.runtime.errors import ConfigError
 from digest.runtime.settings import PLACEHOLDER_ADDRESS, SECRETS_NAME, Settings
 from digest.runtime.settings_part import LOOPBACK_HOSTS
-from digest.telling.webhook import read_secret
 
 LOW_DISK_BYTES = 500 * 1024 * 1024
 MIN_SECRET_CHARACTERS = 16

@@ -7,10 +7,7 @@ import digest.articles.models
 import digest.editions.models
 import digest.feedback.models
 import digest.issues.models
-import digest.outbox.models
-import digest.runs
-import digest.runtime.rate_window
-import digest.telling.models  # noqa: F401
+import digest.notify.models  # noqa: F401
 import subscribers.models  # noqa: F401
 from digest.runtime.queue_schema import is_ours
 

@@ -16,9 +16,9 @@ from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.month.forecast import Occurrence
+from digest.notify import Event, EventKind
 from digest.runs import IssueRun, RunState
 from digest.runtime.db import session_scope
-from digest.telling import Event, EventKind
 
 MONTHLY, SPECIAL = "monthly", "special"
 BEGUN = frozenset({IssueState.FROZEN, IssueState.SENDING, IssueState.SENT})

@@ -15,6 +15,7 @@ from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.month.state import BEGUN, Month, Wait
+from digest.notify import EventKind
 from digest.outbox.states import UNFINISHED, State
 from digest.pipeline import FindingsBlockError
 from digest.runs import RunState
@@ -22,7 +23,6 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
 from digest.sending import prepare_send
 from digest.standing import status
-from digest.telling import EventKind
 
 BY_ITSELF = "nobody: [approval] required = 0"
 NEEDS_A_PERSON = (State.REJECTED, State.EXPIRED, State.UNCERTAIN)

@@ -20,7 +20,7 @@ class EventView:
 
 
 def event_view(stored: Mapping[str, Any], translate: Callable[[str], str], zone: ZoneInfo) -> EventView:
-    """Return the words for an event that `digest.telling` stored. A kind that is not known speaks for itself."""
+    """Return the words for an event that `digest.notify` stored. A kind that is not known speaks for itself."""
     _ = translate
     kind = str(stored["event"])
     headline, meaning = _words(translate).get(kind, (kind, ""))

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from digest.runtime.settings_part import LOOPBACK_HOSTS, Part
 
 EventName = Literal["assembled", "needs_approval", "started", "halted", "finished", "missed", "uncertain_waiting"]
-"""What operators can be told of; digest.telling has the same names."""
+"""What operators can be told of; digest.notify has the same names."""
 
 
 class Operators(Part):

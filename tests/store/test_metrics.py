@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Table, func, select, text
 from digest.app import Works
 from digest.metrics import Metrics
 from digest.metrics.counting import AttemptCounts, counting_due, counting_odd, explained, finding_started, of_issues
+from digest.notify.models import WebhookCall
 from digest.outbox import notices, store
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, SUBSCRIBER
@@ -21,7 +22,6 @@ from digest.render.notice_kind import NoticeKind
 from digest.runs import IssueRun, RunState
 from digest.runtime.db import make_engine, session_scope
 from digest.runtime.settings import load_settings
-from digest.telling.models import WebhookCall
 from digest.testing import FrozenClock
 from digest.workspace import create
 from tests.store.ledger import Ledger

@@ -16,6 +16,7 @@ from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.month.run import STEPS
+from digest.notify import Event, EventKind
 from digest.outbox import operations
 from digest.outbox.settle import Settlement, settle
 from digest.outbox.states import State
@@ -24,7 +25,6 @@ from digest.outbox.workers import register
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import Told, tick
-from digest.telling import Event, EventKind
 from subscribers.audience import exclusion_reason
 from tests.proof.months import FIRST, Months
 

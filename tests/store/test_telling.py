@@ -12,12 +12,12 @@ from sqlalchemy import Engine, select
 from sqlmodel import Session
 from standardwebhooks import Webhook
 
+from digest.notify import Event, EventKind, tell
+from digest.notify import webhook_calls as carrying
+from digest.notify.webhook_calls import CALL, PAUSES, Carrier
 from digest.outbox.tables import NOTICE
 from digest.runtime.db import session_scope
 from digest.runtime.settings_operators import Operators
-from digest.telling import Event, EventKind, tell
-from digest.telling import carry as carrying
-from digest.telling.carry import CALL, PAUSES, Carrier
 from digest.testing import FrozenClock
 from tests.webhooks import Receiver, receiving
 

@@ -19,13 +19,13 @@ from digest.delivery.sink import Sink
 from digest.doctor import database, examine
 from digest.editions.models import Edition
 from digest.issues.models import Issue
+from digest.notify.models import WebhookCall
 from digest.outbox import notices
 from digest.outbox.models import Delivery, Worker
 from digest.render.notice_kind import NoticeKind
 from digest.runs import IssueRun, RunState
 from digest.runtime.settings import load_settings
 from digest.schedule import MONTHLY
-from digest.telling.models import WebhookCall
 from subscribers.models import Subscriber
 from tests.unit.digest.doctor.conftest import Clinic
 

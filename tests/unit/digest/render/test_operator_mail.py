@@ -5,13 +5,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from digest.notify import Event, EventKind
+from digest.notify.dispatch import masked_values
 from digest.render.context import NoticeContext, PublicationView
 from digest.render.happening import event_view
 from digest.render.loader import Templates
 from digest.render.notice import render_notice
 from digest.render.notice_kind import NoticeKind
-from digest.telling import Event, EventKind
-from digest.telling.tell import masked_values
 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 WHY = 'the relay said "<b>&no" {{ not a template }} and more: 한국어'

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.notify import Event, EventKind
+from digest.notify.dispatch import body_of, masked_values
 from digest.render.happening import event_view
 from digest.render.locales import catalogue
 from digest.runtime.settings_operators import EventName
-from digest.telling import Event, EventKind
-from digest.telling.tell import body_of, masked_values
 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 

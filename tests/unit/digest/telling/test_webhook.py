@@ -13,10 +13,10 @@ import trustme
 from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from digest.notify import webhook
+from digest.notify.webhook import call, read_secret, resolve, sign
 from digest.runtime.errors import ConfigError
 from digest.runtime.settings_operators import Operators
-from digest.telling import webhook
-from digest.telling.webhook import call, read_secret, resolve, sign
 from tests.webhooks import receiving
 
 KEY = bytes(range(32))
@@ -80,7 +80,7 @@ def test_https_needs_a_certificate_that_proves_the_host(monkeypatch: pytest.Monk
         with receiving(context=context) as receiver, monkeypatch.context() as patched:
             trusting = ssl.create_default_context()
             authority.configure_trust(trusting)
-            patched.setattr("digest.telling.webhook.ssl.create_default_context", lambda trusting=trusting: trusting)
+            patched.setattr("digest.notify.webhook.ssl.create_default_context", lambda trusting=trusting: trusting)
             answers.append(call(receiver.url.replace("127.0.0.1", "localhost"), KEY, "evt_1", 1, b"{}"))
     assert [answer.is_taken for answer in answers] == [True, False]
     assert "certificate" in answers[1].words.lower()
@@ -130,7 +130,7 @@ def test_a_name_that_points_elsewhere_is_not_called_in_clear(monkeypatch: pytest
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80)),
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.5", 80)),
     ]
-    monkeypatch.setattr("digest.telling.webhook.socket.getaddrinfo", lambda *_args, **_named: found)
+    monkeypatch.setattr("digest.notify.webhook.socket.getaddrinfo", lambda *_args, **_named: found)
     answer = call("http://localhost:80/", KEY, "evt_1", 1, b"{}")
     assert answer.status is None
     assert "10.0.0.5" in answer.words

@@ -16,12 +16,12 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, Engine, select, update
 from sqlalchemy.exc import DBAPIError
 
+from digest.notify.models import WebhookCall
+from digest.notify.webhook import Answer, call, read_secret
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import ConfigError
 from digest.runtime.settings_operators import Operators
-from digest.telling.models import WebhookCall
-from digest.telling.webhook import Answer, call, read_secret
 
 logger = logging.getLogger(__name__)
 

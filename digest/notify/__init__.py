@@ -5,7 +5,7 @@ is a row of its own, so that it goes out when the relay is what is broken. Both 
 tells an event again, in another process or after a crash, tells nothing new.
 """
 
-from digest.telling.event import Event, EventKind
-from digest.telling.tell import Operators, tell
+from digest.notify.dispatch import Operators, tell
+from digest.notify.event import Event, EventKind
 
 __all__ = ["Event", "EventKind", "Operators", "tell"]

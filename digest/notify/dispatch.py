@@ -6,13 +6,13 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from digest.notify.event import Event, EventKind
+from digest.notify.models import WebhookCall
 from digest.outbox import notices
 from digest.outbox.dialects import insert_new
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.privacy import masked
 from digest.runtime.settings_operators import Operators
-from digest.telling.event import Event, EventKind
-from digest.telling.models import WebhookCall
 
 __all__ = ["Operators", "tell"]
 
