@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from digest.notify import Event
     from digest.notify.webhook_calls import Carrier as WebhookCarrier
     from digest.outbox.workers import Witness
-    from digest.pipeline import Press
+    from digest.publish.freeze import Press
     from digest.render.loader import Templates
     from subscribers.links import LinkSigner
     from subscribers.reading import Asked
@@ -70,7 +70,7 @@ class Works:
     @cached_property
     def press(self) -> "Press":
         """What the pipeline's steps need."""
-        from digest.pipeline import Press  # noqa: PLC0415
+        from digest.publish.freeze import Press  # noqa: PLC0415
 
         return Press(self.settings, self.engine, self.templates)
 
@@ -190,9 +190,9 @@ def import_articles(
     works: Works, paths: Sequence[str | Path], *, dry_run: bool = False, overwrite: bool = False
 ) -> "ImportReport":
     """Import files and folders of articles, in one transaction."""
-    from digest.archiving import renew  # noqa: PLC0415
     from digest.articles.importing import import_paths  # noqa: PLC0415
     from digest.articles.intake import Known  # noqa: PLC0415
+    from digest.publish.archive_notes import renew  # noqa: PLC0415
 
     settings = works.settings
     topics = [slug for interest in settings.interest for slug in (interest.slug, *interest.was)]

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digest import app, pipeline, sending, standing, workspace
+from digest import app, sending, standing, workspace
 from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
 from digest.issues.period import Period
-from digest.pipeline import Build
+from digest.publish import freeze
+from digest.publish.freeze import Build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.schedule import issue_date
@@ -59,9 +60,9 @@ def _assemble_and_approve(works: app.Works) -> Build:
     now, period = works.clock.now(), Period.parse(PERIOD)
     with session_scope(works.engine) as session:
         day = issue_date(works.settings, period)
-        pipeline.assemble(works.press, session, period, number=NUMBER, issue_date=day, now=now)
+        freeze.assemble(works.press, session, period, number=NUMBER, issue_date=day, now=now)
     with session_scope(works.engine) as session:
         issue = issue_store.find(session, NUMBER, lock=True)
-        made = pipeline.build(works.press, session, issue, now)
-        pipeline.approve(works.press, session, issue, "The demo", now)
+        made = freeze.build(works.press, session, issue, now)
+        freeze.approve(works.press, session, issue, "The demo", now)
     return made

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlmodel import Session
 
-from digest import pipeline
 from digest.app import Works, new_ref
 from digest.canarying import watch
 from digest.delivering import deliver
@@ -22,6 +21,7 @@ from digest.notify import Event, EventKind
 from digest.outbox import store
 from digest.outbox.states import DUE, State
 from digest.outbox.take import Reader
+from digest.publish import freeze
 from digest.runtime.db import session_scope
 from digest.runtime.errors import NotFoundError, RefusedError, UsageError
 from digest.standing import status
@@ -66,7 +66,7 @@ class Sending:
                 issue = issue_store.find(session, self.number, lock=True)
                 # else somebody else was quicker, and we deliver beside them; a draft is refused by freeze
                 if issue.state in {IssueState.DRAFT, IssueState.APPROVED}:
-                    pipeline.freeze(self.works.press, session, issue, self.works.clock.now())
+                    freeze.freeze(self.works.press, session, issue, self.works.clock.now())
                 refuse_finished(issue)
         with session_scope(self.works.engine) as session:
             issue = issue_store.find(session, self.number, lock=True)
@@ -74,7 +74,7 @@ class Sending:
                 numbers = {"planned": issue.planned or 0, "excluded": sum(issue.excluded.values())}
                 started = Event(EventKind.STARTED, self.works.clock.now(), issue.number, issue.period, numbers=numbers)
                 self.works.tell(session, started)
-            pipeline.start_sending(session, issue)
+            freeze.start_sending(session, issue)
             dispatcher.announce(session, self.number)
 
 
@@ -96,9 +96,9 @@ def prepare_send(works: Works, number: int | None, *, relay: str = "") -> Sendin
         refuse_finished(issue)
         to_freeze = issue.state in {IssueState.DRAFT, IssueState.APPROVED}
         if to_freeze:
-            made = pipeline.sendable(works.press, session, issue, now)
+            made = freeze.sendable(works.press, session, issue, now)
             due = sum(edition.readers for edition in made.editions)
-            excluded = sum(pipeline.exclusions(session, issue, now).values())
+            excluded = sum(freeze.exclusions(session, issue, now).values())
         else:
             counted = store.counts(session, issue.id)
             due, excluded = sum(counted[state] for state in DUE), sum(issue.excluded.values())
@@ -166,12 +166,12 @@ def send_test(
     language = language or works.settings.publication.language
     with session_scope(works.engine, read_only=True) as session:
         issue = issue_store.find(session, number)
-        selection = pipeline.selection_for(works.press, session, issue, Reading(language, wanted, frequency))
+        selection = freeze.selection_for(works.press, session, issue, Reading(language, wanted, frequency))
         if selection is None:
             raise NotFoundError(f"Issue {issue.number} has nothing for these interests", hint="Try --interests '*'.")
-        rendered = pipeline.stored_rendering(session, issue, selection)
+        rendered = freeze.stored_rendering(session, issue, selection)
         if rendered is None:
-            _, rendered = pipeline.render_selection(works.press, pipeline.content_of(session, issue), selection)
+            _, rendered = freeze.render_selection(works.press, freeze.content_of(session, issue), selection)
     reader = Reader(ref=new_ref(), address=address, name="", language=language, format="html", interests=wanted)
     letter = works.letters.test(issue.number, rendered, reader, secrets.token_hex(8), works.clock.now())
     transport = transport_of(works, relay)

@@ -104,12 +104,12 @@ def archive_(
     ] = ...,  # type: ignore[assignment]
 ) -> None:
     """Keep an article, with its translations, out of the public archive, or show it again. Mails stay as they are."""
-    from digest import archiving  # noqa: PLC0415
+    from digest.publish import archive_notes  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session() as session:
         now = shell.works.clock.now()
-        renewed = archiving.keep_article_out(shell.works.press, session, slug, now, kept_out=keep_out)
+        renewed = archive_notes.keep_article_out(shell.works.press, session, slug, now, kept_out=keep_out)
     data: dict[str, Any] = {
         "slug": slug,
         "kept_out": keep_out,

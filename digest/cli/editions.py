@@ -8,7 +8,7 @@ from digest.cli.issue import Number, build_of
 from digest.cli.shell import Shell, shell_of
 
 if TYPE_CHECKING:
-    from digest.pipeline import Build
+    from digest.publish.freeze import Build
 
 
 def register(app: typer.Typer) -> None:

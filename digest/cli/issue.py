@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from digest.issues.models import Issue
-    from digest.pipeline import Build
+    from digest.publish.freeze import Build
 
 app = typer.Typer(name="issue", help="Assemble, check, approve, edit and withdraw an issue.", no_args_is_help=True)
 Number = Annotated[
@@ -32,8 +32,8 @@ def assemble_(
     ] = None,
 ) -> None:
     """Choose and order the period's articles, and say why for each."""
-    from digest import pipeline  # noqa: PLC0415
     from digest.issues.period import Period  # noqa: PLC0415
+    from digest.publish import freeze  # noqa: PLC0415
     from digest.schedule import issue_date  # noqa: PLC0415
 
     shell = shell_of(context)
@@ -43,7 +43,7 @@ def assemble_(
         chosen = chosen.previous
     with shell.session() as session:
         day = issue_date(settings, chosen)
-        issue = pipeline.assemble(shell.works.press, session, chosen, number=number, issue_date=day, now=now)
+        issue = freeze.assemble(shell.works.press, session, chosen, number=number, issue_date=day, now=now)
         data = issue_json(shell, session, issue)
     _show(shell, data)
     shell.out.line(f'\nNext: digest preview {data["number"]}, then digest issue approve {data["number"]} --by "NAME"')
@@ -124,13 +124,13 @@ def approve(
     by: Annotated[str, typer.Option(help="Who approves.")] = ...,  # type: ignore[assignment]
 ) -> None:
     """Approve the issue exactly as it is now; any later change voids it."""
-    from digest import pipeline  # noqa: PLC0415
     from digest.issues import store  # noqa: PLC0415
+    from digest.publish import freeze  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        done = pipeline.approve(shell.works.press, session, issue, by, shell.works.clock.now())
+        done = freeze.approve(shell.works.press, session, issue, by, shell.works.clock.now())
         data = {"issue": issue.number, "state": issue.state, "hash": issue.approved_hash, "by": issue.approved_by}
 
     def tell() -> None:
@@ -181,8 +181,8 @@ def withdraw(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Stop an issue for good: what was not started is cancelled; the number is not used again."""
-    from digest import pipeline  # noqa: PLC0415
     from digest.issues import store  # noqa: PLC0415
+    from digest.publish import freeze  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
@@ -190,7 +190,7 @@ def withdraw(
     shell.confirm(f"Withdraw issue {number} ({issue.state}) for good?", yes=yes)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        cancelled = pipeline.withdraw(session, issue, shell.works.clock.now())
+        cancelled = freeze.withdraw(session, issue, shell.works.clock.now())
     data = {"issue": number, "state": "withdrawn", "cancelled": cancelled}
     shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is withdrawn; {cancelled} deliveries were cancelled."))
 
@@ -204,13 +204,13 @@ def archive_(
     ] = ...,  # type: ignore[assignment]
 ) -> None:
     """Keep an issue out of the public archive, or show it again. Its mails, and their view links, stay as they are."""
-    from digest import archiving  # noqa: PLC0415
     from digest.issues import store  # noqa: PLC0415
+    from digest.publish import archive_notes  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        changed = archiving.set_kept_out(issue, shell.works.clock.now(), kept_out=keep_out)
+        changed = archive_notes.set_kept_out(issue, shell.works.clock.now(), kept_out=keep_out)
         session.add(issue)
     data = {"issue": number, "kept_out": keep_out, "changed": changed}
     told = "kept out of the archive" if keep_out else "in the archive once it is published"
@@ -225,13 +225,13 @@ def note(
     language: Annotated[str, typer.Option(help="For which language; default: every one.")] = "*",
 ) -> None:
     """Put a note above an issue's page in the archive, such as where a correction is. The issue itself stays."""
-    from digest import archiving  # noqa: PLC0415
     from digest.issues import store  # noqa: PLC0415
+    from digest.publish import archive_notes  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        archiving.set_note(issue, language, text, shell.works.clock.now())
+        archive_notes.set_note(issue, language, text, shell.works.clock.now())
         session.add(issue)
         data = {"issue": number, "note": issue.note}
     shell.out.emit(data, lambda: shell.out.line(f"Issue {number} has {'a' if data['note'] else 'no'} note."))
@@ -239,19 +239,19 @@ def note(
 
 def build_of(shell: Shell, session: "Session", number: int | None) -> "Build":
     """Build the editions of an issue for the audience of now."""
-    from digest import pipeline  # noqa: PLC0415
     from digest.issues import store  # noqa: PLC0415
+    from digest.publish import freeze  # noqa: PLC0415
 
     issue = store.find(session, number)
-    return pipeline.build(shell.works.press, session, issue, shell.works.clock.now())
+    return freeze.build(shell.works.press, session, issue, shell.works.clock.now())
 
 
 def issue_json(shell: Shell, session: "Session", issue: "Issue") -> dict[str, Any]:
     """Return what `issue show --json` prints."""
 
-    from digest import overview  # noqa: PLC0415
+    from digest.publish import describe  # noqa: PLC0415
 
-    return overview.describe(shell.works.press, session, issue)
+    return describe.describe(shell.works.press, session, issue)
 
 
 def _show(shell: Shell, data: dict[str, Any]) -> None:

@@ -124,11 +124,11 @@ def _stay(shell: Shell, number: int | None, relay: str) -> None:
 
 
 def _dry_run(shell: Shell, number: int | None) -> None:
-    from digest import pipeline  # noqa: PLC0415
+    from digest.publish import freeze  # noqa: PLC0415
 
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
-        excluded = pipeline.exclusions(session, made.issue, shell.works.clock.now())
+        excluded = freeze.exclusions(session, made.issue, shell.works.clock.now())
     planned = sum(edition.readers for edition in made.editions)
     data = {"issue": made.issue.number, "planned": planned, "states": {}, "excluded": excluded, "dry_run": True}
 

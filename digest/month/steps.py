@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from sqlmodel import Session
 
-from digest import pipeline
 from digest.canarying import watch
 from digest.delivering import deliver as deliver_issue
 from digest.delivering import due
@@ -17,7 +16,8 @@ from digest.issues.period import Period
 from digest.month.state import BEGUN, Month, Wait
 from digest.notify import EventKind
 from digest.outbox.states import UNFINISHED, State
-from digest.pipeline import FindingsBlockError
+from digest.publish import freeze as pipeline
+from digest.publish.freeze import FindingsBlockError
 from digest.runs import RunState
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError

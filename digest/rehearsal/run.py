@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from sqlmodel import Session
 
-from digest import pipeline
 from digest.app import Works
 from digest.delivery.configured import limits_of
 from digest.delivery.mail.message import Letter, Letters
@@ -25,6 +24,7 @@ from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.outbox.take import Taken
+from digest.publish import freeze
 from digest.rehearsal.copying import copied
 from digest.rehearsal.predict import Plan, Prediction, Route, predict
 from digest.runtime.clock import duration
@@ -195,14 +195,14 @@ def _approved(stage: Stage, number: int | None) -> int:
                 hint="Rehearse before it is frozen.",
             )
         if issue.state == IssueState.DRAFT:
-            pipeline.approve(stage.press, session, issue, BY, now)
+            freeze.approve(stage.press, session, issue, BY, now)
             if issue.state == IssueState.DRAFT:  # two people have to
-                pipeline.approve(stage.press, session, issue, f"{BY}, again", now)
+                freeze.approve(stage.press, session, issue, f"{BY}, again", now)
         return issue.number
 
 
 def _editions(stage: Stage, session: Session, issue: Issue) -> list[dict[str, Any]]:
-    made = pipeline.build(stage.press, session, issue, stage.clock.now())
+    made = freeze.build(stage.press, session, issue, stage.clock.now())
     return [
         {
             "language": edition.selection.language,

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from digest.articles.importing import ImportReport
-from digest.pipeline import Press
+from digest.publish.freeze import Press
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError
 from digest.web import archive, errors, feeds, health, media, preview, search, start

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Header, HTTPException, Query
 from sqlmodel import Session, select
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from digest import archive
-from digest.archive import ShownIssue
 from digest.editions import store as edition_store
 from digest.editions.models import Edition
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
-from digest.pipeline import Press
+from digest.publish import archive
+from digest.publish.archive import ShownIssue
+from digest.publish.freeze import Press
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.keys import MAX_KEY

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from digest.archive import ShownIssue
 from digest.editions.models import Edition
-from digest.pipeline import Press
+from digest.publish.archive import ShownIssue
+from digest.publish.freeze import Press
 from digest.runtime.settings import pick
 from digest.web.neutral import Neutral, neutral_html, neutral_text
 from digest.web.pages import Page, style

@@ -9,12 +9,12 @@ from threading import Lock
 
 from sqlmodel import Session
 
-from digest.approval import issue_hash, manifest
 from digest.articles.importing import ImportReport
 from digest.editions.segment import Reading, Selection, segment
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
-from digest.pipeline import (
+from digest.publish.approval import issue_hash, manifest
+from digest.publish.freeze import (
     Build,
     BuiltEdition,
     Press,

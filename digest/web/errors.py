@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
-from digest.pipeline import Press
+from digest.publish.freeze import Press
 from digest.runtime.errors import EnvironmentFailedError
 from digest.web.headers import page_headers
 from digest.web.languages import choose

@@ -16,11 +16,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlmodel import Session
 
-from digest import archive
-from digest.archive import ShownIssue
 from digest.articles.models import Media
 from digest.editions.models import Edition
-from digest.pipeline import Press
+from digest.publish import archive
+from digest.publish.archive import ShownIssue
+from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.web.archive_pages import issue_html, list_values

@@ -16,10 +16,10 @@ from lxml import etree
 from sqlmodel import Session, col, select
 from starlette.responses import RedirectResponse, Response
 
-from digest import archive
-from digest.archive import Found, ShownIssue
 from digest.issues.models import Issue
-from digest.pipeline import Press
+from digest.publish import archive
+from digest.publish.archive import Found, ShownIssue
+from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.runtime.settings import pick
 from digest.web.atom import MEDIA_TYPE, Entry, Feed, atom, authority_of, tag_uri

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, Response
 
-from digest.pipeline import Press
+from digest.publish.freeze import Press
 from digest.render import locales
 from digest.runtime.settings import pick
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from digest.pipeline import BuiltEdition, Press
+from digest.publish.freeze import BuiltEdition, Press
 from digest.render.slots import Place, Slot, fill
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope

@@ -9,7 +9,7 @@ from typing import Any
 from babel import Locale
 
 from digest.editions.segment import Reading
-from digest.pipeline import BuiltEdition, Press
+from digest.publish.freeze import BuiltEdition, Press
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes
 from digest.render.words import interests_in_words
 from digest.runtime.settings import pick
@@ -20,7 +20,7 @@ from subscribers.interests import ALL_TEXT, SEPARATOR
 from subscribers.models import Frequency
 
 DESK_LANGUAGE = "en"
-# What digest.pipeline says of the issue as a whole has this place.
+# What digest.publish.freeze says of the issue as a whole has this place.
 ISSUE = "issue"
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header
 from starlette.responses import Response
 
-from digest import archive
-from digest.archive import Found
 from digest.editions.words import MAX_QUERY, shortened, words_of
-from digest.pipeline import Press
+from digest.publish import archive
+from digest.publish.archive import Found
+from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.runtime.settings import pick
 from digest.web.archive_pages import interests_of

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from starlette.responses import PlainTextResponse, Response
 
-from digest.pipeline import Press
+from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.web.archive import latest
 from digest.web.archive_pages import list_values

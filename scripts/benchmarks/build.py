@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlmodel import Session, select
 
-from digest import app, pipeline, workspace
+from digest import app, workspace
 from digest.articles.models import Article
 from digest.editions import store as editions
 from digest.editions.segment import Selection
@@ -29,6 +29,7 @@ from digest.issues import store as issues
 from digest.issues.period import Period
 from digest.outbox.tables import Promised
 from digest.outbox.take import Reader, Taken
+from digest.publish import freeze
 from digest.render import inline, mjml
 from digest.render.content import IssueContent
 from digest.render.edition import Rendered
@@ -54,8 +55,8 @@ def stocked(directory: Path) -> tuple[app.Works, list[Selection]]:
             session.add(Article(**copy, slug=f"{article.slug}-2", group=f"{article.slug}-2"))
     with session_scope(works.engine) as session:
         period = Period(2021, 9)
-        issue = pipeline.assemble(works.press, session, period, number=21, issue_date=period.last, now=NOW)
-        content = pipeline.content_of(session, issue)
+        issue = freeze.assemble(works.press, session, period, number=21, issue_date=period.last, now=NOW)
+        content = freeze.content_of(session, issue)
     groups, rng = list(content.sections), random.Random(21)
     selections: dict[tuple[str, ...], Selection] = {}
     while len(selections) < EDITIONS:
@@ -69,7 +70,7 @@ def stocked(directory: Path) -> tuple[app.Works, list[Selection]]:
 def content_from_database(works: app.Works) -> IssueContent:
     """Read the issue and its articles."""
     with Session(works.engine) as session:
-        return pipeline.content_of(session, issues.find(session, 21))
+        return freeze.content_of(session, issues.find(session, 21))
 
 
 def build_all(works: app.Works, selections: list[Selection]) -> list[Parts]:
@@ -77,7 +78,7 @@ def build_all(works: app.Works, selections: list[Selection]) -> list[Parts]:
     content = content_from_database(works)
     made = []
     for selection in selections:
-        _, rendered = pipeline.render_selection(works.press, content, selection)
+        _, rendered = freeze.render_selection(works.press, content, selection)
         made.append(encode(rendered.html, rendered.text, rendered.nonce))
     return made
 
@@ -156,7 +157,7 @@ def bench_building(works: app.Works, selections: list[Selection]) -> None:
 def bench_composing(works: app.Works, selection: Selection) -> None:
     """Row 2."""
     content = content_from_database(works)
-    _, rendered = pipeline.render_selection(works.press, content, selection)
+    _, rendered = freeze.render_selection(works.press, content, selection)
     with session_scope(works.engine) as session:
         edition = editions.new(
             content.issue.id or 0,

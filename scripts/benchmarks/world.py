@@ -17,11 +17,12 @@ from databases import Base
 from sqlalchemy import delete, insert, text
 from sqlmodel import Session, select
 
-from digest import app, pipeline, workspace
+from digest import app, workspace
 from digest.articles.models import Article
 from digest.issues import store as issues
 from digest.issues.period import Period
 from digest.outbox.tables import SUBSCRIBER
+from digest.publish import freeze
 from digest.runtime.db import session_scope
 from subscribers.models import ConsentEvent, Subscriber
 from subscribers.suppression import key_of
@@ -108,12 +109,12 @@ def plan(folder: Path, base: Base, readers: int) -> World:
         with session_scope(works.engine) as session:
             session.execute(insert(SUBSCRIBER), people)
     with session_scope(works.engine) as session:
-        issue = pipeline.assemble(works.press, session, PERIOD, number=NUMBER, issue_date=PERIOD.last, now=now)
-        pipeline.approve(works.press, session, issue, "the benchmark", now)
+        issue = freeze.assemble(works.press, session, PERIOD, number=NUMBER, issue_date=PERIOD.last, now=now)
+        freeze.approve(works.press, session, issue, "the benchmark", now)
     with session_scope(works.engine) as session:
         issue = issues.find(session, NUMBER, lock=True)
-        pipeline.freeze(works.press, session, issue, now)
-        pipeline.start_sending(session, issue)
+        freeze.freeze(works.press, session, issue, now)
+        freeze.start_sending(session, issue)
     works.engine.dispose()
     base.keep()
     return World(folder, base, readers)

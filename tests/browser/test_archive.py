@@ -11,10 +11,10 @@ from playwright.sync_api import Browser
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from digest import archiving
 from digest.app import Works
 from digest.issues import store as issue_store
-from digest.pipeline import Press
+from digest.publish import archive_notes
+from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.audience import sign_up_form
@@ -38,8 +38,8 @@ def public(shared_engine: Engine, shared_folder: Path, shared_day: datetime) -> 
     sample.send_out(press, now)
     publish_lines(press, range(100, 130), now)
     with session_scope(press.engine) as session:
-        archiving.set_note(issue_store.find(session, 21), "*", "A figure is corrected in No. 22.", now)
-        archiving.set_kept_out(issue_store.find(session, 120), now, kept_out=True)
+        archive_notes.set_note(issue_store.find(session, 21), "*", "A figure is corrected in No. 22.", now)
+        archive_notes.set_kept_out(issue_store.find(session, 120), now, kept_out=True)
     signer = LinkSigner([KEY], press.settings.publication.base_url)
     view = f"/view/{signer.token(Purpose.VIEW, editions(press)[1].content_hash)}"
     with served(sample.public(press, signer, FrozenClock(now))) as address:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from digest import delivering, pipeline
+from digest import delivering
 from digest.app import Works
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
 from digest.delivery.worker import rotation
 from digest.outbox.tables import NOTICE
+from digest.publish import freeze
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from digest.runtime.settings_operators import Operators
@@ -37,9 +38,9 @@ def works(tmp_path: Path, database_url: str) -> Iterator[Works]:
 def ready(works: Works) -> Sending:
     now = works.clock.now()
     with session_scope(works.engine) as session:
-        issue = pipeline.assemble(works.press, session, FIRST, number=None, issue_date=now.date(), now=now)
+        issue = freeze.assemble(works.press, session, FIRST, number=None, issue_date=now.date(), now=now)
         session.flush()
-        pipeline.approve(works.press, session, issue, "Bo", now)
+        freeze.approve(works.press, session, issue, "Bo", now)
         number = issue.number
     ready = prepare_send(works, number)
     ready.start()

@@ -9,8 +9,6 @@ import pytest
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
-from digest import overview, pipeline
-from digest.approval import NotApprovedError
 from digest.articles.importing import import_paths
 from digest.articles.intake import Known
 from digest.articles.models import Article
@@ -21,7 +19,9 @@ from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.outbox.models import Attempt, Delivery
 from digest.outbox.states import State
-from digest.pipeline import FindingsBlockError, Press
+from digest.publish import describe, freeze
+from digest.publish.approval import NotApprovedError
+from digest.publish.freeze import FindingsBlockError, Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
@@ -66,12 +66,12 @@ def reader(number: int, language: str, interests: str, **fields: object) -> Subs
 
 def assemble(press: Press, session: Session) -> Issue:
     period = Period(2021, 9)
-    return pipeline.assemble(press, session, period, number=21, issue_date=period.last, now=NOW)
+    return freeze.assemble(press, session, period, number=21, issue_date=period.last, now=NOW)
 
 
 def approve(press: Press) -> None:
     with session_scope(press.engine) as session:
-        assert pipeline.approve(press, session, assemble(press, session), "Ada", NOW)
+        assert freeze.approve(press, session, assemble(press, session), "Ada", NOW)
 
 
 def planned(session: Session) -> int:
@@ -82,7 +82,7 @@ def test_freezing_plans_a_delivery_a_reader_and_counts_the_rest(press: Press) ->
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
-        result = pipeline.freeze(press, session, issue, NOW)
+        result = freeze.freeze(press, session, issue, NOW)
         assert result.planned == len(READERS)
         assert issue.excluded == {"unconfirmed": 1, "paused": 1, "frequency": 1}
         assert issue.state == IssueState.FROZEN
@@ -97,7 +97,7 @@ def test_nothing_is_frozen_that_was_not_approved(press: Press) -> None:
     with session_scope(press.engine) as session:
         assemble(press, session)
     with session_scope(press.engine) as session, pytest.raises(NotApprovedError, match="draft, not approved"):
-        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
     with session_scope(press.engine, read_only=True) as session:
         assert planned(session) == 0
 
@@ -112,7 +112,7 @@ def test_any_change_to_what_is_read_voids_the_approval_by_name(press: Press) -> 
         session_scope(press.engine) as session,
         pytest.raises(NotApprovedError, match="k-uam-operation-concept-ko changed"),
     ):
-        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
 
 
 @pytest.mark.one_database
@@ -133,7 +133,7 @@ def test_a_changed_template_voids_it_too(press: Press, path: str, text: str, nam
         session_scope(press.engine) as session,
         pytest.raises(NotApprovedError, match=named or "templates and theme changed"),
     ):
-        pipeline.freeze(changed, session, store.find(session, 21, lock=True), NOW)
+        freeze.freeze(changed, session, store.find(session, 21, lock=True), NOW)
 
 
 def test_a_reader_who_signs_up_after_the_approval_gets_the_issue(press: Press) -> None:
@@ -141,7 +141,7 @@ def test_a_reader_who_signs_up_after_the_approval_gets_the_issue(press: Press) -
     with session_scope(press.engine) as session:
         session.add(reader(50, "en", "certification;safety"))  # an edition that nobody had before
     with session_scope(press.engine) as session:
-        result = pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        result = freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
         assert result.planned == len(READERS) + 1
 
 
@@ -151,11 +151,11 @@ def test_two_people_have_to_approve_the_same_thing(press: Press) -> None:
     strict = Press(two, press.engine, press.templates)
     with session_scope(press.engine) as session:
         issue = assemble(strict, session)
-        assert not pipeline.approve(strict, session, issue, "Ada", NOW)
-        assert not pipeline.approve(strict, session, issue, "Ada", NOW)  # the same person twice is one
+        assert not freeze.approve(strict, session, issue, "Ada", NOW)
+        assert not freeze.approve(strict, session, issue, "Ada", NOW)  # the same person twice is one
         edit.set_texts(issue, "*", subject="Changed in between")
-        assert not pipeline.approve(strict, session, issue, "Ben", NOW)  # Ada saw something else
-        assert pipeline.approve(strict, session, issue, "Ada", NOW)
+        assert not freeze.approve(strict, session, issue, "Ben", NOW)  # Ada saw something else
+        assert freeze.approve(strict, session, issue, "Ada", NOW)
         assert issue.state == IssueState.APPROVED
 
 
@@ -167,7 +167,7 @@ def test_a_blocking_finding_forbids_the_approval(press: Press) -> None:
             session.delete(item)
         session.flush()
         with pytest.raises(FindingsBlockError, match="no article"):
-            pipeline.approve(press, session, issue, "Ada", NOW)
+            freeze.approve(press, session, issue, "Ada", NOW)
         assert issue.state == IssueState.DRAFT
 
 
@@ -175,39 +175,39 @@ def test_a_withdrawn_issue_cancels_the_rest_and_frees_articles(press: Press) -> 
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
-        pipeline.freeze(press, session, issue, NOW)
-        pipeline.start_sending(session, issue)
+        freeze.freeze(press, session, issue, NOW)
+        freeze.start_sending(session, issue)
     with session_scope(press.engine) as session:
-        assert pipeline.withdraw(session, store.find(session, 21, lock=True), NOW) == len(READERS)
+        assert freeze.withdraw(session, store.find(session, 21, lock=True), NOW) == len(READERS)
     with session_scope(press.engine) as session:
         assert {d.state for d in session.exec(select(Delivery))} == {State.CANCELLED}
         period = Period(2021, 9)
-        again = pipeline.assemble(press, session, period, number=None, issue_date=period.last, now=NOW)
+        again = freeze.assemble(press, session, period, number=None, issue_date=period.last, now=NOW)
         assert again.number == 22  # the number stays taken
         assert len(store.items_of(session, again)) == 13
     with session_scope(press.engine) as session, pytest.raises(MoveRefusedError):
-        pipeline.withdraw(session, store.find(session, 21, lock=True), NOW)
+        freeze.withdraw(session, store.find(session, 21, lock=True), NOW)
 
 
 def test_articles_that_somebody_may_have_got_stay_taken(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
-        pipeline.freeze(press, session, issue, NOW)
-        pipeline.start_sending(session, issue)
+        freeze.freeze(press, session, issue, NOW)
+        freeze.start_sending(session, issue)
         delivery = session.exec(select(Delivery).limit(1)).one()
         session.add(Attempt(id="a", delivery_id=delivery.id, worker_id="w", started_at=NOW))
     with session_scope(press.engine) as session:
-        pipeline.withdraw(session, store.find(session, 21, lock=True), NOW)
+        freeze.withdraw(session, store.find(session, 21, lock=True), NOW)
         period = Period(2021, 9)
-        again = pipeline.assemble(press, session, period, number=None, issue_date=period.last, now=NOW)
+        again = freeze.assemble(press, session, period, number=None, issue_date=period.last, now=NOW)
         assert store.items_of(session, again) == []
 
 
 def test_freezing_is_one_transaction_that_leaves_nothing_behind(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
-        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
         session.rollback()
     with session_scope(press.engine, read_only=True) as session:
         assert planned(session) == 0
@@ -219,7 +219,7 @@ def test_freezing_is_one_transaction_that_leaves_nothing_behind(press: Press) ->
 def test_the_same_issue_builds_the_same_bytes_twice(press: Press) -> None:
     with session_scope(press.engine) as session:
         issue = assemble(press, session)
-        builds = [pipeline.build(press, session, issue, NOW) for _ in range(2)]
+        builds = [freeze.build(press, session, issue, NOW) for _ in range(2)]
     first, second = ([(e.rendered.html, e.rendered.text, e.rendered.subject) for e in b.editions] for b in builds)
     assert first == second
 
@@ -231,23 +231,23 @@ def test_an_issue_that_nobody_would_get_is_not_sent(press: Press) -> None:
             person.state = SubscriberState.UNSUBSCRIBED
             session.add(person)
     with session_scope(press.engine) as session, pytest.raises(RefusedError, match="no reader"):
-        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
 
 
 def test_from_freezing_on_what_is_shown_is_what_was_frozen(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
-        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
     with session_scope(press.engine) as session:
         lead = session.exec(select(Article).where(Article.slug == "wsce-2021")).one()
         lead.title, lead.content_hash = "Changed after freezing", "f" * 64
         session.add(lead)
     with session_scope(press.engine, read_only=True) as session:
         issue = store.find(session, 21)
-        made = pipeline.build(press, session, issue, NOW)
+        made = freeze.build(press, session, issue, NOW)
         assert len(made.editions) == 5
         assert all("Changed after freezing" not in edition.rendered.html for edition in made.editions)
-        assert "Changed" not in overview.describe(press, session, issue)["subject"]
+        assert "Changed" not in describe.describe(press, session, issue)["subject"]
 
 
 @pytest.mark.one_database
@@ -258,8 +258,8 @@ def test_a_section_that_went_blocks_and_its_articles_are_listed(press: Press) ->
     poorer = Press(fewer, press.engine, press.templates)
     with session_scope(press.engine, read_only=True) as session:
         issue = store.find(session, 21)
-        assert "section-unknown" in {finding.id for finding in pipeline.build(poorer, session, issue, NOW).blocking}
-        listed = [a["slug"] for s in overview.describe(poorer, session, issue)["sections"] for a in s["articles"]]
+        assert "section-unknown" in {finding.id for finding in freeze.build(poorer, session, issue, NOW).blocking}
+        listed = [a["slug"] for s in describe.describe(poorer, session, issue)["sections"] for a in s["articles"]]
         assert len(listed) == 13
 
 
@@ -269,17 +269,17 @@ def test_a_semicolon_does_not_make_two_people_of_one(press: Press) -> None:
     strict = Press(two, press.engine, press.templates)
     with session_scope(press.engine) as session:
         issue = assemble(strict, session)
-        assert not pipeline.approve(strict, session, issue, "Kim; editor", NOW)
-        assert not pipeline.approve(strict, session, issue, "Kim; editor", NOW)
+        assert not freeze.approve(strict, session, issue, "Kim; editor", NOW)
+        assert not freeze.approve(strict, session, issue, "Kim; editor", NOW)
 
 
 @pytest.mark.one_database
 def test_an_operators_default_is_the_issue_on_its_way(press: Press) -> None:
     approve(press)
     with session_scope(press.engine) as session:
-        pipeline.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
         october = Period(2021, 10)
-        pipeline.assemble(press, session, october, number=None, issue_date=october.last, now=NOW)
+        freeze.assemble(press, session, october, number=None, issue_date=october.last, now=NOW)
     with session_scope(press.engine, read_only=True) as session:
         assert store.find(session, None).number == 22
         assert store.find_delivered(session, None).number == 21

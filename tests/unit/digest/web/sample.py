@@ -7,14 +7,14 @@ from pathlib import Path
 from fastapi import FastAPI
 from sqlalchemy import Engine, MetaData, select
 
-from digest import pipeline
 from digest.app import Works
 from digest.articles import store
 from digest.articles.draft import content_hash, content_of
 from digest.articles.importing import ImportReport, import_paths
 from digest.articles.intake import Known
 from digest.issues.period import Period
-from digest.pipeline import Press
+from digest.publish import freeze
+from digest.publish.freeze import Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.runtime.settings import load_settings
@@ -93,18 +93,18 @@ def issue_21(engine: Engine, folder: Path, now: datetime) -> Press:
     assert not report.needs_a_person, report
     add_readers(press, now)
     with session_scope(engine) as session:
-        pipeline.assemble(press, session, Period.parse("2021-09"), number=21, issue_date=now.date(), now=now)
+        freeze.assemble(press, session, Period.parse("2021-09"), number=21, issue_date=now.date(), now=now)
     return press
 
 
 def send_out(press: Press, now: datetime, state: str = "sent") -> None:
     """Approve and freeze the issue; then say that it is in `state`."""
     with session_scope(press.engine) as session:
-        issue = pipeline.issue_store.find(session, 21)
-        pipeline.approve(press, session, issue, "Ada", now)
+        issue = freeze.issue_store.find(session, 21)
+        freeze.approve(press, session, issue, "Ada", now)
     with session_scope(press.engine) as session:
-        issue = pipeline.issue_store.find(session, 21, lock=True)
-        pipeline.freeze(press, session, issue, now)
+        issue = freeze.issue_store.find(session, 21, lock=True)
+        freeze.freeze(press, session, issue, now)
         issue.state = state
         session.add(issue)
 

@@ -12,10 +12,10 @@ from urllib.request import urlopen
 import pytest
 from typer.testing import CliRunner
 
-from digest import archiving
 from digest.cli import app
 from digest.issues import store as issue_store
-from digest.pipeline import Press
+from digest.publish import archive_notes
+from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.web.exporting import Links, export
@@ -129,7 +129,7 @@ def test_what_left_the_archive_leaves_the_site(press: Press, tmp_path: Path, now
     site = tmp_path / "site"
     export(press, site)
     with session_scope(press.engine) as session:
-        archiving.set_kept_out(issue_store.find(session, 21), now, kept_out=True)
+        archive_notes.set_kept_out(issue_store.find(session, 21), now, kept_out=True)
     report = export(press, site)
     assert report.removed > 10
     assert not (site / "archive/21").exists()
@@ -143,7 +143,7 @@ def test_what_left_the_archive_leaves_the_site(press: Press, tmp_path: Path, now
 def test_an_empty_archive_is_a_site_too(press: Press, tmp_path: Path, now: datetime) -> None:
     with session_scope(press.engine) as session:
         for number in (20, 21):
-            archiving.set_kept_out(issue_store.find(session, number), now, kept_out=True)
+            archive_notes.set_kept_out(issue_store.find(session, number), now, kept_out=True)
     assert export(press, tmp_path / "site").issues == 0
     assert dead_links(tmp_path / "site") == []
     assert "No issue has been published yet" in (tmp_path / "site/index.html").read_text("utf-8")

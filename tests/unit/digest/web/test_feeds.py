@@ -7,9 +7,9 @@ from email.utils import format_datetime
 from lxml import etree, html
 from starlette.testclient import TestClient
 
-from digest import archiving
 from digest.issues import store as issue_store
-from digest.pipeline import Press
+from digest.publish import archive_notes
+from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.feeds import ISSUES
@@ -104,7 +104,7 @@ def test_nothing_is_said_of_what_is_not_public(client: TestClient, press: Press,
         assert "/archive/21" not in client.get("/sitemap.xml").text
     set_state(press, "sent")
     with session_scope(press.engine) as session:
-        archiving.set_kept_out(issue_store.find(session, 21), now + timedelta(hours=1), kept_out=True)
+        archive_notes.set_kept_out(issue_store.find(session, 21), now + timedelta(hours=1), kept_out=True)
     assert titles(client, "/feeds/en.xml") == []
     answer = client.get("/feeds/en.xml")
     assert answer.headers["last-modified"] == format_datetime(now + timedelta(hours=1), usegmt=True), "it says less now"

@@ -8,12 +8,12 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from digest import archiving, pipeline
 from digest.app import Works, import_articles
 from digest.articles import store as article_store
 from digest.editions.models import ArchivedArticle
 from digest.issues import store as issue_store
-from digest.pipeline import Press
+from digest.publish import archive_notes, freeze
+from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.testing import FrozenClock
@@ -34,9 +34,9 @@ def press(sent_on_each: Press) -> Press:
     return sent_on_each
 
 
-def keep_out(press: Press, slug: str, now: datetime, *, kept_out: bool = True) -> list[archiving.Renewed]:
+def keep_out(press: Press, slug: str, now: datetime, *, kept_out: bool = True) -> list[archive_notes.Renewed]:
     with session_scope(press.engine) as session:
-        return archiving.keep_article_out(press, session, slug, now, kept_out=kept_out)
+        return archive_notes.keep_article_out(press, session, slug, now, kept_out=kept_out)
 
 
 def everywhere(client: TestClient, press: Press, folder: Path) -> dict[str, str]:
@@ -117,12 +117,12 @@ def test_a_translation_is_not_kept_out_alone(press: Press, now: datetime) -> Non
 def test_kept_out_before_approval_it_is_in_the_mail_only(drafted: Press, now: datetime, signer_key: LinkSigner) -> None:
     plain, engine = drafted, drafted.engine
     with session_scope(engine) as session:
-        before = pipeline.build(plain, session, issue_store.find(session, 21), now)
+        before = freeze.build(plain, session, issue_store.find(session, 21), now)
     path = plain.settings.workspace / "articles" / f"{SLUG}.md"
     path.write_text(path.read_text("utf-8").replace("---\n", "---\narchive: false\n", 1), "utf-8")
     import_articles(Works(plain.settings, engine, FrozenClock(now)), [plain.settings.workspace / "articles"])
     with session_scope(engine) as session:
-        made = pipeline.build(plain, session, issue_store.find(session, 21), now)
+        made = freeze.build(plain, session, issue_store.find(session, 21), now)
     assert [edition.rendered.html for edition in made.editions] == [
         edition.rendered.html for edition in before.editions
     ]
@@ -166,8 +166,8 @@ def test_an_issue_can_be_kept_out_whole(
 ) -> None:
     with session_scope(press.engine) as session:
         issue = issue_store.find(session, 21)
-        assert archiving.set_kept_out(issue, now, kept_out=True)
-        assert not archiving.set_kept_out(issue, now, kept_out=True)
+        assert archive_notes.set_kept_out(issue, now, kept_out=True)
+        assert not archive_notes.set_kept_out(issue, now, kept_out=True)
         session.add(issue)
     texts = everywhere(client, press, tmp_path / "site")
     assert [place for place, text in texts.items() if "archive/21" in place and SLUG in text] == []
@@ -185,7 +185,7 @@ def test_a_note_stands_over_the_issue_as_text(client: TestClient, press: Press, 
     def put(text: str, language: str = "*") -> None:
         with session_scope(press.engine) as session:
             issue = issue_store.find(session, 21)
-            archiving.set_note(issue, language, text, now)
+            archive_notes.set_note(issue, language, text, now)
             session.add(issue)
 
     plain = client.get("/archive/21?lang=en").text

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 from digest.outbox.models import Notice
-from digest.pipeline import Press
+from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.runtime.settings_web import Limits
 from digest.testing import FrozenClock

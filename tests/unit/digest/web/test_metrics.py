@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from digest.app import Works
 from digest.metrics import Metrics
-from digest.pipeline import Press
+from digest.publish.freeze import Press
 from digest.runtime.clock import SystemClock
 from digest.runtime.errors import ConfigError
 from digest.web.app import public_app

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from digest.archive import Stored, fitting
-from digest.pipeline import Press
+from digest.publish.archive import Stored, fitting
+from digest.publish.freeze import Press
 from digest.web.measure import QUERY_OCTETS
 from digest.web.search import PAGE
 from tests.support.frozen import Frozen

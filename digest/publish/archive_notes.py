@@ -6,13 +6,13 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from digest import archive
-from digest.approval import IN_BETWEEN, differences, manifest
 from digest.articles import store as article_store
 from digest.editions import store as edition_store
 from digest.issues.edit import one_line, with_text
 from digest.issues.models import Issue, IssueItem
-from digest.pipeline import Press, content_of, store_archive
+from digest.publish import archive
+from digest.publish.approval import IN_BETWEEN, differences, manifest
+from digest.publish.freeze import Press, content_of, store_archive
 from digest.runtime.errors import UsageError
 
 MAX_NOTE = 1_000

@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlmodel import Session
 
-from digest.approval import issue_hash, manifest
 from digest.articles.models import Article
 from digest.editions import store as edition_store
 from digest.editions.segment import Reading, select_articles
 from digest.issues import store as issue_store
 from digest.issues.models import Issue, IssueItem
-from digest.pipeline import Press, content_of, items_for_segment
+from digest.publish.approval import issue_hash, manifest
+from digest.publish.freeze import Press, content_of, items_for_segment
 from digest.render.content import edition_context
 from digest.runtime.settings import Section, pick
 from subscribers.interests import ALL_TEXT

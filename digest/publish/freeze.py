@@ -10,9 +10,6 @@ from functools import cached_property
 from sqlalchemy import Engine, delete, exists, func
 from sqlmodel import Session, col, select
 
-from digest import archive
-from digest.approval import approve as record_approval
-from digest.approval import manifest, require_approved
 from digest.delivery.families import families
 from digest.delivery.pace import spread
 from digest.editions import store as edition_store
@@ -25,6 +22,9 @@ from digest.issues.models import Issue, IssueItem
 from digest.issues.period import Period
 from digest.outbox import operations, plan
 from digest.outbox.models import Attempt, Delivery
+from digest.publish import archive
+from digest.publish.approval import approve as record_approval
+from digest.publish.approval import manifest, require_approved
 from digest.render.checks import Finding, Severity
 from digest.render.content import IssueContent, edition_context
 from digest.render.context import EditionContext

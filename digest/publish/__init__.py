@@ -1,0 +1,1 @@
+"""One issue before it leaves the house: build, check, approve, freeze, archive."""
