@@ -14,7 +14,7 @@ from digest.publish import freeze
 from digest.publish.freeze import Build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
-from digest.schedule import issue_date
+from digest.schedule.tick import issue_date
 
 NUMBER, PERIOD = 21, "2021-09"
 

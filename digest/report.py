@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from digest import runs
 from digest.app import Works
 from digest.issues.models import Issue
 from digest.outbox import store
-from digest.runs import IssueRun
 from digest.runtime.db import session_scope
+from digest.schedule import runs
+from digest.schedule.runs import IssueRun
 
 
 def report(works: Works, number: int | None) -> dict[str, Any]:

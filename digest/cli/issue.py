@@ -34,7 +34,7 @@ def assemble_(
     """Choose and order the period's articles, and say why for each."""
     from digest.issues.period import Period  # noqa: PLC0415
     from digest.publish import freeze  # noqa: PLC0415
-    from digest.schedule import issue_date  # noqa: PLC0415
+    from digest.schedule.tick import issue_date  # noqa: PLC0415
 
     shell = shell_of(context)
     settings, now = shell.works.settings, shell.works.clock.now()

@@ -28,7 +28,7 @@ def tick(
     """Look at the clock once: start or go on with what is due. For cron and systemd timers; always safe."""
     from digest.delivery.wakeup.event import Bell  # noqa: PLC0415
     from digest.runtime.signals import stopping_on_signals  # noqa: PLC0415
-    from digest.schedule import tick as look  # noqa: PLC0415
+    from digest.schedule.tick import tick as look  # noqa: PLC0415
 
     shell = shell_of(context)
     bell = Bell()
@@ -54,7 +54,7 @@ def _watching(shell: Shell) -> Watch:
 @app.command("run")
 def run(context: typer.Context) -> None:
     """Stay and look at the clock when a run is due, at start-up and every five minutes."""
-    from digest.schedule import run_forever  # noqa: PLC0415
+    from digest.schedule.tick import run_forever  # noqa: PLC0415
 
     shell = shell_of(context)
     run_forever(shell.works, told=shell.out.note, watching=lambda: _watching(shell))
@@ -67,9 +67,9 @@ def next_(
     after: Annotated[str, typer.Option("--from", help="YYYY-MM-DD; default: now.")] = "",
 ) -> None:
     """Forecast the next runs, each with its reason."""
-    from digest import runs  # noqa: PLC0415
-    from digest.calendar_steering import moment_of  # noqa: PLC0415
-    from digest.schedule import occurrences  # noqa: PLC0415
+    from digest.schedule import runs  # noqa: PLC0415
+    from digest.schedule.skips import moment_of  # noqa: PLC0415
+    from digest.schedule.tick import occurrences  # noqa: PLC0415
 
     shell = shell_of(context)
     settings = shell.works.settings
@@ -96,8 +96,8 @@ def history(
     period: Annotated[str, typer.Argument(metavar="[PERIOD]", help="One run with its steps; default: all.")] = "",
 ) -> None:
     """Show every run that was due: what became of it, who had it, and when each step was done."""
-    from digest import runs  # noqa: PLC0415
     from digest.report import accounts  # noqa: PLC0415
+    from digest.schedule import runs  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
@@ -124,20 +124,20 @@ def _row(step: dict[str, str]) -> list[str | datetime | None]:
 @app.command("skip")
 def skip(context: typer.Context, period: str) -> None:
     """Leave a period out: its run will not happen by itself."""
-    from digest import calendar_steering  # noqa: PLC0415
+    from digest.schedule import skips  # noqa: PLC0415
 
     shell = shell_of(context)
-    calendar_steering.skip(shell.works, period)
+    skips.skip(shell.works, period)
     shell.out.emit({"period": period, "state": "skipped"}, lambda: shell.out.line(f"{period} is skipped."))
 
 
 @app.command("release")
 def release(context: typer.Context, period: str) -> None:
     """Let a run go on that waits because it is later than allowed ([schedule] late = "ask")."""
-    from digest import calendar_steering  # noqa: PLC0415
+    from digest.schedule import skips  # noqa: PLC0415
 
     shell = shell_of(context)
-    calendar_steering.release(shell.works, period)
+    skips.release(shell.works, period)
     line = f"{period} goes on at the next look at the clock."
     shell.out.emit({"period": period, "released": True}, lambda: shell.out.line(line))
 
@@ -151,10 +151,10 @@ def special(
     subject: Annotated[str, typer.Option(help="Its subject; default: as of every issue.")] = "",
 ) -> None:
     """Make an issue outside the calendar; it is checked, approved and sent at its time as every other."""
-    from digest import calendar_steering  # noqa: PLC0415
+    from digest.schedule import skips  # noqa: PLC0415
 
     shell = shell_of(context)
-    run = calendar_steering.special(shell.works, at, slugs, number=number, subject=subject)
+    run = skips.special(shell.works, at, slugs, number=number, subject=subject)
     issue = int(run.period.removeprefix("no-"))
     data = {"period": run.period, "issue": issue, "at": run.due_at}
 

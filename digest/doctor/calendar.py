@@ -5,15 +5,15 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
-from digest import runs as run_store
 from digest.doctor.ailment import Ailment, Patient
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
-from digest.month.overdue import unclaimed
 from digest.render.checks import Severity
-from digest.runs import IssueRun, RunState
 from digest.runtime.clock import duration
-from digest.schedule import MONTHLY, occurrences
+from digest.schedule import runs as run_store
+from digest.schedule.overdue import unclaimed
+from digest.schedule.runs import IssueRun, RunState
+from digest.schedule.tick import MONTHLY, occurrences
 
 TOLD_FOR = timedelta(days=45)
 """After so long a missed run is history, not a task."""

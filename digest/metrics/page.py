@@ -20,15 +20,15 @@ from digest import __version__
 from digest.app import Works
 from digest.issues.lifecycle import IssueState
 from digest.metrics.counting import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
-from digest.month.overdue import unclaimed
 from digest.notify.models import WebhookCall
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
-from digest.runs import INSTALLED, OPEN, IssueRun, RunState
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
 from digest.runtime.whole_file import whole_file
-from digest.schedule import occurrences
+from digest.schedule.overdue import unclaimed
+from digest.schedule.runs import INSTALLED, OPEN, IssueRun, RunState
+from digest.schedule.tick import occurrences
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _NOTICE_STATES = (State.PENDING, State.DEFERRED, State.STARTED)

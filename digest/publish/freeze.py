@@ -1,4 +1,4 @@
-"""What is done to an issue on its way: assemble, build, approve, freeze, withdraw. `digest.month.run` is the run."""
+"""What is done to an issue on its way: assemble, build, approve, freeze, withdraw. `digest.schedule.run` is the run."""
 
 import time
 from collections import Counter

@@ -10,7 +10,7 @@ from digest.articles.models import Kind
 from digest.delivery.outcome import Outcome, Reason
 from digest.issues.lifecycle import IssueState
 from digest.outbox.states import SkipReason, State
-from digest.runs import RunState
+from digest.schedule.runs import RunState
 from subscribers.models import Frequency, SubscriberState
 from subscribers.suppression import SuppressionReason
 

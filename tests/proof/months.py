@@ -14,14 +14,15 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
-from digest import app, runs
+from digest import app
 from digest.app import ShiftedClock, Works
 from digest.issues.models import Issue
 from digest.issues.period import Period
-from digest.month.forecast import occurrence
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.runtime.db import make_engine, session_scope
-from digest.schedule import Told, tick
+from digest.schedule import runs
+from digest.schedule.occurrences import occurrence
+from digest.schedule.tick import Told, tick
 from tests.acceptance.conftest import World
 from tests.support.empty_workspace import copy_empty_workspace
 

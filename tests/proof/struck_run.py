@@ -7,9 +7,9 @@ the test's affair.
 import sys
 
 from digest.cli import main
-from digest.month import run as month_run
-from digest.month.state import Month, Wait
 from digest.runtime import db
+from digest.schedule import run as month_run
+from digest.schedule.month import Month, Wait
 
 HERE = "here\n"
 

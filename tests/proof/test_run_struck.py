@@ -18,7 +18,7 @@ import pytest
 
 from digest.cli.watching import STOPPING
 from digest.issues.period import Period
-from digest.month.run import STEPS
+from digest.schedule.run import STEPS
 from tests.postgres import Cluster
 from tests.proof.conftest import MakeRelay
 from tests.proof.months import FIRST, HERE, TAKEOVER, Months

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from digest.app import ShiftedClock, Works, build
 from digest.runtime.errors import DigestError
-from digest.schedule import tick
+from digest.schedule.tick import tick
 
 works = build(Path.cwd())
 assert works.press.templates is not None  # loaded before the race begins

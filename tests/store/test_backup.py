@@ -17,7 +17,6 @@ from sqlalchemy import Engine, inspect, select, text
 from sqlmodel import Session
 
 from digest import backup as backups
-from digest import runs
 from digest.outbox.tables import DELIVERY, ISSUE
 from digest.outbox.workers import WorkerLock
 from digest.runtime import db, postgres_backup
@@ -25,7 +24,8 @@ from digest.runtime.backup_files import BackupFailedError, BackupUnusableError
 from digest.runtime.errors import DigestError, UsageError
 from digest.runtime.settings import load_settings
 from digest.runtime.sqlite_backup import DatabaseInUseError
-from digest.schedule import MONTHLY, skip_since_backup
+from digest.schedule import runs
+from digest.schedule.tick import MONTHLY, skip_since_backup
 from digest.workspace import create
 from tests.store.ledger import HOST, Ledger
 

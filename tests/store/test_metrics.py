@@ -19,9 +19,9 @@ from digest.outbox import notices, store
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, SUBSCRIBER
 from digest.render.notice_kind import NoticeKind
-from digest.runs import IssueRun, RunState
 from digest.runtime.db import make_engine, session_scope
 from digest.runtime.settings import load_settings
+from digest.schedule.runs import IssueRun, RunState
 from digest.testing import FrozenClock
 from digest.workspace import create
 from tests.store.ledger import Ledger

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, col, select
 
-from digest import calendar_steering, runs, sending
+from digest import sending
 from digest.app import ShiftedClock, Works
 from digest.articles.models import Article
 from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.issues.period import Period
-from digest.month.run import STEPS
 from digest.notify import Event, EventKind
 from digest.outbox import operations
 from digest.outbox.settle import Settlement, settle
@@ -25,7 +24,9 @@ from digest.outbox.workers import register
 from digest.publish import freeze
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
-from digest.schedule import Told, tick
+from digest.schedule import runs, skips
+from digest.schedule.run import STEPS
+from digest.schedule.tick import Told, tick
 from subscribers.audience import exclusion_reason
 from tests.proof.months import FIRST, Months
 
@@ -250,14 +251,14 @@ def test_a_late_run_that_asks_goes_when_released_or_is_left_out(desk: MakeDesk) 
     world.look(late)
     assert world.heard() == ["halted"]
     world.look(late + DAY)
-    calendar_steering.release(world.works(late + DAY), str(FIRST))
+    skips.release(world.works(late + DAY), str(FIRST))
     world.look(late + DAY + MINUTE)
     assert world.mails() == READERS
     with pytest.raises(RefusedError):
-        calendar_steering.release(world.works(late + 2 * DAY), str(FIRST))
+        skips.release(world.works(late + 2 * DAY), str(FIRST))
     late = world.months.due(SECOND) + 3 * DAY
     world.look(late, SECOND)
-    calendar_steering.skip(world.works(late), str(SECOND))
+    skips.skip(world.works(late), str(SECOND))
     assert world.look(late + DAY, SECOND) is None
     assert world.mails() == READERS
     assert world.states() == {str(FIRST): "done", str(SECOND): "skipped"}
@@ -361,8 +362,8 @@ def test_a_special_issue_stands_outside_the_calendar(desk: MakeDesk) -> None:
     with session_scope(world.months.engine, read_only=True) as session:
         slug = session.exec(select(Article.slug).where(col(Article.title).contains(str(FIRST)))).one()
     with pytest.raises(UsageError):
-        calendar_steering.special(world.works(moment), (moment - DAY).isoformat(), [slug], number=None, subject="")
-    run = calendar_steering.special(world.works(moment), at, [slug], number=None, subject="Storm")
+        skips.special(world.works(moment), (moment - DAY).isoformat(), [slug], number=None, subject="")
+    run = skips.special(world.works(moment), at, [slug], number=None, subject="Storm")
     assert (run.schedule, run.period) == ("special", "no-1")
     world.look(moment + timedelta(hours=1))
     world.approve(moment + timedelta(hours=2))
@@ -396,4 +397,4 @@ def test_what_is_being_sent_cannot_be_skipped(desk: MakeDesk) -> None:
     due = world.months.due(FIRST)
     world.look(due)
     with pytest.raises(RefusedError, match="has a run already"):
-        calendar_steering.skip(world.works(due), str(FIRST))
+        skips.skip(world.works(due), str(FIRST))

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 
-from digest import schedule
 from digest.audience import asking, retention
 from digest.audience.retention import Due, months_before
 from digest.outbox.tables import ATTEMPT, NOTICE
 from digest.runtime.db import session_scope
 from digest.runtime.settings_retention import Retention
+from digest.schedule import tick
 from subscribers import keeping
 from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkPayload, Purpose
@@ -176,8 +176,8 @@ def test_by_default_nobody_is_asked_again(people: People) -> None:
 def test_a_tick_applies_the_rules_once_a_day(people: People) -> None:
     people.add("ada@example.net", state="pending")
     move(people, days=31)
-    assert "1 pending forgotten" in [told.why for told in schedule.tick(people.works)]
+    assert "1 pending forgotten" in [told.why for told in tick.tick(people.works)]
     people.add("eve@example.net", state="pending", created_at=people.now - timedelta(days=90))
-    assert not any("forgotten" in told.why for told in schedule.tick(people.works))
+    assert not any("forgotten" in told.why for told in tick.tick(people.works))
     move(people, days=1)
-    assert any("1 pending forgotten" in told.why for told in schedule.tick(people.works))
+    assert any("1 pending forgotten" in told.why for told in tick.tick(people.works))

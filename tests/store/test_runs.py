@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlmodel import Session, col
 
-from digest import runs
-from digest.month.heart import Heart
 from digest.outbox.dialects import database_now
 from digest.runtime.db import session_scope
+from digest.schedule import runs
+from digest.schedule.heartbeat import Heart
 
 MONTHLY, PERIOD = "monthly", "2021-09"
 SILENT = timedelta(minutes=2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from digest.month.clock_watch import ClockWatch, Look, look, moved
+from digest.schedule.clock_watch import ClockWatch, Look, look, moved
 
 START = Look(datetime(2026, 11, 1, 9, tzinfo=UTC), 1000.0, "boot-1")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from digest import app, runs
+from digest import app
 from digest.articles.models import Article
 from digest.delivery.dkim import key, setup
 from digest.delivery.sink import Sink
@@ -23,9 +23,10 @@ from digest.notify.models import WebhookCall
 from digest.outbox import notices
 from digest.outbox.models import Delivery, Worker
 from digest.render.notice_kind import NoticeKind
-from digest.runs import IssueRun, RunState
 from digest.runtime.settings import load_settings
-from digest.schedule import MONTHLY
+from digest.schedule import runs
+from digest.schedule.runs import IssueRun, RunState
+from digest.schedule.tick import MONTHLY
 from subscribers.models import Subscriber
 from tests.unit.digest.doctor.conftest import Clinic
 

@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest.issues.period import Period
-from digest.month.forecast import issue_date, occurrences
 from digest.runtime.clock import duration
 from digest.runtime.errors import ConfigError
 from digest.runtime.settings import Settings
+from digest.schedule.occurrences import issue_date, occurrences
 
 
 def configured(zone: str, rule: str = "last day", at: str = "09:00", period: str = "current") -> Settings:

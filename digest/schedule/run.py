@@ -8,15 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from digest import runs
 from digest.app import Works
-from digest.month import steps
-from digest.month.forecast import Occurrence
-from digest.month.heart import Heart
-from digest.month.lateness import lateness
-from digest.month.state import Month, Onlooker, Wait
-from digest.runs import IssueRun, RunState
 from digest.runtime.errors import DigestError
+from digest.schedule import runs, steps
+from digest.schedule.heartbeat import Heart
+from digest.schedule.lateness import lateness
+from digest.schedule.month import Month, Onlooker, Wait
+from digest.schedule.occurrences import Occurrence
+from digest.schedule.runs import IssueRun, RunState
 
 STEPS: tuple[tuple[str, Callable[[Month], Wait | None]], ...] = (
     ("assemble", steps.assemble),  # days before: the draft of the period

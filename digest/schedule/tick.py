@@ -13,7 +13,6 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
-from digest import runs
 from digest.app import Works
 from digest.audience import retention
 from digest.canarying import watch_all
@@ -21,16 +20,17 @@ from digest.delivering import due, work
 from digest.delivery.canary import Verdict
 from digest.delivery.wakeup.event import Bell
 from digest.issues.period import Period
-from digest.month.clock_watch import ClockWatch
-from digest.month.forecast import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
-from digest.month.lateness import LOOK_AGAIN
-from digest.month.run import Progress, run_month
-from digest.month.state import BEGUN, MONTHLY, SPECIAL, Nobody, Onlooker, issue_of
 from digest.notify import Event, EventKind
 from digest.runtime.db import explain, session_scope
 from digest.runtime.errors import DigestError
 from digest.runtime.settings import Settings
 from digest.runtime.signals import stopping_on_signals
+from digest.schedule import runs
+from digest.schedule.clock_watch import ClockWatch
+from digest.schedule.lateness import LOOK_AGAIN
+from digest.schedule.month import BEGUN, MONTHLY, SPECIAL, Nobody, Onlooker, issue_of
+from digest.schedule.occurrences import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
+from digest.schedule.run import Progress, run_month
 
 __all__ = ["MONTHLY", "SPECIAL", "Told", "issue_date", "occurrences", "run_forever", "skip_since_backup", "tick"]
 

@@ -8,17 +8,17 @@ from typing import Any, Protocol
 
 from sqlmodel import Session
 
-from digest import runs
 from digest.app import Works
 from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.issues.period import Period
-from digest.month.forecast import Occurrence
 from digest.notify import Event, EventKind
-from digest.runs import IssueRun, RunState
 from digest.runtime.db import session_scope
+from digest.schedule import runs
+from digest.schedule.occurrences import Occurrence
+from digest.schedule.runs import IssueRun, RunState
 
 MONTHLY, SPECIAL = "monthly", "special"
 BEGUN = frozenset({IssueState.FROZEN, IssueState.SENDING, IssueState.SENT})

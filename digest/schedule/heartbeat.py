@@ -9,8 +9,8 @@ from typing import Self
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from digest import runs
 from digest.runtime.db import session_scope
+from digest.schedule import runs
 
 logger = logging.getLogger(__name__)
 

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from digest.month.forecast import occurrences
-from digest.month.state import BEGUN, MONTHLY, Month, Wait
 from digest.notify import EventKind
-from digest.runs import RunState
 from digest.runtime.clock import duration
 from digest.runtime.db import session_scope
+from digest.schedule.month import BEGUN, MONTHLY, Month, Wait
+from digest.schedule.occurrences import occurrences
+from digest.schedule.runs import RunState
 
 LOOK_AGAIN = timedelta(minutes=5)
 """Looks at the clock are this far apart: nothing that is found within it is late."""

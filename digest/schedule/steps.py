@@ -13,14 +13,14 @@ from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.issues.period import Period
-from digest.month.state import BEGUN, Month, Wait
 from digest.notify import EventKind
 from digest.outbox.states import UNFINISHED, State
 from digest.publish import freeze as pipeline
 from digest.publish.freeze import FindingsBlockError
-from digest.runs import RunState
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
+from digest.schedule.month import BEGUN, Month, Wait
+from digest.schedule.runs import RunState
 from digest.sending import prepare_send
 from digest.standing import status
 

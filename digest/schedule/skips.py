@@ -5,18 +5,18 @@ from datetime import datetime
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-from digest import runs
 from digest.app import Works
 from digest.calendar.local_time import instant_of
 from digest.issues import edit
 from digest.issues import store as issue_store
 from digest.issues.period import Period
-from digest.month.forecast import occurrences
-from digest.month.state import MONTHLY, SPECIAL
-from digest.runs import IssueRun, RunState
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
-from digest.schedule import has_begun
+from digest.schedule import runs
+from digest.schedule.month import MONTHLY, SPECIAL
+from digest.schedule.occurrences import occurrences
+from digest.schedule.runs import IssueRun, RunState
+from digest.schedule.tick import has_begun
 
 BY_OPERATOR = "by an operator"
 FIRST_YEAR, LAST_YEAR = 1901, 9900
