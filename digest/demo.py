@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digest import app, sending, standing, workspace
+from digest import app, workspace
 from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
 from digest.issues.period import Period
@@ -15,6 +15,8 @@ from digest.publish.freeze import Build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.schedule.tick import issue_date
+from digest.send import start
+from digest.send import status as standing
 
 NUMBER, PERIOD = 21, "2021-09"
 
@@ -37,9 +39,9 @@ def run(keep: Path | None) -> Demonstrated:
     created = workspace.create(directory, sample=True)
     works = app.build(directory)
     made = _assemble_and_approve(works)
-    first = sending.prepare_send(works, NUMBER).run(_silent)
+    first = start.prepare_send(works, NUMBER).run(_silent)
     with suppress(RefusedError):  # "was sent already": that is the point
-        sending.prepare_send(works, NUMBER).run(_silent)
+        start.prepare_send(works, NUMBER).run(_silent)
     again = standing.status(works, NUMBER)
     works.engine.dispose()
     return Demonstrated(

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from digest.app import Works
-from digest.delivering import work
 from digest.delivery.wakeup.event import Bell
 from digest.outbox.states import State
 from digest.runtime.db import check_revision
 from digest.runtime.signals import stopping_on_signals
+from digest.send.worker import work
 
 
 def stay(works: Works, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ Of = Annotated[
 @app.command("status")
 def status(context: typer.Context, number: Number = None) -> None:
     """Print how many deliveries are in each state; the numbers add up to what was planned."""
-    from digest import standing  # noqa: PLC0415
+    from digest.send import status as standing  # noqa: PLC0415
 
     shell = shell_of(context)
     data = standing.details(shell.works, number)
@@ -75,13 +75,13 @@ def list_(
     state: Annotated[str, typer.Option(help="Only those in this state.")] = "",
 ) -> None:
     """List an issue's deliveries."""
-    from digest import sending  # noqa: PLC0415
     from digest.outbox.states import State  # noqa: PLC0415
+    from digest.send import start  # noqa: PLC0415
 
     shell = shell_of(context)
     if state and state not in set(State):
         raise UsageError(f"There is no state {state!r}", hint=f"States: {', '.join(State)}")
-    data = sending.deliveries(shell.works, number, State(state) if state else None)
+    data = start.deliveries(shell.works, number, State(state) if state else None)
     columns = ["id", "address", "edition", "state", "reason", "attempts"]
     shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
 
@@ -89,10 +89,10 @@ def list_(
 @app.command("show")
 def show(context: typer.Context, delivery: Id) -> None:
     """Show one delivery with every attempt."""
-    from digest import sending  # noqa: PLC0415
+    from digest.send import start  # noqa: PLC0415
 
     shell = shell_of(context)
-    data = sending.delivery(shell.works, delivery)
+    data = start.delivery(shell.works, delivery)
 
     def tell() -> None:
         shell.out.table(["field", "value"], [[k, v] for k, v in data.items() if k != "tries"])
@@ -116,10 +116,10 @@ def release(context: typer.Context, number: Number = None) -> None:
 
 
 def _held(context: typer.Context, number: int | None, *, held: bool) -> None:
-    from digest import steering  # noqa: PLC0415
+    from digest.send import operator  # noqa: PLC0415
 
     shell = shell_of(context)
-    steer = steering.hold if held else steering.release
+    steer = operator.hold if held else operator.release
     issue, changed = steer(shell.works, number)
     told = "held" if held else "released"
     line = f"Issue {issue} is {told}{'' if changed else ' (as it was)'}."
@@ -129,10 +129,10 @@ def _held(context: typer.Context, number: int | None, *, held: bool) -> None:
 @app.command("retry")
 def retry(context: typer.Context, ids: Ids = None, number: Of = None) -> None:
     """Make deferred deliveries due at once: those named, or all of the issue."""
-    from digest import steering  # noqa: PLC0415
+    from digest.send import operator  # noqa: PLC0415
 
     shell = shell_of(context)
-    issue, count = steering.retry(shell.works, ids or (), number)
+    issue, count = operator.retry(shell.works, ids or (), number)
     _tell_count(shell, {"issue": issue, "due": count}, f"Due now: {count}. Next: digest worker {issue}")
 
 
@@ -145,14 +145,14 @@ def cancel(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Cancel what has not been started: the deliveries named, or all of the issue."""
-    from digest import sending  # noqa: PLC0415
     from digest.outbox import operations  # noqa: PLC0415
     from digest.outbox.states import DUE, State  # noqa: PLC0415
+    from digest.send import start  # noqa: PLC0415
 
     shell = shell_of(context)
     open_ones = DUE | {State.UNCERTAIN}
     with shell.session(read_only=True) as session:
-        issue = sending.issue_of(session, ids or (), number, open_ones)
+        issue = start.issue_of(session, ids or (), number, open_ones)
     what = f"{len(ids)} of the" if ids else "all open"
     shell.confirm(f"Cancel {what} deliveries of issue {issue.number}?", yes=yes)
     with shell.session() as session:
@@ -172,11 +172,11 @@ def resend(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Send an uncertain delivery once more, because a person decided that it did not arrive."""
-    from digest import steering  # noqa: PLC0415
+    from digest.send import operator  # noqa: PLC0415
 
     shell = shell_of(context)
     shell.confirm(f"Delivery {delivery} may have arrived. Send it again, with the same Message-ID?", yes=yes)
-    steering.resend(shell.works, delivery)
+    operator.resend(shell.works, delivery)
     _tell_count(shell, {"id": delivery, "state": "pending"}, f"Delivery {delivery} is due again. Next: digest worker")
 
 

@@ -10,7 +10,7 @@ from digest.runtime.errors import EXIT_ATTENTION, UsageError
 from digest.runtime.keys import MAX_KEY
 
 if TYPE_CHECKING:
-    from digest.reconcile import Brought, Findings
+    from digest.send.reconcile import Brought, Findings
 
 MAX_ROWS = 200
 MAX_REASONS = 20
@@ -58,7 +58,7 @@ def reconcile(
 
     Without any of them: outcomes kept in files while the database was away, and the Maildir. Nothing is ever sent.
     """
-    from digest.reconcile import look  # noqa: PLC0415
+    from digest.send.reconcile import look  # noqa: PLC0415
 
     shell = shell_of(context)
     if assume:
@@ -85,9 +85,9 @@ def reconcile(
 def _assumed(
     shell: Shell, what: list[str], assume: str, by: str, number: int | None, *, every: bool, dry_run: bool
 ) -> "Findings":
-    from digest import reconcile as reconciling  # noqa: PLC0415
-    from digest import sending  # noqa: PLC0415
     from digest.outbox.states import State  # noqa: PLC0415
+    from digest.send import reconcile as reconciling  # noqa: PLC0415
+    from digest.send import start  # noqa: PLC0415
 
     if assume not in {State.ACCEPTED, State.REJECTED}:
         raise UsageError(f"--assume {assume!r} is not understood", hint="accepted or rejected; `resend` sends again.")
@@ -97,7 +97,7 @@ def _assumed(
         raise UsageError("--assume needs either the numbers of deliveries or --all")
     ids = [int(text) for text in what]
     with shell.session(read_only=True) as session:
-        issue = sending.issue_of(session, ids, number, {State.UNCERTAIN})
+        issue = start.issue_of(session, ids, number, {State.UNCERTAIN})
     assert issue.id is not None  # noqa: S101 - read from the database
     return reconciling.assume(shell.works, issue.id, ids or None, State(assume), by=by, dry_run=dry_run)
 
@@ -105,7 +105,7 @@ def _assumed(
 def _brought(
     what: list[str], log: list[str] | None, dsn: list[str] | None, zone: str, *, complete: bool
 ) -> "Brought | None":
-    from digest.reconcile import Brought  # noqa: PLC0415
+    from digest.send.reconcile import Brought  # noqa: PLC0415
 
     logs, reports = list(log or []), list(dsn or [])
     if what and bool(logs) == bool(reports):

@@ -13,7 +13,7 @@ from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
 
 if TYPE_CHECKING:
-    from digest.sending import Sending
+    from digest.send.start import Sending
 
 NEEDS_A_PERSON = ("deferred", "rejected", "uncertain", "expired")
 
@@ -44,11 +44,11 @@ def send(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Freeze the approved issue and deliver it, exactly one mail for each reader. Run it again to go on."""
-    from digest import sending  # noqa: PLC0415
+    from digest.send import start  # noqa: PLC0415
 
     shell = shell_of(context)
     if to:
-        reply = sending.send_test(
+        reply = start.send_test(
             shell.works,
             number,
             to,
@@ -68,7 +68,7 @@ def send(
     if rehearse:
         _rehearse(shell, number, relay)
         return
-    ready = sending.prepare_send(shell.works, number, relay=relay)
+    ready = start.prepare_send(shell.works, number, relay=relay)
     if ready.due:
         shell.confirm(
             f"Send issue {ready.number} to {ready.due} readers ({ready.excluded} excluded) by {ready.way}?",
@@ -91,7 +91,7 @@ def worker(
     ] = False,
 ) -> None:
     """Deliver from the outbox until nothing is due or it is told to stop. Run as many as you like."""
-    from digest import delivering  # noqa: PLC0415
+    from digest.send import worker as delivering  # noqa: PLC0415
 
     shell = shell_of(context)
     if stay:

@@ -21,12 +21,12 @@ def tell(
     ] = "",
 ) -> None:
     """Tell the operators that this is a test, by mail and by webhook, and say what became of it."""
-    from digest import delivering  # noqa: PLC0415
+    from digest.send import worker  # noqa: PLC0415
 
     if not test:
         raise UsageError("digest tell only tests whether operators are told", hint="Write: digest tell --test")
     shell = shell_of(context)
-    data = delivering.try_telling(shell.works, relay=relay)
+    data = worker.try_telling(shell.works, relay=relay)
     webhook = data["webhook"]
 
     def show() -> None:

@@ -33,7 +33,7 @@ from digest.runtime.errors import RefusedError, UsageError
 from digest.runtime.settings import Relay, RelayLimits
 from digest.runtime.settings_part import LOOPBACK_HOSTS
 from digest.runtime.shares import size
-from digest.sending import prepare_send
+from digest.send.start import prepare_send
 
 BY = "a rehearsal"
 OTHERS = "others"

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 
 from sqlmodel import Session
 
-from digest.canarying import watch
-from digest.delivering import deliver as deliver_issue
-from digest.delivering import due
 from digest.delivery.canary import Verdict
 from digest.delivery.configured import carrier_of
 from digest.issues import store as issue_store
@@ -21,8 +18,11 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
 from digest.schedule.month import BEGUN, Month, Wait
 from digest.schedule.runs import RunState
-from digest.sending import prepare_send
-from digest.standing import status
+from digest.send.canary import watch
+from digest.send.start import prepare_send
+from digest.send.status import status
+from digest.send.worker import deliver as deliver_issue
+from digest.send.worker import due
 
 BY_ITSELF = "nobody: [approval] required = 0"
 NEEDS_A_PERSON = (State.REJECTED, State.EXPIRED, State.UNCERTAIN)

@@ -15,8 +15,6 @@ from sqlmodel import Session, col, select
 
 from digest.app import Works
 from digest.audience import retention
-from digest.canarying import watch_all
-from digest.delivering import due, work
 from digest.delivery.canary import Verdict
 from digest.delivery.wakeup.event import Bell
 from digest.issues.period import Period
@@ -31,6 +29,8 @@ from digest.schedule.lateness import LOOK_AGAIN
 from digest.schedule.month import BEGUN, MONTHLY, SPECIAL, Nobody, Onlooker, issue_of
 from digest.schedule.occurrences import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
 from digest.schedule.run import Progress, run_month
+from digest.send.canary import watch_all
+from digest.send.worker import due, work
 
 __all__ = ["MONTHLY", "SPECIAL", "Told", "issue_date", "occurrences", "run_forever", "skip_since_backup", "tick"]
 

@@ -3,10 +3,11 @@
 import pytest
 from sqlmodel import select
 
-from digest import app, sending
+from digest import app
 from digest.outbox.models import Notice
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
+from digest.send import start
 from tests.support.world import World
 
 pytestmark = pytest.mark.one_database
@@ -20,7 +21,7 @@ def works_of(world: World, monkeypatch: pytest.MonkeyPatch) -> app.Works:
 def test_an_edit_while_the_confirmation_waits_is_refused(approved: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = approved
     works = works_of(sample, monkeypatch)
-    ready = sending.prepare_send(works, 21)
+    ready = start.prepare_send(works, 21)
     sample.digest("issue", "edit", "21", "--subject", "Another")
     with pytest.raises(RefusedError, match="not approved"):
         ready.run(lambda _settled: None)

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from digest import app, sending
+from digest import app
+from digest.send import start
 from tests.gate import Gate
 from tests.support.crowd import crowd
 from tests.support.staying import Stayer, states, staying
@@ -23,7 +24,7 @@ def start_sending(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGEST_DATABASE__URL", world.environment["DIGEST_DATABASE__URL"])
     monkeypatch.setenv("DIGEST_NOW", world.environment_now()["DIGEST_NOW"])
     works = app.build(world.folder)
-    sending.prepare_send(works, 21).start()
+    start.prepare_send(works, 21).start()
     works.engine.dispose()
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, col, select
 
-from digest import sending
 from digest.app import ShiftedClock, Works
 from digest.articles.models import Article
 from digest.delivery.worker.progress import Tally
@@ -27,6 +26,7 @@ from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import runs, skips
 from digest.schedule.run import STEPS
 from digest.schedule.tick import Told, tick
+from digest.send import start
 from subscribers.audience import exclusion_reason
 from tests.proof.months import FIRST, Months
 
@@ -313,7 +313,7 @@ def test_what_was_sent_by_hand_is_not_sent_again(desk: MakeDesk) -> None:
     due = world.months.due(FIRST)
     world.look(due - 6 * DAY)
     world.approve(due - 5 * DAY)
-    sending.prepare_send(world.works(due - 4 * DAY), None).run(lambda _tally: None)
+    start.prepare_send(world.works(due - 4 * DAY), None).run(lambda _tally: None)
     told = world.look(due - 3 * DAY)
     assert told is not None
     assert told.state == "done"

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from digest import delivering
 from digest.app import Works
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
@@ -17,7 +16,8 @@ from digest.publish import freeze
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from digest.runtime.settings_operators import Operators
-from digest.sending import Sending, prepare_send
+from digest.send import worker
+from digest.send.start import Sending, prepare_send
 from digest.testing import ScriptedTransport
 from tests.proof.months import FIRST, Months
 
@@ -50,10 +50,10 @@ def ready(works: Works) -> Sending:
 def test_uncertain_deliveries_are_told_while_the_send_goes_on(
     ready: Sending, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivering, "NEWS_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "NEWS_SECONDS", 0.0)
     monkeypatch.setattr(rotation, "FILLS_UP_EVERY", timedelta(0))
     transport = ScriptedTransport([Outcome.ACCEPTED] * 2 + [Outcome.UNCERTAIN])
-    run = delivering.deliver(works, ready.issue_id, OneByOne(transport, works.clock), lambda _tally: None)
+    run = worker.deliver(works, ready.issue_id, OneByOne(transport, works.clock), lambda _tally: None)
     assert run.outcomes["uncertain"] == 1
     with session_scope(works.engine, read_only=True) as session:
         told = list(

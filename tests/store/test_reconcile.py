@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from digest import reconcile, sending
 from digest.app import Works
 from digest.outbox import operations
 from digest.outbox.notices import promise, take_notices
@@ -17,9 +16,10 @@ from digest.outbox.states import State
 from digest.outbox.tables import ISSUE, NOTICE
 from digest.outbox.take import Taken, Taker
 from digest.outbox.workers import WorkerLock
-from digest.reconcile import Brought, Findings
 from digest.runtime.db import session_scope
 from digest.runtime.settings import load_settings
+from digest.send import reconcile, start
+from digest.send.reconcile import Brought, Findings
 from digest.testing import FrozenClock
 from digest.workspace import create
 from tests.store.ledger import Ledger
@@ -93,7 +93,7 @@ def test_a_log_resolves_what_it_knows_and_the_evidence_is_kept(relay: Relay) -> 
     }
     assert (told["by_evidence"], told["unresolved"], told["dry_run"]) == (3, 1, False)
     assert [entry["source"] for entry in told["resolved"]] == ["mail.log:3", "mail.log:6", "mail.log:8"]
-    shown = sending.delivery(relay.works, bounced.id)
+    shown = start.delivery(relay.works, bounced.id)
     assert shown["reason"].startswith("mailbox unknown: bounced: BBBBB1")
     assert shown["reason"].endswith("[mail.log:6]")
     (attempt,) = shown["tries"]

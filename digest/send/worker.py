@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from digest import news
 from digest.app import Works
 from digest.audience.address_change import forget_expired
 from digest.delivery.configured import carrier_of, evidence_of, meter_of
@@ -22,6 +21,7 @@ from digest.outbox.take import new_attempt_id
 from digest.runtime.db import session_scope
 from digest.runtime.errors import ConfigError, DigestError, EnvironmentFailedError
 from digest.runtime.signals import stopping_on_signals
+from digest.send import operator_events
 
 NEWS_SECONDS = 10.0
 """How often to look, during a send, for what operators should hear before its end."""
@@ -95,12 +95,12 @@ class _Watching:
         if not self._has_told and moment - self._looked_at >= NEWS_SECONDS:
             self._looked_at = moment
             with suppress(DBAPIError, DigestError):  # it is away: that is the worker's to say, and the end tells it
-                self._has_told = news.tell_of(self._works, self._issues)
+                self._has_told = operator_events.tell_of(self._works, self._issues)
 
 
 def _tell(works: Works, issues: Sequence[int], worker: Worker, watching: _Watching, run: Run) -> None:
     """Tell the operators what has come of the issues, and send them their mails at once."""
-    if news.tell_of(works, issues) and not run.stopped:
+    if operator_events.tell_of(works, issues) and not run.stopped:
         watching.is_over = True
         worker.deliver_notices()
 
@@ -122,7 +122,7 @@ def try_telling(works: Works, *, relay: str = "") -> dict[str, Any]:
     except EnvironmentFailedError as error:
         failure = error.message
     with session_scope(works.engine, read_only=True) as session:
-        return {**news.standing_of(session, event), "failure": failure}
+        return {**operator_events.standing_of(session, event), "failure": failure}
 
 
 def due(works: Works, number: int | None) -> int:

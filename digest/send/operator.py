@@ -10,7 +10,7 @@ from digest.issues.models import Issue
 from digest.outbox import operations, store
 from digest.outbox.states import State
 from digest.runtime.db import session_scope
-from digest.sending import issue_of
+from digest.send.start import issue_of
 
 
 def hold(works: Works, number: int | None) -> tuple[int, bool]:

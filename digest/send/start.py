@@ -8,8 +8,6 @@ from typing import Any
 from sqlmodel import Session
 
 from digest.app import Works, new_ref
-from digest.canarying import watch
-from digest.delivering import deliver
 from digest.delivery.configured import carrier_of, transport_of
 from digest.delivery.transport import Carrier, Reply
 from digest.delivery.worker.progress import Tally
@@ -24,7 +22,9 @@ from digest.outbox.take import Reader
 from digest.publish import freeze
 from digest.runtime.db import session_scope
 from digest.runtime.errors import NotFoundError, RefusedError, UsageError
-from digest.standing import status
+from digest.send.canary import watch
+from digest.send.status import status
+from digest.send.worker import deliver
 from subscribers.address import EmailAddress
 from subscribers.models import Frequency
 

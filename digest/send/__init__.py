@@ -1,0 +1,1 @@
+"""One issue leaving the house: send, work, status, hold, resend, reconcile, rehearse."""
