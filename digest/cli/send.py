@@ -140,7 +140,7 @@ def _dry_run(shell: Shell, number: int | None) -> None:
 
 
 def _rehearse(shell: Shell, number: int | None, relay: str) -> None:
-    from digest.rehearsal import report, run  # noqa: PLC0415
+    from digest.send.rehearsal import report, run  # noqa: PLC0415
 
     with Watch(None, silent=shell.out.as_json, clock=shell.works.clock.now) as progress:
         done = run.rehearse(shell.works, number, relay=relay, progress=progress)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.delivery.pace import Gauge, Limits, allowance, spend
-from digest.rehearsal.predict import Plan, Route, predict
+from digest.send.rehearsal.predict import Plan, Route, predict
 
 DAY = 86400
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from digest.rehearsal.run import Rehearsal
+from digest.send.rehearsal.run import Rehearsal
 
 
 def write(rehearsal: Rehearsal, folder: Path) -> Path:

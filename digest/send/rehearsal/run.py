@@ -25,14 +25,14 @@ from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.outbox.take import Taken
 from digest.publish import freeze
-from digest.rehearsal.copying import copied
-from digest.rehearsal.predict import Plan, Prediction, Route, predict
 from digest.runtime.clock import duration
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.runtime.settings import Relay, RelayLimits
 from digest.runtime.settings_part import LOOPBACK_HOSTS
 from digest.runtime.shares import size
+from digest.send.rehearsal.copying import copied
+from digest.send.rehearsal.predict import Plan, Prediction, Route, predict
 from digest.send.start import prepare_send
 
 BY = "a rehearsal"
