@@ -16,10 +16,7 @@ from digest.runtime import db
 from digest.runtime.clock import Clock, SystemClock
 from digest.runtime.errors import ConfigError, UsageError
 from digest.runtime.queue_schema import is_installed
-from digest.runtime.settings import (
-    Settings,
-    load_settings,
-)
+from digest.settings.root import Settings, load_settings
 
 # A command that lists issues must not load the renderers: what is heavy is imported by what needs it.
 if TYPE_CHECKING:

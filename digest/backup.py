@@ -23,8 +23,8 @@ from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.runtime import backup_files, db, postgres_backup, sqlite_backup
 from digest.runtime.errors import RefusedError
-from digest.runtime.settings import CONFIG_NAME, SECRETS_NAME, Settings, load_settings
 from digest.schedule.tick import skip_since_backup
+from digest.settings.root import CONFIG_NAME, SECRETS_NAME, Settings, load_settings
 
 TABLES = frozenset(SQLModel.metadata.tables)
 """Every table of both packages."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from digest import app
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
-from digest.runtime.settings import CONFIG_NAME, SECRETS_NAME
+from digest.settings.root import CONFIG_NAME, SECRETS_NAME
 
 STARTER_CONFIG = """\
 # The configuration of your digest. `digest config describe` lists every setting.

@@ -12,7 +12,7 @@ from digest.cli import app
 from digest.issues import lifecycle
 from digest.outbox import states
 from digest.runtime import errors
-from digest.runtime.describe import described
+from digest.settings.describe import described
 from subscribers import consent
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

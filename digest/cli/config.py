@@ -12,7 +12,7 @@ app = typer.Typer(name="config", help="Describe and check the configuration.", n
 @app.command("describe")
 def describe(context: typer.Context) -> None:
     """List every setting with its default, environment name and meaning."""
-    from digest.runtime.describe import described  # noqa: PLC0415
+    from digest.settings.describe import described  # noqa: PLC0415
 
     shell = shell_of(context)
     data: list[dict[str, Any]] = described()
@@ -23,7 +23,7 @@ def describe(context: typer.Context) -> None:
 @app.command("check")
 def check(context: typer.Context) -> None:
     """Read the configuration as every command does; every problem is named."""
-    from digest.runtime.settings import load_settings  # noqa: PLC0415
+    from digest.settings.root import load_settings  # noqa: PLC0415
 
     shell = shell_of(context)
     settings = load_settings(shell.workspace)

@@ -26,7 +26,7 @@ def generate(
     """Make a key file in the workspace; print the DNS record and the lines for digest.toml. Never overwrites a key."""
     from digest.app import open_clock  # noqa: PLC0415
     from digest.delivery.dkim.setup import make  # noqa: PLC0415
-    from digest.runtime.settings import load_settings  # noqa: PLC0415
+    from digest.settings.root import load_settings  # noqa: PLC0415
 
     shell = shell_of(context)
     settings = load_settings(shell.workspace)
@@ -43,7 +43,7 @@ def show(
 ) -> None:
     """Print the DNS record of a key again."""
     from digest.delivery.dkim import setup  # noqa: PLC0415
-    from digest.runtime.settings import load_settings  # noqa: PLC0415
+    from digest.settings.root import load_settings  # noqa: PLC0415
 
     shell = shell_of(context)
     _print(shell, setup.show(load_settings(shell.workspace), selector))

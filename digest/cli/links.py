@@ -12,8 +12,8 @@ app = typer.Typer(name="links", help="Keys of the signed links in mails: list, r
 @app.command("list")
 def list_(context: typer.Context) -> None:
     """List the keys, newest first: the first one signs, all verify. Names are hashes; no key is shown."""
-    from digest.runtime.link_keys import name_of  # noqa: PLC0415
-    from digest.runtime.settings import load_settings  # noqa: PLC0415
+    from digest.settings.link_keys import name_of  # noqa: PLC0415
+    from digest.settings.root import load_settings  # noqa: PLC0415
 
     shell = shell_of(context)
     keys = load_settings(shell.workspace).secrets.link_keys
@@ -23,7 +23,7 @@ def list_(context: typer.Context) -> None:
 @app.command("rotate")
 def rotate(context: typer.Context) -> None:
     """Make a new key that signs from now on. The others still verify: no link in any mail stops working."""
-    from digest.runtime.link_keys import rotate as put_in_front  # noqa: PLC0415
+    from digest.settings.link_keys import rotate as put_in_front  # noqa: PLC0415
 
     shell = shell_of(context)
     new, names = put_in_front(shell.workspace)
@@ -42,7 +42,7 @@ def retire(
 ) -> None:
     """Take a key out for good. Every link that it signed stops working, those to unsubscribe too. Only after a leak."""
     from digest.outbox.figures import mails_sent  # noqa: PLC0415
-    from digest.runtime.link_keys import retire as take_out  # noqa: PLC0415
+    from digest.settings.link_keys import retire as take_out  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:

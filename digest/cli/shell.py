@@ -29,7 +29,7 @@ class Shell:
     @cached_property
     def workspace(self) -> Path:
         """The workspace's folder, found as git finds its repository."""
-        from digest.runtime.settings import find_workspace  # noqa: PLC0415
+        from digest.settings.root import find_workspace  # noqa: PLC0415
 
         return find_workspace(Path(self._workspace) if self._workspace else Path.cwd())
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from digest.app import Works
 from digest.runtime.errors import ConfigError, RefusedError
-from digest.runtime.settings import PLACEHOLDER_ADDRESS, Pace, Relay, RelayLimits, Settings
-from digest.runtime.settings_part import LOOPBACK_HOSTS
+from digest.settings.part import LOOPBACK_HOSTS
+from digest.settings.root import PLACEHOLDER_ADDRESS, Pace, Relay, RelayLimits, Settings
 
 if TYPE_CHECKING:
     from digest.delivery.meter import Meter

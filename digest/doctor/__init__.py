@@ -7,7 +7,7 @@ from digest.doctor import calendar, database, dns_records, outbox, relays, templ
 from digest.doctor.ailment import Ailment, Examination, Patient, Skipped
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, EnvironmentFailedError
-from digest.runtime.settings import load_settings
+from digest.settings.root import load_settings
 
 __all__ = ["Ailment", "Examination", "examine"]
 

@@ -13,7 +13,7 @@ from digest.app import Works, open_clock
 from digest.render.checks import Severity
 from digest.runtime import db
 from digest.runtime.errors import DigestError
-from digest.runtime.settings import Settings
+from digest.settings.root import Settings
 
 
 @dataclass(frozen=True, slots=True)

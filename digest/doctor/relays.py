@@ -9,7 +9,7 @@ from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
 from digest.doctor.ailment import Ailment, Patient
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, EnvironmentFailedError
-from digest.runtime.settings import Relay
+from digest.settings.root import Relay
 
 _SECONDS = Timeouts(connect=10, greeting=10, login=10)
 

@@ -12,7 +12,7 @@ from digest.outbox import notices
 from digest.outbox.dialects import insert_new
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.privacy import masked
-from digest.runtime.settings_operators import Operators
+from digest.settings.operators import Operators
 
 __all__ = ["Operators", "tell"]
 

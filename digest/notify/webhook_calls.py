@@ -21,7 +21,7 @@ from digest.notify.webhook import Answer, call, read_secret
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import ConfigError
-from digest.runtime.settings_operators import Operators
+from digest.settings.operators import Operators
 
 logger = logging.getLogger(__name__)
 

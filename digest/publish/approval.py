@@ -17,7 +17,7 @@ from digest.issues.lifecycle import IssueState, move
 from digest.issues.models import Issue
 from digest.render.loader import Templates, renderer_versions
 from digest.runtime.errors import RefusedError, UsageError
-from digest.runtime.settings import Settings
+from digest.settings.root import Settings
 
 
 class NotApprovedError(RefusedError):

@@ -13,7 +13,7 @@ from digest.issues.models import Issue, IssueItem
 from digest.publish.approval import issue_hash, manifest
 from digest.publish.freeze import Press, content_of, items_for_segment
 from digest.render.content import edition_context
-from digest.runtime.settings import Section, pick
+from digest.settings.root import Section, pick
 from subscribers.interests import ALL_TEXT
 
 

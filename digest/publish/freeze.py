@@ -32,8 +32,8 @@ from digest.render.edition import Rendered, render_edition
 from digest.render.loader import Templates
 from digest.runtime.clock import duration
 from digest.runtime.errors import RefusedError
-from digest.runtime.settings import Settings
-from digest.runtime.shares import size
+from digest.settings.root import Settings
+from digest.settings.shares import size
 from subscribers import audience
 from subscribers.audience import exclusion_reason
 from subscribers.interests import ALL_TEXT, Catalogue

@@ -23,7 +23,7 @@ from digest.render.context import (
     SectionView,
     VideoView,
 )
-from digest.runtime.settings import Settings, pick
+from digest.settings.root import Settings, pick
 
 MOST_TITLES = 30  # of an issue in between; the mail's own articles need the room
 PREHEADER_CHARACTERS = 140

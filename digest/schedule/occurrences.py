@@ -9,7 +9,7 @@ from typing import Literal
 from digest.calendar.local_time import instant_of
 from digest.issues.period import Period
 from digest.runtime.clock import duration
-from digest.runtime.settings import Settings
+from digest.settings.root import Settings
 
 Step = Literal["assemble", "remind", "send"]
 

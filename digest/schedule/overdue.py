@@ -4,10 +4,10 @@ from datetime import datetime
 
 from sqlmodel import Session, select
 
-from digest.runtime.settings import Settings
 from digest.schedule.month import MONTHLY
 from digest.schedule.occurrences import Occurrence, begun
 from digest.schedule.runs import INSTALLED, IssueRun
+from digest.settings.root import Settings
 
 
 def unclaimed(session: Session, settings: Settings, now: datetime) -> Occurrence | None:

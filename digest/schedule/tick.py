@@ -21,7 +21,6 @@ from digest.issues.period import Period
 from digest.notify import Event, EventKind
 from digest.runtime.db import explain, session_scope
 from digest.runtime.errors import DigestError
-from digest.runtime.settings import Settings
 from digest.runtime.signals import stopping_on_signals
 from digest.schedule import runs
 from digest.schedule.clock_watch import ClockWatch
@@ -31,6 +30,7 @@ from digest.schedule.occurrences import Occurrence, begun, issue_date, occurrenc
 from digest.schedule.run import Progress, run_month
 from digest.send.canary import watch_all
 from digest.send.worker import due, work
+from digest.settings.root import Settings
 
 __all__ = ["MONTHLY", "SPECIAL", "Told", "issue_date", "occurrences", "run_forever", "skip_since_backup", "tick"]
 

@@ -11,7 +11,7 @@ from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.outbox import figures, operations
 from digest.runtime.db import session_scope
-from digest.runtime.shares import share
+from digest.settings.shares import share
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from digest.editions.models import Edition
 from digest.publish.archive import ShownIssue
 from digest.publish.freeze import Press
-from digest.runtime.settings import pick
+from digest.settings.root import pick
 from digest.web.neutral import Neutral, neutral_html, neutral_text
 from digest.web.pages import Page, style
 

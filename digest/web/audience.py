@@ -10,7 +10,7 @@ from digest.audience.forgetting import forget_everywhere
 from digest.audience.own_data import data_due, own_data
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
-from digest.runtime.settings import pick
+from digest.settings.root import pick
 from digest.web.languages import choose
 from digest.web.limiting import limiter
 from digest.web.pages import own_name, style

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from watchfiles import Change, DefaultFilter, awatch
 
-from digest.runtime.settings import CONFIG_NAME
+from digest.settings.root import CONFIG_NAME
 
 ARTICLES = "articles"
 TEMPLATES = "templates"

@@ -27,7 +27,7 @@ from digest.publish.freeze import (
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
-from digest.runtime.settings import CONFIG_NAME
+from digest.settings.root import CONFIG_NAME
 from digest.web.changes import ARTICLES, TEMPLATES, Stamp, stamp
 
 

@@ -17,7 +17,7 @@ from limits.storage import MemoryStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import Engine
 
-from digest.runtime.settings_web import Limits
+from digest.settings.web import Limits
 from digest.web.rate_storage import DatabaseStorage
 from subscribers.pages import Asking
 

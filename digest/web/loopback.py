@@ -4,7 +4,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from digest.runtime.settings_part import LOOPBACK_HOSTS
+from digest.settings.part import LOOPBACK_HOSTS
 
 
 class LoopbackOnly:

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from digest.publish.freeze import Press
 from digest.render import locales
-from digest.runtime.settings import pick
+from digest.settings.root import pick
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from digest.render.slots import Place, Slot, fill
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError, NotFoundError
-from digest.runtime.settings import pick
+from digest.settings.root import pick
 from digest.web import preview_views as views
 from digest.web import reader as readers
 from digest.web.changes import events

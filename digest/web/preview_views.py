@@ -12,7 +12,7 @@ from digest.editions.segment import Reading
 from digest.publish.freeze import BuiltEdition, Press
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes
 from digest.render.words import interests_in_words
-from digest.runtime.settings import pick
+from digest.settings.root import pick
 from digest.web.choice import Choice
 from digest.web.desk import Look
 from digest.web.matrix import Row, matrix

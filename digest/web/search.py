@@ -11,7 +11,7 @@ from digest.publish import archive
 from digest.publish.archive import Found
 from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
-from digest.runtime.settings import pick
+from digest.settings.root import pick
 from digest.web.archive_pages import interests_of
 from digest.web.languages import choose
 from digest.web.pages import Page, show

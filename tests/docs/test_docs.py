@@ -13,7 +13,7 @@ import typer.main
 from digest.articles import intake
 from digest.cli import app
 from digest.runtime import errors
-from digest.runtime.describe import described
+from digest.settings.describe import described
 from subscribers.rows import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]

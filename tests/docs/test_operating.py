@@ -20,7 +20,7 @@ from digest.app import Works
 from digest.cli import app
 from digest.metrics import Metrics
 from digest.runtime.db import make_engine, upgrade
-from digest.runtime.settings import Settings, load_settings
+from digest.settings.root import Settings, load_settings
 from digest.testing import FrozenClock
 from digest.workspace import create
 

@@ -14,8 +14,8 @@ from digest.calendar.local_time import exists, instant_of
 from digest.calendar.rules import parse
 from digest.calendar.working_days import CalendarError
 from digest.issues.period import Period
-from digest.runtime.settings import Settings
 from digest.schedule.occurrences import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
+from digest.settings.root import Settings
 
 ZONES = [
     "Asia/Seoul",

@@ -15,7 +15,7 @@ from digest.outbox.states import State
 from digest.outbox.tables import NOTICE, Promised
 from digest.outbox.take import Taker
 from digest.runtime.db import session_scope
-from digest.runtime.settings import load_settings
+from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from subscribers import store, suppression
 from subscribers.address import EmailAddress

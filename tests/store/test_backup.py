@@ -22,10 +22,10 @@ from digest.outbox.workers import WorkerLock
 from digest.runtime import db, postgres_backup
 from digest.runtime.backup_files import BackupFailedError, BackupUnusableError
 from digest.runtime.errors import DigestError, UsageError
-from digest.runtime.settings import load_settings
 from digest.runtime.sqlite_backup import DatabaseInUseError
 from digest.schedule import runs
 from digest.schedule.tick import MONTHLY, skip_since_backup
+from digest.settings.root import load_settings
 from digest.workspace import create
 from tests.store.ledger import HOST, Ledger
 

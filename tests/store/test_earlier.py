@@ -26,7 +26,7 @@ from digest.publish.approval import NotApprovedError
 from digest.publish.freeze import Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
-from digest.runtime.settings import load_settings
+from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
 from subscribers.audience import in_between

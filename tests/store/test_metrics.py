@@ -20,8 +20,8 @@ from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, SUBSCRIBER
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import make_engine, session_scope
-from digest.runtime.settings import load_settings
 from digest.schedule.runs import IssueRun, RunState
+from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.workspace import create
 from tests.store.ledger import Ledger

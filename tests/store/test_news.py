@@ -15,9 +15,9 @@ from digest.outbox.tables import NOTICE
 from digest.publish import freeze
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
-from digest.runtime.settings_operators import Operators
 from digest.send import worker
 from digest.send.start import Sending, prepare_send
+from digest.settings.operators import Operators
 from digest.testing import ScriptedTransport
 from tests.proof.months import FIRST, Months
 

@@ -25,7 +25,7 @@ from digest.publish.freeze import FindingsBlockError, Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
-from digest.runtime.settings import load_settings
+from digest.settings.root import load_settings
 from subscribers.models import Subscriber, SubscriberState
 from tests.support.frozen import Frozen
 

@@ -17,9 +17,9 @@ from digest.outbox.tables import ISSUE, NOTICE
 from digest.outbox.take import Taken, Taker
 from digest.outbox.workers import WorkerLock
 from digest.runtime.db import session_scope
-from digest.runtime.settings import load_settings
 from digest.send import reconcile, start
 from digest.send.reconcile import Brought, Findings
+from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.workspace import create
 from tests.store.ledger import Ledger

@@ -13,8 +13,8 @@ from digest.audience import asking, retention
 from digest.audience.retention import Due, months_before
 from digest.outbox.tables import ATTEMPT, NOTICE
 from digest.runtime.db import session_scope
-from digest.runtime.settings_retention import Retention
 from digest.schedule import tick
+from digest.settings.retention import Retention
 from subscribers import keeping
 from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkPayload, Purpose

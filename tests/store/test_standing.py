@@ -14,8 +14,8 @@ from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, PACE, Promised
 from digest.outbox.workers import WorkerLock, sign_off
 from digest.runtime.db import session_scope
-from digest.runtime.settings import load_settings
 from digest.send import status
+from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.workspace import create
 from tests.store.ledger import Ledger

@@ -17,7 +17,7 @@ from digest.notify import webhook_calls as carrying
 from digest.notify.webhook_calls import CALL, PAUSES, Carrier
 from digest.outbox.tables import NOTICE
 from digest.runtime.db import session_scope
-from digest.runtime.settings_operators import Operators
+from digest.settings.operators import Operators
 from digest.testing import FrozenClock
 from tests.webhooks import Receiver, receiving
 

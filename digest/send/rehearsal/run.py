@@ -28,12 +28,12 @@ from digest.publish import freeze
 from digest.runtime.clock import duration
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
-from digest.runtime.settings import Relay, RelayLimits
-from digest.runtime.settings_part import LOOPBACK_HOSTS
-from digest.runtime.shares import size
 from digest.send.rehearsal.copying import copied
 from digest.send.rehearsal.predict import Plan, Prediction, Route, predict
 from digest.send.start import prepare_send
+from digest.settings.part import LOOPBACK_HOSTS
+from digest.settings.root import Relay, RelayLimits
+from digest.settings.shares import size
 
 BY = "a rehearsal"
 OTHERS = "others"

@@ -20,7 +20,7 @@ from digest.outbox.take import Reader
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
 from digest.render.slots import SlotTokens
-from digest.runtime.settings import load_settings
+from digest.settings.root import load_settings
 from subscribers.links import LinkSigner
 from tests.unit.digest.delivery.conftest import MakeTransport
 from tests.verifiers import Mailauth, dkimpy_accepts

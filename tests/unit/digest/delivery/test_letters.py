@@ -19,7 +19,7 @@ from digest.outbox.take import Reader, Taken
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
 from digest.render.slots import SlotTokens
-from digest.runtime.settings import load_settings
+from digest.settings.root import load_settings
 from subscribers.links import LinkSigner, Purpose
 
 KEY = "k" * 32

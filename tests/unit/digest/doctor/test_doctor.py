@@ -23,10 +23,10 @@ from digest.notify.models import WebhookCall
 from digest.outbox import notices
 from digest.outbox.models import Delivery, Worker
 from digest.render.notice_kind import NoticeKind
-from digest.runtime.settings import load_settings
 from digest.schedule import runs
 from digest.schedule.runs import IssueRun, RunState
 from digest.schedule.tick import MONTHLY
+from digest.settings.root import load_settings
 from subscribers.models import Subscriber
 from tests.unit.digest.doctor.conftest import Clinic
 

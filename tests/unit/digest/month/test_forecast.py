@@ -7,8 +7,8 @@ import pytest
 from digest.issues.period import Period
 from digest.runtime.clock import duration
 from digest.runtime.errors import ConfigError
-from digest.runtime.settings import Settings
 from digest.schedule.occurrences import issue_date, occurrences
+from digest.settings.root import Settings
 
 
 def configured(zone: str, rule: str = "last day", at: str = "09:00", period: str = "current") -> Settings:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from digest.runtime.errors import ConfigError
-from digest.runtime.settings import Settings, load_settings
+from digest.settings.root import Settings, load_settings
 
 HEAD = '[publication]\nname = "P"\nsender_address = "p@example.org"\n'
 SECRETS = '[secrets]\nlink_keys = ["0123456789abcdef"]\nsuppression_key = "0123456789abcdef"\nmessage_key = "m"\n'

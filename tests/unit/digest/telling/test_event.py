@@ -13,7 +13,7 @@ from digest.notify import Event, EventKind
 from digest.notify.dispatch import body_of, masked_values
 from digest.render.happening import event_view
 from digest.render.locales import catalogue
-from digest.runtime.settings_operators import EventName
+from digest.settings.operators import EventName
 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 

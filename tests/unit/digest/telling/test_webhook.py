@@ -16,7 +16,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from digest.notify import webhook
 from digest.notify.webhook import call, read_secret, resolve, sign
 from digest.runtime.errors import ConfigError
-from digest.runtime.settings_operators import Operators
+from digest.settings.operators import Operators
 from tests.webhooks import receiving
 
 KEY = bytes(range(32))

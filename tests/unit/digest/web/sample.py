@@ -17,7 +17,7 @@ from digest.publish import freeze
 from digest.publish.freeze import Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
-from digest.runtime.settings import load_settings
+from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.web.app import public_app
 from digest.web.audience import pages_router

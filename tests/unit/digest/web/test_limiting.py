@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from digest.outbox.models import Notice
 from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
-from digest.runtime.settings_web import Limits
+from digest.settings.web import Limits
 from digest.testing import FrozenClock
 from digest.web.limiting import NETWORK, REGION, Limiter, limiter, network_of
 from subscribers.links import LinkSigner

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from digest.runtime.errors import ConfigError, NotFoundError, RefusedError
-from digest.runtime.settings import SECRETS_NAME, load_settings
 from digest.runtime.whole_file import whole_file
+from digest.settings.root import SECRETS_NAME, load_settings
 
 _ASSIGNMENT = re.compile(r"^(?P<name>[ \t]*link_keys[ \t]*=[ \t]*)\[[^\]]*\]", re.MULTILINE)
 _VARIABLE = "DIGEST_SECRETS__LINK_KEYS"

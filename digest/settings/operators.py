@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 from pydantic import Field, field_validator, model_validator
 
-from digest.runtime.settings_part import LOOPBACK_HOSTS, Part
+from digest.settings.part import LOOPBACK_HOSTS, Part
 
 EventName = Literal["assembled", "needs_approval", "started", "halted", "finished", "missed", "uncertain_waiting"]
 """What operators can be told of; digest.notify has the same names."""

@@ -16,13 +16,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from digest.runtime.clock import duration_text
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
-from digest.runtime.settings_operators import Metrics, Operators
-from digest.runtime.settings_part import LOOPBACK_HOSTS, Part
-from digest.runtime.settings_retention import Retention
-from digest.runtime.settings_schedule import Schedule
-from digest.runtime.settings_web import Limits, Web
-from digest.runtime.shares import share
-from digest.runtime.shares import size as canary_size
+from digest.settings.operators import Metrics, Operators
+from digest.settings.part import LOOPBACK_HOSTS, Part
+from digest.settings.retention import Retention
+from digest.settings.schedule import Schedule
+from digest.settings.shares import share
+from digest.settings.shares import size as canary_size
+from digest.settings.web import Limits, Web
 
 CONFIG_NAME = "digest.toml"
 SECRETS_NAME = "secrets.toml"

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from digest.calendar import rules
 from digest.calendar.working_days import NONE, CalendarError, WorkingDays, working_days
 from digest.runtime.clock import duration, duration_text
-from digest.runtime.settings_part import Part
+from digest.settings.part import Part
 
 LONGEST_LEAD = timedelta(days=27)
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from digest.runtime.settings_part import Part
+from digest.settings.part import Part
 
 
 class Retention(Part):

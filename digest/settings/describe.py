@@ -5,7 +5,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from digest.runtime.settings import Settings
+from digest.settings.root import Settings
 
 
 def described() -> list[dict[str, Any]]:

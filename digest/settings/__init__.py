@@ -1,0 +1,1 @@
+"""digest.toml and the environment as validated values, one module a table."""
