@@ -10,7 +10,7 @@ import typer
 from digest.cli.shell import Shell, shell_of
 
 if TYPE_CHECKING:
-    from digest.delivery.sink import Sink
+    from digest.sink.server import Sink
 
 
 def register(app: typer.Typer) -> None:
@@ -39,8 +39,8 @@ def sink(
     pipelining: Annotated[bool, typer.Option("--pipelining", help="Offer PIPELINING.")] = False,
 ) -> None:
     """Take mail on loopback, keep it as a Maildir and show it. Recipients such as 550@ fail as their names say."""
-    from digest.delivery.sink import Sink  # noqa: PLC0415
-    from digest.delivery.sink_rules import Login, Quota, Rules  # noqa: PLC0415
+    from digest.sink.rules import Login, Quota, Rules  # noqa: PLC0415
+    from digest.sink.server import Sink  # noqa: PLC0415
 
     rules = Rules(
         size_limit=size,
@@ -64,7 +64,7 @@ def sink(
 
 
 def _show(shell: Shell, sink: "Sink", maildir: Path, port: int | None) -> None:
-    from digest.delivery.sink_maildir import Mailbox  # noqa: PLC0415
+    from digest.sink.maildir import Mailbox  # noqa: PLC0415
     from digest.web.server import serve_beside  # noqa: PLC0415
     from digest.web.sink import sink_app  # noqa: PLC0415
 

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from digest.delivery.sink_maildir import Mail, Mailbox
 from digest.render.loader import Templates
+from digest.sink.maildir import Mail, Mailbox
 from digest.web.frames import plain_page
 from digest.web.headers import Headers, sink_headers
 from digest.web.loopback import LoopbackOnly

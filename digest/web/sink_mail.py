@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
 
-from digest.delivery.sink_headers import Header, decoded, headers, in_lines, in_one_line, split_head
+from digest.sink.headers import Header, decoded, headers, in_lines, in_one_line, split_head
 
 # What is shown; the file itself can be had whole.
 MAX_SHOWN_BYTES = 1024 * 1024

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.delivery.sink import Sink
+from digest.sink.server import Sink
 from tests.support.world import World
 from tests.verifiers import Mailauth, dkimpy_accepts
 

@@ -11,8 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from digest.delivery.sink import Sink
-from digest.delivery.sink_maildir import Mailbox
+from digest.sink.maildir import Mailbox
+from digest.sink.server import Sink
 from digest.web.sink import sink_app
 from tests.support.combinations import combinations
 from tests.unit.digest.web.served import served

@@ -14,7 +14,7 @@ from typing import Self
 
 import pytest
 
-from digest.delivery.sink import Sink
+from digest.sink.server import Sink
 from tests.postfix import Postfix, PostfixUnavailableError
 from tests.support.world import World, mails
 

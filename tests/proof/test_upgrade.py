@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from digest.delivery.sink import Sink
-from digest.delivery.sink_rules import Rules
 from digest.outbox import notices
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import HEAD, make_engine, session_scope
+from digest.sink.rules import Rules
+from digest.sink.server import Sink
 from tests.support.crowd import crowd
 from tests.support.staying import Stayer, states, staying
 from tests.support.world import WAIT_SECONDS, World, arrived, copies, wait_until

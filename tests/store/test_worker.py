@@ -18,7 +18,6 @@ from digest.delivery.mail.message import Letter
 from digest.delivery.maildir import MaildirTransport
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
-from digest.delivery.sink import Sink
 from digest.delivery.smtp.relay import RelayConfig, Tls
 from digest.delivery.smtp.transport import SmtpTransport
 from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence
@@ -32,6 +31,7 @@ from digest.outbox.take import Taken
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DatabaseUnreachableError, RelayUnreachableError
 from digest.runtime.signals import stopping_on_signals
+from digest.sink.server import Sink
 from digest.testing import FrozenClock, ScriptedTransport
 from tests.store.ledger import HOST, Ledger
 

@@ -16,8 +16,6 @@ from sqlmodel import Session
 from digest.app import Works
 from digest.delivery.configured import limits_of
 from digest.delivery.mail.message import Letter, Letters
-from digest.delivery.sink import Sink
-from digest.delivery.sink_rules import Rules
 from digest.delivery.worker.presence import Place
 from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
@@ -34,6 +32,8 @@ from digest.send.start import prepare_send
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.settings.root import Relay, RelayLimits
 from digest.settings.shares import size
+from digest.sink.rules import Rules
+from digest.sink.server import Sink
 
 BY = "a rehearsal"
 OTHERS = "others"

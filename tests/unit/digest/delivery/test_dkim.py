@@ -13,7 +13,6 @@ from digest.delivery.dkim.key import record_of
 from digest.delivery.dkim.sign import OVERSIGNED, SIGNED, DkimSigner, UnsignableError
 from digest.delivery.mail.message import Letter, Letters
 from digest.delivery.outcome import Outcome
-from digest.delivery.sink import Sink
 from digest.outbox.notices import TakenNotice
 from digest.outbox.tables import Promised
 from digest.outbox.take import Reader
@@ -21,6 +20,7 @@ from digest.render.edition import Rendered
 from digest.render.loader import Templates
 from digest.render.slots import SlotTokens
 from digest.settings.root import load_settings
+from digest.sink.server import Sink
 from subscribers.links import LinkSigner
 from tests.unit.digest.delivery.conftest import MakeTransport
 from tests.verifiers import Mailauth, dkimpy_accepts

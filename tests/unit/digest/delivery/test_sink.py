@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.sink import Sink
-from digest.delivery.sink_rules import Rules
 from digest.delivery.transport import Envelope, Phase
 from digest.runtime.errors import EnvironmentFailedError, UsageError
+from digest.sink.rules import Rules
+from digest.sink.server import Sink
 from tests.unit.digest.delivery.conftest import MakeTransport
 
 MESSAGE = [b"Subject: hello\r\n\r\n", b"one\r\n.two\r\n"]

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery import sink_faults
 from digest.delivery.outcome import Outcome, Reason
-from digest.delivery.sink import Sink
-from digest.delivery.sink_faults import NAMES, fault_for, is_rejected
-from digest.delivery.sink_rules import Rules
 from digest.delivery.smtp.relay import Timeouts
 from digest.delivery.transport import Envelope, Phase, Reply
+from digest.sink import faults
+from digest.sink.faults import NAMES, fault_for, is_rejected
+from digest.sink.rules import Rules
+from digest.sink.server import Sink
 from tests.unit.digest.delivery.conftest import MakeTransport
 
 MESSAGE = [b"Subject: hello\r\n\r\n", b"one\r\n.two\r\n"]
@@ -90,7 +90,7 @@ def test_the_matrix_docstring_and_guide_have_every_name(repo_root: Path) -> None
     tried = {name.casefold().partition("+")[0] for name in MATRIX}
     assert set(NAMES) <= tried
     guide = (repo_root / "docs" / "how-to" / "see-failures.md").read_text("utf-8")
-    for text in (sink_faults.__doc__ or "", guide):
+    for text in (faults.__doc__ or "", guide):
         rows = {
             name for row in re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE) for name in re.findall("`([^`]+)`", row)
         }

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.sink_headers import decoded, first, headers, in_lines, split_head
-from digest.delivery.sink_maildir import Mailbox
+from digest.sink.headers import decoded, first, headers, in_lines, split_head
+from digest.sink.maildir import Mailbox
 
 
 def put(folder: Path, name: str, content: bytes, *, where: str = "new", at: int = 1_000) -> Path:

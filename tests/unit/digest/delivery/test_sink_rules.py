@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.delivery.outcome import Outcome, Reason
-from digest.delivery.sink import Sink
-from digest.delivery.sink_certificate import server_context
-from digest.delivery.sink_faults import fault_for
-from digest.delivery.sink_rules import Login, Meter, Quota, Rules, Tries
 from digest.delivery.smtp.relay import Tls
 from digest.delivery.transport import Envelope, Phase, RelayRefusedError, Reply
 from digest.runtime.errors import EnvironmentFailedError, UsageError
+from digest.sink.certificate import server_context
+from digest.sink.faults import fault_for
+from digest.sink.rules import Login, Meter, Quota, Rules, Tries
+from digest.sink.server import Sink
 from digest.testing import FrozenClock
 from tests.unit.digest.delivery.conftest import MakeTransport
 

@@ -11,9 +11,9 @@ from checkdmarc.utils import DNS_CACHE
 from sqlmodel import Session
 
 from digest import app
-from digest.delivery.sink import Sink
 from digest.doctor import Examination, examine
 from digest.runtime import db
+from digest.sink.server import Sink
 from digest.workspace import create
 from tests.dns_server import naming
 

@@ -15,7 +15,6 @@ from sqlalchemy import text
 from digest import app
 from digest.articles.models import Article
 from digest.delivery.dkim import key, setup
-from digest.delivery.sink import Sink
 from digest.doctor import database, examine
 from digest.editions.models import Edition
 from digest.issues.models import Issue
@@ -27,6 +26,7 @@ from digest.schedule import runs
 from digest.schedule.runs import IssueRun, RunState
 from digest.schedule.tick import MONTHLY
 from digest.settings.root import load_settings
+from digest.sink.server import Sink
 from subscribers.models import Subscriber
 from tests.unit.digest.doctor.conftest import Clinic
 

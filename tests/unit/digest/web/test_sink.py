@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from digest.delivery.sink_maildir import Mailbox
+from digest.sink.maildir import Mailbox
 from digest.web.sink import sink_app
 from digest.web.sink_mail import MAX_SHOWN_BYTES, framed_html, parse
 

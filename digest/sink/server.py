@@ -1,6 +1,6 @@
 """Our own local mail world: an SMTP server that keeps what it gets as a Maildir, with recipients that make it fail.
 
-Which recipients do what is a table in `digest.delivery.sink_faults`; what holds for everybody is in `sink_rules`.
+Which recipients do what is a table in `digest.sink.faults`; what holds for everybody is in `sink_rules`.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from typing import Any, Self
 
 from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from digest.delivery.sink_certificate import server_context
-from digest.delivery.sink_faults import Fault, Manner, Stage, Then, fault_at, fault_for, is_rejected
-from digest.delivery.sink_maildir import Keeper, Thrower
-from digest.delivery.sink_rules import Meter, Rules, Tries
 from digest.delivery.smtp.relay import RelayConfig
 from digest.runtime.errors import EnvironmentFailedError, UsageError
+from digest.sink.certificate import server_context
+from digest.sink.faults import Fault, Manner, Stage, Then, fault_at, fault_for, is_rejected
+from digest.sink.maildir import Keeper, Thrower
+from digest.sink.rules import Meter, Rules, Tries
 
 # Longer than any client waits (RFC 5321 section 4.5.3.2): it is the client that gives up.
 _IDLE_SECONDS = 3600

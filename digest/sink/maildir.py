@@ -14,8 +14,8 @@ from typing import Any
 
 from aiosmtpd.smtp import Envelope
 
-from digest.delivery.sink_headers import Header, first, headers, split_head
 from digest.runtime.errors import EnvironmentFailedError
+from digest.sink.headers import Header, first, headers, split_head
 
 # Headers of real mails have a few kilobytes; what lies behind is shown with the mail, but not searched.
 HEAD_BYTES = 64 * 1024

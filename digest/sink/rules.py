@@ -6,8 +6,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from digest.delivery.sink_faults import Fault
 from digest.runtime.errors import UsageError
+from digest.sink.faults import Fault
 
 DEFAULT_SIZE_LIMIT = 32 * 1024 * 1024
 _WINDOWS = {"second": 1, "minute": 60, "hour": 3600}
