@@ -58,9 +58,9 @@ def import_(
                 shell.works, file, dry_run=not write, asked=asked, add_interests=add_interests, progress=progress
             )
 
-    asking = sys.stdin.isatty() and not (yes or dry_run)  # a script has been told what to do by whoever wrote it
-    report = run(write=not (asking or dry_run))
-    if asking:
+    reconsent = sys.stdin.isatty() and not (yes or dry_run)  # a script has been told what to do by whoever wrote it
+    report = run(write=not (reconsent or dry_run))
+    if reconsent:
         import_report.tell_import(shell.out, report, str(file), dry_run=True)
         changes = report.created + report.updated + report.hashes
         if changes:
@@ -115,10 +115,10 @@ def add(
     ] = "",
 ) -> None:
     """Add one reader. Without proof of their consent they are pending, and get a mail with a link to confirm."""
-    from digest.audience import signup  # noqa: PLC0415
+    from digest.membership import notices  # noqa: PLC0415
 
     shell = shell_of(context)
-    state = signup.add_subscriber(
+    state = notices.add_subscriber(
         shell.works, address, name=name, interests=interests, language=language, confirmed_by=confirmed_by
     )
     told = "is confirmed" if state == "confirmed" else "is asked to confirm (next: digest worker)"
@@ -128,7 +128,7 @@ def add(
 @app.command("show")
 def show(context: typer.Context, address: Address) -> None:
     """Show everything that is known about one person; with --json it is the answer to a request for their data."""
-    from digest.audience.own_data import data_at  # noqa: PLC0415
+    from digest.membership.own_data import data_at  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
@@ -157,11 +157,11 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Erase a person, then look for them in every table and file: nothing personal stays but a keyed hash."""
-    from digest.audience import signup  # noqa: PLC0415
+    from digest.membership import notices  # noqa: PLC0415
 
     shell = shell_of(context)
     shell.confirm(f"Erase {address} for good?", yes=yes)
-    proof = signup.erase_subscriber(shell.works, address)
+    proof = notices.erase_subscriber(shell.works, address)
 
     def tell() -> None:
         shell.out.line(f"{address} is erased. Looked for them in:")
@@ -225,12 +225,12 @@ def ask_to_confirm(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Ask the pending ones, such as those of an import, to confirm: once each, and so many an hour."""
-    from digest.audience import asking  # noqa: PLC0415
+    from digest.membership import reconsent  # noqa: PLC0415
 
     shell = shell_of(context)
-    question = asking.confirmation(shell.works, again=again, per_hour=per_hour)
+    question = reconsent.confirmation(shell.works, again=again, per_hour=per_hour)
     with shell.session(read_only=True) as session:
-        number = asking.count(session, question)
+        number = reconsent.count(session, question)
     rate = f"at most {question.per_hour} an hour"
     if dry_run:
         data = {"would_ask": number, "per_hour": question.per_hour, "dry_run": True}
@@ -239,7 +239,7 @@ def ask_to_confirm(
     if number:
         shell.confirm(f"Send {number} people a mail with a link to confirm, {rate}?", yes=yes)
     with shell.out.counting("asked") as progress:
-        done = asking.ask(shell.works, question, progress)
+        done = reconsent.ask(shell.works, question, progress)
     told = {"asked": done.asked, "per_hour": question.per_hour, "first_due": done.first, "last_due": done.last}
 
     def tell() -> None:
@@ -256,7 +256,7 @@ def retention(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Forget what [retention] keeps only for a time, and ask again whom it wants asked. `digest tick` does it daily."""
-    from digest.audience import retention as rules  # noqa: PLC0415
+    from digest.membership import retention as rules  # noqa: PLC0415
 
     shell = shell_of(context)
     now = shell.works.clock.now()

@@ -14,10 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from digest.app import Works
-from digest.audience import retention
 from digest.delivery.canary import Verdict
 from digest.delivery.wakeup.event import Bell
 from digest.issues.period import Period
+from digest.membership import retention
 from digest.notify import Event, EventKind
 from digest.runtime.db import explain, session_scope
 from digest.runtime.errors import DigestError

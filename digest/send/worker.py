@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from digest.app import Works
-from digest.audience.address_change import forget_expired
 from digest.delivery.configured import carrier_of, evidence_of, meter_of
 from digest.delivery.transport import Carrier
 from digest.delivery.worker.ledger import PAUSES
 from digest.delivery.worker.loop import Run, Worker
 from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
+from digest.membership.address_change import forget_expired
 from digest.notify import Event, EventKind
 from digest.outbox import store
 from digest.outbox.states import DUE, State

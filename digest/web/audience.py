@@ -5,9 +5,9 @@ from functools import partial
 from fastapi import APIRouter
 
 from digest.app import Works, new_ref
-from digest.audience import address_change, signup
-from digest.audience.forgetting import forget_everywhere
-from digest.audience.own_data import data_due, own_data
+from digest.membership import address_change, notices
+from digest.membership.erasure import forget_everywhere
+from digest.membership.own_data import data_due, own_data
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.settings.root import pick
@@ -39,16 +39,16 @@ def pages_router(works: Works, *, shared_limits: bool = False) -> APIRouter:
             choose_language=lambda asked, accept: choose(asked, accept, settings.languages),
             render=works.templates.render,
             stylesheet=partial(style, works.press, "pages.css"),
-            confirmation_due=partial(signup.confirmation_due, works.dispatcher),
-            confirmation_withheld=partial(signup.confirmation_withheld, works.dispatcher),
+            confirmation_due=partial(notices.confirmation_due, works.dispatcher),
+            confirmation_withheld=partial(notices.confirmation_withheld, works.dispatcher),
             gate=limiter(settings.limits, works.suppression_key, works.engine if shared_limits else None),
             change_due=partial(address_change.change_due, works.dispatcher),
             on_moved=partial(address_change.moved, works.dispatcher),
             forget=partial(forget_everywhere, works),
             data_due=partial(data_due, works),
             own_data=own_data,
-            on_confirmed=partial(signup.welcome, works),
-            on_unsubscribed=partial(signup.goodbye, works.dispatcher),
+            on_confirmed=partial(notices.welcome, works),
+            on_unsubscribed=partial(notices.goodbye, works.dispatcher),
         )
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from digest.audience.forgetting import forget
+from digest.membership.erasure import forget
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, SUBSCRIBER
 from digest.runtime.db import session_scope

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from digest.audience import asking
+from digest.membership import reconsent
 from digest.runtime.db import session_scope
 from subscribers import signup, suppression
 from subscribers.links import LinkPayload, Purpose
@@ -25,12 +25,12 @@ def pending(people: People, count: int) -> list[int]:
     return [people.add(f"p{number}@example.net", state="pending") for number in range(count)]
 
 
-def run(people: People, **options: Any) -> asking.Run:
-    return asking.ask(people.works, asking.confirmation(people.works, **options))
+def run(people: People, **options: Any) -> reconsent.Run:
+    return reconsent.ask(people.works, reconsent.confirmation(people.works, **options))
 
 
 def test_each_pending_person_is_asked_once_and_so_many_an_hour(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "BATCH", 3)
+    monkeypatch.setattr(reconsent, "BATCH", 3)
     pending(people, 7)
     people.add("reader@example.net")
     done = run(people, per_hour=2)
@@ -43,14 +43,14 @@ def test_each_pending_person_is_asked_once_and_so_many_an_hour(people: People, m
 
 
 def test_a_broken_off_run_goes_on_behind_what_is_promised(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "BATCH", 2)
+    monkeypatch.setattr(reconsent, "BATCH", 2)
     pending(people, 5)
 
     def stop(_asked: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        asking.ask(people.works, asking.confirmation(people.works, per_hour=1), stop)
+        reconsent.ask(people.works, reconsent.confirmation(people.works, per_hour=1), stop)
     assert len(people.notices()) == 2
     assert run(people, per_hour=1).asked == 3
     due = [notice.due_at for notice in people.notices()]
@@ -101,7 +101,7 @@ def test_asked_again_only_if_told_to_and_not_within_a_day(people: People, wait: 
 
 
 def test_two_runs_at_once_ask_nobody_twice(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "BATCH", 4)
+    monkeypatch.setattr(reconsent, "BATCH", 4)
     pending(people, 40)
     people.works.dispatcher  # noqa: B018 - made before the threads begin
     with ThreadPoolExecutor(2) as pool:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 
-from digest.audience import asking, retention
-from digest.audience.retention import Due, months_before
+from digest.membership import reconsent, retention
+from digest.membership.retention import Due, months_before
 from digest.outbox.tables import ATTEMPT, NOTICE
 from digest.runtime.db import session_scope
 from digest.schedule import tick
@@ -60,7 +60,7 @@ def test_the_unconfirmed_are_forgotten_after_the_days_not_before(people: People)
 def test_days_count_from_the_last_mail_that_asked(people: People) -> None:
     people.add("ada@example.net", state="pending")
     move(people, days=29)
-    asking.ask(people.works, asking.confirmation(people.works))
+    reconsent.ask(people.works, reconsent.confirmation(people.works))
     move(people, days=5)
     people.deliver()
     move(people, days=30)
@@ -71,7 +71,7 @@ def test_days_count_from_the_last_mail_that_asked(people: People) -> None:
 
 def test_who_waits_for_their_mail_is_not_forgotten(people: People) -> None:
     people.add("ada@example.net", state="pending")
-    asking.ask(people.works, asking.confirmation(people.works))
+    reconsent.ask(people.works, reconsent.confirmation(people.works))
     move(people, days=400)
     assert apply(people).pending_forgotten == 0
 
@@ -145,7 +145,7 @@ def test_a_question_that_reached_nobody_is_put_again(people: People) -> None:
 
 def test_replies_and_addresses_of_settled_notices_are_emptied(people: People) -> None:
     people.add("ada@example.net", state="pending")
-    asking.ask(people.works, asking.confirmation(people.works))
+    reconsent.ask(people.works, reconsent.confirmation(people.works))
     people.deliver()
     with session_scope(people.works.engine) as session:
         session.connection().exec_driver_sql("UPDATE subscriber SET state = 'confirmed'")

@@ -12,12 +12,12 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.engine import make_url
 
 from digest.app import importer
-from digest.audience import asking, signup
-from digest.audience.forgetting import before_erasing
-from digest.audience.proof import prove
 from digest.delivery.maildir import MaildirTransport
 from digest.delivery.transport import Envelope
 from digest.feedback.models import FeedbackEvent
+from digest.membership import notices, reconsent
+from digest.membership.erasure import before_erasing
+from digest.membership.erasure_proof import prove
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.settle import Settlement, settle, write_file
 from digest.outbox.states import State
@@ -66,7 +66,7 @@ def live(people: People) -> None:
     bring(people)
     with session_scope(people.works.engine) as session:
         session.connection().exec_driver_sql("UPDATE subscriber SET state = 'pending'")
-    asking.ask(people.works, asking.confirmation(people.works))
+    reconsent.ask(people.works, reconsent.confirmation(people.works))
     with session_scope(people.works.engine) as session:
         (taken,) = take_notices(session, Taker("w", "relay"), limit=5, now=people.now).started
     words = f"<{ADDRESS}>: {NAME} is not here"
@@ -102,7 +102,7 @@ def everywhere(people: People) -> str:
 def test_nothing_of_who_is_erased_is_found_anywhere(people: People) -> None:
     live(people)
     assert told_of(everywhere(people)) == list(PERSONAL), "the test must be able to see them"
-    proof = signup.erase_subscriber(people.works, ADDRESS)
+    proof = notices.erase_subscriber(people.works, ADDRESS)
     assert told_of(everywhere(people)) == []
     assert (proof.found, proof.names) == (0, 0)
     assert proof.changed == {"maildir": 1, "outcomes": 1}
@@ -114,7 +114,7 @@ def test_nothing_of_who_is_erased_is_found_anywhere(people: People) -> None:
 
 def test_the_old_file_does_not_bring_them_back(people: People) -> None:
     live(people)
-    signup.erase_subscriber(people.works, ADDRESS)
+    notices.erase_subscriber(people.works, ADDRESS)
     bring(people)
     assert told_of(everywhere(people)) == []
 
@@ -125,7 +125,7 @@ def test_the_proof_finds_what_is_left(people: People) -> None:
         person = store.by_key(session, ADDRESS.lower())
         assert person is not None
         erased = before_erasing(session, person)
-    signup.erase_subscriber(people.works, ADDRESS)
+    notices.erase_subscriber(people.works, ADDRESS)
     with session_scope(people.works.engine) as session:
         session.execute(update(ATTEMPT).values(reply=f"550 {ADDRESS.upper()} unknown"))
         session.execute(update(NOTICE).values(context={"who": NAME}))
@@ -137,10 +137,10 @@ def test_the_proof_finds_what_is_left(people: People) -> None:
 
 def test_erasing_again_looks_again_and_a_stranger_is_told(people: People) -> None:
     live(people)
-    signup.erase_subscriber(people.works, ADDRESS)
-    assert signup.erase_subscriber(people.works, ADDRESS).found == 0
+    notices.erase_subscriber(people.works, ADDRESS)
+    assert notices.erase_subscriber(people.works, ADDRESS).found == 0
     with pytest.raises(SubscriberNotFoundError):
-        signup.erase_subscriber(people.works, "stranger@example.net")
+        notices.erase_subscriber(people.works, "stranger@example.net")
 
 
 def test_an_erased_readers_mail_on_the_wire_is_not_tried_again(people: People) -> None:
@@ -150,7 +150,7 @@ def test_an_erased_readers_mail_on_the_wire_is_not_tried_again(people: People) -
         promise(session, "goodbye", "k", address=ADDRESS, language="en", now=people.now, subscriber_id=of_id)
     with session_scope(people.works.engine) as session:
         (taken,) = take_notices(session, Taker("w", "relay"), limit=5, now=people.now).started
-    signup.erase_subscriber(people.works, ADDRESS)
+    notices.erase_subscriber(people.works, ADDRESS)
     put_off = Settlement(
         Promised.NOTICE, taken.id, taken.attempt_id, State.DEFERRED, "deferred", people.now, due_at=people.now
     )
@@ -172,7 +172,7 @@ def test_pages_that_were_given_up_before_are_made_anew(tmp_path: Path, sqlite_en
     loose.commit()
     loose.close()
     bring(people)
-    assert signup.erase_subscriber(people.works, ADDRESS).found == 0
+    assert notices.erase_subscriber(people.works, ADDRESS).found == 0
     assert told_of(everywhere(people)) == []
 
 

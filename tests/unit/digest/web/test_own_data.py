@@ -14,8 +14,9 @@ from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
 from digest.app import Works
-from digest.audience import address_change, own_data, signup
 from digest.delivery.mail.message import Letters
+from digest.membership import address_change, own_data
+from digest.membership import notices as signup
 from digest.outbox.notices import TakenNotice, take_notices
 from digest.outbox.tables import NOTICE, SUBSCRIBER
 from digest.outbox.take import Taker

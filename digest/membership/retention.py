@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlmodel import Session
 
 from digest.app import Works
-from digest.audience import asking
-from digest.audience.forgetting import forget
-from digest.audience.signup import goodbye
+from digest.membership import reconsent
+from digest.membership.erasure import forget
+from digest.membership.notices import goodbye
 from digest.outbox.states import TERMINAL, UNFINISHED, State
 from digest.outbox.tables import ATTEMPT, NOTICE, SUBSCRIBER
 from digest.render.notice_kind import NoticeKind
@@ -65,7 +65,7 @@ def due(works: Works, now: datetime) -> Due:
     with session_scope(works.engine, read_only=True) as session:
         return Due(
             _people(session, _never_confirmed(now, rules.pending_days)) if rules.pending_days else 0,
-            asking.count(session, _question(works, now)) if rules.reconsent_months else 0,
+            reconsent.count(session, _question(works, now)) if rules.reconsent_months else 0,
             _people(session, _unanswered(now, rules.answer_days)) if rules.reconsent_months else 0,
             _rows(session, ATTEMPT, _old_replies(now, rules.reply_days)) if rules.reply_days else 0,
             _rows(session, NOTICE, _old_notices(now, rules.reply_days)) if rules.reply_days else 0,
@@ -84,7 +84,7 @@ def apply(works: Works, now: datetime, progress: Callable[[int], None] = lambda 
             unanswered = _forget_all(works, ending, now, progress, remember_hash=True)
         else:
             unanswered = _unsubscribe_all(works, ending, now, progress)
-        asked = asking.ask(works, _question(works, now), progress).asked
+        asked = reconsent.ask(works, _question(works, now), progress).asked
     if rules.reply_days:
         replies = _empty(works, ATTEMPT, _old_replies(now, rules.reply_days), {"reply": ""})
         nothing: dict[str, Any] = {"address": "", "name": "", "context": {}}
@@ -112,8 +112,8 @@ def _last(marker: Any) -> date | None:
         return None
 
 
-def _question(works: Works, now: datetime) -> asking.Question:
-    return asking.reconsent(works, months_before(now, works.settings.retention.reconsent_months))
+def _question(works: Works, now: datetime) -> reconsent.Question:
+    return reconsent.reconsent(works, months_before(now, works.settings.retention.reconsent_months))
 
 
 # Who and what

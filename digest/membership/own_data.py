@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 from sqlmodel import Session
 
 from digest.app import Works
-from digest.audience.forgetting import FEEDBACK_EVENT
+from digest.membership.erasure import FEEDBACK_EVENT
 from digest.outbox import notices
 from digest.outbox.tables import ATTEMPT, DELIVERY, EDITION, ISSUE, NOTICE
 from digest.render.notice_kind import NoticeKind

@@ -13,8 +13,8 @@ from sqlalchemy import JSON, Column, Engine, String, Text, case, cast, func, ins
 from sqlalchemy.types import TypeEngine
 
 from digest.app import Works
-from digest.audience.forgetting import SHORTEST_NAME, Erased
 from digest.delivery.maildir import MaildirTransport
+from digest.membership.erasure import SHORTEST_NAME, Erased
 from digest.runtime.db import session_scope
 
 logger = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from functools import partial
 from sqlmodel import Session
 
 from digest.app import Works, importer, new_ref
-from digest.audience.forgetting import Erased, before_erasing, forget, forget_files
-from digest.audience.proof import Proof, prove
 from digest.delivery.wakeup.protocol import Dispatcher
+from digest.membership.erasure import Erased, before_erasing, forget, forget_files
+from digest.membership.erasure_proof import Proof, prove
 from digest.outbox import notices
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
