@@ -36,7 +36,7 @@ def export(
     ] = "",
 ) -> None:
     """Write all issues, pictures and feeds, or bring an earlier export up to date. Files of others stay as they are."""
-    from digest.web import exporting  # noqa: PLC0415
+    from digest.web.archive import exporting  # noqa: PLC0415
 
     shell = shell_of(context)
     with progress_of("Writing issues") as progress:

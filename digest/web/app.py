@@ -13,7 +13,8 @@ from digest.articles.importing import ImportReport
 from digest.publish.freeze import Press
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError
-from digest.web import archive, errors, feeds, health, media, preview, search, start
+from digest.web import errors, health, media, preview, start
+from digest.web.archive import feeds, routes, search
 from digest.web.desk import Desk
 from digest.web.headers import Headers, page_headers, preview_headers
 from digest.web.loopback import LoopbackOnly
@@ -38,7 +39,7 @@ def public_app(
     app.include_router(media.build_router(press.engine))
     app.include_router(search.build_router(press))
     app.include_router(feeds.build_router(press))
-    app.include_router(archive.build_router(press, signer, clock))
+    app.include_router(routes.build_router(press, signer, clock))
     app.include_router(start.build_router(press))
     app.add_middleware(Measure, refuse=partial(errors.explain, press))
     app.add_middleware(Headers, headers=page_headers(press.settings.publication.base_url))

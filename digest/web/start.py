@@ -7,8 +7,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
-from digest.web.archive import latest
-from digest.web.archive_pages import list_values
+from digest.web.archive.pages import list_values
+from digest.web.archive.routes import latest
 from digest.web.headers import OPEN
 from digest.web.languages import choose
 from digest.web.pages import Page, show

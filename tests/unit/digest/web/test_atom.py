@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.web.atom import Entry, Feed, atom, authority_of, speakable, tag_uri
+from digest.web.archive.atom import Entry, Feed, atom, authority_of, speakable, tag_uri
 from tests.unit.digest.web.atom_rules import ATOM, checked
 
 NOON = datetime(2021, 9, 30, 12, tzinfo=timezone(timedelta(hours=9)))

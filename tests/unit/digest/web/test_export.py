@@ -18,8 +18,8 @@ from digest.publish import archive_notes
 from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
-from digest.web.exporting import Links, export
-from digest.web.folder import LIST
+from digest.web.archive.exporting import Links, export
+from digest.web.archive.folder import LIST
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.atom_rules import checked
 from tests.unit.digest.web.crawl import dead_links, links_of, outward, reached

@@ -12,7 +12,7 @@ from digest.publish import archive_notes
 from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
-from digest.web.feeds import ISSUES
+from digest.web.archive.feeds import ISSUES
 from subscribers.links import LinkSigner
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.atom_rules import ATOM, checked

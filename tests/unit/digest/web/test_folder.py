@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.runtime.errors import UsageError
-from digest.web.folder import LIST, STAGE, Folder, FolderNotOursError, Report
+from digest.web.archive.folder import LIST, STAGE, Folder, FolderNotOursError, Report
 
 SITE = {"index.html": b"list", "archive/1/index.html": b"one", "media/a.jpg": b"picture"}
 

@@ -17,7 +17,7 @@ from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.testing import FrozenClock
-from digest.web.exporting import export
+from digest.web.archive.exporting import export
 from subscribers.links import LinkSigner
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.published import editions, set_state, view_url

@@ -3,7 +3,7 @@
 import pytest
 
 from digest.render.slots import Slot, choose_nonce, token
-from digest.web.neutral import Neutral, neutral_html, neutral_text
+from digest.web.archive.neutral import Neutral, neutral_html, neutral_text
 
 NEUTRAL = Neutral("https://n.example/subscribe", "Subscribe", "https://n.example/archive/21")
 NONCE = choose_nonce("anything")

@@ -12,10 +12,10 @@ from digest.publish.archive import Found
 from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.settings.root import pick
-from digest.web.archive_pages import interests_of
+from digest.web.archive.pages import interests_of
+from digest.web.archive.paging import Part, at
 from digest.web.languages import choose
 from digest.web.pages import Page, show
-from digest.web.paging import Part, at
 
 METHODS = ["GET", "HEAD"]
 PAGE = 20

@@ -23,11 +23,11 @@ from digest.publish.archive import ShownIssue
 from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
-from digest.web.archive_pages import issue_html, list_values
-from digest.web.feeds import Site, feed, sitemap
-from digest.web.folder import Folder, Report
+from digest.web.archive.feeds import Site, feed, sitemap
+from digest.web.archive.folder import Folder, Report
+from digest.web.archive.pages import issue_html, list_values
+from digest.web.archive.paging import at
 from digest.web.pages import Page, style
-from digest.web.paging import at
 
 Progress = Callable[[int, int], None]
 _LINK = re.compile(r'\b(href|src|background|poster|action)="([^"]*)"')

@@ -17,11 +17,11 @@ from digest.publish.freeze import Press
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.keys import MAX_KEY
-from digest.web.archive_pages import issue_html, issue_text, list_values, view_html
+from digest.web.archive.pages import issue_html, issue_text, list_values, view_html
+from digest.web.archive.paging import at
 from digest.web.headers import OPEN, mail_policy
 from digest.web.languages import choose
 from digest.web.pages import Page, show
-from digest.web.paging import at
 from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkSigner, Purpose
 

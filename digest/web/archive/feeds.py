@@ -22,8 +22,8 @@ from digest.publish.archive import Found, ShownIssue
 from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.settings.root import pick
-from digest.web.atom import MEDIA_TYPE, Entry, Feed, atom, authority_of, tag_uri
-from digest.web.conditional import Asked, Known, answer
+from digest.web.archive.atom import MEDIA_TYPE, Entry, Feed, atom, authority_of, tag_uri
+from digest.web.archive.conditional import Asked, Known, answer
 from digest.web.headers import OPEN
 
 METHODS = ["GET", "HEAD"]

@@ -9,7 +9,7 @@ from digest.editions.models import Edition
 from digest.publish.archive import ShownIssue
 from digest.publish.freeze import Press
 from digest.settings.root import pick
-from digest.web.neutral import Neutral, neutral_html, neutral_text
+from digest.web.archive.neutral import Neutral, neutral_html, neutral_text
 from digest.web.pages import Page, style
 
 

@@ -1,0 +1,1 @@
+"""The public archive: pages, search, feeds, static export."""
