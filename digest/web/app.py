@@ -13,9 +13,10 @@ from digest.articles.importing import ImportReport
 from digest.publish.freeze import Press
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError
-from digest.web import errors, health, media, preview, start
+from digest.web import errors, health, media, start
 from digest.web.archive import feeds, routes, search
-from digest.web.desk import Desk
+from digest.web.desk import preview
+from digest.web.desk.state import Desk
 from digest.web.headers import Headers, page_headers, preview_headers
 from digest.web.loopback import LoopbackOnly
 from digest.web.measure import Measure

@@ -15,7 +15,7 @@ from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
-from digest.web.changes import WorkspaceFilter, stamp
+from digest.web.desk.changes import WorkspaceFilter, stamp
 from subscribers.models import Subscriber
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.served import served

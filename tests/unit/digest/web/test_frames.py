@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.web.frames import Scheme, force_scheme, frame_html, plain_page
+from digest.web.desk.frames import Scheme, force_scheme, frame_html, plain_page
 
 DARK = "@media (prefers-color-scheme: dark) { .t { color: #eee } }"
 

@@ -15,12 +15,12 @@ from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError, NotFoundError
 from digest.settings.root import pick
-from digest.web import preview_views as views
-from digest.web import reader as readers
-from digest.web.changes import events
-from digest.web.choice import Choice, Options, SchemeChoice, View, Width, frame_rows, tools
-from digest.web.desk import Desk, Look
-from digest.web.frames import Scheme, frame_html, plain_page
+from digest.web.desk import preview_views as views
+from digest.web.desk import reader as readers
+from digest.web.desk.changes import events
+from digest.web.desk.choice import Choice, Options, SchemeChoice, View, Width, frame_rows, tools
+from digest.web.desk.frames import Scheme, frame_html, plain_page
+from digest.web.desk.state import Desk, Look
 from digest.web.pages import style
 from subscribers.models import Frequency, Subscriber
 

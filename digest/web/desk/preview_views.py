@@ -13,9 +13,9 @@ from digest.publish.freeze import BuiltEdition, Press
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes
 from digest.render.words import interests_in_words
 from digest.settings.root import pick
-from digest.web.choice import Choice
-from digest.web.desk import Look
-from digest.web.matrix import Row, matrix
+from digest.web.desk.choice import Choice
+from digest.web.desk.matrix import Row, matrix
+from digest.web.desk.state import Look
 from subscribers.interests import ALL_TEXT, SEPARATOR
 from subscribers.models import Frequency
 

@@ -1,0 +1,1 @@
+"""The editors' preview: the matrix, one edition, one reader."""
