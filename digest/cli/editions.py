@@ -84,7 +84,7 @@ def preview(
     """Show every edition as each kind of reader will see it, on loopback, reloading when a file changes."""
     from digest import app as bootstrap  # noqa: PLC0415
     from digest.web.app import preview_app  # noqa: PLC0415
-    from digest.web.server import serve_on_loopback  # noqa: PLC0415
+    from digest.web.http.server import serve_on_loopback  # noqa: PLC0415
 
     shell = shell_of(context)
     articles = shell.works.settings.workspace / "articles"

@@ -17,9 +17,9 @@ from digest.web import errors, health, media, start
 from digest.web.archive import feeds, routes, search
 from digest.web.desk import preview
 from digest.web.desk.state import Desk
-from digest.web.headers import Headers, page_headers, preview_headers
-from digest.web.loopback import LoopbackOnly
-from digest.web.measure import Measure
+from digest.web.http.headers import Headers, page_headers, preview_headers
+from digest.web.http.loopback import LoopbackOnly
+from digest.web.http.measure import Measure
 from subscribers.links import LinkSigner
 
 
@@ -63,7 +63,7 @@ def preview_app(
     """
     app = _bare_app()
     desk = Desk(press, number, clock, reimport, reload)
-    app.state.closing = threading.Event()  # set by digest.web.server; open streams end
+    app.state.closing = threading.Event()  # set by digest.web.http.server; open streams end
     app.include_router(media.build_router(press.engine))
     app.include_router(preview.build_router(desk, clock, app.state.closing))
     app.add_middleware(Headers, headers=preview_headers())

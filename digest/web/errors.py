@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from digest.publish.freeze import Press
 from digest.runtime.errors import EnvironmentFailedError
-from digest.web.headers import page_headers
+from digest.web.http.headers import page_headers
 from digest.web.languages import choose
 from digest.web.pages import Page
 

@@ -17,8 +17,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from digest.render.loader import Templates
 from digest.sink.maildir import Mail, Mailbox
 from digest.web.desk.frames import plain_page
-from digest.web.headers import Headers, sink_headers
-from digest.web.loopback import LoopbackOnly
+from digest.web.http.headers import Headers, sink_headers
+from digest.web.http.loopback import LoopbackOnly
 from digest.web.sink_mail import MAX_READ_BYTES, Parsed, framed_html, parse
 
 PAGE = 50

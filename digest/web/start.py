@@ -9,7 +9,7 @@ from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.web.archive.pages import list_values
 from digest.web.archive.routes import latest
-from digest.web.headers import OPEN
+from digest.web.http.headers import OPEN
 from digest.web.languages import choose
 from digest.web.pages import Page, show
 

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 from sqlmodel import Session
 from starlette.responses import HTMLResponse
 
-from digest.web.server import serve_by_many
+from digest.web.http.server import serve_by_many
 from subscribers.models import Subscriber
 
 

@@ -24,7 +24,7 @@ from digest.runtime.db import session_scope
 from digest.settings.root import pick
 from digest.web.archive.atom import MEDIA_TYPE, Entry, Feed, atom, authority_of, tag_uri
 from digest.web.archive.conditional import Asked, Known, answer
-from digest.web.headers import OPEN
+from digest.web.http.headers import OPEN
 
 METHODS = ["GET", "HEAD"]
 ISSUES = 12

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from fastapi import FastAPI
 
-from digest.web.server import Server
+from digest.web.http.server import Server
 
 WAIT_SECONDS = 20
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.runtime.privacy import masked
-from digest.web import patience
-from digest.web.server import Bounds, Server
+from digest.web.http import patience
+from digest.web.http.server import Bounds, Server
 from subscribers import forms
 from subscribers.forms import Form, read_form
 from subscribers.links import LinkSigner, Purpose

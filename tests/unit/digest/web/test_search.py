@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from digest.publish.archive import Stored, fitting
 from digest.publish.freeze import Press
 from digest.web.archive.search import PAGE
-from digest.web.measure import QUERY_OCTETS
+from digest.web.http.measure import QUERY_OCTETS
 from tests.support.frozen import Frozen
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.published import draft, publish, publish_lines, set_state

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from digest.runtime.errors import UsageError
-from digest.web.server import AddressTakenError, serve, serve_on_loopback
+from digest.web.http.server import AddressTakenError, serve, serve_on_loopback
 
 PROGRAM = """
 import asyncio, sys, threading

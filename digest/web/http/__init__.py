@@ -1,0 +1,1 @@
+"""HTTP plumbing: server, headers, limits of time and size."""
