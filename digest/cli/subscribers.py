@@ -183,7 +183,7 @@ def form(
     language: Annotated[str, typer.Option(help="Default: the publication's.")] = "",
 ) -> None:
     """Print the sign-up form as HTML to put into pages of other sites."""
-    from digest.web.audience import sign_up_form  # noqa: PLC0415
+    from digest.web.public.audience import sign_up_form  # noqa: PLC0415
 
     shell = shell_of(context)
     html = sign_up_form(shell.works, language)

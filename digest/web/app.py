@@ -13,13 +13,13 @@ from digest.articles.importing import ImportReport
 from digest.publish.freeze import Press
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError
-from digest.web import errors, health, media, start
 from digest.web.archive import feeds, routes, search
 from digest.web.desk import preview
 from digest.web.desk.state import Desk
 from digest.web.http.headers import Headers, page_headers, preview_headers
 from digest.web.http.loopback import LoopbackOnly
 from digest.web.http.measure import Measure
+from digest.web.public import errors, health, media, start
 from subscribers.links import LinkSigner
 
 

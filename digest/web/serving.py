@@ -6,9 +6,9 @@ from fastapi import APIRouter, FastAPI
 
 from digest.app import Works, build
 from digest.metrics.page import Metrics
-from digest.web import metrics
 from digest.web.app import public_app
-from digest.web.audience import pages_router
+from digest.web.public import metrics
+from digest.web.public.audience import pages_router
 
 
 def app_of(works: Works, *, shared_limits: bool) -> FastAPI:

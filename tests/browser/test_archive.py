@@ -18,7 +18,7 @@ from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.archive.exporting import export
-from digest.web.audience import sign_up_form
+from digest.web.public.audience import sign_up_form
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber
 from tests.support.combinations import combinations

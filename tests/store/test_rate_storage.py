@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from sqlmodel import SQLModel
 
 from digest.runtime.db import make_engine
-from digest.web.rate_storage import CLEAN_SECONDS, DatabaseStorage
+from digest.web.public.rate_storage import CLEAN_SECONDS, DatabaseStorage
 
 TABLE = SQLModel.metadata.tables["rate_window"]
 

@@ -27,7 +27,7 @@ from digest.web.archive.feeds import Site, feed, sitemap
 from digest.web.archive.folder import Folder, Report
 from digest.web.archive.pages import issue_html, list_values
 from digest.web.archive.paging import at
-from digest.web.pages import Page, style
+from digest.web.public.pages import Page, style
 
 Progress = Callable[[int, int], None]
 _LINK = re.compile(r'\b(href|src|background|poster|action)="([^"]*)"')

@@ -10,7 +10,7 @@ from digest.publish.archive import ShownIssue
 from digest.publish.freeze import Press
 from digest.settings.root import pick
 from digest.web.archive.neutral import Neutral, neutral_html, neutral_text
-from digest.web.pages import Page, style
+from digest.web.public.pages import Page, style
 
 
 class Numbered(Protocol):

@@ -20,8 +20,8 @@ from digest.runtime.keys import MAX_KEY
 from digest.web.archive.pages import issue_html, issue_text, list_values, view_html
 from digest.web.archive.paging import at
 from digest.web.http.headers import OPEN, mail_policy
-from digest.web.languages import choose
-from digest.web.pages import Page, show
+from digest.web.public.languages import choose
+from digest.web.public.pages import Page, show
 from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkSigner, Purpose
 

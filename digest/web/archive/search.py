@@ -14,8 +14,8 @@ from digest.runtime.db import session_scope
 from digest.settings.root import pick
 from digest.web.archive.pages import interests_of
 from digest.web.archive.paging import Part, at
-from digest.web.languages import choose
-from digest.web.pages import Page, show
+from digest.web.public.languages import choose
+from digest.web.public.pages import Page, show
 
 METHODS = ["GET", "HEAD"]
 PAGE = 20

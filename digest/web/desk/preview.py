@@ -21,7 +21,7 @@ from digest.web.desk.changes import events
 from digest.web.desk.choice import Choice, Options, SchemeChoice, View, Width, frame_rows, tools
 from digest.web.desk.frames import Scheme, frame_html, plain_page
 from digest.web.desk.state import Desk, Look
-from digest.web.pages import style
+from digest.web.public.pages import style
 from subscribers.models import Frequency, Subscriber
 
 METHODS = ["GET", "HEAD"]

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.web.http.headers import Headers, page_headers
-from digest.web.languages import choose
+from digest.web.public.languages import choose
 from subscribers import store, suppression, transfer
 from subscribers.address import EmailAddress
 from subscribers.errors import LinkInvalidError

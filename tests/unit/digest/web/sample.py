@@ -20,7 +20,7 @@ from digest.runtime.db import session_scope
 from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.web.app import public_app
-from digest.web.audience import pages_router
+from digest.web.public.audience import pages_router
 from subscribers.links import LinkSigner
 from subscribers.models import Subscriber, SubscriberState
 

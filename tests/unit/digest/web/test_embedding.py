@@ -13,7 +13,7 @@ from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.testing import FrozenClock
-from digest.web.audience import sign_up_form
+from digest.web.public.audience import sign_up_form
 from subscribers.models import Subscriber
 
 FOREIGN = {"Origin": "https://town.example", "Referer": "https://town.example/news", "Sec-Fetch-Site": "cross-site"}

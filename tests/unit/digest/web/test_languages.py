@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.web.languages import choose
+from digest.web.public.languages import choose
 
 
 @pytest.mark.parametrize(

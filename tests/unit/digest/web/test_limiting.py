@@ -18,7 +18,7 @@ from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.settings.web import Limits
 from digest.testing import FrozenClock
-from digest.web.limiting import NETWORK, REGION, Limiter, limiter, network_of
+from digest.web.public.limiting import NETWORK, REGION, Limiter, limiter, network_of
 from subscribers.links import LinkSigner
 from subscribers.pages import Asking
 from tests.unit.digest.web import sample

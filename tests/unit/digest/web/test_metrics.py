@@ -13,7 +13,7 @@ from digest.publish.freeze import Press
 from digest.runtime.clock import SystemClock
 from digest.runtime.errors import ConfigError
 from digest.web.app import public_app
-from digest.web.metrics import build_router, read_token
+from digest.web.public.metrics import build_router, read_token
 from subscribers.links import LinkSigner
 
 TOKEN = "a token that is long enough"

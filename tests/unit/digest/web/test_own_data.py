@@ -24,7 +24,7 @@ from digest.publish.freeze import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import public_app
-from digest.web.audience import pages_router
+from digest.web.public.audience import pages_router
 from subscribers.links import Purpose
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.conftest import NOW

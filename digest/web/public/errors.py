@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, Response
 from digest.publish.freeze import Press
 from digest.runtime.errors import EnvironmentFailedError
 from digest.web.http.headers import page_headers
-from digest.web.languages import choose
-from digest.web.pages import Page
+from digest.web.public.languages import choose
+from digest.web.public.pages import Page
 
 RETRY_SECONDS = "60"
 

@@ -18,7 +18,7 @@ from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import Engine
 
 from digest.settings.web import Limits
-from digest.web.rate_storage import DatabaseStorage
+from digest.web.public.rate_storage import DatabaseStorage
 from subscribers.pages import Asking
 
 log = logging.getLogger(__name__)

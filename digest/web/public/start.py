@@ -10,8 +10,8 @@ from digest.runtime.db import session_scope
 from digest.web.archive.pages import list_values
 from digest.web.archive.routes import latest
 from digest.web.http.headers import OPEN
-from digest.web.languages import choose
-from digest.web.pages import Page, show
+from digest.web.public.languages import choose
+from digest.web.public.pages import Page, show
 
 METHODS = ["GET", "HEAD"]
 # Politeness, not protection: what must not be found carries X-Robots-Tag or a token.

@@ -11,9 +11,9 @@ from digest.membership.own_data import data_due, own_data
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.settings.root import pick
-from digest.web.languages import choose
-from digest.web.limiting import limiter
-from digest.web.pages import own_name, style
+from digest.web.public.languages import choose
+from digest.web.public.limiting import limiter
+from digest.web.public.pages import own_name, style
 from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
 from subscribers.pages.embedding import form_html
 

@@ -1,0 +1,1 @@
+"""Public pages: start, subscribers' pages, media, health, metrics."""
