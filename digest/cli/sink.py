@@ -66,7 +66,7 @@ def sink(
 def _show(shell: Shell, sink: "Sink", maildir: Path, port: int | None) -> None:
     from digest.sink.maildir import Mailbox  # noqa: PLC0415
     from digest.web.http.server import serve_beside  # noqa: PLC0415
-    from digest.web.sink import sink_app  # noqa: PLC0415
+    from digest.web.sink.routes import sink_app  # noqa: PLC0415
 
     app = sink_app(Mailbox(maildir), sink.url)
     serve_beside(app, port, sink.port, told=lambda page: _tell(shell, sink, maildir, page))

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from digest.sink.maildir import Mailbox
 from digest.sink.server import Sink
-from digest.web.sink import sink_app
+from digest.web.sink.routes import sink_app
 from tests.support.combinations import combinations
 from tests.unit.digest.web.served import served
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from digest.sink.maildir import Mailbox
-from digest.web.sink import sink_app
-from digest.web.sink_mail import MAX_SHOWN_BYTES, framed_html, parse
+from digest.web.sink.mail import MAX_SHOWN_BYTES, framed_html, parse
+from digest.web.sink.routes import sink_app
 
 RELAY = "smtp://127.0.0.1:2525"
 BOTH = (

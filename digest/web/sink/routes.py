@@ -19,7 +19,7 @@ from digest.sink.maildir import Mail, Mailbox
 from digest.web.desk.frames import plain_page
 from digest.web.http.headers import Headers, sink_headers
 from digest.web.http.loopback import LoopbackOnly
-from digest.web.sink_mail import MAX_READ_BYTES, Parsed, framed_html, parse
+from digest.web.sink.mail import MAX_READ_BYTES, Parsed, framed_html, parse
 
 PAGE = 50
 LISTED = 160  # characters of a subject in the list
