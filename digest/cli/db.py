@@ -8,7 +8,7 @@ import typer
 from digest.cli.shell import Shell, shell_of
 
 if TYPE_CHECKING:
-    from digest.backup import Restored
+    from digest.workspace.backup.backup import Restored
 
 app = typer.Typer(name="db", help="Upgrade, check, back up and restore the database.", no_args_is_help=True)
 
@@ -53,7 +53,7 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to; an earlier backup of that name is replaced.")],
 ) -> None:
     """Write the whole database into one file, readable by you only; others may go on using the database."""
-    from digest import backup as backups  # noqa: PLC0415
+    from digest.workspace.backup import backup as backups  # noqa: PLC0415
 
     shell = shell_of(context)
     saved = backups.backup(shell.workspace, file)
@@ -72,7 +72,7 @@ def restore(
     yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
 ) -> None:
     """Put a backup in the place of the database. What was being sent is held, and nobody gets a mail twice."""
-    from digest import backup as backups  # noqa: PLC0415
+    from digest.workspace.backup import backup as backups  # noqa: PLC0415
 
     shell = shell_of(context)
     with backups.restoring(shell.workspace, file) as ready:

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def report(context: typer.Context, number: Number = None) -> None:
     """Account for issues and runs: every month, and every reader of it, in numbers that add up."""
-    from digest import report as reporting  # noqa: PLC0415
+    from digest.workspace import report as reporting  # noqa: PLC0415
 
     shell = shell_of(context)
     data = reporting.report(shell.works, number)

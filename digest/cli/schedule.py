@@ -96,8 +96,8 @@ def history(
     period: Annotated[str, typer.Argument(metavar="[PERIOD]", help="One run with its steps; default: all.")] = "",
 ) -> None:
     """Show every run that was due: what became of it, who had it, and when each step was done."""
-    from digest.report import accounts  # noqa: PLC0415
     from digest.schedule import runs  # noqa: PLC0415
+    from digest.workspace.report import accounts  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:

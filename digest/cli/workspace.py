@@ -23,7 +23,7 @@ def init(
     sample: Annotated[bool, typer.Option("--sample", help="With issue 21's articles and invented readers.")] = False,
 ) -> None:
     """Make a workspace: digest.toml, secrets, articles/, templates/ for overrides, digest.db."""
-    from digest.workspace import create  # noqa: PLC0415
+    from digest.workspace.create import create  # noqa: PLC0415
 
     shell = shell_of(context)
     made = create(directory, sample=sample)
@@ -42,7 +42,7 @@ def demo(
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the workspace here.")] = None,
 ) -> None:
     """Do the main job on the sample: import, assemble, approve and deliver issue 21 into a Maildir."""
-    from digest import demo as demonstration  # noqa: PLC0415
+    from digest.workspace import demo as demonstration  # noqa: PLC0415
 
     shell = shell_of(context)
     shell.out.line("Publishing issue 21 of the sample into a Maildir ...\n")

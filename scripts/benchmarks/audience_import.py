@@ -16,8 +16,9 @@ from measure import run
 from report import Bound, Row, Spread
 from world import configured
 
-from digest import app, workspace
+from digest import app
 from digest.runtime.db import make_engine
+from digest.workspace import create
 from subscribers.suppression import key_of
 
 CHUNK = 10_000
@@ -122,7 +123,7 @@ def measure(bench: Bench, kind: str, name: str, what: str) -> Iterator[Row]:
     """Both ways in turn, on a database of this kind."""
     base, folder, count = bench.base(kind), bench.place(), bench.sizes.readers
     with configured(DIGEST_DATABASE__URL=base.url):
-        workspace.create(folder, sample=False)
+        create.create(folder, sample=False)
         works = app.build(folder)
     toml = folder / "digest.toml"
     more = "".join(f'\n[[interest]]\nslug = "{slug}"\ntitle = "{slug}"\n' for slug in INTERESTS)

@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlmodel import Session, select
 
-from digest import app, workspace
+from digest import app
 from digest.articles.models import Article
 from digest.editions import store as editions
 from digest.editions.segment import Selection
@@ -37,6 +37,7 @@ from digest.render.loader import Templates
 from digest.render.parts import Parts, encode
 from digest.render.slots import Place, Slot, fill
 from digest.runtime.db import session_scope
+from digest.workspace import create
 from subscribers.links import Purpose
 
 QUICK = "--quick" in sys.argv  # says whether it runs at all; the figures mean nothing then
@@ -46,7 +47,7 @@ NOW = datetime(2021, 9, 30, tzinfo=UTC)
 
 def stocked(directory: Path) -> tuple[app.Works, list[Selection]]:
     """A workspace with an issue of 26 articles, and a hundred distinct choices of twelve of them."""
-    workspace.create(directory, sample=True)
+    create.create(directory, sample=True)
     works = app.build(directory)
     with session_scope(works.engine) as session:
         originals = session.exec(select(Article).where(Article.slug == Article.group)).all()

@@ -17,13 +17,14 @@ from databases import Base
 from sqlalchemy import delete, insert, text
 from sqlmodel import Session, select
 
-from digest import app, workspace
+from digest import app
 from digest.articles.models import Article
 from digest.issues import store as issues
 from digest.issues.period import Period
 from digest.outbox.tables import SUBSCRIBER
 from digest.publish import freeze
 from digest.runtime.db import session_scope
+from digest.workspace import create
 from subscribers.models import ConsentEvent, Subscriber
 from subscribers.suppression import key_of
 
@@ -37,7 +38,7 @@ DOMAINS = 50
 class World:
     """A planned issue: `base` restores its database, `environment` lets a command find both."""
 
-    workspace: Path
+    create: Path
     base: Base
     readers: int
 
@@ -97,7 +98,7 @@ def configured(**values: str) -> Iterator[None]:
 def plan(folder: Path, base: Base, readers: int) -> World:
     """Make a workspace in `folder` whose issue is planned for `readers` readers; `base` then keeps it as it is."""
     with configured(DIGEST_DATABASE__URL=base.url):
-        workspace.create(folder, sample=True)
+        create.create(folder, sample=True)
         works = app.build(folder)
     now = datetime.now(UTC)
     with session_scope(works.engine) as session:

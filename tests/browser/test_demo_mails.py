@@ -11,8 +11,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Route
 from sqlmodel import Session, select
 
-from digest import app, demo
+from digest import app
 from digest.articles.models import Media
+from digest.workspace import demo
 from tests.support.combinations import combinations
 
 pytestmark = pytest.mark.browser

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from digest import workspace
+from digest.workspace import create
 from tests.support.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +32,7 @@ def ask(folder: Path, *arguments: str, stdin: int) -> subprocess.CompletedProces
 def folder(tmp_path: Path) -> Path:
     """A workspace with the sample's interests, and the exports beside it."""
     made = tmp_path / "workspace"
-    workspace.create(made, sample=True)
+    create.create(made, sample=True)
     for file in FIXTURES.iterdir():
         shutil.copy(file, made)
     return made

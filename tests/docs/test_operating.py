@@ -22,7 +22,7 @@ from digest.metrics import Metrics
 from digest.runtime.db import make_engine, upgrade
 from digest.settings.root import Settings, load_settings
 from digest.testing import FrozenClock
-from digest.workspace import create
+from digest.workspace.create import create
 
 MOST_EXPOSED = 2.0
 WORDS = re.compile(r"\bdigest_\w+")

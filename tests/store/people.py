@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from digest import workspace
 from digest.app import Works
 from digest.outbox.notices import take_notices
 from digest.outbox.settle import Settlement, settle
@@ -17,6 +16,7 @@ from digest.outbox.take import Taker
 from digest.runtime.db import session_scope
 from digest.settings.root import load_settings
 from digest.testing import FrozenClock
+from digest.workspace import create
 from subscribers import store, suppression
 from subscribers.address import EmailAddress
 from subscribers.models import Subscriber
@@ -80,5 +80,5 @@ class People:
 
 def make(folder: Path, engine: Engine, now: datetime, **settings: Any) -> People:
     """Return a new workspace in `folder` whose database is the engine's."""
-    workspace.create(folder, sample=False)
+    create.create(folder, sample=False)
     return People(Works(load_settings(folder, **settings), engine, FrozenClock(now)))

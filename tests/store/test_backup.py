@@ -16,17 +16,18 @@ from alembic import command
 from sqlalchemy import Engine, inspect, select, text
 from sqlmodel import Session
 
-from digest import backup as backups
 from digest.outbox.tables import DELIVERY, ISSUE
 from digest.outbox.workers import WorkerLock
-from digest.runtime import db, postgres_backup
-from digest.runtime.backup_files import BackupFailedError, BackupUnusableError
+from digest.runtime import db
 from digest.runtime.errors import DigestError, UsageError
-from digest.runtime.sqlite_backup import DatabaseInUseError
 from digest.schedule import runs
 from digest.schedule.tick import MONTHLY, skip_since_backup
 from digest.settings.root import load_settings
-from digest.workspace import create
+from digest.workspace.backup import backup as backups
+from digest.workspace.backup import postgres
+from digest.workspace.backup.files import BackupFailedError, BackupUnusableError
+from digest.workspace.backup.sqlite import DatabaseInUseError
+from digest.workspace.create import create
 from tests.store.ledger import HOST, Ledger
 
 
@@ -190,8 +191,8 @@ def test_a_foreign_dump_is_refused(vault: Vault, tmp_path: Path) -> None:
     engine = vault.ledger.engine
     with engine.begin() as connection:
         connection.execute(text("CREATE FUNCTION evil() RETURNS int LANGUAGE sql AS 'SELECT 1'"))
-    dump = [postgres_backup.program("pg_dump"), "-Fc", "-f", str(tmp_path / "foreign")]
-    postgres_backup._run([*dump, f"--dbname={postgres_backup._address(engine)}"], engine)
+    dump = [postgres.program("pg_dump"), "-Fc", "-f", str(tmp_path / "foreign")]
+    postgres._run([*dump, f"--dbname={postgres._address(engine)}"], engine)
     with pytest.raises(BackupUnusableError, match="none that"):
         vault.restore(tmp_path / "foreign")
 
@@ -208,7 +209,7 @@ def changed_revision(vault: Vault, revision: str) -> None:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
     else:
-        postgres_backup.save(engine, vault.file, backups.TABLES)
+        postgres.save(engine, vault.file, backups.TABLES)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": db.HEAD})
     engine.dispose()
@@ -313,9 +314,9 @@ def test_without_postgresqls_programs_it_says_which_is_missing(
     if is_sqlite(vault):
         pytest.skip("SQLite needs none")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(postgres_backup, "_FOLDERS", ())
+    monkeypatch.setattr(postgres, "_FOLDERS", ())
     for act in (lambda: backups.backup(vault.workspace, vault.file), vault.restore):
-        with pytest.raises(postgres_backup.ProgramMissingError, match="is not installed"):
+        with pytest.raises(postgres.ProgramMissingError, match="is not installed"):
             act()
 
 

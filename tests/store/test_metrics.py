@@ -23,7 +23,7 @@ from digest.runtime.db import make_engine, session_scope
 from digest.schedule.runs import IssueRun, RunState
 from digest.settings.root import load_settings
 from digest.testing import FrozenClock
-from digest.workspace import create
+from digest.workspace.create import create
 from tests.store.ledger import Ledger
 
 READERS = 20_000

@@ -21,7 +21,7 @@ from digest.send import reconcile, start
 from digest.send.reconcile import Brought, Findings
 from digest.settings.root import load_settings
 from digest.testing import FrozenClock
-from digest.workspace import create
+from digest.workspace.create import create
 from tests.store.ledger import Ledger
 
 MINUTE = timedelta(minutes=1)

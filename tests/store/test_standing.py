@@ -17,7 +17,7 @@ from digest.runtime.db import session_scope
 from digest.send import status
 from digest.settings.root import load_settings
 from digest.testing import FrozenClock
-from digest.workspace import create
+from digest.workspace.create import create
 from tests.store.ledger import Ledger
 
 SECOND = timedelta(seconds=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.workspace import create
+from digest.workspace.create import create
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from digest import app
 from digest.doctor import Examination, examine
 from digest.runtime import db
 from digest.sink.server import Sink
-from digest.workspace import create
+from digest.workspace.create import create
 from tests.dns_server import naming
 
 CONFIG = """

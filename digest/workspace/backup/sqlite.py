@@ -7,10 +7,10 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from digest.runtime import backup_files
-from digest.runtime.backup_files import BackupFailedError, BackupUnusableError
 from digest.runtime.errors import RefusedError
 from digest.runtime.whole_file import sync
+from digest.workspace.backup import files
+from digest.workspace.backup.files import BackupFailedError, BackupUnusableError
 
 _OURS = {"alembic_version", "issue", "delivery", "attempt", "subscriber"}
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -41,10 +41,10 @@ def _open(path: Path, how: str = "") -> sqlite3.Connection:
 @contextmanager
 def side_copy(backup: Path, database: Path) -> Iterator[Path]:
     """Yield a checked copy of a backup, beside the database that it is to replace; it is removed afterwards."""
-    backup_files.require(backup, backup_files.SQLITE)
+    files.require(backup, files.SQLITE)
     if database.exists() and backup.samefile(database):
         raise BackupUnusableError(f"{backup} is the present database itself")
-    if backup_files.in_use(backup):
+    if files.in_use(backup):
         hint = "Take a backup of it with `digest db backup`."
         raise BackupUnusableError(f"{backup} is a database in use ({backup.name}-wal belongs to it)", hint=hint)
     side = database.with_name(f"{database.name}.restoring")

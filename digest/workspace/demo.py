@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digest import app, workspace
+from digest import app
 from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
 from digest.issues.period import Period
@@ -17,6 +17,7 @@ from digest.runtime.errors import RefusedError
 from digest.schedule.tick import issue_date
 from digest.send import start
 from digest.send import status as standing
+from digest.workspace import create
 
 NUMBER, PERIOD = 21, "2021-09"
 
@@ -36,7 +37,7 @@ class Demonstrated:
 def run(keep: Path | None) -> Demonstrated:
     """Do it all in `keep`, or in a temporary folder that is left for looking at."""
     directory = keep or Path(tempfile.mkdtemp(prefix="digest-demo-"))
-    created = workspace.create(directory, sample=True)
+    created = create.create(directory, sample=True)
     works = app.build(directory)
     made = _assemble_and_approve(works)
     first = start.prepare_send(works, NUMBER).run(_silent)

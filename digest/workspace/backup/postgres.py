@@ -14,10 +14,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect
 
-from digest.runtime import backup_files
-from digest.runtime.backup_files import BackupFailedError, BackupUnusableError
 from digest.runtime.db import RESTORING, refuse_newer
 from digest.runtime.errors import EnvironmentFailedError
+from digest.workspace.backup import files
+from digest.workspace.backup.files import BackupFailedError, BackupUnusableError
 
 _FOLDERS = (
     ("/usr/lib/postgresql", "*/bin"),
@@ -73,7 +73,7 @@ def check(backup: Path, tables: Collection[str]) -> str:
 
     Raises BackupUnusableError if it is none, DatabaseNewerError if a newer version made it.
     """
-    backup_files.require(backup, backup_files.POSTGRESQL)
+    files.require(backup, files.POSTGRESQL)
     listing = _read(backup, "--list")
     entries = [match for line in listing.splitlines() if (match := _ENTRY.match(line))]
     found = {entry["name"] for entry in entries if entry["kind"] == "TABLE"}

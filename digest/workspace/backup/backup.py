@@ -21,10 +21,11 @@ from digest.app import Works, open_clock
 from digest.outbox import figures
 from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
-from digest.runtime import backup_files, db, postgres_backup, sqlite_backup
+from digest.runtime import db
 from digest.runtime.errors import RefusedError
 from digest.schedule.tick import skip_since_backup
 from digest.settings.root import CONFIG_NAME, SECRETS_NAME, Settings, load_settings
+from digest.workspace.backup import files, postgres, sqlite
 
 TABLES = frozenset(SQLModel.metadata.tables)
 """Every table of both packages."""
@@ -74,12 +75,12 @@ def backup(workspace: Path, target: Path) -> Saved:
     engine = db.make_engine(settings.database_url)
     try:
         db.check_revision(engine)
-        own = _file_of(engine) if engine.dialect.name == backup_files.SQLITE else None
-        with backup_files.written_whole(target, never=own) as partial:
+        own = _file_of(engine) if engine.dialect.name == files.SQLITE else None
+        with files.written_whole(target, never=own) as partial:
             if own is not None:
-                sqlite_backup.save(own, partial)
+                sqlite.save(own, partial)
             else:
-                postgres_backup.save(engine, partial, TABLES)
+                postgres.save(engine, partial, TABLES)
         size, revision = target.stat().st_size, db.revision_of(engine)
         return Saved(target, size, engine.dialect.name, revision, _not_contained(settings))
     finally:
@@ -121,10 +122,10 @@ class Restore:
             aftermath, skipped = _make_safe(works.settings, copy, self._revision, works.clock.now())
             copy.dispose()
             engine.dispose()
-            kept = sqlite_backup.swap(self._side, _file_of(engine), works.clock.now())
+            kept = sqlite.swap(self._side, _file_of(engine), works.clock.now())
         else:
             engine.dispose()
-            postgres_backup.load(engine, self._source, self._revision, TABLES)
+            postgres.load(engine, self._source, self._revision, TABLES)
             aftermath, skipped = _make_safe(works.settings, engine, self._revision, works.clock.now())
             db.upgrade(engine)
         return Restored(engine.dialect.name, db.revision_of(engine), kept, skipped, aftermath)
@@ -149,14 +150,14 @@ def restoring(workspace: Path, source: Path) -> Iterator[Restore]:
 
 
 def _checked(engine: Engine, source: Path) -> AbstractContextManager[tuple[Path | None, str]]:
-    if engine.dialect.name == backup_files.SQLITE:
+    if engine.dialect.name == files.SQLITE:
         return _checked_sqlite(engine, source)
-    return nullcontext((None, postgres_backup.check(source, TABLES)))
+    return nullcontext((None, postgres.check(source, TABLES)))
 
 
 @contextmanager
 def _checked_sqlite(engine: Engine, source: Path) -> Iterator[tuple[Path, str]]:
-    with sqlite_backup.side_copy(source, _file_of(engine)) as side:
+    with sqlite.side_copy(source, _file_of(engine)) as side:
         copy = db.make_engine(f"sqlite:///{side}")
         revision = db.revision_of(copy)
         copy.dispose()
@@ -169,7 +170,7 @@ def _file_of(engine: Engine) -> Path:
 
 def _contents(engine: Engine) -> str:
     """Return in words what the present database holds, empty if nothing."""
-    if engine.dialect.name == backup_files.SQLITE and not _file_of(engine).exists():
+    if engine.dialect.name == files.SQLITE and not _file_of(engine).exists():
         return ""  # connecting would make it
     try:
         with Session(engine.execution_options(**{db.READ_ONLY: True})) as session:
@@ -185,7 +186,7 @@ def _contents(engine: Engine) -> str:
 
 
 def _refuse_with_workers(works: Works) -> None:
-    if works.engine.dialect.name == backup_files.SQLITE and not _file_of(works.engine).exists():
+    if works.engine.dialect.name == files.SQLITE and not _file_of(works.engine).exists():
         return
     try:
         with Session(works.engine.execution_options(**{db.READ_ONLY: True})) as session:

@@ -1,0 +1,1 @@
+"""The whole installation: create, demo, doctor, backup, metrics, report."""
