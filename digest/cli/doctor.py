@@ -20,7 +20,7 @@ def doctor(
     ] = "",
 ) -> None:
     """Look at configuration, secrets, database, relays, DNS, calendar and outbox; say what is wrong and what to do."""
-    from digest.doctor import examine  # noqa: PLC0415
+    from digest.workspace.doctor import examine  # noqa: PLC0415
 
     shell = shell_of(context)
     found = examine(shell.workspace, nameserver=nameserver)

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from digest.app import build
 from digest.delivery.configured import transport_of
-from digest.doctor import examine
 from digest.outbox.take import Reader
 from digest.render.edition import Rendered
 from digest.runtime.errors import ConfigError
+from digest.workspace.doctor import examine
 from tests.support.run import run
 from tests.verifiers import dkimpy_accepts
 

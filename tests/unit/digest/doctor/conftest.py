@@ -11,10 +11,10 @@ from checkdmarc.utils import DNS_CACHE
 from sqlmodel import Session
 
 from digest import app
-from digest.doctor import Examination, examine
 from digest.runtime import db
 from digest.sink.server import Sink
 from digest.workspace.create import create
+from digest.workspace.doctor import Examination, examine
 from tests.dns_server import naming
 
 CONFIG = """

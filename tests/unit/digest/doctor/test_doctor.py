@@ -15,7 +15,6 @@ from sqlalchemy import text
 from digest import app
 from digest.articles.models import Article
 from digest.delivery.dkim import key, setup
-from digest.doctor import database, examine
 from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.notify.models import WebhookCall
@@ -27,6 +26,7 @@ from digest.schedule.runs import IssueRun, RunState
 from digest.schedule.tick import MONTHLY
 from digest.settings.root import load_settings
 from digest.sink.server import Sink
+from digest.workspace.doctor import database, examine
 from subscribers.models import Subscriber
 from tests.unit.digest.doctor.conftest import Clinic
 
@@ -119,7 +119,7 @@ def test_nobody_to_tell(clinic: Clinic) -> None:
 
 
 def test_a_full_disk(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.doctor.workspace.shutil.disk_usage", lambda _: Usage(10**12, 10**12, 10**6))
+    monkeypatch.setattr("digest.workspace.doctor.workspace.shutil.disk_usage", lambda _: Usage(10**12, 10**12, 10**6))
     assert clinic.ids == ["disk-full"]
 
 

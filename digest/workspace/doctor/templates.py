@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import jinja2
 
-from digest.doctor.ailment import Ailment, Patient
 from digest.render.checks import Severity
 from digest.render.loader import Templates
 from digest.runtime.errors import ContentError
+from digest.workspace.doctor.diagnosis import Ailment, Patient
 
 _REMEDY = "Mend it, or delete the override to get ours back; templates/README.md lists what a template may use."
 

@@ -6,12 +6,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from digest.doctor.ailment import Ailment, Patient
 from digest.notify.webhook import read_secret
 from digest.render.checks import Severity
 from digest.runtime.errors import ConfigError
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.settings.root import PLACEHOLDER_ADDRESS, SECRETS_NAME, Settings
+from digest.workspace.doctor.diagnosis import Ailment, Patient
 
 LOW_DISK_BYTES = 500 * 1024 * 1024
 MIN_SECRET_CHARACTERS = 16

@@ -7,7 +7,6 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from digest.articles.models import Article, Media
-from digest.doctor.ailment import Ailment, Patient
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.notify.models import WebhookCall
@@ -16,6 +15,7 @@ from digest.outbox.dialects import database_now
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, IS_STARTED, NOTICE, WORKER, Promised
 from digest.render.checks import Severity
+from digest.workspace.doctor.diagnosis import Ailment, Patient
 
 OVERDUE = timedelta(hours=1)
 REFUSED_SHARE = 0.05

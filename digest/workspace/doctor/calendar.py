@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
-from digest.doctor.ailment import Ailment, Patient
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.render.checks import Severity
@@ -14,6 +13,7 @@ from digest.schedule import runs as run_store
 from digest.schedule.overdue import unclaimed
 from digest.schedule.runs import IssueRun, RunState
 from digest.schedule.tick import MONTHLY, occurrences
+from digest.workspace.doctor.diagnosis import Ailment, Patient
 
 TOLD_FOR = timedelta(days=45)
 """After so long a missed run is history, not a task."""

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from digest.doctor.ailment import Ailment, Patient
 from digest.outbox.dialects import database_now
 from digest.render.checks import Severity
 from digest.runtime import db
 from digest.runtime.errors import ConfigError, DatabaseUnreachableError
+from digest.workspace.doctor.diagnosis import Ailment, Patient
 
 MOST_SKEW = timedelta(seconds=30)
 

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from digest.delivery.dkim import setup
-from digest.doctor.ailment import Ailment, Patient, Skipped
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, UsageError
+from digest.workspace.doctor.diagnosis import Ailment, Patient, Skipped
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from digest.doctor import calendar, database, dns_records, outbox, relays, templates, workspace
-from digest.doctor.ailment import Ailment, Examination, Patient, Skipped
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, EnvironmentFailedError
 from digest.settings.root import load_settings
+from digest.workspace.doctor import calendar, database, dns_records, outbox, relays, templates, workspace
+from digest.workspace.doctor.diagnosis import Ailment, Examination, Patient, Skipped
 
 __all__ = ["Ailment", "Examination", "examine"]
 
