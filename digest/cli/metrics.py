@@ -21,7 +21,7 @@ def metrics(
     ] = None,
 ) -> None:
     """Print figures in the text format of Prometheus: outbox, attempts, runs, workers, build times."""
-    from digest.metrics.page import Metrics  # noqa: PLC0415
+    from digest.workspace.metrics.page import Metrics  # noqa: PLC0415
 
     shell = shell_of(context)
     figures = Metrics(shell.works)

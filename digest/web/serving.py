@@ -5,10 +5,10 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 
 from digest.app import Works, build
-from digest.metrics.page import Metrics
 from digest.web.app import public_app
 from digest.web.public import metrics
 from digest.web.public.audience import pages_router
+from digest.workspace.metrics.page import Metrics
 
 
 def app_of(works: Works, *, shared_limits: bool) -> FastAPI:

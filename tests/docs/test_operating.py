@@ -18,11 +18,11 @@ from typer.main import get_command
 
 from digest.app import Works
 from digest.cli import app
-from digest.metrics import Metrics
 from digest.runtime.db import make_engine, upgrade
 from digest.settings.root import Settings, load_settings
 from digest.testing import FrozenClock
 from digest.workspace.create import create
+from digest.workspace.metrics import Metrics
 
 MOST_EXPOSED = 2.0
 WORDS = re.compile(r"\bdigest_\w+")

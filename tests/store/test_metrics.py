@@ -12,8 +12,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, Engine, Table, func, select, text
 
 from digest.app import Works
-from digest.metrics import Metrics
-from digest.metrics.counting import AttemptCounts, counting_due, counting_odd, explained, finding_started, of_issues
 from digest.notify.models import WebhookCall
 from digest.outbox import notices, store
 from digest.outbox.states import State
@@ -24,6 +22,15 @@ from digest.schedule.runs import IssueRun, RunState
 from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.workspace.create import create
+from digest.workspace.metrics import Metrics
+from digest.workspace.metrics.counting import (
+    AttemptCounts,
+    counting_due,
+    counting_odd,
+    explained,
+    finding_started,
+    of_issues,
+)
 from tests.store.ledger import Ledger
 
 READERS = 20_000

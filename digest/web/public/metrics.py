@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from starlette.responses import PlainTextResponse, Response
 
-from digest.metrics.page import CONTENT_TYPE
 from digest.runtime.errors import ConfigError
+from digest.workspace.metrics.page import CONTENT_TYPE
 
 MIN_TOKEN = 16
 

@@ -8,12 +8,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from digest.app import Works
-from digest.metrics import Metrics
 from digest.publish.freeze import Press
 from digest.runtime.clock import SystemClock
 from digest.runtime.errors import ConfigError
 from digest.web.app import public_app
 from digest.web.public.metrics import build_router, read_token
+from digest.workspace.metrics import Metrics
 from subscribers.links import LinkSigner
 
 TOKEN = "a token that is long enough"

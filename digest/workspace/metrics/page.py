@@ -19,7 +19,6 @@ from sqlmodel import Session, col
 from digest import __version__
 from digest.app import Works
 from digest.issues.lifecycle import IssueState
-from digest.metrics.counting import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
 from digest.notify.models import WebhookCall
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
@@ -29,6 +28,7 @@ from digest.runtime.whole_file import whole_file
 from digest.schedule.overdue import unclaimed
 from digest.schedule.runs import INSTALLED, OPEN, IssueRun, RunState
 from digest.schedule.tick import occurrences
+from digest.workspace.metrics.counting import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _NOTICE_STATES = (State.PENDING, State.DEFERRED, State.STARTED)
