@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from subscribers import consent, moving, store, suppression
+from subscribers import address_change, consent, store, suppression
 from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.errors import ConsentRefusedError
 from subscribers.models import Subscriber, SubscriberState
@@ -199,7 +199,7 @@ def erase(
     for event in store.events(session, row):
         event.detail = {}
         session.add(event)
-    moving.forget_person(session, row)
+    address_change.forget_person(session, row)
     consent.record(session, row, ConsentKind.ERASED, method, now, wording=wording)
     return True
 

@@ -12,8 +12,8 @@ from digest.outbox.models import Notice
 from digest.outbox.states import DUE, State
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
-from subscribers import moving, store
-from subscribers.moving import ChangeDue, Moved
+from subscribers import address_change, store
+from subscribers.address_change import ChangeDue, Moved
 
 
 def change_due(dispatcher: Dispatcher, session: Session, due: ChangeDue) -> None:
@@ -50,10 +50,10 @@ def forget_expired(works: Works) -> int:
     """Forget every request for another address that can no longer be confirmed; return how many. Safe to repeat."""
     now = works.clock.now()
     with session_scope(works.engine, read_only=True) as session:
-        if not store.changes_before(session, now - moving.LIFETIME):
+        if not store.changes_before(session, now - address_change.LIFETIME):
             return 0  # nearly always, and then nobody is kept from writing
     with session_scope(works.engine) as session:
-        return moving.forget_expired(session, now, forget_notices)
+        return address_change.forget_expired(session, now, forget_notices)
 
 
 def forget_notices(session: Session, nonces: Sequence[str]) -> None:

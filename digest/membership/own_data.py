@@ -17,9 +17,9 @@ from digest.outbox.tables import ATTEMPT, DELIVERY, EDITION, ISSUE, NOTICE
 from digest.render.notice_kind import NoticeKind
 from subscribers import store, transfer
 from subscribers.address import EmailAddress
+from subscribers.address_change import ChangeState
 from subscribers.errors import SubscriberNotFoundError
 from subscribers.models import Subscriber
-from subscribers.moving import ChangeState
 
 
 def data_at(session: Session, address: str) -> dict[str, Any]:

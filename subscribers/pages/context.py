@@ -12,12 +12,12 @@ from sqlmodel import Session
 from starlette.responses import HTMLResponse, Response
 
 from subscribers import store, wording
+from subscribers.address_change import ChangeDue, Moved
 from subscribers.errors import LinkInvalidError
 from subscribers.forms import Form, read_form
 from subscribers.interests import Catalogue
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber, SubscriberState
-from subscribers.moving import ChangeDue, Moved
 from subscribers.pages import guarding
 from subscribers.pages.guarding import Asking, Gate, Refusal, open_gate
 from subscribers.pages.samples import sample

@@ -3,7 +3,7 @@
 from fastapi import Request
 from starlette.responses import Response
 
-from subscribers import keeping
+from subscribers import reconsent
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
@@ -29,7 +29,7 @@ class Keeping(Pages):
             payload = context.signer.read(Purpose.KEEP, token, now)
             with context.write() as session:
                 words = self.wording(session, "keep", self.language_of(asked))
-                person = keeping.keep(session, payload, now=now, wording=words)
+                person = reconsent.keep(session, payload, now=now, wording=words)
         except LinkInvalidError:
             return self.unknown(request)
         link = "../preferences/" + context.signer.token(Purpose.PREFERENCES, person.ref, now=now)

@@ -3,12 +3,12 @@
 from fastapi import Request
 from starlette.responses import Response
 
-from subscribers import moving, store
+from subscribers import address_change, store
 from subscribers.address import mask
+from subscribers.address_change import ChangeState
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.moving import ChangeState
 from subscribers.pages.context import REFUSED, Pages, Posted
 
 
@@ -20,7 +20,7 @@ class Moving(Pages):
         try:
             payload = context.signer.read(Purpose.ADDRESS, token, now)
             with context.read() as session:
-                person, change = moving.standing(session, payload, now)
+                person, change = address_change.standing(session, payload, now)
         except LinkInvalidError:
             return self.unknown(request)
         if change.state == ChangeState.DONE:
@@ -32,14 +32,14 @@ class Moving(Pages):
         try:
             payload = context.signer.read(Purpose.ADDRESS, token, now)
             with context.read() as session:
-                person, change = moving.standing(session, payload, now)
+                person, change = address_change.standing(session, payload, now)
             refused = self.refusal(request, form, Purpose.ADDRESS, person)
             if refused:
                 return self._asking(person, change.address, problem=refused, status=REFUSED[refused])
             with context.write() as session:
                 found = store.by_ref(session, payload.ref)
                 language = self.language_of(found) if found else ""
-                person = moving.confirm(
+                person = address_change.confirm(
                     session,
                     payload,
                     now=now,

@@ -10,7 +10,7 @@ from fastapi import Request
 from sqlmodel import Session
 from starlette.responses import Response
 
-from subscribers import moving, preferences
+from subscribers import address_change, preferences
 from subscribers.address import MAX_OCTETS, EmailAddress
 from subscribers.consent import ConsentMethod
 from subscribers.errors import AddressError
@@ -93,7 +93,7 @@ class Preferring(Pages):
         except AddressError as error:
             raise FormInvalidError("address") from error
         self.admit(request, address.key)
-        moving.request(
+        address_change.request(
             session,
             person,
             address,

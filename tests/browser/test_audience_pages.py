@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
-from subscribers import consent, moving
+from subscribers import address_change, consent
 from subscribers.address import EmailAddress
 from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.links import Purpose
@@ -40,7 +40,7 @@ def site(sqlite_engine: Engine, now: datetime) -> Iterator[Site]:
 def asked(site: Site, person: Subscriber, address: str) -> str:
     """Ask for another address; return what the link in the mail carries."""
     with site.write() as session:
-        moving.request(
+        address_change.request(
             session,
             person,
             EmailAddress.parse(address),

@@ -15,7 +15,7 @@ from digest.outbox.tables import ATTEMPT, NOTICE
 from digest.runtime.db import session_scope
 from digest.schedule import tick
 from digest.settings.retention import Retention
-from subscribers import keeping
+from subscribers import reconsent as keeping
 from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkPayload, Purpose
 from tests.store.people import People, make

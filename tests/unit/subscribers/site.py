@@ -19,11 +19,11 @@ from digest.web.http.headers import Headers, page_headers
 from digest.web.public.languages import choose
 from subscribers import store, suppression, transfer
 from subscribers.address import EmailAddress
+from subscribers.address_change import ChangeDue, Moved
 from subscribers.errors import LinkInvalidError
 from subscribers.interests import Catalogue
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
 from subscribers.models import AddressChange, ConsentEvent, Subscriber, Suppression, Wording
-from subscribers.moving import ChangeDue, Moved
 from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
 from subscribers.pages.guarding import Gate, open_gate
 from subscribers.preferences import Withdrawal

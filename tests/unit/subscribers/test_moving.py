@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import Session, select
 from starlette.testclient import TestClient
 
-from subscribers import moving, preferences, store, suppression
+from subscribers import address_change, preferences, store, suppression
 from subscribers.consent import ConsentMethod
 from subscribers.links import Purpose
 from subscribers.models import AddressChange, Subscriber
@@ -135,7 +135,7 @@ def test_two_readers_asking_for_one_address_cause_one_mail(site: Site, client: T
 def test_a_reader_cannot_make_us_write_to_many_strangers(site: Site, client: TestClient, settings: str) -> None:
     for number in range(10):
         ask(client, settings, f"stranger{number}@example.org")
-    assert len(site.changes) == moving.MOST_A_DAY
+    assert len(site.changes) == address_change.MOST_A_DAY
 
 
 def test_the_last_word_counts(site: Site, client: TestClient, settings: str) -> None:
@@ -262,7 +262,7 @@ def test_requests_are_forgotten_on_expiry_and_erasure(
 
     for later, left in ((timedelta(days=2), 2), (timedelta(days=2, seconds=1), 0)):
         with site.write() as session:
-            moving.forget_expired(session, site.now + later, forget)  # type: ignore[arg-type]
+            address_change.forget_expired(session, site.now + later, forget)  # type: ignore[arg-type]
         assert len(changes(site)) == left
     assert sorted(told) == sorted(due.nonce for due in site.changes)
     assert "elsewhere@example.org" not in str(site.dump())
