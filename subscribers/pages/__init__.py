@@ -9,16 +9,16 @@ from starlette.responses import Response
 
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
-from subscribers.pages.context import InterestView, Pages, PagesContext, PublicationView
-from subscribers.pages.downloading import Downloading
-from subscribers.pages.embedding import Embedding
-from subscribers.pages.erasing import Erasing
-from subscribers.pages.guarding import Asking, Gate
-from subscribers.pages.keeping import Keeping
-from subscribers.pages.leaving import Leaving
-from subscribers.pages.moving import Moving
-from subscribers.pages.preferring import Preferring
-from subscribers.pages.signing_up import SigningUp
+from subscribers.pages.address import Moving
+from subscribers.pages.csrf import Asking, Gate
+from subscribers.pages.data import Downloading
+from subscribers.pages.embed import Embedding
+from subscribers.pages.erase import Erasing
+from subscribers.pages.page import InterestView, Pages, PagesContext, PublicationView
+from subscribers.pages.preferences import Preferring
+from subscribers.pages.reconsent import Keeping
+from subscribers.pages.subscribe import SigningUp
+from subscribers.pages.unsubscribe import Leaving
 
 __all__ = ["Asking", "Gate", "InterestView", "PagesContext", "PublicationView", "build_router"]
 

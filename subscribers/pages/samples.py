@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from subscribers.views import PAUSE_MONTHS, PersonView
+from subscribers.pages.views import PAUSE_MONTHS, PersonView
 
 _DAY = date(2000, 1, 1)
 _MASKED = "…"

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import MetaData, select
 
 from digest.runtime.db import make_engine
-from subscribers.pages.guarding import QUICKEST
+from subscribers.pages.csrf import QUICKEST
 from tests.acceptance.conftest import World, free_port, html_of, mails, text_of
 from tests.acceptance.test_mails import check_parts, edition_of
 from tests.acceptance.test_mission import configure

@@ -15,7 +15,7 @@ from digest.web.public.languages import choose
 from digest.web.public.limiting import limiter
 from digest.web.public.pages import own_name, style
 from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
-from subscribers.pages.embedding import form_html
+from subscribers.pages.embed import form_html
 
 
 def pages_router(works: Works, *, shared_limits: bool = False) -> APIRouter:

@@ -25,7 +25,7 @@ from subscribers.interests import Catalogue
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
 from subscribers.models import AddressChange, ConsentEvent, Subscriber, Suppression, Wording
 from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
-from subscribers.pages.guarding import Gate, open_gate
+from subscribers.pages.csrf import Gate, open_gate
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
 

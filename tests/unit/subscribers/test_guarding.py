@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from subscribers.links import LIFETIMES, Purpose
 from subscribers.models import Subscriber
 from subscribers.pages import Asking
-from subscribers.pages.guarding import QUICKEST, TRAP, from_elsewhere
+from subscribers.pages.csrf import QUICKEST, TRAP, from_elsewhere
 from tests.unit.subscribers.site import BASE_URL, Reader, Site
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}

@@ -5,9 +5,10 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from subscribers import store, wording
+from subscribers import store
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, Wording
+from subscribers.pages import wording
 from subscribers.pages.samples import PAGES, sample
 from tests.unit.subscribers.site import Site
 

@@ -7,9 +7,9 @@ from starlette.testclient import TestClient
 
 from subscribers import consent, preferences, suppression
 from subscribers.consent import ConsentKind, ConsentMethod
-from subscribers.forms import MAX_BODY
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber
+from subscribers.pages.forms import MAX_BODY
 from subscribers.suppression import SuppressionReason
 from tests.unit.subscribers.site import BASE_URL, LINK_KEY, SECRET, Site
 

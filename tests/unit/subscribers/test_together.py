@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from subscribers import store
 from subscribers.links import Purpose
-from subscribers.together import MOST, Together
+from subscribers.pages.one_click_batch import MOST, Together
 from tests.unit.subscribers.site import Site
 from tests.unit.subscribers.test_no_telling import at_once
 

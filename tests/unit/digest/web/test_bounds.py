@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from digest.runtime.privacy import masked
 from digest.web.http import patience
 from digest.web.http.server import Bounds, Server
-from subscribers import forms
-from subscribers.forms import Form, read_form
 from subscribers.links import LinkSigner, Purpose
+from subscribers.pages import forms
+from subscribers.pages.forms import Form, read_form
 
 WAIT_SECONDS = 30
 

@@ -18,8 +18,8 @@ from starlette.testclient import TestClient
 from digest.publish.freeze import Press
 from digest.runtime.db import make_engine
 from digest.testing import FrozenClock
-from subscribers.forms import MAX_BODY
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
+from subscribers.pages.forms import MAX_BODY
 from tests.unit.digest.web import sample
 from tests.unit.digest.web.published import editions
 

@@ -9,13 +9,13 @@ from starlette.responses import PlainTextResponse, Response
 
 from subscribers import preferences, store
 from subscribers.consent import ConsentMethod
-from subscribers.forms import Form
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.pages.context import REFUSED, Pages, PagesContext, Posted
+from subscribers.pages.forms import Form
+from subscribers.pages.one_click_batch import Together
+from subscribers.pages.page import REFUSED, Pages, PagesContext, Posted
+from subscribers.pages.views import PAUSE_MONTHS, FormInvalidError, fewer_interests, longer_pause, rarer
 from subscribers.preferences import LEFT, Choices
-from subscribers.together import Together
-from subscribers.views import PAUSE_MONTHS, FormInvalidError, fewer_interests, longer_pause, rarer
 
 
 class Leaving(Pages):

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.pages.context import REFUSED, Pages, Posted
+from subscribers.pages.page import REFUSED, Pages, Posted
 
 DATA_FILE = "digest-data.json"
 

@@ -14,11 +14,11 @@ from subscribers import address_change, preferences
 from subscribers.address import MAX_OCTETS, EmailAddress
 from subscribers.consent import ConsentMethod
 from subscribers.errors import AddressError
-from subscribers.forms import Form
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
-from subscribers.pages.context import REFUSED, Pages, Posted
-from subscribers.views import FormInvalidError, read_preferences, retyped
+from subscribers.pages.forms import Form
+from subscribers.pages.page import REFUSED, Pages, Posted
+from subscribers.pages.views import FormInvalidError, read_preferences, retyped
 
 
 class Preferring(Pages):

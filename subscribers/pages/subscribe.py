@@ -7,14 +7,14 @@ from subscribers import signup, store
 from subscribers.address import MAX_OCTETS, EmailAddress
 from subscribers.consent import ConsentMethod
 from subscribers.errors import AddressError, LinkInvalidError
-from subscribers.forms import Form
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
-from subscribers.pages import guarding
-from subscribers.pages.context import REFUSED, Pages, Posted
-from subscribers.pages.guarding import TRAP, Shown
+from subscribers.pages import csrf
+from subscribers.pages.csrf import TRAP, Shown
+from subscribers.pages.forms import Form
+from subscribers.pages.page import REFUSED, Pages, Posted
+from subscribers.pages.views import FormInvalidError, read_interests
 from subscribers.signup import SignupForm
-from subscribers.views import FormInvalidError, read_interests
 
 
 class SigningUp(Pages):
@@ -33,7 +33,7 @@ class SigningUp(Pages):
             return self._subscribe_page(language, problem="address", typed=form)
         except FormInvalidError as error:
             return self._subscribe_page(language, problem=error.problem, typed=form)
-        shown = guarding.shown(form, context.signer, now)
+        shown = csrf.shown(form, context.signer, now)
         if shown == Shown.TOO_FAST:
             return self._subscribe_page(language, problem="fast", typed=form)
         self.admit(request, address.key, bare=shown != Shown.WELL)
@@ -69,7 +69,7 @@ class SigningUp(Pages):
             email=typed.one("email")[:MAX_OCTETS],
             everything=typed.one("scope") != "some",
             chosen=typed.all("interest"),
-            form_token=guarding.token(self.context.signer, guarding.SUBSCRIBE, "", self.context.now()),
+            form_token=csrf.token(self.context.signer, csrf.SUBSCRIBE, "", self.context.now()),
         )
 
     def confirm(self, request: Request, token: str) -> Response:

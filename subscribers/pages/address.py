@@ -9,7 +9,7 @@ from subscribers.address_change import ChangeState
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.pages.context import REFUSED, Pages, Posted
+from subscribers.pages.page import REFUSED, Pages, Posted
 
 
 class Moving(Pages):

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from subscribers.pages.context import Pages, PublicationView
+from subscribers.pages.page import Pages, PublicationView
 
 Render = Callable[[str, str, Mapping[str, Any]], str]
 

@@ -11,19 +11,19 @@ from fastapi import Depends, HTTPException, Request
 from sqlmodel import Session
 from starlette.responses import HTMLResponse, Response
 
-from subscribers import store, wording
+from subscribers import store
 from subscribers.address_change import ChangeDue, Moved
 from subscribers.errors import LinkInvalidError
-from subscribers.forms import Form, read_form
 from subscribers.interests import Catalogue
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber, SubscriberState
-from subscribers.pages import guarding
-from subscribers.pages.guarding import Asking, Gate, Refusal, open_gate
+from subscribers.pages import csrf, wording
+from subscribers.pages.csrf import Asking, Gate, Refusal, open_gate
+from subscribers.pages.forms import Form, read_form
 from subscribers.pages.samples import sample
+from subscribers.pages.views import PersonView, view_of
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
-from subscribers.views import PersonView, view_of
 
 Posted = Annotated[Form, Depends(read_form)]
 NOBODY = ""
@@ -133,12 +133,12 @@ class Pages:
 
     def form_token(self, purpose: Purpose, person: Subscriber) -> str:
         """Return the hidden field of the forms on a person's page."""
-        return guarding.token(self.context.signer, purpose, person.ref, self.context.now())
+        return csrf.token(self.context.signer, purpose, person.ref, self.context.now())
 
     def refusal(self, request: Request, form: Form, purpose: Purpose, person: Subscriber) -> Refusal:
         """Say whether a form on a person's page was posted from that page, not too long after it was shown."""
         context = self.context
-        return guarding.refusal(request.headers, form, context.signer, purpose, ref=person.ref, now=context.now())
+        return csrf.refusal(request.headers, form, context.signer, purpose, ref=person.ref, now=context.now())
 
     def admit(self, request: Request, address_key: str, *, bare: bool = False) -> None:
         """Count somebody who asks for a mail to this address; raise HTTPException 429 when it is too much.

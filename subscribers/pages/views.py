@@ -7,9 +7,9 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from subscribers.address import mask
 from subscribers.audience import EVERY_NTH
 from subscribers.errors import SubscribersError
-from subscribers.forms import Form
 from subscribers.interests import ALL, Catalogue
 from subscribers.models import Frequency, Subscriber, SubscriberState
+from subscribers.pages.forms import Form
 from subscribers.preferences import Choices
 
 FORMATS = ("html", "text")

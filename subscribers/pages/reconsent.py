@@ -7,7 +7,7 @@ from subscribers import reconsent
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
-from subscribers.pages.context import REFUSED, Pages, Posted
+from subscribers.pages.page import REFUSED, Pages, Posted
 
 
 class Keeping(Pages):

@@ -7,7 +7,7 @@ from subscribers import preferences
 from subscribers.consent import ConsentMethod
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.pages.context import REFUSED, Pages, Posted
+from subscribers.pages.page import REFUSED, Pages, Posted
 
 
 class Erasing(Pages):

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from subscribers.errors import LinkInvalidError
-from subscribers.forms import Form
 from subscribers.links import LinkSigner, Purpose
+from subscribers.pages.forms import Form
 
 FIELD = "form"
 """The hidden field with the token."""
