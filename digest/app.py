@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from digest.publish.freeze import Press
     from digest.render.loader import Templates
     from subscribers.links import LinkSigner
-    from subscribers.reading import Asked
-    from subscribers.transfer import Importer
-    from subscribers.transfer import ImportReport as SubscriberImportReport
+    from subscribers.transfer.importer import Importer
+    from subscribers.transfer.importer import ImportReport as SubscriberImportReport
+    from subscribers.transfer.reading import Asked
 
 
 class ShiftedClock(SystemClock):
@@ -230,9 +230,9 @@ def asked_of(
     works: Works, path: Path, *, mapping: str = "", interests: str = "", confirmed_by: str = "", status: str = ""
 ) -> "Asked":
     """Return what a person says about a file of readers; `mapping` is one, or the name of a TOML file with one."""
-    from subscribers.mapping import parse_mapping, read_mapping  # noqa: PLC0415
-    from subscribers.reading import Asked  # noqa: PLC0415
-    from subscribers.rows import STATUSES  # noqa: PLC0415
+    from subscribers.transfer.mapping import parse_mapping, read_mapping  # noqa: PLC0415
+    from subscribers.transfer.reading import Asked  # noqa: PLC0415
+    from subscribers.transfer.rows import STATUSES  # noqa: PLC0415
 
     if status and status not in STATUSES:
         raise UsageError(f"There is no status {status!r}", hint=f"There are: {', '.join(STATUSES)}.")
@@ -256,8 +256,8 @@ def asked_of(
 
 def importer(works: Works, engine: Engine | None = None) -> "Importer":
     """Return what brings readers in, by the workspace's engine or another one of its database."""
-    from subscribers.rows import RowRules  # noqa: PLC0415
-    from subscribers.transfer import Importer  # noqa: PLC0415
+    from subscribers.transfer.importer import Importer  # noqa: PLC0415
+    from subscribers.transfer.rows import RowRules  # noqa: PLC0415
 
     publication = works.settings.publication
     return Importer(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from digest.cli.output import Output
-from subscribers.report import ImportReport
+from subscribers.transfer.report import ImportReport
 
 MOST_VALUES = 50
 

@@ -12,7 +12,7 @@ from digest.runtime.errors import EXIT_ATTENTION, EnvironmentFailedError, UsageE
 from digest.runtime.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from subscribers.report import ImportReport
+    from subscribers.transfer.report import ImportReport
 
 app = typer.Typer(name="subscribers", help="Import, export, add, show and erase readers.", no_args_is_help=True)
 Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
@@ -84,7 +84,7 @@ def export(
 
     Cells of CSV that a spreadsheet would run are made harmless.
     """
-    from subscribers import transfer  # noqa: PLC0415
+    from subscribers.transfer import importer  # noqa: PLC0415
 
     shell = shell_of(context)
     if shell.out.as_json and file is None:
@@ -92,7 +92,7 @@ def export(
     form = form or ("jsonl" if file is not None and file.suffix in {".jsonl", ".ndjson"} else "csv")
     if form not in {"csv", "jsonl"}:
         raise UsageError(f"There is no format {form!r}", hint="There are csv and jsonl.")
-    lines = transfer.export_csv if form == "csv" else transfer.export_json_lines
+    lines = importer.export_csv if form == "csv" else importer.export_json_lines
     secret = shell.works.suppression_key
     with shell.session(read_only=True) as session:
         if file is None:

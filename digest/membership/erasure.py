@@ -18,8 +18,8 @@ from digest.outbox.states import DUE, SkipReason, State
 from digest.outbox.tables import ATTEMPT, DELIVERY, NOTICE, Promised
 from digest.outbox.take import envelope_id
 from digest.runtime.whole_file import whole_file
-from subscribers.bulk import table_of
 from subscribers.models import Subscriber
+from subscribers.transfer.bulk import table_of
 
 FEEDBACK_EVENT = table_of(FeedbackEvent)
 _FORGOTTEN = "(erased)"

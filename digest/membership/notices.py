@@ -18,13 +18,13 @@ from subscribers import preferences, signup, store, suppression
 from subscribers.address import EmailAddress
 from subscribers.consent import ConsentMethod
 from subscribers.errors import SubscriberNotFoundError
-from subscribers.exporting import as_csv
 from subscribers.models import Subscriber, SubscriberState
 from subscribers.names import parse_name
 from subscribers.preferences import Withdrawal
-from subscribers.rows import COLUMNS, as_cells
 from subscribers.signup import ConfirmationDue, Confirmed, SignupForm
 from subscribers.suppression import SuppressionReason
+from subscribers.transfer.exporter import as_csv
+from subscribers.transfer.rows import COLUMNS, as_cells
 
 
 def confirmation_due(dispatcher: Dispatcher, session: Session, due: ConfirmationDue) -> None:

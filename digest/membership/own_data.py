@@ -15,11 +15,12 @@ from digest.membership.erasure import FEEDBACK_EVENT
 from digest.outbox import notices
 from digest.outbox.tables import ATTEMPT, DELIVERY, EDITION, ISSUE, NOTICE
 from digest.render.notice_kind import NoticeKind
-from subscribers import store, transfer
+from subscribers import store
 from subscribers.address import EmailAddress
 from subscribers.address_change import ChangeState
 from subscribers.errors import SubscriberNotFoundError
 from subscribers.models import Subscriber
+from subscribers.transfer import importer
 
 
 def data_at(session: Session, address: str) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def data_due(works: Works, session: Session, person: Subscriber) -> None:
 
 def own_data(session: Session, person: Subscriber) -> dict[str, Any]:
     """Return everything about a person, ready for JSON."""
-    data = transfer.show(session, person.address)
+    data = importer.show(session, person.address)
     versions = sorted({event["wording"] for event in data["consent"] if event["wording"]})
     return data | {
         "wordings": store.wordings(session, versions),

@@ -18,9 +18,9 @@ from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, SUPPRESSION
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from subscribers import signup
-from subscribers.bulk import CONSENT_EVENT, insert_rows
 from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.models import SubscriberState
+from subscribers.transfer.bulk import CONSENT_EVENT, insert_rows
 
 BATCH = 1_000
 _EVENT = ("subscriber_id", "kind", "method", "wording", "detail", "happened_at")

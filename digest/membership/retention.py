@@ -21,9 +21,9 @@ from digest.outbox.tables import ATTEMPT, NOTICE, SUBSCRIBER
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from subscribers import preferences, store
-from subscribers.bulk import CONSENT_EVENT
 from subscribers.consent import ConsentMethod
 from subscribers.models import SubscriberState
+from subscribers.transfer.bulk import CONSENT_EVENT
 
 BATCH = 500
 _OPEN = [state.value for state in UNFINISHED]

@@ -16,7 +16,7 @@ from digest.issues.models import Issue
 from digest.outbox import plan
 from digest.runtime.db import make_engine, session_scope, upgrade
 from subscribers.audience import exclusion_reason
-from subscribers.bulk import SUBSCRIBER, insert_rows
+from subscribers.transfer.bulk import SUBSCRIBER, insert_rows
 
 INTERESTS = 8
 CHUNK = 50_000

@@ -14,7 +14,7 @@ from digest.articles import intake
 from digest.cli import app
 from digest.runtime import errors
 from digest.settings.describe import described
-from subscribers.rows import COLUMNS
+from subscribers.transfer.rows import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "templates" / "README.md"])

@@ -16,13 +16,13 @@ from sqlalchemy import Engine
 
 from digest.runtime.db import make_engine, session_scope
 from subscribers.errors import NameUnusableError
-from subscribers.exporting import export_csv, export_json_lines
-from subscribers.lines import MAX_LINE
 from subscribers.models import ConsentEvent, Subscriber, Suppression
 from subscribers.names import parse_name
-from subscribers.rows import RowRules
 from subscribers.suppression import SuppressionReason, key_of
-from subscribers.transfer import Importer, ImportReport
+from subscribers.transfer.exporter import export_csv, export_json_lines
+from subscribers.transfer.importer import Importer, ImportReport
+from subscribers.transfer.lines import MAX_LINE
+from subscribers.transfer.rows import RowRules
 from tests.unit.subscribers.site import CATALOGUE, SECRET, SEOUL
 
 INSTANT = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))

@@ -17,7 +17,7 @@ from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.web.http.headers import Headers, page_headers
 from digest.web.public.languages import choose
-from subscribers import store, suppression, transfer
+from subscribers import store, suppression
 from subscribers.address import EmailAddress
 from subscribers.address_change import ChangeDue, Moved
 from subscribers.errors import LinkInvalidError
@@ -28,6 +28,7 @@ from subscribers.pages import InterestView, PagesContext, PublicationView, build
 from subscribers.pages.csrf import Gate, open_gate
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
+from subscribers.transfer import importer
 
 SECRET = b"a suppression key of enough bytes"
 LINK_KEY = "a key for links, long enough"
@@ -123,7 +124,7 @@ class Site:
             on_moved=lambda _session, moved: self.moved.append(moved),
             forget=lambda _session, person: self.forgotten.append(person.id),
             data_due=lambda _session, person: self.data_due.append(person.address),
-            own_data=lambda session, person: transfer.show(session, person.address),
+            own_data=lambda session, person: importer.show(session, person.address),
             on_confirmed=lambda _session, confirmed: self.confirmed.append(confirmed),
             gate=self.gate,
             on_unsubscribed=lambda _session, left: self.left.append(left),

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subscribers.errors import ImportFileError
-from subscribers.lines import MAX_LINE
-from subscribers.reading import read_file
-from subscribers.rows import COLUMNS, ReaderRow, RowProblem, RowRules, guarded
+from subscribers.transfer.lines import MAX_LINE
+from subscribers.transfer.reading import read_file
+from subscribers.transfer.rows import COLUMNS, ReaderRow, RowProblem, RowRules, guarded
 from tests.unit.subscribers.site import CATALOGUE, SEOUL
 
 RULES = RowRules(CATALOGUE, "en", SEOUL)

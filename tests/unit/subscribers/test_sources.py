@@ -10,11 +10,11 @@ import pytest
 
 from subscribers import store
 from subscribers.errors import ImportFileError
-from subscribers.lines import MAX_LINE
-from subscribers.mapping import parse_mapping, read_mapping
-from subscribers.reading import Asked, read_file
-from subscribers.rows import ReaderRow, RowProblem, RowRules
-from subscribers.transfer import Importer, ImportReport
+from subscribers.transfer.importer import Importer, ImportReport
+from subscribers.transfer.lines import MAX_LINE
+from subscribers.transfer.mapping import parse_mapping, read_mapping
+from subscribers.transfer.reading import Asked, read_file
+from subscribers.transfer.rows import ReaderRow, RowProblem, RowRules
 from tests.unit.subscribers.site import CATALOGUE, SECRET, SEOUL, Site
 
 TITLES = {"mobility": "mobility", "safety": "safety", "모빌리티": "mobility"}

@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import Engine
 
 from digest.runtime.db import session_scope
-from subscribers import consent, preferences, suppression, transfer
+from subscribers import consent, preferences, suppression
 from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.errors import ImportFileError, SubscriberNotFoundError
 from subscribers.preferences import Choices
-from subscribers.rows import RowRules
 from subscribers.suppression import SuppressionReason
-from subscribers.transfer import Importer, ImportReport
+from subscribers.transfer import importer as transfer
+from subscribers.transfer.importer import Importer, ImportReport
+from subscribers.transfer.rows import RowRules
 from tests.unit.subscribers.site import CATALOGUE, SECRET, SEOUL, Site
 
 ADDRESS = "kim.minjun@example.org"

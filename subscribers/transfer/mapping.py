@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from subscribers.errors import ImportFileError
 from subscribers.interests import ALL_TEXT, SEPARATOR
-from subscribers.rows import COLUMNS
+from subscribers.transfer.rows import COLUMNS
 
 TARGETS: Final = (*COLUMNS, "opted_in_at", "created_at", "unsubscribed_at")
 # The words of other programs for where somebody stands.

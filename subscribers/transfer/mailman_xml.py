@@ -5,7 +5,7 @@ from typing import BinaryIO, Final
 
 from lxml import etree
 
-from subscribers.rows import RowProblem
+from subscribers.transfer.rows import RowProblem
 
 _TEXTS: Final = ("realname", "language")
 

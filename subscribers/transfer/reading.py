@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Final
 
-from subscribers import sources
 from subscribers.errors import ImportFileError
-from subscribers.lines import Line, back, cells_of, decoded, read_lines, records, spread_records, too_long
-from subscribers.mailman_xml import read_members
-from subscribers.mapping import ColumnMap, Leftovers
-from subscribers.rows import COLUMNS, READABLE, CellError, Row, RowProblem, RowRules, bare, read_row
-from subscribers.sources import Source
+from subscribers.transfer import sources
+from subscribers.transfer.lines import Line, back, cells_of, decoded, read_lines, records, spread_records, too_long
+from subscribers.transfer.mailman_xml import read_members
+from subscribers.transfer.mapping import ColumnMap, Leftovers
+from subscribers.transfer.rows import COLUMNS, READABLE, CellError, Row, RowProblem, RowRules, bare, read_row
+from subscribers.transfer.sources import Source
 
 OURS: Final = "digestpress"
 _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

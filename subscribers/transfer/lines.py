@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO, Final
 
-from subscribers.rows import CellError, RowProblem
+from subscribers.transfer.rows import CellError, RowProblem
 
 MAX_LINE: Final = 1 << 20
 MAX_LINES_OF_A_CELL: Final = 100

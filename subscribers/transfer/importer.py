@@ -17,15 +17,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from subscribers import store, suppression
-from subscribers.bulk import CONSENT_EVENT, SUBSCRIBER, insert_rows, new_ids
 from subscribers.consent import ConsentKind, ConsentMethod
-from subscribers.exporting import export_csv, export_json_lines, show
-from subscribers.merge import Action, Decision, Present, decide_known, decide_new, with_interests_of
 from subscribers.models import Subscriber, Suppression
-from subscribers.reading import Asked, read_file
-from subscribers.report import MAX_TOLD, ImportReport, KeptRow
-from subscribers.rows import ReaderRow, Row, RowProblem, RowRules, SuppressedRow
 from subscribers.suppression import SuppressionReason
+from subscribers.transfer.bulk import CONSENT_EVENT, SUBSCRIBER, insert_rows, new_ids
+from subscribers.transfer.exporter import export_csv, export_json_lines, show
+from subscribers.transfer.merge import Action, Decision, Present, decide_known, decide_new, with_interests_of
+from subscribers.transfer.reading import Asked, read_file
+from subscribers.transfer.report import MAX_TOLD, ImportReport, KeptRow
+from subscribers.transfer.rows import ReaderRow, Row, RowProblem, RowRules, SuppressedRow
 
 __all__ = [
     "MAX_TOLD", "Asked", "ImportReport", "Importer", "KeptRow", "export_csv", "export_json_lines", "show",

@@ -11,7 +11,7 @@ from email.header import decode_header, make_header
 from email.utils import parseaddr
 from typing import Final
 
-from subscribers.mapping import ColumnMap, Leftovers
+from subscribers.transfer.mapping import ColumnMap, Leftovers
 
 Cells = dict[str, str]
 

@@ -15,7 +15,7 @@ from subscribers.address import EmailAddress
 from subscribers.consent import ConsentKind
 from subscribers.errors import SubscriberNotFoundError
 from subscribers.models import ConsentEvent, Subscriber, Suppression
-from subscribers.rows import EXPORTED, as_cells
+from subscribers.transfer.rows import EXPORTED, as_cells
 
 BATCH = 1_000
 

@@ -3,9 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from subscribers.mapping import Leftovers
-from subscribers.merge import Action, Decision
-from subscribers.rows import RowProblem
+from subscribers.transfer.mapping import Leftovers
+from subscribers.transfer.merge import Action, Decision
+from subscribers.transfer.rows import RowProblem
 
 # Of a file in which every line is wrong, nobody reads more; the counts are complete.
 MAX_TOLD = 1_000

@@ -11,8 +11,8 @@ from typing import Any
 
 from subscribers.interests import ALL_TEXT, SEPARATOR, split
 from subscribers.models import Frequency, SubscriberState
-from subscribers.rows import ReaderRow
 from subscribers.suppression import SuppressionReason
+from subscribers.transfer.rows import ReaderRow
 
 _STATES = {
     "confirmed": SubscriberState.CONFIRMED,
