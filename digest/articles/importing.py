@@ -19,11 +19,10 @@ from sqlmodel import Session
 
 from digest.articles import media, store
 from digest.articles.draft import Draft, RawEntry, content_hash, content_of
+from digest.articles.exporting import as_markdown
 from digest.articles.intake import Known, parse_entry
-from digest.articles.markdown import as_markdown
-from digest.articles.media import LoadedImage
+from digest.articles.media import LoadedImage, LoadImage, load_pictures
 from digest.articles.models import Article
-from digest.articles.pictures import LoadImage, load_pictures
 from digest.articles.problems import Problem
 from digest.articles.readers import read_paths
 from digest.articles.translations import Groups

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.shell import shell_of
+from digest.publish import import_articles
 from digest.runtime.errors import EXIT_ATTENTION
 
 app = typer.Typer(name="articles", help="Import, list, show and export articles.", no_args_is_help=True)
@@ -19,10 +20,9 @@ def import_(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Where both sides changed, take the file's.")] = False,
 ) -> None:
     """Import articles. A bad file stops no other; where file and database both changed, nothing is overwritten."""
-    from digest import app as bootstrap  # noqa: PLC0415
 
     shell = shell_of(context)
-    report = bootstrap.import_articles(shell.works, paths, dry_run=dry_run, overwrite=overwrite)
+    report = import_articles.import_articles(shell.works, paths, dry_run=dry_run, overwrite=overwrite)
     data: dict[str, Any] = {
         "created": report.created,
         "updated": report.updated,

@@ -24,8 +24,8 @@ def generate(
     bits: Annotated[int, typer.Option(min=2048, max=4096, help="Size of the RSA key.")] = 2048,
 ) -> None:
     """Make a key file in the workspace; print the DNS record and the lines for digest.toml. Never overwrites a key."""
-    from digest.app import open_clock  # noqa: PLC0415
     from digest.delivery.dkim.setup import make  # noqa: PLC0415
+    from digest.runtime.clock import open_clock  # noqa: PLC0415
     from digest.settings.root import load_settings  # noqa: PLC0415
 
     shell = shell_of(context)

@@ -6,9 +6,10 @@ import typer
 
 from digest.cli.issue import Number, build_of
 from digest.cli.shell import Shell, shell_of
+from digest.publish import import_articles
 
 if TYPE_CHECKING:
-    from digest.publish.freeze import Build
+    from digest.publish.build import Build
 
 
 def register(app: typer.Typer) -> None:
@@ -93,7 +94,7 @@ def preview(
         number,
         shell.works.clock,
         # built anew each time: digest.toml may have a new section since
-        reimport=lambda: bootstrap.import_articles(bootstrap.build(shell.workspace), [articles]),
+        reimport=lambda: import_articles.import_articles(bootstrap.build(shell.workspace), [articles]),
         reload=lambda: bootstrap.build(shell.workspace).press,
     )
     serve_on_loopback(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.shell import Shell, shell_of
+from digest.publish import build, lifecycle
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from digest.issues.models import Issue
-    from digest.publish.freeze import Build
+    from digest.publish.build import Build
 
 app = typer.Typer(name="issue", help="Assemble, check, approve, edit and withdraw an issue.", no_args_is_help=True)
 Number = Annotated[
@@ -33,7 +34,6 @@ def assemble_(
 ) -> None:
     """Choose and order the period's articles, and say why for each."""
     from digest.issues.period import Period  # noqa: PLC0415
-    from digest.publish import freeze  # noqa: PLC0415
     from digest.schedule.tick import issue_date  # noqa: PLC0415
 
     shell = shell_of(context)
@@ -43,7 +43,7 @@ def assemble_(
         chosen = chosen.previous
     with shell.session() as session:
         day = issue_date(settings, chosen)
-        issue = freeze.assemble(shell.works.press, session, chosen, number=number, issue_date=day, now=now)
+        issue = lifecycle.assemble(shell.works.press, session, chosen, number=number, issue_date=day, now=now)
         data = issue_json(shell, session, issue)
     _show(shell, data)
     shell.out.line(f'\nNext: digest preview {data["number"]}, then digest issue approve {data["number"]} --by "NAME"')
@@ -125,12 +125,11 @@ def approve(
 ) -> None:
     """Approve the issue exactly as it is now; any later change voids it."""
     from digest.issues import store  # noqa: PLC0415
-    from digest.publish import freeze  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        done = freeze.approve(shell.works.press, session, issue, by, shell.works.clock.now())
+        done = lifecycle.approve(shell.works.press, session, issue, by, shell.works.clock.now())
         data = {"issue": issue.number, "state": issue.state, "hash": issue.approved_hash, "by": issue.approved_by}
 
     def tell() -> None:
@@ -182,7 +181,6 @@ def withdraw(
 ) -> None:
     """Stop an issue for good: what was not started is cancelled; the number is not used again."""
     from digest.issues import store  # noqa: PLC0415
-    from digest.publish import freeze  # noqa: PLC0415
 
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
@@ -190,7 +188,7 @@ def withdraw(
     shell.confirm(f"Withdraw issue {number} ({issue.state}) for good?", yes=yes)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        cancelled = freeze.withdraw(session, issue, shell.works.clock.now())
+        cancelled = lifecycle.withdraw(session, issue, shell.works.clock.now())
     data = {"issue": number, "state": "withdrawn", "cancelled": cancelled}
     shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is withdrawn; {cancelled} deliveries were cancelled."))
 
@@ -240,10 +238,9 @@ def note(
 def build_of(shell: Shell, session: "Session", number: int | None) -> "Build":
     """Build the editions of an issue for the audience of now."""
     from digest.issues import store  # noqa: PLC0415
-    from digest.publish import freeze  # noqa: PLC0415
 
     issue = store.find(session, number)
-    return freeze.build(shell.works.press, session, issue, shell.works.clock.now())
+    return build.build(shell.works.press, session, issue, shell.works.clock.now())
 
 
 def issue_json(shell: Shell, session: "Session", issue: "Issue") -> dict[str, Any]:

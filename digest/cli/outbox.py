@@ -10,6 +10,7 @@ from digest.cli.shell import Shell, shell_of
 from digest.cli.watching import clock_time, rate
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
 from digest.runtime.keys import MAX_KEY
+from digest.send import listing, operator
 
 Number = Annotated[
     int | None,
@@ -76,12 +77,11 @@ def list_(
 ) -> None:
     """List an issue's deliveries."""
     from digest.outbox.states import State  # noqa: PLC0415
-    from digest.send import start  # noqa: PLC0415
 
     shell = shell_of(context)
     if state and state not in set(State):
         raise UsageError(f"There is no state {state!r}", hint=f"States: {', '.join(State)}")
-    data = start.deliveries(shell.works, number, State(state) if state else None)
+    data = listing.deliveries(shell.works, number, State(state) if state else None)
     columns = ["id", "address", "edition", "state", "reason", "attempts"]
     shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
 
@@ -89,10 +89,9 @@ def list_(
 @app.command("show")
 def show(context: typer.Context, delivery: Id) -> None:
     """Show one delivery with every attempt."""
-    from digest.send import start  # noqa: PLC0415
 
     shell = shell_of(context)
-    data = start.delivery(shell.works, delivery)
+    data = listing.delivery(shell.works, delivery)
 
     def tell() -> None:
         shell.out.table(["field", "value"], [[k, v] for k, v in data.items() if k != "tries"])
@@ -147,12 +146,11 @@ def cancel(
     """Cancel what has not been started: the deliveries named, or all of the issue."""
     from digest.outbox import operations  # noqa: PLC0415
     from digest.outbox.states import DUE, State  # noqa: PLC0415
-    from digest.send import start  # noqa: PLC0415
 
     shell = shell_of(context)
     open_ones = DUE | {State.UNCERTAIN}
     with shell.session(read_only=True) as session:
-        issue = start.issue_of(session, ids or (), number, open_ones)
+        issue = operator.issue_of(session, ids or (), number, open_ones)
     what = f"{len(ids)} of the" if ids else "all open"
     shell.confirm(f"Cancel {what} deliveries of issue {issue.number}?", yes=yes)
     with shell.session() as session:

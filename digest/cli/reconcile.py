@@ -8,6 +8,7 @@ import typer
 from digest.cli.shell import Shell, shell_of
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
 from digest.runtime.keys import MAX_KEY
+from digest.send import operator
 
 if TYPE_CHECKING:
     from digest.send.reconcile import Brought, Findings
@@ -87,7 +88,6 @@ def _assumed(
 ) -> "Findings":
     from digest.outbox.states import State  # noqa: PLC0415
     from digest.send import reconcile as reconciling  # noqa: PLC0415
-    from digest.send import start  # noqa: PLC0415
 
     if assume not in {State.ACCEPTED, State.REJECTED}:
         raise UsageError(f"--assume {assume!r} is not understood", hint="accepted or rejected; `resend` sends again.")
@@ -97,7 +97,7 @@ def _assumed(
         raise UsageError("--assume needs either the numbers of deliveries or --all")
     ids = [int(text) for text in what]
     with shell.session(read_only=True) as session:
-        issue = start.issue_of(session, ids, number, {State.UNCERTAIN})
+        issue = operator.issue_of(session, ids, number, {State.UNCERTAIN})
     assert issue.id is not None  # noqa: S101 - read from the database
     return reconciling.assume(shell.works, issue.id, ids or None, State(assume), by=by, dry_run=dry_run)
 

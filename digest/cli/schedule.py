@@ -54,7 +54,7 @@ def _watching(shell: Shell) -> Watch:
 @app.command("run")
 def run(context: typer.Context) -> None:
     """Stay and look at the clock when a run is due, at start-up and every five minutes."""
-    from digest.schedule.tick import run_forever  # noqa: PLC0415
+    from digest.schedule.daemon import run_forever  # noqa: PLC0415
 
     shell = shell_of(context)
     run_forever(shell.works, told=shell.out.note, watching=lambda: _watching(shell))

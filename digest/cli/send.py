@@ -9,8 +9,11 @@ import typer
 from digest.cli.issue import Number, build_of
 from digest.cli.shell import Shell, shell_of
 from digest.cli.watching import Watch, clock_time, counted
+from digest.publish import lifecycle
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
+from digest.send import test_mail
+from digest.send.worker import stay
 
 if TYPE_CHECKING:
     from digest.send.start import Sending
@@ -48,7 +51,7 @@ def send(
 
     shell = shell_of(context)
     if to:
-        reply = start.send_test(
+        reply = test_mail.send_test(
             shell.works,
             number,
             to,
@@ -116,19 +119,17 @@ def worker(
 
 
 def _stay(shell: Shell, number: int | None, relay: str) -> None:
-    from digest import staying  # noqa: PLC0415
 
-    data = staying.stay(shell.works, number, relay=relay, told=shell.out.note)
+    data = stay(shell.works, number, relay=relay, told=shell.out.note)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
     shell.out.emit(data, lambda: shell.out.line(counts or "Nothing was due."))
 
 
 def _dry_run(shell: Shell, number: int | None) -> None:
-    from digest.publish import freeze  # noqa: PLC0415
 
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
-        excluded = freeze.exclusions(session, made.issue, shell.works.clock.now())
+        excluded = lifecycle.exclusions(session, made.issue, shell.works.clock.now())
     planned = sum(edition.readers for edition in made.editions)
     data = {"issue": made.issue.number, "planned": planned, "states": {}, "excluded": excluded, "dry_run": True}
 

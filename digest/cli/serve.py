@@ -24,9 +24,9 @@ def serve(
     from functools import partial  # noqa: PLC0415
     from urllib.parse import urlsplit  # noqa: PLC0415
 
+    from digest.web.app import app_in, app_of  # noqa: PLC0415
     from digest.web.http.server import Bounds, serve_by_many  # noqa: PLC0415
     from digest.web.http.server import serve as run  # noqa: PLC0415
-    from digest.web.serving import app_in, app_of  # noqa: PLC0415
 
     shell = shell_of(context)
     works = shell.works

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.shell import shell_of
+from digest.membership import importing
 from digest.runtime.errors import EXIT_ATTENTION, EnvironmentFailedError, UsageError
 from digest.runtime.whole_file import whole_file
 
@@ -44,17 +45,16 @@ def import_(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; without a terminal nobody is asked.")] = False,
 ) -> None:
     """Import readers. The report comes first; a bad row stops no other; no file brings back who has left."""
-    from digest import app as bootstrap  # noqa: PLC0415
     from digest.cli import import_report  # noqa: PLC0415
 
     shell = shell_of(context)
-    asked = bootstrap.asked_of(
+    asked = importing.asked_of(
         shell.works, file, mapping=mapping, interests=interests, confirmed_by=confirmed_by, status=status
     )
 
     def run(*, write: bool) -> "ImportReport":
         with shell.out.counting("lines read") as progress:
-            return bootstrap.import_subscribers(
+            return importing.import_subscribers(
                 shell.works, file, dry_run=not write, asked=asked, add_interests=add_interests, progress=progress
             )
 

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 from digest.app import Works
 from digest.runtime.errors import ConfigError, RefusedError
+from digest.settings.delivery import Pace, Relay, RelayLimits
 from digest.settings.part import LOOPBACK_HOSTS
-from digest.settings.root import PLACEHOLDER_ADDRESS, Pace, Relay, RelayLimits, Settings
+from digest.settings.publication import PLACEHOLDER_ADDRESS
+from digest.settings.root import Settings
 
 if TYPE_CHECKING:
     from digest.delivery.meter import Meter

@@ -5,7 +5,8 @@ articles as everybody's and the titles of those issues besides; a pure function 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import date
 
 from sqlmodel import Session, col, select
 
@@ -13,7 +14,6 @@ from digest.articles.models import Article
 from digest.editions.models import Edition
 from digest.issues.lifecycle import PUBLISHED
 from digest.issues.models import Issue
-from digest.render.content import EarlierIssue, EarlierTitle
 from subscribers.audience import in_between
 
 
@@ -61,3 +61,21 @@ def _read(session: Session, issue: Issue) -> EarlierIssue:
         language: tuple(titles[slug] for slug in articles if slug in titles) for language, articles in editions
     }
     return EarlierIssue(issue.number, issue.date, by_language)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierTitle:
+    """A title of an issue that was published before."""
+
+    title: str
+    group: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierIssue:
+    """An issue that was published before, with its titles in each language of its archive pages."""
+
+    number: int
+    date: date
+    titles: Mapping[str, tuple[EarlierTitle, ...]]

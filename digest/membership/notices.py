@@ -6,10 +6,11 @@ from functools import partial
 
 from sqlmodel import Session
 
-from digest.app import Works, importer, new_ref
+from digest.app import Works, new_ref
 from digest.delivery.wakeup.protocol import Dispatcher
 from digest.membership.erasure import Erased, before_erasing, forget, forget_files
 from digest.membership.erasure_proof import Proof, prove
+from digest.membership.importing import importer
 from digest.outbox import notices
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope

@@ -12,7 +12,9 @@ from digest.issues.edit import one_line, with_text
 from digest.issues.models import Issue, IssueItem
 from digest.publish import archive
 from digest.publish.approval import IN_BETWEEN, differences, manifest
-from digest.publish.freeze import Press, content_of, store_archive
+from digest.publish.build import content_of
+from digest.publish.freeze import store_archive
+from digest.publish.publisher import Press
 from digest.runtime.errors import UsageError
 
 MAX_NOTE = 1_000

@@ -11,9 +11,10 @@ from digest.editions.segment import Reading, select_articles
 from digest.issues import store as issue_store
 from digest.issues.models import Issue, IssueItem
 from digest.publish.approval import issue_hash, manifest
-from digest.publish.freeze import Press, content_of, items_for_segment
+from digest.publish.build import content_of, items_for_segment
+from digest.publish.publisher import Press
 from digest.render.content import edition_context
-from digest.settings.root import Section, pick
+from digest.settings.publication import Section, pick
 from subscribers.interests import ALL_TEXT
 
 

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from itertools import groupby
 from typing import Any, Literal
 
 from digest.articles.body import render_body
 from digest.articles.models import Article
 from digest.editions.segment import Selection
+from digest.editions.skipped_issues import EarlierIssue
 from digest.issues.models import Issue
 from digest.render.context import (
     ArticleView,
@@ -23,7 +23,8 @@ from digest.render.context import (
     SectionView,
     VideoView,
 )
-from digest.settings.root import Settings, pick
+from digest.settings.publication import pick
+from digest.settings.root import Settings
 
 MOST_TITLES = 30  # of an issue in between; the mail's own articles need the room
 PREHEADER_CHARACTERS = 140
@@ -34,24 +35,6 @@ SENTENCE_END = re.compile(
 UNFINISHED = re.compile(
     r"(?: \S*\d\S*(?: \S+)?|[,;:. ])+$"
 )  # a figure without its unit, marks of a sentence that goes on
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierTitle:
-    """A title of an issue that was published before."""
-
-    title: str
-    group: str
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierIssue:
-    """An issue that was published before, with its titles in each language of its archive pages."""
-
-    number: int
-    date: date
-    titles: Mapping[str, tuple[EarlierTitle, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from digest.settings.root import Interest, pick
+from digest.settings.publication import Interest, pick
 from subscribers.interests import ALL_TEXT, Catalogue
 
 

@@ -1,11 +1,15 @@
 """Time as an argument: rules get a datetime, loops get a Clock."""
 
+import os
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from digest.runtime.errors import ConfigError
+
+if TYPE_CHECKING:
+    pass
 
 _DURATION = re.compile(r"(\d{1,6})\s*([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -59,3 +63,28 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock moved by a fixed amount: DIGEST_NOW lets a rehearsal run on another day."""
+
+    def __init__(self, start: datetime) -> None:
+        self._shift: timedelta = start - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """Return the moved instant, in UTC."""
+        return super().now() + self._shift
+
+
+def open_clock() -> Clock:
+    """Return the clock, moved if DIGEST_NOW says so."""
+    text = os.environ.get("DIGEST_NOW")
+    if not text:
+        return SystemClock()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"DIGEST_NOW={text!r} is not an instant", hint="Write 2021-09-30T09:00:00+09:00.") from error
+    if moment.tzinfo is None:
+        raise ConfigError(f"DIGEST_NOW={text!r} has no zone", hint="Write 2021-09-30T09:00:00+09:00.")
+    return ShiftedClock(moment)

@@ -12,8 +12,8 @@ from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.notify import EventKind
 from digest.outbox.states import UNFINISHED, State
-from digest.publish import freeze as pipeline
-from digest.publish.freeze import FindingsBlockError
+from digest.publish import build, lifecycle
+from digest.publish.publisher import FindingsBlockError
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
 from digest.schedule.month import BEGUN, Month, Wait
@@ -49,7 +49,7 @@ def assemble(month: Month) -> Wait | None:
 def _assemble(month: Month, session: Session) -> Issue:
     period, zone = Period.parse(month.run.period), month.works.settings.publication.zone
     day = month.plan.due_at.astimezone(zone).date()
-    return pipeline.assemble(month.works.press, session, period, number=None, issue_date=day, now=month.now)
+    return lifecycle.assemble(month.works.press, session, period, number=None, issue_date=day, now=month.now)
 
 
 def _withdrawn(issue: Issue) -> Wait:
@@ -63,7 +63,7 @@ def check(month: Month) -> Wait | None:
     if issue.state != IssueState.DRAFT or (month.noted("checked") or {}).get("occasion") == occasion:
         return None
     with session_scope(month.works.engine, read_only=True) as session:
-        made = pipeline.build(month.works.press, session, issue, month.now)
+        made = build.build(month.works.press, session, issue, month.now)
     readers = sum(edition.readers for edition in made.editions)
     blocking = [finding.message for finding in made.blocking]
     numbers = {"editions": len(made.editions), "readers": readers, "blocking": len(blocking)}
@@ -126,7 +126,7 @@ def _approve_by_itself(month: Month, issue: Issue) -> Wait | None:
         with session_scope(month.works.engine) as session:
             locked = issue_store.find(session, issue.number, lock=True)
             if locked.state == IssueState.DRAFT:
-                pipeline.approve(month.works.press, session, locked, BY_ITSELF, month.now)
+                lifecycle.approve(month.works.press, session, locked, BY_ITSELF, month.now)
                 month.note(approved_by=BY_ITSELF)
     except FindingsBlockError as error:
         _remind(month, issue, error.message)

@@ -1,6 +1,6 @@
 """What an operator does to an issue on its way; what it makes due is announced in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlmodel import Session
 
@@ -10,7 +10,7 @@ from digest.issues.models import Issue
 from digest.outbox import operations, store
 from digest.outbox.states import State
 from digest.runtime.db import session_scope
-from digest.send.start import issue_of
+from digest.runtime.errors import UsageError
 
 
 def hold(works: Works, number: int | None) -> tuple[int, bool]:
@@ -50,3 +50,19 @@ def _find(session: Session, number: int | None) -> Issue:
     if number is None:
         return issue_store.find_delivered(session, None)
     return issue_store.find(session, number, lock=True)
+
+
+def issue_of(session: Session, ids: Sequence[int], number: int | None, states: Collection[State]) -> Issue:
+    """Return the issue that an operator means: that of the deliveries named, else `number`, else the newest delivered.
+
+    Raises UsageError when deliveries are named that are not in one of `states`, or not of one issue.
+    """
+    rows = [store.show(session, delivery_id)[0] for delivery_id in ids]
+    for row in rows:
+        if row.state not in states:
+            wanted = " or ".join(sorted(states))
+            raise UsageError(f"Delivery {row.id} is {row.state}, not {wanted}", hint=f"digest outbox show {row.id}")
+    numbers = {row.number for row in rows} | ({number} if number is not None else set())
+    if len(numbers) > 1:
+        raise UsageError(f"These belong to several issues: {', '.join(map(str, sorted(numbers)))}")
+    return issue_store.find_delivered(session, numbers.pop() if numbers else None)

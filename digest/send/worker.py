@@ -1,7 +1,9 @@
 """Keeping what was promised: a worker with all its parts. It knows nothing of how an issue is made, nor loads it."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
@@ -9,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from digest.app import Works
 from digest.delivery.configured import carrier_of, evidence_of, meter_of
 from digest.delivery.transport import Carrier
+from digest.delivery.wakeup.event import Bell
 from digest.delivery.worker.ledger import PAUSES
 from digest.delivery.worker.loop import Run, Worker
 from digest.delivery.worker.progress import Tally
@@ -18,7 +21,7 @@ from digest.notify import Event, EventKind
 from digest.outbox import store
 from digest.outbox.states import DUE, State
 from digest.outbox.take import new_attempt_id
-from digest.runtime.db import session_scope
+from digest.runtime.db import check_revision, session_scope
 from digest.runtime.errors import ConfigError, DigestError, EnvironmentFailedError
 from digest.runtime.signals import stopping_on_signals
 from digest.send import operator_events
@@ -157,3 +160,35 @@ def _worker(works: Works, carrier: Carrier, progress: Callable[[Tally], None]) -
         progress=progress,
         pauses=tuple(pauses),
     )
+
+
+def stay(works: Works, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:
+    """Deliver whatever becomes due (of one issue, or of all, and notices) until stopped; return all outcomes.
+
+    `told` gets a line for a person whenever something was done. A relay that refuses us ends it, and so does a schema
+    that is newer than this version, before anything is taken.
+    """
+    bell, outcomes = Bell(), Counter[str]({state.value: 0 for state in State})
+    upcoming: datetime | None = None
+
+    def deliver() -> None:
+        nonlocal upcoming
+        # the schema may have been upgraded since we began: whoever starts us again has the new version
+        check_revision(works.engine)
+        done = work(works, number, relay=relay, progress=lambda _settled: None, stopping=lambda: bell.stopping)
+        outcomes.update(done["outcomes"])
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in done["outcomes"].items() if count)
+        if counts or done["next_due"] != upcoming:
+            told(_line(counts, done["next_due"]))
+        upcoming = done["next_due"]
+
+    with works.webhook.beside(), stopping_on_signals(bell.stop):
+        told(f"Staying. Woken by {works.dispatcher.how}. SIGTERM or Ctrl-C stops it after the message on the wire.")
+        works.dispatcher.run(deliver, bell, told, only=number)
+    told("Stopped.")
+    return {"outcomes": dict(outcomes), "next_due": upcoming}
+
+
+def _line(counts: str, upcoming: datetime | None) -> str:
+    later = f" More is due at {upcoming.isoformat(timespec='seconds')}." if upcoming else ""
+    return f"{counts or 'Nothing was due'}.{later}"

@@ -2,130 +2,25 @@
 
 import difflib
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal, get_origin
 
-from babel import Locale, UnknownLocaleError
-from email_validator import EmailNotValidError, validate_email
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from digest.runtime.clock import duration_text
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
+from digest.settings.delivery import DeliveryRules, Dkim, Relay
 from digest.settings.operators import Metrics, Operators
-from digest.settings.part import LOOPBACK_HOSTS, Part
+from digest.settings.part import Part
+from digest.settings.publication import ANY, Interest, Publication, Section
 from digest.settings.retention import Retention
 from digest.settings.schedule import Schedule
-from digest.settings.shares import share
-from digest.settings.shares import size as canary_size
 from digest.settings.web import Limits, Web
 
 CONFIG_NAME = "digest.toml"
 SECRETS_NAME = "secrets.toml"
-PLACEHOLDER_ADDRESS = "Your postal address"
-ANY = "*"  # the key under which a text stands that is the same in every language
-
-
-def _localised(value: object) -> object:
-    return {ANY: value} if isinstance(value, str) else value
-
-
-# A text by language code; a plain string in the file counts for every language.
-Localised = Annotated[dict[str, str], BeforeValidator(_localised)]
-
-
-def pick(texts: Mapping[str, str], language: str) -> str:
-    """Return the text for `language`, else for its base language, else the one for all, else the first."""
-    for key in (language, language.split("-", maxsplit=1)[0], ANY):
-        if key in texts:
-            return texts[key]
-    return next(iter(texts.values()), "")
-
-
-class Publication(Part):
-    """Who publishes what, and in whose name the mail goes out."""
-
-    name: Localised = Field(description="the publication's name, by language")
-    tagline: Localised = Field(default_factory=dict, description="one line under the name")
-    sender_name: Localised = Field(default_factory=dict, description="display name in From; default: the name")
-    sender_address: str = Field(description="address in From")
-    reply_to: str | None = Field(default=None, description="address in Reply-To")
-    list_id: str | None = Field(
-        default=None, description="List-Id, such as news.example.org; default: from the sender's domain"
-    )
-    postal_address: Localised = Field(default={ANY: PLACEHOLDER_ADDRESS}, description="printed in every mail's footer")
-    base_url: str = Field(default="http://127.0.0.1:8025", description="where `digest serve` is reached by readers")
-    timezone: str = Field(default="UTC", description="zone of periods and schedules")
-    language: str = Field(default="en", description="language of articles and readers that name none")
-    theme: str = Field(default="default", description="reserved: one theme, templates/theme.toml, is all there is yet")
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            message = f"no time zone is named {value!r}; use a name such as Europe/Berlin or Asia/Seoul"
-            raise ValueError(message) from error
-        return value
-
-    @field_validator("language")
-    @classmethod
-    def _language(cls, value: str) -> str:
-        try:
-            Locale.parse(value, sep="-")
-        except (UnknownLocaleError, ValueError) as error:
-            message = f"{value!r} is not a language code; use one such as en or ko"
-            raise ValueError(message) from error
-        return value
-
-    @field_validator("sender_address", "reply_to")
-    @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            return validate_email(value, check_deliverability=False, test_environment=True).ascii_email or value
-        except EmailNotValidError as error:
-            raise ValueError(str(error)) from error
-
-    @field_validator("base_url")
-    @classmethod
-    def _base_url(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://")):
-            raise ValueError("must start with https:// (http:// only on loopback)")
-        return value.rstrip("/")
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The publisher's time zone."""
-        return ZoneInfo(self.timezone)
-
-    @property
-    def sender_domain(self) -> str:
-        """The domain of From; Message-IDs and the default List-Id are made in it."""
-        return self.sender_address.rpartition("@")[2]
-
-
-class Section(Part):
-    """A heading under which articles stand, in the file's order."""
-
-    slug: str
-    title: Localised
-    cap: int | None = Field(default=None, ge=1, description="most articles of one issue in it")
-
-
-class Interest(Part):
-    """Something readers may follow; articles name it among their topics."""
-
-    slug: str
-    title: Localised
-    description: Localised = Field(default_factory=dict)
-    was: tuple[str, ...] = Field(default=(), description="former slugs; readers keep their choice")
 
 
 class EditionRules(Part):
@@ -145,102 +40,6 @@ class Desk(Part):
     """The editors' desk on the web."""
 
     enabled: bool = Field(default=False, description="reserved: `digest preview` is the desk for now")
-
-
-class Pace(Part):
-    """How fast mail may leave: by a relay, or to one family of mailboxes. What is not given is not limited."""
-
-    connections: int | None = Field(default=None, ge=1, le=500, description="most connections at once")
-    per_second: float | None = Field(default=None, gt=0, description="most messages a second, on average")
-    per_hour: int | None = Field(default=None, ge=1, description="most messages an hour")
-    per_day: int | None = Field(default=None, ge=1, description="most messages a day")
-
-
-class RelayLimits(Pace):
-    """What one relay may be asked for."""
-
-    connections: int = Field(default=10, ge=1, le=500, description="most connections at once, of each worker")
-    messages_per_connection: int = Field(default=100, ge=1, description="messages after which a connection is renewed")
-    warm_up: tuple[int, ...] = Field(
-        default=(), description="most messages on the first day, the second, … of this relay; then per_day holds"
-    )
-
-
-class Family(Pace):
-    """Mailboxes that one provider keeps under several domains: throttled together, so paced together."""
-
-    domains: tuple[str, ...] = Field(default=(), description="domains beside those that are known")
-
-
-class DeliveryRules(Part):
-    """How mail leaves the house."""
-
-    transport: Literal["maildir", "smtp"] = "maildir"
-    maildir: str = Field(default="outbox", description="folder of the maildir transport, within the workspace")
-    allow_send: bool = Field(default=False, description="a relay that is not on loopback is refused until this is true")
-    window: str | None = Field(default=None, description="spread a send over this long, such as 45m or 3h")
-    canary: str = Field(default="0", description="so many readers get an issue first: 1 % or a number; 0: all at once")
-    canary_wait: str = Field(default="30m", description="how long the rest waits for how the first ones fare")
-    canary_max_rejected: str = Field(default="5 %", description="more of them rejected or uncertain: the rest is held")
-    canary_max_deferred: str = Field(
-        default="50 %", description="more of them put off after the wait: the rest is held"
-    )
-    patience: float = Field(default=60, ge=0, description="seconds to wait for a relay or database that is away")
-    families: dict[str, Family] = Field(
-        default_factory=dict, description="[delivery.families.NAME]: limits by mailbox provider (google, microsoft, …)"
-    )
-
-    @field_validator("window", "canary_wait")
-    @classmethod
-    def _durations(cls, value: str | None) -> str | None:
-        return value if value is None else duration_text(value)
-
-    @field_validator("canary")
-    @classmethod
-    def _canary(cls, value: str) -> str:
-        canary_size(value, 1)
-        return value
-
-    @field_validator("canary_max_rejected", "canary_max_deferred")
-    @classmethod
-    def _share(cls, value: str) -> str:
-        share(value)
-        return value
-
-    @field_validator("families")
-    @classmethod
-    def _families(cls, value: dict[str, Family]) -> dict[str, Family]:
-        for name in value:
-            if not re.fullmatch(r"[a-z0-9-]{1,40}", name):
-                message = f"{name[:60]!r} is no name of a family: small letters, digits and hyphens, at most 40"
-                raise ValueError(message)
-        return value
-
-
-class Relay(Part):
-    """A mail server that takes our mail."""
-
-    host: str
-    port: int = Field(default=587, ge=1, le=65535)
-    tls: Literal["required", "opportunistic", "implicit", "none"] = "required"
-    username: str | None = None
-    password_file: str | None = None
-    helo: str | None = Field(default=None, description="our own full name for EHLO; default: the system's")
-    weight: int = Field(default=1, ge=1, description="its share of the mail, beside the other relays' weights")
-    limits: RelayLimits = Field(default=RelayLimits(), description="how much this relay may be asked for")
-
-    @property
-    def on_loopback(self) -> bool:
-        """Whether mail to this relay cannot leave the machine by it directly."""
-        return self.host in LOOPBACK_HOSTS
-
-
-class Dkim(Part):
-    """Our own signature, for relays that do not sign. `digest dkim generate` makes the key."""
-
-    selector: str = Field(description="the DNS name is SELECTOR._domainkey.DOMAIN")
-    domain: str | None = Field(default=None, description="signing domain; default: the sender's")
-    key_file: str = Field(default="dkim.pem", description="private key (RSA, 2048 bits or more), mode 0600")
 
 
 class Database(Part):

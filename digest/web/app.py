@@ -3,14 +3,16 @@
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from digest.app import Works, build
 from digest.articles.importing import ImportReport
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError
 from digest.web.archive import feeds, routes, search
@@ -19,7 +21,9 @@ from digest.web.desk.state import Desk
 from digest.web.http.headers import Headers, page_headers, preview_headers
 from digest.web.http.loopback import LoopbackOnly
 from digest.web.http.measure import Measure
-from digest.web.public import errors, health, media, start
+from digest.web.public import errors, health, media, metrics, start
+from digest.web.public.audience import pages_router
+from digest.workspace.metrics.page import Metrics
 from subscribers.links import LinkSigner
 
 
@@ -85,3 +89,24 @@ def _explain_on(app: FastAPI, desk: Desk) -> None:
 
     for kind in (DigestError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, explain)
+
+
+def app_of(works: Works, *, shared_limits: bool) -> FastAPI:
+    """Return the readers' app."""
+    pages = pages_router(works, shared_limits=shared_limits)
+    return public_app(
+        works.press, pages_router=pages, signer=works.signer, clock=works.clock, metrics_router=_metrics_router(works)
+    )
+
+
+def app_in(workspace: Path) -> FastAPI:
+    """Return the readers' app for one of several processes, which count together."""
+    return app_of(build(workspace), shared_limits=True)
+
+
+def _metrics_router(works: Works) -> APIRouter | None:
+    """Return `/metrics` if a token is configured; without one there is no such page."""
+    token_file = works.settings.metrics.token_file
+    if token_file is None:
+        return None
+    return metrics.build_router(Metrics(works).page, metrics.read_token(works.settings.workspace / token_file))

@@ -10,6 +10,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from digest import app
+from digest.membership import importing
+from digest.publish import import_articles
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
 from digest.settings.root import CONFIG_NAME, SECRETS_NAME
 
@@ -128,8 +130,8 @@ def _empty(database: str) -> Made:
 
 def _imported_sample(directory: Path, database: str) -> Made:
     works = app.build(directory)
-    articles = app.import_articles(works, [directory / "articles"])
-    readers = app.import_subscribers(works, directory / "readers.csv")
+    articles = import_articles.import_articles(works, [directory / "articles"])
+    readers = importing.import_subscribers(works, directory / "readers.csv")
     works.engine.dispose()
     lines = (
         CONFIG_NAME,

@@ -10,8 +10,8 @@ from digest import app
 from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
 from digest.issues.period import Period
-from digest.publish import freeze
-from digest.publish.freeze import Build
+from digest.publish import build, lifecycle
+from digest.publish.build import Build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.schedule.tick import issue_date
@@ -63,9 +63,9 @@ def _assemble_and_approve(works: app.Works) -> Build:
     now, period = works.clock.now(), Period.parse(PERIOD)
     with session_scope(works.engine) as session:
         day = issue_date(works.settings, period)
-        freeze.assemble(works.press, session, period, number=NUMBER, issue_date=day, now=now)
+        lifecycle.assemble(works.press, session, period, number=NUMBER, issue_date=day, now=now)
     with session_scope(works.engine) as session:
         issue = issue_store.find(session, NUMBER, lock=True)
-        made = freeze.build(works.press, session, issue, now)
-        freeze.approve(works.press, session, issue, "The demo", now)
+        made = build.build(works.press, session, issue, now)
+        lifecycle.approve(works.press, session, issue, "The demo", now)
     return made

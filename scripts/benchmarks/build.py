@@ -29,7 +29,7 @@ from digest.issues import store as issues
 from digest.issues.period import Period
 from digest.outbox.tables import Promised
 from digest.outbox.take import Reader, Taken
-from digest.publish import freeze
+from digest.publish import build, lifecycle
 from digest.render import inline, mjml
 from digest.render.content import IssueContent
 from digest.render.edition import Rendered
@@ -56,8 +56,8 @@ def stocked(directory: Path) -> tuple[app.Works, list[Selection]]:
             session.add(Article(**copy, slug=f"{article.slug}-2", group=f"{article.slug}-2"))
     with session_scope(works.engine) as session:
         period = Period(2021, 9)
-        issue = freeze.assemble(works.press, session, period, number=21, issue_date=period.last, now=NOW)
-        content = freeze.content_of(session, issue)
+        issue = lifecycle.assemble(works.press, session, period, number=21, issue_date=period.last, now=NOW)
+        content = build.content_of(session, issue)
     groups, rng = list(content.sections), random.Random(21)
     selections: dict[tuple[str, ...], Selection] = {}
     while len(selections) < EDITIONS:
@@ -71,7 +71,7 @@ def stocked(directory: Path) -> tuple[app.Works, list[Selection]]:
 def content_from_database(works: app.Works) -> IssueContent:
     """Read the issue and its articles."""
     with Session(works.engine) as session:
-        return freeze.content_of(session, issues.find(session, 21))
+        return build.content_of(session, issues.find(session, 21))
 
 
 def build_all(works: app.Works, selections: list[Selection]) -> list[Parts]:
@@ -79,7 +79,7 @@ def build_all(works: app.Works, selections: list[Selection]) -> list[Parts]:
     content = content_from_database(works)
     made = []
     for selection in selections:
-        _, rendered = freeze.render_selection(works.press, content, selection)
+        _, rendered = build.render_selection(works.press, content, selection)
         made.append(encode(rendered.html, rendered.text, rendered.nonce))
     return made
 
@@ -158,7 +158,7 @@ def bench_building(works: app.Works, selections: list[Selection]) -> None:
 def bench_composing(works: app.Works, selection: Selection) -> None:
     """Row 2."""
     content = content_from_database(works)
-    _, rendered = freeze.render_selection(works.press, content, selection)
+    _, rendered = build.render_selection(works.press, content, selection)
     with session_scope(works.engine) as session:
         edition = editions.new(
             content.issue.id or 0,

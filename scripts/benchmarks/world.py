@@ -22,7 +22,7 @@ from digest.articles.models import Article
 from digest.issues import store as issues
 from digest.issues.period import Period
 from digest.outbox.tables import SUBSCRIBER
-from digest.publish import freeze
+from digest.publish import freeze, lifecycle
 from digest.runtime.db import session_scope
 from digest.workspace import create
 from subscribers.models import ConsentEvent, Subscriber
@@ -110,12 +110,12 @@ def plan(folder: Path, base: Base, readers: int) -> World:
         with session_scope(works.engine) as session:
             session.execute(insert(SUBSCRIBER), people)
     with session_scope(works.engine) as session:
-        issue = freeze.assemble(works.press, session, PERIOD, number=NUMBER, issue_date=PERIOD.last, now=now)
-        freeze.approve(works.press, session, issue, "the benchmark", now)
+        issue = lifecycle.assemble(works.press, session, PERIOD, number=NUMBER, issue_date=PERIOD.last, now=now)
+        lifecycle.approve(works.press, session, issue, "the benchmark", now)
     with session_scope(works.engine) as session:
         issue = issues.find(session, NUMBER, lock=True)
         freeze.freeze(works.press, session, issue, now)
-        freeze.start_sending(session, issue)
+        lifecycle.start_sending(session, issue)
     works.engine.dispose()
     base.keep()
     return World(folder, base, readers)

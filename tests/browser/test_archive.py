@@ -14,7 +14,7 @@ from sqlmodel import select
 from digest.app import Works
 from digest.issues import store as issue_store
 from digest.publish import archive_notes
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.archive.exporting import export

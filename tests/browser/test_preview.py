@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
 from tests.support.combinations import combinations

@@ -15,10 +15,13 @@ from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
 from digest import app
-from digest.app import ShiftedClock, Works
+from digest.app import Works
 from digest.issues.models import Issue
 from digest.issues.period import Period
+from digest.membership import importing
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
+from digest.publish import import_articles
+from digest.runtime.clock import ShiftedClock
 from digest.runtime.db import make_engine, session_scope
 from digest.schedule import runs
 from digest.schedule.occurrences import occurrence
@@ -101,8 +104,8 @@ class Months:
         head = "email,name,interests,language,format,frequency,status,confirmed_at,consent_source"
         (self.folder / "readers.csv").write_text("\n".join([head, *rows]))
         works = self.works_at(self.due(FIRST) - timedelta(days=40))
-        assert app.import_articles(works, [articles]).problems == []
-        app.import_subscribers(works, self.folder / "readers.csv")
+        assert import_articles.import_articles(works, [articles]).problems == []
+        importing.import_subscribers(works, self.folder / "readers.csv")
 
     # Parts
 

@@ -5,7 +5,8 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from digest.app import ShiftedClock, Works, build
+from digest.app import Works, build
+from digest.runtime.clock import ShiftedClock
 from digest.runtime.errors import DigestError
 from digest.schedule.tick import tick
 

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from digest.articles.characters import clean, one_line
 from digest.articles.draft import RawEntry, content_hash, content_of
+from digest.articles.exporting import as_markdown
 from digest.articles.frontmatter import UnreadableError, read_markdown
 from digest.articles.intake import Known, parse_entry, parse_markdown
-from digest.articles.markdown import as_markdown
 from digest.articles.slugs import is_slug, slug_of
 
 KNOWN = Known(sections=("special",), topics=("mobility", "safety"), language="en")

@@ -21,9 +21,9 @@ from digest.issues import store
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.outbox.models import Delivery
-from digest.publish import freeze
+from digest.publish import build, freeze, lifecycle
 from digest.publish.approval import NotApprovedError
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.settings.root import load_settings
@@ -93,8 +93,8 @@ def imported(engine: Engine, workspace: Path) -> None:
 
 def assembled(press: Press, number: int, period: Period, now: datetime, *, then: str = "") -> None:
     with session_scope(press.engine) as session:
-        issue = freeze.assemble(press, session, period, number=number, issue_date=period.last, now=now)
-        assert freeze.approve(press, session, issue, "Ada", now)
+        issue = lifecycle.assemble(press, session, period, number=number, issue_date=period.last, now=now)
+        assert lifecycle.approve(press, session, issue, "Ada", now)
     if then:
         with session_scope(press.engine) as session:
             issue = store.find(session, number, lock=True)
@@ -123,7 +123,7 @@ def frozen(press: Press, number: int = 24) -> dict[str, Edition]:
 
 def titles(session: Session, number: int, language: str) -> list[str]:
     issue = store.find(session, number)
-    content = freeze.content_of(session, issue)
+    content = build.content_of(session, issue)
     return [content.titled(group, language).title for group in content.articles]
 
 
@@ -194,9 +194,11 @@ def test_a_change_in_between_voids_the_approval_and_is_named(press: Press) -> No
 def test_previews_and_test_mails_come_from_the_same_bytes(press: Press) -> None:
     september(press)
     with session_scope(press.engine) as session:
-        issue = freeze.assemble(press, session, Period(2021, 10), number=24, issue_date=date(2021, 10, 31), now=LATER)
-        before = freeze.build(press, session, issue, LATER)
-        again = freeze.build(press, session, issue, LATER)
+        issue = lifecycle.assemble(
+            press, session, Period(2021, 10), number=24, issue_date=date(2021, 10, 31), now=LATER
+        )
+        before = build.build(press, session, issue, LATER)
+        again = build.build(press, session, issue, LATER)
         assert [e.rendered.html for e in before.editions] == [e.rendered.html for e in again.editions]
         assert not before.blocking
     editions = frozen(press)
@@ -205,9 +207,9 @@ def test_previews_and_test_mails_come_from_the_same_bytes(press: Press) -> None:
     with session_scope(press.engine, read_only=True) as session:
         issue = store.find(session, 24)
         for ref, (language, interests, frequency) in READERS.items():
-            selection = freeze.selection_for(press, session, issue, Reading(language, interests, frequency))
+            selection = build.selection_for(press, session, issue, Reading(language, interests, frequency))
             assert selection is not None
-            stored = freeze.stored_rendering(session, issue, selection)
+            stored = build.stored_rendering(session, issue, selection)
             assert stored is not None
             assert stored.html == editions[ref].html
 
@@ -231,9 +233,11 @@ def test_the_desk_shows_the_edition_of_a_frequency(press: Press) -> None:
 def test_no_mail_for_titles_in_between_where_no_interest_matches(press: Press) -> None:
     september(press)
     with session_scope(press.engine) as session:
-        issue = freeze.assemble(press, session, Period(2021, 10), number=24, issue_date=date(2021, 10, 31), now=LATER)
-        content = freeze.content_of(session, issue)
-        items = [item for item in freeze.items_for_segment(content) if item.topics]
+        issue = lifecycle.assemble(
+            press, session, Period(2021, 10), number=24, issue_date=date(2021, 10, 31), now=LATER
+        )
+        content = build.content_of(session, issue)
+        items = [item for item in build.items_for_segment(content) if item.topics]
         reading = Reading("en", "certification", "third")
         skip = replace(press.rules, empty=EmptyRule.SKIP)
         found = segment(items, [reading], press.catalogue, skip, content.earlier)

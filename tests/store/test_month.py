@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, col, select
 
-from digest.app import ShiftedClock, Works
+from digest.app import Works
 from digest.articles.models import Article
 from digest.delivery.worker.progress import Tally
 from digest.issues import store as issue_store
@@ -20,7 +20,8 @@ from digest.outbox.settle import Settlement, settle
 from digest.outbox.states import State
 from digest.outbox.take import Taken, Taker, take
 from digest.outbox.workers import register
-from digest.publish import freeze
+from digest.publish import lifecycle
+from digest.runtime.clock import ShiftedClock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import runs, skips
@@ -66,7 +67,7 @@ class Desk:
         works = self.works(moment)
         with session_scope(works.engine) as session:
             issue = issue_store.find(session, None, lock=True)
-            assert freeze.approve(works.press, session, issue, "Ada", moment)
+            assert lifecycle.approve(works.press, session, issue, "Ada", moment)
 
     def heard(self, period: Period = FIRST) -> list[str]:
         """What operators hear: whoever sends tells, too, and an event of the same key is the same one."""
@@ -384,7 +385,7 @@ def test_a_run_whose_issue_is_withdrawn_ends(desk: MakeDesk) -> None:
     due = world.months.due(FIRST)
     world.look(due - 6 * DAY)
     with session_scope(world.months.engine) as session:
-        freeze.withdraw(session, issue_store.find(session, None, lock=True), due)
+        lifecycle.withdraw(session, issue_store.find(session, None, lock=True), due)
     told = world.look(due)
     assert told is not None
     assert told.state == runs.RunState.DONE

@@ -12,7 +12,7 @@ from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
 from digest.delivery.worker import rotation
 from digest.outbox.tables import NOTICE
-from digest.publish import freeze
+from digest.publish import lifecycle
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from digest.send import worker
@@ -38,9 +38,9 @@ def works(tmp_path: Path, database_url: str) -> Iterator[Works]:
 def ready(works: Works) -> Sending:
     now = works.clock.now()
     with session_scope(works.engine) as session:
-        issue = freeze.assemble(works.press, session, FIRST, number=None, issue_date=now.date(), now=now)
+        issue = lifecycle.assemble(works.press, session, FIRST, number=None, issue_date=now.date(), now=now)
         session.flush()
-        freeze.approve(works.press, session, issue, "Bo", now)
+        lifecycle.approve(works.press, session, issue, "Bo", now)
         number = issue.number
     ready = prepare_send(works, number)
     ready.start()

@@ -19,9 +19,9 @@ from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.outbox.models import Attempt, Delivery
 from digest.outbox.states import State
-from digest.publish import describe, freeze
+from digest.publish import build, describe, freeze, lifecycle
 from digest.publish.approval import NotApprovedError
-from digest.publish.freeze import FindingsBlockError, Press
+from digest.publish.publisher import FindingsBlockError, Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
@@ -66,12 +66,12 @@ def reader(number: int, language: str, interests: str, **fields: object) -> Subs
 
 def assemble(press: Press, session: Session) -> Issue:
     period = Period(2021, 9)
-    return freeze.assemble(press, session, period, number=21, issue_date=period.last, now=NOW)
+    return lifecycle.assemble(press, session, period, number=21, issue_date=period.last, now=NOW)
 
 
 def approve(press: Press) -> None:
     with session_scope(press.engine) as session:
-        assert freeze.approve(press, session, assemble(press, session), "Ada", NOW)
+        assert lifecycle.approve(press, session, assemble(press, session), "Ada", NOW)
 
 
 def planned(session: Session) -> int:
@@ -151,11 +151,11 @@ def test_two_people_have_to_approve_the_same_thing(press: Press) -> None:
     strict = Press(two, press.engine, press.templates)
     with session_scope(press.engine) as session:
         issue = assemble(strict, session)
-        assert not freeze.approve(strict, session, issue, "Ada", NOW)
-        assert not freeze.approve(strict, session, issue, "Ada", NOW)  # the same person twice is one
+        assert not lifecycle.approve(strict, session, issue, "Ada", NOW)
+        assert not lifecycle.approve(strict, session, issue, "Ada", NOW)  # the same person twice is one
         edit.set_texts(issue, "*", subject="Changed in between")
-        assert not freeze.approve(strict, session, issue, "Ben", NOW)  # Ada saw something else
-        assert freeze.approve(strict, session, issue, "Ada", NOW)
+        assert not lifecycle.approve(strict, session, issue, "Ben", NOW)  # Ada saw something else
+        assert lifecycle.approve(strict, session, issue, "Ada", NOW)
         assert issue.state == IssueState.APPROVED
 
 
@@ -167,7 +167,7 @@ def test_a_blocking_finding_forbids_the_approval(press: Press) -> None:
             session.delete(item)
         session.flush()
         with pytest.raises(FindingsBlockError, match="no article"):
-            freeze.approve(press, session, issue, "Ada", NOW)
+            lifecycle.approve(press, session, issue, "Ada", NOW)
         assert issue.state == IssueState.DRAFT
 
 
@@ -176,17 +176,17 @@ def test_a_withdrawn_issue_cancels_the_rest_and_frees_articles(press: Press) -> 
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
         freeze.freeze(press, session, issue, NOW)
-        freeze.start_sending(session, issue)
+        lifecycle.start_sending(session, issue)
     with session_scope(press.engine) as session:
-        assert freeze.withdraw(session, store.find(session, 21, lock=True), NOW) == len(READERS)
+        assert lifecycle.withdraw(session, store.find(session, 21, lock=True), NOW) == len(READERS)
     with session_scope(press.engine) as session:
         assert {d.state for d in session.exec(select(Delivery))} == {State.CANCELLED}
         period = Period(2021, 9)
-        again = freeze.assemble(press, session, period, number=None, issue_date=period.last, now=NOW)
+        again = lifecycle.assemble(press, session, period, number=None, issue_date=period.last, now=NOW)
         assert again.number == 22  # the number stays taken
         assert len(store.items_of(session, again)) == 13
     with session_scope(press.engine) as session, pytest.raises(MoveRefusedError):
-        freeze.withdraw(session, store.find(session, 21, lock=True), NOW)
+        lifecycle.withdraw(session, store.find(session, 21, lock=True), NOW)
 
 
 def test_articles_that_somebody_may_have_got_stay_taken(press: Press) -> None:
@@ -194,13 +194,13 @@ def test_articles_that_somebody_may_have_got_stay_taken(press: Press) -> None:
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
         freeze.freeze(press, session, issue, NOW)
-        freeze.start_sending(session, issue)
+        lifecycle.start_sending(session, issue)
         delivery = session.exec(select(Delivery).limit(1)).one()
         session.add(Attempt(id="a", delivery_id=delivery.id, worker_id="w", started_at=NOW))
     with session_scope(press.engine) as session:
-        freeze.withdraw(session, store.find(session, 21, lock=True), NOW)
+        lifecycle.withdraw(session, store.find(session, 21, lock=True), NOW)
         period = Period(2021, 9)
-        again = freeze.assemble(press, session, period, number=None, issue_date=period.last, now=NOW)
+        again = lifecycle.assemble(press, session, period, number=None, issue_date=period.last, now=NOW)
         assert store.items_of(session, again) == []
 
 
@@ -219,7 +219,7 @@ def test_freezing_is_one_transaction_that_leaves_nothing_behind(press: Press) ->
 def test_the_same_issue_builds_the_same_bytes_twice(press: Press) -> None:
     with session_scope(press.engine) as session:
         issue = assemble(press, session)
-        builds = [freeze.build(press, session, issue, NOW) for _ in range(2)]
+        builds = [build.build(press, session, issue, NOW) for _ in range(2)]
     first, second = ([(e.rendered.html, e.rendered.text, e.rendered.subject) for e in b.editions] for b in builds)
     assert first == second
 
@@ -244,7 +244,7 @@ def test_from_freezing_on_what_is_shown_is_what_was_frozen(press: Press) -> None
         session.add(lead)
     with session_scope(press.engine, read_only=True) as session:
         issue = store.find(session, 21)
-        made = freeze.build(press, session, issue, NOW)
+        made = build.build(press, session, issue, NOW)
         assert len(made.editions) == 5
         assert all("Changed after freezing" not in edition.rendered.html for edition in made.editions)
         assert "Changed" not in describe.describe(press, session, issue)["subject"]
@@ -258,7 +258,7 @@ def test_a_section_that_went_blocks_and_its_articles_are_listed(press: Press) ->
     poorer = Press(fewer, press.engine, press.templates)
     with session_scope(press.engine, read_only=True) as session:
         issue = store.find(session, 21)
-        assert "section-unknown" in {finding.id for finding in freeze.build(poorer, session, issue, NOW).blocking}
+        assert "section-unknown" in {finding.id for finding in build.build(poorer, session, issue, NOW).blocking}
         listed = [a["slug"] for s in describe.describe(poorer, session, issue)["sections"] for a in s["articles"]]
         assert len(listed) == 13
 
@@ -269,8 +269,8 @@ def test_a_semicolon_does_not_make_two_people_of_one(press: Press) -> None:
     strict = Press(two, press.engine, press.templates)
     with session_scope(press.engine) as session:
         issue = assemble(strict, session)
-        assert not freeze.approve(strict, session, issue, "Kim; editor", NOW)
-        assert not freeze.approve(strict, session, issue, "Kim; editor", NOW)
+        assert not lifecycle.approve(strict, session, issue, "Kim; editor", NOW)
+        assert not lifecycle.approve(strict, session, issue, "Kim; editor", NOW)
 
 
 @pytest.mark.one_database
@@ -279,7 +279,7 @@ def test_an_operators_default_is_the_issue_on_its_way(press: Press) -> None:
     with session_scope(press.engine) as session:
         freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
         october = Period(2021, 10)
-        freeze.assemble(press, session, october, number=None, issue_date=october.last, now=NOW)
+        lifecycle.assemble(press, session, october, number=None, issue_date=october.last, now=NOW)
     with session_scope(press.engine, read_only=True) as session:
         assert store.find(session, None).number == 22
         assert store.find_delivered(session, None).number == 21

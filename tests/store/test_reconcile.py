@@ -17,7 +17,7 @@ from digest.outbox.tables import ISSUE, NOTICE
 from digest.outbox.take import Taken, Taker
 from digest.outbox.workers import WorkerLock
 from digest.runtime.db import session_scope
-from digest.send import reconcile, start
+from digest.send import listing, reconcile
 from digest.send.reconcile import Brought, Findings
 from digest.settings.root import load_settings
 from digest.testing import FrozenClock
@@ -93,7 +93,7 @@ def test_a_log_resolves_what_it_knows_and_the_evidence_is_kept(relay: Relay) -> 
     }
     assert (told["by_evidence"], told["unresolved"], told["dry_run"]) == (3, 1, False)
     assert [entry["source"] for entry in told["resolved"]] == ["mail.log:3", "mail.log:6", "mail.log:8"]
-    shown = start.delivery(relay.works, bounced.id)
+    shown = listing.delivery(relay.works, bounced.id)
     assert shown["reason"].startswith("mailbox unknown: bounced: BBBBB1")
     assert shown["reason"].endswith("[mail.log:6]")
     (attempt,) = shown["tries"]

@@ -7,7 +7,8 @@ from datetime import date
 from digest.delivery.dkim.key import MAX_BITS, MIN_BITS, Record, check_names, generate, load, record_of
 from digest.delivery.dkim.sign import DkimSigner
 from digest.runtime.errors import UsageError
-from digest.settings.root import Dkim, Settings
+from digest.settings.delivery import Dkim
+from digest.settings.root import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from digest.render.notice_kind import NoticeKind
 from digest.render.parts import Format, Parts, encode
 from digest.render.slots import Slot
 from digest.render.words import interests_in_words
-from digest.settings.root import Settings, pick
+from digest.settings.publication import pick
+from digest.settings.root import Settings
 from subscribers.interests import ALL_TEXT, Catalogue
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
 from subscribers.models import Frequency

@@ -10,7 +10,7 @@ from digest.render.checks.mail import Mail
 from digest.render.markup import shown
 from digest.render.plaintext import cells
 from digest.render.slots import PREFIX, Slot, split, token
-from digest.settings.root import PLACEHOLDER_ADDRESS
+from digest.settings.publication import PLACEHOLDER_ADDRESS
 
 SUBJECT_CELLS = 78
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

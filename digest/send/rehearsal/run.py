@@ -22,15 +22,15 @@ from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.outbox.take import Taken
-from digest.publish import freeze
+from digest.publish import build, lifecycle
 from digest.runtime.clock import duration
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.send.rehearsal.copying import copied
 from digest.send.rehearsal.predict import Plan, Prediction, Route, predict
 from digest.send.start import prepare_send
+from digest.settings.delivery import Relay, RelayLimits
 from digest.settings.part import LOOPBACK_HOSTS
-from digest.settings.root import Relay, RelayLimits
 from digest.settings.shares import size
 from digest.sink.rules import Rules
 from digest.sink.server import Sink
@@ -195,14 +195,14 @@ def _approved(stage: Stage, number: int | None) -> int:
                 hint="Rehearse before it is frozen.",
             )
         if issue.state == IssueState.DRAFT:
-            freeze.approve(stage.press, session, issue, BY, now)
+            lifecycle.approve(stage.press, session, issue, BY, now)
             if issue.state == IssueState.DRAFT:  # two people have to
-                freeze.approve(stage.press, session, issue, f"{BY}, again", now)
+                lifecycle.approve(stage.press, session, issue, f"{BY}, again", now)
         return issue.number
 
 
 def _editions(stage: Stage, session: Session, issue: Issue) -> list[dict[str, Any]]:
-    made = freeze.build(stage.press, session, issue, stage.clock.now())
+    made = build.build(stage.press, session, issue, stage.clock.now())
     return [
         {
             "language": edition.selection.language,

@@ -20,7 +20,7 @@ from digest.articles.models import Media
 from digest.editions.models import Edition
 from digest.publish import archive
 from digest.publish.archive import ShownIssue
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.web.archive.feeds import Site, feed, sitemap

@@ -19,9 +19,9 @@ from starlette.responses import RedirectResponse, Response
 from digest.issues.models import Issue
 from digest.publish import archive
 from digest.publish.archive import Found, ShownIssue
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
-from digest.settings.root import pick
+from digest.settings.publication import pick
 from digest.web.archive.atom import MEDIA_TYPE, Entry, Feed, atom, authority_of, tag_uri
 from digest.web.archive.conditional import Asked, Known, answer
 from digest.web.http.headers import OPEN

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from digest.editions.models import Edition
 from digest.publish.archive import ShownIssue
-from digest.publish.freeze import Press
-from digest.settings.root import pick
+from digest.publish.publisher import Press
+from digest.settings.publication import pick
 from digest.web.archive.neutral import Neutral, neutral_html, neutral_text
 from digest.web.public.pages import Page, style
 

@@ -13,7 +13,7 @@ from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.publish import archive
 from digest.publish.archive import ShownIssue
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.keys import MAX_KEY

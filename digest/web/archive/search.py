@@ -9,9 +9,9 @@ from starlette.responses import Response
 from digest.editions.words import MAX_QUERY, shortened, words_of
 from digest.publish import archive
 from digest.publish.archive import Found
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
-from digest.settings.root import pick
+from digest.settings.publication import pick
 from digest.web.archive.pages import interests_of
 from digest.web.archive.paging import Part, at
 from digest.web.public.languages import choose

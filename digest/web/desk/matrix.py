@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from digest.publish.freeze import BuiltEdition
+from digest.publish.build import BuiltEdition
 from digest.render.content import IssueContent
 
 

@@ -9,12 +9,13 @@ from fastapi import APIRouter, HTTPException, Query
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from digest.publish.freeze import BuiltEdition, Press
+from digest.publish.build import BuiltEdition
+from digest.publish.publisher import Press
 from digest.render.slots import Place, Slot, fill
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError, NotFoundError
-from digest.settings.root import pick
+from digest.settings.publication import pick
 from digest.web.desk import preview_views as views
 from digest.web.desk import reader as readers
 from digest.web.desk.changes import events

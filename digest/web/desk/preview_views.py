@@ -9,10 +9,11 @@ from typing import Any
 from babel import Locale
 
 from digest.editions.segment import Reading
-from digest.publish.freeze import BuiltEdition, Press
+from digest.publish.build import BuiltEdition
+from digest.publish.publisher import Press
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes
 from digest.render.words import interests_in_words
-from digest.settings.root import pick
+from digest.settings.publication import pick
 from digest.web.desk.choice import Choice
 from digest.web.desk.matrix import Row, matrix
 from digest.web.desk.state import Look

@@ -14,16 +14,9 @@ from digest.editions.segment import Reading, Selection, segment
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.publish.approval import issue_hash, manifest
-from digest.publish.freeze import (
-    Build,
-    BuiltEdition,
-    Press,
-    build,
-    items_for_segment,
-    readings_of,
-    render_selection,
-    whole_for_archive,
-)
+from digest.publish.build import Build, BuiltEdition, build, items_for_segment, readings_of, render_selection
+from digest.publish.freeze import whole_for_archive
+from digest.publish.publisher import Press
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError

@@ -10,7 +10,7 @@ from digest.membership.erasure import forget_everywhere
 from digest.membership.own_data import data_due, own_data
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
-from digest.settings.root import pick
+from digest.settings.publication import pick
 from digest.web.public.languages import choose
 from digest.web.public.limiting import limiter
 from digest.web.public.pages import own_name, style

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.errors import EnvironmentFailedError
 from digest.web.http.headers import page_headers
 from digest.web.public.languages import choose

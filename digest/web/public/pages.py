@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, Response
 
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.render import locales
-from digest.settings.root import pick
+from digest.settings.publication import pick
 
 
 @dataclass(frozen=True, slots=True)

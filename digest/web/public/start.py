@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from starlette.responses import PlainTextResponse, Response
 
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from digest.web.archive.pages import list_values
 from digest.web.archive.routes import latest

@@ -17,11 +17,12 @@ import digest.feedback.models
 import digest.issues.models
 import digest.notify.models  # noqa: F401 - a table is known when its module is loaded
 import subscribers.models  # noqa: F401
-from digest.app import Works, open_clock
+from digest.app import Works
 from digest.outbox import figures
 from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.runtime import db
+from digest.runtime.clock import open_clock
 from digest.runtime.errors import RefusedError
 from digest.schedule.tick import skip_since_backup
 from digest.settings.root import CONFIG_NAME, SECRETS_NAME, Settings, load_settings

@@ -9,9 +9,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from digest.app import Works, open_clock
+from digest.app import Works
 from digest.render.checks import Severity
 from digest.runtime import db
+from digest.runtime.clock import open_clock
 from digest.runtime.errors import DigestError
 from digest.settings.root import Settings
 

@@ -8,7 +8,7 @@ from digest.delivery.smtp.login import look
 from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, EnvironmentFailedError
-from digest.settings.root import Relay
+from digest.settings.delivery import Relay
 from digest.workspace.doctor.diagnosis import Ailment, Patient
 
 _SECONDS = Timeouts(connect=10, greeting=10, login=10)

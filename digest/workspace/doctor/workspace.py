@@ -10,7 +10,8 @@ from digest.notify.webhook import read_secret
 from digest.render.checks import Severity
 from digest.runtime.errors import ConfigError
 from digest.settings.part import LOOPBACK_HOSTS
-from digest.settings.root import PLACEHOLDER_ADDRESS, SECRETS_NAME, Settings
+from digest.settings.publication import PLACEHOLDER_ADDRESS
+from digest.settings.root import SECRETS_NAME, Settings
 from digest.workspace.doctor.diagnosis import Ailment, Patient
 
 LOW_DISK_BYTES = 500 * 1024 * 1024

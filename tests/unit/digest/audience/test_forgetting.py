@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.engine import make_url
 
-from digest.app import importer
 from digest.delivery.maildir import MaildirTransport
 from digest.delivery.transport import Envelope
 from digest.feedback.models import FeedbackEvent
 from digest.membership import notices, reconsent
 from digest.membership.erasure import before_erasing
 from digest.membership.erasure_proof import prove
+from digest.membership.importing import importer
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.settle import Settlement, settle, write_file
 from digest.outbox.states import State

@@ -14,7 +14,7 @@ from digest.render.checks.theme import contrast
 from digest.render.edition import render_edition
 from digest.render.loader import Templates
 from digest.render.slots import Slot, token
-from digest.settings.root import PLACEHOLDER_ADDRESS
+from digest.settings.publication import PLACEHOLDER_ADDRESS
 from tests.unit.digest.render.sample import BASE, PUBLICATION, article, edition
 
 BLOCK, ADVISE = Severity.BLOCK, Severity.ADVISE

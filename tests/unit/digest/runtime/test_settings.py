@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
-from digest.settings.root import find_workspace, load_settings, pick
+from digest.settings.publication import pick
+from digest.settings.root import find_workspace, load_settings
 
 GOOD = '[publication]\nname = "P"\nsender_address = "p@example.org"\n'
 SECRETS = '[secrets]\nlink_keys = ["k"]\nsuppression_key = "s"\nmessage_key = "m"\n'

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.testing import FrozenClock
 from subscribers.links import LinkSigner
 from tests.support.frozen import Frozen

@@ -11,7 +11,9 @@ from digest.editions import store as edition_store
 from digest.editions.models import Edition
 from digest.issues import store as issue_store
 from digest.issues.models import Issue, IssueItem
-from digest.publish.freeze import Press, content_of, store_archive
+from digest.publish.build import content_of
+from digest.publish.freeze import store_archive
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from subscribers.links import LinkSigner, Purpose
 

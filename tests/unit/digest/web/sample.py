@@ -13,8 +13,8 @@ from digest.articles.draft import content_hash, content_of
 from digest.articles.importing import ImportReport, import_paths
 from digest.articles.intake import Known
 from digest.issues.period import Period
-from digest.publish import freeze
-from digest.publish.freeze import Press
+from digest.publish import freeze, lifecycle
+from digest.publish.publisher import Press
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.settings.root import load_settings
@@ -93,7 +93,7 @@ def issue_21(engine: Engine, folder: Path, now: datetime) -> Press:
     assert not report.needs_a_person, report
     add_readers(press, now)
     with session_scope(engine) as session:
-        freeze.assemble(press, session, Period.parse("2021-09"), number=21, issue_date=now.date(), now=now)
+        lifecycle.assemble(press, session, Period.parse("2021-09"), number=21, issue_date=now.date(), now=now)
     return press
 
 
@@ -101,7 +101,7 @@ def send_out(press: Press, now: datetime, state: str = "sent") -> None:
     """Approve and freeze the issue; then say that it is in `state`."""
     with session_scope(press.engine) as session:
         issue = freeze.issue_store.find(session, 21)
-        freeze.approve(press, session, issue, "Ada", now)
+        lifecycle.approve(press, session, issue, "Ada", now)
     with session_scope(press.engine) as session:
         issue = freeze.issue_store.find(session, 21, lock=True)
         freeze.freeze(press, session, issue, now)

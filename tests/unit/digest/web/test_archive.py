@@ -9,7 +9,7 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from digest.articles.models import Media
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from subscribers.links import LinkSigner, Purpose
 from tests.unit.digest.web import sample

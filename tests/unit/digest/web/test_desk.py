@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from watchfiles import Change
 
 from digest.articles.importing import ImportReport
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import preview_app

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import make_engine
 from digest.testing import FrozenClock
 from subscribers.links import LIFETIMES, LinkSigner, Purpose

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from digest.cli import app
 from digest.issues import store as issue_store
 from digest.publish import archive_notes
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.web.archive.exporting import Links, export

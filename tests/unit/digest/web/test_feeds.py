@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from digest.issues import store as issue_store
 from digest.publish import archive_notes
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.archive.feeds import ISSUES

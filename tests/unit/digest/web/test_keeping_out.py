@@ -8,12 +8,13 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from digest.app import Works, import_articles
+from digest.app import Works
 from digest.articles import store as article_store
 from digest.editions.models import ArchivedArticle
 from digest.issues import store as issue_store
-from digest.publish import archive_notes, freeze
-from digest.publish.freeze import Press
+from digest.publish import archive_notes, build
+from digest.publish.import_articles import import_articles
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.testing import FrozenClock
@@ -117,12 +118,12 @@ def test_a_translation_is_not_kept_out_alone(press: Press, now: datetime) -> Non
 def test_kept_out_before_approval_it_is_in_the_mail_only(drafted: Press, now: datetime, signer_key: LinkSigner) -> None:
     plain, engine = drafted, drafted.engine
     with session_scope(engine) as session:
-        before = freeze.build(plain, session, issue_store.find(session, 21), now)
+        before = build.build(plain, session, issue_store.find(session, 21), now)
     path = plain.settings.workspace / "articles" / f"{SLUG}.md"
     path.write_text(path.read_text("utf-8").replace("---\n", "---\narchive: false\n", 1), "utf-8")
     import_articles(Works(plain.settings, engine, FrozenClock(now)), [plain.settings.workspace / "articles"])
     with session_scope(engine) as session:
-        made = freeze.build(plain, session, issue_store.find(session, 21), now)
+        made = build.build(plain, session, issue_store.find(session, 21), now)
     assert [edition.rendered.html for edition in made.editions] == [
         edition.rendered.html for edition in before.editions
     ]

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 from digest.outbox.models import Notice
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from digest.settings.web import Limits
 from digest.testing import FrozenClock

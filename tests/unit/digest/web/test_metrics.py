@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from digest.app import Works
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.clock import SystemClock
 from digest.runtime.errors import ConfigError
 from digest.web.app import public_app

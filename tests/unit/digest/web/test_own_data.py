@@ -20,7 +20,7 @@ from digest.membership import notices as signup
 from digest.outbox.notices import TakenNotice, take_notices
 from digest.outbox.tables import NOTICE, SUBSCRIBER
 from digest.outbox.take import Taker
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import public_app

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 from starlette.testclient import TestClient
 
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import preview_app

@@ -8,7 +8,7 @@ import pytest
 from fastapi import APIRouter
 from starlette.testclient import TestClient
 
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.runtime.db import make_engine
 from digest.testing import FrozenClock
 from digest.web.app import public_app

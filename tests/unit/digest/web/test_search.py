@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from digest.publish.archive import Stored, fitting
-from digest.publish.freeze import Press
+from digest.publish.publisher import Press
 from digest.web.archive.search import PAGE
 from digest.web.http.measure import QUERY_OCTETS
 from tests.support.frozen import Frozen

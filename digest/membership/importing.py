@@ -1,0 +1,83 @@
+"""Import of a file of subscribers, with the workspace's rules."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from digest.runtime import db
+from digest.runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from subscribers.transfer.importer import Importer
+    from subscribers.transfer.importer import ImportReport as SubscriberImportReport
+    from subscribers.transfer.reading import Asked
+from digest.app import Works, new_ref
+
+
+def import_subscribers(
+    works: Works,
+    path: Path,
+    *,
+    dry_run: bool = False,
+    asked: "Asked | None" = None,
+    add_interests: bool = False,
+    progress: Callable[[int], None] = lambda _lines: None,
+) -> "SubscriberImportReport":
+    """Import a file of readers, each chunk in a transaction of its own."""
+    try:
+        with path.open("rb") as stream, db.for_bulk(works.engine) as engine:
+            return importer(works, engine).run(
+                stream,
+                works.clock.now(),
+                dry_run=dry_run,
+                asked=asked or asked_of(works, path),
+                add_interests=add_interests,
+                progress=progress,
+            )
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def asked_of(
+    works: Works, path: Path, *, mapping: str = "", interests: str = "", confirmed_by: str = "", status: str = ""
+) -> "Asked":
+    """Return what a person says about a file of readers; `mapping` is one, or the name of a TOML file with one."""
+    from subscribers.transfer.mapping import parse_mapping, read_mapping  # noqa: PLC0415
+    from subscribers.transfer.reading import Asked  # noqa: PLC0415
+    from subscribers.transfer.rows import STATUSES  # noqa: PLC0415
+
+    if status and status not in STATUSES:
+        raise UsageError(f"There is no status {status!r}", hint=f"There are: {', '.join(STATUSES)}.")
+    columns = None
+    if mapping.endswith(".toml"):
+        try:
+            columns = read_mapping(Path(mapping).read_bytes())
+        except OSError as error:
+            raise UsageError(f"{mapping} cannot be read: {error.strerror}") from error
+    elif mapping:
+        columns = parse_mapping(mapping)
+    catalogue = works.press.catalogue
+    wanted = catalogue.canonical(catalogue.choose(interests)) if interests else ""
+    titles = {
+        title.strip().lower(): interest.slug
+        for interest in works.settings.interest
+        for title in interest.title.values()
+    }
+    return Asked(path.name, columns, wanted, confirmed_by, status, titles)
+
+
+def importer(works: Works, engine: Engine | None = None) -> "Importer":
+    """Return what brings readers in, by the workspace's engine or another one of its database."""
+    from subscribers.transfer.importer import Importer  # noqa: PLC0415
+    from subscribers.transfer.rows import RowRules  # noqa: PLC0415
+
+    publication = works.settings.publication
+    return Importer(
+        transaction=partial(db.session_scope, engine or works.engine),
+        rules=RowRules(works.press.catalogue, publication.language, publication.zone),
+        secret=works.suppression_key,
+        new_ref=new_ref,
+    )

@@ -1,0 +1,177 @@
+"""Every distinct edition of an issue for the audience of now, rendered and checked."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from digest.editions import store as edition_store
+from digest.editions.segment import Item, Reading, Segmentation, Selection, segment
+from digest.editions.skipped_issues import earlier_issues, frequencies
+from digest.issues import store as issue_store
+from digest.issues.models import Issue
+from digest.publish import archive
+from digest.publish.publisher import Press
+from digest.render.checks import Finding, Severity
+from digest.render.content import IssueContent, edition_context
+from digest.render.context import EditionContext
+from digest.render.edition import Rendered, render_edition
+from digest.runtime.errors import RefusedError
+from subscribers.audience import exclusion_reason
+from subscribers.models import Frequency, Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltEdition:
+    """One edition, rendered, with the groups of readers that get it."""
+
+    selection: Selection
+    context: EditionContext
+    rendered: Rendered
+    readings: tuple[Reading, ...]
+    readers: int
+
+    @property
+    def slugs(self) -> list[str]:
+        """The articles shown, in order."""
+        return [slug for slug, _ in self.selection.shown]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """All editions of an issue for the audience of now. Nothing of it is stored."""
+
+    issue: Issue
+    content: IssueContent
+    segmentation: Segmentation
+    editions: tuple[BuiltEdition, ...]
+    readers: Mapping[Reading, int]
+    content_findings: tuple[Finding, ...] = ()
+
+    @property
+    def located(self) -> list[tuple[int | None, Finding]]:
+        """What the checks say, with the edition's place in the matrix (from 1); None for the issue as a whole."""
+        whole: list[tuple[int | None, Finding]] = [(None, finding) for finding in _issue_findings(self)]
+        places = enumerate(self.editions, start=1)
+        return whole + [(place, finding) for place, edition in places for finding in edition.rendered.findings]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the checks say about the issue and each of its editions."""
+        return [finding for _, finding in self.located]
+
+    @property
+    def blocking(self) -> list[Finding]:
+        """Those findings that forbid approving and sending."""
+        return [finding for finding in self.findings if finding.severity == Severity.BLOCK]
+
+
+def content_of(session: Session, issue: Issue) -> IssueContent:
+    """Read an issue's articles once, for all its editions."""
+    items = issue_store.items_of(session, issue)
+    groups = [item.group for item, _ in items]
+    articles = issue_store.translations_of(session, groups)
+    for group, by_language in articles.items():
+        if group not in {article.slug for article in by_language.values()}:
+            hint = f"Put it right, or choose afresh: digest issue assemble --period {issue.period}"
+            raise RefusedError(
+                f"{group} in issue {issue.number} has become a translation of another article", hint=hint
+            )
+    earlier = earlier_issues(session, issue.number)
+    return IssueContent(issue, {item.group: item.section for item, _ in items}, articles, earlier)
+
+
+def readings_of(session: Session, number: int, now: datetime) -> dict[Reading, int]:
+    """Return who would get the issue now, counted by language and interests; by frequency where it matters."""
+    lacking = frequencies(session, number)
+    by = (col(Subscriber.language), col(Subscriber.interests), col(Subscriber.frequency))
+    query = select(*by, func.count()).where(exclusion_reason(now, number).is_(None)).group_by(*by).order_by(*by)
+    readings = Counter[Reading]()
+    for language, interests, frequency, count in session.exec(query):
+        readings[Reading(language, interests, frequency if frequency in lacking else Frequency.EVERY.value)] += count
+    return dict(readings)
+
+
+def build(press: Press, session: Session, issue: Issue, now: datetime) -> Build:
+    """Segment the audience of now and render each distinct edition once."""
+    content = content_of(session, issue)
+    readers = readings_of(session, issue.number, now)
+    segmentation = segment(items_for_segment(content), readers, press.catalogue, press.rules, content.earlier)
+    built = []
+    for selection in segmentation.distinct:
+        readings = tuple(reading for reading, chosen in segmentation.selections.items() if chosen == selection)
+        count = sum(readers[reading] for reading in readings)
+        context, rendered = render_selection(press, content, selection)
+        rendered = stored_rendering(session, issue, selection) or rendered
+        built.append(BuiltEdition(selection, context, rendered, readings, count))
+    return Build(issue, content, segmentation, tuple(built), readers, _content_findings(press, content))
+
+
+def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Rendered | None:
+    """Return the edition as it was frozen: from then on articles may change, what is sent and shown may not."""
+    if issue.frozen_at is None or issue.id is None:
+        return None
+    slugs = [slug for slug, _ in selection.shown]
+    for row in edition_store.of_issue(session, issue.id):
+        same = row.language == selection.language and row.frequency == selection.frequency
+        if same and row.articles == slugs:
+            return Rendered(row.subject, row.preheader, row.html, row.text, row.nonce)
+    return None
+
+
+def _content_findings(press: Press, content: IssueContent) -> tuple[Finding, ...]:
+    known, findings = {section.slug for section in press.settings.section}, []
+    for slug in sorted(set(content.sections.values()) - known):
+        remedy = f"Put [[section]] slug = {slug!r} back into digest.toml, or assemble the issue again."
+        message = f"The publication has no section {slug!r} any more, but articles of the issue stand in it"
+        findings.append(Finding("section-unknown", Severity.BLOCK, "issue", message, remedy))
+    for group, by_language in content.articles.items():
+        if press.rules.omit_untranslated and not set(by_language) & set(press.rules.languages):
+            remedy = "Drop it (digest issue edit --drop), translate it, or publish in its language."
+            message = f"{group} is in no edition: it exists in {', '.join(sorted(by_language))} only"
+            findings.append(Finding("article-in-no-edition", Severity.BLOCK, "issue", message, remedy))
+    return (*findings, *archive.findings(content))
+
+
+def items_for_segment(content: IssueContent) -> list[Item]:
+    """Return what the segmentation needs of each article of the issue."""
+    items = []
+    for group, by_language in content.articles.items():
+        original = content.shown(group)
+        slugs = {language: article.slug for language, article in by_language.items()}
+        items.append(Item(group, content.sections[group], frozenset(original.topics), original.language, slugs))
+    return items
+
+
+def render_selection(
+    press: Press, content: IssueContent, selection: Selection, *, archive: bool = False
+) -> tuple[EditionContext, Rendered]:
+    """Render one edition; the same content gives the same bytes."""
+    translate = press.templates.translate(selection.language)
+    context = edition_context(content, selection, press.settings, translate, archive=archive)
+    return context, render_edition(context, press.templates)
+
+
+def selection_for(press: Press, session: Session, issue: Issue, reading: Reading) -> Selection | None:
+    """Return what such a reader would get; None where the rule for empty editions sends nothing."""
+    content = content_of(session, issue)
+    found = segment(items_for_segment(content), [reading], press.catalogue, press.rules, content.earlier)
+    return found.selections[reading]
+
+
+def _issue_findings(made: Build) -> list[Finding]:
+    findings = list(made.content_findings)
+    if not made.content.articles:
+        findings.append(
+            Finding("issue-empty", Severity.BLOCK, "issue", "The issue has no article", "Import articles, or add some.")
+        )
+    for reading in made.segmentation.unanswered:
+        message = f"{made.readers[reading]} readers ({reading.interests or 'no interests'}) would get an empty edition"
+        remedy = 'Set [editions] empty = "skip" or missing_translation = "original", or add an article for everyone.'
+        findings.append(Finding("edition-empty", Severity.BLOCK, "issue", message, remedy))
+    if not made.editions and made.content.articles:
+        findings.append(Finding("no-readers", Severity.ADVISE, "issue", "Nobody would get it now", "Import readers."))
+    return findings

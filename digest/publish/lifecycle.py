@@ -1,0 +1,68 @@
+"""Changes of an issue's state: assemble, approve, start, withdraw."""
+
+from datetime import date, datetime
+
+from sqlalchemy import delete, exists
+from sqlmodel import Session, col, select
+
+from digest.issues import store as issue_store
+from digest.issues.lifecycle import IssueState, move
+from digest.issues.models import Issue, IssueItem
+from digest.issues.period import Period
+from digest.outbox import operations
+from digest.outbox.models import Attempt, Delivery
+from digest.publish.approval import approve as record_approval
+from digest.publish.approval import manifest
+from digest.publish.build import build
+from digest.publish.publisher import FindingsBlockError, Press
+from subscribers import audience
+
+
+def assemble(
+    press: Press, session: Session, period: Period, *, number: int | None, issue_date: date, now: datetime
+) -> Issue:
+    """Make the draft for `period`, or choose afresh for the one that exists."""
+    return issue_store.assemble_issue(session, period, press.sections, number=number, issue_date=issue_date, now=now)
+
+
+def approve(press: Press, session: Session, issue: Issue, by: str, now: datetime) -> bool:
+    """Approve the issue as it is now, unless a finding blocks; False when a second person has to approve it too."""
+    blocking = build(press, session, issue, now).blocking
+    if blocking:
+        raise FindingsBlockError(f"Issue {issue.number} cannot be approved: {blocking[0].message}")
+    parts = manifest(session, issue, press.settings, press.templates)
+    session.add(issue)
+    return record_approval(issue, by, parts, required=press.settings.approval.required, now=now)
+
+
+def start_sending(session: Session, issue: Issue) -> None:
+    """Let workers take deliveries of a frozen issue; a person's resend may have re-opened it already."""
+    if issue.state == IssueState.FROZEN:
+        issue.state = move(issue.number, issue.state, IssueState.SENDING)
+        session.add(issue)
+
+
+def withdraw(session: Session, issue: Issue, now: datetime) -> int:
+    """Stop the issue for good; return how many deliveries were cancelled. `issue` is locked.
+
+    Its number stays its own. Its articles are free for another issue only if nothing of it was ever attempted.
+    """
+    assert issue.id is not None  # noqa: S101 - read from the database
+    issue.state = move(issue.number, issue.state, IssueState.WITHDRAWN)
+    session.add(issue)
+    session.flush()
+    cancelled = operations.withdraw(session, issue.id, now)
+    tried = exists().where(col(Attempt.delivery_id) == Delivery.id, col(Delivery.issue_id) == issue.id)
+    if not session.exec(select(tried)).one():
+        freed = [
+            {"slug": item.group, "reason": "freed by the withdrawal"}
+            for item, _ in issue_store.items_of(session, issue)
+        ]
+        session.execute(delete(IssueItem).where(col(IssueItem.issue_id) == issue.id))
+        issue.left_out = [*issue.left_out, *freed]
+    return cancelled
+
+
+def exclusions(session: Session, issue: Issue, now: datetime) -> dict[str, int]:
+    """Return how many people would not get the issue now, by reason."""
+    return audience.exclusions(session, now, issue.number)

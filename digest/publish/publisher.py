@@ -1,0 +1,44 @@
+"""What every step of publishing needs: settings, database and templates."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlalchemy import Engine
+
+from digest.editions.segment import EmptyRule, Rules
+from digest.issues.assemble import SectionRule
+from digest.render.loader import Templates
+from digest.runtime.errors import RefusedError
+from digest.settings.root import Settings
+from subscribers.interests import Catalogue
+
+
+class FindingsBlockError(RefusedError):
+    """The checks found something that must be mended first."""
+
+    default_hint = "`digest issue check` lists the findings with their remedies."
+
+
+@dataclass(frozen=True)
+class Press:
+    """What every step needs: the configuration, the database and the templates."""
+
+    settings: Settings
+    engine: Engine
+    templates: Templates
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The interests that readers may follow."""
+        return Catalogue([i.slug for i in self.settings.interest], {i.slug: i.was for i in self.settings.interest})
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The publication's edition rules."""
+        editions = self.settings.editions
+        return Rules(EmptyRule(editions.empty), editions.missing_translation == "omit", self.settings.languages)
+
+    @property
+    def sections(self) -> list[SectionRule]:
+        """The publication's sections, in order."""
+        return [SectionRule(section.slug, section.cap) for section in self.settings.section]

@@ -1,0 +1,79 @@
+"""The process that looks at the clock when a step is due; APScheduler is its alarm clock."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import DBAPIError
+
+from digest.app import Works
+from digest.delivery.wakeup.event import Bell
+from digest.runtime.db import explain
+from digest.runtime.errors import DigestError
+from digest.runtime.signals import stopping_on_signals
+from digest.schedule.lateness import LOOK_AGAIN
+from digest.schedule.month import Onlooker
+from digest.schedule.occurrences import Occurrence, occurrences
+from digest.schedule.tick import tick
+
+
+def run_forever(
+    works: Works,
+    told: Callable[[str], None],
+    watching: Callable[[], AbstractContextManager[Onlooker]],
+) -> None:
+    """Look when a step is due, at start-up and every few minutes, until told to stop; `watching` opens each look.
+
+    The alarm clock only rings, in a thread of its own; the work is done here in the main thread, where signals arrive.
+    Its memory job store is on purpose: what must survive a restart stands in issue_run, and a shared job store would
+    fire every job once per scheduler.
+    """
+    bell = Bell()
+    clock = BackgroundScheduler(timezone=works.settings.publication.zone)
+    every = min(LOOK_AGAIN.total_seconds(), works.settings.schedule.takeover)
+    upcoming = next(occurrences(works.settings, works.clock.now()))
+    clock.start()
+    try:
+        with stopping_on_signals(bell.stop):
+            told(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
+            while not bell.stopping:
+                _set_alarm(works, clock, bell)  # before the look, so that what becomes due meanwhile rings, too
+                _look(works, told, watching, bell)
+                bell.wait(every)
+    finally:
+        clock.shutdown(wait=False)
+    told("Stopped.")
+
+
+def _set_alarm(works: Works, clock: BackgroundScheduler, bell: Bell) -> None:
+    """Let it ring when the next step of any run of the calendar is due; set anew after each look."""
+    now = works.clock.now()
+    ahead = (step.at for entry in _next_two(works, now) for step in entry.steps if step.at > now)
+    seconds = (min(ahead) - now).total_seconds()
+    # by the machine's own clock, which DIGEST_NOW may have moved for us
+    clock.add_job(
+        bell.ring,
+        "date",
+        run_date=datetime.now(clock.timezone) + timedelta(seconds=seconds),
+        id="due",
+        replace_existing=True,
+        misfire_grace_time=None,
+    )
+
+
+def _next_two(works: Works, now: datetime) -> list[Occurrence]:
+    entries = occurrences(works.settings, now)
+    return [next(entries), next(entries)]
+
+
+def _look(
+    works: Works, told: Callable[[str], None], watching: Callable[[], AbstractContextManager[Onlooker]], bell: Bell
+) -> None:
+    try:
+        with watching() as onlooker:
+            done = tick(works, onlooker=onlooker, stopping=lambda: bell.stopping)
+        for entry in done:
+            told(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}")
+    except (DigestError, DBAPIError, OSError) as error:  # the next look tries again; nothing is lost by waiting
+        told(f"{explain(error) if isinstance(error, DBAPIError) else error}")

@@ -1,0 +1,114 @@
+"""[publication], [[section]] and [[interest]]."""
+
+from collections.abc import Mapping
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel import Locale, UnknownLocaleError
+from email_validator import EmailNotValidError, validate_email
+from pydantic import BeforeValidator, Field, field_validator
+
+from digest.settings.part import Part
+
+ANY = "*"  # the key under which a text stands that is the same in every language
+
+
+PLACEHOLDER_ADDRESS = "Your postal address"
+
+
+def _localised(value: object) -> object:
+    return {ANY: value} if isinstance(value, str) else value
+
+
+# A text by language code; a plain string in the file counts for every language.
+Localised = Annotated[dict[str, str], BeforeValidator(_localised)]
+
+
+def pick(texts: Mapping[str, str], language: str) -> str:
+    """Return the text for `language`, else for its base language, else the one for all, else the first."""
+    for key in (language, language.split("-", maxsplit=1)[0], ANY):
+        if key in texts:
+            return texts[key]
+    return next(iter(texts.values()), "")
+
+
+class Publication(Part):
+    """Who publishes what, and in whose name the mail goes out."""
+
+    name: Localised = Field(description="the publication's name, by language")
+    tagline: Localised = Field(default_factory=dict, description="one line under the name")
+    sender_name: Localised = Field(default_factory=dict, description="display name in From; default: the name")
+    sender_address: str = Field(description="address in From")
+    reply_to: str | None = Field(default=None, description="address in Reply-To")
+    list_id: str | None = Field(
+        default=None, description="List-Id, such as news.example.org; default: from the sender's domain"
+    )
+    postal_address: Localised = Field(default={ANY: PLACEHOLDER_ADDRESS}, description="printed in every mail's footer")
+    base_url: str = Field(default="http://127.0.0.1:8025", description="where `digest serve` is reached by readers")
+    timezone: str = Field(default="UTC", description="zone of periods and schedules")
+    language: str = Field(default="en", description="language of articles and readers that name none")
+    theme: str = Field(default="default", description="reserved: one theme, templates/theme.toml, is all there is yet")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            message = f"no time zone is named {value!r}; use a name such as Europe/Berlin or Asia/Seoul"
+            raise ValueError(message) from error
+        return value
+
+    @field_validator("language")
+    @classmethod
+    def _language(cls, value: str) -> str:
+        try:
+            Locale.parse(value, sep="-")
+        except (UnknownLocaleError, ValueError) as error:
+            message = f"{value!r} is not a language code; use one such as en or ko"
+            raise ValueError(message) from error
+        return value
+
+    @field_validator("sender_address", "reply_to")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            return validate_email(value, check_deliverability=False, test_environment=True).ascii_email or value
+        except EmailNotValidError as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// (http:// only on loopback)")
+        return value.rstrip("/")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The publisher's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def sender_domain(self) -> str:
+        """The domain of From; Message-IDs and the default List-Id are made in it."""
+        return self.sender_address.rpartition("@")[2]
+
+
+class Section(Part):
+    """A heading under which articles stand, in the file's order."""
+
+    slug: str
+    title: Localised
+    cap: int | None = Field(default=None, ge=1, description="most articles of one issue in it")
+
+
+class Interest(Part):
+    """Something readers may follow; articles name it among their topics."""
+
+    slug: str
+    title: Localised
+    description: Localised = Field(default_factory=dict)
+    was: tuple[str, ...] = Field(default=(), description="former slugs; readers keep their choice")
