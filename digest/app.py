@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from digest.delivery.dkim.sign import DkimSigner
-    from digest.delivery.mail.message import Letters
+    from digest.delivery.mail.message import MessageWriter
     from digest.delivery.wakeup.protocol import Dispatcher
-    from digest.delivery.worker.presence import Place
+    from digest.delivery.worker.presence import WorkerPlace
     from digest.notify import Event
-    from digest.notify.webhook_calls import Carrier as WebhookCarrier
-    from digest.outbox.workers import Witness
-    from digest.publish.publisher import Press
+    from digest.notify.webhook_calls import WebhookCaller as WebhookCarrier
+    from digest.outbox.workers import WorkerLiveness
+    from digest.publish.publisher import Publisher
     from digest.render.loader import Templates
     from subscribers.links import LinkSigner
 
 
 @dataclass(frozen=True)
-class Works:
+class App:
     """All parts of one workspace, joined."""
 
     settings: Settings
@@ -46,11 +46,11 @@ class Works:
         return Templates(self.settings.workspace / "templates")
 
     @cached_property
-    def press(self) -> "Press":
+    def press(self) -> "Publisher":
         """What the pipeline's steps need."""
-        from digest.publish.publisher import Press  # noqa: PLC0415
+        from digest.publish.publisher import Publisher  # noqa: PLC0415
 
-        return Press(self.settings, self.engine, self.templates)
+        return Publisher(self.settings, self.engine, self.templates)
 
     @cached_property
     def signer(self) -> "LinkSigner":
@@ -61,12 +61,12 @@ class Works:
         return LinkSigner(keys, self.settings.publication.base_url)
 
     @cached_property
-    def letters(self) -> "Letters":
+    def letters(self) -> "MessageWriter":
         """What writes each reader's mail."""
-        from digest.delivery.mail.message import Letters  # noqa: PLC0415
+        from digest.delivery.mail.message import MessageWriter  # noqa: PLC0415
 
         sign = self.dkim.sign if self.dkim else None
-        return Letters(self.settings, self.templates, self.signer, self.message_key, sign=sign)
+        return MessageWriter(self.settings, self.templates, self.signer, self.message_key, sign=sign)
 
     @cached_property
     def dkim(self) -> "DkimSigner | None":
@@ -76,19 +76,19 @@ class Works:
         return signer_of(self.settings)
 
     @property
-    def place(self) -> "Place":
+    def place(self) -> "WorkerPlace":
         """Where this machine's workers keep their locks, and what the database did not take."""
-        from digest.delivery.worker.presence import Place  # noqa: PLC0415
+        from digest.delivery.worker.presence import WorkerPlace  # noqa: PLC0415
 
         state = self.settings.workspace / ".state"
-        return Place(socket.gethostname(), state / "workers", state / "outcomes")
+        return WorkerPlace(socket.gethostname(), state / "workers", state / "outcomes")
 
     @property
-    def witness(self) -> "Witness":
+    def witness(self) -> "WorkerLiveness":
         """Who says whether a worker lives."""
-        from digest.outbox.workers import Witness  # noqa: PLC0415
+        from digest.outbox.workers import WorkerLiveness  # noqa: PLC0415
 
-        return Witness(self.place.host, self.place.locks)
+        return WorkerLiveness(self.place.host, self.place.locks)
 
     @cached_property
     def dispatcher(self) -> "Dispatcher":
@@ -117,9 +117,9 @@ class Works:
     @property
     def webhook(self) -> "WebhookCarrier":
         """What makes the calls to the operators' webhook."""
-        from digest.notify.webhook_calls import Carrier  # noqa: PLC0415
+        from digest.notify.webhook_calls import WebhookCaller  # noqa: PLC0415
 
-        return Carrier(self.engine, self.clock, self.settings.operators, self.settings.workspace)
+        return WebhookCaller(self.engine, self.clock, self.settings.operators, self.settings.workspace)
 
     @property
     def suppression_key(self) -> bytes:
@@ -142,12 +142,12 @@ def upgrade(engine: Engine) -> None:
     db.upgrade(engine)
 
 
-def build(workspace: Path) -> Works:
+def build(workspace: Path) -> App:
     """Return all parts of a workspace; its database must have this version's schema."""
     settings = load_settings(workspace)
     engine = db.make_engine(settings.database_url)
     db.check_revision(engine)
-    return Works(settings, engine, open_clock())
+    return App(settings, engine, open_clock())
 
 
 def new_ref() -> str:

@@ -14,7 +14,7 @@ from digest.articles import media
 from digest.articles.dates import parse_day
 from digest.articles.draft import content_hash, content_of
 from digest.articles.frontmatter import UnreadableError, read_markdown
-from digest.articles.intake import Known, parse_entry
+from digest.articles.intake import KnownSlugs, parse_entry
 from digest.articles.models import Article, Media
 from digest.runtime.errors import ContentError, EnvironmentFailedError
 from digest.runtime.whole_file import whole_file
@@ -90,7 +90,7 @@ def _content_of_file(session: Session, target: Path, directory: Path, article: A
         entry = read_markdown(target.read_bytes(), str(target))
     except (UnreadableError, OSError):
         return None
-    draft, _ = parse_entry(entry, Known(_Anything(), _Anything(), article.language))
+    draft, _ = parse_entry(entry, KnownSlugs(_Anything(), _Anything(), article.language))
     if draft is None or draft.slug != article.slug:
         return None
     original = session.exec(select(Article.group).where(col(Article.slug) == draft.translation_of)).first()

@@ -20,7 +20,7 @@ from sqlmodel import Session
 from digest.articles import media, store
 from digest.articles.draft import Draft, RawEntry, content_hash, content_of
 from digest.articles.exporting import as_markdown
-from digest.articles.intake import Known, parse_entry
+from digest.articles.intake import KnownSlugs, parse_entry
 from digest.articles.media import LoadedImage, LoadImage, load_pictures
 from digest.articles.models import Article
 from digest.articles.problems import Problem
@@ -39,7 +39,7 @@ class Conflict:
 
 
 @dataclass(slots=True)
-class ImportReport:
+class ArticleImportReport:
     """What an import did, or would do; slugs in the order of reading."""
 
     created: list[str] = field(default_factory=list)
@@ -59,12 +59,12 @@ def import_paths(
     session: Session,
     paths: Sequence[str | Path],
     *,
-    known: Known,
+    known: KnownSlugs,
     now: datetime,
     load_image: LoadImage = media.load_image,
     dry_run: bool = False,
     overwrite: bool = False,
-) -> ImportReport:
+) -> ArticleImportReport:
     """Import files and folders of articles; return what happened to each. The caller commits.
 
     A bad article stops no other, and none is stored by half. `overwrite` takes the file's side where both changed; the
@@ -79,16 +79,16 @@ def import_entries(
     session: Session,
     entries: Iterable[RawEntry | Problem],
     *,
-    known: Known,
+    known: KnownSlugs,
     now: datetime,
     load_image: LoadImage = media.load_image,
     dry_run: bool = False,
     overwrite: bool = False,
-) -> ImportReport:
+) -> ArticleImportReport:
     """Import entries that were read already; see `import_paths`."""
     # Everything slow comes before the first query: on SQLite that begins a transaction that no other may write beside.
     gathered = _gather(entries, known, load_image)
-    report = ImportReport(problems=gathered.problems)
+    report = ArticleImportReport(problems=gathered.problems)
     groups = Groups(session, gathered.drafts)
     for slug, draft in gathered.drafts.items():
         try:
@@ -124,7 +124,7 @@ class _Gathered:
     problems: list[Problem] = field(default_factory=list)
 
 
-def _gather(entries: Iterable[RawEntry | Problem], known: Known, load_image: LoadImage) -> _Gathered:
+def _gather(entries: Iterable[RawEntry | Problem], known: KnownSlugs, load_image: LoadImage) -> _Gathered:
     gathered = _Gathered()
     first: dict[str, str] = {}
     for entry in entries:

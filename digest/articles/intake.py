@@ -38,7 +38,7 @@ _ALT_HINT = 'Say in words what it shows; write alt: "" only if it is mere decora
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownSlugs:
     """What the publication has defined: slugs of its sections and topics, and its default language."""
 
     sections: Collection[str]
@@ -46,7 +46,7 @@ class Known:
     language: str
 
 
-def parse_markdown(content: bytes, path: str, known: Known) -> tuple[Draft | None, tuple[Problem, ...]]:
+def parse_markdown(content: bytes, path: str, known: KnownSlugs) -> tuple[Draft | None, tuple[Problem, ...]]:
     """Return the article in a Markdown file, or None and what is wrong with it; `path` only names it."""
     try:
         entry = read_markdown(content, path)
@@ -55,7 +55,7 @@ def parse_markdown(content: bytes, path: str, known: Known) -> tuple[Draft | Non
     return parse_entry(entry, known)
 
 
-def parse_entry(entry: RawEntry, known: Known) -> tuple[Draft | None, tuple[Problem, ...]]:
+def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple[Problem, ...]]:
     """Return the draft that an entry holds, or None and everything that is wrong with it, in the order of lines."""
     fields = Fields(entry)
     title = fields.text("title", limit=MAX_TITLE)

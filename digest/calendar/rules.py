@@ -110,14 +110,14 @@ def _numbered(text: str, number: int, most: int) -> DayOfMonth:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenDay:
     """The day of a month, and why it is that one."""
 
     day: date
     why: str
 
 
-def choose(text: str, shift: Shift, first: date, zone: ZoneInfo, working: WorkingDays) -> Chosen:
+def choose(text: str, shift: Shift, first: date, zone: ZoneInfo, working: WorkingDays) -> ChosenDay:
     """Return the day that the rule `text` names of the month that begins on `first`.
 
     `shift` moves it from a free day to a working day, which may lead into the month before or after. A day that the
@@ -130,11 +130,11 @@ def choose(text: str, shift: Shift, first: date, zone: ZoneInfo, working: Workin
     # who names a Saturday means one; only a holiday can be in its way
     free = working.why_free(day, also_weekends=rule.weekday is None)
     if shift == "keep" or not free:
-        return Chosen(day, text)
+        return ChosenDay(day, text)
     moved = _moved(day, -1 if shift == "previous" else 1, zone, working)
     if moved is None:
-        return Chosen(day, f"{text}; {day:%a %d %b} is {free}, and no working day is near")
-    return Chosen(moved, f"{text}; {day:%a %d %b} is {free}: the {shift} working day")
+        return ChosenDay(day, f"{text}; {day:%a %d %b} is {free}, and no working day is near")
+    return ChosenDay(moved, f"{text}; {day:%a %d %b} is {free}: the {shift} working day")
 
 
 def _moved(day: date, step: int, zone: ZoneInfo, working: WorkingDays) -> date | None:

@@ -3,12 +3,12 @@
 from typing import Any
 
 from digest.cli.output import Output
-from subscribers.transfer.report import ImportReport
+from subscribers.transfer.report import SubscriberImportReport
 
 MOST_VALUES = 50
 
 
-def import_document(report: ImportReport, *, dry_run: bool) -> dict[str, Any]:
+def import_document(report: SubscriberImportReport, *, dry_run: bool) -> dict[str, Any]:
     """Return the report for JSON."""
     return {
         "source": report.source,
@@ -31,7 +31,7 @@ def import_document(report: ImportReport, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def tell_import(out: Output, report: ImportReport, name: str, *, dry_run: bool) -> None:
+def tell_import(out: Output, report: SubscriberImportReport, name: str, *, dry_run: bool) -> None:
     """Print the report for a person."""
     counts = f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged"
     out.line(f"{'Would be: ' if dry_run else ''}{counts}   ({report.source})")
@@ -50,7 +50,7 @@ def tell_import(out: Output, report: ImportReport, name: str, *, dry_run: bool) 
         out.line(f"{name}:{kept.line}: left as it was: {kept.reason}")
 
 
-def tell_problems(out: Output, report: ImportReport, name: str) -> None:
+def tell_problems(out: Output, report: SubscriberImportReport, name: str) -> None:
     """Print what is wrong with lines to stderr."""
     for problem in report.problems:
         out.note(f"{name}:{problem.line}: {problem.column}: {problem.message}")

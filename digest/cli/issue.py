@@ -168,7 +168,7 @@ def edit_(
         for slug in drop or ():
             edit.drop(session, issue, slug)
         for text in move or ():
-            edit.move_to(session, issue, edit.Place.parse(text, set(order)), order)
+            edit.move_to(session, issue, edit.ArticlePosition.parse(text, set(order)), order)
         data = issue_json(shell, session, issue)
     _show(shell, data)
 

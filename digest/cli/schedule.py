@@ -26,12 +26,12 @@ def tick(
     ] = False,
 ) -> None:
     """Look at the clock once: start or go on with what is due. For cron and systemd timers; always safe."""
-    from digest.delivery.wakeup.event import Bell  # noqa: PLC0415
+    from digest.delivery.wakeup.event import Wakeup  # noqa: PLC0415
     from digest.runtime.signals import stopping_on_signals  # noqa: PLC0415
     from digest.schedule.tick import tick as look  # noqa: PLC0415
 
     shell = shell_of(context)
-    bell = Bell()
+    bell = Wakeup()
     with stopping_on_signals(bell.stop), _watching(shell) as watch:
         told = look(shell.works, trust_clock=trust_clock, onlooker=watch, stopping=lambda: bell.stopping)
     data = [{"period": entry.period, "state": entry.state, "step": entry.step, "why": entry.why} for entry in told]

@@ -16,7 +16,7 @@ from digest.send import test_mail
 from digest.send.worker import stay
 
 if TYPE_CHECKING:
-    from digest.send.start import Sending
+    from digest.send.start import PreparedSend
 
 NEEDS_A_PERSON = ("deferred", "rejected", "uncertain", "expired")
 
@@ -162,7 +162,7 @@ def _show_excluded(shell: Shell, excluded: dict[str, int]) -> None:
         shell.out.line("Excluded: " + ", ".join(f"{count} {reason}" for reason, count in sorted(excluded.items())))
 
 
-def _run(shell: Shell, ready: "Sending", relay: str) -> None:
+def _run(shell: Shell, ready: "PreparedSend", relay: str) -> None:
     with Watch(ready.due, silent=shell.out.as_json, clock=shell.works.clock.now) as progress:
         data = ready.run(progress)
     show_status(shell, data)

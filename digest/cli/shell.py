@@ -15,7 +15,7 @@ from digest.runtime.errors import UsageError
 if TYPE_CHECKING:  # heavy imports wait until a command needs them: --help must be quick
     from sqlmodel import Session
 
-    from digest.app import Works
+    from digest.app import App
 
 
 class Shell:
@@ -34,7 +34,7 @@ class Shell:
         return find_workspace(Path(self._workspace) if self._workspace else Path.cwd())
 
     @cached_property
-    def works(self) -> "Works":
+    def works(self) -> "App":
         """All parts, joined; the database's schema is checked."""
         from digest.app import build  # noqa: PLC0415
 

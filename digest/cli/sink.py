@@ -39,10 +39,10 @@ def sink(
     pipelining: Annotated[bool, typer.Option("--pipelining", help="Offer PIPELINING.")] = False,
 ) -> None:
     """Take mail on loopback, keep it as a Maildir and show it. Recipients such as 550@ fail as their names say."""
-    from digest.sink.rules import Login, Quota, Rules  # noqa: PLC0415
+    from digest.sink.rules import Login, Quota, SinkRules  # noqa: PLC0415
     from digest.sink.server import Sink  # noqa: PLC0415
 
-    rules = Rules(
+    rules = SinkRules(
         size_limit=size,
         slow_seconds=slow,
         delay=delay,

@@ -13,7 +13,7 @@ from digest.runtime.errors import EXIT_ATTENTION, EnvironmentFailedError, UsageE
 from digest.runtime.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from subscribers.transfer.report import ImportReport
+    from subscribers.transfer.report import SubscriberImportReport
 
 app = typer.Typer(name="subscribers", help="Import, export, add, show and erase readers.", no_args_is_help=True)
 Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
@@ -52,7 +52,7 @@ def import_(
         shell.works, file, mapping=mapping, interests=interests, confirmed_by=confirmed_by, status=status
     )
 
-    def run(*, write: bool) -> "ImportReport":
+    def run(*, write: bool) -> "SubscriberImportReport":
         with shell.out.counting("lines read") as progress:
             return importing.import_subscribers(
                 shell.works, file, dry_run=not write, asked=asked, add_interests=add_interests, progress=progress

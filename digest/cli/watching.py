@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from digest.delivery.worker.progress import Tally, Wait
+    from digest.delivery.worker.progress import DeliveryProgress, ScopeWait
 
 DRAWINGS_A_SECOND = 4
 LOG_SECONDS = 10.0
@@ -30,7 +30,7 @@ _MOST_ROWS = 8
 
 
 @dataclass(slots=True)
-class Speed:
+class MessageRate:
     """Messages a second: now, over the last seconds, and since the first sample."""
 
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
@@ -83,7 +83,7 @@ def lasting(seconds: float) -> str:
     return f"{minutes} min {second:02} s" if minutes else f"{second} s"
 
 
-def left(total: int | None, settled: int, speed: Speed, *, waits: bool) -> str:
+def left(total: int | None, settled: int, speed: MessageRate, *, waits: bool) -> str:
     """Return how long it will take, as far as that can be told; empty if it cannot."""
     per_second = speed.now or speed.average
     if total is None or total <= settled or per_second <= 0:
@@ -98,7 +98,7 @@ def clock_time(moment: datetime, now: datetime, zone: tzinfo | None = None) -> s
     return f"{there:%H:%M}" if there.date() == today else f"{there:%Y-%m-%d %H:%M}"
 
 
-def waiting(wait: "Wait", now: datetime, zone: tzinfo | None = None) -> str:
+def waiting(wait: "ScopeWait", now: datetime, zone: tzinfo | None = None) -> str:
     """Return a wait in words: "google waits until 09:12: their server asked to be left alone"."""
     kind, _, name = wait.scope.partition(":")
     subject = f"relay {name}" if kind == "relay" else name
@@ -117,25 +117,27 @@ def rows(title: str, groups: Mapping[str, Mapping[str, int]]) -> list[str]:
     return [f"{title} {name or OTHERS:<{width}}  {counted(counts)}" for name, counts in shown]
 
 
-def headline(tally: "Tally", total: int | None, speed: Speed) -> str:
+def headline(tally: "DeliveryProgress", total: int | None, speed: MessageRate) -> str:
     """Return how it stands in one line, as logs get it."""
     return f"{done(tally, total)}; {pace(tally, total, speed)}"
 
 
-def done(tally: "Tally", total: int | None) -> str:
+def done(tally: "DeliveryProgress", total: int | None) -> str:
     """Return what has happened: "812 of 2,000 done: 790 accepted, 22 skipped"."""
     of = f" of {total:,}" if total is not None else ""
     return f"{tally.settled:,}{of} done: {counted(tally.states, tally.skipped)}"
 
 
-def pace(tally: "Tally", total: int | None, speed: Speed) -> str:
+def pace(tally: "DeliveryProgress", total: int | None, speed: MessageRate) -> str:
     """Return how fast it is: "35/s now, 33/s on average; about 34 s to go"."""
     told = f"{rate(speed.now)} now, {rate(speed.average)} on average"
     to_go = left(total, tally.settled, speed, waits=bool(tally.waits))
     return f"{told}; {to_go}" if to_go else told
 
 
-def report(tally: "Tally", total: int | None, speed: Speed, now: datetime, zone: tzinfo | None = None) -> list[str]:
+def report(
+    tally: "DeliveryProgress", total: int | None, speed: MessageRate, now: datetime, zone: tzinfo | None = None
+) -> list[str]:
     """Return how it stands in lines, for a terminal."""
     lines = [done(tally, total), f"  {pace(tally, total, speed)}"]
     lines += rows("  by", tally.relays)
@@ -144,7 +146,7 @@ def report(tally: "Tally", total: int | None, speed: Speed, now: datetime, zone:
     return [*lines, STOPPING] if tally.stopping else lines
 
 
-def waits_told(waits: "Sequence[Wait]", now: datetime, zone: tzinfo | None = None) -> list[str]:
+def waits_told(waits: "Sequence[ScopeWait]", now: datetime, zone: tzinfo | None = None) -> list[str]:
     """Return the waits in words, the first to end first, and how many are not told."""
     told = [waiting(wait, now, zone) for wait in waits[:_MOST_ROWS]]
     return [*told, f"{len(waits) - _MOST_ROWS} more wait"] if len(waits) > _MOST_ROWS else told
@@ -170,13 +172,13 @@ class Watch:
         self._every = every
         self._stream = stream
         self._clock = clock
-        self._speed = Speed()
+        self._speed = MessageRate()
         self._doing = ""
-        self._tally: Tally | None = None
+        self._tally: DeliveryProgress | None = None
         self._over = threading.Event()
         self._stop: Callable[[], None] = lambda: None
 
-    def __call__(self, tally: "Tally") -> None:
+    def __call__(self, tally: "DeliveryProgress") -> None:
         """Take in how it stands; costs nothing."""
         self._tally = tally
 
@@ -214,7 +216,7 @@ class Watch:
             thread.start()
             self._stop = thread.join
 
-    def _look(self) -> "Tally | None":
+    def _look(self) -> "DeliveryProgress | None":
         tally = self._tally.copy() if self._tally is not None else None
         if tally is not None:
             self._speed.sample(time.monotonic(), tally.states.total())
@@ -250,7 +252,7 @@ class Watch:
                     told_at = time.monotonic()
                     self._write(self._line(tally))
 
-    def _line(self, tally: "Tally | None") -> list[str]:
+    def _line(self, tally: "DeliveryProgress | None") -> list[str]:
         if tally is None:
             return [f"{self._doing} ..."] if self._doing else []
         waits = waits_told(tally.waits, self._clock())

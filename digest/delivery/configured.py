@@ -5,23 +5,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from digest.app import Works
+from digest.app import App
 from digest.runtime.errors import ConfigError, RefusedError
-from digest.settings.delivery import Pace, Relay, RelayLimits
+from digest.settings.delivery import PaceSettings, Relay, RelayLimits
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.settings.publication import PLACEHOLDER_ADDRESS
 from digest.settings.root import Settings
 
 if TYPE_CHECKING:
     from digest.delivery.meter import Meter
-    from digest.delivery.pace import Limits
+    from digest.delivery.pace import PaceLimits
     from digest.delivery.smtp.relay import RelayConfig
     from digest.delivery.smtp.transport import SmtpTransport
     from digest.delivery.transport import Carrier, Transport
     from digest.outbox.recover import Evidence
 
 
-def transport_of(works: Works, override: str = "") -> "Transport":
+def transport_of(works: App, override: str = "") -> "Transport":
     """Return the configured transport, or the one that `smtp://host:port` or `maildir:PATH` names."""
     from digest.delivery.maildir import MaildirTransport  # noqa: PLC0415
 
@@ -36,7 +36,7 @@ def transport_of(works: Works, override: str = "") -> "Transport":
     return _smtp(settings.relay[0], settings)
 
 
-def carrier_of(works: Works, override: str = "") -> "Carrier":
+def carrier_of(works: App, override: str = "") -> "Carrier":
     """Return what carries an issue: every configured relay, or the way that `override` names."""
     from digest.delivery.one_by_one import OneByOne  # noqa: PLC0415
     from digest.delivery.smtp.fleet import Fleet  # noqa: PLC0415
@@ -57,17 +57,17 @@ def evidence_of(carrier: "Carrier") -> "Evidence | None":
     return transport.evidence if isinstance(transport, WithEvidence) else None
 
 
-def meter_of(works: Works, carrier: "Carrier") -> "Meter":
+def meter_of(works: App, carrier: "Carrier") -> "Meter":
     """Return the pace of a carrier's relays, and of the families of mailboxes that they reach."""
     return _meter(works, carrier.relays)
 
 
-def gauges_of(works: Works) -> "Meter":
+def gauges_of(works: App) -> "Meter":
     """Return the pace of every configured relay and family, for looking at."""
     return _meter(works, [f"{relay.host}:{relay.port}" for relay in works.settings.relay])
 
 
-def _meter(works: Works, relays: Sequence[str]) -> "Meter":
+def _meter(works: App, relays: Sequence[str]) -> "Meter":
     from digest.delivery.families import families  # noqa: PLC0415
     from digest.delivery.meter import Meter, Way  # noqa: PLC0415
 
@@ -81,13 +81,13 @@ def _meter(works: Works, relays: Sequence[str]) -> "Meter":
     return Meter(ways, by_family, families({name: one.domains for name, one in kept.items()}))
 
 
-def limits_of(asked: Pace) -> "Limits":
+def limits_of(asked: PaceSettings) -> "PaceLimits":
     """Return what a relay or a family may be asked for; a relay's connections are kept by its transport."""
-    from digest.delivery.pace import Limits  # noqa: PLC0415
+    from digest.delivery.pace import PaceLimits  # noqa: PLC0415
 
     if isinstance(asked, RelayLimits):
-        return Limits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)
-    return Limits(asked.connections, asked.per_second, asked.per_hour, asked.per_day)
+        return PaceLimits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)
+    return PaceLimits(asked.connections, asked.per_second, asked.per_hour, asked.per_day)
 
 
 def _relays(settings: Settings, override: str) -> Sequence[Relay]:

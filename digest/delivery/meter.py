@@ -13,7 +13,7 @@ from digest.delivery.outcome import Outcome
 from digest.delivery.pace import (
     UNLIMITED,
     Gauge,
-    Limits,
+    PaceLimits,
     allowance,
     held_until,
     hold,
@@ -23,12 +23,12 @@ from digest.delivery.pace import (
     welcome,
 )
 from digest.delivery.transport import Reply
-from digest.delivery.worker.progress import Wait
+from digest.delivery.worker.progress import ScopeWait
 from digest.outbox.dialects import insert_new
 from digest.outbox.tables import PACE
 from digest.outbox.take import Share
 
-_NO_LIMITS = Limits()
+_NO_LIMITS = PaceLimits()
 _NEWS = timedelta(seconds=3)
 _GAUGE = tuple(field.name for field in fields(Gauge))
 _COUNTED = ("second_at", "hour_at", "day", "today", "first_day")
@@ -39,13 +39,13 @@ class Way:
     """A relay as the meter sees it: its limits, and its share of the mail beside the others."""
 
     name: str
-    limits: Limits = _NO_LIMITS
+    limits: PaceLimits = _NO_LIMITS
     weight: int = 1
     connections: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class MailboxScope:
     """What counts of a recipient for the pace. Without a family the domain stands for itself."""
 
     family: str
@@ -63,7 +63,7 @@ class Meter:
     def __init__(
         self,
         ways: Sequence[Way],
-        families: Mapping[str, Limits] | None = None,
+        families: Mapping[str, PaceLimits] | None = None,
         domains: Mapping[str, str] | None = None,
     ) -> None:
         """`families` has the limits that were set, by name; `domains` the family of each domain that has one."""
@@ -149,10 +149,10 @@ class Meter:
 
     # Questions
 
-    def recipient(self, address: str) -> Recipient:
+    def recipient(self, address: str) -> MailboxScope:
         """Return what counts of an address."""
         domain = address.rpartition("@")[2].casefold()
-        return Recipient(self._domains.get(domain, ""), domain)
+        return MailboxScope(self._domains.get(domain, ""), domain)
 
     def room(self, now: datetime) -> tuple[int, datetime | None]:
         """Return how many messages the relays take now in all; when none, when to ask again."""
@@ -184,16 +184,16 @@ class Meter:
         """Return until when mail to this recipient waits because their server asked for it; None if it may go."""
         return held_until(self._gauge(self.recipient(address).scope), now)
 
-    def waits(self, now: datetime) -> list[Wait]:
+    def waits(self, now: datetime) -> list[ScopeWait]:
         """Return which scopes may not be used for a while, until when, and why; the shortest waits are no news."""
         down = {name: until for name, until in self._down.items() if until > now}
-        found = [Wait(f"relay:{name}", until, "it cannot be reached") for name, until in down.items()]
+        found = [ScopeWait(f"relay:{name}", until, "it cannot be reached") for name, until in down.items()]
         with self._lock:
             gauges = dict(self._gauges)
         for scope, gauge in gauges.items():
             allowed = allowance(gauge, self._limits(scope), now)
             if allowed.again_at is not None and allowed.again_at - now >= _NEWS:
-                found.append(Wait(scope, allowed.again_at, allowed.why))
+                found.append(ScopeWait(scope, allowed.again_at, allowed.why))
         return sorted(found, key=lambda wait: (wait.until, wait.scope))
 
     def assign(self, count: int, now: datetime) -> list[str]:
@@ -259,7 +259,7 @@ class Meter:
     def _gauge(self, scope: str) -> Gauge:
         return self._gauges.get(scope, Gauge())
 
-    def _limits(self, scope: str) -> Limits:
+    def _limits(self, scope: str) -> PaceLimits:
         kind, _, name = scope.partition(":")
         if kind == "relay":
             return self._ways[name].limits if name in self._ways else _NO_LIMITS

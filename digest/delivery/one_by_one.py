@@ -1,7 +1,7 @@
 """A carrier over a transport that takes one message at a time: a Maildir, or somebody's own."""
 
 from digest.delivery.outcome import Outcome
-from digest.delivery.transport import Parcel, RelayRefusedError, Reply, Source, Step, Transport, WithEvidence
+from digest.delivery.transport import Parcel, ParcelSource, RelayRefusedError, Reply, Step, Transport, WithEvidence
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError, RelayUnreachableError
 
@@ -33,7 +33,7 @@ class OneByOne:
         """Take no parcel while `connections` is 0."""
         self._open = connections > 0
 
-    def step(self, source: Source, seconds: float) -> Step:
+    def step(self, source: ParcelSource, seconds: float) -> Step:
         """Send the next parcel, or wait if there is none."""
         parcel = source.next(self._name) if self._open else None
         if parcel is None:

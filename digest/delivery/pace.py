@@ -24,7 +24,7 @@ _PART, _MOST_PARTS = timedelta(seconds=10), 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PaceLimits:
     """The most that a scope may be asked for. None is no limit; `warm_up` is the most of its first days, in order."""
 
     connections: int | None = None
@@ -61,7 +61,7 @@ class Allowance:
     why: str = ""
 
 
-def allowance(gauge: Gauge, limits: Limits, now: datetime, under_way: int = 0) -> Allowance:
+def allowance(gauge: Gauge, limits: PaceLimits, now: datetime, under_way: int = 0) -> Allowance:
     """Return how many may be started now, with `under_way` of this scope on the wire already.
 
     A connection under a limit carries one message at a time, so that connections and messages under way are one number.
@@ -89,7 +89,7 @@ def allowance(gauge: Gauge, limits: Limits, now: datetime, under_way: int = 0) -
     return Allowance(room)
 
 
-def spend(gauge: Gauge, limits: Limits, count: int, now: datetime) -> Gauge:
+def spend(gauge: Gauge, limits: PaceLimits, count: int, now: datetime) -> Gauge:
     """Return the gauge after `count` more messages were started."""
     today = _day(now)
     counted = replace(
@@ -152,7 +152,7 @@ def hold(gauge: Gauge, pause: timedelta, now: datetime) -> Gauge:
     return replace(gauge, held_until=max(until, gauge.held_until or until), ramp=1)
 
 
-def welcome(gauge: Gauge, limits: Limits) -> Gauge:
+def welcome(gauge: Gauge, limits: PaceLimits) -> Gauge:
     """Return the gauge after a message was accepted: one connection more, until the throttling is over."""
     if gauge.ramp is None:
         return gauge
@@ -161,7 +161,7 @@ def welcome(gauge: Gauge, limits: Limits) -> Gauge:
     return replace(gauge, ramp=None if over else ramp, held_until=None if over else gauge.held_until)
 
 
-def _rates(gauge: Gauge, limits: Limits, now: datetime) -> list[tuple[float, float, datetime | None, str]]:
+def _rates(gauge: Gauge, limits: PaceLimits, now: datetime) -> list[tuple[float, float, datetime | None, str]]:
     rates = []
     if limits.per_second:
         rates.append((limits.per_second, max(1.0, limits.per_second), gauge.second_at, "the second's limit is used up"))
@@ -197,7 +197,7 @@ def _used(used_until: datetime | None, now: datetime, seconds: float) -> datetim
     return max(used_until or now, now) + timedelta(seconds=seconds)
 
 
-def _most_today(gauge: Gauge, limits: Limits, now: datetime) -> int | None:
+def _most_today(gauge: Gauge, limits: PaceLimits, now: datetime) -> int | None:
     # a first day that is to come is a clock that was put back: the warm-up begins anew
     day_number = max(0, (_day(now) - (gauge.first_day or _day(now))).days)
     if day_number < len(limits.warm_up):

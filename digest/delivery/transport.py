@@ -114,7 +114,7 @@ class Step:
     failures: list[tuple[str, DigestError]] = field(default_factory=list)
 
 
-class Source(Protocol):
+class ParcelSource(Protocol):
     """Where a carrier gets its parcels, each immediately before its envelope goes on the wire."""
 
     def waiting(self, relay: str) -> int:
@@ -152,7 +152,7 @@ class Carrier(Protocol):
         """Use at most so many connections to a relay from now on: 0 opens none and takes no parcel for it."""
         ...
 
-    def step(self, source: Source, seconds: float) -> Step:
+    def step(self, source: ParcelSource, seconds: float) -> Step:
         """Get on with everything, waiting at most `seconds` for something to happen.
 
         A parcel ends exactly once, with a reply. A failure is about a relay as such: RelayRefusedError (the

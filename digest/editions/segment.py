@@ -28,7 +28,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class SegmentRules:
     """The publication's edition rules."""
 
     empty: EmptyRule
@@ -44,7 +44,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReaderGroup:
     """What a group of readers asked for: a language, the canonical text of their interests, and how often."""
 
     language: str
@@ -69,8 +69,8 @@ class Selection:
 class Segmentation:
     """Each group of readers with its edition; None where the rule for empty editions sends nothing."""
 
-    selections: Mapping[Reading, Selection | None]
-    unanswered: tuple[Reading, ...]
+    selections: Mapping[ReaderGroup, Selection | None]
+    unanswered: tuple[ReaderGroup, ...]
 
     @property
     def distinct(self) -> tuple[Selection, ...]:
@@ -81,21 +81,21 @@ class Segmentation:
 
 def segment(
     items: Sequence[Item],
-    readings: Iterable[Reading],
+    readings: Iterable[ReaderGroup],
     catalogue: Catalogue,
-    rules: Rules,
+    rules: SegmentRules,
     lacking: Collection[str] = (),
 ) -> Segmentation:
     """Return which edition each group of readers gets. Equal results are one edition, whatever the interests were.
 
     `lacking` are the frequencies whose readers lack issues in between; they get an edition that lists those.
     """
-    selections: dict[Reading, Selection | None] = {}
-    unanswered: list[Reading] = []
+    selections: dict[ReaderGroup, Selection | None] = {}
+    unanswered: list[ReaderGroup] = []
     for reading in readings:
         selection = select_articles(items, reading, catalogue, rules)
         if not selection.shown and rules.empty == EmptyRule.FULL:
-            selection = select_articles(items, Reading(reading.language, ALL_TEXT), catalogue, rules)
+            selection = select_articles(items, ReaderGroup(reading.language, ALL_TEXT), catalogue, rules)
         if reading.frequency in lacking:
             selection = replace(selection, frequency=reading.frequency)
         selections[reading] = selection if selection.shown else None
@@ -104,7 +104,9 @@ def segment(
     return Segmentation(selections, tuple(unanswered))
 
 
-def select_articles(items: Sequence[Item], reading: Reading, catalogue: Catalogue, rules: Rules) -> Selection:
+def select_articles(
+    items: Sequence[Item], reading: ReaderGroup, catalogue: Catalogue, rules: SegmentRules
+) -> Selection:
     """Return the articles for one set of interests in one language; `shown` is empty when nothing matches."""
     language = rules.language_for(reading.language)
     interests = catalogue.parse(reading.interests)

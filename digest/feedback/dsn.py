@@ -35,7 +35,7 @@ class NotAReportError(ContentError):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedRecipient:
     """What is said about one recipient; `action` is one of ACTIONS, `words` are cleaned and may be kept."""
 
     address: str
@@ -46,19 +46,19 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """What a server says of the message with this Message-ID, by recipient; of at least one."""
 
     message_id: str
-    recipients: tuple[Told, ...]
+    recipients: tuple[ReportedRecipient, ...]
 
-    def about(self, address: str) -> Told:
+    def about(self, address: str) -> ReportedRecipient:
         """Return what it says about this recipient; if it does not name them, the best that it says of anybody."""
         own = [told for told in self.recipients if told.address.casefold() == address.casefold()]
         return min(own or self.recipients, key=lambda told: ACTIONS.index(told.action))
 
 
-def read_report(data: bytes) -> Report:
+def read_report(data: bytes) -> DeliveryReport:
     """Return what a mail reports. Raises NotAReportError with one of a few reasons for all else, however broken."""
     if len(data) > MAX_BYTES:
         raise NotAReportError("the mail is too big")
@@ -83,7 +83,7 @@ def _parts(part: Message, depth: int) -> Iterator[Message]:
                 yield from _parts(inner, depth + 1)
 
 
-def _report(parts: Sequence[Message]) -> Report:
+def _report(parts: Sequence[Message]) -> DeliveryReport:
     status = next((part for part in parts if part.get_content_type() in _STATUS), None)
     if status is None:
         raise NotAReportError("no report about a delivery (RFC 3464)")
@@ -93,7 +93,7 @@ def _report(parts: Sequence[Message]) -> Report:
     recipients = tuple(told for told in _recipients(status) if told.action in ACTIONS)
     if not recipients:
         raise NotAReportError("the report has no action that is known")
-    return Report(own_id, recipients)
+    return DeliveryReport(own_id, recipients)
 
 
 def _original_id(part: Message) -> str:
@@ -115,14 +115,14 @@ def _message_id(original: Message) -> str:
     return match.group(0) if match else ""
 
 
-def _recipients(status: Message) -> Iterator[Told]:
+def _recipients(status: Message) -> Iterator[ReportedRecipient]:
     blocks = status.get_payload()
     # the first block is about the message, those behind it are about one recipient each
     for block in (blocks if isinstance(blocks, list) else [])[: _MAX_RECIPIENTS + 1]:
         if isinstance(block, Message) and block.get("Action") is not None:
             code_of_status, diagnostic = str(block.get("Status", "")).strip(), _typed(block, "Diagnostic-Code")
             enhanced, code = _ENHANCED.match(code_of_status), _CODE.match(diagnostic)
-            yield Told(
+            yield ReportedRecipient(
                 _typed(block, "Original-Recipient") or _typed(block, "Final-Recipient"),
                 str(block["Action"]).partition("(")[0].strip().lower(),
                 enhanced.group(1) if enhanced else None,

@@ -31,7 +31,7 @@ class SectionRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenArticle:
     """An article that is in, where, and why. `place` is set for an editor's choice: its index within the section."""
 
     slug: str
@@ -52,7 +52,7 @@ class LeftOut:
 class Assembly:
     """The result: articles in reading order, and those left out."""
 
-    chosen: tuple[Chosen, ...]
+    chosen: tuple[ChosenArticle, ...]
     left_out: tuple[LeftOut, ...]
 
 
@@ -63,7 +63,7 @@ def assemble(
     *,
     carried: Mapping[str, int],
     first_issue: bool,
-    kept: Sequence[Chosen] = (),
+    kept: Sequence[ChosenArticle] = (),
     dropped: Iterable[str] = (),
 ) -> Assembly:
     """Return what the issue for `period` publishes.
@@ -75,7 +75,7 @@ def assemble(
     by_hand = {item.slug: item for item in kept}
     out_by_hand = set(dropped)
     order = {rule.slug: place for place, rule in enumerate(sections)}
-    chosen: list[tuple[Candidate, Chosen]] = []
+    chosen: list[tuple[Candidate, ChosenArticle]] = []
     left_out: list[LeftOut] = []
     for candidate in sorted(candidates, key=lambda c: _rank(c, order, sections[0].slug)):
         section = candidate.section or sections[0].slug
@@ -88,7 +88,7 @@ def assemble(
         elif verdict and section not in order:
             left_out.append(LeftOut(candidate.slug, f"the publication has no section {section!r}"))
         elif verdict:
-            chosen.append((candidate, Chosen(candidate.slug, section, reason)))
+            chosen.append((candidate, ChosenArticle(candidate.slug, section, reason)))
         elif reason:
             left_out.append(LeftOut(candidate.slug, reason))
     return _capped([c for _, c in chosen], left_out, sections)
@@ -126,11 +126,11 @@ def _verdict_on_late(day: date, period: Period, *, first_issue: bool) -> tuple[b
     return True, f"late: dated {day.isoformat()} and in no issue yet"
 
 
-def _capped(chosen: list[Chosen], left_out: list[LeftOut], sections: Sequence[SectionRule]) -> Assembly:
+def _capped(chosen: list[ChosenArticle], left_out: list[LeftOut], sections: Sequence[SectionRule]) -> Assembly:
     caps = {rule.slug: rule.cap for rule in sections}
     # An editor's own choice does not count as overflow: the rule gives way, not the person.
     counted = Counter(item.section for item in chosen if item.place is not None)
-    by_rule: list[Chosen] = []
+    by_rule: list[ChosenArticle] = []
     for item in chosen:
         cap = caps.get(item.section)
         if item.place is not None:
@@ -140,7 +140,7 @@ def _capped(chosen: list[Chosen], left_out: list[LeftOut], sections: Sequence[Se
             continue
         counted[item.section] += 1
         by_rule.append(item)
-    ordered: list[Chosen] = []
+    ordered: list[ChosenArticle] = []
     for rule in sections:
         here = [item for item in by_rule if item.section == rule.slug]
         for item in sorted((c for c in chosen if c.place is not None and c.section == rule.slug), key=_place):
@@ -149,5 +149,5 @@ def _capped(chosen: list[Chosen], left_out: list[LeftOut], sections: Sequence[Se
     return Assembly(tuple(ordered), tuple(left_out))
 
 
-def _place(item: Chosen) -> int:
+def _place(item: ChosenArticle) -> int:
     return item.place or 0

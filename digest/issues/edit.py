@@ -17,7 +17,7 @@ INTRO_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ArticlePosition:
     """Where an editor wants an article: SLUG:SECTION:POSITION, positions from 1 within the section."""
 
     slug: str
@@ -25,7 +25,7 @@ class Place:
     position: int
 
     @classmethod
-    def parse(cls, text: str, sections: set[str]) -> "Place":
+    def parse(cls, text: str, sections: set[str]) -> "ArticlePosition":
         """Read SLUG:SECTION:POSITION; the section must be one of `sections`."""
         parts = text.split(":")
         if len(parts) != 3 or not parts[2].isdigit() or int(parts[2]) < 1:
@@ -117,7 +117,7 @@ def drop(session: Session, issue: Issue, slug: str) -> None:
     issue.left_out = [*issue.left_out, {"slug": slug, "reason": f"dropped {BY_HAND}"}]
 
 
-def move_to(session: Session, issue: Issue, place: Place, section_order: Sequence[str]) -> None:
+def move_to(session: Session, issue: Issue, place: ArticlePosition, section_order: Sequence[str]) -> None:
     """Put an article of the issue at a place; sections keep their order."""
     items = [item for item, _ in items_of(session, issue)]
     moved = _find(items, place.slug, issue)

@@ -8,7 +8,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from digest.articles.models import Article
-from digest.issues.assemble import BY_HAND, Assembly, Candidate, Chosen, SectionRule, assemble
+from digest.issues.assemble import BY_HAND, Assembly, Candidate, ChosenArticle, SectionRule, assemble
 from digest.issues.lifecycle import EDITABLE, UNFINISHED, IssueState, move
 from digest.issues.models import Issue, IssueItem
 from digest.issues.period import Period
@@ -152,12 +152,12 @@ def _carried(session: Session, issue: Issue) -> dict[str, int]:
     return dict(session.exec(query.where(IssueItem.issue_id != issue.id)).all())
 
 
-def _kept(session: Session, issue: Issue) -> list[Chosen]:
+def _kept(session: Session, issue: Issue) -> list[ChosenArticle]:
     counted: Counter[str] = Counter()
     kept = []
     for item, _ in items_of(session, issue):
         if item.reason.endswith(BY_HAND):
-            kept.append(Chosen(item.group, item.section, item.reason, counted[item.section]))
+            kept.append(ChosenArticle(item.group, item.section, item.reason, counted[item.section]))
         counted[item.section] += 1
     return kept
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import update
 from sqlmodel import Session, col
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.wakeup.protocol import Dispatcher
 from digest.outbox import notices
 from digest.outbox.models import Notice
@@ -46,7 +46,7 @@ def moved(dispatcher: Dispatcher, session: Session, moved: Moved) -> None:
     )
 
 
-def forget_expired(works: Works) -> int:
+def forget_expired(works: App) -> int:
     """Forget every request for another address that can no longer be confirmed; return how many. Safe to repeat."""
     now = works.clock.now()
     with session_scope(works.engine, read_only=True) as session:

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Table, and_, event, or_, select, update
 from sqlmodel import Session
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.maildir import MaildirTransport
 from digest.feedback.models import FeedbackEvent
 from digest.outbox.states import DUE, SkipReason, State
@@ -49,7 +49,7 @@ def forget(session: Session, subscriber: Subscriber) -> None:
     session.execute(update(FEEDBACK_EVENT).where(events).values(detail={}))
 
 
-def forget_everywhere(works: Works, session: Session, subscriber: Subscriber) -> None:
+def forget_everywhere(works: App, session: Session, subscriber: Subscriber) -> None:
     """Do `forget` now, and `forget_files` once the transaction is committed: for whoever needs no proof."""
     erased = before_erasing(session, subscriber)
     forget(session, subscriber)
@@ -85,7 +85,7 @@ def before_erasing(session: Session, subscriber: Subscriber) -> Erased:
     return Erased(of_id, subscriber.address, subscriber.address_key or "", subscriber.name, tuple(mails))
 
 
-def forget_files(works: Works, erased: Erased) -> dict[str, int]:
+def forget_files(works: App, erased: Erased) -> dict[str, int]:
     """Take the person out of the workspace's files, after the transaction; return how many were changed, by kind.
 
     Mails that a Maildir transport kept are evidence of their delivery; for somebody who is erased nothing is sent

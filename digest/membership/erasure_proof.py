@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Engine, String, Text, case, cast, func, inspect, literal, or_, select, table
 from sqlalchemy.types import TypeEngine
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.maildir import MaildirTransport
 from digest.membership.erasure import SHORTEST_NAME, Erased
 from digest.runtime.db import session_scope
@@ -56,7 +56,7 @@ class Proof:
         return {"found": self.found, "name_found": self.names, "files_changed": dict(self.changed), "looked": places}
 
 
-def prove(works: Works, erased: Erased, changed: Mapping[str, int] | None = None) -> Proof:
+def prove(works: App, erased: Erased, changed: Mapping[str, int] | None = None) -> Proof:
     """Look for somebody everywhere. SQLite's log is written back first, and its file made anew if they are in it."""
     looked = list(_in_tables(works.engine, erased))
     files = list(_in_sqlite(works.engine, erased))
@@ -148,7 +148,7 @@ def _occurrences(data: mmap.mmap, needle: str) -> int:
     return count
 
 
-def _in_workspace(works: Works, erased: Erased) -> Iterator[Looked]:
+def _in_workspace(works: App, erased: Erased) -> Iterator[Looked]:
     state = works.settings.workspace / ".state"
     files = [path for path in sorted(state.rglob("*")) if path.is_file()] if state.is_dir() else []
     found = [_in_file(path, erased) for path in files]

@@ -12,17 +12,17 @@ from digest.runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from subscribers.transfer.importer import Importer
-    from subscribers.transfer.importer import ImportReport as SubscriberImportReport
-    from subscribers.transfer.reading import Asked
-from digest.app import Works, new_ref
+    from subscribers.transfer.importer import SubscriberImportReport as SubscriberImportReport
+    from subscribers.transfer.reading import ImportOptions
+from digest.app import App, new_ref
 
 
 def import_subscribers(
-    works: Works,
+    works: App,
     path: Path,
     *,
     dry_run: bool = False,
-    asked: "Asked | None" = None,
+    asked: "ImportOptions | None" = None,
     add_interests: bool = False,
     progress: Callable[[int], None] = lambda _lines: None,
 ) -> "SubscriberImportReport":
@@ -42,11 +42,11 @@ def import_subscribers(
 
 
 def asked_of(
-    works: Works, path: Path, *, mapping: str = "", interests: str = "", confirmed_by: str = "", status: str = ""
-) -> "Asked":
+    works: App, path: Path, *, mapping: str = "", interests: str = "", confirmed_by: str = "", status: str = ""
+) -> "ImportOptions":
     """Return what a person says about a file of readers; `mapping` is one, or the name of a TOML file with one."""
     from subscribers.transfer.mapping import parse_mapping, read_mapping  # noqa: PLC0415
-    from subscribers.transfer.reading import Asked  # noqa: PLC0415
+    from subscribers.transfer.reading import ImportOptions  # noqa: PLC0415
     from subscribers.transfer.rows import STATUSES  # noqa: PLC0415
 
     if status and status not in STATUSES:
@@ -66,10 +66,10 @@ def asked_of(
         for interest in works.settings.interest
         for title in interest.title.values()
     }
-    return Asked(path.name, columns, wanted, confirmed_by, status, titles)
+    return ImportOptions(path.name, columns, wanted, confirmed_by, status, titles)
 
 
-def importer(works: Works, engine: Engine | None = None) -> "Importer":
+def importer(works: App, engine: Engine | None = None) -> "Importer":
     """Return what brings readers in, by the workspace's engine or another one of its database."""
     from subscribers.transfer.importer import Importer  # noqa: PLC0415
     from subscribers.transfer.rows import RowRules  # noqa: PLC0415

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlmodel import Session
 
-from digest.app import Works, new_ref
+from digest.app import App, new_ref
 from digest.delivery.wakeup.protocol import Dispatcher
 from digest.membership.erasure import Erased, before_erasing, forget, forget_files
 from digest.membership.erasure_proof import Proof, prove
@@ -50,7 +50,7 @@ def confirmation_withheld(dispatcher: Dispatcher, session: Session, now: datetim
     notices.promise(session, NoticeKind.CONFIRMATION, new_ref(), address="", language="", now=now)
 
 
-def welcome(works: Works, session: Session, confirmed: Confirmed) -> None:
+def welcome(works: App, session: Session, confirmed: Confirmed) -> None:
     """Promise the mail that says what was agreed, and how to change it."""
     works.dispatcher.announce(session, None)
     now = works.clock.now()
@@ -85,7 +85,7 @@ def goodbye(dispatcher: Dispatcher, session: Session, withdrawal: Withdrawal) ->
 
 
 def add_subscriber(
-    works: Works, address: str, *, name: str, interests: str, language: str, confirmed_by: str
+    works: App, address: str, *, name: str, interests: str, language: str, confirmed_by: str
 ) -> SubscriberState:
     """Add one reader; return their state. With `confirmed_by` consent is on record elsewhere, else they are asked."""
     email = EmailAddress.parse(address)
@@ -113,7 +113,7 @@ def add_subscriber(
     return SubscriberState(person.state)
 
 
-def _import_one(works: Works, email: EmailAddress, *, name: str, interests: str, language: str, source: str) -> None:
+def _import_one(works: App, email: EmailAddress, *, name: str, interests: str, language: str, source: str) -> None:
     """An import of one line: what holds for a file (never overrule the person) holds here too."""
     cells = {
         "email": email.address,
@@ -131,7 +131,7 @@ def _import_one(works: Works, email: EmailAddress, *, name: str, interests: str,
         raise RefusedError(f"{email.address} was not added: {refusal}")
 
 
-def erase_subscriber(works: Works, address: str) -> Proof:
+def erase_subscriber(works: App, address: str) -> Proof:
     """Erase a person from the audience, the outbox and the workspace's files; return what was looked through since."""
     with session_scope(works.engine) as session:
         person = store.by_key(session, EmailAddress.parse(address).key)
@@ -156,7 +156,7 @@ def erase_subscriber(works: Works, address: str) -> Proof:
     return prove(works, erased, forget_files(works, erased))
 
 
-def _gone(works: Works, session: Session, address: str) -> Erased:
+def _gone(works: App, session: Session, address: str) -> Erased:
     """Return who was erased before, to look for them again; raises SubscriberNotFoundError for a stranger."""
     email = EmailAddress.parse(address)
     held = suppression.lookup(session, suppression.key_of(email.key, works.suppression_key))

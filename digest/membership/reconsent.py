@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlmodel import Session
 
-from digest.app import Works, new_ref
+from digest.app import App, new_ref
 from digest.outbox.states import State
 from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, SUPPRESSION
 from digest.render.notice_kind import NoticeKind
@@ -31,7 +31,7 @@ _NOTICE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ReconsentRun:
     """How many were asked, and when the first and the last of their mails are due."""
 
     asked: int
@@ -50,7 +50,7 @@ class Question:
     per_hour: int
 
 
-def confirmation(works: Works, *, again: bool = False, per_hour: int | None = None) -> Question:
+def confirmation(works: App, *, again: bool = False, per_hour: int | None = None) -> Question:
     """The question to those who are pending and were never asked, or with `again` were not within a day."""
     asked = exists().where(
         CONSENT_EVENT.c.subscriber_id == SUBSCRIBER.c.id, CONSENT_EVENT.c.kind == ConsentKind.REQUESTED.value
@@ -73,7 +73,7 @@ def confirmation(works: Works, *, again: bool = False, per_hour: int | None = No
     return Question(kind, event, method, who, per_hour)
 
 
-def reconsent(works: Works, before: datetime) -> Question:
+def reconsent(works: App, before: datetime) -> Question:
     """The question to readers whose consent is older than `before`, and who were not asked since they gave it."""
     since = func.coalesce(SUBSCRIBER.c.confirmed_at, SUBSCRIBER.c.created_at)
     asked = exists().where(
@@ -103,7 +103,7 @@ def count(session: Session, question: Question) -> int:
     return number
 
 
-def ask(works: Works, question: Question, progress: Callable[[int], None] = lambda _asked: None) -> Run:
+def ask(works: App, question: Question, progress: Callable[[int], None] = lambda _asked: None) -> ReconsentRun:
     """Promise a mail to each of them, spread over the time that the throttle takes; safe to break off and repeat."""
     step = timedelta(hours=1) / question.per_hour
     dispatcher = works.dispatcher
@@ -122,7 +122,7 @@ def ask(works: Works, question: Question, progress: Callable[[int], None] = lamb
             break
         asked += len(people)
         progress(asked)
-    return Run(asked, first, last)
+    return ReconsentRun(asked, first, last)
 
 
 def _next(session: Session, question: Question, after: int) -> tuple[Sequence[Any], int]:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlmodel import Session
 
-from digest.app import Works
+from digest.app import App
 from digest.membership import reconsent
 from digest.membership.erasure import forget
 from digest.membership.notices import goodbye
@@ -33,7 +33,7 @@ _OVER = sorted({state.value for state in TERMINAL} | {State.ACCEPTED.value})
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class RetentionDue:
     """What the rules say now: how many are to be forgotten, asked again, ended, and how many texts emptied."""
 
     pending_forgotten: int = 0
@@ -59,11 +59,11 @@ def months_before(now: datetime, months: int) -> datetime:
     raise AssertionError("every month has a first day")
 
 
-def due(works: Works, now: datetime) -> Due:
+def due(works: App, now: datetime) -> RetentionDue:
     """Count what the rules say; nothing is changed."""
     rules = works.settings.retention
     with session_scope(works.engine, read_only=True) as session:
-        return Due(
+        return RetentionDue(
             _people(session, _never_confirmed(now, rules.pending_days)) if rules.pending_days else 0,
             reconsent.count(session, _question(works, now)) if rules.reconsent_months else 0,
             _people(session, _unanswered(now, rules.answer_days)) if rules.reconsent_months else 0,
@@ -72,7 +72,7 @@ def due(works: Works, now: datetime) -> Due:
         )
 
 
-def apply(works: Works, now: datetime, progress: Callable[[int], None] = lambda _done: None) -> Due:
+def apply(works: App, now: datetime, progress: Callable[[int], None] = lambda _done: None) -> RetentionDue:
     """Do what the rules say, in short transactions; return what was done."""
     rules = works.settings.retention
     pending = unanswered = replies = emptied = asked = 0
@@ -89,10 +89,10 @@ def apply(works: Works, now: datetime, progress: Callable[[int], None] = lambda 
         replies = _empty(works, ATTEMPT, _old_replies(now, rules.reply_days), {"reply": ""})
         nothing: dict[str, Any] = {"address": "", "name": "", "context": {}}
         emptied = _empty(works, NOTICE, _old_notices(now, rules.reply_days), nothing)
-    return Due(pending, asked, unanswered, replies, emptied)
+    return RetentionDue(pending, asked, unanswered, replies, emptied)
 
 
-def apply_once_a_day(works: Works) -> Due | None:
+def apply_once_a_day(works: App) -> RetentionDue | None:
     """Do what the rules say, if this machine has not done so today; None if it has."""
     now = works.clock.now()
     today = now.astimezone(works.settings.publication.zone).date()
@@ -112,7 +112,7 @@ def _last(marker: Any) -> date | None:
         return None
 
 
-def _question(works: Works, now: datetime) -> reconsent.Question:
+def _question(works: App, now: datetime) -> reconsent.Question:
     return reconsent.reconsent(works, months_before(now, works.settings.retention.reconsent_months))
 
 
@@ -168,14 +168,14 @@ def _rows(session: Session, table: Any, which: ColumnElement[bool]) -> int:
     return number
 
 
-def _ids(works: Works, who: ColumnElement[bool], after: int) -> Sequence[int]:
+def _ids(works: App, who: ColumnElement[bool], after: int) -> Sequence[int]:
     with session_scope(works.engine, read_only=True) as session:
         query = select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.id > after, who).order_by(SUBSCRIBER.c.id).limit(BATCH)
         return session.execute(query).scalars().all()
 
 
 def _each(
-    works: Works, who: ColumnElement[bool], act: Callable[[Session, Any], bool], progress: Callable[[int], None]
+    works: App, who: ColumnElement[bool], act: Callable[[Session, Any], bool], progress: Callable[[int], None]
 ) -> int:
     """Let `act` do something about each of these people, who are locked, and looked at again once they are."""
     done, after = 0, 0
@@ -191,7 +191,7 @@ def _each(
 
 
 def _forget_all(
-    works: Works, who: ColumnElement[bool], now: datetime, progress: Callable[[int], None], *, remember_hash: bool
+    works: App, who: ColumnElement[bool], now: datetime, progress: Callable[[int], None], *, remember_hash: bool
 ) -> int:
     def act(session: Session, person: Any) -> bool:
         return preferences.erase(
@@ -207,7 +207,7 @@ def _forget_all(
     return _each(works, who, act, progress)
 
 
-def _unsubscribe_all(works: Works, who: ColumnElement[bool], now: datetime, progress: Callable[[int], None]) -> int:
+def _unsubscribe_all(works: App, who: ColumnElement[bool], now: datetime, progress: Callable[[int], None]) -> int:
     def act(session: Session, person: Any) -> bool:
         return preferences.unsubscribe(
             session,
@@ -221,7 +221,7 @@ def _unsubscribe_all(works: Works, who: ColumnElement[bool], now: datetime, prog
     return _each(works, who, act, progress)
 
 
-def _empty(works: Works, table: Any, which: ColumnElement[bool], values: dict[str, Any]) -> int:
+def _empty(works: App, table: Any, which: ColumnElement[bool], values: dict[str, Any]) -> int:
     done = 0
     while True:
         some = select(table.c.id).where(which).limit(10 * BATCH)

@@ -33,7 +33,7 @@ class ForbiddenAddressError(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookAnswer:
     """What a call came to: a status, or why there is none."""
 
     status: int | None
@@ -75,7 +75,7 @@ def sign(key: bytes, call_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
-def call(url: str, key: bytes, call_id: str, timestamp: int, body: bytes) -> Answer:
+def call(url: str, key: bytes, call_id: str, timestamp: int, body: bytes) -> WebhookAnswer:
     """POST `body` and return what came of it; never raises for what the other side or the network does."""
     parts = urlsplit(url)
     headers = {
@@ -99,14 +99,14 @@ def call(url: str, key: bytes, call_id: str, timestamp: int, body: bytes) -> Ans
         response = connection.getresponse()
         response.read(_READ_BYTES)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Answer(None, masked(str(error) or type(error).__name__)[:200])
+        return WebhookAnswer(None, masked(str(error) or type(error).__name__)[:200])
     finally:
         if watchdog is not None:
             watchdog.cancel()
         if connection is not None:
             connection.close()
     told = "a redirect, which is not followed" if 300 <= response.status < 400 else ""
-    return Answer(response.status, f"{response.status} {told}".strip())
+    return WebhookAnswer(response.status, f"{response.status} {told}".strip())
 
 
 def _connect(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:

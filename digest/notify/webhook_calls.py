@@ -17,7 +17,7 @@ from sqlalchemy import CursorResult, Engine, select, update
 from sqlalchemy.exc import DBAPIError
 
 from digest.notify.models import WebhookCall
-from digest.notify.webhook import Answer, call, read_secret
+from digest.notify.webhook import WebhookAnswer, call, read_secret
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import ConfigError
@@ -33,7 +33,7 @@ MOST_AT_ONCE = 20
 CALL = WebhookCall.__table__  # type: ignore[attr-defined]
 
 
-class Carrier:
+class WebhookCaller:
     """Makes the calls that are due."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Carrier:
             try:
                 key = read_secret(self._workspace / secret)
             except ConfigError as error:
-                answer = Answer(None, error.message)
+                answer = WebhookAnswer(None, error.message)
             else:
                 answer = call(url, key, f"evt_{row.id}_{_name(row.key)}", int(self._stamp()), row.body.encode())
             self._settle(row, answer)
@@ -89,7 +89,7 @@ class Carrier:
         with session_scope(self._engine) as session:
             return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
 
-    def _settle(self, row: Any, answer: Answer) -> None:
+    def _settle(self, row: Any, answer: WebhookAnswer) -> None:
         now, tries = self._clock.now(), row.attempts + 1
         values: dict[str, Any] = {"answer": answer.words, "settled_at": now}
         if answer.is_taken:

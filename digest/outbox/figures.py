@@ -11,7 +11,7 @@ from digest.outbox.dialects import database_now
 from digest.outbox.settle import NOT_SENT
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, WORKER
-from digest.outbox.workers import Witness
+from digest.outbox.workers import WorkerLiveness
 
 OTHERS = "others"
 """What mailboxes are called that belong to no family."""
@@ -92,7 +92,7 @@ def attempted(session: Session, issue_id: int, now: datetime) -> Attempted:
     return found
 
 
-def present(session: Session, witness: Witness) -> list[dict[str, Any]]:
+def present(session: Session, witness: WorkerLiveness) -> list[dict[str, Any]]:
     """Return the workers that have not signed off, the newest last: those that live, and the dead of the last hour."""
     moment = database_now(session)
     rows = session.execute(select(WORKER).where(WORKER.c.stopped_at.is_(None)).order_by(WORKER.c.started_at))

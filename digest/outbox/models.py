@@ -115,7 +115,7 @@ class Attempt(SQLModel, table=True):
     relay: str = ""
 
 
-class Worker(SQLModel, table=True):
+class WorkerRecord(SQLModel, table=True):
     """A process that delivers; alive while its file lock is held (same host) or its heartbeat is fresh (elsewhere)."""
 
     id: str = Field(primary_key=True, max_length=40)
@@ -134,7 +134,7 @@ class Worker(SQLModel, table=True):
     )
 
 
-class Pace(SQLModel, table=True):
+class PaceRecord(SQLModel, table=True):
     """How much has been asked of a relay, a family of mailboxes or a domain, and how long it must be left alone.
 
     One row for each scope that is limited or was throttled, shared by all workers; digest.delivery.pace has the rules.

@@ -11,7 +11,7 @@ from digest.issues.lifecycle import IssueState
 from digest.outbox.settle import WITHDRAWN
 from digest.outbox.states import DUE, UNFINISHED, State
 from digest.outbox.tables import DELIVERY, ISSUE
-from digest.outbox.workers import Witness, lives
+from digest.outbox.workers import WorkerLiveness, lives
 from digest.runtime.errors import NotFoundError, RefusedError
 
 RESEND_AFTER = timedelta(minutes=15)
@@ -72,7 +72,7 @@ def withdraw(session: Session, issue_id: int, now: datetime) -> int:
     return cancel(session, issue_id, now, reason=WITHDRAWN)
 
 
-def resend(session: Session, delivery_id: int, witness: Witness, now: datetime) -> None:
+def resend(session: Session, delivery_id: int, witness: WorkerLiveness, now: datetime) -> None:
     """Send an uncertain delivery once more, on a person's word that it did not arrive.
 
     Its Message-ID stays, so that a reader's mailbox may recognise a repeat. Raises NoSuchDeliveryError, and

@@ -11,7 +11,7 @@ from digest.outbox.settle import NOT_SENT, Settlement, settle
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_STARTED, ISSUE, WORKER, Promised
 from digest.outbox.take import envelope_id
-from digest.outbox.workers import Witness
+from digest.outbox.workers import WorkerLiveness
 
 _AT_ONCE = 500
 
@@ -19,7 +19,7 @@ Evidence = Callable[[str], bool | None]
 """Says of an envelope id whether a transport delivered it: yes, certainly not, or None when it cannot know."""
 
 
-def recover(session: Session, witness: Witness, now: datetime) -> int:
+def recover(session: Session, witness: WorkerLiveness, now: datetime) -> int:
     """Mark what dead workers have started as uncertain; return how many. A living worker's are left to it."""
     moment = database_now(session)
     found = 0

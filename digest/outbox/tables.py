@@ -11,8 +11,8 @@ from digest.issues.models import Issue as _Issue
 from digest.outbox.models import Attempt as _Attempt
 from digest.outbox.models import Delivery as _Delivery
 from digest.outbox.models import Notice as _Notice
-from digest.outbox.models import Pace as _Pace
-from digest.outbox.models import Worker as _Worker
+from digest.outbox.models import PaceRecord as _Pace
+from digest.outbox.models import WorkerRecord as _Worker
 from subscribers.models import Subscriber as _Subscriber
 from subscribers.models import Suppression as _Suppression
 

@@ -69,7 +69,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Recipient:
     """A recipient, as they are at the moment of the take."""
 
     ref: str
@@ -86,7 +86,7 @@ class Taken(Started):
 
     edition_id: int
     family: str
-    reader: Reader
+    reader: Recipient
 
 
 T_co = TypeVar("T_co", bound=Started, covariant=True)
@@ -143,7 +143,7 @@ class Share:
     most: int
 
 
-class Due(NamedTuple):
+class DueDelivery(NamedTuple):
     """A promise that is due, locked by the take."""
 
     id: int
@@ -214,7 +214,7 @@ def families_of(session: Session, issue_id: int) -> list[str]:
 
 _DUE = Prepared(
     lambda _: (
-        select(*[DELIVERY.c[name] for name in Due._fields])
+        select(*[DELIVERY.c[name] for name in DueDelivery._fields])
         .where(
             DELIVERY.c.issue_id == bindparam("issue_id"),
             DELIVERY.c.family == bindparam("family"),
@@ -228,17 +228,17 @@ _DUE = Prepared(
 )
 
 
-def _due(session: Session, issue_id: int, shares: Sequence[Share], limit: int, now: datetime) -> list[Due]:
-    found: list[Due] = []
+def _due(session: Session, issue_id: int, shares: Sequence[Share], limit: int, now: datetime) -> list[DueDelivery]:
+    found: list[DueDelivery] = []
     for share in shares:
         most = min(share.most, limit - len(found))
         if most > 0:
             rows = _DUE.run(session, issue_id=issue_id, family=share.family, now=now, most=most)
-            found += [Due._make((*row[:-1], instant(row[-1]))) for row in rows.fetchall()]
+            found += [DueDelivery._make((*row[:-1], instant(row[-1]))) for row in rows.fetchall()]
     return found
 
 
-def _taken(started: Started, row: Due, people: Mapping[int, Person]) -> Taken:
+def _taken(started: Started, row: DueDelivery, people: Mapping[int, Person]) -> Taken:
     person = people[row.subscriber_id]
     return Taken(
         promised=started.promised,
@@ -250,7 +250,7 @@ def _taken(started: Started, row: Due, people: Mapping[int, Person]) -> Taken:
         planned_at=started.planned_at,
         edition_id=row.edition_id,
         family=row.family,
-        reader=Reader(*person[1:-1]),
+        reader=Recipient(*person[1:-1]),
     )
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from digest.outbox.restore import RESTORED
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, NOTICE, SUBSCRIBER, Promised
-from digest.outbox.workers import Witness, lives
+from digest.outbox.workers import WorkerLiveness, lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,6 @@ def count_uncertain(session: Session) -> int:
     return total
 
 
-def living(session: Session, workers: Collection[str | None], witness: Witness) -> set[str | None]:
+def living(session: Session, workers: Collection[str | None], witness: WorkerLiveness) -> set[str | None]:
     """Return which of these workers may still be sending."""
     return {worker_id for worker_id in set(workers) if lives(session, worker_id, witness)}

@@ -40,7 +40,7 @@ class WorkerLock:
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class WorkerLiveness:
     """Where to look for signs of life: this machine's name and the folder of its workers' locks."""
 
     host: str
@@ -96,7 +96,7 @@ def forget(session: Session, worker_id: str) -> None:
     session.execute(delete(WORKER).where(WORKER.c.id == worker_id))
 
 
-def lives(session: Session, worker_id: str | None, witness: Witness) -> bool:
+def lives(session: Session, worker_id: str | None, witness: WorkerLiveness) -> bool:
     """Return whether this worker may still be sending. One that never signed on does not."""
     row = session.execute(select(WORKER).where(WORKER.c.id == worker_id)).mappings().first()
     return row is not None and witness.lives(dict(row), database_now(session))

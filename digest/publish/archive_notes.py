@@ -14,7 +14,7 @@ from digest.publish import archive
 from digest.publish.approval import IN_BETWEEN, differences, manifest
 from digest.publish.build import content_of
 from digest.publish.freeze import store_archive
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.errors import UsageError
 
 MAX_NOTE = 1_000
@@ -43,7 +43,7 @@ def set_note(issue: Issue, language: str, text: str, now: datetime) -> None:
     issue.note, issue.archive_changed_at = with_text(issue.note, language, one_line(text, "The note")), now
 
 
-def keep_article_out(press: Press, session: Session, slug: str, now: datetime, *, kept_out: bool) -> list[Renewed]:
+def keep_article_out(press: Publisher, session: Session, slug: str, now: datetime, *, kept_out: bool) -> list[Renewed]:
     """Keep an article and its translations out, or show them again. The caller commits."""
     article = article_store.get(session, slug)
     if article.group != article.slug:
@@ -55,7 +55,7 @@ def keep_article_out(press: Press, session: Session, slug: str, now: datetime, *
     return renew(press, session, now)
 
 
-def renew(press: Press, session: Session, now: datetime) -> list[Renewed]:
+def renew(press: Publisher, session: Session, now: datetime) -> list[Renewed]:
     """Make a page without what is kept out for every published issue that has none yet. Safe to repeat.
 
     It is made from the articles as they are now; `changes` says how these differ from what was approved.

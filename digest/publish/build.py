@@ -9,12 +9,12 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from digest.editions import store as edition_store
-from digest.editions.segment import Item, Reading, Segmentation, Selection, segment
+from digest.editions.segment import Item, ReaderGroup, Segmentation, Selection, segment
 from digest.editions.skipped_issues import earlier_issues, frequencies
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.publish import archive
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.render.checks import Finding, Severity
 from digest.render.content import IssueContent, edition_context
 from digest.render.context import EditionContext
@@ -31,7 +31,7 @@ class BuiltEdition:
     selection: Selection
     context: EditionContext
     rendered: Rendered
-    readings: tuple[Reading, ...]
+    readings: tuple[ReaderGroup, ...]
     readers: int
 
     @property
@@ -48,7 +48,7 @@ class Build:
     content: IssueContent
     segmentation: Segmentation
     editions: tuple[BuiltEdition, ...]
-    readers: Mapping[Reading, int]
+    readers: Mapping[ReaderGroup, int]
     content_findings: tuple[Finding, ...] = ()
 
     @property
@@ -84,18 +84,20 @@ def content_of(session: Session, issue: Issue) -> IssueContent:
     return IssueContent(issue, {item.group: item.section for item, _ in items}, articles, earlier)
 
 
-def readings_of(session: Session, number: int, now: datetime) -> dict[Reading, int]:
+def readings_of(session: Session, number: int, now: datetime) -> dict[ReaderGroup, int]:
     """Return who would get the issue now, counted by language and interests; by frequency where it matters."""
     lacking = frequencies(session, number)
     by = (col(Subscriber.language), col(Subscriber.interests), col(Subscriber.frequency))
     query = select(*by, func.count()).where(exclusion_reason(now, number).is_(None)).group_by(*by).order_by(*by)
-    readings = Counter[Reading]()
+    readings = Counter[ReaderGroup]()
     for language, interests, frequency, count in session.exec(query):
-        readings[Reading(language, interests, frequency if frequency in lacking else Frequency.EVERY.value)] += count
+        readings[ReaderGroup(language, interests, frequency if frequency in lacking else Frequency.EVERY.value)] += (
+            count
+        )
     return dict(readings)
 
 
-def build(press: Press, session: Session, issue: Issue, now: datetime) -> Build:
+def build(press: Publisher, session: Session, issue: Issue, now: datetime) -> Build:
     """Segment the audience of now and render each distinct edition once."""
     content = content_of(session, issue)
     readers = readings_of(session, issue.number, now)
@@ -122,7 +124,7 @@ def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Re
     return None
 
 
-def _content_findings(press: Press, content: IssueContent) -> tuple[Finding, ...]:
+def _content_findings(press: Publisher, content: IssueContent) -> tuple[Finding, ...]:
     known, findings = {section.slug for section in press.settings.section}, []
     for slug in sorted(set(content.sections.values()) - known):
         remedy = f"Put [[section]] slug = {slug!r} back into digest.toml, or assemble the issue again."
@@ -147,7 +149,7 @@ def items_for_segment(content: IssueContent) -> list[Item]:
 
 
 def render_selection(
-    press: Press, content: IssueContent, selection: Selection, *, archive: bool = False
+    press: Publisher, content: IssueContent, selection: Selection, *, archive: bool = False
 ) -> tuple[EditionContext, Rendered]:
     """Render one edition; the same content gives the same bytes."""
     translate = press.templates.translate(selection.language)
@@ -155,7 +157,7 @@ def render_selection(
     return context, render_edition(context, press.templates)
 
 
-def selection_for(press: Press, session: Session, issue: Issue, reading: Reading) -> Selection | None:
+def selection_for(press: Publisher, session: Session, issue: Issue, reading: ReaderGroup) -> Selection | None:
     """Return what such a reader would get; None where the rule for empty editions sends nothing."""
     content = content_of(session, issue)
     found = segment(items_for_segment(content), [reading], press.catalogue, press.rules, content.earlier)

@@ -7,18 +7,18 @@ from sqlmodel import Session
 
 from digest.articles.models import Article
 from digest.editions import store as edition_store
-from digest.editions.segment import Reading, select_articles
+from digest.editions.segment import ReaderGroup, select_articles
 from digest.issues import store as issue_store
 from digest.issues.models import Issue, IssueItem
 from digest.publish.approval import issue_hash, manifest
 from digest.publish.build import content_of, items_for_segment
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.render.content import edition_context
 from digest.settings.publication import Section, pick
 from subscribers.interests import ALL_TEXT
 
 
-def describe(press: Press, session: Session, issue: Issue) -> dict[str, Any]:
+def describe(press: Publisher, session: Session, issue: Issue) -> dict[str, Any]:
     """Return the issue as `issue show --json` prints it: `hash` is what an approval would be bound to now."""
     language = press.settings.publication.language
     items = issue_store.items_of(session, issue)
@@ -50,18 +50,18 @@ def describe(press: Press, session: Session, issue: Issue) -> dict[str, Any]:
     }
 
 
-def _sections_of(press: Press, items: Sequence[tuple[IssueItem, Article]]) -> list[Section]:
+def _sections_of(press: Publisher, items: Sequence[tuple[IssueItem, Article]]) -> list[Section]:
     """The publication's sections, and those that it no longer has but the issue still uses."""
     known = {section.slug for section in press.settings.section}
     gone = dict.fromkeys(item.section for item, _ in items if item.section not in known)
     return [*press.settings.section, *(Section(slug=slug, title={"*": slug}) for slug in gone)]
 
 
-def _subject(press: Press, session: Session, issue: Issue, language: str) -> str:
+def _subject(press: Publisher, session: Session, issue: Issue, language: str) -> str:
     if issue.frozen_at is not None and issue.id is not None:
         for row in edition_store.of_issue(session, issue.id, archive=True):
             if row.language == language:
                 return row.subject
     content = content_of(session, issue)
-    whole = select_articles(items_for_segment(content), Reading(language, ALL_TEXT), press.catalogue, press.rules)
+    whole = select_articles(items_for_segment(content), ReaderGroup(language, ALL_TEXT), press.catalogue, press.rules)
     return edition_context(content, whole, press.settings, press.templates.translate(language)).subject

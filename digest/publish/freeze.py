@@ -8,14 +8,14 @@ from sqlmodel import Session
 from digest.delivery.families import families
 from digest.delivery.pace import spread
 from digest.editions import store as edition_store
-from digest.editions.segment import Reading, Selection, select_articles
+from digest.editions.segment import ReaderGroup, Selection, select_articles
 from digest.issues.lifecycle import IssueState, move
 from digest.issues.models import Issue
 from digest.outbox import plan
 from digest.publish import archive
 from digest.publish.approval import manifest, require_approved
 from digest.publish.build import Build, BuiltEdition, build, items_for_segment, render_selection
-from digest.publish.publisher import FindingsBlockError, Press
+from digest.publish.publisher import FindingsBlockError, Publisher
 from digest.render.content import IssueContent
 from digest.runtime.clock import duration
 from digest.runtime.errors import RefusedError
@@ -26,7 +26,7 @@ from subscribers.interests import ALL_TEXT
 from subscribers.models import Frequency
 
 
-def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.PlanResult:
+def freeze(press: Publisher, session: Session, issue: Issue, now: datetime) -> plan.PlanResult:
     """Fix the audience and the editions: one transaction, the caller's. `issue` is locked.
 
     Approved, equal to what was approved, every edition checked; then one delivery per eligible subscriber.
@@ -52,7 +52,7 @@ def freeze(press: Press, session: Session, issue: Issue, now: datetime) -> plan.
     return result
 
 
-def _group(reading: Reading) -> tuple[str, ...]:
+def _group(reading: ReaderGroup) -> tuple[str, ...]:
     """A group of readers as the plan knows it: the frequency stands in it where it makes a difference."""
     group = (reading.language, reading.interests)
     return group if reading.frequency == Frequency.EVERY else (*group, reading.frequency)
@@ -65,7 +65,7 @@ def timing_of(settings: Settings, now: datetime) -> plan.Timing:
     return plan.Timing(spread(now, window), families(added))
 
 
-def sendable(press: Press, session: Session, issue: Issue, now: datetime) -> Build:
+def sendable(press: Publisher, session: Session, issue: Issue, now: datetime) -> Build:
     """Return the editions if the issue may be frozen now: approved as what it is, and nothing blocks."""
     require_approved(issue, manifest(session, issue, press.settings, press.templates))
     made = build(press, session, issue, now)
@@ -77,19 +77,19 @@ def sendable(press: Press, session: Session, issue: Issue, now: datetime) -> Bui
     return made
 
 
-def _store_editions(press: Press, session: Session, made: Build, now: datetime) -> dict[Selection, int]:
+def _store_editions(press: Publisher, session: Session, made: Build, now: datetime) -> dict[Selection, int]:
     ids = {edition.selection: _save(session, made.issue, edition, now) for edition in made.editions}
     store_archive(press, session, made.content, now)
     return ids
 
 
-def whole_for_archive(press: Press, content: IssueContent, language: str) -> Selection:
+def whole_for_archive(press: Publisher, content: IssueContent, language: str) -> Selection:
     """Return the whole issue as the archive shows it: without what is kept out of it."""
     items = [item for item in items_for_segment(content) if not content.shown(item.group).kept_out]
-    return select_articles(items, Reading(language, ALL_TEXT), press.catalogue, press.rules)
+    return select_articles(items, ReaderGroup(language, ALL_TEXT), press.catalogue, press.rules)
 
 
-def store_archive(press: Press, session: Session, content: IssueContent, now: datetime) -> None:
+def store_archive(press: Publisher, session: Session, content: IssueContent, now: datetime) -> None:
     """Store the whole issue in each language, but for what is kept out; what is stored already stays as it is."""
     for language in press.settings.languages:
         whole = whole_for_archive(press, content, language)

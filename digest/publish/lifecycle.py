@@ -14,18 +14,18 @@ from digest.outbox.models import Attempt, Delivery
 from digest.publish.approval import approve as record_approval
 from digest.publish.approval import manifest
 from digest.publish.build import build
-from digest.publish.publisher import FindingsBlockError, Press
+from digest.publish.publisher import FindingsBlockError, Publisher
 from subscribers import audience
 
 
 def assemble(
-    press: Press, session: Session, period: Period, *, number: int | None, issue_date: date, now: datetime
+    press: Publisher, session: Session, period: Period, *, number: int | None, issue_date: date, now: datetime
 ) -> Issue:
     """Make the draft for `period`, or choose afresh for the one that exists."""
     return issue_store.assemble_issue(session, period, press.sections, number=number, issue_date=issue_date, now=now)
 
 
-def approve(press: Press, session: Session, issue: Issue, by: str, now: datetime) -> bool:
+def approve(press: Publisher, session: Session, issue: Issue, by: str, now: datetime) -> bool:
     """Approve the issue as it is now, unless a finding blocks; False when a second person has to approve it too."""
     blocking = build(press, session, issue, now).blocking
     if blocking:

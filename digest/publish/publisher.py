@@ -5,7 +5,7 @@ from functools import cached_property
 
 from sqlalchemy import Engine
 
-from digest.editions.segment import EmptyRule, Rules
+from digest.editions.segment import EmptyRule, SegmentRules
 from digest.issues.assemble import SectionRule
 from digest.render.loader import Templates
 from digest.runtime.errors import RefusedError
@@ -20,7 +20,7 @@ class FindingsBlockError(RefusedError):
 
 
 @dataclass(frozen=True)
-class Press:
+class Publisher:
     """What every step needs: the configuration, the database and the templates."""
 
     settings: Settings
@@ -33,10 +33,10 @@ class Press:
         return Catalogue([i.slug for i in self.settings.interest], {i.slug: i.was for i in self.settings.interest})
 
     @cached_property
-    def rules(self) -> Rules:
+    def rules(self) -> SegmentRules:
         """The publication's edition rules."""
         editions = self.settings.editions
-        return Rules(EmptyRule(editions.empty), editions.missing_translation == "omit", self.settings.languages)
+        return SegmentRules(EmptyRule(editions.empty), editions.missing_translation == "omit", self.settings.languages)
 
     @property
     def sections(self) -> list[SectionRule]:

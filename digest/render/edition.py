@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from digest.render.checks import HTML_WARNING, Finding, Mail, Severity, check_mail, html_bytes
+from digest.render.checks import HTML_WARNING, CheckedMail, Finding, Severity, check_mail, html_bytes
 from digest.render.context import ArticleView, EditionContext
 from digest.render.loader import Templates
 from digest.render.mail import render_html, render_text, theme_of
@@ -57,7 +57,7 @@ def render_edition(context: EditionContext, templates: Templates) -> Rendered:
         shortened = candidates[:low]
         draft = _render(context, _slugs(shortened), templates, nonce)
     text = render_text(_FOLDER, context.language, draft.variables, templates)
-    mail = Mail(
+    mail = CheckedMail(
         subject=context.subject,
         html=draft.html,
         text=text,

@@ -69,7 +69,7 @@ def position(markup: str, offset: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class VisibleMarkup:
     """What a reader gets from markup: `text` without any white space, and how often each address is linked."""
 
     text: str
@@ -77,7 +77,7 @@ class Shown:
 
 
 @lru_cache(maxsize=4)  # each stage's result is the next one's input, and the checks look at the last again
-def shown(markup: str) -> Shown:
+def shown(markup: str) -> VisibleMarkup:
     """Return the text and the links of MJML or HTML."""
     text: list[str] = []
     links: Counter[str] = Counter()
@@ -98,7 +98,7 @@ def shown(markup: str) -> Shown:
         elif name == hidden and match["close"]:
             hidden = None
     text.append(markup[last:] if hidden is None else "")
-    return Shown("".join(html.unescape("".join(text)).split()), links)
+    return VisibleMarkup("".join(html.unescape("".join(text)).split()), links)
 
 
 def _attributes(rest: str) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from digest.render.checks import Mail, check_mail
+from digest.render.checks import CheckedMail, check_mail
 from digest.render.context import NoticeContext
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
@@ -68,7 +68,7 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
     variables["notice"] = replace(notice, subject=subject)
     html, declared = render_html(folder, language, variables, templates, nonce)
     text = render_text(folder, language, variables, templates)
-    mail = Mail(
+    mail = CheckedMail(
         subject=subject,
         html=html,
         text=text,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from digest.render.slots import Place, Slot, escape, split
+from digest.render.slots import Slot, SlotContext, escape, split
 from digest.runtime.errors import ContentError
 
 Format = Literal["html", "text"]
@@ -83,10 +83,10 @@ def encode(html: str, text: str, nonce: str) -> Parts:
     """
     digest = hashlib.sha256(f"{nonce}\n{len(html)}\n{html}{text}".encode()).hexdigest()[:32]
     # `=_` can stand in neither encoding, so that no body holds the boundary, whatever a reader's values are.
-    return Parts(f"=_{digest}", _smaller(text, nonce, Place.PLAIN), _smaller(html, nonce, Place.HTML))
+    return Parts(f"=_{digest}", _smaller(text, nonce, SlotContext.PLAIN), _smaller(html, nonce, SlotContext.HTML))
 
 
-def _smaller(document: str, nonce: str, place: Place) -> "QuotedBody | Base64Body":
+def _smaller(document: str, nonce: str, place: SlotContext) -> "QuotedBody | Base64Body":
     lines = document.replace("\r\n", "\n").replace("\r", "\n")
     pieces = list(split(lines if lines.endswith("\n") else lines + "\n", nonce))
     quoted, base64 = QuotedBody.of(pieces, place), Base64Body.of(pieces, place)
@@ -102,12 +102,12 @@ class QuotedBody:
 
     literals: Sequence[bytes]
     slots: Sequence[tuple[int, Slot]]
-    place: Place
+    place: SlotContext
     size: int
     encoding: str = "quoted-printable"
 
     @classmethod
-    def of(cls, pieces: Sequence[str | Slot], place: Place) -> "QuotedBody":
+    def of(cls, pieces: Sequence[str | Slot], place: SlotContext) -> "QuotedBody":
         """Encode the literals."""
         literals = [b"" if isinstance(piece, Slot) else quote_literal(piece) for piece in pieces]
         slots = [(at, piece) for at, piece in enumerate(pieces) if isinstance(piece, Slot)]
@@ -134,7 +134,7 @@ class QuotedBody:
 
 
 @lru_cache(maxsize=1_000)  # many readers have the same interests
-def _escaped(slot: Slot, value: str, place: Place) -> bytes:
+def _escaped(slot: Slot, value: str, place: SlotContext) -> bytes:
     return _soft(escape(slot, value, place).encode())
 
 
@@ -215,12 +215,12 @@ class Base64Body:
     """
 
     pieces: Sequence[_Literal | Slot]
-    place: Place
+    place: SlotContext
     size: int
     encoding: str = "base64"
 
     @classmethod
-    def of(cls, pieces: Sequence[str | Slot], place: Place) -> "Base64Body":
+    def of(cls, pieces: Sequence[str | Slot], place: SlotContext) -> "Base64Body":
         """Encode the literals."""
         literals = [piece if isinstance(piece, Slot) else _Literal.of(piece) for piece in pieces]
         return cls(literals, place, sum(len(piece.encoded[0]) for piece in literals if isinstance(piece, _Literal)))

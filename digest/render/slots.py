@@ -47,7 +47,7 @@ WORST_VALUES: Mapping[Slot, str] = {slot: "x" * (300 if slot.is_url else 400) fo
 """Values as long as they get, for measuring a mail before its readers are known."""
 
 
-class Place(StrEnum):
+class SlotContext(StrEnum):
     """Where a slot stands; each place has its own escaping."""
 
     HTML = "html"
@@ -124,7 +124,7 @@ def split(document: str, nonce: str) -> Iterator[str | Slot]:
             raise ContentError(f"There is no slot {piece}.", hint=f"Slots are {', '.join(Slot.__members__)}.")
 
 
-def escape(slot: Slot, value: str, place: Place) -> str:
+def escape(slot: Slot, value: str, place: SlotContext) -> str:
     """Return a value as it may stand in `place`: on one line, without control characters, as text or as an address.
 
     The HTML form fits between tags as well as into a quoted attribute.
@@ -132,15 +132,15 @@ def escape(slot: Slot, value: str, place: Place) -> str:
     if slot.is_url:
         # Our own addresses need no quoting, and every delivery comes through here.
         plain = _PLAIN_URL.fullmatch(value)
-        if plain and (place is Place.PLAIN or "&" not in value):
+        if plain and (place is SlotContext.PLAIN or "&" not in value):
             return value
         safe = value if plain else quote(value, safe=_URL_SAFE)
     else:
         safe = _CONTROLS.sub(" ", value).strip()
-    return html.escape(safe, quote=True) if place is Place.HTML else safe
+    return html.escape(safe, quote=True) if place is SlotContext.HTML else safe
 
 
-def fill(document: str, nonce: str, values: Mapping[Slot, str], place: Place) -> str:
+def fill(document: str, nonce: str, values: Mapping[Slot, str], place: SlotContext) -> str:
     """Return a document with its slots filled: the slow, plain way, for pages and for measuring."""
     pieces = split(document, nonce)
     return "".join(escape(p, values[p], place) if isinstance(p, Slot) else p for p in pieces)

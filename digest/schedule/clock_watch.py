@@ -24,7 +24,7 @@ _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts wh
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ClockSample:
     """What the clocks of this machine said at one moment. `boot` tells one start of the machine from another."""
 
     wall: datetime
@@ -32,15 +32,15 @@ class Look:
     boot: str
 
 
-def look() -> Look:
+def look() -> ClockSample:
     """Return what the clocks say now."""
     boot = ""
     with suppress(OSError):
         boot = _BOOT_ID.read_text(encoding="ascii").strip()
-    return Look(datetime.now(UTC), time.clock_gettime(_SINCE_BOOT), boot)
+    return ClockSample(datetime.now(UTC), time.clock_gettime(_SINCE_BOOT), boot)
 
 
-def moved(earlier: Look | None, now: Look) -> timedelta:
+def moved(earlier: ClockSample | None, now: ClockSample) -> timedelta:
     """Return by how much the clock was set forward between two looks; nothing if that cannot be known. Pure."""
     if earlier is None or not now.boot or earlier.boot != now.boot:
         return timedelta(0)
@@ -50,7 +50,7 @@ def moved(earlier: Look | None, now: Look) -> timedelta:
 class ClockWatch:
     """Remembers the last look that was believed, in a file of this machine."""
 
-    def __init__(self, file: Path, engine: Engine, take_look: Callable[[], Look] = look) -> None:
+    def __init__(self, file: Path, engine: Engine, take_look: Callable[[], ClockSample] = look) -> None:
         self._file = file
         self._engine = engine
         self._look = take_look
@@ -69,21 +69,21 @@ class ClockWatch:
         self.believe(now)
         return ""
 
-    def believe(self, now: Look | None = None) -> None:
+    def believe(self, now: ClockSample | None = None) -> None:
         """Remember a look as right: the clock as it is now, on a person's word."""
         seen = asdict(now or self._look())
         with suppress(OSError):  # a full disk must not stop a run
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.write_text(json.dumps({**seen, "wall": seen["wall"].isoformat()}), encoding="utf-8")
 
-    def _remembered(self) -> Look | None:
+    def _remembered(self) -> ClockSample | None:
         try:
             told = json.loads(self._file.read_text(encoding="utf-8"))
-            return Look(datetime.fromisoformat(told["wall"]), float(told["since_boot"]), str(told["boot"]))
+            return ClockSample(datetime.fromisoformat(told["wall"]), float(told["since_boot"]), str(told["boot"]))
         except (OSError, ValueError, KeyError, TypeError):  # none yet, or not ours
             return None
 
-    def _apart(self, now: Look) -> timedelta:
+    def _apart(self, now: ClockSample) -> timedelta:
         if self._engine.dialect.name != POSTGRESQL:  # its clock is this machine's
             return timedelta(0)
         with session_scope(self._engine, read_only=True) as session:

@@ -7,21 +7,21 @@ from datetime import datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import DBAPIError
 
-from digest.app import Works
-from digest.delivery.wakeup.event import Bell
+from digest.app import App
+from digest.delivery.wakeup.event import Wakeup
 from digest.runtime.db import explain
 from digest.runtime.errors import DigestError
 from digest.runtime.signals import stopping_on_signals
 from digest.schedule.lateness import LOOK_AGAIN
-from digest.schedule.month import Onlooker
+from digest.schedule.month import ProgressListener
 from digest.schedule.occurrences import Occurrence, occurrences
 from digest.schedule.tick import tick
 
 
 def run_forever(
-    works: Works,
+    works: App,
     told: Callable[[str], None],
-    watching: Callable[[], AbstractContextManager[Onlooker]],
+    watching: Callable[[], AbstractContextManager[ProgressListener]],
 ) -> None:
     """Look when a step is due, at start-up and every few minutes, until told to stop; `watching` opens each look.
 
@@ -29,7 +29,7 @@ def run_forever(
     Its memory job store is on purpose: what must survive a restart stands in issue_run, and a shared job store would
     fire every job once per scheduler.
     """
-    bell = Bell()
+    bell = Wakeup()
     clock = BackgroundScheduler(timezone=works.settings.publication.zone)
     every = min(LOOK_AGAIN.total_seconds(), works.settings.schedule.takeover)
     upcoming = next(occurrences(works.settings, works.clock.now()))
@@ -46,7 +46,7 @@ def run_forever(
     told("Stopped.")
 
 
-def _set_alarm(works: Works, clock: BackgroundScheduler, bell: Bell) -> None:
+def _set_alarm(works: App, clock: BackgroundScheduler, bell: Wakeup) -> None:
     """Let it ring when the next step of any run of the calendar is due; set anew after each look."""
     now = works.clock.now()
     ahead = (step.at for entry in _next_two(works, now) for step in entry.steps if step.at > now)
@@ -62,13 +62,16 @@ def _set_alarm(works: Works, clock: BackgroundScheduler, bell: Bell) -> None:
     )
 
 
-def _next_two(works: Works, now: datetime) -> list[Occurrence]:
+def _next_two(works: App, now: datetime) -> list[Occurrence]:
     entries = occurrences(works.settings, now)
     return [next(entries), next(entries)]
 
 
 def _look(
-    works: Works, told: Callable[[str], None], watching: Callable[[], AbstractContextManager[Onlooker]], bell: Bell
+    works: App,
+    told: Callable[[str], None],
+    watching: Callable[[], AbstractContextManager[ProgressListener]],
+    bell: Wakeup,
 ) -> None:
     try:
         with watching() as onlooker:

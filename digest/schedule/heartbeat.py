@@ -18,7 +18,7 @@ _BEATS = 4
 """So many signs of life fall into the time after which another takes over: a few may be late or lost."""
 
 
-class Heart:
+class Heartbeat:
     """Beats while the `with` block lasts. `lost` says that another process has taken the run over."""
 
     def __init__(self, engine: Engine, run: runs.IssueRun, silent: timedelta) -> None:

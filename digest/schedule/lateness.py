@@ -5,7 +5,7 @@ from datetime import timedelta
 from digest.notify import EventKind
 from digest.runtime.clock import duration
 from digest.runtime.db import session_scope
-from digest.schedule.month import BEGUN, MONTHLY, Month, Wait
+from digest.schedule.month import BEGUN, MONTHLY, Month, StepPaused
 from digest.schedule.occurrences import occurrences
 from digest.schedule.runs import RunState
 
@@ -13,7 +13,7 @@ LOOK_AGAIN = timedelta(minutes=5)
 """Looks at the clock are this far apart: nothing that is found within it is late."""
 
 
-def lateness(month: Month) -> Wait | None:
+def lateness(month: Month) -> StepPaused | None:
     """Decide once, at the first look after a run was due: in time, missed, or for a person to say.
 
     What is seen in time may wait for its approval as long as it takes: it is not late.
@@ -29,7 +29,7 @@ def lateness(month: Month) -> Wait | None:
         missed = f"later than {schedule.max_lateness}" if schedule.late == "skip" else ""
     if missed:
         month.tell(EventKind.MISSED, f"The run for {month.run.period} was missed: {missed}")
-        return Wait(missed, person=True, state=RunState.MISSED)
+        return StepPaused(missed, person=True, state=RunState.MISSED)
     month.note(seen=month.now.isoformat(timespec="seconds"), late=str(late) if late > LOOK_AGAIN else "")
     return None
 
@@ -50,8 +50,8 @@ def _overtaken(month: Month, late: timedelta) -> str:
     return f"the run for {newer.period} is due already" if newer.due_at <= month.now else ""
 
 
-def _ask(month: Month, why: str) -> Wait:
+def _ask(month: Month, why: str) -> StepPaused:
     period = month.run.period
     told = f"The run for {period} waits: {why}. `digest schedule release {period}` sends it, `skip` leaves it out."
     month.tell(EventKind.HALTED, told, occasion="late")
-    return Wait(told, person=True)
+    return StepPaused(told, person=True)

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from sqlmodel import Session
 
-from digest.app import Works
-from digest.delivery.worker.progress import Tally
+from digest.app import App
+from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
@@ -32,7 +32,7 @@ def issue_of(session: Session, run: IssueRun) -> Issue | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class StepPaused:
     """Why a run goes no further for now, or for good (`state`); `person` says that somebody has to do something."""
 
     why: str
@@ -40,7 +40,7 @@ class Wait:
     state: RunState = RunState.WAITING
 
 
-class Onlooker(Protocol):
+class ProgressListener(Protocol):
     """Who watches a look at the clock: a display, or nobody."""
 
     def step(self, period: str, name: str) -> None:
@@ -51,12 +51,12 @@ class Onlooker(Protocol):
         """Hear how many deliveries the step has before it."""
         ...
 
-    def __call__(self, tally: Tally) -> None:
+    def __call__(self, tally: DeliveryProgress) -> None:
         """Hear how its delivery stands."""
         ...
 
 
-class Nobody:
+class NullProgress:
     """Nobody watches."""
 
     def step(self, period: str, name: str) -> None:
@@ -65,7 +65,7 @@ class Nobody:
     def expect(self, total: int) -> None:
         """Nobody hears it."""
 
-    def __call__(self, tally: Tally) -> None:
+    def __call__(self, tally: DeliveryProgress) -> None:
         """Nobody hears it."""
 
 
@@ -73,10 +73,10 @@ class Nobody:
 class Month:
     """One run, taken by this process."""
 
-    works: Works
+    works: App
     run: IssueRun
     plan: Occurrence
-    onlooker: Onlooker
+    onlooker: ProgressListener
     stopping: Callable[[], bool]
     _events: list[Event] = field(default_factory=list)
 
@@ -148,7 +148,7 @@ class Month:
         self.note(steps={**steps, step: {"began": self._stamp(), "by": self.run.claimed_by}})
         self._save(RunState.RUNNING, step, "")
 
-    def end(self, step: str, wait: Wait | None) -> None:
+    def end(self, step: str, wait: StepPaused | None) -> None:
         """Note how a step ended, and promise what is to be told, in one transaction."""
         steps: dict[str, dict[str, str]] = self.noted("steps") or {}
         mine = steps.get(step, {})
@@ -161,9 +161,9 @@ class Month:
             self.note(steps={**steps, step: {**mine, **(done if "ended" not in mine else {})}})
             self._save(RunState.RUNNING, step, "")
 
-    def stop(self, step: str) -> Wait:
+    def stop(self, step: str) -> StepPaused:
         """Leave the run for the next look, before a step is begun, as this process was told to stop."""
-        wait = Wait("the look was told to stop; the next one goes on")
+        wait = StepPaused("the look was told to stop; the next one goes on")
         self._save(wait.state, step, wait.why)
         return wait
 

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from digest.app import Works
+from digest.app import App
 from digest.runtime.errors import DigestError
 from digest.schedule import runs, steps
-from digest.schedule.heartbeat import Heart
+from digest.schedule.heartbeat import Heartbeat
 from digest.schedule.lateness import lateness
-from digest.schedule.month import Month, Onlooker, Wait
+from digest.schedule.month import Month, ProgressListener, StepPaused
 from digest.schedule.occurrences import Occurrence
 from digest.schedule.runs import IssueRun, RunState
 
-STEPS: tuple[tuple[str, Callable[[Month], Wait | None]], ...] = (
+STEPS: tuple[tuple[str, Callable[[Month], StepPaused | None]], ...] = (
     ("assemble", steps.assemble),  # days before: the draft of the period
     ("check", steps.check),  # what the checks say of it
     ("approve", steps.approve),  # reminds; waits for the approval and for the time to send
@@ -39,11 +39,11 @@ class Progress:
 
 
 def run_month(
-    works: Works, run: IssueRun, plan: Occurrence, onlooker: Onlooker, stopping: Callable[[], bool]
+    works: App, run: IssueRun, plan: Occurrence, onlooker: ProgressListener, stopping: Callable[[], bool]
 ) -> Progress:
     """Go on with a run that this process has taken, as far as it goes now; `stopping` is asked before each step."""
     month = Month(works, run, plan, onlooker, stopping)
-    with Heart(works.engine, run, timedelta(seconds=works.settings.schedule.takeover)) as heart:
+    with Heartbeat(works.engine, run, timedelta(seconds=works.settings.schedule.takeover)) as heart:
         if wait := lateness(month):
             month.end("late", wait)
             return Progress(wait.state, "late", wait.why, wait.person)
@@ -56,7 +56,7 @@ def run_month(
     return Progress(RunState.DONE, STEPS[-1][0])
 
 
-def _do(month: Month, name: str, step: Callable[[Month], Wait | None]) -> Wait | None:
+def _do(month: Month, name: str, step: Callable[[Month], StepPaused | None]) -> StepPaused | None:
     month.onlooker.step(month.run.period, name)
     month.begin(name)
     try:
@@ -64,6 +64,6 @@ def _do(month: Month, name: str, step: Callable[[Month], Wait | None]) -> Wait |
     except runs.RunLostError:
         raise
     except DigestError as error:  # whatever it is, a person must read it, and the next look tries again
-        wait = Wait(error.message, person=True)
+        wait = StepPaused(error.message, person=True)
     month.end(name, wait)
     return wait

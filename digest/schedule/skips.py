@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-from digest.app import Works
+from digest.app import App
 from digest.calendar.local_time import instant_of
 from digest.issues import edit
 from digest.issues import store as issue_store
@@ -23,7 +23,7 @@ FIRST_YEAR, LAST_YEAR = 1901, 9900
 """The longest forecast goes on for twenty years, and dates end with the year 9999."""
 
 
-def skip(works: Works, period: str) -> None:
+def skip(works: App, period: str) -> None:
     """Write down that a period's run shall not happen, or shall go no further while nothing of it was sent."""
     with session_scope(works.engine, read_only=True) as session:
         known = runs.find(session, period, (MONTHLY, SPECIAL))
@@ -40,7 +40,7 @@ def skip(works: Works, period: str) -> None:
             raise RefusedError(f"The run for {period} has just ended", hint="`digest schedule history` shows it.")
 
 
-def _skip_ahead(works: Works, wanted: Period) -> None:
+def _skip_ahead(works: App, wanted: Period) -> None:
     now = works.clock.now()
     with session_scope(works.engine) as session:
         since = runs.install(session, MONTHLY, now)
@@ -51,7 +51,7 @@ def _skip_ahead(works: Works, wanted: Period) -> None:
         runs.record(session, MONTHLY, str(wanted), entry.due_at, state=RunState.SKIPPED, why=BY_OPERATOR, now=now)
 
 
-def release(works: Works, period: str) -> None:
+def release(works: App, period: str) -> None:
     """Let a run go on that waits because it is late."""
     with session_scope(works.engine) as session:
         run = runs.find(session, period, (MONTHLY, SPECIAL))
@@ -62,7 +62,7 @@ def release(works: Works, period: str) -> None:
             raise RefusedError(f"Somebody else is at the run for {period} just now", hint="Try again in a moment.")
 
 
-def special(works: Works, at: str, slugs: Sequence[str], *, number: int | None, subject: str) -> IssueRun:
+def special(works: App, at: str, slugs: Sequence[str], *, number: int | None, subject: str) -> IssueRun:
     """Make an issue outside the calendar of articles chosen by hand, and the run that sends it at `at`."""
     now, zone = works.clock.now(), works.settings.publication.zone
     due_at = moment_of(at, zone)

@@ -16,7 +16,7 @@ from digest.publish import build, lifecycle
 from digest.publish.publisher import FindingsBlockError
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
-from digest.schedule.month import BEGUN, Month, Wait
+from digest.schedule.month import BEGUN, Month, StepPaused
 from digest.schedule.runs import RunState
 from digest.send.canary import watch
 from digest.send.start import prepare_send
@@ -28,14 +28,14 @@ BY_ITSELF = "nobody: [approval] required = 0"
 NEEDS_A_PERSON = (State.REJECTED, State.EXPIRED, State.UNCERTAIN)
 
 
-def assemble(month: Month) -> Wait | None:
+def assemble(month: Month) -> StepPaused | None:
     """See to it that there is an issue; a draft is chosen afresh, so that late articles get in."""
     with session_scope(month.works.engine) as session:
         issue = month.find_issue(session)
         if not month.is_special and (issue is None or issue.state == IssueState.DRAFT):
             issue = _assemble(month, session)
         if issue is None:
-            return Wait("its issue is gone", person=True, state=RunState.FAILED)
+            return StepPaused("its issue is gone", person=True, state=RunState.FAILED)
         articles = len(issue_store.items_of(session, issue))
     month.run.issue_id = issue.id
     if issue.state == IssueState.WITHDRAWN:
@@ -52,11 +52,11 @@ def _assemble(month: Month, session: Session) -> Issue:
     return lifecycle.assemble(month.works.press, session, period, number=None, issue_date=day, now=month.now)
 
 
-def _withdrawn(issue: Issue) -> Wait:
-    return Wait(f"issue {issue.number} is withdrawn", state=RunState.DONE)
+def _withdrawn(issue: Issue) -> StepPaused:
+    return StepPaused(f"issue {issue.number} is withdrawn", state=RunState.DONE)
 
 
-def check(month: Month) -> Wait | None:
+def check(month: Month) -> StepPaused | None:
     """Note what the checks say of a draft: at first, and again whenever editors are reminded. Nothing waits for it."""
     issue = month.issue()
     occasion = _occasion(month)
@@ -79,7 +79,7 @@ def _occasion(month: Month) -> str:
     return f"reminder-{passed[-1]}" if passed else ""
 
 
-def approve(month: Month) -> Wait | None:
+def approve(month: Month) -> StepPaused | None:
     """Wait for the approval and for the time to send; remind editors, and approve by itself where that is the rule."""
     issue = month.issue()
     if issue.state in BEGUN:  # somebody was quicker
@@ -93,21 +93,21 @@ def approve(month: Month) -> Wait | None:
         return _approve_by_itself(month, issue)
     why = f"issue {issue.number} waits for its approval"
     _remind(month, issue, f"{why}; it was to be sent at {_local(month)}")
-    return Wait(why, person=True)
+    return StepPaused(why, person=True)
 
 
-def _before(month: Month, issue: Issue, *, approved: bool) -> Wait:
+def _before(month: Month, issue: Issue, *, approved: bool) -> StepPaused:
     when = _local(month)
     if approved:
-        return Wait(f"issue {issue.number} is approved; it is sent at {when}")
+        return StepPaused(f"issue {issue.number} is approved; it is sent at {when}")
     by_itself, first = month.works.settings.approval.required == 0, (month.noted("checked") or {}).get("first", "")
     if by_itself and not first:
-        return Wait(f"issue {issue.number} is sent at {when}, unless a check blocks")
+        return StepPaused(f"issue {issue.number} is sent at {when}, unless a check blocks")
     why = f"issue {issue.number} waits for its approval, to be sent at {when}"
     if first:
         why += f"; the checks block it: {first}"
     _remind(month, issue, why)
-    return Wait(why)
+    return StepPaused(why)
 
 
 def _remind(month: Month, issue: Issue, why: str) -> None:
@@ -121,7 +121,7 @@ def _checked(month: Month) -> Mapping[str, int]:
     return {name: noted[name] for name in ("editions", "readers", "blocking") if name in noted}
 
 
-def _approve_by_itself(month: Month, issue: Issue) -> Wait | None:
+def _approve_by_itself(month: Month, issue: Issue) -> StepPaused | None:
     try:
         with session_scope(month.works.engine) as session:
             locked = issue_store.find(session, issue.number, lock=True)
@@ -130,11 +130,11 @@ def _approve_by_itself(month: Month, issue: Issue) -> Wait | None:
                 month.note(approved_by=BY_ITSELF)
     except FindingsBlockError as error:
         _remind(month, issue, error.message)
-        return Wait(error.message, person=True)
+        return StepPaused(error.message, person=True)
     return None
 
 
-def freeze(month: Month) -> Wait | None:
+def freeze(month: Month) -> StepPaused | None:
     """Fix the audience and let workers begin; refused unless it is what was approved."""
     issue = month.issue()
     if issue.state == IssueState.WITHDRAWN:
@@ -146,7 +146,7 @@ def freeze(month: Month) -> Wait | None:
         prepare_send(month.works, issue.number).start()
     except RefusedError as error:
         month.tell(EventKind.NEEDS_APPROVAL, error.message, issue=issue.number, occasion="refused")
-        return Wait(error.message, person=True)
+        return StepPaused(error.message, person=True)
     _tell_started(month, month.issue())
     return None
 
@@ -160,7 +160,7 @@ def _tell_started(month: Month, issue: Issue) -> None:
     month.tell(EventKind.STARTED, why, issue=issue.number, numbers={"planned": planned})
 
 
-def canary(month: Month) -> Wait | None:
+def canary(month: Month) -> StepPaused | None:
     """Send to the first few, where there is a canary; the rest goes by its verdict, or is held for a person."""
     issue = month.issue()
     if issue.rest_at is None or issue.state != IssueState.SENDING or issue.held:
@@ -177,18 +177,18 @@ def canary(month: Month) -> Wait | None:
         return _halted(month, issue, judgement.why)
     until = issue.rest_at.astimezone(month.works.settings.publication.zone).isoformat(" ", "minutes")
     more = f": {judgement.why}" if judgement.why else ""
-    return Wait(f"issue {issue.number} went to its first readers; the rest waits until {until}{more}")
+    return StepPaused(f"issue {issue.number} went to its first readers; the rest waits until {until}{more}")
 
 
-def _halted(month: Month, issue: Issue, why: str) -> Wait:
+def _halted(month: Month, issue: Issue, why: str) -> StepPaused:
     told = f"issue {issue.number} is held: {why}; go on with: digest outbox release {issue.number}"
     month.note(halted=why)
     numbers = {name: count for name, count in status(month.works, issue.number)["states"].items() if count}
     month.tell(EventKind.HALTED, told, issue=issue.number, occasion="canary", numbers=numbers)
-    return Wait(told, person=True)
+    return StepPaused(told, person=True)
 
 
-def deliver(month: Month) -> Wait | None:
+def deliver(month: Month) -> StepPaused | None:
     """Keep the promises until none is left; what is put off, or spread over a window, is for a later look."""
     issue = month.issue()
     if issue.state == IssueState.WITHDRAWN:
@@ -202,29 +202,29 @@ def deliver(month: Month) -> Wait | None:
     standing = status(month.works, issue.number)
     counted = {State(name): count for name, count in standing["states"].items() if count}
     if UNFINISHED & counted.keys():
-        return Wait(f"issue {issue.number}: {_told(counted)}")
+        return StepPaused(f"issue {issue.number}: {_told(counted)}")
     return None
 
 
-def _deliver(month: Month, issue: Issue) -> Wait | None:
+def _deliver(month: Month, issue: Issue) -> StepPaused | None:
     month.onlooker.expect(due(month.works, issue.number))
     try:
         run = deliver_issue(month.works, issue.id or 0, carrier_of(month.works), month.onlooker, month.stopping)
     except EnvironmentFailedError as error:
         month.tell(EventKind.HALTED, error.message, issue=issue.number, occasion="environment")
-        return Wait(error.message, person=True)
-    return Wait(f"issue {issue.number}: delivering was stopped; the next look goes on") if run.stopped else None
+        return StepPaused(error.message, person=True)
+    return StepPaused(f"issue {issue.number}: delivering was stopped; the next look goes on") if run.stopped else None
 
 
-def _held(month: Month, issue: Issue) -> Wait:
+def _held(month: Month, issue: Issue) -> StepPaused:
     if month.noted("halted"):
         return _halted(month, issue, month.noted("halted"))
     why = f"issue {issue.number} is held; go on with: digest outbox release {issue.number}"
     month.tell(EventKind.HALTED, why, issue=issue.number, occasion="held")
-    return Wait(why, person=True)
+    return StepPaused(why, person=True)
 
 
-def report(month: Month) -> Wait:
+def report(month: Month) -> StepPaused:
     """Account for every reader: the numbers are kept with the run, and told."""
     issue = month.issue()
     standing = status(month.works, issue.number)
@@ -234,7 +234,7 @@ def report(month: Month) -> Wait:
     why = f"issue {issue.number}: {_told(counted)}" + (f"; {excluded} excluded" if excluded else "")
     month.note(report={**numbers, "excluded": excluded})
     month.tell(EventKind.FINISHED, why, issue=issue.number, numbers={**numbers, "excluded": excluded})
-    return Wait(why, person=any(counted.get(one) for one in NEEDS_A_PERSON), state=RunState.DONE)
+    return StepPaused(why, person=any(counted.get(one) for one in NEEDS_A_PERSON), state=RunState.DONE)
 
 
 def _told(counted: Mapping[State, int]) -> str:

@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from sqlmodel import Session, col, select
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.canary import Verdict
 from digest.issues.period import Period
 from digest.membership import retention
@@ -20,20 +20,20 @@ from digest.runtime.errors import DigestError
 from digest.schedule import runs
 from digest.schedule.clock_watch import ClockWatch
 from digest.schedule.daemon import run_forever
-from digest.schedule.month import BEGUN, MONTHLY, SPECIAL, Nobody, Onlooker, issue_of
+from digest.schedule.month import BEGUN, MONTHLY, SPECIAL, NullProgress, ProgressListener, issue_of
 from digest.schedule.occurrences import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
 from digest.schedule.run import Progress, run_month
 from digest.send.canary import watch_all
 from digest.send.worker import due, work
 from digest.settings.root import Settings
 
-__all__ = ["MONTHLY", "SPECIAL", "Told", "issue_date", "occurrences", "run_forever", "skip_since_backup", "tick"]
+__all__ = ["MONTHLY", "SPECIAL", "TickResult", "issue_date", "occurrences", "run_forever", "skip_since_backup", "tick"]
 
 _HOST_LETTERS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TickResult:
     """What a look at the clock did for one period; `person` says that somebody has to do something."""
 
     period: str
@@ -44,12 +44,12 @@ class Told:
 
 
 def tick(
-    works: Works,
+    works: App,
     *,
     trust_clock: bool = False,
-    onlooker: Onlooker | None = None,
+    onlooker: ProgressListener | None = None,
     stopping: Callable[[], bool] = lambda: False,
-) -> list[Told]:
+) -> list[TickResult]:
     """Look at the clock once: go on with what waits or was left by a crash, start what is due, deliver what is due.
 
     Any number of ticks, on any number of machines, give one run a period: the insert under the unique key decides.
@@ -60,8 +60,8 @@ def tick(
         watch.believe()
     elif objection := watch.objection():
         hint = "no run goes on. Set it right; if it is right now: digest tick --trust-clock"
-        return [Told("clock", runs.RunState.WAITING, "", f"{objection}; {hint}", person=True)]
-    now, by, onlooker = works.clock.now(), _name(), onlooker or Nobody()
+        return [TickResult("clock", runs.RunState.WAITING, "", f"{objection}; {hint}", person=True)]
+    now, by, onlooker = works.clock.now(), _name(), onlooker or NullProgress()
     with session_scope(works.engine) as session:
         runs.reopen_early(session, now)
         taken = runs.take_over(session, by, timedelta(seconds=works.settings.schedule.takeover), now)
@@ -73,18 +73,18 @@ def tick(
     return told + _deliver_what_is_due(works, onlooker, stopping)
 
 
-def _keep_for_a_time(works: Works) -> list[Told]:
+def _keep_for_a_time(works: App) -> list[TickResult]:
     """Once a day, forget what `[retention]` lets be kept only for a time, and ask again whom it wants asked."""
     try:
         done = retention.apply_once_a_day(works)
     except DigestError as error:
-        return [Told("retention", runs.RunState.WAITING, "forget", error.message)]
+        return [TickResult("retention", runs.RunState.WAITING, "forget", error.message)]
     counted = (
         ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in asdict(done).items() if number)
         if done
         else ""
     )
-    return [Told("retention", runs.RunState.DONE, "forget", counted)] if counted else []
+    return [TickResult("retention", runs.RunState.DONE, "forget", counted)] if counted else []
 
 
 def _name() -> str:
@@ -92,7 +92,7 @@ def _name() -> str:
     return f"{socket.gethostname()[:_HOST_LETTERS]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def _claims(works: Works, by: str, now: datetime, stopping: Callable[[], bool]) -> Iterator[runs.IssueRun]:
+def _claims(works: App, by: str, now: datetime, stopping: Callable[[], bool]) -> Iterator[runs.IssueRun]:
     """Claim each period whose first step is due and that nobody has, the oldest first, when the one before is done."""
     with session_scope(works.engine) as session:
         since = runs.install(session, MONTHLY, now)
@@ -106,15 +106,15 @@ def _claims(works: Works, by: str, now: datetime, stopping: Callable[[], bool]) 
             yield run
 
 
-def _go_on(works: Works, run: runs.IssueRun, onlooker: Onlooker, stopping: Callable[[], bool]) -> Told:
+def _go_on(works: App, run: runs.IssueRun, onlooker: ProgressListener, stopping: Callable[[], bool]) -> TickResult:
     try:
         done = run_month(works, run, plan_of(works, run), onlooker, stopping)
     except runs.RunLostError as error:
         done = Progress(runs.RunState.RUNNING, run.step, error.message)
-    return Told(run.period, done.state, done.step, done.why, done.person)
+    return TickResult(run.period, done.state, done.step, done.why, done.person)
 
 
-def plan_of(works: Works, run: runs.IssueRun) -> Occurrence:
+def plan_of(works: App, run: runs.IssueRun) -> Occurrence:
     """Return when the steps of a run are due: as the calendar says now, until it has begun to send."""
     settings = works.settings
     if run.schedule == MONTHLY:
@@ -127,14 +127,14 @@ def plan_of(works: Works, run: runs.IssueRun) -> Occurrence:
     )
 
 
-def has_begun(works: Works, run: runs.IssueRun) -> bool:
+def has_begun(works: App, run: runs.IssueRun) -> bool:
     """Return whether the issue of a run is being sent, or was."""
     with session_scope(works.engine, read_only=True) as session:
         issue = issue_of(session, run)
     return issue is not None and issue.state in BEGUN
 
 
-def _watch_canaries(works: Works) -> list[Told]:
+def _watch_canaries(works: App) -> list[TickResult]:
     """Judge the canaries of issues that no run cares for: those that were sent by hand."""
     told = []
     for watched in watch_all(works):
@@ -145,20 +145,20 @@ def _watch_canaries(works: Works) -> list[Told]:
                 works.tell(
                     session, Event(EventKind.HALTED, works.clock.now(), issue=number, why=why, occasion="canary")
                 )
-            told.append(Told("outbox", runs.RunState.WAITING, "canary", why, person=True))
+            told.append(TickResult("outbox", runs.RunState.WAITING, "canary", why, person=True))
     return told
 
 
-def _deliver_what_is_due(works: Works, onlooker: Onlooker, stopping: Callable[[], bool]) -> list[Told]:
+def _deliver_what_is_due(works: App, onlooker: ProgressListener, stopping: Callable[[], bool]) -> list[TickResult]:
     """Confirmations and other notices, and deliveries that were put off: nobody should have to remember the worker."""
     onlooker.step("outbox", "deliver")
     onlooker.expect(due(works, None))
     try:
         outcomes = work(works, None, relay="", progress=onlooker, stopping=stopping)["outcomes"]
     except DigestError as error:
-        return [Told("outbox", runs.RunState.WAITING, "deliver", error.message, person=True)]
+        return [TickResult("outbox", runs.RunState.WAITING, "deliver", error.message, person=True)]
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)
-    return [Told("outbox", runs.RunState.DONE, "deliver", counted)] if counted else []
+    return [TickResult("outbox", runs.RunState.DONE, "deliver", counted)] if counted else []
 
 
 def skip_since_backup(session: Session, settings: Settings, now: datetime) -> list[str]:

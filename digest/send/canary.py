@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.canary import Judgement, Thresholds, Verdict, judge
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
@@ -15,14 +15,14 @@ from digest.settings.shares import share
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class CanaryResult:
     """An issue whose canary was looked at, and what was found."""
 
     number: int
     judgement: Judgement
 
 
-def watch(works: Works, number: int) -> Judgement | None:
+def watch(works: App, number: int) -> Judgement | None:
     """Judge the canary of an issue and act on it; None where none is on its way.
 
     The verdict opens or holds in one transaction, so that a crash leaves the rest kept back.
@@ -46,7 +46,7 @@ def watch(works: Works, number: int) -> Judgement | None:
         return judgement
 
 
-def _judge(works: Works, session: Session, issue: Issue) -> Judgement:
+def _judge(works: App, session: Session, issue: Issue) -> Judgement:
     rules, now = works.settings.delivery, works.clock.now()
     assert issue.rest_at is not None  # noqa: S101 - asked before
     counts = figures.canary(session, issue.id or 0, issue.rest_at)
@@ -54,10 +54,10 @@ def _judge(works: Works, session: Session, issue: Issue) -> Judgement:
     return judge(counts, thresholds, waited=now >= issue.rest_at)
 
 
-def watch_all(works: Works) -> list[Watched]:
+def watch_all(works: App) -> list[CanaryResult]:
     """Judge every canary that is on its way, also of issues that were sent by hand."""
     with session_scope(works.engine, read_only=True) as session:
         on_its_way = (Issue.state == IssueState.SENDING, col(Issue.rest_at).is_not(None))
         numbers = session.exec(select(Issue.number).where(*on_its_way)).all()
     found = [(number, watch(works, number)) for number in numbers]
-    return [Watched(number, judgement) for number, judgement in found if judgement is not None]
+    return [CanaryResult(number, judgement) for number, judgement in found if judgement is not None]

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from digest.app import Works
+from digest.app import App
 from digest.issues import store as issue_store
 from digest.outbox import store
 from digest.outbox.states import State
 from digest.runtime.db import session_scope
 
 
-def deliveries(works: Works, number: int | None, state: State | None) -> list[dict[str, Any]]:
+def deliveries(works: App, number: int | None, state: State | None) -> list[dict[str, Any]]:
     """Return an issue's deliveries as `outbox list --json` prints them."""
     with session_scope(works.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
@@ -17,7 +17,7 @@ def deliveries(works: Works, number: int | None, state: State | None) -> list[di
     return [_delivery_json(works, row) for row in rows]
 
 
-def delivery(works: Works, delivery_id: int) -> dict[str, Any]:
+def delivery(works: App, delivery_id: int) -> dict[str, Any]:
     """Return one delivery with its attempts."""
     with session_scope(works.engine, read_only=True) as session:
         row, tries = store.show(session, delivery_id)
@@ -25,7 +25,7 @@ def delivery(works: Works, delivery_id: int) -> dict[str, Any]:
     return {**_delivery_json(works, row), "due_at": row.due_at, "started_at": row.started_at, "tries": attempts}
 
 
-def _delivery_json(works: Works, row: store.Standing) -> dict[str, Any]:
+def _delivery_json(works: App, row: store.Standing) -> dict[str, Any]:
     return {
         "id": row.id,
         "subscriber": row.ref,

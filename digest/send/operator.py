@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from sqlmodel import Session
 
-from digest.app import Works
+from digest.app import App
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.outbox import operations, store
@@ -13,14 +13,14 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 
 
-def hold(works: Works, number: int | None) -> tuple[int, bool]:
+def hold(works: App, number: int | None) -> tuple[int, bool]:
     """Stop an issue; return its number and whether it was not held before."""
     with session_scope(works.engine) as session:
         issue = _find(session, number)
         return issue.number, operations.hold(session, issue.id or 0)
 
 
-def release(works: Works, number: int | None) -> tuple[int, bool]:
+def release(works: App, number: int | None) -> tuple[int, bool]:
     """Let an issue go on; return its number and whether it was held."""
     dispatcher = works.dispatcher
     with session_scope(works.engine) as session:
@@ -29,7 +29,7 @@ def release(works: Works, number: int | None) -> tuple[int, bool]:
         return issue.number, operations.release(session, issue.id or 0)
 
 
-def retry(works: Works, ids: Sequence[int], number: int | None) -> tuple[int, int]:
+def retry(works: App, ids: Sequence[int], number: int | None) -> tuple[int, int]:
     """Make deferred deliveries (those with `ids`, or all) due; return the issue's number, and how many."""
     dispatcher = works.dispatcher
     with session_scope(works.engine) as session:
@@ -38,7 +38,7 @@ def retry(works: Works, ids: Sequence[int], number: int | None) -> tuple[int, in
         return issue.number, operations.retry(session, issue.id or 0, works.clock.now(), ids or None)
 
 
-def resend(works: Works, delivery_id: int) -> None:
+def resend(works: App, delivery_id: int) -> None:
     """Make an uncertain delivery due again, on a person's word."""
     dispatcher = works.dispatcher
     with session_scope(works.engine) as session:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlmodel import Session, col
 
-from digest.app import Works
+from digest.app import App
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.notify import Event, EventKind
@@ -24,7 +24,7 @@ from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 
 
-def tell_of(works: Works, issue_ids: Sequence[int]) -> bool:
+def tell_of(works: App, issue_ids: Sequence[int]) -> bool:
     """Tell of the issues that are finished, and of uncertain deliveries that are new; return whether anything was."""
     operators = works.settings.operators
     if not issue_ids or not (operators.addresses or operators.webhook):

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.configured import transport_of
 from digest.delivery.maildir import MAILDIR
 from digest.delivery.outcome import Outcome, clean_reply, explain
 from digest.delivery.transport import WithEvidence
-from digest.feedback.dsn import NotAReportError, Told, read_report
+from digest.feedback.dsn import NotAReportError, ReportedRecipient, read_report
 from digest.feedback.evidence_files import mails, open_logs
 from digest.feedback.log_coverage import AFTER
 from digest.feedback.postfix_log import Fate, PostfixLog, Sighting
@@ -79,7 +79,7 @@ class Resolution:
 class Findings:
     """What was found. `stored` is settled already, `proposed` waits for a person; `left` counts why others stay."""
 
-    works: Works
+    works: App
     dry_run: bool = False
     by_person: bool = False
     files: int = 0
@@ -129,7 +129,7 @@ class Findings:
         }
 
 
-def look(works: Works, brought: Brought | None = None, *, relay: str = "", dry_run: bool = False) -> Findings:
+def look(works: App, brought: Brought | None = None, *, relay: str = "", dry_run: bool = False) -> Findings:
     """Settle what our own record knows (unless `dry_run`), and find what the evidence that was brought can resolve.
 
     Our own record is what workers kept in files while the database was away, and, unless other evidence was brought,
@@ -186,7 +186,7 @@ def _by_what_was_brought(findings: Findings, open_ones: Sequence[Uncertain], bro
     return found
 
 
-def _message_id(works: Works, one: Uncertain) -> str:
+def _message_id(works: App, one: Uncertain) -> str:
     first, second = one.name
     if one.promised is Promised.DELIVERY:
         return works.letters.message_id(int(first), second)
@@ -202,7 +202,7 @@ def _read_logs(by_id: Mapping[str, Uncertain], brought: Brought, now: datetime) 
 
 
 def _read_reports(by_id: Mapping[str, Uncertain], names: Sequence[str], left: Counter[str]) -> dict[str, Sighting]:
-    best: dict[str, tuple[Told, str]] = {}
+    best: dict[str, tuple[ReportedRecipient, str]] = {}
     for place, data in mails(names):
         try:
             report = read_report(data)
@@ -220,7 +220,7 @@ def _read_reports(by_id: Mapping[str, Uncertain], names: Sequence[str], left: Co
     return {own_id: _reported(told, place) for own_id, (told, place) in best.items()}
 
 
-def _reported(told: Told, place: str) -> Sighting:
+def _reported(told: ReportedRecipient, place: str) -> Sighting:
     fate = Fate.ACCEPTED
     if told.action == "failed":
         # 4.x.x: it was put off until a server had enough of it (RFC 3464 section 2.3.4)
@@ -273,7 +273,7 @@ def _resolution(one: Uncertain, sighting: Sighting, now: datetime) -> Resolution
 
 
 def assume(
-    works: Works, issue_id: int, ids: Collection[int] | None, state: State, *, by: str = "", dry_run: bool = False
+    works: App, issue_id: int, ids: Collection[int] | None, state: State, *, by: str = "", dry_run: bool = False
 ) -> Findings:
     """Find an issue's uncertain deliveries (all, or those named) that a person says are accepted or rejected.
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.configured import carrier_of
 from digest.delivery.transport import Carrier
-from digest.delivery.worker.progress import Tally
+from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
@@ -23,10 +23,10 @@ from digest.send.worker import deliver
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class PreparedSend:
     """A delivery that is ready to go: which issue, how many are due, how many are excluded, and by which way."""
 
-    works: Works
+    works: App
     number: int
     issue_id: int
     due: int
@@ -39,7 +39,7 @@ class Sending:
         """Where the mail goes, for a person to confirm."""
         return " and ".join(self.carrier.relays)
 
-    def run(self, progress: Callable[[Tally], None]) -> dict[str, Any]:
+    def run(self, progress: Callable[[DeliveryProgress], None]) -> dict[str, Any]:
         """Start, deliver until nothing is due, and return how the issue stands."""
         self.start()
         watch(self.works, self.number)  # a canary that was sent by an earlier call may have been waited for
@@ -80,7 +80,7 @@ def refuse_finished(issue: Issue) -> None:
         raise RefusedError(f"Issue {issue.number} was sent already; nobody gets it twice", hint=hint)
 
 
-def prepare_send(works: Works, number: int | None, *, relay: str = "") -> Sending:
+def prepare_send(works: App, number: int | None, *, relay: str = "") -> PreparedSend:
     """Return what `digest send` is about to do. Raises RefusedError unless the issue may be sent as it is."""
     now = works.clock.now()
     with session_scope(works.engine) as session:
@@ -95,4 +95,4 @@ def prepare_send(works: Works, number: int | None, *, relay: str = "") -> Sendin
         else:
             counted = store.counts(session, issue.id)
             due, excluded = sum(counted[state] for state in DUE), sum(issue.excluded.values())
-    return Sending(works, issue.number, issue.id, due, excluded, carrier_of(works, relay), to_freeze)
+    return PreparedSend(works, issue.number, issue.id, due, excluded, carrier_of(works, relay), to_freeze)

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlmodel import Session
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.configured import gauges_of
-from digest.delivery.worker.progress import Wait
+from digest.delivery.worker.progress import ScopeWait
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
@@ -17,7 +17,7 @@ from digest.outbox.states import DUE, State
 from digest.runtime.db import session_scope
 
 
-def status(works: Works, number: int | None) -> dict[str, Any]:
+def status(works: App, number: int | None) -> dict[str, Any]:
     """Return how an issue stands: planned, every state with its count, and who was left out, by reason."""
     with session_scope(works.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
@@ -38,7 +38,7 @@ def _status(session: Session, issue: Issue, counted: Mapping[State, int]) -> dic
     }
 
 
-def details(works: Works, number: int | None) -> dict[str, Any]:
+def details(works: App, number: int | None) -> dict[str, Any]:
     """Return `status` and all that an operator watches: families, relays, rate, waits, workers, and the end."""
     now = works.clock.now()
     with session_scope(works.engine, read_only=True) as session:
@@ -76,7 +76,7 @@ def _held(issue: Issue) -> list[dict[str, Any]]:
 
 
 def eta(
-    counted: Mapping[State, int], rate: float, waits: Sequence[Wait], open_families: set[str], now: datetime
+    counted: Mapping[State, int], rate: float, waits: Sequence[ScopeWait], open_families: set[str], now: datetime
 ) -> datetime | None:
     """Return when the last is likely to be sent at `rate` (a second), no family before its wait is over.
 

@@ -2,12 +2,12 @@
 
 import secrets
 
-from digest.app import Works, new_ref
+from digest.app import App, new_ref
 from digest.delivery.configured import transport_of
 from digest.delivery.transport import Reply
-from digest.editions.segment import Reading
+from digest.editions.segment import ReaderGroup
 from digest.issues import store as issue_store
-from digest.outbox.take import Reader
+from digest.outbox.take import Recipient
 from digest.publish import build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import NotFoundError
@@ -16,7 +16,7 @@ from subscribers.models import Frequency
 
 
 def send_test(
-    works: Works,
+    works: App,
     number: int | None,
     to: str,
     *,
@@ -31,13 +31,13 @@ def send_test(
     language = language or works.settings.publication.language
     with session_scope(works.engine, read_only=True) as session:
         issue = issue_store.find(session, number)
-        selection = build.selection_for(works.press, session, issue, Reading(language, wanted, frequency))
+        selection = build.selection_for(works.press, session, issue, ReaderGroup(language, wanted, frequency))
         if selection is None:
             raise NotFoundError(f"Issue {issue.number} has nothing for these interests", hint="Try --interests '*'.")
         rendered = build.stored_rendering(session, issue, selection)
         if rendered is None:
             _, rendered = build.render_selection(works.press, build.content_of(session, issue), selection)
-    reader = Reader(ref=new_ref(), address=address, name="", language=language, format="html", interests=wanted)
+    reader = Recipient(ref=new_ref(), address=address, name="", language=language, format="html", interests=wanted)
     letter = works.letters.test(issue.number, rendered, reader, secrets.token_hex(8), works.clock.now())
     transport = transport_of(works, relay)
     try:

@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.configured import carrier_of, evidence_of, meter_of
 from digest.delivery.transport import Carrier
-from digest.delivery.wakeup.event import Bell
+from digest.delivery.wakeup.event import Wakeup
 from digest.delivery.worker.ledger import PAUSES
-from digest.delivery.worker.loop import Run, Worker
-from digest.delivery.worker.progress import Tally
+from digest.delivery.worker.loop import Worker, WorkerRun
+from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
 from digest.membership.address_change import forget_expired
 from digest.notify import Event, EventKind
@@ -31,12 +31,12 @@ NEWS_SECONDS = 10.0
 
 
 def deliver(
-    works: Works,
+    works: App,
     issue_id: int,
     carrier: Carrier,
-    progress: Callable[[Tally], None],
+    progress: Callable[[DeliveryProgress], None],
     stopping: Callable[[], bool] = lambda: False,
-) -> Run:
+) -> WorkerRun:
     """Deliver notices and an issue until nothing is due, the relay gives up, or a signal says stop.
 
     `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
@@ -51,11 +51,11 @@ def deliver(
 
 
 def work(
-    works: Works,
+    works: App,
     number: int | None,
     *,
     relay: str,
-    progress: Callable[[Tally], None],
+    progress: Callable[[DeliveryProgress], None],
     stopping: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes.
@@ -82,7 +82,7 @@ class _Watching:
     A send may take hours: that deliveries are uncertain is told while it goes on, once; its end tells how many.
     """
 
-    def __init__(self, works: Works, issues: Sequence[int], progress: Callable[[Tally], None]) -> None:
+    def __init__(self, works: App, issues: Sequence[int], progress: Callable[[DeliveryProgress], None]) -> None:
         self._works = works
         self._issues = issues
         self._progress = progress
@@ -90,7 +90,7 @@ class _Watching:
         self._looked_at = works.clock.monotonic()
         self.is_over = False
 
-    def __call__(self, tally: Tally) -> None:
+    def __call__(self, tally: DeliveryProgress) -> None:
         if self.is_over:
             return
         self._progress(tally)
@@ -101,14 +101,14 @@ class _Watching:
                 self._has_told = operator_events.tell_of(self._works, self._issues)
 
 
-def _tell(works: Works, issues: Sequence[int], worker: Worker, watching: _Watching, run: Run) -> None:
+def _tell(works: App, issues: Sequence[int], worker: Worker, watching: _Watching, run: WorkerRun) -> None:
     """Tell the operators what has come of the issues, and send them their mails at once."""
     if operator_events.tell_of(works, issues) and not run.stopped:
         watching.is_over = True
         worker.deliver_notices()
 
 
-def try_telling(works: Works, *, relay: str = "") -> dict[str, Any]:
+def try_telling(works: App, *, relay: str = "") -> dict[str, Any]:
     """Tell the operators an event that says it is a test, now; return what became of each mail and of the webhook."""
     operators = works.settings.operators
     if not operators.addresses and not operators.webhook:
@@ -128,22 +128,22 @@ def try_telling(works: Works, *, relay: str = "") -> dict[str, Any]:
         return {**operator_events.standing_of(session, event), "failure": failure}
 
 
-def due(works: Works, number: int | None) -> int:
+def due(works: App, number: int | None) -> int:
     """Return how many deliveries are still to be made, of every issue that is being sent or of one."""
     return _count(works, _issues(works, number), DUE)
 
 
-def _count(works: Works, issues: Sequence[int], states: Collection[State]) -> int:
+def _count(works: App, issues: Sequence[int], states: Collection[State]) -> int:
     with session_scope(works.engine, read_only=True) as session:
         return sum(store.counts(session, issue_id)[state] for issue_id in issues for state in states)
 
 
-def _issues(works: Works, number: int | None) -> list[int]:
+def _issues(works: App, number: int | None) -> list[int]:
     with session_scope(works.engine, read_only=True) as session:
         return store.sending(session) if number is None else [issue_store.find(session, number).id or 0]
 
 
-def _worker(works: Works, carrier: Carrier, progress: Callable[[Tally], None]) -> Worker:
+def _worker(works: App, carrier: Carrier, progress: Callable[[DeliveryProgress], None]) -> Worker:
     patience = works.settings.delivery.patience
     pauses: list[float] = []
     for pause in PAUSES:
@@ -162,13 +162,13 @@ def _worker(works: Works, carrier: Carrier, progress: Callable[[Tally], None]) -
     )
 
 
-def stay(works: Works, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:
+def stay(works: App, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:
     """Deliver whatever becomes due (of one issue, or of all, and notices) until stopped; return all outcomes.
 
     `told` gets a line for a person whenever something was done. A relay that refuses us ends it, and so does a schema
     that is newer than this version, before anything is taken.
     """
-    bell, outcomes = Bell(), Counter[str]({state.value: 0 for state in State})
+    bell, outcomes = Wakeup(), Counter[str]({state.value: 0 for state in State})
     upcoming: datetime | None = None
 
     def deliver() -> None:

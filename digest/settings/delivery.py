@@ -6,12 +6,12 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from digest.runtime.clock import duration_text
-from digest.settings.part import LOOPBACK_HOSTS, Part
+from digest.settings.part import LOOPBACK_HOSTS, SettingsTable
 from digest.settings.shares import share
 from digest.settings.shares import size as canary_size
 
 
-class Pace(Part):
+class PaceSettings(SettingsTable):
     """How fast mail may leave: by a relay, or to one family of mailboxes. What is not given is not limited."""
 
     connections: int | None = Field(default=None, ge=1, le=500, description="most connections at once")
@@ -20,7 +20,7 @@ class Pace(Part):
     per_day: int | None = Field(default=None, ge=1, description="most messages a day")
 
 
-class RelayLimits(Pace):
+class RelayLimits(PaceSettings):
     """What one relay may be asked for."""
 
     connections: int = Field(default=10, ge=1, le=500, description="most connections at once, of each worker")
@@ -30,13 +30,13 @@ class RelayLimits(Pace):
     )
 
 
-class Family(Pace):
+class Family(PaceSettings):
     """Mailboxes that one provider keeps under several domains: throttled together, so paced together."""
 
     domains: tuple[str, ...] = Field(default=(), description="domains beside those that are known")
 
 
-class DeliveryRules(Part):
+class DeliveryRules(SettingsTable):
     """How mail leaves the house."""
 
     transport: Literal["maildir", "smtp"] = "maildir"
@@ -81,7 +81,7 @@ class DeliveryRules(Part):
         return value
 
 
-class Relay(Part):
+class Relay(SettingsTable):
     """A mail server that takes our mail."""
 
     host: str
@@ -99,7 +99,7 @@ class Relay(Part):
         return self.host in LOOPBACK_HOSTS
 
 
-class Dkim(Part):
+class Dkim(SettingsTable):
     """Our own signature, for relays that do not sign. `digest dkim generate` makes the key."""
 
     selector: str = Field(description="the DNS name is SELECTOR._domainkey.DOMAIN")

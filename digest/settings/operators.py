@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 from pydantic import Field, field_validator, model_validator
 
-from digest.settings.part import LOOPBACK_HOSTS, Part
+from digest.settings.part import LOOPBACK_HOSTS, SettingsTable
 
 EventName = Literal["assembled", "needs_approval", "started", "halted", "finished", "missed", "uncertain_waiting"]
 """What operators can be told of; digest.notify has the same names."""
 
 
-class Operators(Part):
+class Operators(SettingsTable):
     """Who is told what happens: by mail through the same relay, and by webhook."""
 
     addresses: tuple[str, ...] = Field(default=(), description="who gets a mail")
@@ -66,7 +66,7 @@ def check_webhook(url: str) -> None:
         raise ValueError("the webhook must be https (http:// only on loopback)")
 
 
-class Metrics(Part):
+class MetricsSettings(SettingsTable):
     """Figures for Prometheus."""
 
     token_file: str | None = Field(

@@ -8,7 +8,7 @@ from babel import Locale, UnknownLocaleError
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BeforeValidator, Field, field_validator
 
-from digest.settings.part import Part
+from digest.settings.part import SettingsTable
 
 ANY = "*"  # the key under which a text stands that is the same in every language
 
@@ -32,7 +32,7 @@ def pick(texts: Mapping[str, str], language: str) -> str:
     return next(iter(texts.values()), "")
 
 
-class Publication(Part):
+class Publication(SettingsTable):
     """Who publishes what, and in whose name the mail goes out."""
 
     name: Localised = Field(description="the publication's name, by language")
@@ -97,7 +97,7 @@ class Publication(Part):
         return self.sender_address.rpartition("@")[2]
 
 
-class Section(Part):
+class Section(SettingsTable):
     """A heading under which articles stand, in the file's order."""
 
     slug: str
@@ -105,7 +105,7 @@ class Section(Part):
     cap: int | None = Field(default=None, ge=1, description="most articles of one issue in it")
 
 
-class Interest(Part):
+class Interest(SettingsTable):
     """Something readers may follow; articles name it among their topics."""
 
     slug: str

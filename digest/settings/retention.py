@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from digest.settings.part import Part
+from digest.settings.part import SettingsTable
 
 
-class Retention(Part):
+class Retention(SettingsTable):
     """How long what is known about people is kept, and when they are asked again. 0 turns a rule off."""
 
     pending_days: int = Field(

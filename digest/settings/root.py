@@ -12,43 +12,43 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
 from digest.settings.delivery import DeliveryRules, Dkim, Relay
-from digest.settings.operators import Metrics, Operators
-from digest.settings.part import Part
+from digest.settings.operators import MetricsSettings, Operators
+from digest.settings.part import SettingsTable
 from digest.settings.publication import ANY, Interest, Publication, Section
 from digest.settings.retention import Retention
 from digest.settings.schedule import Schedule
-from digest.settings.web import Limits, Web
+from digest.settings.web import FormLimits, Web
 
 CONFIG_NAME = "digest.toml"
 SECRETS_NAME = "secrets.toml"
 
 
-class EditionRules(Part):
+class EditionRules(SettingsTable):
     """What becomes of readers without a matching article, and of articles without a translation."""
 
     empty: Literal["skip", "full", "ask"] = "skip"
     missing_translation: Literal["omit", "original"] = "original"
 
 
-class Approval(Part):
+class Approval(SettingsTable):
     """How many people approve."""
 
     required: int = Field(default=1, ge=0, le=2)
 
 
-class Desk(Part):
+class DeskSettings(SettingsTable):
     """The editors' desk on the web."""
 
     enabled: bool = Field(default=False, description="reserved: `digest preview` is the desk for now")
 
 
-class Database(Part):
+class Database(SettingsTable):
     """Where the store is."""
 
     url: str = Field(default="", description="sqlite:///FILE or postgresql://…; default: digest.db in the workspace")
 
 
-class Secrets(Part):
+class Secrets(SettingsTable):
     """Keys made by `digest init`, kept in secrets.toml (mode 0600) or given by the environment."""
 
     link_keys: tuple[SecretStr, ...] = Field(min_length=1, description="keys of signed links, newest first; all verify")
@@ -67,17 +67,17 @@ class Settings(BaseSettings):
     interest: tuple[Interest, ...] = ()
     editions: EditionRules = EditionRules()
     approval: Approval = Approval()
-    desk: Desk = Desk()
+    desk: DeskSettings = DeskSettings()
     delivery: DeliveryRules = DeliveryRules()
     relay: tuple[Relay, ...] = ()
     dkim: Dkim | None = None
     schedule: Schedule = Schedule()
     operators: Operators = Operators()
-    metrics: Metrics = Metrics()
+    metrics: MetricsSettings = MetricsSettings()
     retention: Retention = Retention()
     database: Database = Database()
     web: Web = Web()
-    limits: Limits = Limits()
+    limits: FormLimits = FormLimits()
     secrets: Secrets
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from digest.calendar import rules
 from digest.calendar.working_days import NONE, CalendarError, WorkingDays, working_days
 from digest.runtime.clock import duration, duration_text
-from digest.settings.part import Part
+from digest.settings.part import SettingsTable
 
 LONGEST_LEAD = timedelta(days=27)
 
@@ -22,7 +22,7 @@ def _lead(value: str) -> str:
     return value
 
 
-class Schedule(Part):
+class Schedule(SettingsTable):
     """When the month's run happens."""
 
     rule: str = Field(
@@ -118,7 +118,7 @@ class Schedule(Part):
         """The publisher's working days."""
         return working_days(self.holidays or NONE, self.closed)
 
-    def day_of(self, first: date, zone: ZoneInfo) -> rules.Chosen:
+    def day_of(self, first: date, zone: ZoneInfo) -> rules.ChosenDay:
         """Return the day of the run in the month that begins on `first`, and why it is that one."""
         return rules.choose(self.rule, self.on_free_day, first, zone, self.working)
 

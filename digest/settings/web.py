@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator
 
-from digest.settings.part import Part
+from digest.settings.part import SettingsTable
 
 _RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,3})?(second|minute|hour|day)")
 
@@ -23,7 +23,7 @@ def _rate(text: str) -> str:
 Rate = Annotated[str, AfterValidator(_rate)]
 
 
-class Web(Part):
+class Web(SettingsTable):
     """How `digest serve` is run."""
 
     workers: int = Field(default=1, ge=1, le=64, description="processes of `digest serve`; --workers goes before it")
@@ -45,7 +45,7 @@ class Web(Part):
         return value
 
 
-class Limits(Part):
+class FormLimits(SettingsTable):
     """How many mails strangers may ask for by the web's forms. Leaving is never limited."""
 
     address: Rate = Field(default="5/hour", description="sign-ups of one address (one mail a day is sent at most)")

@@ -38,7 +38,7 @@ from enum import StrEnum
 THROTTLE_SECONDS = 60
 
 
-class Stage(StrEnum):
+class SmtpStage(StrEnum):
     """Where in the transaction the sink acts."""
 
     RCPT = "rcpt"
@@ -71,7 +71,7 @@ class Fault:
     `again_after`: None acts every time; otherwise once for each address, and again after so many seconds.
     """
 
-    stage: Stage
+    stage: SmtpStage
     answer: str = ""
     manner: Manner = Manner.AT_ONCE
     then: Then = Then.GO_ON
@@ -89,25 +89,27 @@ _KEPT = "250 2.0.0 Kept by the sink"
 _ASKED = "The sink was asked for this answer"
 
 _NAMED = {
-    "tempfail": Fault(Stage.RCPT, "451 4.3.0 The sink was asked to fail for now"),
-    "full": Fault(Stage.RCPT, "452 4.2.2 The mailbox is full, the sink was asked to say"),
-    "greylist": Fault(Stage.RCPT, "450 4.2.0 Greylisted: the sink takes it next time", again_after=math.inf),
-    "throttle": Fault(Stage.RCPT, "421 4.7.28 Too much mail, the sink was asked to say", again_after=THROTTLE_SECONDS),
-    "drop-at-rcpt": Fault(Stage.RCPT, then=Then.CLOSE),
-    "never-at-rcpt": Fault(Stage.RCPT, then=Then.HANG),
-    "drop-before-dot": Fault(Stage.DATA, then=Then.CLOSE),
-    "early": Fault(Stage.DATA, _KEPT),
-    "drop-in-body": Fault(Stage.BODY, then=Then.CLOSE),
-    "drop-after-dot": Fault(Stage.DOT, then=Then.CLOSE, keeps=True),
-    "reset-after-dot": Fault(Stage.DOT, then=Then.RESET, keeps=True),
-    "never": Fault(Stage.DOT, then=Then.HANG, keeps=True),
-    "garbage": Fault(Stage.DOT, "<html>This is no mail server.</html>", keeps=True),
-    "mixed": Fault(Stage.DOT, "250-2.0.0 Kept by the sink\r\n550 5.0.0 or not", keeps=True),
-    "endless": Fault(Stage.DOT, "250 2.0.0 " + "x" * 100_000, keeps=True),
-    "slow": Fault(Stage.DOT, _KEPT, Manner.LATE, keeps=True),
-    "drip": Fault(Stage.DOT, _KEPT, Manner.DRIPPING, keeps=True),
-    "multiline": Fault(Stage.DOT, "250-2.0.0 Kept by the sink\r\n250 2.0.0 which likes to talk", keeps=True),
-    "goodbye": Fault(Stage.DOT, _KEPT, then=Then.CLOSE, keeps=True),
+    "tempfail": Fault(SmtpStage.RCPT, "451 4.3.0 The sink was asked to fail for now"),
+    "full": Fault(SmtpStage.RCPT, "452 4.2.2 The mailbox is full, the sink was asked to say"),
+    "greylist": Fault(SmtpStage.RCPT, "450 4.2.0 Greylisted: the sink takes it next time", again_after=math.inf),
+    "throttle": Fault(
+        SmtpStage.RCPT, "421 4.7.28 Too much mail, the sink was asked to say", again_after=THROTTLE_SECONDS
+    ),
+    "drop-at-rcpt": Fault(SmtpStage.RCPT, then=Then.CLOSE),
+    "never-at-rcpt": Fault(SmtpStage.RCPT, then=Then.HANG),
+    "drop-before-dot": Fault(SmtpStage.DATA, then=Then.CLOSE),
+    "early": Fault(SmtpStage.DATA, _KEPT),
+    "drop-in-body": Fault(SmtpStage.BODY, then=Then.CLOSE),
+    "drop-after-dot": Fault(SmtpStage.DOT, then=Then.CLOSE, keeps=True),
+    "reset-after-dot": Fault(SmtpStage.DOT, then=Then.RESET, keeps=True),
+    "never": Fault(SmtpStage.DOT, then=Then.HANG, keeps=True),
+    "garbage": Fault(SmtpStage.DOT, "<html>This is no mail server.</html>", keeps=True),
+    "mixed": Fault(SmtpStage.DOT, "250-2.0.0 Kept by the sink\r\n550 5.0.0 or not", keeps=True),
+    "endless": Fault(SmtpStage.DOT, "250 2.0.0 " + "x" * 100_000, keeps=True),
+    "slow": Fault(SmtpStage.DOT, _KEPT, Manner.LATE, keeps=True),
+    "drip": Fault(SmtpStage.DOT, _KEPT, Manner.DRIPPING, keeps=True),
+    "multiline": Fault(SmtpStage.DOT, "250-2.0.0 Kept by the sink\r\n250 2.0.0 which likes to talk", keeps=True),
+    "goodbye": Fault(SmtpStage.DOT, _KEPT, then=Then.CLOSE, keeps=True),
 }
 NAMES = tuple(_NAMED)
 
@@ -117,12 +119,12 @@ def fault_for(address: str) -> Fault | None:
     name = address.rpartition("@")[0].casefold().partition("+")[0]
     if match := _CODE.fullmatch(name):
         code, after_dot = match.groups()
-        stage, statuses = (Stage.DOT, _AFTER_DOT) if after_dot else (Stage.RCPT, _AT_RCPT)
+        stage, statuses = (SmtpStage.DOT, _AFTER_DOT) if after_dot else (SmtpStage.RCPT, _AT_RCPT)
         return Fault(stage, f"{code} {statuses.get(code, f'{code[0]}.0.0')} {_ASKED}")
     return _NAMED.get(name)
 
 
-def fault_at(stage: Stage, addresses: Iterable[str]) -> Fault | None:
+def fault_at(stage: SmtpStage, addresses: Iterable[str]) -> Fault | None:
     """Return what the first magic recipient of a message makes happen at this stage, or None."""
     faults = (fault_for(address) for address in addresses)
     return next((fault for fault in faults if fault and fault.stage is stage), None)

@@ -57,7 +57,7 @@ class Thrower:
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class StoredMail:
     """One kept mail as a list shows it; `size` in bytes, with the envelope's lines. `key` names it in addresses."""
 
     key: str
@@ -75,7 +75,7 @@ class Mailbox:
 
     def __init__(self, maildir: Path) -> None:
         self._maildir = maildir
-        self._known: dict[tuple[str, int, int], Mail] = {}
+        self._known: dict[tuple[str, int, int], StoredMail] = {}
         self._lock = threading.Lock()
 
     @property
@@ -83,7 +83,7 @@ class Mailbox:
         """Where it lies."""
         return self._maildir
 
-    def mails(self, recipient: str = "") -> list[Mail]:
+    def mails(self, recipient: str = "") -> list[StoredMail]:
         """Return the mails, newest first: all of them, or those of which a recipient contains this text."""
         with self._lock:
             known = {}
@@ -97,7 +97,7 @@ class Mailbox:
         found = [(key[1], key[0], mail) for key, mail in known.items() if not wanted or _is_to(mail, wanted)]
         return [mail for _, _, mail in sorted(found, key=lambda each: each[:2], reverse=True)]
 
-    def find(self, key: str) -> Mail | None:
+    def find(self, key: str) -> StoredMail | None:
         """Return the mail with this key, or None."""
         return next((mail for mail in self.mails() if mail.key == key), None)
 
@@ -120,11 +120,11 @@ class Mailbox:
                             yield entry, entry.stat(follow_symlinks=False)
 
 
-def _is_to(mail: Mail, wanted: str) -> bool:
+def _is_to(mail: StoredMail, wanted: str) -> bool:
     return any(wanted in recipient.casefold() for recipient in mail.recipients)
 
 
-def _look_into(path: Path, status: os.stat_result) -> Mail | None:
+def _look_into(path: Path, status: os.stat_result) -> StoredMail | None:
     try:
         with path.open("rb") as file:
             found = headers(split_head(file.read(HEAD_BYTES))[0])
@@ -132,7 +132,7 @@ def _look_into(path: Path, status: os.stat_result) -> Mail | None:
         return None
     # A mail that is read gets flags behind a colon and is the same mail.
     key = hashlib.sha256(os.fsencode(path.name.partition(":")[0])).hexdigest()[:16]
-    return Mail(
+    return StoredMail(
         key,
         path,
         datetime.fromtimestamp(status.st_mtime, UTC),

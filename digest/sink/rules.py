@@ -49,7 +49,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class SinkRules:
     """The options: sizes in bytes, times in seconds, `rejects` in percent; 0 or None switches one off."""
 
     size_limit: int = DEFAULT_SIZE_LIMIT
@@ -72,7 +72,7 @@ class Rules:
             raise UsageError("Neither a delay nor a number of messages is negative or endless.")
 
 
-class Meter:
+class MessageQuota:
     """Counts messages against a quota, over the last so many seconds at any moment."""
 
     def __init__(self, quota: Quota | None, monotonic: Callable[[], float]) -> None:

@@ -20,9 +20,9 @@ from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Se
 from digest.delivery.smtp.relay import RelayConfig
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 from digest.sink.certificate import server_context
-from digest.sink.faults import Fault, Manner, Stage, Then, fault_at, fault_for, is_rejected
+from digest.sink.faults import Fault, Manner, SmtpStage, Then, fault_at, fault_for, is_rejected
 from digest.sink.maildir import Keeper, Thrower
-from digest.sink.rules import Meter, Rules, Tries
+from digest.sink.rules import MessageQuota, SinkRules, Tries
 
 # Longer than any client waits (RFC 5321 section 4.5.3.2): it is the client that gives up.
 _IDLE_SECONDS = 3600
@@ -41,7 +41,7 @@ class Sink:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        rules: Rules | None = None,
+        rules: SinkRules | None = None,
         starttls: bool = False,
         keeps: bool = True,
     ) -> None:
@@ -59,7 +59,7 @@ class Sink:
         tls = None
         if starttls:
             tls, self.certificate = server_context(maildir)
-        self._world = _World(Keeper(maildir) if keeps else Thrower(), rules or Rules(), tls)
+        self._world = _World(Keeper(maildir) if keeps else Thrower(), rules or SinkRules(), tls)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._started = threading.Event()
@@ -134,13 +134,13 @@ class Sink:
 class _World:
     """What all connections share, all in one thread; aiosmtpd asks the `handle_` methods by name and position."""
 
-    def __init__(self, keeper: Keeper | Thrower, rules: Rules, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, keeper: Keeper | Thrower, rules: SinkRules, tls: ssl.SSLContext | None) -> None:
         self.rules = rules
         self.tls = tls
         self.connections: set[_Server] = set()
         self.idle = asyncio.Event()
         self._keeper = keeper
-        self._meter = Meter(rules.quota, time.monotonic)
+        self._meter = MessageQuota(rules.quota, time.monotonic)
         self._tries = Tries(time.monotonic)
 
     def allows(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, given: LoginPassword) -> AuthResult:
@@ -171,7 +171,7 @@ class _World:
         self, _server: Any, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str | Fault:
         fault = fault_for(address)
-        if fault and fault.stage is Stage.RCPT and self._tries.is_due(fault, address):
+        if fault and fault.stage is SmtpStage.RCPT and self._tries.is_due(fault, address):
             return fault
         if fault is None and is_rejected(address, self.rules.rejects):
             return "550 5.1.1 The sink was asked to refuse some, and this is one"
@@ -180,7 +180,7 @@ class _World:
         return "250 2.1.5 Recipient accepted by the sink"
 
     async def handle_DATA(self, _server: Any, _session: Session, envelope: Envelope) -> str | Fault:  # noqa: N802
-        fault = fault_at(Stage.DOT, envelope.rcpt_tos)
+        fault = fault_at(SmtpStage.DOT, envelope.rcpt_tos)
         if fault is None or fault.keeps:
             self._keeper.keep(envelope)
         return fault or "250 2.0.0 Kept by the sink"
@@ -218,9 +218,9 @@ class _Server(SMTP):
 
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 aiosmtpd finds commands by name
         recipients = self.envelope.rcpt_tos if self.envelope else []
-        if fault := fault_at(Stage.DATA, recipients):
+        if fault := fault_at(SmtpStage.DATA, recipients):
             await self.push(fault)
-        elif fault := fault_at(Stage.BODY, recipients):
+        elif fault := fault_at(SmtpStage.BODY, recipients):
             await self.push("354 Go on, as far as you come")
             await self._reader.read(1)
             await self.push(fault)

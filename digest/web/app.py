@@ -10,9 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from digest.app import Works, build
-from digest.articles.importing import ImportReport
-from digest.publish.publisher import Press
+from digest.app import App, build
+from digest.articles.importing import ArticleImportReport
+from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError
 from digest.web.archive import feeds, routes, search
@@ -28,7 +28,7 @@ from subscribers.links import LinkSigner
 
 
 def public_app(
-    press: Press,
+    press: Publisher,
     *,
     pages_router: APIRouter,
     signer: LinkSigner,
@@ -53,12 +53,12 @@ def public_app(
 
 
 def preview_app(
-    press: Press,
+    press: Publisher,
     number: int | None,
     clock: Clock,
     *,
-    reimport: Callable[[], ImportReport] | None = None,
-    reload: Callable[[], Press] | None = None,
+    reimport: Callable[[], ArticleImportReport] | None = None,
+    reload: Callable[[], Publisher] | None = None,
 ) -> FastAPI:
     """Return the editors' desk for issue `number` (None: the unfinished one, else the newest), for loopback only.
 
@@ -91,7 +91,7 @@ def _explain_on(app: FastAPI, desk: Desk) -> None:
         app.add_exception_handler(kind, explain)
 
 
-def app_of(works: Works, *, shared_limits: bool) -> FastAPI:
+def app_of(works: App, *, shared_limits: bool) -> FastAPI:
     """Return the readers' app."""
     pages = pages_router(works, shared_limits=shared_limits)
     return public_app(
@@ -104,7 +104,7 @@ def app_in(workspace: Path) -> FastAPI:
     return app_of(build(workspace), shared_limits=True)
 
 
-def _metrics_router(works: Works) -> APIRouter | None:
+def _metrics_router(works: App) -> APIRouter | None:
     """Return `/metrics` if a token is configured; without one there is no such page."""
     token_file = works.settings.metrics.token_file
     if token_file is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from digest import app
-from digest.delivery.worker.progress import Tally
+from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
 from digest.issues.period import Period
 from digest.publish import build, lifecycle
@@ -55,11 +55,11 @@ def run(keep: Path | None) -> Demonstrated:
     )
 
 
-def _silent(_tally: Tally) -> None:
+def _silent(_tally: DeliveryProgress) -> None:
     return
 
 
-def _assemble_and_approve(works: app.Works) -> Build:
+def _assemble_and_approve(works: app.App) -> Build:
     now, period = works.clock.now(), Period.parse(PERIOD)
     with session_scope(works.engine) as session:
         day = issue_date(works.settings, period)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from digest.app import Works
+from digest.app import App
 from digest.issues.models import Issue
 from digest.outbox import store
 from digest.runtime.db import session_scope
@@ -13,7 +13,7 @@ from digest.schedule import runs
 from digest.schedule.runs import IssueRun
 
 
-def report(works: Works, number: int | None) -> dict[str, Any]:
+def report(works: App, number: int | None) -> dict[str, Any]:
     """Return the account of an issue, or of all, and of the runs that belong to them (or to none)."""
     with session_scope(works.engine, read_only=True) as session:
         query = select(Issue).order_by(col(Issue.number))

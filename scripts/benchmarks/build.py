@@ -28,14 +28,14 @@ from digest.editions.segment import Selection
 from digest.issues import store as issues
 from digest.issues.period import Period
 from digest.outbox.tables import Promised
-from digest.outbox.take import Reader, Taken
+from digest.outbox.take import Recipient, Taken
 from digest.publish import build, lifecycle
 from digest.render import inline, mjml
 from digest.render.content import IssueContent
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
 from digest.render.parts import Parts, encode
-from digest.render.slots import Place, Slot, fill
+from digest.render.slots import Slot, SlotContext, fill
 from digest.runtime.db import session_scope
 from digest.workspace import create
 from subscribers.links import Purpose
@@ -45,7 +45,7 @@ EDITIONS, ARTICLES, ROUNDS, READERS = (3, 12, 1, 40) if QUICK else (100, 12, 5, 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 
 
-def stocked(directory: Path) -> tuple[app.Works, list[Selection]]:
+def stocked(directory: Path) -> tuple[app.App, list[Selection]]:
     """A workspace with an issue of 26 articles, and a hundred distinct choices of twelve of them."""
     create.create(directory, sample=True)
     works = app.build(directory)
@@ -68,13 +68,13 @@ def stocked(directory: Path) -> tuple[app.Works, list[Selection]]:
     return works, list(selections.values())
 
 
-def content_from_database(works: app.Works) -> IssueContent:
+def content_from_database(works: app.App) -> IssueContent:
     """Read the issue and its articles."""
     with Session(works.engine) as session:
         return build.content_of(session, issues.find(session, 21))
 
 
-def build_all(works: app.Works, selections: list[Selection]) -> list[Parts]:
+def build_all(works: app.App, selections: list[Selection]) -> list[Parts]:
     """Ours: from the database to pre-encoded parts."""
     content = content_from_database(works)
     made = []
@@ -90,7 +90,7 @@ class Recorder:
     def __init__(self) -> None:
         self.calls: list[Callable[[], Any]] = []
 
-    def record(self, works: app.Works, selections: list[Selection]) -> None:
+    def record(self, works: app.App, selections: list[Selection]) -> None:
         """Run once with the seams tapped."""
         render, renderer, transform = Templates.render, mjml._renderer, inline._Inliner  # noqa: SLF001
         mjml2html = renderer()
@@ -146,7 +146,7 @@ def show(what: str, figure: str, bound: str) -> None:
     print(f"{what:<66} {figure:>12}   bound {bound}", flush=True)
 
 
-def bench_building(works: app.Works, selections: list[Selection]) -> None:
+def bench_building(works: app.App, selections: list[Selection]) -> None:
     """Row 1."""
     recorder = Recorder()
     recorder.record(works, selections)
@@ -155,7 +155,7 @@ def bench_building(works: app.Works, selections: list[Selection]) -> None:
     print(f"    ours {ours:.2f} s, Jinja + mjml2html + premailer alone {bare:.2f} s, {len(recorder.calls)} calls")
 
 
-def bench_composing(works: app.Works, selection: Selection) -> None:
+def bench_composing(works: app.App, selection: Selection) -> None:
     """Row 2."""
     content = content_from_database(works)
     _, rendered = build.render_selection(works.press, content, selection)
@@ -195,11 +195,11 @@ def bench_composing(works: app.Works, selection: Selection) -> None:
 def taken(number: int, edition_id: int) -> Taken:
     """One reader of many, with a name and an address of their own."""
     address = f"reader{number}@example.org"
-    reader = Reader(f"{number:032x}", address, f"Reader {number}", "en", "html", "mobility;safety")
+    reader = Recipient(f"{number:032x}", address, f"Reader {number}", "en", "html", "mobility;safety")
     return Taken(Promised.DELIVERY, number, f"{number:032x}", "", 1, NOW, NOW, edition_id, "", reader)
 
 
-def plain_message(works: app.Works, rendered: Rendered, one: Taken) -> bytes:
+def plain_message(works: app.App, rendered: Rendered, one: Taken) -> bytes:
     """The same mail by the standard library: slots replaced, then EmailMessage with both parts."""
     links = {
         Slot.PREFERENCES_URL: works.signer.url(Purpose.PREFERENCES, one.reader.ref, now=NOW),
@@ -213,8 +213,8 @@ def plain_message(works: app.Works, rendered: Rendered, one: Taken) -> bytes:
     message["Subject"] = rendered.subject
     message["Message-ID"] = works.letters.message_id(21, one.reader.ref)
     message["List-Unsubscribe"] = f"<{links[Slot.UNSUBSCRIBE_URL]}>"
-    message.set_content(fill(rendered.text, rendered.nonce, links, Place.PLAIN))
-    message.add_alternative(fill(rendered.html, rendered.nonce, links, Place.HTML), subtype="html")
+    message.set_content(fill(rendered.text, rendered.nonce, links, SlotContext.PLAIN))
+    message.add_alternative(fill(rendered.html, rendered.nonce, links, SlotContext.HTML), subtype="html")
     return message.as_bytes()
 
 

@@ -9,18 +9,18 @@ from starlette.responses import Response
 
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
-from subscribers.pages.address import Moving
+from subscribers.pages.address import AddressPage
 from subscribers.pages.csrf import Asking, Gate
-from subscribers.pages.data import Downloading
-from subscribers.pages.embed import Embedding
-from subscribers.pages.erase import Erasing
-from subscribers.pages.page import InterestView, Pages, PagesContext, PublicationView
-from subscribers.pages.preferences import Preferring
-from subscribers.pages.reconsent import Keeping
-from subscribers.pages.subscribe import SigningUp
-from subscribers.pages.unsubscribe import Leaving
+from subscribers.pages.data import DataPage
+from subscribers.pages.embed import EmbedPage
+from subscribers.pages.erase import ErasePage
+from subscribers.pages.page import BasePage, InterestView, PagePublication, PagesContext
+from subscribers.pages.preferences import PreferencesPage
+from subscribers.pages.reconsent import ReconsentPage
+from subscribers.pages.subscribe import SubscribePage
+from subscribers.pages.unsubscribe import UnsubscribePage
 
-__all__ = ["Asking", "Gate", "InterestView", "PagesContext", "PublicationView", "build_router"]
+__all__ = ["Asking", "Gate", "InterestView", "PagesContext", "PagePublication", "build_router"]
 
 READ = ["GET", "HEAD"]
 
@@ -28,12 +28,12 @@ READ = ["GET", "HEAD"]
 def build_router(context: PagesContext) -> APIRouter:
     """Return the routes of a reader's way, from /subscribe to /erase, and /test, for the links of a test mail."""
     signing_up, preferring, leaving, keeping = (
-        SigningUp(context),
-        Preferring(context),
-        Leaving(context),
-        Keeping(context),
+        SubscribePage(context),
+        PreferencesPage(context),
+        UnsubscribePage(context),
+        ReconsentPage(context),
     )
-    moving, erasing, downloading, others = Moving(context), Erasing(context), Downloading(context), Others(context)
+    moving, erasing, downloading, others = AddressPage(context), ErasePage(context), DataPage(context), Others(context)
     router = APIRouter(include_in_schema=False)
     for path, show, act in (
         ("/subscribe", signing_up.subscribe, signing_up.post_subscribe),
@@ -50,12 +50,12 @@ def build_router(context: PagesContext) -> APIRouter:
     ):
         router.add_api_route(path, show, methods=READ)
         router.add_api_route(path, act, methods=["POST"])
-    router.add_api_route("/subscribe/embed", Embedding(context).embed, methods=READ)
+    router.add_api_route("/subscribe/embed", EmbedPage(context).embed, methods=READ)
     router.add_api_route("/static/pages.css", others.stylesheet, methods=READ)
     return router
 
 
-class Others(Pages):
+class Others(BasePage):
     """What belongs to no step of a reader's way."""
 
     def test(self, request: Request, token: str) -> Response:

@@ -9,10 +9,10 @@ from subscribers.address_change import ChangeState
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.pages.page import REFUSED, Pages, Posted
+from subscribers.pages.page import REFUSED, BasePage, Posted
 
 
-class Moving(Pages):
+class AddressPage(BasePage):
     """Confirm a change of address."""
 
     def address(self, request: Request, token: str) -> Response:

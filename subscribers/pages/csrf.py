@@ -38,7 +38,7 @@ class Refusal(StrEnum):
     STALE = "stale"
 
 
-class Shown(StrEnum):
+class FormStamp(StrEnum):
     """What the hidden field of the sign-up form says."""
 
     WELL = "well"
@@ -96,13 +96,13 @@ def from_elsewhere(headers: Headers, base_url: str) -> bool:
     return origin.partition("://")[2] not in own
 
 
-def shown(form: Form, signer: LinkSigner, now: datetime) -> Shown:
+def shown(form: Form, signer: LinkSigner, now: datetime) -> FormStamp:
     """Say when the sign-up form was shown, as its hidden field has it."""
     try:
         payload = signer.read(Purpose.FORM, form.one(FIELD), now)
     except LinkInvalidError:
-        return Shown.ELSEWHERE
+        return FormStamp.ELSEWHERE
     issued = payload.issued_at or now
     if payload.extra != SUBSCRIBE or issued > now + _CLOCKS_DIFFER:
-        return Shown.ELSEWHERE
-    return Shown.TOO_FAST if now - issued < QUICKEST else Shown.WELL
+        return FormStamp.ELSEWHERE
+    return FormStamp.TOO_FAST if now - issued < QUICKEST else FormStamp.WELL

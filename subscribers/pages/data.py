@@ -7,12 +7,12 @@ from starlette.responses import Response
 
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.pages.page import REFUSED, Pages, Posted
+from subscribers.pages.page import REFUSED, BasePage, Posted
 
 DATA_FILE = "digest-data.json"
 
 
-class Downloading(Pages):
+class DataPage(BasePage):
     """Hand out what is held about a person to whoever reads their mail."""
 
     def data(self, request: Request, token: str) -> Response:

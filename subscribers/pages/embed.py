@@ -9,12 +9,12 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from subscribers.pages.page import Pages, PublicationView
+from subscribers.pages.page import BasePage, PagePublication
 
 Render = Callable[[str, str, Mapping[str, Any]], str]
 
 
-class Embedding(Pages):
+class EmbedPage(BasePage):
     """Show the form's HTML."""
 
     def embed(self, request: Request, lang: str = "") -> Response:
@@ -23,7 +23,7 @@ class Embedding(Pages):
         return self.page("embed", language, path="/subscribe/embed", form=html)
 
 
-def form_html(render: Render, publication: PublicationView, base_url: str, language: str) -> str:
+def form_html(render: Render, publication: PagePublication, base_url: str, language: str) -> str:
     """Return the form in one language, with addresses that hold anywhere."""
     values = {"language": language, "base_url": base_url, "publication": publication}
     return render("web/embed_form.html.j2", language, values).strip() + "\n"

@@ -7,10 +7,10 @@ from subscribers import preferences
 from subscribers.consent import ConsentMethod
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.pages.page import REFUSED, Pages, Posted
+from subscribers.pages.page import REFUSED, BasePage, Posted
 
 
-class Erasing(Pages):
+class ErasePage(BasePage):
     """Erase a person by their own hand."""
 
     def erase(self, request: Request, token: str) -> Response:

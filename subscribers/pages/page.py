@@ -41,7 +41,7 @@ class InterestView:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicationView:
+class PagePublication:
     """The publication in the page's language."""
 
     name: str
@@ -71,7 +71,7 @@ class PagesContext:
     timezone: tzinfo
     catalogue: Catalogue
     languages: Sequence[tuple[str, str]]
-    publication: Callable[[str], PublicationView]
+    publication: Callable[[str], PagePublication]
     choose_language: Callable[[str, str], str]
     render: Callable[[str, str, Mapping[str, Any]], str]
     stylesheet: Callable[[], str]
@@ -87,7 +87,7 @@ class PagesContext:
     confirmation_withheld: Callable[[Session, datetime], None] | None = None
 
 
-class Pages:
+class BasePage:
     """What every page does: find out whom a link names, speak their language, answer with the headers."""
 
     def __init__(self, context: PagesContext) -> None:

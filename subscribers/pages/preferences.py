@@ -17,11 +17,11 @@ from subscribers.errors import AddressError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
 from subscribers.pages.forms import Form
-from subscribers.pages.page import REFUSED, Pages, Posted
+from subscribers.pages.page import REFUSED, BasePage, Posted
 from subscribers.pages.views import FormInvalidError, read_preferences, retyped
 
 
-class Preferring(Pages):
+class PreferencesPage(BasePage):
     """Show and save preferences, ask for another address or a person's data."""
 
     def preferences(self, request: Request, token: str) -> Response:

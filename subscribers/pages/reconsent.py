@@ -7,10 +7,10 @@ from subscribers import reconsent
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
-from subscribers.pages.page import REFUSED, Pages, Posted
+from subscribers.pages.page import REFUSED, BasePage, Posted
 
 
-class Keeping(Pages):
+class ReconsentPage(BasePage):
     """Ask, and renew the consent."""
 
     def keep(self, request: Request, token: str) -> Response:

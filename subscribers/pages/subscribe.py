@@ -10,14 +10,14 @@ from subscribers.errors import AddressError, LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
 from subscribers.pages import csrf
-from subscribers.pages.csrf import TRAP, Shown
+from subscribers.pages.csrf import TRAP, FormStamp
 from subscribers.pages.forms import Form
-from subscribers.pages.page import REFUSED, Pages, Posted
+from subscribers.pages.page import REFUSED, BasePage, Posted
 from subscribers.pages.views import FormInvalidError, read_interests
 from subscribers.signup import SignupForm
 
 
-class SigningUp(Pages):
+class SubscribePage(BasePage):
     """Subscribe, and confirm."""
 
     def subscribe(self, request: Request, lang: str = "") -> Response:
@@ -34,9 +34,9 @@ class SigningUp(Pages):
         except FormInvalidError as error:
             return self._subscribe_page(language, problem=error.problem, typed=form)
         shown = csrf.shown(form, context.signer, now)
-        if shown == Shown.TOO_FAST:
+        if shown == FormStamp.TOO_FAST:
             return self._subscribe_page(language, problem="fast", typed=form)
-        self.admit(request, address.key, bare=shown != Shown.WELL)
+        self.admit(request, address.key, bare=shown != FormStamp.WELL)
         if not form.one(TRAP):
             with context.write() as session:
                 signup.request(

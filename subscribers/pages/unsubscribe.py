@@ -13,12 +13,12 @@ from subscribers.links import Purpose
 from subscribers.models import Subscriber
 from subscribers.pages.forms import Form
 from subscribers.pages.one_click_batch import Together
-from subscribers.pages.page import REFUSED, Pages, PagesContext, Posted
+from subscribers.pages.page import REFUSED, BasePage, PagesContext, Posted
 from subscribers.pages.views import PAUSE_MONTHS, FormInvalidError, fewer_interests, longer_pause, rarer
 from subscribers.preferences import LEFT, Choices
 
 
-class Leaving(Pages):
+class UnsubscribePage(BasePage):
     """Unsubscribe, and undo."""
 
     def __init__(self, context: PagesContext) -> None:

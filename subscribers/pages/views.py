@@ -41,7 +41,7 @@ class PersonView:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class PreferencesForm:
     """What the preferences form asks for; `paused_until` None ends a pause."""
 
     choices: Choices
@@ -76,7 +76,7 @@ def read_interests(form: Form, catalogue: Catalogue) -> str:
 
 def read_preferences(
     form: Form, catalogue: Catalogue, languages: tuple[str, ...], timezone: tzinfo, now: datetime
-) -> Saved:
+) -> PreferencesForm:
     """Return what the preferences form asks for; raise FormInvalidError for what the page does not offer."""
     choices = Choices(
         interests=read_interests(form, catalogue),
@@ -84,7 +84,7 @@ def read_preferences(
         format=_one_of(form.one("format"), FORMATS),
         frequency=_one_of(form.one("frequency"), tuple(Frequency)),
     )
-    return Saved(choices, _pause(form.one("paused_until"), timezone, now))
+    return PreferencesForm(choices, _pause(form.one("paused_until"), timezone, now))
 
 
 def retyped(view: PersonView, form: Form, catalogue: Catalogue, languages: Sequence[str]) -> PersonView:

@@ -23,12 +23,12 @@ from subscribers.suppression import SuppressionReason
 from subscribers.transfer.bulk import CONSENT_EVENT, SUBSCRIBER, insert_rows, new_ids
 from subscribers.transfer.exporter import export_csv, export_json_lines, show
 from subscribers.transfer.merge import Action, Decision, Present, decide_known, decide_new, with_interests_of
-from subscribers.transfer.reading import Asked, read_file
-from subscribers.transfer.report import MAX_TOLD, ImportReport, KeptRow
+from subscribers.transfer.reading import ImportOptions, read_file
+from subscribers.transfer.report import MAX_TOLD, KeptRow, SubscriberImportReport
 from subscribers.transfer.rows import ReaderRow, Row, RowProblem, RowRules, SuppressedRow
 
 __all__ = [
-    "MAX_TOLD", "Asked", "ImportReport", "Importer", "KeptRow", "export_csv", "export_json_lines", "show",
+    "MAX_TOLD", "ImportOptions", "SubscriberImportReport", "Importer", "KeptRow", "export_csv", "export_json_lines", "show",
 ]  # fmt: skip
 
 CHUNK = 10_000
@@ -62,10 +62,10 @@ class Importer:
         now: datetime,
         *,
         dry_run: bool = False,
-        asked: Asked | None = None,
+        asked: ImportOptions | None = None,
         add_interests: bool = False,
         progress: Callable[[int], None] = lambda _lines: None,
-    ) -> ImportReport:
+    ) -> SubscriberImportReport:
         """Read the file and write its readers; with `dry_run` only say what would be done.
 
         A bad line never stops a good one. Memory does not grow with the file. `add_interests` adds the file's interests
@@ -73,7 +73,7 @@ class Importer:
         has been written then.
         """
         reading = read_file(stream, self.rules, asked)
-        report = ImportReport(source=reading.source, left=reading.left)
+        report = SubscriberImportReport(source=reading.source, left=reading.left)
         with closing(_Seen()) as seen, _collecting_rarely():
             for chunk in _chunks(reading.rows):
                 readers = list(seen.first_of(self._without_hashes(chunk, report, now, dry_run=dry_run), report))
@@ -82,7 +82,7 @@ class Importer:
         return report
 
     def _without_hashes(
-        self, rows: Sequence[Row], report: ImportReport, now: datetime, *, dry_run: bool
+        self, rows: Sequence[Row], report: SubscriberImportReport, now: datetime, *, dry_run: bool
     ) -> Sequence[ReaderRow | RowProblem]:
         """Put the addresses of which only the hash is left on the never-send list, and return the other rows."""
         hashes = [row for row in rows if isinstance(row, SuppressedRow)]
@@ -103,7 +103,13 @@ class Importer:
         return others
 
     def _decide_and_write(
-        self, rows: Sequence[ReaderRow], report: ImportReport, now: datetime, *, dry_run: bool, add_interests: bool
+        self,
+        rows: Sequence[ReaderRow],
+        report: SubscriberImportReport,
+        now: datetime,
+        *,
+        dry_run: bool,
+        add_interests: bool,
     ) -> None:
         for left in range(_TRIES - 1, -1, -1):
             try:
@@ -234,7 +240,7 @@ class _Seen:
         self._database.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
         self._database.execute("BEGIN")
 
-    def first_of(self, rows: Iterable[ReaderRow | RowProblem], report: ImportReport) -> Iterator[ReaderRow]:
+    def first_of(self, rows: Iterable[ReaderRow | RowProblem], report: SubscriberImportReport) -> Iterator[ReaderRow]:
         """Yield the readers whose address has not occurred before; report the rest."""
         insert = self._database.execute
         for row in rows:

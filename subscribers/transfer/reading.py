@@ -13,7 +13,7 @@ from subscribers.transfer.lines import Line, back, cells_of, decoded, read_lines
 from subscribers.transfer.mailman_xml import read_members
 from subscribers.transfer.mapping import ColumnMap, Leftovers
 from subscribers.transfer.rows import COLUMNS, READABLE, CellError, Row, RowProblem, RowRules, bare, read_row
-from subscribers.transfer.sources import Source
+from subscribers.transfer.sources import SourceProgram
 
 OURS: Final = "digestpress"
 _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -22,7 +22,7 @@ _SUBSCRIBED: Final = {"", "pending", "confirmed"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ImportOptions:
     """What a person says about a file, beside what stands in it.
 
     `interests` is for readers for whom the file names none; `confirmed_by` is where the consent is on record of those
@@ -41,12 +41,12 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class _Job:
     rules: RowRules
-    asked: Asked
+    asked: ImportOptions
     left: Leftovers
 
 
 @dataclass(slots=True)
-class Reading:
+class FileContents:
     """The rows of a file, to be taken once; whose file it is; and, as they are taken, what found no place."""
 
     source: str
@@ -54,12 +54,12 @@ class Reading:
     left: Leftovers
 
 
-def read_file(stream: BinaryIO, rules: RowRules, asked: Asked | None = None) -> Reading:
+def read_file(stream: BinaryIO, rules: RowRules, asked: ImportOptions | None = None) -> FileContents:
     """Recognise the file and return its rows; memory does not grow with it.
 
     Raises ImportFileError when the beginning makes the file useless as a whole.
     """
-    job = _Job(rules, asked or Asked(), Leftovers())
+    job = _Job(rules, asked or ImportOptions(), Leftovers())
     lines = read_lines(stream)
     first = next(lines, (1, b""))
     head = (first[1] or b"").removeprefix(codecs.BOM_UTF8)
@@ -74,7 +74,7 @@ def read_file(stream: BinaryIO, rules: RowRules, asked: Asked | None = None) -> 
     return _csv(head, lines, job)
 
 
-def _csv(head: bytes, lines: Iterator[Line], job: _Job) -> Reading:
+def _csv(head: bytes, lines: Iterator[Line], job: _Job) -> FileContents:
     mapped = job.asked.mapping is not None
     delimiter = max(",;\t", key=head.decode("utf-8", "replace").count) if mapped else ","
     try:
@@ -90,7 +90,7 @@ def _csv(head: bytes, lines: Iterator[Line], job: _Job) -> Reading:
             return _foreign(sources.MAILMAN, _mailman_lines(lines), job)
         next(lines)
         columns = our_columns([name.lower() for name in names])
-        return Reading(OURS, _our_csv(records(lines), columns, job), job.left)
+        return FileContents(OURS, _our_csv(records(lines), columns, job), job.left)
     next(lines)
     _refuse_doubled(names)
     values = (
@@ -100,7 +100,7 @@ def _csv(head: bytes, lines: Iterator[Line], job: _Job) -> Reading:
     return _foreign(source, values, job)
 
 
-def _source_of(names: Sequence[str], asked: Asked) -> Source | None:
+def _source_of(names: Sequence[str], asked: ImportOptions) -> SourceProgram | None:
     if tuple(names) == sources.LISTMONK_HEADER:
         return sources.LISTMONK
     if "Email Address" in names and sources.MAILCHIMP_SIGNS & set(names):
@@ -168,7 +168,7 @@ def _mailman_lines(lines: Iterator[Line]) -> Iterator[tuple[int, Mapping[str, st
             yield (number, values) if values else RowProblem(number, "email", "there is no address on this line")
 
 
-def _json_lines(head: bytes, lines: Iterator[Line], job: _Job) -> Reading:
+def _json_lines(head: bytes, lines: Iterator[Line], job: _Job) -> FileContents:
     first = _object(1, head)
     if isinstance(first, RowProblem):
         raise ImportFileError(f"The first line is no JSON object: {first.message}", hint="One object on each line.")
@@ -178,7 +178,7 @@ def _json_lines(head: bytes, lines: Iterator[Line], job: _Job) -> Reading:
         return _foreign(sources.MAILMAN3, _flat(objects), job)
     if mapping is not None:
         return _foreign(sources.ANY, _flat(objects), job)
-    return Reading(OURS, (_our_object(value, job) for value in objects), job.left)
+    return FileContents(OURS, (_our_object(value, job) for value in objects), job.left)
 
 
 def _object(number: int, line: bytes | None) -> Any:
@@ -219,7 +219,9 @@ def _our_object(value: Any, job: _Job) -> Row:
     return read_row(number, _adjust(cells, job.asked), job.rules)
 
 
-def _foreign(source: Source, found: Iterator[tuple[int, Mapping[str, str]] | RowProblem], job: _Job) -> Reading:
+def _foreign(
+    source: SourceProgram, found: Iterator[tuple[int, Mapping[str, str]] | RowProblem], job: _Job
+) -> FileContents:
     rules, asked, left = job.rules, job.asked, job.left
     names = dict(asked.titles)
     names |= {slug.lower(): slug for slug in rules.catalogue.slugs}
@@ -237,17 +239,17 @@ def _foreign(source: Source, found: Iterator[tuple[int, Mapping[str, str]] | Row
                 cells.pop("interests", None)
             yield _placed(read_row(record[0], _adjust(cells, asked), rules), source)
 
-    return Reading(source.name, rows(), left)
+    return FileContents(source.name, rows(), left)
 
 
-def _placed(row: Row, source: Source) -> Row:
+def _placed(row: Row, source: SourceProgram) -> Row:
     """Name a problem's column as the file does."""
     if not isinstance(row, RowProblem):
         return row
     return replace(row, column=" + ".join(source.map.columns.get(row.column, (row.column,))))
 
 
-def _adjust(cells: dict[str, str], asked: Asked) -> dict[str, str]:
+def _adjust(cells: dict[str, str], asked: ImportOptions) -> dict[str, str]:
     """Let what a person says about the file hold for a reader of whom the file does not say it."""
     status = cells.get("status", "").strip()
     if asked.status and status in _SUBSCRIBED:

@@ -20,7 +20,7 @@ class KeptRow:
 
 
 @dataclass(slots=True)
-class ImportReport:
+class SubscriberImportReport:
     """What an import did, or would do. The lists hold the first thousand; the counts are of all.
 
     `states` and `never_send` count what becomes of the new readers, `kept_reasons` why lines were not followed.

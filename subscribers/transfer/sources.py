@@ -17,7 +17,7 @@ Cells = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceProgram:
     """A program whose files are known: its name, its columns, and what else has to be done about a record."""
 
     name: str
@@ -30,7 +30,7 @@ class Source:
         expanded = self.expand(values)
         return self.finish(self.map.apply(expanded, left), expanded)
 
-    def with_map(self, over: ColumnMap) -> "Source":
+    def with_map(self, over: ColumnMap) -> "SourceProgram":
         """Return this source with what a person says about its columns and values instead."""
         return replace(self, map=over.over(self.map))
 
@@ -154,13 +154,13 @@ def _in_words(name: str) -> str:
         return name
 
 
-LISTMONK: Final = Source(
+LISTMONK: Final = SourceProgram(
     "listmonk",
     ColumnMap({"email": ("email",), "name": ("name",), "status": ("status",), "opted_in_at": ("created_at",)}),
     _listmonk,
     _listmonk_attributes,
 )
-MAILCHIMP: Final = Source(
+MAILCHIMP: Final = SourceProgram(
     "Mailchimp",
     ColumnMap(
         {
@@ -180,8 +180,8 @@ MAILCHIMP: Final = Source(
 MAILCHIMP_NONSUBSCRIBED: Final = replace(
     MAILCHIMP, finish=lambda cells, values: {**_mailchimp(cells, values), "status": "nobody"}
 )
-MAILMAN: Final = Source("Mailman", ColumnMap({"email": ("email",), "name": ("name",)}), _mailman)
-MAILMAN2_XML: Final = Source(
+MAILMAN: Final = SourceProgram("Mailman", ColumnMap({"email": ("email",), "name": ("name",)}), _mailman)
+MAILMAN2_XML: Final = SourceProgram(
     "Mailman 2 (export.py)",
     ColumnMap(
         {
@@ -196,7 +196,7 @@ MAILMAN2_XML: Final = Source(
     ),
     _mailman,
 )
-MAILMAN3: Final = Source(
+MAILMAN3: Final = SourceProgram(
     "Mailman 3 (roster)",
     ColumnMap(
         {
@@ -210,4 +210,4 @@ MAILMAN3: Final = Source(
     ),
     _mailman,
 )
-ANY: Final = Source("mapped", ColumnMap())
+ANY: Final = SourceProgram("mapped", ColumnMap())

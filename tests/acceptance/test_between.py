@@ -13,7 +13,7 @@ from tests.support.world import World
 pytestmark = pytest.mark.one_database
 
 
-def works_of(world: World, monkeypatch: pytest.MonkeyPatch) -> app.Works:
+def works_of(world: World, monkeypatch: pytest.MonkeyPatch) -> app.App:
     monkeypatch.setenv("DIGEST_DATABASE__URL", world.environment["DIGEST_DATABASE__URL"])
     return app.build(world.folder)
 

@@ -11,10 +11,10 @@ from playwright.sync_api import Browser
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from digest.app import Works
+from digest.app import App
 from digest.issues import store as issue_store
 from digest.publish import archive_notes
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.archive.exporting import export
@@ -126,7 +126,7 @@ def test_the_form_signs_up_from_another_site(
     press = sample.press_on(sqlite_engine, sample.workspace_in(tmp_path / "workspace"))
     signer = LinkSigner([KEY], press.settings.publication.base_url)
     with served(sample.public(press, signer, FrozenClock(now))) as address:
-        form = sign_up_form(Works(press.settings, press.engine, FrozenClock(now)), "ko")
+        form = sign_up_form(App(press.settings, press.engine, FrozenClock(now)), "ko")
         form = form.replace(press.settings.publication.base_url, address)
         (tmp_path / "town.html").write_text(
             f"<!doctype html><meta charset=utf-8><title>Town</title><h1>Town</h1>{form}", "utf-8"
@@ -152,7 +152,7 @@ def test_the_form_signs_up_from_another_site(
 def test_the_exported_site_works_from_a_file(
     browser: Browser, sqlite_engine: Engine, tmp_path: Path, now: datetime
 ) -> None:
-    press: Press = sample.issue_21(sqlite_engine, tmp_path / "workspace", now)
+    press: Publisher = sample.issue_21(sqlite_engine, tmp_path / "workspace", now)
     sample.send_out(press, now)
     export(press, tmp_path / "site")
     page = browser.new_page(viewport={"width": 320, "height": 800})

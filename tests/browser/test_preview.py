@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
 from tests.support.combinations import combinations
@@ -25,12 +25,12 @@ PAGES = ["/", "/edition?language=en&interests=mobility&reader=tomas", "/edition?
 
 
 @pytest.fixture(scope="module")
-def press(shared_engine: Engine, shared_folder: Path, shared_day: datetime) -> Press:
+def press(shared_engine: Engine, shared_folder: Path, shared_day: datetime) -> Publisher:
     return sample.issue_21(shared_engine, shared_folder / "workspace", shared_day)
 
 
 @pytest.fixture(scope="module")
-def desk(press: Press, shared_day: datetime) -> Iterator[str]:
+def desk(press: Publisher, shared_day: datetime) -> Iterator[str]:
     """A desk for all tests; one of them changes an article, of which no other one reads."""
     app = preview_app(press, 21, FrozenClock(shared_day), reimport=lambda: sample.import_into(press, shared_day))
     with served(app) as address:
@@ -100,7 +100,7 @@ def test_a_script_in_a_frame_would_not_run(browser: Browser, desk: str) -> None:
     page.close()
 
 
-def test_a_saved_article_appears_by_itself(browser: Browser, desk: str, press: Press) -> None:
+def test_a_saved_article_appears_by_itself(browser: Browser, desk: str, press: Publisher) -> None:
     page = open_page(browser, desk + "/edition?language=en&interests=mobility&width=600&scheme=light")
     page.get_by_text("Follows your files").wait_for()
     page.wait_for_timeout(1500)  # the watcher's first round; a change before it is not promised to be noticed

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from prometheus_client.parser import text_string_to_metric_families
 from typer.main import get_command
 
-from digest.app import Works
+from digest.app import App
 from digest.cli import app
 from digest.runtime.db import make_engine, upgrade
 from digest.settings.root import Settings, load_settings
@@ -206,7 +206,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     create(folder, sample=False)
     engine = make_engine(f"sqlite:///{folder / 'digest.db'}")
     upgrade(engine)
-    page = Metrics(Works(load_settings(folder), engine, FrozenClock(datetime(2021, 9, 1, tzinfo=UTC)))).page()
+    page = Metrics(App(load_settings(folder), engine, FrozenClock(datetime(2021, 9, 1, tzinfo=UTC)))).page()
     engine.dispose()
     families = list(text_string_to_metric_families(page.decode()))
     return {f"{family.name}_total" if family.type == "counter" else family.name for family in families}

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
 from digest import app
-from digest.app import Works
+from digest.app import App
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.membership import importing
@@ -25,7 +25,7 @@ from digest.runtime.clock import ShiftedClock
 from digest.runtime.db import make_engine, session_scope
 from digest.schedule import runs
 from digest.schedule.occurrences import occurrence
-from digest.schedule.tick import Told, tick
+from digest.schedule.tick import TickResult, tick
 from tests.acceptance.conftest import World
 from tests.support.empty_workspace import copy_empty_workspace
 
@@ -114,7 +114,7 @@ class Months:
         return make_engine(self.database_url)
 
     @cached_property
-    def _works(self) -> Works:
+    def _works(self) -> App:
         before = os.environ.get("DIGEST_DATABASE__URL")
         os.environ["DIGEST_DATABASE__URL"] = self.database_url
         try:
@@ -124,9 +124,9 @@ class Months:
             if before is not None:
                 os.environ["DIGEST_DATABASE__URL"] = before
 
-    def works_at(self, moment: datetime) -> Works:
+    def works_at(self, moment: datetime) -> App:
         """The workspace's parts in this process, at another time."""
-        return Works(self._works.settings, self._works.engine, ShiftedClock(moment))
+        return App(self._works.settings, self._works.engine, ShiftedClock(moment))
 
     def close(self) -> None:
         self.engine.dispose()
@@ -138,7 +138,7 @@ class Months:
 
     # Looks at the clock
 
-    def look(self, moment: datetime) -> list[Told]:
+    def look(self, moment: datetime) -> list[TickResult]:
         """One look in this process."""
         return tick(self.works_at(moment))
 

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Engine, func, insert, select, update
 from sqlmodel import Session
 
-from digest.app import Works, build
+from digest.app import App, build
 from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.outbox import plan
@@ -160,7 +160,7 @@ class Press:
         return make_engine(self.database_url)
 
     @cached_property
-    def works(self) -> Works:
+    def works(self) -> App:
         """The workspace's parts, in this process."""
         before = os.environ.get("DIGEST_DATABASE__URL")
         os.environ["DIGEST_DATABASE__URL"] = self.database_url

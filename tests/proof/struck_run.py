@@ -9,7 +9,7 @@ import sys
 from digest.cli import main
 from digest.runtime import db
 from digest.schedule import run as month_run
-from digest.schedule.month import Month, Wait
+from digest.schedule.month import Month, StepPaused
 
 HERE = "here\n"
 
@@ -24,7 +24,7 @@ def struck(step: str, when: str) -> None:
     steps = dict(month_run.STEPS)
     real = steps[step]
 
-    def and_stand_still(month: Month) -> Wait | None:
+    def and_stand_still(month: Month) -> StepPaused | None:
         if when == "before":
             stand_still()
         wait = real(month)

@@ -23,7 +23,7 @@ from digest.delivery.smtp.relay import RelayConfig, Timeouts
 from digest.delivery.transport import Envelope
 from digest.delivery.worker import rotation
 from digest.delivery.worker.loop import Worker
-from digest.delivery.worker.presence import Place
+from digest.delivery.worker.presence import WorkerPlace
 from digest.outbox.take import Taken
 from digest.runtime.clock import SystemClock
 from digest.runtime.errors import DigestError
@@ -99,7 +99,7 @@ def run(ledger: Ledger, port: int, fault: Fault, folder: Path) -> str:
     config = RelayConfig("127.0.0.1", port, **settings)
     clock, meter = SystemClock(), Meter([Way(config.name, connections=config.connections)])
     ledger.now = clock.now()
-    place = Place(HOST, folder / "locks", folder / "outcomes")
+    place = WorkerPlace(HOST, folder / "locks", folder / "outcomes")
     try:
         with Worker(ledger.engine, Fleet([config]), Writer(), clock, place, meter=meter, pauses=()) as worker:
             worker.deliver(ledger.issue_id)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from digest.outbox import notices
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import HEAD, make_engine, session_scope
-from digest.sink.rules import Rules
+from digest.sink.rules import SinkRules
 from digest.sink.server import Sink
 from tests.support.crowd import crowd
 from tests.support.staying import Stayer, states, staying
@@ -91,7 +91,7 @@ def test_an_old_send_goes_on_while_the_schema_is_upgraded(empty: World, old_code
     new.digest("tick", expect=4)  # the new version does not touch an old schema
     old.digest("subscribers", "import", str(crowd(tmp_path, [f"r{n}@example.org" for n in range(READERS)])))
     old.approve_issue_21()
-    with Sink(tmp_path / "sink", rules=Rules(delay=0.1)) as sink:
+    with Sink(tmp_path / "sink", rules=SinkRules(delay=0.1)) as sink:
         sending = old.start("send", "21", "--yes", "--relay", sink.url)
         deadline = time.monotonic() + WAIT_SECONDS
         while arrived(sink.maildir) < 5 and time.monotonic() < deadline:

@@ -5,7 +5,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from digest.app import Works, build
+from digest.app import App, build
 from digest.runtime.clock import ShiftedClock
 from digest.runtime.errors import DigestError
 from digest.schedule.tick import tick
@@ -18,7 +18,7 @@ for line in sys.stdin:
     try:
         told = [
             (entry.period, entry.state, entry.why)
-            for entry in tick(Works(works.settings, works.engine, ShiftedClock(moment)))
+            for entry in tick(App(works.settings, works.engine, ShiftedClock(moment)))
         ]
     except DigestError as error:
         told = [("error", "error", error.message)]

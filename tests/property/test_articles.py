@@ -7,10 +7,10 @@ from digest.articles.characters import clean, one_line
 from digest.articles.draft import RawEntry, content_hash, content_of
 from digest.articles.exporting import as_markdown
 from digest.articles.frontmatter import UnreadableError, read_markdown
-from digest.articles.intake import Known, parse_entry, parse_markdown
+from digest.articles.intake import KnownSlugs, parse_entry, parse_markdown
 from digest.articles.slugs import is_slug, slug_of
 
-KNOWN = Known(sections=("special",), topics=("mobility", "safety"), language="en")
+KNOWN = KnownSlugs(sections=("special",), topics=("mobility", "safety"), language="en")
 
 CHARACTERS = st.characters(exclude_categories=["Cc", "Cs"], include_characters="\n\t")
 ODD = ["no", "~", "null", "=", "<<", "- a", "# x", "a: b", "'", '"', "{{7*7}}", "2021-09-17", "---", "\ufeff", "\u2028"]

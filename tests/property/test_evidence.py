@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.feedback.dsn import NotAReportError, Report, read_report
+from digest.feedback.dsn import DeliveryReport, NotAReportError, read_report
 from digest.feedback.log_coverage import Coverage
 from digest.feedback.log_lines import Dates, log_lines
 from digest.feedback.postfix_log import Fate, PostfixLog, Sighting
@@ -138,7 +138,7 @@ def test_other_messages_between_its_lines_change_nothing(own: list[bytes], other
 )
 def test_no_bytes_make_the_report_reader_fail(data: bytes) -> None:
     with suppress(NotAReportError):
-        assert isinstance(read_report(data), Report)
+        assert isinstance(read_report(data), DeliveryReport)
 
 
 @given(st.sets(st.integers(-5, 130)), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))

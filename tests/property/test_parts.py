@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from digest.render.parts import Base64Body, QuotedBody, SlotValueMissingError, encode
-from digest.render.slots import Place, Slot, SlotTokens, fill, split, token
+from digest.render.slots import Slot, SlotContext, SlotTokens, fill, split, token
 
 NONCE = "0123456789abcdef"
 SLOTS = SlotTokens(NONCE)
@@ -56,8 +56,8 @@ READER = {
 def reference(html: str, text: str, reader: dict[Slot, str]) -> EmailMessage:
     """The slow path that splicing must equal: fill, then let the standard library encode."""
     message = EmailMessage(policy=email.policy.SMTP)
-    message.set_content(fill(text, NONCE, reader, Place.PLAIN), cte="quoted-printable")
-    message.add_alternative(fill(html, NONCE, reader, Place.HTML), subtype="html", cte="quoted-printable")
+    message.set_content(fill(text, NONCE, reader, SlotContext.PLAIN), cte="quoted-printable")
+    message.add_alternative(fill(html, NONCE, reader, SlotContext.HTML), subtype="html", cte="quoted-printable")
     return message
 
 
@@ -97,15 +97,15 @@ def test_a_spliced_mail_reads_like_the_filled_one(html: str, text: str, reader: 
     assert_fit_for_the_wire(raw)
     plain, marked_up = parse(raw).iter_parts()
     assert [plain.get_content_type(), marked_up.get_content_type()] == ["text/plain", "text/html"]
-    assert decoded(plain) == fill(with_last_newline(text), NONCE, reader, Place.PLAIN)
-    assert decoded(marked_up) == fill(with_last_newline(html), NONCE, reader, Place.HTML)
+    assert decoded(plain) == fill(with_last_newline(text), NONCE, reader, SlotContext.PLAIN)
+    assert decoded(marked_up) == fill(with_last_newline(html), NONCE, reader, SlotContext.HTML)
 
 
 @settings(max_examples=150, deadline=None)
-@given(document=documents, reader=values, place=st.sampled_from(Place))
+@given(document=documents, reader=values, place=st.sampled_from(SlotContext))
 @pytest.mark.parametrize("body", [QuotedBody, Base64Body])
 def test_each_encoding_gives_the_filled_document_back(
-    body: type[QuotedBody | Base64Body], document: str, reader: dict[Slot, str], place: Place
+    body: type[QuotedBody | Base64Body], document: str, reader: dict[Slot, str], place: SlotContext
 ) -> None:
     document = with_last_newline(document)
     encoded = body.of(list(split(document, NONCE)), place)
@@ -121,7 +121,7 @@ def test_each_encoding_gives_the_filled_document_back(
 @pytest.mark.parametrize("literal", ["", "a", "ab", "abc", "가", "가나", "x" * 56, "x" * 57, "x" * 58])
 def test_base64_needs_no_padding_in_the_middle_for_any_phase(length: int, literal: str) -> None:
     document = f"{literal}{SLOTS.interests}{literal}{SLOTS.interests}{SLOTS.interests}{literal}\n"
-    encoded = Base64Body.of(list(split(document, NONCE)), Place.PLAIN)
+    encoded = Base64Body.of(list(split(document, NONCE)), SlotContext.PLAIN)
     raw = b"".join(encoded.splice({Slot.INTERESTS: "v" * length}))
     assert b"=" not in raw.replace(b"\r\n", b"")[:-2]
 

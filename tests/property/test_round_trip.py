@@ -20,7 +20,7 @@ from subscribers.models import ConsentEvent, Subscriber, Suppression
 from subscribers.names import parse_name
 from subscribers.suppression import SuppressionReason, key_of
 from subscribers.transfer.exporter import export_csv, export_json_lines
-from subscribers.transfer.importer import Importer, ImportReport
+from subscribers.transfer.importer import Importer, SubscriberImportReport
 from subscribers.transfer.lines import MAX_LINE
 from subscribers.transfer.rows import RowRules
 from tests.unit.subscribers.site import CATALOGUE, SECRET, SEOUL
@@ -105,7 +105,7 @@ def exported(engine: Engine, form: str) -> str:
         return "".join(write(session, SECRET))
 
 
-def bring(engine: Engine, content: str, now: datetime) -> ImportReport:
+def bring(engine: Engine, content: str, now: datetime) -> SubscriberImportReport:
     importer = Importer(lambda: session_scope(engine), RowRules(CATALOGUE, "en", SEOUL), SECRET, lambda: "f" * 32)
     return importer.run(io.BytesIO(content.encode()), now)
 

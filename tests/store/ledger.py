@@ -17,7 +17,7 @@ from digest.outbox.settle import Settlement, settle
 from digest.outbox.states import State
 from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, SUBSCRIBER, WORKER
 from digest.outbox.take import Started, Taken, Taker, Window, take
-from digest.outbox.workers import Witness, register
+from digest.outbox.workers import WorkerLiveness, register
 from digest.runtime.db import session_scope
 from subscribers.audience import exclusion_reason
 from subscribers.models import Subscriber, SubscriberState
@@ -31,7 +31,7 @@ class Ledger:
     def __init__(self, engine: Engine, now: datetime, folder: Path) -> None:
         self.engine = engine
         self.now = now
-        self.witness = Witness(HOST, folder / "locks")
+        self.witness = WorkerLiveness(HOST, folder / "locks")
         self._numbers = itertools.count(1)
         with session_scope(engine) as session:
             issue = Issue(number=21, period="2021-09", date=now.date(), state="sending", created_at=now)

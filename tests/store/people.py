@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from digest.app import Works
+from digest.app import App
 from digest.outbox.notices import take_notices
 from digest.outbox.settle import Settlement, settle
 from digest.outbox.states import State
@@ -26,7 +26,7 @@ from subscribers.models import Subscriber
 class People:
     """The parts of a workspace, and what tests ask of it."""
 
-    works: Works
+    works: App
 
     @property
     def now(self) -> datetime:
@@ -81,4 +81,4 @@ class People:
 def make(folder: Path, engine: Engine, now: datetime, **settings: Any) -> People:
     """Return a new workspace in `folder` whose database is the engine's."""
     create.create(folder, sample=False)
-    return People(Works(load_settings(folder, **settings), engine, FrozenClock(now)))
+    return People(App(load_settings(folder, **settings), engine, FrozenClock(now)))

@@ -25,7 +25,7 @@ def pending(people: People, count: int) -> list[int]:
     return [people.add(f"p{number}@example.net", state="pending") for number in range(count)]
 
 
-def run(people: People, **options: Any) -> reconsent.Run:
+def run(people: People, **options: Any) -> reconsent.ReconsentRun:
     return reconsent.ask(people.works, reconsent.confirmation(people.works, **options))
 
 

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection, Engine, event, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from digest.app import Works
-from digest.delivery.wakeup.event import Bell
+from digest.app import App
+from digest.delivery.wakeup.event import Wakeup
 from digest.delivery.wakeup.listener import Listener
 from digest.delivery.wakeup.local import LocalDispatcher
 from digest.delivery.wakeup.polling import Outlook, outlook
@@ -42,7 +42,7 @@ class Staying:
     """A worker that stays, in a thread; its work settles whatever is due, as a real one would."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine, self.bell, self.said = engine, Bell(), list[str]()
+        self.engine, self.bell, self.said = engine, Wakeup(), list[str]()
         self.worked = self.settled = 0
         self.failures: list[Exception] = []
         self.error: BaseException | None = None
@@ -82,7 +82,7 @@ class Staying:
 
 
 def dispatcher(engine: Engine) -> Dispatcher:
-    works = Works(None, engine, SystemClock())  # type: ignore[arg-type] - settings are not asked
+    works = App(None, engine, SystemClock())  # type: ignore[arg-type] - settings are not asked
     return works.dispatcher
 
 
@@ -206,13 +206,13 @@ def test_an_announcement_wakes_a_waiting_worker(engine: Engine, monkeypatch: pyt
 
 def test_an_announcement_wakes_every_waiting_worker(queue_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     rung: set[int] = set()
-    ring = Bell.ring
+    ring = Wakeup.ring
 
-    def noted(bell: Bell) -> None:
+    def noted(bell: Wakeup) -> None:
         rung.add(id(bell))
         ring(bell)
 
-    monkeypatch.setattr(Bell, "ring", noted)
+    monkeypatch.setattr(Wakeup, "ring", noted)
     with slow_look(monkeypatch), Staying(queue_engine) as one, Staying(queue_engine) as two:
         eventually(lambda: heard(queue_engine, 2))
         rung.clear()
@@ -374,7 +374,7 @@ def test_a_queue_whose_connections_are_cut_is_heard_again(
 
 
 def test_a_queue_that_was_away_for_a_moment_is_heard_again(queue_engine: Engine) -> None:
-    with Gate(queue_engine.url.render_as_string(hide_password=False)) as gate, Listener(libpq(gate.url), Bell()):
+    with Gate(queue_engine.url.render_as_string(hide_password=False)) as gate, Listener(libpq(gate.url), Wakeup()):
         eventually(lambda: heard(queue_engine, 1))
         gate.shut()
         eventually(lambda: not heard(queue_engine, 1))
@@ -434,7 +434,7 @@ def test_a_worker_that_begins_to_stay_waits_for_the_database(engine: Engine) -> 
         pytest.skip("a file does not go away")
     failures = iter(range(2))
     said: list[str] = []
-    bell = Bell()
+    bell = Wakeup()
 
     def broken(*_: object) -> None:
         if next(failures, None) is not None:
@@ -449,7 +449,7 @@ def test_a_worker_that_begins_to_stay_waits_for_the_database(engine: Engine) -> 
     ]
 
 
-class PatientBell(Bell):
+class PatientBell(Wakeup):
     """Waits on a clock of the test, for ten minutes in all."""
 
     def __init__(self, clock: FrozenClock) -> None:

@@ -14,16 +14,16 @@ from sqlmodel import Session, select
 from starlette.testclient import TestClient
 
 from digest.articles.importing import import_paths
-from digest.articles.intake import Known
+from digest.articles.intake import KnownSlugs
 from digest.editions.models import Edition
-from digest.editions.segment import EmptyRule, Reading, segment
+from digest.editions.segment import EmptyRule, ReaderGroup, segment
 from digest.issues import store
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.outbox.models import Delivery
 from digest.publish import build, freeze, lifecycle
 from digest.publish.approval import NotApprovedError
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.settings.root import load_settings
@@ -58,10 +58,10 @@ READERS = {
 
 
 @pytest.fixture
-def press(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Press]:
+def press(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Publisher]:
     workspace = tmp_path / "workspace"
     with frozen.copy(database_kind, "two-months", imported, workspace) as engine:
-        yield Press(load_settings(workspace), engine, Templates(workspace / "templates"))
+        yield Publisher(load_settings(workspace), engine, Templates(workspace / "templates"))
 
 
 def imported(engine: Engine, workspace: Path) -> None:
@@ -72,7 +72,7 @@ def imported(engine: Engine, workspace: Path) -> None:
         path = workspace / "october" / f"{name.lower().replace(' ', '-')}.md"
         path.write_text(OCTOBER.format(title=name, topics=topics).replace("section: news\n", ""))
     settings = load_settings(workspace)
-    known = Known([s.slug for s in settings.section], [i.slug for i in settings.interest], "en")
+    known = KnownSlugs([s.slug for s in settings.section], [i.slug for i in settings.interest], "en")
     articles = [SAMPLE / "articles", workspace / "october"]
     with session_scope(engine) as session:
         assert import_paths(session, articles, known=known, now=NOW).problems == []
@@ -91,7 +91,7 @@ def imported(engine: Engine, workspace: Path) -> None:
             )
 
 
-def assembled(press: Press, number: int, period: Period, now: datetime, *, then: str = "") -> None:
+def assembled(press: Publisher, number: int, period: Period, now: datetime, *, then: str = "") -> None:
     with session_scope(press.engine) as session:
         issue = lifecycle.assemble(press, session, period, number=number, issue_date=period.last, now=now)
         assert lifecycle.approve(press, session, issue, "Ada", now)
@@ -103,11 +103,11 @@ def assembled(press: Press, number: int, period: Period, now: datetime, *, then:
             session.add(issue)
 
 
-def september(press: Press, number: int = 23, state: str = "sent") -> None:
+def september(press: Publisher, number: int = 23, state: str = "sent") -> None:
     assembled(press, number, Period(2021, 9), NOW, then=state)
 
 
-def frozen(press: Press, number: int = 24) -> dict[str, Edition]:
+def frozen(press: Publisher, number: int = 24) -> dict[str, Edition]:
     """Freeze the October issue; return the edition of each reader."""
     assembled(press, number, Period(2021, 10), LATER, then="sending")
     with session_scope(press.engine, read_only=True) as session:
@@ -145,7 +145,7 @@ def test_the_issues_in_between_follow_from_the_number(number: int, expected: dic
     assert {str(frequency): list(numbers) for frequency, numbers in in_between(number).items()} == expected
 
 
-def test_only_readers_who_lack_an_issue_find_all_its_titles(press: Press) -> None:
+def test_only_readers_who_lack_an_issue_find_all_its_titles(press: Publisher) -> None:
     september(press)
     editions = frozen(press)
     assert set(editions) == set(READERS)
@@ -166,7 +166,7 @@ def test_only_readers_who_lack_an_issue_find_all_its_titles(press: Press) -> Non
 
 
 @pytest.mark.one_database
-def test_where_nothing_is_lacking_a_frequency_has_no_edition(press: Press) -> None:
+def test_where_nothing_is_lacking_a_frequency_has_no_edition(press: Publisher) -> None:
     editions = frozen(press, 24)  # 22 and 23 were never published
     assert editions["all"].id == editions["all2"].id == editions["all3"].id
     assert {edition.frequency for edition in editions.values()} == {"every"}
@@ -174,12 +174,12 @@ def test_where_nothing_is_lacking_a_frequency_has_no_edition(press: Press) -> No
 
 @pytest.mark.one_database
 @pytest.mark.parametrize("state", ["frozen", "withdrawn"])
-def test_an_issue_that_the_archive_does_not_show_is_not_named(press: Press, state: str) -> None:
+def test_an_issue_that_the_archive_does_not_show_is_not_named(press: Publisher, state: str) -> None:
     september(press, state=state)
     assert not any("/archive/23" in edition.html for edition in frozen(press).values())
 
 
-def test_a_change_in_between_voids_the_approval_and_is_named(press: Press) -> None:
+def test_a_change_in_between_voids_the_approval_and_is_named(press: Publisher) -> None:
     september(press)
     assembled(press, 24, Period(2021, 10), LATER)
     with session_scope(press.engine) as session:
@@ -191,7 +191,7 @@ def test_a_change_in_between_voids_the_approval_and_is_named(press: Press) -> No
 
 
 @pytest.mark.one_database
-def test_previews_and_test_mails_come_from_the_same_bytes(press: Press) -> None:
+def test_previews_and_test_mails_come_from_the_same_bytes(press: Publisher) -> None:
     september(press)
     with session_scope(press.engine) as session:
         issue = lifecycle.assemble(
@@ -207,7 +207,7 @@ def test_previews_and_test_mails_come_from_the_same_bytes(press: Press) -> None:
     with session_scope(press.engine, read_only=True) as session:
         issue = store.find(session, 24)
         for ref, (language, interests, frequency) in READERS.items():
-            selection = build.selection_for(press, session, issue, Reading(language, interests, frequency))
+            selection = build.selection_for(press, session, issue, ReaderGroup(language, interests, frequency))
             assert selection is not None
             stored = build.stored_rendering(session, issue, selection)
             assert stored is not None
@@ -215,7 +215,7 @@ def test_previews_and_test_mails_come_from_the_same_bytes(press: Press) -> None:
 
 
 @pytest.mark.one_database
-def test_the_desk_shows_the_edition_of_a_frequency(press: Press) -> None:
+def test_the_desk_shows_the_edition_of_a_frequency(press: Publisher) -> None:
     september(press)
     assembled(press, 24, Period(2021, 10), LATER)
     app = preview_app(press, 24, FrozenClock(LATER))
@@ -230,7 +230,7 @@ def test_the_desk_shows_the_edition_of_a_frequency(press: Press) -> None:
 
 
 @pytest.mark.one_database
-def test_no_mail_for_titles_in_between_where_no_interest_matches(press: Press) -> None:
+def test_no_mail_for_titles_in_between_where_no_interest_matches(press: Publisher) -> None:
     september(press)
     with session_scope(press.engine) as session:
         issue = lifecycle.assemble(
@@ -238,7 +238,7 @@ def test_no_mail_for_titles_in_between_where_no_interest_matches(press: Press) -
         )
         content = build.content_of(session, issue)
         items = [item for item in build.items_for_segment(content) if item.topics]
-        reading = Reading("en", "certification", "third")
+        reading = ReaderGroup("en", "certification", "third")
         skip = replace(press.rules, empty=EmptyRule.SKIP)
         found = segment(items, [reading], press.catalogue, skip, content.earlier)
         assert found.selections[reading] is None

@@ -97,7 +97,7 @@ def test_hand_made_changes_survive_assembling_again(stocked: Engine, now: dateti
     with session_scope(stocked) as session:
         issue = assembled(session, now)
         edit.drop(session, issue, "b")
-        edit.move_to(session, issue, edit.Place.parse("c:news:1", set(ORDER)), ORDER)
+        edit.move_to(session, issue, edit.ArticlePosition.parse("c:news:1", set(ORDER)), ORDER)
         edit.set_texts(issue, "*", subject="By hand")
         assert order_of(session, issue) == ["lead:top", "news:c", "news:a"]
     with session_scope(stocked) as session:
@@ -125,7 +125,7 @@ def test_an_edit_voids_the_approval_and_a_frozen_issue_has_none(stocked: Engine,
 @pytest.mark.parametrize("text", ["a", "a:news", "a:news:0", "a:news:x", "a:gone:1", "a:news:1:2"])
 def test_a_place_is_read_strictly(text: str) -> None:
     with pytest.raises(UsageError):
-        edit.Place.parse(text, set(ORDER))
+        edit.ArticlePosition.parse(text, set(ORDER))
 
 
 def test_bad_hands_are_told(stocked: Engine, now: datetime, tmp_path: Path) -> None:

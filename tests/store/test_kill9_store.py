@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from digest.outbox.workers import Witness, lives
+from digest.outbox.workers import WorkerLiveness, lives
 from digest.runtime.db import session_scope
 from tests.store.ledger import HOST, Ledger
 
@@ -60,7 +60,7 @@ def test_killed_after_the_take_its_deliveries_become_uncertain(ledger: Ledger, v
     assert ledger.recover() == 0  # it lives: the lock is held, whatever the heartbeat says
     with session_scope(ledger.engine) as session:
         assert lives(session, "victim", ledger.witness)
-        assert not lives(session, "victim", Witness("another machine", ledger.witness.folder))
+        assert not lives(session, "victim", WorkerLiveness("another machine", ledger.witness.folder))
     victim.send_signal(signal.SIGKILL)
     victim.wait()
     assert ledger.recover() == 3

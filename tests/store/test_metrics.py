@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, Engine, Table, func, select, text
 
-from digest.app import Works
+from digest.app import App
 from digest.notify.models import WebhookCall
 from digest.outbox import notices, store
 from digest.outbox.states import State
@@ -37,9 +37,9 @@ READERS = 20_000
 
 
 @pytest.fixture
-def works(ledger: Ledger, tmp_path: Path) -> Works:
+def works(ledger: Ledger, tmp_path: Path) -> App:
     create(tmp_path / "workspace", sample=False)
-    return Works(load_settings(tmp_path / "workspace"), ledger.engine, FrozenClock(ledger.now + timedelta(minutes=5)))
+    return App(load_settings(tmp_path / "workspace"), ledger.engine, FrozenClock(ledger.now + timedelta(minutes=5)))
 
 
 def parsed(page: bytes) -> dict[tuple[str, ...], float]:
@@ -60,7 +60,7 @@ def put(ledger: Ledger, states: list[State]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_states_are_what_a_full_count_says(ledger: Ledger, works: Works, seed: int) -> None:
+def test_states_are_what_a_full_count_says(ledger: Ledger, works: App, seed: int) -> None:
     chosen = random.Random(seed).choices(list(State), k=40)
     ledger.planned(40)
     put(ledger, chosen)
@@ -75,7 +75,7 @@ def test_states_are_what_a_full_count_says(ledger: Ledger, works: Works, seed: i
     }
 
 
-def test_the_age_of_what_waits(ledger: Ledger, works: Works) -> None:
+def test_the_age_of_what_waits(ledger: Ledger, works: App) -> None:
     assert parsed(Metrics(works).page())["digest_oldest_due_age_seconds", "delivery"] == 0
     ledger.planned(2)
     with session_scope(ledger.engine) as session:
@@ -97,7 +97,7 @@ def test_the_age_of_what_waits(ledger: Ledger, works: Works) -> None:
     assert said["digest_issue_held", "21"] == 1
 
 
-def test_attempts_are_counted_once_however_often_one_looks(ledger: Ledger, works: Works) -> None:
+def test_attempts_are_counted_once_however_often_one_looks(ledger: Ledger, works: App) -> None:
     ledger.planned(30)
     ledger.worker()
     metrics, counts = Metrics(works), AttemptCounts()
@@ -120,7 +120,7 @@ def _all_attempts(ledger: Ledger) -> Counter[tuple[str, str]]:
     return Counter((one.relay, one.outcome) for one in ledger.attempts() if one.outcome)
 
 
-def test_a_command_goes_on_from_what_it_kept(ledger: Ledger, works: Works, tmp_path: Path) -> None:
+def test_a_command_goes_on_from_what_it_kept(ledger: Ledger, works: App, tmp_path: Path) -> None:
     ledger.planned(5)
     ledger.worker()
     ledger.settle(ledger.take(5), State.ACCEPTED)
@@ -139,7 +139,7 @@ def test_a_command_goes_on_from_what_it_kept(ledger: Ledger, works: Works, tmp_p
         assert parsed(metrics.page())["digest_attempts_total", "accepted", "test"] == 5
 
 
-def test_runs_workers_and_calls(ledger: Ledger, works: Works) -> None:
+def test_runs_workers_and_calls(ledger: Ledger, works: App) -> None:
     now = ledger.now
     given: dict[str, Any] = {"due_at": now, "claimed_by": "", "claimed_at": now, "heartbeat_at": now}
     with session_scope(ledger.engine) as session:
@@ -170,14 +170,14 @@ def test_runs_workers_and_calls(ledger: Ledger, works: Works) -> None:
 def test_without_the_database_it_says_so(tmp_path: Path) -> None:
     create(tmp_path / "workspace", sample=False)
     engine = make_engine("postgresql://nobody@127.0.0.1:1/nothing")
-    works = Works(load_settings(tmp_path / "workspace"), engine, FrozenClock(datetime.now(UTC)))
+    works = App(load_settings(tmp_path / "workspace"), engine, FrozenClock(datetime.now(UTC)))
     said = parsed(Metrics(works).page())
     assert said["digest_database_up",] == 0
     assert ("digest_runs", "done") not in said
     engine.dispose()
 
 
-def test_no_label_or_help_is_personal(ledger: Ledger, works: Works) -> None:
+def test_no_label_or_help_is_personal(ledger: Ledger, works: App) -> None:
     ledger.planned(3)
     ledger.worker()
     ledger.settle(ledger.take(3), State.REJECTED, reason="<r@example.org> is unknown", reply="550 r@example.org")
@@ -220,7 +220,7 @@ def _copy(connection: Connection, table: Table, changed: dict[str, str], many: s
     connection.execute(text(query), {} if table is DELIVERY else {"many": READERS})
 
 
-def test_no_scrape_reads_every_delivery(crowded: Engine, ledger: Ledger, works: Works) -> None:
+def test_no_scrape_reads_every_delivery(crowded: Engine, ledger: Ledger, works: App) -> None:
     newest = select(ATTEMPT.c.relay, func.count()).where(ATTEMPT.c.id >= "f").group_by(ATTEMPT.c.relay)
     plans = {
         "due": explained(crowded, counting_due()),

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, col, select
 
-from digest.app import Works
+from digest.app import App
 from digest.articles.models import Article
-from digest.delivery.worker.progress import Tally
+from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.issues.period import Period
@@ -26,7 +26,7 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import runs, skips
 from digest.schedule.run import STEPS
-from digest.schedule.tick import Told, tick
+from digest.schedule.tick import TickResult, tick
 from digest.send import start
 from subscribers.audience import exclusion_reason
 from tests.proof.months import FIRST, Months
@@ -37,7 +37,7 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Heard(Works):
+class Heard(App):
     """The workspace's parts, with somebody who listens."""
 
     events: list[Event] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Desk:
         works = self.months.works_at(moment)
         return Heard(works.settings, works.engine, ShiftedClock(moment), self.events)
 
-    def look(self, moment: datetime, period: Period = FIRST) -> Told | None:
+    def look(self, moment: datetime, period: Period = FIRST) -> TickResult | None:
         told = [entry for entry in tick(self.works(moment)) if entry.period == str(period)]
         return told[0] if told else None
 
@@ -95,7 +95,7 @@ class Hearing:
     def expect(self, total: int) -> None:
         self.expected.append(total)
 
-    def __call__(self, tally: Tally) -> None:
+    def __call__(self, tally: DeliveryProgress) -> None:
         self.most = max(self.most, tally.settled)
 
 

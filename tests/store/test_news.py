@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
 from digest.delivery.worker import rotation
@@ -16,7 +16,7 @@ from digest.publish import lifecycle
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from digest.send import worker
-from digest.send.start import Sending, prepare_send
+from digest.send.start import PreparedSend, prepare_send
 from digest.settings.operators import Operators
 from digest.testing import ScriptedTransport
 from tests.proof.months import FIRST, Months
@@ -26,16 +26,16 @@ ADA = "ada.operator@example.org"
 
 
 @pytest.fixture
-def works(tmp_path: Path, database_url: str) -> Iterator[Works]:
+def works(tmp_path: Path, database_url: str) -> Iterator[App]:
     made = Months(tmp_path, database_url, months=1, readers=READERS)
     works = made.works_at(made.due(FIRST))
     told = works.settings.model_copy(update={"operators": Operators(addresses=(ADA,))})
-    yield Works(told, works.engine, works.clock)
+    yield App(told, works.engine, works.clock)
     made.close()
 
 
 @pytest.fixture
-def ready(works: Works) -> Sending:
+def ready(works: App) -> PreparedSend:
     now = works.clock.now()
     with session_scope(works.engine) as session:
         issue = lifecycle.assemble(works.press, session, FIRST, number=None, issue_date=now.date(), now=now)
@@ -48,7 +48,7 @@ def ready(works: Works) -> Sending:
 
 
 def test_uncertain_deliveries_are_told_while_the_send_goes_on(
-    ready: Sending, works: Works, monkeypatch: pytest.MonkeyPatch
+    ready: PreparedSend, works: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "NEWS_SECONDS", 0.0)
     monkeypatch.setattr(rotation, "FILLS_UP_EVERY", timedelta(0))

@@ -11,10 +11,10 @@ from digest.delivery.families import families
 from digest.delivery.meter import Meter, Way
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
-from digest.delivery.pace import THROTTLE_PAUSE, Limits, spread
-from digest.delivery.transport import Envelope, Parcel, Phase, RelayRefusedError, Reply, Source, Step
+from digest.delivery.pace import THROTTLE_PAUSE, PaceLimits, spread
+from digest.delivery.transport import Envelope, Parcel, ParcelSource, Phase, RelayRefusedError, Reply, Step
 from digest.delivery.worker.loop import Worker
-from digest.delivery.worker.progress import Tally
+from digest.delivery.worker.progress import DeliveryProgress
 from digest.outbox import plan
 from digest.outbox.notices import promise
 from digest.outbox.tables import PACE
@@ -48,8 +48,8 @@ class Answering:
         pass
 
 
-def meter(limits: Mapping[str, Limits] | None = None, relay: Limits | None = None) -> Meter:
-    return Meter([Way("", relay or Limits())], limits, DOMAINS)
+def meter(limits: Mapping[str, PaceLimits] | None = None, relay: PaceLimits | None = None) -> Meter:
+    return Meter([Way("", relay or PaceLimits())], limits, DOMAINS)
 
 
 def worker(desk: Desk, transport: Answering, pace: Meter) -> Worker:
@@ -132,7 +132,7 @@ def test_a_domain_without_a_family_is_left_alone_by_itself(desk: Desk) -> None:
 
 def test_a_limit_a_second_is_kept_by_two_workers_together(desk: Desk) -> None:
     planned(desk, *["example.org"] * 30)
-    limits = Limits(per_second=2)
+    limits = PaceLimits(per_second=2)
     transport = Answering(desk.clock)
     start = desk.clock.now()
     for _ in range(2):
@@ -158,7 +158,7 @@ def test_a_family_limit_holds_that_family_only(desk: Desk) -> None:
     planned(desk, *["gmail.com", "example.org"] * 10)
     transport = Answering(desk.clock)
     start = desk.clock.now()
-    run = deliver(desk, transport, meter({"google": Limits(per_second=1)}))
+    run = deliver(desk, transport, meter({"google": PaceLimits(per_second=1)}))
     google = [at - start for address, at in transport.sent if address.endswith("gmail.com")]
     others = [at - start for address, at in transport.sent if not address.endswith("gmail.com")]
     assert run.outcomes == {"accepted": 20}
@@ -170,12 +170,12 @@ def test_a_daily_limit_leaves_the_rest_for_tomorrow(desk: Desk) -> None:
     planned(desk, *["example.org"] * 5)
     desk.clock.move(seconds=3_600)
     transport = Answering(desk.clock)
-    run = deliver(desk, transport, meter(relay=Limits(warm_up=(2, 100))))
+    run = deliver(desk, transport, meter(relay=PaceLimits(warm_up=(2, 100))))
     assert desk.ledger.counts() == {"accepted": 2, "pending": 3}
     midnight = datetime(2021, 10, 1, tzinfo=UTC)
     assert run.next_due == midnight  # a run does not wait for tomorrow, it says when it goes on
     desk.clock.move(seconds=(midnight - desk.clock.now()).total_seconds())
-    assert deliver(desk, transport, meter(relay=Limits(warm_up=(2, 100)))).outcomes == {"accepted": 3}
+    assert deliver(desk, transport, meter(relay=PaceLimits(warm_up=(2, 100)))).outcomes == {"accepted": 3}
 
 
 def test_a_spread_send_keeps_its_times(desk: Desk) -> None:
@@ -202,7 +202,7 @@ def test_two_issues_and_a_notice_go_side_by_side(desk: Desk) -> None:
 
 def test_what_a_full_day_leaves_is_no_reason_to_be_impatient(desk: Desk) -> None:
     planned(desk, "example.org")
-    deliver(desk, Answering(desk.clock), meter(relay=Limits(per_day=10)))
+    deliver(desk, Answering(desk.clock), meter(relay=PaceLimits(per_day=10)))
     assert rows(desk.ledger)["relay:"].today == 1
 
 
@@ -221,7 +221,7 @@ class TwoRelays:
     def allow(self, relay: str, connections: int) -> None:
         pass
 
-    def step(self, source: Source, seconds: float) -> Step:
+    def step(self, source: ParcelSource, seconds: float) -> Step:
         step = Step()
         for relay in self.relays:
             if source.waiting(relay) and relay in self._errors:
@@ -289,7 +289,7 @@ def test_whoever_watches_is_told_what_waits_though_nothing_ends(desk: Desk) -> N
     transport = Answering(desk.clock, lambda _domain: THROTTLED)
     carrier = OneByOne(transport, desk.clock)
 
-    def progress(tally: Tally) -> None:
+    def progress(tally: DeliveryProgress) -> None:
         seen.append([(wait.scope, wait.why) for wait in tally.waits])
 
     with Worker(

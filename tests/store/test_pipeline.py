@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
 from digest.articles.importing import import_paths
-from digest.articles.intake import Known
+from digest.articles.intake import KnownSlugs
 from digest.articles.models import Article
 from digest.editions.models import Edition
 from digest.issues import edit, store
@@ -21,7 +21,7 @@ from digest.outbox.models import Attempt, Delivery
 from digest.outbox.states import State
 from digest.publish import build, describe, freeze, lifecycle
 from digest.publish.approval import NotApprovedError
-from digest.publish.publisher import FindingsBlockError, Press
+from digest.publish.publisher import FindingsBlockError, Publisher
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
@@ -36,17 +36,17 @@ READERS = [("en", "*"), ("en", "mobility"), ("en", "mobility"), ("en", "safety")
 
 
 @pytest.fixture
-def press(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Press]:
+def press(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Publisher]:
     workspace = tmp_path / "workspace"
     with frozen.copy(database_kind, "to-plan", imported, workspace) as engine:
-        yield Press(load_settings(workspace), engine, Templates(workspace / "templates"))
+        yield Publisher(load_settings(workspace), engine, Templates(workspace / "templates"))
 
 
 def imported(engine: Engine, workspace: Path) -> None:
     shutil.copy(SAMPLE / "digest.toml", workspace)
     (workspace / "secrets.toml").write_text(SECRETS)
     settings = load_settings(workspace)
-    known = Known([s.slug for s in settings.section], [i.slug for i in settings.interest], "en")
+    known = KnownSlugs([s.slug for s in settings.section], [i.slug for i in settings.interest], "en")
     with session_scope(engine) as session:
         report = import_paths(session, [SAMPLE / "articles"], known=known, now=NOW)
         assert report.problems == []
@@ -64,12 +64,12 @@ def reader(number: int, language: str, interests: str, **fields: object) -> Subs
     )
 
 
-def assemble(press: Press, session: Session) -> Issue:
+def assemble(press: Publisher, session: Session) -> Issue:
     period = Period(2021, 9)
     return lifecycle.assemble(press, session, period, number=21, issue_date=period.last, now=NOW)
 
 
-def approve(press: Press) -> None:
+def approve(press: Publisher) -> None:
     with session_scope(press.engine) as session:
         assert lifecycle.approve(press, session, assemble(press, session), "Ada", NOW)
 
@@ -78,7 +78,7 @@ def planned(session: Session) -> int:
     return session.exec(select(func.count()).select_from(Delivery)).one()
 
 
-def test_freezing_plans_a_delivery_a_reader_and_counts_the_rest(press: Press) -> None:
+def test_freezing_plans_a_delivery_a_reader_and_counts_the_rest(press: Publisher) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
@@ -93,7 +93,7 @@ def test_freezing_plans_a_delivery_a_reader_and_counts_the_rest(press: Press) ->
         assert {e.language for e in session.exec(select(Edition).where(col(Edition.archive).is_(True)))} == {"en", "ko"}
 
 
-def test_nothing_is_frozen_that_was_not_approved(press: Press) -> None:
+def test_nothing_is_frozen_that_was_not_approved(press: Publisher) -> None:
     with session_scope(press.engine) as session:
         assemble(press, session)
     with session_scope(press.engine) as session, pytest.raises(NotApprovedError, match="draft, not approved"):
@@ -102,7 +102,7 @@ def test_nothing_is_frozen_that_was_not_approved(press: Press) -> None:
         assert planned(session) == 0
 
 
-def test_any_change_to_what_is_read_voids_the_approval_by_name(press: Press) -> None:
+def test_any_change_to_what_is_read_voids_the_approval_by_name(press: Publisher) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         article = session.exec(select(Article).where(Article.slug == "k-uam-operation-concept-ko")).one()
@@ -123,12 +123,12 @@ def test_any_change_to_what_is_read_voids_the_approval_by_name(press: Press) -> 
         ("theme.toml", "", None),
     ],
 )
-def test_a_changed_template_voids_it_too(press: Press, path: str, text: str, named: str | None) -> None:
+def test_a_changed_template_voids_it_too(press: Publisher, path: str, text: str, named: str | None) -> None:
     approve(press)
     override = press.settings.workspace / "templates" / path
     override.parent.mkdir(parents=True)
     override.write_text(text)
-    changed = Press(press.settings, press.engine, Templates(press.settings.workspace / "templates"))
+    changed = Publisher(press.settings, press.engine, Templates(press.settings.workspace / "templates"))
     with (
         session_scope(press.engine) as session,
         pytest.raises(NotApprovedError, match=named or "templates and theme changed"),
@@ -136,7 +136,7 @@ def test_a_changed_template_voids_it_too(press: Press, path: str, text: str, nam
         freeze.freeze(changed, session, store.find(session, 21, lock=True), NOW)
 
 
-def test_a_reader_who_signs_up_after_the_approval_gets_the_issue(press: Press) -> None:
+def test_a_reader_who_signs_up_after_the_approval_gets_the_issue(press: Publisher) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         session.add(reader(50, "en", "certification;safety"))  # an edition that nobody had before
@@ -146,9 +146,9 @@ def test_a_reader_who_signs_up_after_the_approval_gets_the_issue(press: Press) -
 
 
 @pytest.mark.one_database
-def test_two_people_have_to_approve_the_same_thing(press: Press) -> None:
+def test_two_people_have_to_approve_the_same_thing(press: Publisher) -> None:
     two = press.settings.model_copy(update={"approval": press.settings.approval.model_copy(update={"required": 2})})
-    strict = Press(two, press.engine, press.templates)
+    strict = Publisher(two, press.engine, press.templates)
     with session_scope(press.engine) as session:
         issue = assemble(strict, session)
         assert not lifecycle.approve(strict, session, issue, "Ada", NOW)
@@ -160,7 +160,7 @@ def test_two_people_have_to_approve_the_same_thing(press: Press) -> None:
 
 
 @pytest.mark.one_database
-def test_a_blocking_finding_forbids_the_approval(press: Press) -> None:
+def test_a_blocking_finding_forbids_the_approval(press: Publisher) -> None:
     with session_scope(press.engine) as session:
         issue = assemble(press, session)
         for item, _ in store.items_of(session, issue):
@@ -171,7 +171,7 @@ def test_a_blocking_finding_forbids_the_approval(press: Press) -> None:
         assert issue.state == IssueState.DRAFT
 
 
-def test_a_withdrawn_issue_cancels_the_rest_and_frees_articles(press: Press) -> None:
+def test_a_withdrawn_issue_cancels_the_rest_and_frees_articles(press: Publisher) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
@@ -189,7 +189,7 @@ def test_a_withdrawn_issue_cancels_the_rest_and_frees_articles(press: Press) -> 
         lifecycle.withdraw(session, store.find(session, 21, lock=True), NOW)
 
 
-def test_articles_that_somebody_may_have_got_stay_taken(press: Press) -> None:
+def test_articles_that_somebody_may_have_got_stay_taken(press: Publisher) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         issue = store.find(session, 21, lock=True)
@@ -204,7 +204,7 @@ def test_articles_that_somebody_may_have_got_stay_taken(press: Press) -> None:
         assert store.items_of(session, again) == []
 
 
-def test_freezing_is_one_transaction_that_leaves_nothing_behind(press: Press) -> None:
+def test_freezing_is_one_transaction_that_leaves_nothing_behind(press: Publisher) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
@@ -216,7 +216,7 @@ def test_freezing_is_one_transaction_that_leaves_nothing_behind(press: Press) ->
 
 
 @pytest.mark.one_database
-def test_the_same_issue_builds_the_same_bytes_twice(press: Press) -> None:
+def test_the_same_issue_builds_the_same_bytes_twice(press: Publisher) -> None:
     with session_scope(press.engine) as session:
         issue = assemble(press, session)
         builds = [build.build(press, session, issue, NOW) for _ in range(2)]
@@ -224,7 +224,7 @@ def test_the_same_issue_builds_the_same_bytes_twice(press: Press) -> None:
     assert first == second
 
 
-def test_an_issue_that_nobody_would_get_is_not_sent(press: Press) -> None:
+def test_an_issue_that_nobody_would_get_is_not_sent(press: Publisher) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         for person in session.exec(select(Subscriber)):
@@ -234,7 +234,7 @@ def test_an_issue_that_nobody_would_get_is_not_sent(press: Press) -> None:
         freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
 
 
-def test_from_freezing_on_what_is_shown_is_what_was_frozen(press: Press) -> None:
+def test_from_freezing_on_what_is_shown_is_what_was_frozen(press: Publisher) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
@@ -251,11 +251,11 @@ def test_from_freezing_on_what_is_shown_is_what_was_frozen(press: Press) -> None
 
 
 @pytest.mark.one_database
-def test_a_section_that_went_blocks_and_its_articles_are_listed(press: Press) -> None:
+def test_a_section_that_went_blocks_and_its_articles_are_listed(press: Publisher) -> None:
     with session_scope(press.engine) as session:
         assemble(press, session)
     fewer = press.settings.model_copy(update={"section": press.settings.section[:-1]})
-    poorer = Press(fewer, press.engine, press.templates)
+    poorer = Publisher(fewer, press.engine, press.templates)
     with session_scope(press.engine, read_only=True) as session:
         issue = store.find(session, 21)
         assert "section-unknown" in {finding.id for finding in build.build(poorer, session, issue, NOW).blocking}
@@ -264,9 +264,9 @@ def test_a_section_that_went_blocks_and_its_articles_are_listed(press: Press) ->
 
 
 @pytest.mark.one_database
-def test_a_semicolon_does_not_make_two_people_of_one(press: Press) -> None:
+def test_a_semicolon_does_not_make_two_people_of_one(press: Publisher) -> None:
     two = press.settings.model_copy(update={"approval": press.settings.approval.model_copy(update={"required": 2})})
-    strict = Press(two, press.engine, press.templates)
+    strict = Publisher(two, press.engine, press.templates)
     with session_scope(press.engine) as session:
         issue = assemble(strict, session)
         assert not lifecycle.approve(strict, session, issue, "Kim; editor", NOW)
@@ -274,7 +274,7 @@ def test_a_semicolon_does_not_make_two_people_of_one(press: Press) -> None:
 
 
 @pytest.mark.one_database
-def test_an_operators_default_is_the_issue_on_its_way(press: Press) -> None:
+def test_an_operators_default_is_the_issue_on_its_way(press: Publisher) -> None:
     approve(press)
     with session_scope(press.engine) as session:
         freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from digest.app import Works
+from digest.app import App
 from digest.outbox import operations
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.restore import settle_down
@@ -33,7 +33,7 @@ class Relay:
     def __init__(self, ledger: Ledger, folder: Path) -> None:
         create(folder / "workspace", sample=False)
         self.ledger = ledger
-        self.works = Works(load_settings(folder / "workspace"), ledger.engine, FrozenClock(ledger.now + 60 * MINUTE))
+        self.works = App(load_settings(folder / "workspace"), ledger.engine, FrozenClock(ledger.now + 60 * MINUTE))
         self.log = folder / "mail.log"
         self.lines: list[str] = []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 
 from digest.membership import reconsent, retention
-from digest.membership.retention import Due, months_before
+from digest.membership.retention import RetentionDue, months_before
 from digest.outbox.tables import ATTEMPT, NOTICE
 from digest.runtime.db import session_scope
 from digest.schedule import tick
@@ -30,7 +30,7 @@ def move(people: People, **span: float) -> None:
     people.works.clock.move(**span)  # type: ignore[attr-defined]
 
 
-def apply(people: People) -> Due:
+def apply(people: People) -> RetentionDue:
     told = retention.due(people.works, people.now)
     done = retention.apply(people.works, people.now)
     assert told == done, "what is said before is what is done"
@@ -48,9 +48,9 @@ def test_months_before_is_that_month_and_never_a_later_day(moment: datetime, mon
 def test_the_unconfirmed_are_forgotten_after_the_days_not_before(people: People) -> None:
     of_id = people.add("ada@example.net", state="pending")
     move(people, days=30)
-    assert apply(people) == Due()
+    assert apply(people) == RetentionDue()
     move(people, days=1)
-    assert apply(people) == Due(pending_forgotten=1)
+    assert apply(people) == RetentionDue(pending_forgotten=1)
     person = people.person(of_id)
     assert (person.state, person.address, person.name, person.address_key) == ("erased", "", "", None)
     with session_scope(people.works.engine) as session:
@@ -64,7 +64,7 @@ def test_days_count_from_the_last_mail_that_asked(people: People) -> None:
     move(people, days=5)
     people.deliver()
     move(people, days=30)
-    assert apply(people) == Due()
+    assert apply(people) == RetentionDue()
     move(people, days=1)
     assert apply(people).pending_forgotten == 1
 
@@ -83,12 +83,12 @@ def old_reader(people: People) -> int:
 def test_old_consent_is_asked_for_again_once(people: People) -> None:
     of_id = old_reader(people)
     people.add("new@example.net", confirmed_at=people.now - timedelta(days=700))
-    assert apply(people) == Due(asked_again=1)
+    assert apply(people) == RetentionDue(asked_again=1)
     (notice,) = people.notices()
     assert (notice.kind, notice.subscriber_id) == ("reconsent", of_id)
     assert [event.kind for event in people.events(of_id)] == ["asked"]
     move(people, days=1)
-    assert apply(people) == Due()
+    assert apply(people) == RetentionDue()
 
 
 def answer(people: People, taken: Any) -> None:
@@ -109,7 +109,7 @@ def test_who_answers_stays_for_another_two_years(people: People) -> None:
     move(people, days=700)
     assert apply(people).unanswered == 0
     move(people, days=60)
-    assert apply(people) == Due(asked_again=1)
+    assert apply(people) == RetentionDue(asked_again=1)
 
 
 @pytest.mark.parametrize(("then", "state"), [("erase", "erased"), ("unsubscribe", "unsubscribed")])
@@ -121,12 +121,12 @@ def test_who_does_not_answer_in_time_is_not_written_to_any_more(
     of_id = old_reader(people)
     apply(people)
     move(people, days=20)
-    assert apply(people) == Due(), "the mail has not gone yet"
+    assert apply(people) == RetentionDue(), "the mail has not gone yet"
     (taken,) = people.deliver()
     move(people, days=13)
-    assert apply(people) == Due()
+    assert apply(people) == RetentionDue()
     move(people, days=2)
-    assert apply(people) == Due(unanswered=1)
+    assert apply(people) == RetentionDue(unanswered=1)
     assert people.person(of_id).state == state
     assert people.events(of_id)[-1].method == "retention"
     with pytest.raises(LinkInvalidError):
@@ -139,7 +139,7 @@ def test_a_question_that_reached_nobody_is_put_again(people: People) -> None:
     with session_scope(people.works.engine) as session:
         session.execute(update(NOTICE).values(state="expired", settled_at=people.now))
     move(people, days=40)
-    assert apply(people) == Due(asked_again=1)
+    assert apply(people) == RetentionDue(asked_again=1)
     assert people.person(of_id).state == "confirmed"
 
 
@@ -165,7 +165,7 @@ def test_rules_that_are_off_do_nothing(tmp_path: Path, engine: Engine, now: date
     people.add("ada@example.net", state="pending")
     people.add("old@example.net", confirmed_at=people.now - timedelta(days=4000))
     move(people, days=4000)
-    assert apply(people) == Due()
+    assert apply(people) == RetentionDue()
 
 
 def test_by_default_nobody_is_asked_again(people: People) -> None:

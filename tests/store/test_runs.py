@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from digest.outbox.dialects import database_now
 from digest.runtime.db import session_scope
 from digest.schedule import runs
-from digest.schedule.heartbeat import Heart
+from digest.schedule.heartbeat import Heartbeat
 
 MONTHLY, PERIOD = "monthly", "2021-09"
 SILENT = timedelta(minutes=2)
@@ -99,7 +99,7 @@ def test_who_was_taken_for_dead_can_no_longer_write(engine: Engine, now: datetim
 
 def test_while_it_beats_nobody_takes_it_and_a_lost_one_notices(engine: Engine, now: datetime) -> None:
     silent = timedelta(seconds=3)  # a busy machine may take a while for a beat
-    with Heart(engine, claimed(engine, now), silent) as heart:
+    with Heartbeat(engine, claimed(engine, now), silent) as heart:
         deadline = time.monotonic() + 2.5 * silent.total_seconds()
         while time.monotonic() < deadline:
             with session_scope(engine) as session:

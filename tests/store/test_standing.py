@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, update
 
-from digest.app import Works
-from digest.delivery.worker.progress import Wait
+from digest.app import App
+from digest.delivery.worker.progress import ScopeWait
 from digest.outbox import operations
 from digest.outbox.settle import Settlement, not_sent, settle
 from digest.outbox.states import State
@@ -25,12 +25,12 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def works(ledger: Ledger, tmp_path: Path) -> Works:
+def works(ledger: Ledger, tmp_path: Path) -> App:
     create(tmp_path / "workspace", sample=False)
     config = tmp_path / "workspace" / "digest.toml"
     text = config.read_text()
     config.write_text(f'{text}\n[[relay]]\nhost = "mx1"\nport = 25\nlimits = {{per_day = 100}}\n')
-    return Works(load_settings(tmp_path / "workspace"), ledger.engine, FrozenClock(ledger.now + 30 * SECOND))
+    return App(load_settings(tmp_path / "workspace"), ledger.engine, FrozenClock(ledger.now + 30 * SECOND))
 
 
 def family(ledger: Ledger, ids: list[int], name: str) -> None:
@@ -44,7 +44,7 @@ def ended(ledger: Ledger, one: object, state: State, at: timedelta) -> None:
         settle(session, [Settlement(*fields)])
 
 
-def test_families_and_relays_add_up(ledger: Ledger, works: Works) -> None:
+def test_families_and_relays_add_up(ledger: Ledger, works: App) -> None:
     ledger.planned(6)
     first, second, third = ledger.take(limit=3, relay="mx1:25")
     (fourth,) = ledger.take(limit=1, relay="mx2:25")
@@ -61,7 +61,7 @@ def test_families_and_relays_add_up(ledger: Ledger, works: Works) -> None:
     assert told["planned"] == 6
 
 
-def test_the_rate_is_of_the_last_minute_and_gives_the_end(ledger: Ledger, works: Works) -> None:
+def test_the_rate_is_of_the_last_minute_and_gives_the_end(ledger: Ledger, works: App) -> None:
     ledger.planned(4)
     one, two, three = ledger.take(limit=3)
     ended(ledger, one, State.ACCEPTED, 10 * SECOND)
@@ -71,13 +71,13 @@ def test_the_rate_is_of_the_last_minute_and_gives_the_end(ledger: Ledger, works:
     told = status.details(works, 21)
     assert told["rate"] == round(2 / 30, 2)  # the first began half a minute ago
     assert told["eta"] == ledger.now + 30 * SECOND + 30 * SECOND
-    later = Works(works.settings, works.engine, FrozenClock(ledger.now + 75 * SECOND))
+    later = App(works.settings, works.engine, FrozenClock(ledger.now + 75 * SECOND))
     assert status.details(later, 21)["rate"] == round(1 / 60, 2)
-    much_later = Works(works.settings, works.engine, FrozenClock(ledger.now + 10 * MINUTE))
+    much_later = App(works.settings, works.engine, FrozenClock(ledger.now + 10 * MINUTE))
     assert (status.details(much_later, 21)["rate"], status.details(much_later, 21)["eta"]) == (0, None)
 
 
-def test_waits_say_why_and_a_held_issue_is_one(ledger: Ledger, works: Works) -> None:
+def test_waits_say_why_and_a_held_issue_is_one(ledger: Ledger, works: App) -> None:
     ledger.planned(2)
     now = works.clock.now()
     with session_scope(ledger.engine) as session:
@@ -99,7 +99,7 @@ def test_waits_say_why_and_a_held_issue_is_one(ledger: Ledger, works: Works) -> 
     assert told["waiting"][1]["until"] == now + 10 * MINUTE
 
 
-def test_workers_are_told_while_they_live_or_have_died_lately(ledger: Ledger, works: Works) -> None:
+def test_workers_are_told_while_they_live_or_have_died_lately(ledger: Ledger, works: App) -> None:
     lock = WorkerLock(works.place.locks, "alive")
     lock.acquire()
     for worker in ("alive", "dead", "long dead", "gone home"):
@@ -116,7 +116,7 @@ def test_workers_are_told_while_they_live_or_have_died_lately(ledger: Ledger, wo
     assert set(workers[0]) == {"host", "alive", "started_at", "heartbeat_at"}
 
 
-def test_an_issue_that_nobody_has_begun_has_all_its_keys(ledger: Ledger, works: Works) -> None:
+def test_an_issue_that_nobody_has_begun_has_all_its_keys(ledger: Ledger, works: App) -> None:
     told = status.details(works, 21)
     assert (told["families"], told["relays"], told["rate"], told["waiting"], told["workers"], told["eta"]) == (
         {},
@@ -132,7 +132,7 @@ def test_an_issue_that_nobody_has_begun_has_all_its_keys(ledger: Ledger, works: 
 def test_the_end_is_not_before_a_wait_of_open_mailboxes(ledger: Ledger) -> None:
     now = ledger.now
     counted = dict.fromkeys(State, 0) | {State.PENDING: 60}
-    wait = Wait("family:google", now + 10 * MINUTE, "why")
+    wait = ScopeWait("family:google", now + 10 * MINUTE, "why")
     assert status.eta(counted, 1, [wait], {"google", "others"}, now) == now + 10 * MINUTE
     assert status.eta(counted, 1, [wait], {"others"}, now) == now + MINUTE
     assert status.eta(counted, 0, [], set(), now) is None

@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from digest.notify import Event, EventKind, tell
 from digest.notify import webhook_calls as carrying
-from digest.notify.webhook_calls import CALL, PAUSES, Carrier
+from digest.notify.webhook_calls import CALL, PAUSES, WebhookCaller
 from digest.outbox.tables import NOTICE
 from digest.runtime.db import session_scope
 from digest.settings.operators import Operators
@@ -43,8 +43,8 @@ def clock(now: Any) -> FrozenClock:
 
 
 @pytest.fixture
-def carrier(engine: Engine, clock: FrozenClock, operators: Operators, tmp_path: Path) -> Carrier:
-    return Carrier(engine, clock, operators, tmp_path)
+def carrier(engine: Engine, clock: FrozenClock, operators: Operators, tmp_path: Path) -> WebhookCaller:
+    return WebhookCaller(engine, clock, operators, tmp_path)
 
 
 def say(engine: Engine, operators: Operators, clock: FrozenClock, **given: Any) -> bool:
@@ -74,7 +74,9 @@ def test_keys_hold_no_address(engine: Engine, operators: Operators, clock: Froze
     assert not [row for row in rows(engine, NOTICE) if "@" in row.context["why"]]
 
 
-def test_a_rollback_tells_nothing(engine: Engine, operators: Operators, clock: FrozenClock, carrier: Carrier) -> None:
+def test_a_rollback_tells_nothing(
+    engine: Engine, operators: Operators, clock: FrozenClock, carrier: WebhookCaller
+) -> None:
     with Session(engine) as session:
         tell(session, operators, "en", Event(EventKind.HALTED, clock.now(), 21))
         session.rollback()
@@ -105,7 +107,7 @@ def test_eight_who_tell_at_once_tell_once(engine: Engine, operators: Operators, 
 
 
 def test_the_call_is_made_signed_and_settled(
-    engine: Engine, operators: Operators, clock: FrozenClock, carrier: Carrier, receiver: Receiver
+    engine: Engine, operators: Operators, clock: FrozenClock, carrier: WebhookCaller, receiver: Receiver
 ) -> None:
     say(engine, operators, clock, why="3 % rejected", numbers={"rejected": 3, "accepted": 0})
     assert carrier.look() == 1
@@ -120,7 +122,7 @@ def test_the_call_is_made_signed_and_settled(
 
 
 def test_nothing_is_lost_while_the_webhook_is_away(
-    engine: Engine, operators: Operators, clock: FrozenClock, carrier: Carrier, receiver: Receiver
+    engine: Engine, operators: Operators, clock: FrozenClock, carrier: WebhookCaller, receiver: Receiver
 ) -> None:
     receiver.answers = [503, 500, 302]
     say(engine, operators, clock)
@@ -136,7 +138,7 @@ def test_nothing_is_lost_while_the_webhook_is_away(
 
 
 def test_it_is_given_up_in_the_end_and_stays_to_be_seen(
-    engine: Engine, operators: Operators, clock: FrozenClock, carrier: Carrier, receiver: Receiver
+    engine: Engine, operators: Operators, clock: FrozenClock, carrier: WebhookCaller, receiver: Receiver
 ) -> None:
     receiver.answers = [500] * 100
     say(engine, operators, clock)
@@ -159,7 +161,7 @@ def test_who_died_between_claim_and_answer_is_followed(
     engine: Engine,
     operators: Operators,
     clock: FrozenClock,
-    carrier: Carrier,
+    carrier: WebhookCaller,
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -178,14 +180,14 @@ def test_many_carriers_call_once(
 ) -> None:
     for number in range(10):
         say(engine, operators, clock, occasion=str(number))
-    carriers = [Carrier(engine, clock, operators, tmp_path) for _ in range(4)]
+    carriers = [WebhookCaller(engine, clock, operators, tmp_path) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(lambda one: one.look(), carriers)) == 10
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == len(receiver.got) == 10
 
 
 def test_a_secret_that_cannot_be_read_is_tried_again(
-    engine: Engine, operators: Operators, clock: FrozenClock, carrier: Carrier, receiver: Receiver, tmp_path: Path
+    engine: Engine, operators: Operators, clock: FrozenClock, carrier: WebhookCaller, receiver: Receiver, tmp_path: Path
 ) -> None:
     (tmp_path / "webhook.secret").unlink()
     say(engine, operators, clock)
@@ -197,7 +199,7 @@ def test_a_secret_that_cannot_be_read_is_tried_again(
 
 
 def test_carrying_beside_something_else(
-    engine: Engine, operators: Operators, clock: FrozenClock, carrier: Carrier, receiver: Receiver
+    engine: Engine, operators: Operators, clock: FrozenClock, carrier: WebhookCaller, receiver: Receiver
 ) -> None:
     with carrier.beside():
         say(engine, operators, clock)

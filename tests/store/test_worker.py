@@ -22,7 +22,7 @@ from digest.delivery.smtp.relay import RelayConfig, Tls
 from digest.delivery.smtp.transport import SmtpTransport
 from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence
 from digest.delivery.worker.loop import Worker
-from digest.delivery.worker.presence import Place
+from digest.delivery.worker.presence import WorkerPlace
 from digest.delivery.worker.window import window_limit
 from digest.outbox import operations
 from digest.outbox.notices import TakenNotice, promise
@@ -62,7 +62,7 @@ class Desk:
         self.ledger = ledger
         self.clock = FrozenClock(ledger.now)
         self.maildir = folder / "mail"
-        self.place = Place(HOST, folder / "locks", folder / "outcomes")
+        self.place = WorkerPlace(HOST, folder / "locks", folder / "outcomes")
         self.progress: list[int] = [0]
 
     def worker(self, transport: Transport | None = None) -> Worker:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from digest.delivery.meter import Meter, Way
 from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
-from digest.delivery.transport import Phase, Reply, Source, Step
+from digest.delivery.transport import ParcelSource, Phase, Reply, Step
 from digest.delivery.worker.loop import HANGING_SECONDS, Worker
 from digest.outbox.settle import read_file, settle
 from digest.outbox.states import State
@@ -115,7 +115,7 @@ def test_stopped_while_the_database_is_away_it_hears_the_answers(desk: Desk) -> 
             self.parcels: list[Any] = []
             self.steps = 0
 
-        def step(self, source: Source, seconds: float) -> Step:
+        def step(self, source: ParcelSource, seconds: float) -> Step:
             while parcel := source.next("a"):
                 self.parcels.append(parcel)
             if len(self.parcels) == 3 and not switched:
@@ -151,7 +151,7 @@ def test_while_it_ends_it_waits_for_the_wire_and_does_not_spin(desk: Desk) -> No
     class Slow(TwoRelays):
         relays = ("a",)
 
-        def step(self, source: Source, seconds: float) -> Step:
+        def step(self, source: ParcelSource, seconds: float) -> Step:
             if not self.sent and (parcel := source.next("a")):
                 self.held = parcel
                 self.sent.append(("a", parcel.envelope.recipient))
@@ -186,7 +186,7 @@ def test_a_relay_to_be_left_alone_leaves_its_share_to_the_other(desk: Desk) -> N
         def allow(self, relay: str, connections: int) -> None:
             self.allowed = {**self.allowed, relay: connections}
 
-        def step(self, source: Source, seconds: float) -> Step:
+        def step(self, source: ParcelSource, seconds: float) -> Step:
             step = Step()
             self.full = self.full or source.waiting("a") > 13  # more than half a window
             if self.full and self.allowed["a"] and (parcel := source.next("a")):
@@ -210,7 +210,7 @@ def test_a_relay_to_be_left_alone_leaves_its_share_to_the_other(desk: Desk) -> N
 
 def test_a_relay_that_hangs_leaves_its_share_to_the_other(desk: Desk) -> None:
     class Hanging(TwoRelays):
-        def step(self, source: Source, seconds: float) -> Step:
+        def step(self, source: ParcelSource, seconds: float) -> Step:
             step = Step()
             if parcel := source.next("b"):
                 self._carry("b", parcel, step)
@@ -231,7 +231,7 @@ def test_a_mail_that_came_back_does_not_go_after_a_stop_or_hold(desk: Desk) -> N
     class Returning(TwoRelays):
         relays = ("a",)
 
-        def step(self, source: Source, seconds: float) -> Step:
+        def step(self, source: ParcelSource, seconds: float) -> Step:
             step = Step()
             if not asked and (parcel := source.next("a")):
                 asked["before"] = source.may_go(parcel)
@@ -265,7 +265,7 @@ def test_a_database_that_was_away_is_no_fault_of_a_relay(desk: Desk) -> None:
             raise away()
 
     class Both(TwoRelays):
-        def step(self, source: Source, seconds: float) -> Step:
+        def step(self, source: ParcelSource, seconds: float) -> Step:
             if len(self.sent) >= 6 and not failing:
                 failing.append(5)
             step = Step()

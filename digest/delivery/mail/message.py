@@ -13,7 +13,7 @@ from digest.delivery.mail.headers import Identity, Personal, message_id, persona
 from digest.delivery.transport import Encoded, Envelope
 from digest.outbox.notices import TakenNotice
 from digest.outbox.tables import EDITION, ISSUE
-from digest.outbox.take import Reader, Taken
+from digest.outbox.take import Recipient, Taken
 from digest.render.context import NoticeContext, PublicationView
 from digest.render.edition import Rendered
 from digest.render.happening import event_view
@@ -59,7 +59,7 @@ class _Form:
     view_url: str = ""
 
 
-class Letters:
+class MessageWriter:
     """Writes letters for one publication. `prepare` reads what a window needs, so that writing needs no database."""
 
     def __init__(
@@ -116,7 +116,7 @@ class Letters:
         personal = Personal(reader.name, reader.address, own_id, unsubscribe)
         return self._letter(taken.envelope_id, form, personal, values, now=now, plain=reader.format == "text")
 
-    def test(self, number: int, rendered: Rendered, reader: Reader, token: str, now: datetime) -> Letter:
+    def test(self, number: int, rendered: Rendered, reader: Recipient, token: str, now: datetime) -> Letter:
         """Return an edition as a test mail: marked, with a Message-ID of its own and links that say so.
 
         `token` is random: a repeat of the real Message-ID would let mail programs hide the reader's own copy.

@@ -18,7 +18,7 @@ from typing import Protocol
 from digest.delivery.outcome import Outcome, Reason, classify, explain
 from digest.delivery.smtp.content import FINAL_DOT, Content, Stuffing
 from digest.delivery.smtp.relay import Timeouts
-from digest.delivery.smtp.reply import Answer, GarbledReplyError, ReplyReader
+from digest.delivery.smtp.reply import GarbledReplyError, ReplyReader, SmtpReply
 from digest.delivery.transport import Envelope, Parcel, Phase, Reply
 
 # From the first byte of CRLF.CRLF on, a lenient server may hold a message that it takes for complete.
@@ -62,7 +62,7 @@ class _Mail:
         self.parcel = parcel
         self.content = content
         self.is_answered = False
-        self.refusal: tuple[Phase, Answer] | None = None
+        self.refusal: tuple[Phase, SmtpReply] | None = None
 
 
 class Conversation:
@@ -189,7 +189,7 @@ class Conversation:
             return self._bag.again(mail.parcel, Reply(Outcome.DEFERRED, None, None, text, self._relay, phase))
         return self._done(mail, Outcome.DEFERRED, phase, text)
 
-    def _hear(self, answer: Answer) -> None:
+    def _hear(self, answer: SmtpReply) -> None:
         if not self._expected:
             # between mails: a goodbye, or something that would be taken for the answer to the next MAIL
             self.lost(_CLOSED if answer.code == _CLOSING else _TOO_MANY, closed=True)
@@ -212,7 +212,7 @@ class Conversation:
         """Return whether an answer may come while a part of the same write has not left."""
         return self._pipelined and phase in {Phase.MAIL, Phase.RCPT, _Aside.RESET} and bool(self._expected)
 
-    def _hear_envelope(self, phase: Phase, mail: _Mail, answer: Answer) -> None:
+    def _hear_envelope(self, phase: Phase, mail: _Mail, answer: SmtpReply) -> None:
         mail.is_answered = True
         is_yes = answer.code == 354 if phase is Phase.DATA else answer.code // 100 == 2
         if not is_yes and mail.refusal is None:
@@ -227,7 +227,7 @@ class Conversation:
             else:
                 self._refused(mail, *mail.refusal, answer if phase is Phase.DATA else None)
 
-    def _hear_goodbye(self, mail: _Mail, phase: Phase, answer: Answer) -> None:
+    def _hear_goodbye(self, mail: _Mail, phase: Phase, answer: SmtpReply) -> None:
         """End a mail by the first answer that was not a yes, which may be the goodbye itself."""
         self._expected.clear()  # an envelope is always the last thing under way
         throttled = explain(answer.code, answer.enhanced) is Reason.THROTTLED
@@ -241,7 +241,7 @@ class Conversation:
             self._done_by(mail, phase, answer)
         self.is_over = True
 
-    def _refused(self, mail: _Mail, phase: Phase, answer: Answer, to_data: Answer | None) -> None:
+    def _refused(self, mail: _Mail, phase: Phase, answer: SmtpReply, to_data: SmtpReply | None) -> None:
         """End a mail by the first answer that was not a yes, and bring the connection back to where one may begin."""
         is_wanted = to_data is not None and to_data.code == 354
         if to_data is not None and not is_wanted and not to_data.is_no and phase is not Phase.DATA:
@@ -293,7 +293,7 @@ class Conversation:
         else:
             self._out = b"".join(content.pieces)
 
-    def _hear_fate(self, mail: _Mail, answer: Answer) -> None:
+    def _hear_fate(self, mail: _Mail, answer: SmtpReply) -> None:
         phase = Phase.DOT if self._dot_has_left() else Phase.BODY
         self._done_by(mail, phase, answer)
         fits = answer.is_no or answer.code // 100 == 2
@@ -345,7 +345,7 @@ class Conversation:
         self._out_at = 0
         self._dot_at = dot_at
 
-    def _done_by(self, mail: _Mail, phase: Phase, answer: Answer) -> None:
+    def _done_by(self, mail: _Mail, phase: Phase, answer: SmtpReply) -> None:
         outcome = classify(answer.code)
         if phase is not Phase.DOT and not answer.is_no:
             # a yes or a question where neither belongs: the message was not handed over, and we are out of step

@@ -14,7 +14,7 @@ from digest.delivery.smtp.login import Connection
 from digest.delivery.smtp.logins import Logins
 from digest.delivery.smtp.relay import RelayConfig
 from digest.delivery.smtp.route import Route
-from digest.delivery.transport import Source, Step
+from digest.delivery.transport import ParcelSource, Step
 from digest.runtime.errors import ConfigError, DigestError, RelayUnreachableError
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Fleet:
         for link in list(route.links):
             self._settle(route, link)
 
-    def step(self, source: Source, seconds: float) -> Step:
+    def step(self, source: ParcelSource, seconds: float) -> Step:
         """Get on with everything; return when something ended or failed, at the latest after `seconds`.
 
         What else is ready by then is done as well, for at most some milliseconds; but once a server asks to be left

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from digest.delivery.outcome import clean_reply
 from digest.delivery.smtp.relay import RelayConfig, Tls
-from digest.delivery.smtp.reply import Answer, ReplyReader
+from digest.delivery.smtp.reply import ReplyReader, SmtpReply
 from digest.delivery.transport import RelayRefusedError
 from digest.runtime.errors import DigestError, RelayUnreachableError
 
@@ -81,7 +81,7 @@ class _Wire:
     def is_read_up(self) -> bool:
         return self._reader.is_read_up
 
-    def read(self, timeout: float) -> Answer:
+    def read(self, timeout: float) -> SmtpReply:
         """Return the next whole reply. `timeout` (seconds) is for all of it, however slowly its bytes drip."""
         deadline = time.monotonic() + timeout
         while (answer := self._reader.next()) is None:

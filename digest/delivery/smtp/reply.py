@@ -16,7 +16,7 @@ class GarbledReplyError(OSError):
     """What came is not an SMTP reply; nothing that follows on this connection can be trusted."""
 
 
-class Answer(NamedTuple):
+class SmtpReply(NamedTuple):
     """One reply of the server: its code and the text of its lines."""
 
     code: int
@@ -61,7 +61,7 @@ class ReplyReader:
         self._ahead = self._ahead[self._at :] + data if self._at < len(self._ahead) else data
         self._at = 0
 
-    def next(self) -> Answer | None:
+    def next(self) -> SmtpReply | None:
         """Return the next reply, or None if it is not whole yet.
 
         Raises GarbledReplyError if it is no reply, mixes codes or has more than 64 KB.
@@ -77,7 +77,7 @@ class ReplyReader:
             if code not in _CODES or separator not in _SEPARATORS or self._size + len(line) > MAX_REPLY_BYTES:
                 raise GarbledReplyError(f"the server sent something that is no SMTP reply: {_excerpt(line)}")
             if separator != b"-":
-                return self._whole(code, line[4:]) if self._lines else Answer(_CODES[code], (line[4:],))
+                return self._whole(code, line[4:]) if self._lines else SmtpReply(_CODES[code], (line[4:],))
             self._size += len(line)
             self._codes.add(code)
             self._lines.append(line[4:])
@@ -87,7 +87,7 @@ class ReplyReader:
             raise GarbledReplyError("the server sent a line without an end")
         return None
 
-    def _whole(self, code: bytes, text: bytes) -> Answer:
+    def _whole(self, code: bytes, text: bytes) -> SmtpReply:
         lines, codes = (*self._lines, text), {*self._codes, code}
         self._lines.clear()
         self._codes.clear()
@@ -96,7 +96,7 @@ class ReplyReader:
             raise GarbledReplyError(
                 f"the server sent one reply with several codes: {_excerpt(b' '.join(sorted(codes)))}"
             )
-        return Answer(_CODES[code], lines)
+        return SmtpReply(_CODES[code], lines)
 
 
 def _excerpt(line: bytes) -> str:

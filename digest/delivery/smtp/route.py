@@ -7,7 +7,7 @@ from digest.delivery.outcome import Outcome, Reason
 from digest.delivery.pace import throttle
 from digest.delivery.smtp.link import Link
 from digest.delivery.smtp.relay import RelayConfig
-from digest.delivery.transport import Parcel, Phase, RelayRefusedError, Reply, Source
+from digest.delivery.transport import Parcel, ParcelSource, Phase, RelayRefusedError, Reply
 from digest.runtime.errors import DigestError
 
 AFTER_FAILURE_SECONDS = 1.0
@@ -26,7 +26,7 @@ class Route:
     def __init__(self, config: RelayConfig) -> None:
         self.config = config
         self.allowed = config.connections
-        self.source: Source | None = None
+        self.source: ParcelSource | None = None
         self.links: set[Link] = set()
         self.idle: set[Link] = set()
         self.logins = 0

@@ -4,7 +4,7 @@ import queue
 from contextlib import suppress
 
 
-class Bell:
+class Wakeup:
     """Rings may come from any thread and from signal handlers.
 
     A SimpleQueue and no Event: its `put` is reentrant, whereas a handler that runs in the very thread that waits could

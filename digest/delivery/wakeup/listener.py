@@ -12,7 +12,7 @@ import procrastinate
 from procrastinate import exceptions
 from procrastinate.jobs import Status
 
-from digest.delivery.wakeup.event import Bell
+from digest.delivery.wakeup.event import Wakeup
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class _Connector(procrastinate.PsycopgConnector):
 class Listener:
     """Rings `bell` whenever something is announced, for the time of a with block. Connects again for as long."""
 
-    def __init__(self, url: str, bell: Bell) -> None:
+    def __init__(self, url: str, bell: Wakeup) -> None:
         """`url` is libpq's (postgresql://...)."""
         self._url = url
         self._bell = bell

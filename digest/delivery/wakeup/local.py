@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from digest.delivery.wakeup.event import Bell
+from digest.delivery.wakeup.event import Wakeup
 from digest.delivery.wakeup.polling import Outlook, outlook
 from digest.delivery.wakeup.protocol import Told, Work
 from digest.runtime.clock import Clock
@@ -36,7 +36,7 @@ class LocalDispatcher:
     def announce(self, session: Session, number: int | None) -> None:
         """Do nothing: whoever stays sees the rows as soon as they are committed."""
 
-    def run(self, work: Work, bell: Bell, told: Told, *, only: int | None = None) -> None:
+    def run(self, work: Work, bell: Wakeup, told: Told, *, only: int | None = None) -> None:
         """Stay; see the port."""
         wanted, patience, worked_at = True, pauses(), self._clock.monotonic()
         away, rest, resting = False, 0.0, pauses()

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from sqlmodel import Session
 
-from digest.delivery.wakeup.event import Bell
+from digest.delivery.wakeup.event import Wakeup
 
 Work = Callable[[], None]
 """Delivers whatever is due until nothing is."""
@@ -29,7 +29,7 @@ class Dispatcher(Protocol):
         """
         ...
 
-    def run(self, work: Work, bell: Bell, told: Told, *, only: int | None = None) -> None:
+    def run(self, work: Work, bell: Wakeup, told: Told, *, only: int | None = None) -> None:
         """Stay until `bell.stop()`: call `work` at the start, when it is announced, and when what was put off is due.
 
         `only` is the one issue whose deliveries matter, beside notices. A database or relay that is away is waited for;

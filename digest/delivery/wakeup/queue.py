@@ -7,7 +7,7 @@ from procrastinate import exceptions
 from sqlalchemy import Engine, event, text
 from sqlmodel import Session
 
-from digest.delivery.wakeup.event import Bell
+from digest.delivery.wakeup.event import Wakeup
 from digest.delivery.wakeup.listener import QUEUE, TASK, Listener
 from digest.delivery.wakeup.local import LOOK_EVERY, LocalDispatcher, pauses, sentence
 from digest.delivery.wakeup.protocol import Told, Work
@@ -91,7 +91,7 @@ class QueueDispatcher(LocalDispatcher):
             logger.warning("workers are not woken by the queue, but look for themselves: %s", why)
         self._warned = True
 
-    def run(self, work: Work, bell: Bell, told: Told, *, only: int | None = None) -> None:
+    def run(self, work: Work, bell: Wakeup, told: Told, *, only: int | None = None) -> None:
         """Stay; see the port. Without procrastinate's tables it looks for itself."""
         schema = self._schema_when_it_answers(bell, told)
         if schema in {QueueSchema.MISSING, QueueSchema.OLDER}:
@@ -103,7 +103,7 @@ class QueueDispatcher(LocalDispatcher):
         with Listener(url, bell):
             super().run(work, bell, told, only=only)
 
-    def _schema_when_it_answers(self, bell: Bell, told: Told) -> QueueSchema | None:
+    def _schema_when_it_answers(self, bell: Wakeup, told: Told) -> QueueSchema | None:
         """Return how the queue's tables stand; None if it was told to stop before the database said so."""
         away = False
         for pause in pauses():

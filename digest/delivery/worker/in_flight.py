@@ -10,16 +10,16 @@ from digest.outbox.notices import TakenNotice
 from digest.outbox.take import Started, Taken
 
 if TYPE_CHECKING:
-    from digest.delivery.worker.sources import Stream
+    from digest.delivery.worker.sources import WorkSource
 
 S = TypeVar("S", bound=Started)
 
 
 @dataclass(frozen=True, slots=True)
-class Errand(Generic[S]):
+class InFlight(Generic[S]):
     """One started promise, where it came from, and when it was taken (monotonic seconds)."""
 
-    stream: "Stream[S]"
+    stream: "WorkSource[S]"
     started: S
     taken_at: float
 
@@ -36,7 +36,7 @@ class Errand(Generic[S]):
         return self.started.address if isinstance(self.started, TakenNotice) else ""
 
 
-class Outgoing:
+class InFlightSource:
     """The source of a carrier.
 
     `admit` makes a parcel of an errand at the last moment, or settles it and says None; while `may_start` says no,
@@ -45,15 +45,15 @@ class Outgoing:
 
     def __init__(
         self,
-        admit: Callable[[Errand[Started]], Parcel | None],
+        admit: Callable[[InFlight[Started]], Parcel | None],
         may_start: Callable[[], bool] = lambda: True,
-        may_go: Callable[[Errand[Started]], bool] = lambda _errand: True,
+        may_go: Callable[[InFlight[Started]], bool] = lambda _errand: True,
     ) -> None:
         self._admit = admit
         self._may_start = may_start
         self._may_go = may_go
-        self._waiting: dict[str, deque[Errand[Started]]] = {}
-        self._under_way: dict[str, Errand[Started]] = {}
+        self._waiting: dict[str, deque[InFlight[Started]]] = {}
+        self._under_way: dict[str, InFlight[Started]] = {}
         self.families: Counter[str] = Counter()
         """How many errands of each family have not ended."""
 
@@ -66,7 +66,7 @@ class Outgoing:
         waiting = [errand.started.attempt_id for queue in self._waiting.values() for errand in queue]
         return frozenset(waiting) | self._under_way.keys()
 
-    def add(self, errands: Iterable[Errand[Started]]) -> None:
+    def add(self, errands: Iterable[InFlight[Started]]) -> None:
         """Let them wait for their relays, in their order."""
         for errand in errands:
             self._waiting.setdefault(errand.started.relay, deque()).append(errand)
@@ -104,7 +104,7 @@ class Outgoing:
         errand = self._under_way.get(parcel.key)
         return errand is not None and self._may_go(errand)
 
-    def carried(self, key: str) -> Errand[Started]:
+    def carried(self, key: str) -> InFlight[Started]:
         """Return the errand of a parcel that is under way."""
         return self._under_way[key]
 
@@ -112,7 +112,7 @@ class Outgoing:
         """Forget the errand whose parcel has ended; its outcome is kept, for what nobody knows counts as never sent."""
         self._forget(self._under_way.pop(key))
 
-    def take_back(self, relay: str | None = None) -> list[Errand[Started]]:
+    def take_back(self, relay: str | None = None) -> list[InFlight[Started]]:
         """Return what waits (for one relay, or all); it waits no more."""
         names = list(self._waiting) if relay is None else [relay]
         errands = [errand for name in names for errand in self._waiting.pop(name, ())]
@@ -120,9 +120,9 @@ class Outgoing:
             self._forget(errand)
         return errands
 
-    def on_the_way(self) -> list[Errand[Started]]:
+    def on_the_way(self) -> list[InFlight[Started]]:
         """Return what is under way."""
         return list(self._under_way.values())
 
-    def _forget(self, errand: Errand[Started]) -> None:
+    def _forget(self, errand: InFlight[Started]) -> None:
         self.families[errand.family] -= 1

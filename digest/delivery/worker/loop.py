@@ -21,13 +21,13 @@ from digest.delivery.pace import is_about_relay
 from digest.delivery.settlement import conclude
 from digest.delivery.transport import Carrier, Parcel, RelayRefusedError, Reply, Step
 from digest.delivery.worker.background import Background
-from digest.delivery.worker.in_flight import Errand, Outgoing
+from digest.delivery.worker.in_flight import InFlight, InFlightSource
 from digest.delivery.worker.ledger import PAUSES, Patience, WorkerLedger
-from digest.delivery.worker.presence import Duty, Place
-from digest.delivery.worker.progress import Tally
-from digest.delivery.worker.rotation import STEP_SECONDS, WHILE_BUSY_SECONDS, Rota
-from digest.delivery.worker.sources import IssueStream, NoticeStream, Stream, Writer
-from digest.delivery.worker.window import Speed, window_limit
+from digest.delivery.worker.presence import WorkerPlace, WorkerPresence
+from digest.delivery.worker.progress import DeliveryProgress
+from digest.delivery.worker.rotation import STEP_SECONDS, WHILE_BUSY_SECONDS, RoundRobin
+from digest.delivery.worker.sources import IssueStream, NoticeStream, WorkSource, Writer
+from digest.delivery.worker.window import RecentRate, window_limit
 from digest.outbox import operations
 from digest.outbox.dialects import POSTGRESQL
 from digest.outbox.recover import Evidence
@@ -47,10 +47,10 @@ _WITHOUT_RELAY = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
-class Run:
+class WorkerRun:
     """What one call has done: outcomes by name, how many were skipped, and when the next delivery is due, if any."""
 
-    tally: Tally = field(default_factory=Tally)
+    tally: DeliveryProgress = field(default_factory=DeliveryProgress)
     next_due: datetime | None = None
     stopped: bool = False
 
@@ -74,11 +74,11 @@ class Worker:
         carrier: Carrier,
         writer: Writer,
         clock: Clock,
-        place: Place,
+        place: WorkerPlace,
         *,
         meter: Meter | None = None,
         evidence: Evidence | None = None,
-        progress: Callable[[Tally], None] = lambda _tally: None,
+        progress: Callable[[DeliveryProgress], None] = lambda _tally: None,
         jitter: Callable[[], float] = random.random,
         pauses: tuple[float, ...] = PAUSES,
     ) -> None:
@@ -95,18 +95,18 @@ class Worker:
         self._stopping = False
         self._relay_patience = Patience(clock, lambda: self._stopping, pauses)
         self._ledger = WorkerLedger(engine, self.id, clock, Patience(clock, lambda: self._stopping, pauses))
-        self._duty = Duty(self.id, self._ledger, place, clock)
+        self._duty = WorkerPresence(self.id, self._ledger, place, clock)
         self._evidence = evidence
         self._meter = meter or Meter([Way(name) for name in carrier.relays])
         self._taker = Taker(self.id, carrier.relays[0], assign=self._assign)
-        self._outgoing = Outgoing(self._admit, self._may_start, self._may_go)
+        self._outgoing = InFlightSource(self._admit, self._may_start, self._may_go)
         self._background = Background(beside=engine.dialect.name == POSTGRESQL)
         self._failure: DigestError | None = None
         self._looked_at = self._able_since = float("-inf")
-        self._speed = Speed(clock)
+        self._speed = RecentRate(clock)
         self._thresholds = gc.get_threshold()
-        self._run = Run()
-        self._rota = Rota((), clock)
+        self._run = WorkerRun()
+        self._rota = RoundRobin((), clock)
 
     def __enter__(self) -> Self:
         self._duty.begin()
@@ -130,7 +130,7 @@ class Worker:
         """Finish the messages on the wire, store what is known, and return."""
         self._stopping = self._run.tally.stopping = True
 
-    def deliver(self, *issue_ids: int) -> Run:
+    def deliver(self, *issue_ids: int) -> WorkerRun:
         """Deliver issues, side by side, until nothing of them is due; mark as sent what has nothing left to do.
 
         Raises RelayRefusedError, RelayUnreachableError or DatabaseUnreachableError when going on makes no sense now;
@@ -138,11 +138,11 @@ class Worker:
         """
         return self._work([self._issue(issue_id) for issue_id in issue_ids])
 
-    def deliver_notices(self) -> Run:
+    def deliver_notices(self) -> WorkerRun:
         """Deliver notices until none is due; raises as `deliver` does."""
         return self._work([NoticeStream(self._taker, self._writer)])
 
-    def deliver_all(self, issue_ids: Sequence[int]) -> Run:
+    def deliver_all(self, issue_ids: Sequence[int]) -> WorkerRun:
         """Deliver issues and notices, side by side."""
         return self._work([NoticeStream(self._taker, self._writer), *map(self._issue, issue_ids)])
 
@@ -151,11 +151,11 @@ class Worker:
 
     # The loop
 
-    def _work(self, streams: Sequence[Stream[Any]]) -> Run:
-        run = self._run = Run(Tally(stopping=self._stopping))
+    def _work(self, streams: Sequence[WorkSource[Any]]) -> WorkerRun:
+        run = self._run = WorkerRun(DeliveryProgress(stopping=self._stopping))
         self._failure = None
         try:
-            self._rota = Rota(streams, self._clock)
+            self._rota = RoundRobin(streams, self._clock)
             self._loop()
         except BaseException as error:
             self._end_badly(error)
@@ -234,7 +234,7 @@ class Worker:
             return STEP_SECONDS
         return min(STEP_SECONDS, self._rota.seconds_to_next)
 
-    def _refill(self, stream: Stream[Any]) -> None:
+    def _refill(self, stream: WorkSource[Any]) -> None:
         """Take from a stream until the window is full."""
         take = partial(self._take, stream, self._limit() - len(self._outgoing), dict(self._outgoing.families))
         taken_at, known = self._clock.monotonic(), self._outgoing.attempt_ids
@@ -242,7 +242,7 @@ class Worker:
 
         def taken(window: Window[Started]) -> None:
             self._duty.has_started = self._duty.has_started or bool(window.started)
-            self._outgoing.add(Errand(stream, one, taken_at) for one in window.started)
+            self._outgoing.add(InFlight(stream, one, taken_at) for one in window.started)
             self._rota.asked(stream, window, asked_at)
             if window.skipped:
                 self._run.tally.skipped += window.skipped
@@ -251,7 +251,7 @@ class Worker:
         self._background.start(partial(self._ledger.take, partial(take, self._clock.now()), known), taken)
 
     def _take(
-        self, stream: Stream[Any], limit: int, under_way: Mapping[str, int], now: datetime, session: Session
+        self, stream: WorkSource[Any], limit: int, under_way: Mapping[str, int], now: datetime, session: Session
     ) -> Window[Started]:
         self._meter.begin(session)
         room, again_at = self._meter.room(now)
@@ -287,10 +287,10 @@ class Worker:
     def _may_start(self) -> bool:
         return self._duty.has_looked or self._is_ending
 
-    def _may_go(self, errand: Errand[Started]) -> bool:
+    def _may_go(self, errand: InFlight[Started]) -> bool:
         return self._duty.has_looked and not self._objection(errand)[0]
 
-    def _admit(self, errand: Errand[Started]) -> Parcel | None:
+    def _admit(self, errand: InFlight[Started]) -> Parcel | None:
         """Make a parcel of an errand, asked immediately before its envelope; or settle it, and return None."""
         objection, due_at = self._objection(errand)
         if objection:
@@ -306,7 +306,7 @@ class Worker:
             return None
         return Parcel(started.attempt_id, started.relay, letter.envelope, letter.message)
 
-    def _objection(self, errand: Errand[Started]) -> tuple[str, datetime | None]:
+    def _objection(self, errand: InFlight[Started]) -> tuple[str, datetime | None]:
         """Return why a message must not go any more, empty if it may; and when it is due instead, if not at once."""
         if self._stopping or self._failure is not None:
             return "the worker was told to stop", None
@@ -319,7 +319,7 @@ class Worker:
         until = self._meter.held_until(errand.address, self._clock.now())
         return ("their mail server asked to be left alone", until) if until else ("", None)
 
-    def _give_back(self, errands: Sequence[Errand[Started]], why: str, due_at: datetime | None = None) -> None:
+    def _give_back(self, errands: Sequence[InFlight[Started]], why: str, due_at: datetime | None = None) -> None:
         now = self._clock.now()
         for errand in errands:
             one = errand.started
@@ -344,17 +344,17 @@ class Worker:
         for relay, failure in {(relay, type(failure)): (relay, failure) for relay, failure in step.failures}.values():
             self._bear(relay, failure)
 
-    def _learn(self, errand: Errand[Started], parcel: Parcel, reply: Reply, state: State) -> None:
+    def _learn(self, errand: InFlight[Started], parcel: Parcel, reply: Reply, state: State) -> None:
         self._relay_patience.succeeded()
         self._meter.note(reply, parcel.relay, parcel.envelope.recipient, self._clock.now())
         self._count(errand, state, parcel.relay)
         if reply.outcome is Outcome.DEFERRED and is_about_relay(reply):
             self._allow()  # it wants to be left alone now, not after the next look
 
-    def _concluded(self, errand: Errand[Started], reply: Reply) -> Settlement:
+    def _concluded(self, errand: InFlight[Started], reply: Reply) -> Settlement:
         return conclude(errand.started, reply, self._clock.now(), self._jitter())
 
-    def _count(self, errand: Errand[Started], state: State, relay: str) -> None:
+    def _count(self, errand: InFlight[Started], state: State, relay: str) -> None:
         self._run.tally.count(state, relay, errand.family)
 
     # When things fail

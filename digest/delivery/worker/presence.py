@@ -12,7 +12,7 @@ from sqlmodel import Session
 from digest.delivery.worker.ledger import WorkerLedger
 from digest.outbox import store, workers
 from digest.outbox.recover import Evidence, recover, resolve_by_evidence
-from digest.outbox.workers import HEARTBEAT_EVERY, Witness, WorkerLock
+from digest.outbox.workers import HEARTBEAT_EVERY, WorkerLiveness, WorkerLock
 from digest.runtime.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ LOOK_HOLDS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkerPlace:
     """Where a worker lives: its machine's name, the folder of locks, and that of outcomes the database did not take."""
 
     host: str
@@ -32,16 +32,16 @@ class Place:
     leftovers: Path
 
 
-class Duty:
+class WorkerPresence:
     """One worker's presence in the database and on this machine."""
 
-    def __init__(self, worker_id: str, ledger: WorkerLedger, place: Place, clock: Clock) -> None:
+    def __init__(self, worker_id: str, ledger: WorkerLedger, place: WorkerPlace, clock: Clock) -> None:
         self.worker_id = worker_id
         self._ledger = ledger
         self._place = place
         self._clock = clock
         self._lock = WorkerLock(place.locks, worker_id)
-        self._witness = Witness(place.host, place.locks)
+        self._witness = WorkerLiveness(place.host, place.locks)
         self._beaten = self._recovered = self._looked = float("-inf")
         self._going: frozenset[int] = frozenset()
         self.has_started = False

@@ -9,7 +9,7 @@ from digest.outbox.states import State
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class ScopeWait:
     """A scope (`relay:NAME`, `family:NAME`, `domain:NAME`) that may not be used until then, and why."""
 
     scope: str
@@ -18,14 +18,14 @@ class Wait:
 
 
 @dataclass(slots=True)
-class Tally:
+class DeliveryProgress:
     """Counts of what has ended. It is the worker's own, and changes while the run goes on."""
 
     states: Counter[str] = field(default_factory=Counter)
     relays: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     families: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     skipped: int = 0
-    waits: Sequence[Wait] = ()
+    waits: Sequence[ScopeWait] = ()
     stopping: bool = False
 
     @property
@@ -39,7 +39,7 @@ class Tally:
         self.relays[relay][state.value] += 1
         self.families[family][state.value] += 1
 
-    def copy(self) -> "Tally":
+    def copy(self) -> "DeliveryProgress":
         """Return it as it stands, for another thread.
 
         `dict()` copies in one step of the interpreter; a list of items is made of objects, and while one is made the
@@ -47,4 +47,4 @@ class Tally:
         """
         relays = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.relays).items()})
         families = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.families).items()})
-        return Tally(Counter(dict(self.states)), relays, families, self.skipped, self.waits, self.stopping)
+        return DeliveryProgress(Counter(dict(self.states)), relays, families, self.skipped, self.waits, self.stopping)

@@ -19,7 +19,7 @@ LOOK_AFTER_LIMIT = timedelta(seconds=5)
 
 
 class Writer(Protocol):
-    """What makes messages of what was taken; `digest.delivery.mail.message.Letters` does."""
+    """What makes messages of what was taken; `digest.delivery.mail.message.MessageWriter` does."""
 
     def prepare(self, session: Session, edition_ids: Sequence[int]) -> None:
         """Read what the next letters need."""
@@ -34,7 +34,7 @@ class Writer(Protocol):
         ...
 
 
-class Stream(Protocol, Generic[S]):
+class WorkSource(Protocol, Generic[S]):
     """One source of work. `again_at` says after an empty take when to ask again; None: there is nothing to wait for.
 
     `fills_up` says that more may come from outside while a run goes on.

@@ -18,7 +18,7 @@ def window_limit(pace: float | None, capacity: int) -> int:
     return min(most, FIRST_WINDOW) if pace is None else max(1, min(most, int(WINDOW_SECONDS * pace)))
 
 
-class Speed:
+class RecentRate:
     """How many messages a second were answered lately."""
 
     def __init__(self, clock: Clock) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from digest.render.checks.accessible import check_headings, check_images, check_language, check_tables, check_title
 from digest.render.checks.finding import Finding, Severity
 from digest.render.checks.links import check_anchors, check_links
-from digest.render.checks.mail import Mail
+from digest.render.checks.mail import CheckedMail
 from digest.render.checks.parts import check_footer, check_leftovers, check_slots, check_subject, check_text
 from digest.render.checks.size import HTML_LIMIT, HTML_WARNING, check_html_size, check_style_size, html_bytes
 from digest.render.checks.theme import check_contrast
 
-__all__ = ["HTML_LIMIT", "HTML_WARNING", "Finding", "Mail", "Severity", "check_mail", "html_bytes"]
+__all__ = ["HTML_LIMIT", "HTML_WARNING", "Finding", "CheckedMail", "Severity", "check_mail", "html_bytes"]
 
-_CHECKS: tuple[Callable[[Mail], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[CheckedMail], Iterator[Finding]], ...] = (
     check_subject,
     check_html_size,
     check_style_size,
@@ -34,6 +34,6 @@ _CHECKS: tuple[Callable[[Mail], Iterator[Finding]], ...] = (
 )
 
 
-def check_mail(mail: Mail) -> tuple[Finding, ...]:
+def check_mail(mail: CheckedMail) -> tuple[Finding, ...]:
     """Return what is wrong with a mail, each thing once, in the order of the checks."""
     return tuple(dict.fromkeys(finding for check in _CHECKS for finding in check(mail)))

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from digest.render.checks.finding import Finding, Severity
-from digest.render.checks.mail import Mail, where
+from digest.render.checks.mail import CheckedMail, where
 
 
-def check_title(mail: Mail) -> Iterator[Finding]:
+def check_title(mail: CheckedMail) -> Iterator[Finding]:
     """The title is the subject: some screen readers say it first."""
     title = mail.tree.find(".//title")
     text = " ".join((title.text or "").split()) if title is not None else ""
@@ -17,7 +17,7 @@ def check_title(mail: Mail) -> Iterator[Finding]:
         yield Finding("title-subject", Severity.BLOCK, "HTML", message, "Fill mj-title with the subject.")
 
 
-def check_language(mail: Mail) -> Iterator[Finding]:
+def check_language(mail: CheckedMail) -> Iterator[Finding]:
     """Language and direction stand on html and on what is directly in body, because mail apps drop html and body."""
     elements = [mail.tree, *(e for e in mail.tree.find("body") if isinstance(e.tag, str))]
     for element in elements:
@@ -27,7 +27,7 @@ def check_language(mail: Mail) -> Iterator[Finding]:
             yield Finding("language-missing", Severity.BLOCK, "HTML", message, "Set lang and dir on <mjml>.")
 
 
-def check_headings(mail: Mail) -> Iterator[Finding]:
+def check_headings(mail: CheckedMail) -> Iterator[Finding]:
     """One h1; no level is left out on the way down; no heading is empty."""
     headings = list(mail.tree.iter("h1", "h2", "h3", "h4", "h5", "h6"))
     ones = sum(1 for heading in headings if heading.tag == "h1")
@@ -46,7 +46,7 @@ def check_headings(mail: Mail) -> Iterator[Finding]:
         level = rank
 
 
-def check_tables(mail: Mail) -> Iterator[Finding]:
+def check_tables(mail: CheckedMail) -> Iterator[Finding]:
     """A table for layout says so; one with data has heads."""
     for table in mail.tree.iter("table"):
         if table.get("role") not in {"presentation", "none"} and table.find(".//th") is None:
@@ -55,7 +55,7 @@ def check_tables(mail: Mail) -> Iterator[Finding]:
             yield Finding("table-role", Severity.BLOCK, where(table), message, remedy)
 
 
-def check_images(mail: Mail) -> Iterator[Finding]:
+def check_images(mail: CheckedMail) -> Iterator[Finding]:
     """Every picture has words, a width in pixels and an address under the publication's own."""
     media = f"{mail.publication.base_url.rstrip('/')}/media/"
     for image in mail.tree.iter("img"):

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from digest.render.checks.finding import Finding, Severity
-from digest.render.checks.mail import Mail, is_loopback, where
+from digest.render.checks.mail import CheckedMail, is_loopback, where
 from digest.render.slots import PREFIX
 
 _EMPTY_WORDS = frozenset(
@@ -15,7 +15,7 @@ _EMPTY_WORDS = frozenset(
 )
 
 
-def check_anchors(mail: Mail) -> Iterator[Finding]:
+def check_anchors(mail: CheckedMail) -> Iterator[Finding]:
     """Ids are unique, and each link inside the mail has its target."""
     ids = Counter(element.get("id") for element in mail.tree.iterfind(".//*[@id]"))
     for name, count in ids.items():
@@ -30,7 +30,7 @@ def check_anchors(mail: Mail) -> Iterator[Finding]:
             yield Finding("target-missing", Severity.BLOCK, where(link), message, "Give its target that id.")
 
 
-def check_links(mail: Mail) -> Iterator[Finding]:
+def check_links(mail: CheckedMail) -> Iterator[Finding]:
     """Each link has words that say where it leads and a whole, secure, public address."""
     for link in mail.tree.iterfind(".//a[@href]"):
         address = link.get("href").strip()
@@ -39,7 +39,7 @@ def check_links(mail: Mail) -> Iterator[Finding]:
         yield from _words(link)
 
 
-def _address(mail: Mail, link: Any, address: str) -> Iterator[Finding]:
+def _address(mail: CheckedMail, link: Any, address: str) -> Iterator[Finding]:
     if not address:
         words = " ".join(link.text_content().split())
         yield Finding("link-empty", Severity.BLOCK, where(link), f"The link “{words}” has no address", "Give it one.")

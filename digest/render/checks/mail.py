@@ -14,7 +14,7 @@ from digest.render.slots import EDITION_SLOTS, Slot
 
 
 @dataclass(frozen=True)
-class Mail:
+class CheckedMail:
     """Both parts, still with their slot tokens, and what they were made from.
 
     `declared` counts the slots in the MJML, before HTML was made of it; `source` is what the templates got, in which

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from digest.render.checks.finding import Finding, Severity
-from digest.render.checks.mail import Mail
+from digest.render.checks.mail import CheckedMail
 from digest.render.markup import shown
 from digest.render.plaintext import cells
 from digest.render.slots import PREFIX, Slot, split, token
@@ -18,7 +18,7 @@ _REPLY = re.compile(r"(re|fwd?|aw|wg|답장|전달)\s*:", re.IGNORECASE)
 _LEFTOVERS = ("{{", "{%", PREFIX, "\\u{")
 
 
-def check_subject(mail: Mail) -> Iterator[Finding]:
+def check_subject(mail: CheckedMail) -> Iterator[Finding]:
     """A subject is there, on one line, no reply, and not longer than an inbox shows."""
     subject, remedy = mail.subject, "Change it: `digest issue edit --subject`."
     if not subject.strip():
@@ -39,7 +39,7 @@ def slots_in(document: str, nonce: str) -> Counter[Slot]:
     return Counter(piece for piece in split(document, nonce) if isinstance(piece, Slot))
 
 
-def check_slots(mail: Mail) -> Iterator[Finding]:
+def check_slots(mail: CheckedMail) -> Iterator[Finding]:
     """Required slots stand in both parts; none was lost or doubled on the way from the template to the HTML."""
     html_slots, text_slots = slots_in(mail.html, mail.nonce), slots_in(mail.text, mail.nonce)
     for place, found in (("HTML", html_slots), ("plain text", text_slots)):
@@ -53,7 +53,7 @@ def check_slots(mail: Mail) -> Iterator[Finding]:
             yield Finding("slot-doubled", Severity.BLOCK, "HTML", message, "Print slots only in text and in href.")
 
 
-def check_leftovers(mail: Mail) -> Iterator[Finding]:
+def check_leftovers(mail: CheckedMail) -> Iterator[Finding]:
     """Nothing looks like a template that was not filled, unless an author wrote it."""
     for place, document in (("HTML", html.unescape(mail.html)), ("plain text", mail.text)):
         for slot in Slot:
@@ -64,7 +64,7 @@ def check_leftovers(mail: Mail) -> Iterator[Finding]:
                 yield Finding("leftover", Severity.BLOCK, place, message, "Look for it in the templates.")
 
 
-def check_footer(mail: Mail) -> Iterator[Finding]:
+def check_footer(mail: CheckedMail) -> Iterator[Finding]:
     """Both parts say who sends the mail, with a postal address that is a real one."""
     address = "".join(mail.publication.postal_address.split())
     for place, text in (("HTML", shown(mail.html).text), ("plain text", "".join(mail.text.split()))):
@@ -77,7 +77,7 @@ def check_footer(mail: Mail) -> Iterator[Finding]:
         yield Finding("postal-placeholder", Severity.ADVISE, "footer", message, "Set [publication] postal_address.")
 
 
-def check_text(mail: Mail) -> Iterator[Finding]:
+def check_text(mail: CheckedMail) -> Iterator[Finding]:
     """The plain text names the same articles in the same order, and has every address of the HTML."""
     text = "".join(mail.text.split())
     if not text:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from digest.render.checks.finding import Finding, Severity
-from digest.render.checks.mail import Mail
-from digest.render.slots import WORST_VALUES, Place, fill
+from digest.render.checks.mail import CheckedMail
+from digest.render.slots import WORST_VALUES, SlotContext, fill
 
 HTML_WARNING = 90_000
 """Bytes of HTML from which summaries take the place of texts, and a finding advises."""
@@ -16,10 +16,10 @@ STYLE_LIMIT = 16_000
 
 def html_bytes(html: str, nonce: str) -> int:
     """Return the UTF-8 bytes of a rendered mail with its slots filled by values as long as they get."""
-    return len(fill(html, nonce, WORST_VALUES, Place.HTML).encode())
+    return len(fill(html, nonce, WORST_VALUES, SlotContext.HTML).encode())
 
 
-def check_html_size(mail: Mail) -> Iterator[Finding]:
+def check_html_size(mail: CheckedMail) -> Iterator[Finding]:
     """The whole mail must stay below the size at which Gmail clips."""
     size = html_bytes(mail.html, mail.nonce)
     if size > HTML_WARNING:
@@ -28,7 +28,7 @@ def check_html_size(mail: Mail) -> Iterator[Finding]:
         yield Finding("html-size", severity, "HTML", message, "Show more articles as summaries, or take some out.")
 
 
-def check_style_size(mail: Mail) -> Iterator[Finding]:
+def check_style_size(mail: CheckedMail) -> Iterator[Finding]:
     """The style elements must stay below the size at which Gmail ignores them."""
     size = sum(len((style.text or "").encode()) for style in mail.tree.iter("style"))
     if size > STYLE_LIMIT:

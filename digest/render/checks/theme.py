@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from digest.render.checks.finding import Finding, Severity
-from digest.render.checks.mail import Mail
+from digest.render.checks.mail import CheckedMail
 
 CONTRAST = 4.5
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -27,7 +27,7 @@ def _luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def check_contrast(mail: Mail) -> Iterator[Finding]:
+def check_contrast(mail: CheckedMail) -> Iterator[Finding]:
     """Text stands out from what is behind it, in the light and in the dark palette."""
     for name in ("light", "dark"):
         yield from _palette(name, mail.theme.get(name, {}))

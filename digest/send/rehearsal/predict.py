@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from digest.delivery.pace import Limits
+from digest.delivery.pace import PaceLimits
 
 _HOUR, _DAY = 3600.0, 86400.0
 _HOUR_BURST = 10  # as digest.delivery.pace spreads an hour's messages
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class RelayShare:
     """A relay: its limits, and its share of the mail beside the others' weights."""
 
     name: str
-    limits: Limits
+    limits: PaceLimits
     weight: int = 1
 
 
@@ -25,8 +25,8 @@ class Plan:
     """What is to be sent and what holds it back. `families` has the messages by provider, `limits` theirs."""
 
     families: Mapping[str, int]
-    limits: Mapping[str, Limits]
-    routes: Sequence[Route]
+    limits: Mapping[str, PaceLimits]
+    routes: Sequence[RelayShare]
     window: timedelta = timedelta(0)
     canary_wait: timedelta = timedelta(0)
 
@@ -63,7 +63,7 @@ def predict(plan: Plan, *, per_second: float, build_seconds: float) -> Predictio
         share = math.ceil(plan.messages * route.weight / weights)
         bounds.append(Bound(f"relay {route.name}", _seconds(share, route.limits)))
     for family, messages in plan.families.items():
-        bounds.append(Bound(f"mailboxes of {family}", _seconds(messages, plan.limits.get(family, Limits()))))
+        bounds.append(Bound(f"mailboxes of {family}", _seconds(messages, plan.limits.get(family, PaceLimits()))))
     if plan.window:
         bounds.append(Bound("[delivery] window", plan.window.total_seconds()))
     telling = sorted((bound for bound in bounds if bound.seconds > 0), key=lambda bound: -bound.seconds)
@@ -71,18 +71,18 @@ def predict(plan: Plan, *, per_second: float, build_seconds: float) -> Predictio
     return Prediction(build_seconds + plan.canary_wait.total_seconds() + slowest, tuple(telling))
 
 
-def _seconds(messages: int, limits: Limits) -> float:
+def _seconds(messages: int, limits: PaceLimits) -> float:
     """Return the seconds that the limits alone make so many messages take."""
     return max(_by_second(messages, limits), _by_hour(messages, limits), _by_day(messages, limits))
 
 
-def _by_second(messages: int, limits: Limits) -> float:
+def _by_second(messages: int, limits: PaceLimits) -> float:
     if not limits.per_second:
         return 0.0
     return max(0.0, messages - max(1.0, limits.per_second)) / limits.per_second
 
 
-def _by_hour(messages: int, limits: Limits) -> float:
+def _by_hour(messages: int, limits: PaceLimits) -> float:
     if not limits.per_hour:
         return 0.0
     burst = max(1.0, limits.per_hour / _HOUR_BURST)
@@ -90,7 +90,7 @@ def _by_hour(messages: int, limits: Limits) -> float:
     return max(0.0, messages - burst) / rate
 
 
-def _by_day(messages: int, limits: Limits) -> float:
+def _by_day(messages: int, limits: PaceLimits) -> float:
     """Return the whole days that pass before the last message may go; the first days may be those of a warm-up."""
     days, left = 0, messages
     while True:

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from sqlmodel import Session
 
-from digest.app import Works
+from digest.app import App
 from digest.delivery.configured import limits_of
-from digest.delivery.mail.message import Letter, Letters
-from digest.delivery.worker.presence import Place
-from digest.delivery.worker.progress import Tally
+from digest.delivery.mail.message import Letter, MessageWriter
+from digest.delivery.worker.presence import WorkerPlace
+from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
@@ -27,12 +27,12 @@ from digest.runtime.clock import duration
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.send.rehearsal.copying import copied
-from digest.send.rehearsal.predict import Plan, Prediction, Route, predict
+from digest.send.rehearsal.predict import Plan, Prediction, RelayShare, predict
 from digest.send.start import prepare_send
 from digest.settings.delivery import Relay, RelayLimits
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.settings.shares import size
-from digest.sink.rules import Rules
+from digest.sink.rules import SinkRules
 from digest.sink.server import Sink
 
 BY = "a rehearsal"
@@ -54,7 +54,7 @@ class Volume:
         self.largest = max(self.largest, length)
 
 
-class Weighed(Letters):
+class Weighed(MessageWriter):
     """Writes the letters, and weighs each."""
 
     volume: Volume
@@ -67,15 +67,15 @@ class Weighed(Letters):
 
 
 @dataclass(frozen=True)
-class Stage(Works):
+class RehearsalCopy(App):
     """The workspace's parts on the copy."""
 
     folder: Path = Path()
 
     @property
-    def place(self) -> Place:
+    def place(self) -> WorkerPlace:
         """Locks and leftovers are the rehearsal's own."""
-        return Place(super().place.host, self.folder / "workers", self.folder / "outcomes")
+        return WorkerPlace(super().place.host, self.folder / "workers", self.folder / "outcomes")
 
     @cached_property
     def letters(self) -> Weighed:
@@ -134,10 +134,10 @@ class Rehearsal:
         }
 
 
-def rehearse(works: Works, number: int | None, *, relay: str, progress: Callable[[Tally], None]) -> Rehearsal:
+def rehearse(works: App, number: int | None, *, relay: str, progress: Callable[[DeliveryProgress], None]) -> Rehearsal:
     """Send an issue to its full audience on a copy. Raises RefusedError for what could not be sent for real either."""
     with copied(works.engine, works.settings.workspace / ".state") as (engine, folder), _sink(relay, folder) as url:
-        stage = Stage(_at_full_speed(works, url), engine, works.clock, folder)
+        stage = RehearsalCopy(_at_full_speed(works, url), engine, works.clock, folder)
         chosen = _approved(stage, number)
         began = time.monotonic()
         ready = prepare_send(stage, chosen, relay=url)
@@ -164,11 +164,11 @@ def _sink(relay: str, folder: Path) -> Iterator[str]:
             raise UsageError(f"A rehearsal does not send to {relay}", hint="Name a sink on this machine, or none.")
         yield relay
         return
-    with Sink(folder, rules=Rules(pipelining=True), keeps=False) as sink:
+    with Sink(folder, rules=SinkRules(pipelining=True), keeps=False) as sink:
         yield sink.url
 
 
-def _at_full_speed(works: Works, url: str) -> Any:
+def _at_full_speed(works: App, url: str) -> Any:
     """Return the settings without limits of pace, so that our own speed is measured; connections stay as they are."""
     parts, settings = urlsplit(url), works.settings
     connections = sum(relay.limits.connections for relay in settings.relay) or RelayLimits().connections
@@ -184,7 +184,7 @@ def _at_full_speed(works: Works, url: str) -> Any:
 _NO_PACE = {"connections": None, "per_second": None, "per_hour": None, "per_day": None}
 
 
-def _approved(stage: Stage, number: int | None) -> int:
+def _approved(stage: RehearsalCopy, number: int | None) -> int:
     """Approve the copy of the issue, if nothing blocks: a rehearsal is good a week before, too."""
     now = stage.clock.now()
     with session_scope(stage.engine) as session:
@@ -201,7 +201,7 @@ def _approved(stage: Stage, number: int | None) -> int:
         return issue.number
 
 
-def _editions(stage: Stage, session: Session, issue: Issue) -> list[dict[str, Any]]:
+def _editions(stage: RehearsalCopy, session: Session, issue: Issue) -> list[dict[str, Any]]:
     made = build.build(stage.press, session, issue, stage.clock.now())
     return [
         {
@@ -215,10 +215,10 @@ def _editions(stage: Stage, session: Session, issue: Issue) -> list[dict[str, An
     ]
 
 
-def _plan(works: Works, volume: Volume) -> Plan:
+def _plan(works: App, volume: Volume) -> Plan:
     settings = works.settings
     rules = settings.delivery
-    routes = [Route(f"{one.host}:{one.port}", limits_of(one.limits), one.weight) for one in settings.relay]
+    routes = [RelayShare(f"{one.host}:{one.port}", limits_of(one.limits), one.weight) for one in settings.relay]
     first = size(rules.canary, sum(volume.messages.values()))
     return Plan(
         families=dict(volume.messages),

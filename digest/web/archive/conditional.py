@@ -15,21 +15,25 @@ _TAG = re.compile(r'"([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RequestValidators:
     """What whoever asks says they have already: If-None-Match and If-Modified-Since."""
 
     tags: str
     since: str
 
 
-def _known(if_none_match: Annotated[str, Header()] = "", if_modified_since: Annotated[str, Header()] = "") -> Known:
-    return Known(if_none_match, if_modified_since)
+def _known(
+    if_none_match: Annotated[str, Header()] = "", if_modified_since: Annotated[str, Header()] = ""
+) -> RequestValidators:
+    return RequestValidators(if_none_match, if_modified_since)
 
 
-Asked = Annotated[Known, Depends(_known)]
+Asked = Annotated[RequestValidators, Depends(_known)]
 
 
-def answer(known: Known, content: bytes, media_type: str, changed: datetime, headers: Mapping[str, str]) -> Response:
+def answer(
+    known: RequestValidators, content: bytes, media_type: str, changed: datetime, headers: Mapping[str, str]
+) -> Response:
     """Return the content, or 304 if whoever asks has it already."""
     tag = hashlib.sha256(content).hexdigest()[:32]
     changed = changed.astimezone(UTC).replace(microsecond=0)
@@ -39,7 +43,7 @@ def answer(known: Known, content: bytes, media_type: str, changed: datetime, hea
     return Response(content, media_type=media_type, headers=headers)
 
 
-def _has(known: Known, tag: str, changed: datetime) -> bool:
+def _has(known: RequestValidators, tag: str, changed: datetime) -> bool:
     if known.tags:  # then the date does not count (section 13.1.3)
         return known.tags.strip() == "*" or tag in _TAG.findall(known.tags)
     try:

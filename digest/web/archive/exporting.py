@@ -20,11 +20,11 @@ from digest.articles.models import Media
 from digest.editions.models import Edition
 from digest.publish import archive
 from digest.publish.archive import ShownIssue
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.web.archive.feeds import Site, feed, sitemap
-from digest.web.archive.folder import Folder, Report
+from digest.web.archive.folder import Folder, SiteReport
 from digest.web.archive.pages import issue_html, list_values
 from digest.web.archive.paging import at
 from digest.web.public.pages import Page, style
@@ -36,8 +36,8 @@ _ISSUE = re.compile(r"/archive/([1-9][0-9]*)")
 
 
 def export(
-    press: Press, directory: Path, *, base_url: str = "", progress: Progress = lambda _done, _of: None
-) -> Report:
+    press: Publisher, directory: Path, *, base_url: str = "", progress: Progress = lambda _done, _of: None
+) -> SiteReport:
     """Bring the site in `directory` up to date. Raises UsageError for a folder that is not ours to write into."""
     publication = press.settings.publication
     if base_url and not (base_url.startswith(("https://", "http://")) and urlsplit(base_url).netloc):
@@ -54,7 +54,7 @@ class _Site:
     """The files of the site, one by one."""
 
     def __init__(
-        self, press: Press, session: Session, site: Site, issues: Sequence[ShownIssue], progress: Progress
+        self, press: Publisher, session: Session, site: Site, issues: Sequence[ShownIssue], progress: Progress
     ) -> None:
         self._press, self._session, self._site, self._issues = press, session, site, issues
         self._progress = progress

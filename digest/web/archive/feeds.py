@@ -19,11 +19,11 @@ from starlette.responses import RedirectResponse, Response
 from digest.issues.models import Issue
 from digest.publish import archive
 from digest.publish.archive import Found, ShownIssue
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.settings.publication import pick
 from digest.web.archive.atom import MEDIA_TYPE, Entry, Feed, atom, authority_of, tag_uri
-from digest.web.archive.conditional import Asked, Known, answer
+from digest.web.archive.conditional import Asked, RequestValidators, answer
 from digest.web.http.headers import OPEN
 
 METHODS = ["GET", "HEAD"]
@@ -60,7 +60,7 @@ class Site:
         return f"{self.base_url}/feeds/{language}{f'/{quote(interest)}' if interest else ''}.xml"
 
 
-def build_router(press: Press) -> APIRouter:
+def build_router(press: Publisher) -> APIRouter:
     """Return the routes `/feeds/LANGUAGE.xml`, `/feeds/LANGUAGE/INTEREST.xml` and `/sitemap.xml`."""
     router = APIRouter()
     publication = press.settings.publication
@@ -88,7 +88,7 @@ def build_router(press: Press) -> APIRouter:
     return router
 
 
-def _answer(press: Press, site: Site, known: Known, language: str, interest: str = "") -> Response:
+def _answer(press: Publisher, site: Site, known: RequestValidators, language: str, interest: str = "") -> Response:
     if language not in press.settings.languages or (interest and interest not in press.catalogue.slugs):
         raise HTTPException(404)
     with session_scope(press.engine, read_only=True) as session:
@@ -97,7 +97,7 @@ def _answer(press: Press, site: Site, known: Known, language: str, interest: str
     return answer(known, content, MEDIA_TYPE, changed, OPEN)
 
 
-def feed(press: Press, session: Session, site: Site, language: str, interest: str) -> bytes:
+def feed(press: Publisher, session: Session, site: Site, language: str, interest: str) -> bytes:
     """Return the feed in a language, about one interest or everything."""
     publication = press.settings.publication
     authority = authority_of(publication.list_id, publication.sender_domain)
@@ -122,7 +122,7 @@ def feed(press: Press, session: Session, site: Site, language: str, interest: st
     return atom(described, entries)
 
 
-def _entry(press: Press, site: Site, authority: str, language: str, found: Found) -> Entry:
+def _entry(press: Publisher, site: Site, authority: str, language: str, found: Found) -> Entry:
     issue, article = found.issue, found.article
     titles = {i.slug: pick(i.title, language) for i in press.settings.interest}
     page = site.issue(issue.number, language)
@@ -139,7 +139,7 @@ def _entry(press: Press, site: Site, authority: str, language: str, found: Found
     )
 
 
-def _interests(press: Press, found: Found) -> list[str]:
+def _interests(press: Publisher, found: Found) -> list[str]:
     """The interests that an article is about; none for one that is for everyone."""
     topics = found.article.topics
     return [slug for slug in press.catalogue.slugs if topics and press.catalogue.matches(topics, frozenset({slug}))]

@@ -32,7 +32,7 @@ class FolderNotOursError(UsageError):
 
 
 @dataclass(slots=True)
-class Report:
+class SiteReport:
     """What a run did; `left` are files no longer wanted that somebody has edited."""
 
     issues: int = 0
@@ -87,13 +87,13 @@ class Folder:
         self._made[path] = _hash(content)
         self._bytes += len(content)
 
-    def publish(self, issues: int) -> Report:
+    def publish(self, issues: int) -> SiteReport:
         """Let the staged files take the place of the site's."""
         here = {path: self._hash_of(path) for path in sorted({*self._made, *self._ours})}
         for path in self._made:
             if here[path] is not None and path not in self._ours:
                 raise FolderNotOursError(f"{self._root / path} is not from an earlier export")
-        report = Report(issues, len(self._made), self._bytes)
+        report = SiteReport(issues, len(self._made), self._bytes)
         new = [path for path in self._made if here[path] is None]
         changed = [path for path, wanted in self._made.items() if here[path] not in {None, wanted}]
         report.written, report.unchanged = len(new) + len(changed), len(self._made) - len(new) - len(changed)
@@ -108,7 +108,7 @@ class Folder:
         self._write_list({path: [wanted] for path, wanted in self._made.items()})
         return report
 
-    def _remove(self, here: Mapping[str, str | None], report: Report) -> None:
+    def _remove(self, here: Mapping[str, str | None], report: SiteReport) -> None:
         for path in sorted(self._ours.keys() - self._made.keys()):
             if here[path] is None:
                 continue

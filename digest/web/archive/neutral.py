@@ -4,7 +4,7 @@ import html as html_escape
 import re
 from dataclasses import dataclass
 
-from digest.render.slots import PREFIX, Place, Slot, fill
+from digest.render.slots import PREFIX, Slot, SlotContext, fill
 from digest.render.slots import token as slot_token
 
 # What only makes sense to the person who got the mail goes, with the line that it stands in.
@@ -39,7 +39,7 @@ def neutral_html(html: str, nonce: str, neutral: Neutral) -> str:
     html = _without_personal(html, "p", token)
     anchor = rf"(<a\b[^<>]*{token}[^<>]*>).*?</a>"
     html = re.sub(anchor, lambda found: _relabel(found, neutral), html, flags=_FLAGS)
-    return fill(html, nonce, neutral.values, Place.HTML)
+    return fill(html, nonce, neutral.values, SlotContext.HTML)
 
 
 def _without_personal(html: str, tag: str, token: str) -> str:
@@ -59,7 +59,7 @@ def neutral_text(text: str, nonce: str, neutral: Neutral) -> str:
         if short and Slot.PREFERENCES_URL in re.findall(token, block):
             blocks.append(f"{neutral.subscribe_label}:\n{neutral.subscribe_url}")
         else:
-            blocks.append(fill(block, nonce, neutral.values, Place.PLAIN))
+            blocks.append(fill(block, nonce, neutral.values, SlotContext.PLAIN))
     return "\n\n".join(blocks)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from digest.editions.models import Edition
 from digest.publish.archive import ShownIssue
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.settings.publication import pick
 from digest.web.archive.neutral import Neutral, neutral_html, neutral_text
 from digest.web.public.pages import Page, style
@@ -53,7 +53,7 @@ def view_html(page: Page, issue: Numbered, edition: Edition) -> str:
     return _mail(page, issue, edition, bar, "")
 
 
-def issue_text(press: Press, issue: Numbered, edition: Edition, language: str) -> str:
+def issue_text(press: Publisher, issue: Numbered, edition: Edition, language: str) -> str:
     """Return the plain text of an edition, for anybody."""
     return neutral_text(edition.text, edition.nonce, _neutral(press, issue, language))
 
@@ -66,7 +66,7 @@ def _mail(page: Page, issue: Numbered, edition: Edition, bar: str, below: str) -
     return framed(html, bar, style(page.press, "archive_issue.css"), below)
 
 
-def _neutral(press: Press, issue: Numbered, language: str) -> Neutral:
+def _neutral(press: Publisher, issue: Numbered, language: str) -> Neutral:
     base_url, translate = press.settings.publication.base_url, press.templates.translate(language)
     return Neutral(f"{base_url}/subscribe", translate("Subscribe"), f"{base_url}/archive/{issue.number}")
 

@@ -11,7 +11,7 @@ Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
-class Part(Generic[Row]):
+class ResultPage(Generic[Row]):
     """The rows of page `number` of `pages`; `count` is about all rows."""
 
     rows: Sequence[Row]
@@ -20,10 +20,10 @@ class Part(Generic[Row]):
     count: int
 
 
-def at(rows: Sequence[Row], asked: str, size: int) -> Part[Row]:
+def at(rows: Sequence[Row], asked: str, size: int) -> ResultPage[Row]:
     """Return the page with the number `asked`, from 1; whatever is none of ours is a 404, as any other address is."""
     pages = max(1, -(-len(rows) // size))
     if not re.fullmatch(r"[1-9][0-9]{0,8}", asked, re.ASCII) or int(asked) > pages:
         raise HTTPException(404)
     number = int(asked)
-    return Part(rows[(number - 1) * size : number * size], number, pages, len(rows))
+    return ResultPage(rows[(number - 1) * size : number * size], number, pages, len(rows))

@@ -13,7 +13,7 @@ from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.publish import archive
 from digest.publish.archive import ShownIssue
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.keys import MAX_KEY
@@ -32,7 +32,7 @@ Form = Annotated[Literal["html", "text"], Query(alias="format")]
 Accept = Annotated[str, Header(alias="Accept-Language")]
 
 
-def build_router(press: Press, signer: LinkSigner, clock: Clock) -> APIRouter:
+def build_router(press: Publisher, signer: LinkSigner, clock: Clock) -> APIRouter:
     """Return the routes `/archive`, `/archive/{number}` and `/view/{token}`. Nothing personal is ever shown."""
     router = APIRouter()
     languages, default = press.settings.languages, press.settings.publication.language

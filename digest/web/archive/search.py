@@ -9,11 +9,11 @@ from starlette.responses import Response
 from digest.editions.words import MAX_QUERY, shortened, words_of
 from digest.publish import archive
 from digest.publish.archive import Found
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.settings.publication import pick
 from digest.web.archive.pages import interests_of
-from digest.web.archive.paging import Part, at
+from digest.web.archive.paging import ResultPage, at
 from digest.web.public.languages import choose
 from digest.web.public.pages import Page, show
 
@@ -21,7 +21,7 @@ METHODS = ["GET", "HEAD"]
 PAGE = 20
 
 
-def build_router(press: Press) -> APIRouter:
+def build_router(press: Publisher) -> APIRouter:
     """Return the route `/archive/search`; it must stand before `/archive/{number}`."""
     router = APIRouter()
     languages = press.settings.languages
@@ -43,7 +43,7 @@ def build_router(press: Press) -> APIRouter:
             "max_query": MAX_QUERY,
             "asked": bool(words or chosen),
         }
-        part: Part[Found] = Part((), 1, 1, 0)
+        part: ResultPage[Found] = ResultPage((), 1, 1, 0)
         if values["asked"]:
             part = _found(press, shown.language, words, chosen, page)
         return show(
@@ -53,7 +53,7 @@ def build_router(press: Press) -> APIRouter:
     return router
 
 
-def _found(press: Press, language: str, words: Sequence[str], interest: str, page: str) -> Part[Found]:
+def _found(press: Publisher, language: str, words: Sequence[str], interest: str, page: str) -> ResultPage[Found]:
     def about(topics: Sequence[str]) -> bool:
         return not interest or (bool(topics) and press.catalogue.matches(topics, frozenset({interest})))
 
@@ -61,10 +61,10 @@ def _found(press: Press, language: str, words: Sequence[str], interest: str, pag
     with session_scope(press.engine, read_only=True) as session:
         issues = archive.shown_issues(session)
         part = at(archive.search(session, issues, words, about=about, languages=languages), page, PAGE)
-        return Part(archive.read(session, part.rows), part.number, part.pages, part.count)
+        return ResultPage(archive.read(session, part.rows), part.number, part.pages, part.count)
 
 
-def _hits(page: Page, part: Part[Found]) -> list[dict[str, Any]]:
+def _hits(page: Page, part: ResultPage[Found]) -> list[dict[str, Any]]:
     titles = {section.slug: pick(section.title, page.language) for section in page.press.settings.section}
     return [
         {

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from digest.editions.segment import Reading
+from digest.editions.segment import ReaderGroup
 from subscribers.interests import SEPARATOR
 from subscribers.models import Frequency
 
@@ -38,9 +38,9 @@ class Choice:
     frequency: str = Frequency.EVERY.value
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> ReaderGroup:
         """The choice as the pipeline knows it."""
-        return Reading(self.language, self.interests, self.frequency)
+        return ReaderGroup(self.language, self.interests, self.frequency)
 
     @property
     def query(self) -> str:

@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from digest.publish.build import BuiltEdition
-from digest.publish.publisher import Press
-from digest.render.slots import Place, Slot, fill
+from digest.publish.publisher import Publisher
+from digest.render.slots import Slot, SlotContext, fill
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError, NotFoundError
@@ -21,7 +21,7 @@ from digest.web.desk import reader as readers
 from digest.web.desk.changes import events
 from digest.web.desk.choice import Choice, Options, SchemeChoice, View, Width, frame_rows, tools
 from digest.web.desk.frames import Scheme, frame_html, plain_page
-from digest.web.desk.state import Desk, Look
+from digest.web.desk.state import Desk, Snapshot
 from digest.web.public.pages import style
 from subscribers.models import Frequency, Subscriber
 
@@ -43,7 +43,7 @@ ASSETS = {"preview.css": "text/css", "preview.js": "text/javascript"}
 def build_router(desk: Desk, clock: Clock, closing: threading.Event) -> APIRouter:
     """Return the desk's pages, its frames, and the stream that tells of changed files."""
     router = APIRouter()
-    pages = Pages(desk, clock, closing)
+    pages = PreviewPages(desk, clock, closing)
     routes: dict[str, Callable[..., Any]] = {
         "/": pages.overview,
         "/edition": pages.edition,
@@ -59,7 +59,7 @@ def build_router(desk: Desk, clock: Clock, closing: threading.Event) -> APIRoute
     return router
 
 
-class Pages:
+class PreviewPages:
     """The pages; each takes a fresh look."""
 
     def __init__(self, desk: Desk, clock: Clock, closing: threading.Event) -> None:
@@ -158,7 +158,7 @@ class Pages:
         return show(
             look.press,
             "preview_reader",
-            heading="Look up a reader",
+            heading="Snapshot up a reader",
             troubles=look.troubles,
             address=address.strip(),
             found=found[: readers.MOST],
@@ -196,7 +196,7 @@ class Pages:
             raise HTTPException(404)
         return Response(style(self._desk.press, name), media_type=ASSETS[name])
 
-    def _reader(self, look: Look, ref: str) -> dict[str, Any] | None:
+    def _reader(self, look: Snapshot, ref: str) -> dict[str, Any] | None:
         if not ref:
             return None
         with session_scope(look.press.engine, read_only=True) as session:
@@ -206,7 +206,7 @@ class Pages:
             reason = readers.reason_against(session, person, look.issue.number, self._clock.now())
         return _reader_facts(look.press, person, reason)
 
-    def _nothing(self, look: Look, choice: Choice, person: Mapping[str, Any] | None) -> Response:
+    def _nothing(self, look: Snapshot, choice: Choice, person: Mapping[str, Any] | None) -> Response:
         followed = views.spoken_interests(look.press, choice.interests)
         who = person["address"] if person else f"Somebody who follows {followed}"
         return show(
@@ -219,7 +219,7 @@ class Pages:
         )
 
 
-def _reader_facts(press: Press, person: Subscriber, reason: str | None) -> dict[str, Any]:
+def _reader_facts(press: Publisher, person: Subscriber, reason: str | None) -> dict[str, Any]:
     return {
         "name": person.name,
         "address": person.address,
@@ -233,23 +233,23 @@ def _reader_facts(press: Press, person: Subscriber, reason: str | None) -> dict[
 
 
 def _choice(
-    look: Look, language: str, interests: list[str] | None, frequency: Frequency, *, whole: bool, reader: str = ""
+    look: Snapshot, language: str, interests: list[str] | None, frequency: Frequency, *, whole: bool, reader: str = ""
 ) -> Choice:
     chosen = views.interests_of(interests or [], look.press)
     return Choice(look.press.rules.language_for(language), chosen, whole, reader, frequency.value)
 
 
-def _edition(look: Look, choice: Choice) -> BuiltEdition | None:
+def _edition(look: Snapshot, choice: Choice) -> BuiltEdition | None:
     return look.whole(choice.language) if choice.whole else look.edition_for(choice.reading)
 
 
-def filled(look: Look, edition: BuiltEdition, choice: Choice) -> tuple[str, str]:
+def filled(look: Snapshot, edition: BuiltEdition, choice: Choice) -> tuple[str, str]:
     """Return HTML and text with the values of a reader who follows this; personal links lead to a page that says so."""
     values = {slot: f"/slot/{name}" for name, (slot, _) in SLOT_PAGES.items()}
     values[Slot.INTERESTS] = views.spoken_interests(look.press, choice.interests, choice.language)
     rendered = edition.rendered
-    html = fill(rendered.html, rendered.nonce, values, Place.HTML)
-    return html, fill(rendered.text, rendered.nonce, values, Place.PLAIN)
+    html = fill(rendered.html, rendered.nonce, values, SlotContext.HTML)
+    return html, fill(rendered.text, rendered.nonce, values, SlotContext.PLAIN)
 
 
 def framed(html: str, status: int = 200) -> Response:
@@ -258,7 +258,7 @@ def framed(html: str, status: int = 200) -> Response:
     return HTMLResponse(html, status, headers=headers)
 
 
-def show(press: Press, name: str, *, status: int = 200, **values: Any) -> Response:
+def show(press: Publisher, name: str, *, status: int = 200, **values: Any) -> Response:
     """Return a page of the desk."""
     page = press.templates.render(f"web/{name}.html.j2", views.DESK_LANGUAGE, values)
     return HTMLResponse(page, status_code=status)

@@ -8,15 +8,15 @@ from typing import Any
 
 from babel import Locale
 
-from digest.editions.segment import Reading
+from digest.editions.segment import ReaderGroup
 from digest.publish.build import BuiltEdition
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes
 from digest.render.words import interests_in_words
 from digest.settings.publication import pick
 from digest.web.desk.choice import Choice
 from digest.web.desk.matrix import Row, matrix
-from digest.web.desk.state import Look
+from digest.web.desk.state import Snapshot
 from subscribers.interests import ALL_TEXT, SEPARATOR
 from subscribers.models import Frequency
 
@@ -58,7 +58,7 @@ def weight(size: int) -> str:
     return "clipped" if size > HTML_LIMIT else "heavy" if size > HTML_WARNING else ""
 
 
-def spoken_interests(press: Press, interests: str, language: str = DESK_LANGUAGE) -> str:
+def spoken_interests(press: Publisher, interests: str, language: str = DESK_LANGUAGE) -> str:
     """Return interests in words, as a mail in `language` says them."""
     translate = press.templates.translate(language)
     return interests_in_words(interests, language, press.settings.interest, press.catalogue, translate)
@@ -70,7 +70,7 @@ def counts(findings: Iterable[Finding]) -> tuple[int, int]:
     return counted[Severity.BLOCK], counted[Severity.ADVISE]
 
 
-def cards(look: Look, current: BuiltEdition | None = None) -> list[Card]:
+def cards(look: Snapshot, current: BuiltEdition | None = None) -> list[Card]:
     """Return the editions that readers get, labelled by language and number."""
     made, numbers = [], Counter[str]()
     for edition in look.made.editions:
@@ -81,22 +81,22 @@ def cards(look: Look, current: BuiltEdition | None = None) -> list[Card]:
     return made
 
 
-def archive_cards(look: Look) -> list[Card]:
+def archive_cards(look: Snapshot) -> list[Card]:
     """Return the archive's pages, one for each language."""
     languages = look.press.settings.languages if look.made.editions else ()
     return [card_of_whole(look.press, look.whole(code), code) for code in languages]
 
 
-def card_of_whole(press: Press, edition: BuiltEdition, language: str) -> Card:
+def card_of_whole(press: Publisher, edition: BuiltEdition, language: str) -> Card:
     """Return the card of the archive's page in a language."""
     return _card(press, edition, "Archive", choice=Choice(language, ALL_TEXT, whole=True))
 
 
 def _card(
-    press: Press, edition: BuiltEdition, label: str, *, current: bool = False, choice: Choice | None = None
+    press: Publisher, edition: BuiltEdition, label: str, *, current: bool = False, choice: Choice | None = None
 ) -> Card:
     code, size = edition.selection.language, html_bytes(edition.rendered.html, edition.rendered.nonce)
-    first = edition.readings[0] if edition.readings else Reading(code, ALL_TEXT)
+    first = edition.readings[0] if edition.readings else ReaderGroup(code, ALL_TEXT)
     block, advise = counts(edition.rendered.findings)
     return Card(
         label=label,
@@ -114,12 +114,12 @@ def _card(
     )
 
 
-def _spoken(press: Press, reading: Reading) -> str:
+def _spoken(press: Publisher, reading: ReaderGroup) -> str:
     often = "" if reading.frequency == Frequency.EVERY else f", every {reading.frequency} issue"
     return spoken_interests(press, reading.interests) + often
 
 
-def card_for(look: Look, edition: BuiltEdition, choice: Choice) -> Card:
+def card_for(look: Snapshot, edition: BuiltEdition, choice: Choice) -> Card:
     """Return the card of the edition that a page shows, which may be one that nobody gets."""
     if choice.whole:
         return card_of_whole(look.press, edition, choice.language)
@@ -127,7 +127,7 @@ def card_for(look: Look, edition: BuiltEdition, choice: Choice) -> Card:
     return known[0] if known else _card(look.press, edition, "No reader's", choice=choice)
 
 
-def desk_facts(look: Look) -> dict[str, Any]:
+def desk_facts(look: Snapshot) -> dict[str, Any]:
     """Return what stands at the top of every page."""
     issue, press = look.issue, look.press
     block, advise = counts(look.made.findings)
@@ -153,14 +153,14 @@ def _note(state: str) -> str:
     return "This issue was withdrawn; nobody gets it any more." if state == "withdrawn" else ""
 
 
-def nothing_for(look: Look) -> list[str]:
+def nothing_for(look: Snapshot) -> list[str]:
     """Return whom the rule for empty editions leaves without mail, in words."""
     chosen = look.made.segmentation.selections.items()
     left = [reading for reading, selection in chosen if selection is None]
     return list(dict.fromkeys(spoken_interests(look.press, reading.interests) for reading in left))
 
 
-def matrix_rows(look: Look) -> list[dict[str, Any]]:
+def matrix_rows(look: Snapshot) -> list[dict[str, Any]]:
     """Return the rows of the matrix with a mark and words for every cell."""
     settings, content = look.press.settings, look.made.content
     order = {section.slug: index for index, section in enumerate(settings.section)}
@@ -184,12 +184,12 @@ def matrix_rows(look: Look) -> list[dict[str, Any]]:
     return rows
 
 
-def _topics(press: Press, row: Row) -> list[str]:
+def _topics(press: Publisher, row: Row) -> list[str]:
     known = {interest.slug: pick(interest.title, DESK_LANGUAGE) for interest in press.settings.interest}
     return [known.get(topic, topic) for topic in row.topics]
 
 
-def _cell(slug: str | None, code: str, look: Look) -> dict[str, str]:
+def _cell(slug: str | None, code: str, look: Snapshot) -> dict[str, str]:
     if slug is None:
         return {"kind": "left", "mark": "·", "words": "left out"}
     if look.made.content.shown(slug).language != code:
@@ -197,7 +197,7 @@ def _cell(slug: str | None, code: str, look: Look) -> dict[str, str]:
     return {"kind": "shown", "mark": "✓", "words": "shown"}
 
 
-def grouped_findings(look: Look) -> list[tuple[str, list[Finding]]]:
+def grouped_findings(look: Snapshot) -> list[tuple[str, list[Finding]]]:
     """Return the findings under headings: the issue's own first, then those of all editions, equal ones told once."""
     own = [finding for finding in look.made.findings if finding.where == ISSUE]
     groups: list[tuple[str, list[Finding]]] = [("The issue", _sorted(own))] if own else []
@@ -222,7 +222,7 @@ def _sorted(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: (finding.severity != Severity.BLOCK, finding.id))
 
 
-def edition_facts(look: Look, edition: BuiltEdition, choice: Choice) -> dict[str, Any]:
+def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict[str, Any]:
     """Return what the page of one edition shows beside its frames."""
     card = card_for(look, edition, choice)
     rendered, context = edition.rendered, edition.context
@@ -249,6 +249,6 @@ def edition_facts(look: Look, edition: BuiltEdition, choice: Choice) -> dict[str
     }
 
 
-def interests_of(choices: Sequence[str], press: Press) -> str:
+def interests_of(choices: Sequence[str], press: Publisher) -> str:
     """Return the canonical text of the interests that a query names; unknown ones are left out."""
     return press.catalogue.canonical(press.catalogue.parse(SEPARATOR.join(choices)))

@@ -9,14 +9,14 @@ from threading import Lock
 
 from sqlmodel import Session
 
-from digest.articles.importing import ImportReport
-from digest.editions.segment import Reading, Selection, segment
+from digest.articles.importing import ArticleImportReport
+from digest.editions.segment import ReaderGroup, Selection, segment
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.publish.approval import issue_hash, manifest
 from digest.publish.build import Build, BuiltEdition, build, items_for_segment, readings_of, render_selection
 from digest.publish.freeze import whole_for_archive
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
@@ -35,10 +35,10 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """The issue at one moment, with what the last import had to say."""
 
-    press: Press
+    press: Publisher
     made: Build
     troubles: tuple[Trouble, ...]
     rendered: dict[tuple[Selection, bool], BuiltEdition]
@@ -48,7 +48,7 @@ class Look:
         """The issue that is looked at."""
         return self.made.issue
 
-    def edition_for(self, reading: Reading) -> BuiltEdition | None:
+    def edition_for(self, reading: ReaderGroup) -> BuiltEdition | None:
         """Return the edition of a reader who asked for this, whether or not there is one; None where none is sent."""
         press, made = self.press, self.made
         items = items_for_segment(made.content)
@@ -77,11 +77,11 @@ class Desk:
 
     def __init__(
         self,
-        press: Press,
+        press: Publisher,
         number: int | None,
         clock: Clock,
-        reimport: Callable[[], ImportReport] | None = None,
-        reload: Callable[[], Press] | None = None,
+        reimport: Callable[[], ArticleImportReport] | None = None,
+        reload: Callable[[], Publisher] | None = None,
     ) -> None:
         self.press = press
         self._number = number
@@ -96,14 +96,14 @@ class Desk:
         self._made: tuple[str, Build] | None = None
         self._rendered: dict[tuple[Selection, bool], BuiltEdition] = {}
 
-    def look(self) -> Look:
+    def look(self) -> Snapshot:
         """Return the issue as it is now. Raises NotFoundError without an issue, ContentError for a broken template."""
         with self._lock:
             self._follow_configuration()
             self._follow_articles()
             with session_scope(self.press.engine, read_only=True) as session:
                 made = self._build(session)
-            return Look(self.press, made, self.troubles(), self._rendered)
+            return Snapshot(self.press, made, self.troubles(), self._rendered)
 
     def troubles(self) -> tuple[Trouble, ...]:
         """Return what the last look found, for the page that has nothing else to show."""
@@ -149,7 +149,7 @@ class Desk:
             self._of_articles = (_trouble(ARTICLES, error),)
 
 
-def _troubles(report: ImportReport, workspace: Path) -> list[Trouble]:
+def _troubles(report: ArticleImportReport, workspace: Path) -> list[Trouble]:
     found = [
         Trouble(
             _within(workspace, problem.path) + ("" if problem.line is None else f":{problem.line}"),

@@ -4,7 +4,7 @@ from functools import partial
 
 from fastapi import APIRouter
 
-from digest.app import Works, new_ref
+from digest.app import App, new_ref
 from digest.membership import address_change, notices
 from digest.membership.erasure import forget_everywhere
 from digest.membership.own_data import data_due, own_data
@@ -14,11 +14,11 @@ from digest.settings.publication import pick
 from digest.web.public.languages import choose
 from digest.web.public.limiting import limiter
 from digest.web.public.pages import own_name, style
-from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
+from subscribers.pages import InterestView, PagePublication, PagesContext, build_router
 from subscribers.pages.embed import form_html
 
 
-def pages_router(works: Works, *, shared_limits: bool = False) -> APIRouter:
+def pages_router(works: App, *, shared_limits: bool = False) -> APIRouter:
     """Return the routes for subscribing, confirming, preferences and leaving.
 
     With `shared_limits` what strangers may ask for is counted in the database, for several processes together.
@@ -53,7 +53,7 @@ def pages_router(works: Works, *, shared_limits: bool = False) -> APIRouter:
     )
 
 
-def sign_up_form(works: Works, language: str = "") -> str:
+def sign_up_form(works: App, language: str = "") -> str:
     """Return the sign-up form for other sites, in the publication's language or another of its own."""
     wanted = language or works.settings.publication.language
     if wanted not in works.settings.languages:
@@ -63,13 +63,13 @@ def sign_up_form(works: Works, language: str = "") -> str:
     return form_html(works.templates.render, publication, works.settings.publication.base_url, wanted)
 
 
-def _publication(works: Works, language: str) -> PublicationView:
+def _publication(works: App, language: str) -> PagePublication:
     publication = works.settings.publication
     interests = [
         InterestView(interest.slug, pick(interest.title, language), pick(interest.description, language))
         for interest in works.settings.interest
     ]
-    return PublicationView(
+    return PagePublication(
         name=pick(publication.name, language),
         tagline=pick(publication.tagline, language),
         postal_address=pick(publication.postal_address, language),

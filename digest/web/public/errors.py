@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.errors import EnvironmentFailedError
 from digest.web.http.headers import page_headers
 from digest.web.public.languages import choose
@@ -18,7 +18,7 @@ from digest.web.public.pages import Page
 RETRY_SECONDS = "60"
 
 
-def explain(press: Press, request: Request, status: int) -> Response:
+def explain(press: Publisher, request: Request, status: int) -> Response:
     """Return the page that says what `status` means."""
     asked, accept = request.query_params.get("lang", ""), request.headers.get("accept-language", "")
     language = choose(asked, accept, press.settings.languages)
@@ -26,7 +26,7 @@ def explain(press: Press, request: Request, status: int) -> Response:
     return HTMLResponse(Page(press, language, "/archive").render("problem", status=status), status_code=status)
 
 
-def install(app: FastAPI, press: Press) -> None:
+def install(app: FastAPI, press: Publisher) -> None:
     """Answer every error of `app` with a page; details of our own faults stay in the log."""
 
     page = partial(explain, press)

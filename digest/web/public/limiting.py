@@ -17,7 +17,7 @@ from limits.storage import MemoryStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import Engine
 
-from digest.settings.web import Limits
+from digest.settings.web import FormLimits
 from digest.web.public.rate_storage import DatabaseStorage
 from subscribers.pages import Asking
 
@@ -42,7 +42,7 @@ class Count:
 class Limiter:
     """The gate of the pages. `secret` keys the hashes."""
 
-    def __init__(self, limits: Limits, storage: Storage, secret: bytes) -> None:
+    def __init__(self, limits: FormLimits, storage: Storage, secret: bytes) -> None:
         self._limiter = FixedWindowRateLimiter(storage)
         self._secret = secret
         self._items = {
@@ -95,7 +95,7 @@ class Limiter:
         return wait
 
 
-def limiter(limits: Limits, secret: bytes, shared: Engine | None) -> Limiter:
+def limiter(limits: FormLimits, secret: bytes, shared: Engine | None) -> Limiter:
     """Return the gate: it counts in this process's memory, or in the database `shared`."""
     storage = MemoryStorage() if shared is None else DatabaseStorage(shared)
     return Limiter(limits, storage, secret)

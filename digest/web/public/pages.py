@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, Response
 
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.render import locales
 from digest.settings.publication import pick
 
@@ -17,7 +17,7 @@ from digest.settings.publication import pick
 class Page:
     """One page in one language. `path` is where its other languages are, empty where there are none."""
 
-    press: Press
+    press: Publisher
     language: str
     path: str
 
@@ -51,7 +51,7 @@ def show(
     return HTMLResponse(page.render(name, **values), status, {"Vary": "Accept-Language", **headers})
 
 
-def style(press: Press, name: str) -> str:
+def style(press: Publisher, name: str) -> str:
     """Return the text of a style sheet or script among the web templates, the workspace's before ours."""
     path = next(path for folder in press.templates.directories if (path := folder / "web" / name).is_file())
     return path.read_text(encoding="utf-8")

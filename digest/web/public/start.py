@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from starlette.responses import PlainTextResponse, Response
 
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.web.archive.pages import list_values
 from digest.web.archive.routes import latest
@@ -25,7 +25,7 @@ Disallow: /archive/search
 """
 
 
-def build_router(press: Press) -> APIRouter:
+def build_router(press: Publisher) -> APIRouter:
     """Return the routes `/` and `/robots.txt`."""
     router = APIRouter()
 

@@ -17,7 +17,7 @@ _REACHING = re.compile(r"<(?=(?:link|iframe|frame|object|embed|portal|fencedfram
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MimeLeaf:
     """A leaf of the MIME tree: its type, its file name if it has one, and its decoded size in bytes."""
 
     type: str
@@ -37,7 +37,7 @@ class Parsed:
     raw_head: str
     html: str | None = None
     text: str | None = None
-    parts: list[Part] = field(default_factory=list)
+    parts: list[MimeLeaf] = field(default_factory=list)
     trouble: str = ""
 
 
@@ -58,7 +58,7 @@ def parse(content: bytes) -> Parsed:
         body = _body(leaf)
         kind = in_one_line(leaf.get_content_type())
         name = in_one_line(_file_name(leaf))
-        parts.append(Part(kind, name, len(body)))
+        parts.append(MimeLeaf(kind, name, len(body)))
         if name or leaf.get_content_disposition() == "attachment":
             continue
         if kind == "text/html" and html is None:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from digest.render.loader import Templates
-from digest.sink.maildir import Mail, Mailbox
+from digest.sink.maildir import Mailbox, StoredMail
 from digest.web.desk.frames import plain_page
 from digest.web.http.headers import Headers, sink_headers
 from digest.web.http.loopback import LoopbackOnly
@@ -41,7 +41,7 @@ View = Literal["html", "text", "headers", "source"]
 def sink_app(mailbox: Mailbox, relay: str) -> FastAPI:
     """Return the app that shows `mailbox`; `relay` is the sink's own address, as `digest send --relay` takes it."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    pages = Pages(mailbox, relay)
+    pages = SinkPages(mailbox, relay)
     app.include_router(_router(pages))
     app.add_middleware(Headers, headers=sink_headers())
     app.add_middleware(LoopbackOnly)
@@ -50,7 +50,7 @@ def sink_app(mailbox: Mailbox, relay: str) -> FastAPI:
     return app
 
 
-def _router(pages: "Pages") -> APIRouter:
+def _router(pages: "SinkPages") -> APIRouter:
     router = APIRouter()
     routes: dict[str, Callable[..., Any]] = {
         "/": pages.overview,
@@ -68,7 +68,7 @@ def _router(pages: "Pages") -> APIRouter:
     return router
 
 
-class Pages:
+class SinkPages:
     """The pages; each looks into the Maildir anew."""
 
     def __init__(self, mailbox: Mailbox, relay: str) -> None:
@@ -191,7 +191,7 @@ class Pages:
             return HTMLResponse(plain_page(message, "en", message), status, headers=FRAME_HEADERS)
         return self._show("sink_message", status=status, heading=message)
 
-    def _read(self, key: str, limit: int = MAX_READ_BYTES) -> tuple[Mail, bytes]:
+    def _read(self, key: str, limit: int = MAX_READ_BYTES) -> tuple[StoredMail, bytes]:
         mail = self._mailbox.find(key)
         if mail is None:
             raise HTTPException(404)
@@ -214,7 +214,7 @@ def spoken_size(size: int) -> str:
     return f"{size}\N{NO-BREAK SPACE}B"
 
 
-def _row(mail: Mail) -> dict[str, Any]:
+def _row(mail: StoredMail) -> dict[str, Any]:
     local = mail.received.astimezone()
     return {
         "key": mail.key,

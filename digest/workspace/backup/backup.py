@@ -17,7 +17,7 @@ import digest.feedback.models
 import digest.issues.models
 import digest.notify.models  # noqa: F401 - a table is known when its module is loaded
 import subscribers.models  # noqa: F401
-from digest.app import Works
+from digest.app import App
 from digest.outbox import figures
 from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
@@ -39,7 +39,7 @@ class WorkersRunningError(RefusedError):
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class BackupResult:
     """A backup that was taken. `not_contained` names what belongs to the workspace and is not in it."""
 
     file: Path
@@ -70,7 +70,7 @@ class Restored:
         return own | asdict(self.aftermath)
 
 
-def backup(workspace: Path, target: Path) -> Saved:
+def backup(workspace: Path, target: Path) -> BackupResult:
     """Write the database into one file, while others go on using it; an earlier backup of that name is replaced."""
     settings = load_settings(workspace)
     engine = db.make_engine(settings.database_url)
@@ -83,7 +83,7 @@ def backup(workspace: Path, target: Path) -> Saved:
             else:
                 postgres.save(engine, partial, TABLES)
         size, revision = target.stat().st_size, db.revision_of(engine)
-        return Saved(target, size, engine.dialect.name, revision, _not_contained(settings))
+        return BackupResult(target, size, engine.dialect.name, revision, _not_contained(settings))
     finally:
         engine.dispose()
 
@@ -106,7 +106,7 @@ def _not_contained(settings: Settings) -> tuple[str, ...]:
 class Restore:
     """A backup that was checked and is ready to be restored. `loses` says what is in the present database."""
 
-    def __init__(self, works: Works, source: Path, side: Path | None, revision: str) -> None:
+    def __init__(self, works: App, source: Path, side: Path | None, revision: str) -> None:
         self._works = works
         self._source = source
         self._side = side
@@ -140,7 +140,7 @@ def restoring(workspace: Path, source: Path) -> Iterator[Restore]:
     """
     settings = load_settings(workspace)
     engine = db.make_engine(settings.database_url)
-    works = Works(settings, engine, open_clock())
+    works = App(settings, engine, open_clock())
     try:
         _refuse_with_workers(works)
         with _checked(engine, source) as (side, revision):
@@ -186,7 +186,7 @@ def _contents(engine: Engine) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counted.items()) if any(counted.values()) else ""
 
 
-def _refuse_with_workers(works: Works) -> None:
+def _refuse_with_workers(works: App) -> None:
     if works.engine.dialect.name == files.SQLITE and not _file_of(works.engine).exists():
         return
     try:

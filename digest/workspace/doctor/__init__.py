@@ -7,11 +7,11 @@ from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, EnvironmentFailedError
 from digest.settings.root import load_settings
 from digest.workspace.doctor import calendar, database, dns_records, outbox, relays, templates, workspace
-from digest.workspace.doctor.diagnosis import Ailment, Examination, Patient, Skipped
+from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext, Examination, Skipped
 
-__all__ = ["Ailment", "Examination", "examine"]
+__all__ = ["Diagnosis", "Examination", "examine"]
 
-_CHECKS: tuple[Callable[[Patient], Iterator[Ailment | Skipped]], ...] = (
+_CHECKS: tuple[Callable[[DoctorContext], Iterator[Diagnosis | Skipped]], ...] = (
     workspace.secrets,
     workspace.identity,
     workspace.operators,
@@ -41,22 +41,24 @@ def examine(folder: Path, *, nameserver: str = "") -> Examination:
     try:
         settings = load_settings(folder)
     except DigestError as error:
-        return Examination((Ailment("configuration", Severity.BLOCK, error.message, error.hint),), ())
-    patient = Patient(settings, nameserver)
+        return Examination((Diagnosis("configuration", Severity.BLOCK, error.message, error.hint),), ())
+    patient = DoctorContext(settings, nameserver)
     try:
         said = [one for check in _CHECKS for one in _survived(check, patient)]
     finally:
         patient.close()
     return Examination(
-        tuple(dict.fromkeys(one for one in said if isinstance(one, Ailment))),
+        tuple(dict.fromkeys(one for one in said if isinstance(one, Diagnosis))),
         tuple(one for one in said if isinstance(one, Skipped)),
     )
 
 
-def _survived(check: Callable[[Patient], Iterator[Ailment | Skipped]], patient: Patient) -> Iterator[Ailment | Skipped]:
+def _survived(
+    check: Callable[[DoctorContext], Iterator[Diagnosis | Skipped]], patient: DoctorContext
+) -> Iterator[Diagnosis | Skipped]:
     """A check that cannot be made is itself a finding."""
     try:
         yield from check(patient)
     except DigestError as error:
         environment = isinstance(error, EnvironmentFailedError)
-        yield Ailment("configuration", Severity.BLOCK, error.message, error.hint, environment)
+        yield Diagnosis("configuration", Severity.BLOCK, error.message, error.hint, environment)

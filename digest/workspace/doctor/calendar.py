@@ -13,20 +13,20 @@ from digest.schedule import runs as run_store
 from digest.schedule.overdue import unclaimed
 from digest.schedule.runs import IssueRun, RunState
 from digest.schedule.tick import MONTHLY, occurrences
-from digest.workspace.doctor.diagnosis import Ailment, Patient
+from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 TOLD_FOR = timedelta(days=45)
 """After so long a missed run is history, not a task."""
 LOOKED_AT_WITHIN = timedelta(minutes=15)
 
 
-def rule(patient: Patient) -> Iterator[Ailment]:
+def rule(patient: DoctorContext) -> Iterator[Diagnosis]:
     """The rule is one that we understand, and something is due by it. A mistake is told by the caller."""
     if next(occurrences(patient.settings, patient.works.clock.now()), None) is None:
-        yield Ailment("schedule", Severity.BLOCK, "By [schedule] rule nothing is ever due", "Correct the rule.")
+        yield Diagnosis("schedule", Severity.BLOCK, "By [schedule] rule nothing is ever due", "Correct the rule.")
 
 
-def runs(patient: Patient) -> Iterator[Ailment]:
+def runs(patient: DoctorContext) -> Iterator[Diagnosis]:
     """Nothing was missed or is stuck, and somebody looks at the clock."""
     if patient.trouble is not None:
         return
@@ -38,20 +38,20 @@ def runs(patient: Patient) -> Iterator[Ailment]:
         yield from _unclaimed(session, patient)
 
 
-def _ailments(run: IssueRun, patient: Patient) -> Iterator[Ailment]:
+def _ailments(run: IssueRun, patient: DoctorContext) -> Iterator[Diagnosis]:
     now, why = patient.works.clock.now(), run.detail.get("why", "")
     silent = 2 * timedelta(seconds=patient.settings.schedule.takeover)
     if run.state in {RunState.MISSED, RunState.FAILED}:
         remedy = f"If it is still wanted: digest issue assemble --period {run.period}, approve, send."
-        yield Ailment(f"run-{run.state}", Severity.ADVISE, f"The run for {run.period} was {run.state}: {why}", remedy)
+        yield Diagnosis(f"run-{run.state}", Severity.ADVISE, f"The run for {run.period} was {run.state}: {why}", remedy)
     elif run.state == RunState.RUNNING and now - run.heartbeat_at > silent:
         message = f"The run for {run.period} was left in its step {run.step or 'assemble'!r} and nobody goes on"
         remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer: it goes on where it was."
-        yield Ailment("run-stuck", Severity.BLOCK, message, remedy)
+        yield Diagnosis("run-stuck", Severity.BLOCK, message, remedy)
     elif run.state == RunState.WAITING and now - run.due_at > duration(patient.settings.schedule.max_lateness):
         message = f"The run for {run.period} waits since {run.due_at:%Y-%m-%d}: {why}"
         remedy = "Do what it waits for (digest schedule history), or withdraw the issue."
-        yield Ailment("run-waiting", Severity.BLOCK, message, remedy)
+        yield Diagnosis("run-waiting", Severity.BLOCK, message, remedy)
 
 
 def _was_published(session: Session, run: IssueRun) -> bool:
@@ -60,11 +60,11 @@ def _was_published(session: Session, run: IssueRun) -> bool:
     return session.exec(sent).first() is not None
 
 
-def _unclaimed(session: Session, patient: Patient) -> Iterator[Ailment]:
+def _unclaimed(session: Session, patient: DoctorContext) -> Iterator[Diagnosis]:
     entry = unclaimed(session, patient.settings, patient.works.clock.now() - LOOKED_AT_WITHIN)
     if entry is not None:
         message = (
             f"The run for {entry.period} was to begin at {entry.begins_at:%Y-%m-%d %H:%M}, and nobody has begun it"
         )
         remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer."
-        yield Ailment("run-unclaimed", Severity.BLOCK, message, remedy)
+        yield Diagnosis("run-unclaimed", Severity.BLOCK, message, remedy)

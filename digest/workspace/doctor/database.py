@@ -7,12 +7,12 @@ from digest.outbox.dialects import database_now
 from digest.render.checks import Severity
 from digest.runtime import db
 from digest.runtime.errors import ConfigError, DatabaseUnreachableError
-from digest.workspace.doctor.diagnosis import Ailment, Patient
+from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 MOST_SKEW = timedelta(seconds=30)
 
 
-def answers(patient: Patient) -> Iterator[Ailment]:
+def answers(patient: DoctorContext) -> Iterator[Diagnosis]:
     """It can be reached, has our schema, and the workers' queue is in order."""
     error = patient.trouble
     if isinstance(error, ConfigError):
@@ -20,15 +20,15 @@ def answers(patient: Patient) -> Iterator[Ailment]:
     if error is not None:
         away = isinstance(error, DatabaseUnreachableError)
         name = "database-unreachable" if away else "database-schema"
-        yield Ailment(name, Severity.BLOCK, error.message, error.hint, environment=True)
+        yield Diagnosis(name, Severity.BLOCK, error.message, error.hint, environment=True)
         return
     queue = db.queue_of(patient.engine)
     if queue.remedy:
         message = f"The queue that wakes workers is {queue}; they look for themselves"
-        yield Ailment("queue", Severity.ADVISE, message, queue.remedy)
+        yield Diagnosis("queue", Severity.ADVISE, message, queue.remedy)
 
 
-def clock(patient: Patient) -> Iterator[Ailment]:
+def clock(patient: DoctorContext) -> Iterator[Diagnosis]:
     """Heartbeats go by the database's clock, due times by ours: they must not be far apart."""
     if patient.trouble is not None:
         return
@@ -37,7 +37,7 @@ def clock(patient: Patient) -> Iterator[Ailment]:
     skew = theirs - _machine_now()
     if abs(skew) > MOST_SKEW:
         message = f"This machine's clock and the database's are {abs(skew).total_seconds():.0f} s apart"
-        yield Ailment("clock", Severity.BLOCK, message, "Let both follow NTP: timedatectl set-ntp true.")
+        yield Diagnosis("clock", Severity.BLOCK, message, "Let both follow NTP: timedatectl set-ntp true.")
 
 
 def _machine_now() -> datetime:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from digest.app import Works
+from digest.app import App
 from digest.render.checks import Severity
 from digest.runtime import db
 from digest.runtime.clock import open_clock
@@ -18,7 +18,7 @@ from digest.settings.root import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Ailment:
+class Diagnosis:
     """One thing that is wrong. `environment`: what is wrong lies outside the workspace (database, relay)."""
 
     id: str
@@ -40,11 +40,11 @@ class Skipped:
 class Examination:
     """All that was found, and what was not looked at."""
 
-    findings: tuple[Ailment, ...]
+    findings: tuple[Diagnosis, ...]
     skipped: tuple[Skipped, ...]
 
 
-class Patient:
+class DoctorContext:
     """One workspace: its settings, and its database as far as it can be used."""
 
     def __init__(self, settings: Settings, nameserver: str = "") -> None:
@@ -57,9 +57,9 @@ class Patient:
         return db.make_engine(self.settings.database_url)
 
     @cached_property
-    def works(self) -> Works:
+    def works(self) -> App:
         """The parts, without a look at the schema."""
-        return Works(self.settings, self.engine, open_clock())
+        return App(self.settings, self.engine, open_clock())
 
     @cached_property
     def trouble(self) -> DigestError | None:

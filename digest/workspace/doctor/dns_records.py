@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from digest.delivery.dkim import setup
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, UsageError
-from digest.workspace.doctor.diagnosis import Ailment, Patient, Skipped
+from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext, Skipped
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver
@@ -20,7 +20,7 @@ MOST_LOOKUPS = 10
 """RFC 7208, section 4.6.4: a record that needs more is an error to whoever checks it."""
 
 
-def published(patient: Patient) -> Iterator[Ailment | Skipped]:
+def published(patient: DoctorContext) -> Iterator[Diagnosis | Skipped]:
     """SPF, DKIM and DMARC of the sender's domain, where mail leaves the house."""
     settings = patient.settings
     domain = settings.publication.sender_domain
@@ -71,7 +71,7 @@ def _answers(resolver: "Resolver", domain: str) -> bool:
     return True
 
 
-def _spf(domain: str, resolver: "Resolver") -> Iterator[Ailment]:
+def _spf(domain: str, resolver: "Resolver") -> Iterator[Diagnosis]:
     from checkdmarc.spf import check_spf  # noqa: PLC0415
 
     found: dict[str, Any] = check_spf(domain, resolver=resolver, timeout=SECONDS)
@@ -79,19 +79,21 @@ def _spf(domain: str, resolver: "Resolver") -> Iterator[Ailment]:
     if not record:
         message = f"{domain} has no usable SPF record: {found.get('error', 'none was found')}"
         remedy = f'Publish one TXT record at {domain} that names your relay, such as "v=spf1 include:… -all".'
-        yield Ailment("spf-missing", Severity.BLOCK, message, remedy)
+        yield Diagnosis("spf-missing", Severity.BLOCK, message, remedy)
     elif lookups > MOST_LOOKUPS:
         message = f"The SPF record of {domain} needs {lookups} look-ups; receivers stop at {MOST_LOOKUPS}"
-        yield Ailment("spf-invalid", Severity.BLOCK, message, "Take includes out that you do not need.")
+        yield Diagnosis("spf-invalid", Severity.BLOCK, message, "Take includes out that you do not need.")
     elif not found.get("valid"):
         message = f"The SPF record of {domain} is wrong: {found.get('error', '')}"
-        yield Ailment("spf-invalid", Severity.BLOCK, message, "Correct it; receivers treat it as if it was not there.")
+        yield Diagnosis(
+            "spf-invalid", Severity.BLOCK, message, "Correct it; receivers treat it as if it was not there."
+        )
     elif (found.get("parsed") or {}).get("all") in {"pass", "neutral"}:
         message = f"The SPF record of {domain} lets anybody send in its name"
-        yield Ailment("spf-open", Severity.ADVISE, message, "End it in -all or ~all.")
+        yield Diagnosis("spf-open", Severity.ADVISE, message, "End it in -all or ~all.")
 
 
-def _dkim(patient: Patient, resolver: "Resolver") -> Iterator[Ailment | Skipped]:
+def _dkim(patient: DoctorContext, resolver: "Resolver") -> Iterator[Diagnosis | Skipped]:
     import dns.exception  # noqa: PLC0415
     import dns.resolver  # noqa: PLC0415
 
@@ -115,7 +117,7 @@ def _dkim(patient: Patient, resolver: "Resolver") -> Iterator[Ailment | Skipped]
     if not any(_key_of(text) == _key_of(ours.record.value) for text in texts):
         what = "is another key's" if texts else "is not there"
         message = f"The DKIM record {name} {what}: what we sign cannot be verified"
-        yield Ailment("dkim-record", Severity.BLOCK, message, "Publish what `digest dkim show` prints.")
+        yield Diagnosis("dkim-record", Severity.BLOCK, message, "Publish what `digest dkim show` prints.")
 
 
 def _key_of(record: str) -> str:
@@ -123,13 +125,13 @@ def _key_of(record: str) -> str:
     return next(("".join(value.split()) for name, _, value in tags if name.strip() == "p"), "")
 
 
-def _dmarc(domain: str, resolver: "Resolver") -> Iterator[Ailment]:
+def _dmarc(domain: str, resolver: "Resolver") -> Iterator[Diagnosis]:
     from checkdmarc.dmarc import check_dmarc  # noqa: PLC0415
 
     found: dict[str, Any] = dict(check_dmarc(domain, resolver=resolver, timeout=SECONDS))
     if not found.get("record"):
         remedy = f'Publish a TXT record at _dmarc.{domain}; "v=DMARC1; p=none; rua=mailto:…" is a beginning.'
-        yield Ailment("dmarc-missing", Severity.BLOCK, f"{domain} has no DMARC record", remedy)
+        yield Diagnosis("dmarc-missing", Severity.BLOCK, f"{domain} has no DMARC record", remedy)
     elif not found.get("valid"):
         message = f"The DMARC record of {domain} is wrong: {found.get('error', '')}"
-        yield Ailment("dmarc-invalid", Severity.BLOCK, message, "Correct it; receivers ignore it as it is.")
+        yield Diagnosis("dmarc-invalid", Severity.BLOCK, message, "Correct it; receivers ignore it as it is.")

@@ -15,7 +15,7 @@ from digest.outbox.dialects import database_now
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, IS_STARTED, NOTICE, WORKER, Promised
 from digest.render.checks import Severity
-from digest.workspace.doctor.diagnosis import Ailment, Patient
+from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 OVERDUE = timedelta(hours=1)
 REFUSED_SHARE = 0.05
@@ -23,12 +23,12 @@ REFUSED_SHARE = 0.05
 _OPEN = (IssueState.FROZEN.value, IssueState.SENDING.value)
 
 
-def deliveries(patient: Patient) -> Iterator[Ailment]:
+def deliveries(patient: DoctorContext) -> Iterator[Diagnosis]:
     """Nothing is uncertain, few are refused, and no outcome lies in a file."""
     left = sorted(patient.works.place.leftovers.glob("*.json"))
     if left:
         message = f"{len(left)} files hold outcomes that the database did not take"
-        yield Ailment("outcomes-left", Severity.BLOCK, message, "digest outbox reconcile")
+        yield Diagnosis("outcomes-left", Severity.BLOCK, message, "digest outbox reconcile")
     if patient.trouble is not None:
         return
     with patient.reading() as session:
@@ -37,17 +37,17 @@ def deliveries(patient: Patient) -> Iterator[Ailment]:
         for issue in _issues(session, Issue.id, list(counted)):
             message = f"Issue {issue.number}: {counted[issue.id]} deliveries are uncertain"
             remedy = f"digest outbox list {issue.number} --state uncertain, then digest outbox reconcile"
-            yield Ailment("deliveries-uncertain", Severity.BLOCK, message, remedy)
+            yield Diagnosis("deliveries-uncertain", Severity.BLOCK, message, remedy)
         mails = session.execute(
             select(func.count()).select_from(NOTICE).where(NOTICE.c.state == State.UNCERTAIN.value)
         ).scalar_one()
         if mails:
             message = f"{mails} confirmations or other notices are uncertain"
-            yield Ailment("notices-uncertain", Severity.ADVISE, message, "digest outbox reconcile")
+            yield Diagnosis("notices-uncertain", Severity.ADVISE, message, "digest outbox reconcile")
         yield from _refused(session)
 
 
-def _refused(session: Session) -> Iterator[Ailment]:
+def _refused(session: Session) -> Iterator[Diagnosis]:
     """Only of the newest issue: what was refused a year ago is history."""
     newest = session.scalars(select(Issue).where(col(Issue.frozen_at).is_not(None)).order_by(col(Issue.number).desc()))
     issue = newest.first()
@@ -59,10 +59,10 @@ def _refused(session: Session) -> Iterator[Ailment]:
         if counted[state] and counted[state] >= REFUSED_SHARE * planned:
             message = f"Issue {issue.number}: {counted[state]} of {planned} deliveries were {state}"
             remedy = f"digest outbox list {issue.number} --state {state}: the reasons say whether it is about us"
-            yield Ailment(f"deliveries-{state}", Severity.ADVISE, message, remedy)
+            yield Diagnosis(f"deliveries-{state}", Severity.ADVISE, message, remedy)
 
 
-def issues(patient: Patient) -> Iterator[Ailment]:
+def issues(patient: DoctorContext) -> Iterator[Diagnosis]:
     """No issue is held, and what is due is being delivered."""
     if patient.trouble is not None:
         return
@@ -73,21 +73,23 @@ def issues(patient: Patient) -> Iterator[Ailment]:
             if issue.held:
                 message = f"Issue {issue.number} is held: nothing of it is sent"
                 remedy = f"digest outbox status {issue.number}, then digest outbox release {issue.number}"
-                yield Ailment("issue-held", Severity.BLOCK, message, remedy)
+                yield Diagnosis("issue-held", Severity.BLOCK, message, remedy)
                 continue
             due = store.next_due(session, issue.id or 0) if issue.state == IssueState.SENDING else None
             if due is not None and now - due > OVERDUE and not alive:
                 message = f"Issue {issue.number} has deliveries that are due since {due:%Y-%m-%d %H:%M}, and no worker"
-                yield Ailment(
+                yield Diagnosis(
                     "outbox-overdue", Severity.BLOCK, message, "Start `digest worker --stay`, or `digest tick`."
                 )
         due = store.next_notice_due(session)
         if due is not None and now - due > OVERDUE and not alive:
             message = f"Confirmations or other notices are due since {due:%Y-%m-%d %H:%M}, and there is no worker"
-            yield Ailment("notices-overdue", Severity.BLOCK, message, "Start `digest worker --stay`, or `digest tick`.")
+            yield Diagnosis(
+                "notices-overdue", Severity.BLOCK, message, "Start `digest worker --stay`, or `digest tick`."
+            )
 
 
-def workers(patient: Patient) -> Iterator[Ailment]:
+def workers(patient: DoctorContext) -> Iterator[Diagnosis]:
     """No worker died with mails in its hands that nobody has looked after."""
     if patient.trouble is not None:
         return
@@ -103,10 +105,10 @@ def workers(patient: Patient) -> Iterator[Ailment]:
                     left += count
     if left:
         message = f"A worker died while {left} mails were in its hands"
-        yield Ailment("worker-dead", Severity.BLOCK, message, "Start `digest worker`: it marks them, and goes on.")
+        yield Diagnosis("worker-dead", Severity.BLOCK, message, "Start `digest worker`: it marks them, and goes on.")
 
 
-def telling(patient: Patient) -> Iterator[Ailment]:
+def telling(patient: DoctorContext) -> Iterator[Diagnosis]:
     """The operators' webhook took what it was to be told."""
     if patient.trouble is not None:
         return
@@ -117,10 +119,10 @@ def telling(patient: Patient) -> Iterator[Ailment]:
         count = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     if call is not None and (call.state == "given_up" or now - call.created_at > OVERDUE):
         message = f"The webhook was not told of {count} events; the last answer was: {call.answer or 'none'}"
-        yield Ailment("webhook", Severity.ADVISE, message, "Look at [operators] webhook, then `digest tell --test`.")
+        yield Diagnosis("webhook", Severity.ADVISE, message, "Look at [operators] webhook, then `digest tell --test`.")
 
 
-def media(patient: Patient) -> Iterator[Ailment]:
+def media(patient: DoctorContext) -> Iterator[Diagnosis]:
     """Every picture of an article is in the store."""
     if patient.trouble is not None:
         return
@@ -131,7 +133,7 @@ def media(patient: Patient) -> Iterator[Ailment]:
         wanted = {one.get("hash") for one in [*images, *videos]} - {None}
         if missing := wanted - known:
             message = f"{len(missing)} pictures of the article {slug} are missing"
-            yield Ailment(
+            yield Diagnosis(
                 "media-missing", Severity.BLOCK, message, "digest articles import articles/ brings them back."
             )
 

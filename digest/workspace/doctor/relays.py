@@ -9,57 +9,57 @@ from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, EnvironmentFailedError
 from digest.settings.delivery import Relay
-from digest.workspace.doctor.diagnosis import Ailment, Patient
+from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 _SECONDS = Timeouts(connect=10, greeting=10, login=10)
 
 
-def handshakes(patient: Patient) -> Iterator[Ailment]:
+def handshakes(patient: DoctorContext) -> Iterator[Diagnosis]:
     """EHLO, STARTTLS with its certificate, the offer to log in, QUIT: no MAIL is ever said."""
     settings = patient.settings
     if settings.delivery.transport == "maildir":
         return
     if not settings.relay:
         message = 'transport = "smtp" without a [[relay]]'
-        yield Ailment("relay-missing", Severity.BLOCK, message, "Add a [[relay]].")
+        yield Diagnosis("relay-missing", Severity.BLOCK, message, "Add a [[relay]].")
     context = ssl.create_default_context()
     for relay in settings.relay:
         if not relay.on_loopback and not settings.delivery.allow_send:
             message = f"{relay.host} would be refused: allow_send is false"
-            yield Ailment("allow-send", Severity.BLOCK, message, "Set [delivery] allow_send = true.")
+            yield Diagnosis("allow-send", Severity.BLOCK, message, "Set [delivery] allow_send = true.")
             continue
         yield from _handshake(relay, context)
 
 
-def _handshake(relay: Relay, context: ssl.SSLContext) -> Iterator[Ailment]:
+def _handshake(relay: Relay, context: ssl.SSLContext) -> Iterator[Diagnosis]:
     config = RelayConfig(host=relay.host, port=relay.port, tls=Tls(relay.tls), helo=relay.helo, timeouts=_SECONDS)
     try:
         offers = look(config, context)
     except EnvironmentFailedError as error:
         hint = "Check host, port and firewall; `digest doctor` says when it answers again."
-        yield Ailment("relay-unreachable", Severity.BLOCK, error.message, hint, environment=True)
+        yield Diagnosis("relay-unreachable", Severity.BLOCK, error.message, hint, environment=True)
         return
     except DigestError as error:  # it answers, and will not have us so
-        yield Ailment(
+        yield Diagnosis(
             "relay-refuses", Severity.BLOCK, error.message, error.hint or "Compare [[relay]] with its manual."
         )
         return
     if relay.username and "auth" not in offers:
         message = f"{config.name} offers no login, but a username is configured"
         remedy = "Take username out of this [[relay]], or use the port for submission (587 or 465)."
-        yield Ailment("relay-login", Severity.BLOCK, message, remedy)
+        yield Diagnosis("relay-login", Severity.BLOCK, message, remedy)
 
 
-def signature(patient: Patient) -> Iterator[Ailment]:
+def signature(patient: DoctorContext) -> Iterator[Diagnosis]:
     """The key that signs can be used, and signs for a domain that DMARC counts."""
     settings = patient.settings
     try:
         signer = setup.signer_of(settings)
     except DigestError as error:
-        yield Ailment("dkim-key", Severity.BLOCK, error.message, error.hint)
+        yield Diagnosis("dkim-key", Severity.BLOCK, error.message, error.hint)
         return
     if signer and not setup.is_aligned(settings):
         sender = settings.publication.sender_domain
         message = f"Mail from {sender} is signed by {signer.domain}: DMARC may not count that"
         remedy = "Leave [dkim] domain out, or set it to the sender's domain or one above it."
-        yield Ailment("dkim-domain", Severity.ADVISE, message, remedy)
+        yield Diagnosis("dkim-domain", Severity.ADVISE, message, remedy)

@@ -7,33 +7,33 @@ import jinja2
 from digest.render.checks import Severity
 from digest.render.loader import Templates
 from digest.runtime.errors import ContentError
-from digest.workspace.doctor.diagnosis import Ailment, Patient
+from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 _REMEDY = "Mend it, or delete the override to get ours back; templates/README.md lists what a template may use."
 
 
-def mails(patient: Patient) -> Iterator[Ailment]:
+def mails(patient: DoctorContext) -> Iterator[Diagnosis]:
     """The mails' templates and the theme can be read."""
     templates = patient.works.templates
     try:
         _ = templates.theme
     except ContentError as error:
-        yield Ailment("theme", Severity.BLOCK, error.message, error.hint)
+        yield Diagnosis("theme", Severity.BLOCK, error.message, error.hint)
     yield from _compiled(templates, "email/", patient.settings.publication.language)
 
 
-def pages(patient: Patient) -> Iterator[Ailment]:
+def pages(patient: DoctorContext) -> Iterator[Diagnosis]:
     """The pages' templates can be read."""
     yield from _compiled(patient.works.templates, "web/", patient.settings.publication.language)
 
 
-def _compiled(templates: Templates, folder: str, language: str) -> Iterator[Ailment]:
+def _compiled(templates: Templates, folder: str, language: str) -> Iterator[Diagnosis]:
     environment = templates.environment(language)
     for name in environment.list_templates(filter_func=lambda name: name.startswith(folder) and name.endswith(".j2")):
         try:
             environment.get_template(name)
         except jinja2.TemplateSyntaxError as error:
             message = f"{error.name or name}, line {error.lineno}: {error.message}"
-            yield Ailment("template", Severity.BLOCK, message, _REMEDY)
+            yield Diagnosis("template", Severity.BLOCK, message, _REMEDY)
         except (jinja2.TemplateError, UnicodeDecodeError, OSError) as error:
-            yield Ailment("template", Severity.BLOCK, f"{name}: {error}", _REMEDY)
+            yield Diagnosis("template", Severity.BLOCK, f"{name}: {error}", _REMEDY)

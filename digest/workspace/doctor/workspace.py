@@ -12,31 +12,31 @@ from digest.runtime.errors import ConfigError
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.settings.publication import PLACEHOLDER_ADDRESS
 from digest.settings.root import SECRETS_NAME, Settings
-from digest.workspace.doctor.diagnosis import Ailment, Patient
+from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 LOW_DISK_BYTES = 500 * 1024 * 1024
 MIN_SECRET_CHARACTERS = 16
 
 
-def secrets(patient: Patient) -> Iterator[Ailment]:
+def secrets(patient: DoctorContext) -> Iterator[Diagnosis]:
     """Every file that holds a secret is there, for its owner's eyes only, and long enough."""
     settings = patient.settings
     for path, what in _secret_files(settings):
         if not path.exists():
             if what:
                 remedy = f"Put the secret into {path}, mode 0600."
-                yield Ailment("secrets-missing", Severity.BLOCK, f"{what} names a file that is not there", remedy)
+                yield Diagnosis("secrets-missing", Severity.BLOCK, f"{what} names a file that is not there", remedy)
         elif path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield Ailment("secrets-readable", Severity.BLOCK, f"Others can read {path.name}", f"chmod 600 {path}")
+            yield Diagnosis("secrets-readable", Severity.BLOCK, f"Others can read {path.name}", f"chmod 600 {path}")
         elif not os.access(path, os.R_OK) or not path.is_file():
-            yield Ailment(
+            yield Diagnosis(
                 "secrets-unreadable", Severity.BLOCK, f"{path.name} cannot be read", f"chown or replace {path}"
             )
     keys = [key.get_secret_value() for key in settings.secrets.link_keys]
     keys += [key.get_secret_value() for key in (settings.secrets.suppression_key, settings.secrets.message_key)]
     if any(len(key) < MIN_SECRET_CHARACTERS for key in keys):
         message = f"A secret is shorter than {MIN_SECRET_CHARACTERS} characters"
-        yield Ailment("secrets-short", Severity.BLOCK, message, "Put a new key first in link_keys.")
+        yield Diagnosis("secrets-short", Severity.BLOCK, message, "Put a new key first in link_keys.")
 
 
 def _secret_files(settings: Settings) -> Iterator[tuple[Path, str]]:
@@ -52,20 +52,20 @@ def _secret_files(settings: Settings) -> Iterator[tuple[Path, str]]:
         yield settings.workspace / settings.metrics.token_file, "[metrics] token_file"
 
 
-def identity(patient: Patient) -> Iterator[Ailment]:
+def identity(patient: DoctorContext) -> Iterator[Diagnosis]:
     """Mail that leaves the house has a real postal address, and links that readers can follow."""
     settings = patient.settings
     publication = settings.publication
     if any(PLACEHOLDER_ADDRESS in text for text in publication.postal_address.values()):
         message = "The postal address is still the placeholder"
-        yield Ailment("postal-address", Severity.BLOCK, message, "Set [publication] postal_address.")
+        yield Diagnosis("postal-address", Severity.BLOCK, message, "Set [publication] postal_address.")
     if publication.base_url.startswith("http://") and settings.delivery.allow_send:
         message = f"Links in the mail would start with {publication.base_url}"
         remedy = "Set [publication] base_url to the https address of `digest serve`."
-        yield Ailment("base-url", Severity.BLOCK, message, remedy)
+        yield Diagnosis("base-url", Severity.BLOCK, message, remedy)
 
 
-def operators(patient: Patient) -> Iterator[Ailment]:
+def operators(patient: DoctorContext) -> Iterator[Diagnosis]:
     """Somebody hears of what goes wrong."""
     settings = patient.settings
     told = settings.operators
@@ -73,15 +73,15 @@ def operators(patient: Patient) -> Iterator[Ailment]:
     if leaves and not told.addresses and not told.webhook:
         message = "Nobody is told when a run is missed or halted"
         remedy = "Set [operators] addresses or webhook, then `digest tell --test`."
-        yield Ailment("operators-none", Severity.ADVISE, message, remedy)
+        yield Diagnosis("operators-none", Severity.ADVISE, message, remedy)
     if told.webhook_secret_file and (settings.workspace / told.webhook_secret_file).exists():
         try:
             read_secret(settings.workspace / told.webhook_secret_file)
         except ConfigError as error:
-            yield Ailment("webhook-secret", Severity.BLOCK, error.message, error.hint)
+            yield Diagnosis("webhook-secret", Severity.BLOCK, error.message, error.hint)
 
 
-def disk(patient: Patient) -> Iterator[Ailment]:
+def disk(patient: DoctorContext) -> Iterator[Diagnosis]:
     """There is room, and we may write where we must."""
     folders = {patient.settings.workspace}
     if not isinstance(patient.trouble, ConfigError) and patient.engine.dialect.name == "sqlite":
@@ -92,7 +92,7 @@ def disk(patient: Patient) -> Iterator[Ailment]:
         free = shutil.disk_usage(folder).free
         if free < LOW_DISK_BYTES:
             message = f"Only {free // 1024**2} MB are free at {folder}"
-            yield Ailment("disk-full", Severity.BLOCK, message, "Make room: a full disk stops the run.")
+            yield Diagnosis("disk-full", Severity.BLOCK, message, "Make room: a full disk stops the run.")
         if not os.access(folder, os.W_OK):
             message = f"{folder} cannot be written"
-            yield Ailment("disk-readonly", Severity.BLOCK, message, f"Run as its owner, or chown {folder}.")
+            yield Diagnosis("disk-readonly", Severity.BLOCK, message, f"Run as its owner, or chown {folder}.")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
 from digest import __version__
-from digest.app import Works
+from digest.app import App
 from digest.issues.lifecycle import IssueState
 from digest.notify.models import WebhookCall
 from digest.outbox.dialects import database_now
@@ -38,7 +38,7 @@ _CALL_STATES = ("pending", "told", "given_up")
 class Metrics(Collector):
     """Collects the figures of one workspace. One object lives as long as its process: it remembers what it counted."""
 
-    def __init__(self, works: Works) -> None:
+    def __init__(self, works: App) -> None:
         self._works = works
         self._attempts = AttemptCounts()
         self._lock = threading.Lock()

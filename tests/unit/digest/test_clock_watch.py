@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from digest.schedule.clock_watch import ClockWatch, Look, look, moved
+from digest.schedule.clock_watch import ClockSample, ClockWatch, look, moved
 
-START = Look(datetime(2026, 11, 1, 9, tzinfo=UTC), 1000.0, "boot-1")
+START = ClockSample(datetime(2026, 11, 1, 9, tzinfo=UTC), 1000.0, "boot-1")
 
 
-def later(earlier: Look, real: timedelta, jump: timedelta = timedelta(0)) -> Look:
+def later(earlier: ClockSample, real: timedelta, jump: timedelta = timedelta(0)) -> ClockSample:
     """So much later by what nobody can set, and by the wall clock so much more."""
     return replace(earlier, wall=earlier.wall + real + jump, since_boot=earlier.since_boot + real.total_seconds())
 
@@ -23,7 +23,7 @@ class Hands:
     def __init__(self) -> None:
         self.now = START
 
-    def __call__(self) -> Look:
+    def __call__(self) -> ClockSample:
         return self.now
 
 
@@ -72,7 +72,7 @@ def test_it_stays_disbelieved_until_it_is_right_or_said_to_be(watch: ClockWatch,
 
 
 def test_after_a_start_of_the_machine_nothing_is_known(watch: ClockWatch, hands: Hands) -> None:
-    hands.now = Look(START.wall + timedelta(days=31), 10.0, "boot-2")
+    hands.now = ClockSample(START.wall + timedelta(days=31), 10.0, "boot-2")
     assert watch.objection() == ""
     assert moved(START, hands.now) == timedelta(0)
     assert moved(None, START) == timedelta(0)

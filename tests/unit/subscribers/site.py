@@ -24,7 +24,7 @@ from subscribers.errors import LinkInvalidError
 from subscribers.interests import Catalogue
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
 from subscribers.models import AddressChange, ConsentEvent, Subscriber, Suppression, Wording
-from subscribers.pages import InterestView, PagesContext, PublicationView, build_router
+from subscribers.pages import InterestView, PagePublication, PagesContext, build_router
 from subscribers.pages.csrf import Gate, open_gate
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
@@ -41,8 +41,8 @@ TITLES = {
 }
 
 
-def publication(language: str) -> PublicationView:
-    return PublicationView(
+def publication(language: str) -> PagePublication:
+    return PagePublication(
         name={"en": "Smart City Newsletter", "ko": "스마트시티 소식지"}[language],
         tagline={"en": "Once a month", "ko": "한 달에 한 번"}[language],
         postal_address="21 Sample-daero, Sejong",

@@ -10,10 +10,10 @@ import pytest
 
 from subscribers import store
 from subscribers.errors import ImportFileError
-from subscribers.transfer.importer import Importer, ImportReport
+from subscribers.transfer.importer import Importer, SubscriberImportReport
 from subscribers.transfer.lines import MAX_LINE
 from subscribers.transfer.mapping import parse_mapping, read_mapping
-from subscribers.transfer.reading import Asked, read_file
+from subscribers.transfer.reading import ImportOptions, read_file
 from subscribers.transfer.rows import ReaderRow, RowProblem, RowRules
 from tests.unit.subscribers.site import CATALOGUE, SECRET, SEOUL, Site
 
@@ -21,15 +21,17 @@ TITLES = {"mobility": "mobility", "safety": "safety", "모빌리티": "mobility"
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "moving"
 
 
-def bring(site: Site, name: str, **asked: Any) -> ImportReport:
+def bring(site: Site, name: str, **asked: Any) -> SubscriberImportReport:
     importer = Importer(site.write, RowRules(CATALOGUE, "en", SEOUL), SECRET, site.new_ref)
     add = asked.pop("add_interests", False)
     with (FOLDER / name).open("rb") as stream:
-        return importer.run(stream, site.now, asked=Asked(file_name=name, titles=TITLES, **asked), add_interests=add)
+        return importer.run(
+            stream, site.now, asked=ImportOptions(file_name=name, titles=TITLES, **asked), add_interests=add
+        )
 
 
 def read(content: bytes, **asked: Any) -> Any:
-    return read_file(io.BytesIO(content), RowRules(CATALOGUE, "en", SEOUL), Asked(titles=TITLES, **asked))
+    return read_file(io.BytesIO(content), RowRules(CATALOGUE, "en", SEOUL), ImportOptions(titles=TITLES, **asked))
 
 
 def detail(site: Site, address: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from subscribers.errors import ImportFileError, SubscriberNotFoundError
 from subscribers.preferences import Choices
 from subscribers.suppression import SuppressionReason
 from subscribers.transfer import importer as transfer
-from subscribers.transfer.importer import Importer, ImportReport
+from subscribers.transfer.importer import Importer, SubscriberImportReport
 from subscribers.transfer.rows import RowRules
 from tests.unit.subscribers.site import CATALOGUE, SECRET, SEOUL, Site
 
@@ -30,13 +30,13 @@ never@example.org,David,*,en,html,every,suppressed,2020-06-18,sign-up page,
 """
 
 
-def bring(site: Site, content: str | bytes = FILE, *, dry_run: bool = False) -> ImportReport:
+def bring(site: Site, content: str | bytes = FILE, *, dry_run: bool = False) -> SubscriberImportReport:
     stream = io.BytesIO(content if isinstance(content, bytes) else content.encode())
     importer = Importer(site.write, RowRules(CATALOGUE, "en", SEOUL), SECRET, site.new_ref)
     return importer.run(stream, site.now, dry_run=dry_run)
 
 
-def counts(report: ImportReport) -> tuple[int, int, int, int, int]:
+def counts(report: SubscriberImportReport) -> tuple[int, int, int, int, int]:
     return (report.created, report.updated, report.unchanged, report.kept_count, report.problem_count)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from PIL import Image
 from sqlmodel import Session
 
-from digest.articles.importing import ImportReport, import_paths
-from digest.articles.intake import Known
+from digest.articles.importing import ArticleImportReport, import_paths
+from digest.articles.intake import KnownSlugs
 
-KNOWN = Known(sections=("special",), topics=("mobility", "safety"), language="en")
+KNOWN = KnownSlugs(sections=("special",), topics=("mobility", "safety"), language="en")
 
 
 def picture(colour: str = "red", size: tuple[int, int] = (4, 3), kind: str = "PNG") -> bytes:
@@ -36,7 +36,7 @@ class Desk:
         path.write_bytes(content)
         return path
 
-    def load(self, *paths: Path, dry_run: bool = False, overwrite: bool = False) -> ImportReport:
+    def load(self, *paths: Path, dry_run: bool = False, overwrite: bool = False) -> ArticleImportReport:
         report = import_paths(
             self.session, paths or (self.folder,), known=KNOWN, now=self.now, dry_run=dry_run, overwrite=overwrite
         )

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from digest.articles.draft import Draft, RawEntry
-from digest.articles.intake import KEYS, Known, parse_entry, parse_markdown
+from digest.articles.intake import KEYS, KnownSlugs, parse_entry, parse_markdown
 from digest.articles.problems import Problem
 
-KNOWN = Known(sections=("special", "policy-trend"), topics=("mobility", "safety"), language="en")
+KNOWN = KnownSlugs(sections=("special", "policy-trend"), topics=("mobility", "safety"), language="en")
 
 
 def parse(front: str, body: str = "") -> tuple[Draft | None, tuple[Problem, ...]]:

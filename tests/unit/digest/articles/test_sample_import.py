@@ -8,20 +8,20 @@ from sqlmodel import Session, select
 
 from digest.articles.exporting import export
 from digest.articles.importing import import_paths
-from digest.articles.intake import Known
+from digest.articles.intake import KnownSlugs
 from digest.articles.models import Article
 from tests.unit.digest.articles.desk import Desk
 
 
 @pytest.fixture
-def known(repo_root: Path) -> Known:
+def known(repo_root: Path) -> KnownSlugs:
     settings = tomllib.loads((repo_root / "digest/sample/digest.toml").read_text())
     sections, topics = ([one["slug"] for one in settings[key]] for key in ("section", "interest"))
-    return Known(sections, topics, settings["publication"]["language"])
+    return KnownSlugs(sections, topics, settings["publication"]["language"])
 
 
 def test_the_sample_imports_and_comes_back_unchanged(
-    desk: Desk, session: Session, repo_root: Path, tmp_path: Path, known: Known
+    desk: Desk, session: Session, repo_root: Path, tmp_path: Path, known: KnownSlugs
 ) -> None:
     sample = repo_root / "digest/sample/articles"
     report = import_paths(session, [sample], known=known, now=desk.now)

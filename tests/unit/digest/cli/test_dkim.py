@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from digest.app import build
 from digest.delivery.configured import transport_of
-from digest.outbox.take import Reader
+from digest.outbox.take import Recipient
 from digest.render.edition import Rendered
 from digest.runtime.errors import ConfigError
 from digest.workspace.doctor import examine
@@ -50,7 +50,7 @@ def test_from_nothing_to_a_signed_mail(workspace: Path) -> None:
 
     works = build(workspace)
     rendered = Rendered("Hello", "", "<p>Hi</p>", "Hi\n", "0123456789abcdef", ())
-    reader = Reader("r" * 32, "ada@example.net", "Ada", "en", "html", "*")
+    reader = Recipient("r" * 32, "ada@example.net", "Ada", "en", "html", "*")
     letter = works.letters.test(1, rendered, reader, "token", works.clock.now())
     works.engine.dispose()
     assert dkimpy_accepts(b"".join(letter.message), {made["name"]: made["value"]})

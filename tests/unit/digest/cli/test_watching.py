@@ -11,7 +11,7 @@ import pytest
 
 from digest.cli.watching import (
     STOPPING,
-    Speed,
+    MessageRate,
     Watch,
     clock_time,
     counted,
@@ -24,7 +24,7 @@ from digest.cli.watching import (
     waiting,
     waits_told,
 )
-from digest.delivery.worker.progress import Tally, Wait
+from digest.delivery.worker.progress import DeliveryProgress, ScopeWait
 from digest.outbox.states import State
 
 NOON = datetime(2021, 9, 30, 12, tzinfo=UTC)
@@ -36,8 +36,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def tally_of(**states: int) -> Tally:
-    return Tally(states=Counter(states))
+def tally_of(**states: int) -> DeliveryProgress:
+    return DeliveryProgress(states=Counter(states))
 
 
 def test_counts_name_what_happened_and_always_what_was_accepted() -> None:
@@ -60,7 +60,7 @@ def test_a_rate_is_told_as_exactly_as_it_matters() -> None:
 
 
 def test_the_rate_now_forgets_what_the_average_remembers() -> None:
-    speed = Speed()
+    speed = MessageRate()
     for second in range(101):
         speed.sample(second, 100 * min(second, 50))
     assert speed.now == 0
@@ -68,14 +68,14 @@ def test_the_rate_now_forgets_what_the_average_remembers() -> None:
 
 
 def test_a_speed_starts_anew_with_the_next_run() -> None:
-    speed = Speed()
+    speed = MessageRate()
     for moment, done in ((0, 0), (1, 100), (2, 0), (3, 10)):
         speed.sample(moment, done)
     assert (speed.now, speed.average) == (10, 10)
 
 
 def test_without_a_sample_or_in_no_time_there_is_no_rate() -> None:
-    speed = Speed()
+    speed = MessageRate()
     assert (speed.now, speed.average) == (0, 0)
     speed.sample(5, 10)
     speed.sample(5, 20)
@@ -83,7 +83,7 @@ def test_without_a_sample_or_in_no_time_there_is_no_rate() -> None:
 
 
 def test_the_time_left_is_told_only_when_it_can_be() -> None:
-    speed = Speed()
+    speed = MessageRate()
     assert left(100, 0, speed, waits=False) == ""
     speed.sample(0, 0)
     speed.sample(1, 10)
@@ -103,12 +103,12 @@ def test_an_instant_has_its_date_when_it_is_not_today() -> None:
     [("family:google", "google"), ("relay:mx.example.org:25", "relay mx.example.org:25"), ("domain:x.org", "x.org")],
 )
 def test_a_wait_says_who_until_when_and_why(scope: str, subject: str) -> None:
-    told = waiting(Wait(scope, NOON, "their server asked to be left alone"), NOON, UTC)
+    told = waiting(ScopeWait(scope, NOON, "their server asked to be left alone"), NOON, UTC)
     assert told == f"{subject} waits until 12:00: their server asked to be left alone"
 
 
 def test_of_many_waits_the_first_are_told_and_the_others_counted() -> None:
-    waits = [Wait(f"domain:d{number}.org", NOON, "why") for number in range(300)]
+    waits = [ScopeWait(f"domain:d{number}.org", NOON, "why") for number in range(300)]
     told = waits_told(waits, NOON, UTC)
     assert len(told) == 9
     assert told[-1] == "292 more wait"
@@ -128,17 +128,17 @@ def test_of_several_groups_the_largest_is_told_first() -> None:
 def test_a_headline_adds_what_was_skipped_to_what_is_done() -> None:
     tally = tally_of(accepted=10, deferred=5)
     tally.skipped = 2
-    assert headline(tally, 100, Speed()) == (
+    assert headline(tally, 100, MessageRate()) == (
         "12 of 100 done: 10 accepted, 5 deferred, 2 skipped; 0.0/s now, 0.0/s on average"
     )
 
 
 def test_a_report_has_relays_families_waits_and_the_wish_to_stop() -> None:
-    tally = Tally(waits=[Wait("family:google", NOON, "why")])
+    tally = DeliveryProgress(waits=[ScopeWait("family:google", NOON, "why")])
     tally.count(State.ACCEPTED, "a:25", "google")
     tally.count(State.DEFERRED, "b:25", "")
     tally.stopping = True
-    assert report(tally, None, Speed(), NOON, UTC)[2:] == [
+    assert report(tally, None, MessageRate(), NOON, UTC)[2:] == [
         "  by a:25  1 accepted",
         "  by b:25  0 accepted, 1 deferred",
         "  to google  1 accepted",
@@ -237,7 +237,7 @@ def test_a_log_that_goes_away_does_not_end_the_run() -> None:
 
 def test_what_is_drawn_may_change_meanwhile() -> None:
     """The display's thread copies while the worker counts: never an error, and no count lost."""
-    tally, over, errors = Tally(), threading.Event(), []
+    tally, over, errors = DeliveryProgress(), threading.Event(), []
 
     def look() -> None:
         while not over.is_set():

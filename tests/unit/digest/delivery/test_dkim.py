@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from digest.delivery.dkim.key import record_of
 from digest.delivery.dkim.sign import OVERSIGNED, SIGNED, DkimSigner, UnsignableError
-from digest.delivery.mail.message import Letter, Letters
+from digest.delivery.mail.message import Letter, MessageWriter
 from digest.delivery.outcome import Outcome
 from digest.outbox.notices import TakenNotice
 from digest.outbox.tables import Promised
-from digest.outbox.take import Reader
+from digest.outbox.take import Recipient
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
 from digest.render.slots import SlotTokens
@@ -50,14 +50,14 @@ def records(signer: DkimSigner) -> dict[str, str]:
 
 
 @pytest.fixture
-def letters(tmp_path: Path, repo_root: Path, signer: DkimSigner) -> Letters:
+def letters(tmp_path: Path, repo_root: Path, signer: DkimSigner) -> MessageWriter:
     (tmp_path / "digest.toml").write_bytes((repo_root / "digest/sample/digest.toml").read_bytes())
     secrets = f'[secrets]\nlink_keys = ["{KEY}"]\nsuppression_key = "{KEY}"\nmessage_key = "{KEY}"\n'
     (tmp_path / "secrets.toml").write_text(secrets)
     settings = load_settings(tmp_path, {})
     assert settings.publication.sender_domain == DOMAIN
     links = LinkSigner([KEY], settings.publication.base_url)
-    return Letters(settings, Templates(tmp_path / "templates"), links, KEY.encode(), sign=signer.sign)
+    return MessageWriter(settings, Templates(tmp_path / "templates"), links, KEY.encode(), sign=signer.sign)
 
 
 def edition(subject: str, words: str) -> Rendered:
@@ -65,11 +65,11 @@ def edition(subject: str, words: str) -> Rendered:
     return Rendered(subject, "", html, f"{words}\n.\n..\n{LINKS}\n", NONCE, ())
 
 
-def letters_of_every_kind(letters: Letters) -> dict[str, Letter]:
+def letters_of_every_kind(letters: MessageWriter) -> dict[str, Letter]:
     """HTML and text only, quoted-printable and base64, notices; a delivery is made by the same method as a test mail."""
     korean = edition("제21호 스마트시티 소식: 국토교통부가 자율협력주행 기술을 시연하였습니다", "스마트시티 " * 2000)
     english = edition("Issue 21", "A city that thinks. " * 2000)
-    reader = Reader("r" * 32, "ada@example.net", "홍길동", "ko", "html", "mobility;safety")
+    reader = Recipient("r" * 32, "ada@example.net", "홍길동", "ko", "html", "mobility;safety")
     made = {}
     for language, rendered in (("korean", korean), ("english", english)):
         for form in ("html", "text"):
@@ -100,7 +100,7 @@ Caught = dict[str, bytes]
 
 
 @pytest.fixture
-def caught(letters: Letters, tmp_path: Path, make_transport: MakeTransport) -> Caught:
+def caught(letters: MessageWriter, tmp_path: Path, make_transport: MakeTransport) -> Caught:
     """Each letter as a server behind the real transport got it, with its CRLF back."""
     raws = {}
     with Sink(tmp_path / "caught") as sink:
@@ -183,7 +183,7 @@ def test_only_what_relays_may_change_on_the_way_passes_mailauth(
 
 
 def test_an_old_mail_still_verifies_after_the_key_was_changed(
-    letters: Letters, key: rsa.RSAPrivateKey, records: dict[str, str], mailauth: Mailauth
+    letters: MessageWriter, key: rsa.RSAPrivateKey, records: dict[str, str], mailauth: Mailauth
 ) -> None:
     new = DkimSigner(rsa.generate_private_key(65537, 2048), "dp202705", DOMAIN)
     record = record_of(new.key, new.selector, new.domain)
@@ -197,7 +197,7 @@ def test_an_old_mail_still_verifies_after_the_key_was_changed(
     assert not dkimpy_accepts(new_mail, records), "the new one needs the new record"
 
 
-def test_without_a_signer_a_letter_lacks_only_the_signature(letters: Letters) -> None:
+def test_without_a_signer_a_letter_lacks_only_the_signature(letters: MessageWriter) -> None:
     signed = letters_of_every_kind(letters)
     letters._sign = None
     for kind, letter in letters_of_every_kind(letters).items():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.feedback.dsn import MAX_BYTES, NotAReportError, Told, read_report
+from digest.feedback.dsn import MAX_BYTES, NotAReportError, ReportedRecipient, read_report
 from digest.feedback.evidence_files import EvidenceUnreadableError, mails
 
 ID = "<0123456789abcdef@example.org>"
@@ -43,7 +43,7 @@ def dsn(
 def test_a_failure_names_the_message_and_the_servers_words(kind: str, ends: str) -> None:
     report = read_report(dsn(kind=kind).replace(b"\n", ends.encode()))
     assert report.message_id == ID
-    told = Told("reader@example.net", "failed", "5.1.1", 550, "550 5.1.1 <address>: no such user here")
+    told = ReportedRecipient("reader@example.net", "failed", "5.1.1", 550, "550 5.1.1 <address>: no such user here")
     assert report.about("READER@example.net") == told
 
 

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.delivery.mail.message import Letter, Letters
+from digest.delivery.mail.message import Letter, MessageWriter
 from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.outbox.notices import TakenNotice
 from digest.outbox.tables import Promised
-from digest.outbox.take import Reader, Taken
+from digest.outbox.take import Recipient, Taken
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
 from digest.render.slots import SlotTokens
@@ -35,18 +35,18 @@ STRICT = email.policy.default.clone(raise_on_defect=True)
 
 
 @pytest.fixture
-def letters(tmp_path: Path, repo_root: Path) -> Letters:
+def letters(tmp_path: Path, repo_root: Path) -> MessageWriter:
     (tmp_path / "digest.toml").write_bytes((repo_root / "digest/sample/digest.toml").read_bytes())
     secrets = f'[secrets]\nlink_keys = ["{KEY}"]\nsuppression_key = "{KEY}"\nmessage_key = "{KEY}"\n'
     (tmp_path / "secrets.toml").write_text(secrets)
     (tmp_path / "secrets.toml").chmod(0o600)
     settings = load_settings(tmp_path, {})
     signer = LinkSigner([KEY], settings.publication.base_url)
-    return Letters(settings, Templates(tmp_path / "templates"), signer, KEY.encode())
+    return MessageWriter(settings, Templates(tmp_path / "templates"), signer, KEY.encode())
 
 
 @pytest.fixture
-def edition_id(sqlite_engine: Engine, letters: Letters, now: datetime) -> int:
+def edition_id(sqlite_engine: Engine, letters: MessageWriter, now: datetime) -> int:
     with Session(sqlite_engine) as session:
         issue = Issue(number=21, period="2021-09", date=now.date(), created_at=now)
         session.add(issue)
@@ -70,12 +70,12 @@ def edition_id(sqlite_engine: Engine, letters: Letters, now: datetime) -> int:
         return edition.id
 
 
-def reader(**fields: str) -> Reader:
+def reader(**fields: str) -> Recipient:
     values = {"ref": "r" * 32, "address": "ada@example.net", "name": "홍길동", "language": "ko"}
-    return Reader(**{**values, "format": "html", "interests": "mobility;safety", **fields})
+    return Recipient(**{**values, "format": "html", "interests": "mobility;safety", **fields})
 
 
-def taken(edition_id: int, person: Reader, now: datetime) -> Taken:
+def taken(edition_id: int, person: Recipient, now: datetime) -> Taken:
     return Taken(Promised.DELIVERY, 7, "attempt", "relay", 1, now, now, edition_id, "", person)
 
 
@@ -90,7 +90,7 @@ def parse(letter: Letter) -> EmailMessage:
     return message
 
 
-def test_a_letter_is_the_edition_with_one_readers_links(letters: Letters, edition_id: int, now: datetime) -> None:
+def test_a_letter_is_the_edition_with_one_readers_links(letters: MessageWriter, edition_id: int, now: datetime) -> None:
     letter = letters.delivery(taken(edition_id, reader(), now), now)
     message = parse(letter)
     text, html = [part.get_content() for part in message.iter_parts()]
@@ -111,14 +111,16 @@ def test_a_letter_is_the_edition_with_one_readers_links(letters: Letters, editio
     assert message["Message-ID"] == letters.message_id(21, "r" * 32)
 
 
-def test_who_wants_text_gets_the_text_alone(letters: Letters, edition_id: int, now: datetime) -> None:
+def test_who_wants_text_gets_the_text_alone(letters: MessageWriter, edition_id: int, now: datetime) -> None:
     message = parse(letters.delivery(taken(edition_id, reader(format="text"), now), now))
     assert message.get_content_type() == "text/plain"
     assert "모빌리티, 안전" in message.get_content()
     assert message["List-Unsubscribe"]
 
 
-def test_a_second_attempt_has_the_same_message_id_and_parts(letters: Letters, edition_id: int, now: datetime) -> None:
+def test_a_second_attempt_has_the_same_message_id_and_parts(
+    letters: MessageWriter, edition_id: int, now: datetime
+) -> None:
     first, second = (letters.delivery(taken(edition_id, reader(), now), now) for _ in range(2))
     assert first == second
     other = letters.delivery(taken(edition_id, reader(ref="q" * 32), now), now)
@@ -127,7 +129,7 @@ def test_a_second_attempt_has_the_same_message_id_and_parts(letters: Letters, ed
     assert parse(other)["Feedback-ID"] == parse(first)["Feedback-ID"]
 
 
-def test_interests_are_said_in_the_readers_words(letters: Letters, edition_id: int, now: datetime) -> None:
+def test_interests_are_said_in_the_readers_words(letters: MessageWriter, edition_id: int, now: datetime) -> None:
     def said(interests: str, language: str) -> str:
         person = reader(interests=interests, language=language, format="text")
         content: str = parse(letters.delivery(taken(edition_id, person, now), now)).get_content()
@@ -139,7 +141,7 @@ def test_interests_are_said_in_the_readers_words(letters: Letters, edition_id: i
     assert said("*", "en") != said("", "en")
 
 
-def test_a_test_mail_is_marked_and_has_no_link_of_a_reader(letters: Letters, now: datetime) -> None:
+def test_a_test_mail_is_marked_and_has_no_link_of_a_reader(letters: MessageWriter, now: datetime) -> None:
     rendered = Rendered("제21호", "", HTML, TEXT, NONCE, ())
     letter = letters.test(21, rendered, reader(), "token", now)
     message = parse(letter)
@@ -166,7 +168,7 @@ def test_a_test_mail_is_marked_and_has_no_link_of_a_reader(letters: Letters, now
     ],
 )
 def test_notices_hold_their_kinds_needs_and_a_way_to_leave(
-    letters: Letters, now: datetime, language: str, kind: str, has: list[str], lacks: list[str]
+    letters: MessageWriter, now: datetime, language: str, kind: str, has: list[str], lacks: list[str]
 ) -> None:
     notice = TakenNotice(
         Promised.NOTICE,

@@ -11,7 +11,7 @@ from digest.delivery.outcome import Outcome
 from digest.delivery.pace import (
     UNLIMITED,
     Gauge,
-    Limits,
+    PaceLimits,
     allowance,
     hold,
     is_about_relay,
@@ -33,7 +33,7 @@ def reply(
 
 
 def test_without_limits_nothing_is_limited() -> None:
-    assert allowance(Gauge(), Limits(), NOON).count == UNLIMITED
+    assert allowance(Gauge(), PaceLimits(), NOON).count == UNLIMITED
 
 
 @given(
@@ -41,7 +41,7 @@ def test_without_limits_nothing_is_limited() -> None:
     st.lists(st.tuples(st.integers(0, 900), st.integers(1, 60)), max_size=40),
 )
 def test_no_hour_has_more_than_the_limit_an_hour(per_hour: int, asks: list[tuple[int, int]]) -> None:
-    limits, gauge, now = Limits(per_hour=per_hour), Gauge(), NOON
+    limits, gauge, now = PaceLimits(per_hour=per_hour), Gauge(), NOON
     sent: list[datetime] = []
     for pause, wanted in asks:
         now += timedelta(seconds=pause)
@@ -55,7 +55,7 @@ def test_no_hour_has_more_than_the_limit_an_hour(per_hour: int, asks: list[tuple
 
 @given(st.floats(0.1, 200), st.lists(st.tuples(st.floats(0, 3), st.integers(1, 60)), max_size=40))
 def test_no_second_has_more_than_a_burst_and_the_limit(per_second: float, asks: list[tuple[float, int]]) -> None:
-    limits, gauge, now = Limits(per_second=per_second), Gauge(), NOON
+    limits, gauge, now = PaceLimits(per_second=per_second), Gauge(), NOON
     total = 0
     for pause, wanted in asks:
         now += timedelta(seconds=pause)
@@ -67,7 +67,7 @@ def test_no_second_has_more_than_a_burst_and_the_limit(per_second: float, asks: 
 
 @given(st.floats(0.01, 100), st.integers(1, 200))
 def test_who_comes_back_when_told_may_send(per_second: float, many: int) -> None:
-    limits = Limits(per_second=per_second)
+    limits = PaceLimits(per_second=per_second)
     gauge = spend(Gauge(), limits, many, NOON)
     told = allowance(gauge, limits, NOON)
     if told.count == 0:
@@ -76,7 +76,7 @@ def test_who_comes_back_when_told_may_send(per_second: float, many: int) -> None
 
 
 def test_a_warm_up_counts_by_day_and_then_the_daily_limit_holds() -> None:
-    limits, gauge, now = Limits(per_day=1_000, warm_up=(50, 200)), Gauge(), NOON
+    limits, gauge, now = PaceLimits(per_day=1_000, warm_up=(50, 200)), Gauge(), NOON
     assert allowance(gauge, limits, now).count == 50
     gauge = spend(gauge, limits, 50, now)
     told = allowance(gauge, limits, now)
@@ -115,7 +115,7 @@ def test_a_rejection_says_nothing_about_the_pace() -> None:
 
 def test_gmails_rule_to_the_letter() -> None:
     """Ten minutes of nothing, then one connection; if it fails ten more; if it works, one connection more each time."""
-    limits = Limits(connections=3)
+    limits = PaceLimits(connections=3)
     gauge = hold(Gauge(), 10 * MINUTE, NOON)
     assert allowance(gauge, limits, NOON + 10 * MINUTE - timedelta(seconds=1)).again_at == NOON + 10 * MINUTE
     now = NOON + 10 * MINUTE
@@ -154,9 +154,10 @@ def test_families_are_known_and_can_be_added_to() -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(per_second=2), Limits(per_hour=100), Limits(per_day=50), Limits(warm_up=(5, 10, 20))]
+    "limits",
+    [PaceLimits(per_second=2), PaceLimits(per_hour=100), PaceLimits(per_day=50), PaceLimits(warm_up=(5, 10, 20))],
 )
-def test_a_clock_that_was_put_back_stops_no_mail_for_long(limits: Limits) -> None:
+def test_a_clock_that_was_put_back_stops_no_mail_for_long(limits: PaceLimits) -> None:
     gauge = spend(Gauge(), limits, allowance(Gauge(), limits, NOON).count, NOON)
     earlier = NOON - timedelta(days=400)
     allowed = allowance(gauge, limits, earlier)
@@ -166,11 +167,11 @@ def test_a_clock_that_was_put_back_stops_no_mail_for_long(limits: Limits) -> Non
 
 
 def test_a_warm_up_starts_over_when_the_clock_was_put_back() -> None:
-    gauge = spend(Gauge(), Limits(warm_up=(5, 10)), 5, NOON)
-    assert allowance(gauge, Limits(warm_up=(5, 10)), NOON - timedelta(days=1)).count == 5
+    gauge = spend(Gauge(), PaceLimits(warm_up=(5, 10)), 5, NOON)
+    assert allowance(gauge, PaceLimits(warm_up=(5, 10)), NOON - timedelta(days=1)).count == 5
 
 
 def test_a_hold_from_a_clock_that_was_put_back_is_none() -> None:
     gauge = hold(Gauge(), timedelta(minutes=10), NOON)
-    assert allowance(gauge, Limits(), NOON).count == 0
-    assert allowance(gauge, Limits(), NOON - timedelta(days=1)).count == 1
+    assert allowance(gauge, PaceLimits(), NOON).count == 0
+    assert allowance(gauge, PaceLimits(), NOON - timedelta(days=1)).count == 1

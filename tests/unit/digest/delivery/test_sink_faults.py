@@ -14,7 +14,7 @@ from digest.delivery.smtp.relay import Timeouts
 from digest.delivery.transport import Envelope, Phase, Reply
 from digest.sink import faults
 from digest.sink.faults import NAMES, fault_for, is_rejected
-from digest.sink.rules import Rules
+from digest.sink.rules import SinkRules
 from digest.sink.server import Sink
 from tests.unit.digest.delivery.conftest import MakeTransport
 
@@ -61,7 +61,7 @@ MATRIX = {
 
 @pytest.fixture(params=[False, True], ids=["one by one", "pipelined"])
 def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sink]:
-    with Sink(tmp_path, rules=Rules(slow_seconds=0.2, pipelining=request.param)) as sink:
+    with Sink(tmp_path, rules=SinkRules(slow_seconds=0.2, pipelining=request.param)) as sink:
         yield sink
 
 

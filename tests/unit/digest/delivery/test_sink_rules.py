@@ -19,7 +19,7 @@ from digest.delivery.transport import Envelope, Phase, RelayRefusedError, Reply
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 from digest.sink.certificate import server_context
 from digest.sink.faults import fault_for
-from digest.sink.rules import Login, Meter, Quota, Rules, Tries
+from digest.sink.rules import Login, MessageQuota, Quota, SinkRules, Tries
 from digest.sink.server import Sink
 from digest.testing import FrozenClock
 from tests.unit.digest.delivery.conftest import MakeTransport
@@ -32,7 +32,7 @@ def envelope(recipient: str = "reader@example.org") -> Envelope:
 
 
 def test_beyond_the_quota_mail_is_put_off_as_throttled(tmp_path: Path, make_transport: MakeTransport) -> None:
-    with Sink(tmp_path, rules=Rules(quota=Quota.parse("2/hour"))) as sink:
+    with Sink(tmp_path, rules=SinkRules(quota=Quota.parse("2/hour"))) as sink:
         transport = make_transport(sink.port)
         replies: list[Reply] = [transport.send(envelope(), MESSAGE) for _ in range(4)]
     assert [reply.outcome for reply in replies] == [Outcome.ACCEPTED] * 2 + [Outcome.DEFERRED] * 2
@@ -43,7 +43,7 @@ def test_beyond_the_quota_mail_is_put_off_as_throttled(tmp_path: Path, make_tran
 @given(st.lists(st.floats(0, 0.7), max_size=60), st.integers(1, 5))
 def test_at_no_moment_more_than_the_quota_lies_in_the_window(gaps: list[float], messages: int) -> None:
     now = 0.0
-    meter = Meter(Quota(messages, 1), lambda: now)
+    meter = MessageQuota(Quota(messages, 1), lambda: now)
     admitted: list[float] = []
     for gap in gaps:
         now += gap
@@ -68,9 +68,9 @@ def test_a_login_needs_both_parts_and_is_never_echoed(text: str) -> None:
 
 
 @pytest.mark.parametrize("make", [
-    lambda: Rules(size_limit=0), lambda: Rules(rejects=101), lambda: Rules(rejects=-1), lambda: Rules(delay=-1), lambda: Rules(close_after=-1),
+    lambda: SinkRules(size_limit=0), lambda: SinkRules(rejects=101), lambda: SinkRules(rejects=-1), lambda: SinkRules(delay=-1), lambda: SinkRules(close_after=-1),
 ])  # fmt: skip
-def test_rules_that_cannot_be_meant_are_refused(make: Callable[[], Rules]) -> None:
+def test_rules_that_cannot_be_meant_are_refused(make: Callable[[], SinkRules]) -> None:
     with pytest.raises(UsageError):
         make()
 
@@ -88,7 +88,7 @@ def test_a_throttled_address_is_put_off_again_after_a_minute() -> None:
 
 
 def test_the_connection_ends_silently_after_so_many_messages(tmp_path: Path, make_transport: MakeTransport) -> None:
-    with Sink(tmp_path, rules=Rules(close_after=2)) as sink:
+    with Sink(tmp_path, rules=SinkRules(close_after=2)) as sink:
         with socket.create_connection(("127.0.0.1", sink.port)) as client, client.makefile("rb") as answers:
             one = b"MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n.\r\n"
             client.sendall(b"EHLO x\r\n" + one * 3 + b"QUIT\r\n")
@@ -101,7 +101,7 @@ def test_the_connection_ends_silently_after_so_many_messages(tmp_path: Path, mak
 
 
 def test_each_reply_comes_later(tmp_path: Path, make_transport: MakeTransport) -> None:
-    with Sink(tmp_path, rules=Rules(delay=0.05)) as sink:
+    with Sink(tmp_path, rules=SinkRules(delay=0.05)) as sink:
         before = time.monotonic()
         assert make_transport(sink.port).send(envelope(), MESSAGE).outcome is Outcome.ACCEPTED
         # Six replies: greeting, EHLO, MAIL, RCPT, DATA, dot; a lower bound holds however slow the machine is.
@@ -110,7 +110,7 @@ def test_each_reply_comes_later(tmp_path: Path, make_transport: MakeTransport) -
 
 def test_some_are_refused_and_always_the_same(tmp_path: Path, make_transport: MakeTransport) -> None:
     addresses = [f"reader{number}@example.org" for number in range(40)]
-    with Sink(tmp_path, rules=Rules(rejects=30, slow_seconds=0)) as sink:
+    with Sink(tmp_path, rules=SinkRules(rejects=30, slow_seconds=0)) as sink:
         transport = make_transport(sink.port)
         rounds = [[transport.send(envelope(a), MESSAGE).outcome for a in addresses] for _ in range(2)]
         assert transport.send(envelope("slow@example.org"), MESSAGE).outcome is Outcome.ACCEPTED, "magic stays magic"
@@ -168,7 +168,7 @@ def test_a_certificate_that_cannot_be_written_is_said_so(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("starttls", [False, True], ids=["in clear", "over TLS"])
 def test_only_who_knows_the_password_may_send(tmp_path: Path, make_transport: MakeTransport, starttls: bool) -> None:
-    with Sink(tmp_path, rules=Rules(login=Login("ada", "geheim")), starttls=starttls) as sink:
+    with Sink(tmp_path, rules=SinkRules(login=Login("ada", "geheim")), starttls=starttls) as sink:
         tls = {"tls": Tls.REQUIRED, "context": trusting(sink.certificate)} if sink.certificate else {}
         right = make_transport(sink.port, username="ada", password="geheim", **tls)
         assert right.send(envelope(), MESSAGE).outcome is Outcome.ACCEPTED
@@ -180,7 +180,7 @@ def test_only_who_knows_the_password_may_send(tmp_path: Path, make_transport: Ma
 
 def test_both_ways_of_logging_in_work_and_nonsense_does_not(tmp_path: Path) -> None:
     with (
-        Sink(tmp_path, rules=Rules(login=Login("ada", "geheim"))) as sink,
+        Sink(tmp_path, rules=SinkRules(login=Login("ada", "geheim"))) as sink,
         socket.create_connection(("127.0.0.1", sink.port)) as client,
         client.makefile("rb") as answers,
     ):

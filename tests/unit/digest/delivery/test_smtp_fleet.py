@@ -18,7 +18,7 @@ from digest.delivery.smtp import route as smtp_route
 from digest.delivery.smtp.fleet import Fleet
 from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
 from digest.delivery.smtp.route import Route
-from digest.delivery.transport import Carrier, Envelope, Parcel, Phase, RelayRefusedError, Reply, Source, Step
+from digest.delivery.transport import Carrier, Envelope, Parcel, ParcelSource, Phase, RelayRefusedError, Reply, Step
 from digest.runtime.errors import ConfigError, RelayUnreachableError
 from tests.unit.digest.delivery.conftest import SHORT, MakeTransport
 from tests.unit.digest.delivery.mailbag import ListSource, carry
@@ -460,7 +460,7 @@ def test_a_source_that_fails_loses_no_parcel(make_fleet: MakeFleet) -> None:
     with OddServer() as server:
         config = relay(server.port, connections=1)
         fleet = make_fleet(config)
-        source: Source = Failing(parcels(10, config.name))
+        source: ParcelSource = Failing(parcels(10, config.name))
         ended: list[Ended] = []
         with pytest.raises(LookupError):
             step_until_it_fails(fleet, source, ended)
@@ -475,7 +475,7 @@ def test_a_source_that_fails_loses_no_parcel(make_fleet: MakeFleet) -> None:
     assert [reply.outcome for parcel, reply in ended if reply.outcome is not Outcome.ACCEPTED] == [Outcome.DEFERRED]
 
 
-def step_until_it_fails(fleet: Fleet, source: Source, ended: list[Ended]) -> None:
+def step_until_it_fails(fleet: Fleet, source: ParcelSource, ended: list[Ended]) -> None:
     for _ in range(1000):
         ended += fleet.step(source, 10).ended
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.smtp.reply import MAX_REPLY_BYTES, Answer, GarbledReplyError, ReplyReader
+from digest.delivery.smtp.reply import MAX_REPLY_BYTES, GarbledReplyError, ReplyReader, SmtpReply
 
 
-def replies(*chunks: bytes) -> list[Answer]:
+def replies(*chunks: bytes) -> list[SmtpReply]:
     reader, found = ReplyReader(), []
     for chunk in chunks:
         reader.feed(chunk)
@@ -69,7 +69,7 @@ def test_a_reply_keeps_its_lines_and_leaves_the_next_one() -> None:
     assert answer is not None
     assert (answer.code, answer.enhanced, answer.text) == (550, "5.1.1", "5.1.1 <address> 5.1.1 � unknown")
     assert not reader.is_read_up
-    assert reader.next() == Answer(250, (b"next",))
+    assert reader.next() == SmtpReply(250, (b"next",))
     assert reader.is_read_up
     reader.feed(b"250-half\r\n")
     assert reader.next() is None
@@ -101,7 +101,7 @@ def test_replies_are_the_same_however_they_are_cut(
     )
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     chunks = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    assert replies(*chunks) == [Answer(code, tuple(lines)) for code, lines, _ in written]
+    assert replies(*chunks) == [SmtpReply(code, tuple(lines)) for code, lines, _ in written]
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.wakeup.event import Bell
+from digest.delivery.wakeup.event import Wakeup
 from digest.delivery.wakeup.polling import AT_MOST_EVERY, LOOK_AFTER_THE_DEAD, Outlook
 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
@@ -44,7 +44,7 @@ def test_there_is_work_when_mail_is_due_or_a_worker_may_be_dead(
 
 
 def test_a_ring_before_the_wait_is_not_lost() -> None:
-    bell = Bell()
+    bell = Wakeup()
     for _ in range(3):
         bell.ring()
     bell.wait(1e6)  # returns at once, and answers all three
@@ -52,7 +52,7 @@ def test_a_ring_before_the_wait_is_not_lost() -> None:
 
 
 def test_a_bell_that_was_stopped_keeps_nobody_waiting() -> None:
-    bell = Bell()
+    bell = Wakeup()
     bell.stop()
     for _ in range(3):
         bell.wait(1e6)

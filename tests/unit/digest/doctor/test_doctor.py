@@ -19,7 +19,7 @@ from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.notify.models import WebhookCall
 from digest.outbox import notices
-from digest.outbox.models import Delivery, Worker
+from digest.outbox.models import Delivery, WorkerRecord
 from digest.render.notice_kind import NoticeKind
 from digest.schedule import runs
 from digest.schedule.runs import IssueRun, RunState
@@ -392,13 +392,15 @@ def test_mails_that_nobody_delivers(clinic: Clinic) -> None:
 
 def test_a_worker_that_died(clinic: Clinic) -> None:
     sending(clinic, "started", worker_id="gone", attempt_id="a")
-    clinic.store(Worker(id="gone", host="elsewhere", pid=1, started_at=NOW, heartbeat_at=NOW - timedelta(minutes=5)))
+    clinic.store(
+        WorkerRecord(id="gone", host="elsewhere", pid=1, started_at=NOW, heartbeat_at=NOW - timedelta(minutes=5))
+    )
     assert clinic.ids == ["worker-dead"]
 
 
 def test_a_worker_that_lives_is_left_alone(clinic: Clinic) -> None:
     sending(clinic, "started", worker_id="here", attempt_id="a")
-    clinic.store(Worker(id="here", host="elsewhere", pid=1, started_at=NOW, heartbeat_at=datetime.now(UTC)))
+    clinic.store(WorkerRecord(id="here", host="elsewhere", pid=1, started_at=NOW, heartbeat_at=datetime.now(UTC)))
     assert clinic.ids == []
 
 

@@ -1,11 +1,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.editions.segment import EmptyRule, Item, Reading, Rules, segment
+from digest.editions.segment import EmptyRule, Item, ReaderGroup, SegmentRules, segment
 from subscribers.interests import Catalogue
 
 CATALOGUE = Catalogue(["mobility", "safety", "certification"], {"mobility": ["transport"]})
-RULES = Rules(EmptyRule.SKIP, omit_untranslated=False, languages=("en", "ko"))
+RULES = SegmentRules(EmptyRule.SKIP, omit_untranslated=False, languages=("en", "ko"))
 
 
 def item(slug: str, *topics: str, ko: str = "", section: str = "news") -> Item:
@@ -17,13 +17,16 @@ ITEMS = [item("lead", ko="lead-ko"), item("bus", "mobility"), item("fire", "safe
 
 
 def shown(segmentation, language: str, interests: str) -> list[str]:
-    selection = segmentation.selections[Reading(language, interests)]
+    selection = segmentation.selections[ReaderGroup(language, interests)]
     return [] if selection is None else [slug for slug, _ in selection.shown]
 
 
 def test_a_reader_gets_what_is_for_all_and_their_interests_once() -> None:
     result = segment(
-        ITEMS, [Reading("en", "mobility;safety"), Reading("en", "mobility"), Reading("en", "")], CATALOGUE, RULES
+        ITEMS,
+        [ReaderGroup("en", "mobility;safety"), ReaderGroup("en", "mobility"), ReaderGroup("en", "")],
+        CATALOGUE,
+        RULES,
     )
     assert shown(result, "en", "mobility;safety") == ["lead", "bus", "fire", "its"]
     assert shown(result, "en", "mobility") == ["lead", "bus", "its"]
@@ -31,12 +34,17 @@ def test_a_reader_gets_what_is_for_all_and_their_interests_once() -> None:
 
 
 def test_equal_results_are_one_edition() -> None:
-    readings = [Reading("en", "*"), Reading("en", "mobility;safety"), Reading("en", "certification"), Reading("en", "")]
+    readings = [
+        ReaderGroup("en", "*"),
+        ReaderGroup("en", "mobility;safety"),
+        ReaderGroup("en", "certification"),
+        ReaderGroup("en", ""),
+    ]
     assert len(segment(ITEMS, readings, CATALOGUE, RULES).distinct) == 2
 
 
 def test_a_renamed_interest_keeps_its_readers() -> None:
-    assert shown(segment(ITEMS, [Reading("en", "transport")], CATALOGUE, RULES), "en", "transport") == [
+    assert shown(segment(ITEMS, [ReaderGroup("en", "transport")], CATALOGUE, RULES), "en", "transport") == [
         "lead",
         "bus",
         "its",
@@ -44,22 +52,24 @@ def test_a_renamed_interest_keeps_its_readers() -> None:
 
 
 def test_a_missing_translation_shows_the_original_or_is_omitted() -> None:
-    reading = Reading("ko", "mobility")
+    reading = ReaderGroup("ko", "mobility")
     assert shown(segment(ITEMS, [reading], CATALOGUE, RULES), "ko", "mobility") == ["lead-ko", "bus", "its"]
-    omit = Rules(EmptyRule.SKIP, omit_untranslated=True, languages=("en", "ko"))
+    omit = SegmentRules(EmptyRule.SKIP, omit_untranslated=True, languages=("en", "ko"))
     assert shown(segment(ITEMS, [reading], CATALOGUE, omit), "ko", "mobility") == ["lead-ko"]
 
 
 def test_an_unpublished_language_gets_the_publications_own() -> None:
-    result = segment(ITEMS, [Reading("fr", ""), Reading("ko-KR", "")], CATALOGUE, RULES)
+    result = segment(ITEMS, [ReaderGroup("fr", ""), ReaderGroup("ko-KR", "")], CATALOGUE, RULES)
     assert shown(result, "fr", "") == ["lead"]
     assert shown(result, "ko-KR", "") == ["lead-ko"]
 
 
 def test_the_rule_for_empty_editions() -> None:
-    only_mobility, reading = [item("bus", "mobility")], Reading("en", "safety")
+    only_mobility, reading = [item("bus", "mobility")], ReaderGroup("en", "safety")
     for rule, expected, unanswered in ((EmptyRule.SKIP, [], 0), (EmptyRule.FULL, ["bus"], 0), (EmptyRule.ASK, [], 1)):
-        result = segment(only_mobility, [reading], CATALOGUE, Rules(rule, omit_untranslated=False, languages=("en",)))
+        result = segment(
+            only_mobility, [reading], CATALOGUE, SegmentRules(rule, omit_untranslated=False, languages=("en",))
+        )
         assert shown(result, "en", "safety") == expected
         assert len(result.unanswered) == unanswered
 
@@ -74,7 +84,7 @@ def test_an_article_is_shown_or_named_as_left_out_and_never_both(
     items = [
         Item(f"a{place}", "news", of, "en", {"en": f"a{place}"}) for place, of in enumerate([frozenset(), *topics])
     ]
-    reading = Reading("en", CATALOGUE.canonical(interests))
+    reading = ReaderGroup("en", CATALOGUE.canonical(interests))
     selection = segment(items, [reading], CATALOGUE, RULES).selections[reading]
     assert selection is not None
     assert [slug for slug, _ in selection.shown] == [i.group for i in items if not i.topics or i.topics & interests]
@@ -84,15 +94,15 @@ def test_an_article_is_shown_or_named_as_left_out_and_never_both(
 
 @given(st.frozensets(SLUGS), st.frozensets(SLUGS))
 def test_following_more_never_shows_less(some: frozenset[str], more: frozenset[str]) -> None:
-    few, many = Reading("en", CATALOGUE.canonical(some)), Reading("en", CATALOGUE.canonical(some | more))
+    few, many = ReaderGroup("en", CATALOGUE.canonical(some)), ReaderGroup("en", CATALOGUE.canonical(some | more))
     result = segment(ITEMS, [few, many], CATALOGUE, RULES)
     assert set(shown(result, "en", few.interests)) <= set(shown(result, "en", many.interests))
 
 
 def test_an_edition_that_stays_empty_is_asked_about_not_sent() -> None:
     """Nothing is translated into Korean: the whole issue would be an empty mail."""
-    omit = Rules(EmptyRule.FULL, omit_untranslated=True, languages=("en", "ko"))
-    reading = Reading("ko", "mobility")
+    omit = SegmentRules(EmptyRule.FULL, omit_untranslated=True, languages=("en", "ko"))
+    reading = ReaderGroup("ko", "mobility")
     result = segment([item("bus", "mobility")], [reading], CATALOGUE, omit)
     assert result.selections[reading] is None
     assert result.unanswered == (reading,)

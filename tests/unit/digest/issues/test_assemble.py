@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.issues.assemble import Candidate, Chosen, SectionRule, assemble
+from digest.issues.assemble import Candidate, ChosenArticle, SectionRule, assemble
 from digest.issues.period import Period
 
 SEPTEMBER = Period(2021, 9)
@@ -59,7 +59,7 @@ def test_once_published_never_again_not_even_by_hand() -> None:
     result = choose(
         Candidate("done", None, date(2021, 9, 3)),
         carried={"done": 20},
-        kept=[Chosen("done", "lead", "added by hand", 0)],
+        kept=[ChosenArticle("done", "lead", "added by hand", 0)],
     )
     assert slugs(result) == []
     assert why_not(result)["done"] == "was in issue 20"
@@ -93,7 +93,7 @@ def test_a_section_the_publication_does_not_have_is_explained() -> None:
 
 def test_an_editors_place_survives_reassembly_and_beats_the_cap() -> None:
     candidates = [Candidate(f"n{i}", "news", date(2021, 9, i)) for i in (1, 2, 3)]
-    result = choose(*candidates, kept=[Chosen("n1", "news", "moved by hand", 0)])
+    result = choose(*candidates, kept=[ChosenArticle("n1", "news", "moved by hand", 0)])
     assert slugs(result) == ["n1", "n3"]
     assert "full" in why_not(result)["n2"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Mail, Severity, check_mail, html_bytes
+from digest.render.checks import HTML_LIMIT, HTML_WARNING, CheckedMail, Finding, Severity, check_mail, html_bytes
 from digest.render.checks.parts import slots_in
 from digest.render.checks.theme import contrast
 from digest.render.edition import render_edition
@@ -21,10 +21,10 @@ BLOCK, ADVISE = Severity.BLOCK, Severity.ADVISE
 
 
 @cache
-def good() -> Mail:
+def good() -> CheckedMail:
     context, templates = edition(), Templates()
     rendered = render_edition(context, templates)
-    return Mail(
+    return CheckedMail(
         subject=rendered.subject,
         html=rendered.html,
         text=rendered.text,

@@ -14,7 +14,7 @@ from digest.render.markup import shown
 from digest.render.notice import NOTICE_SLOTS, render_notice
 from digest.render.notice_kind import NoticeKind
 from digest.render.parts import encode
-from digest.render.slots import WORST_VALUES, Place, fill
+from digest.render.slots import WORST_VALUES, SlotContext, fill
 from digest.runtime.errors import ContentError
 from tests.unit.digest.render.sample import BASE, PUBLICATION, article, edition, picture
 
@@ -116,7 +116,7 @@ def test_hostile_texts_are_rendered_or_left_out_break_nothing(templates: Templat
     )
     context = edition(strange, preheader=text, left_out=(LeftOutView(f"L {text}", f"{BASE}/x", text, "en"),))
     rendered = render_edition(context, templates)
-    filled = fill(rendered.html, rendered.nonce, WORST_VALUES, Place.HTML)
+    filled = fill(rendered.html, rendered.nonce, WORST_VALUES, SlotContext.HTML)
     assert filled.endswith("</html>")
     encode(rendered.html, rendered.text, rendered.nonce)
 

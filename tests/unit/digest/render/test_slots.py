@@ -6,8 +6,8 @@ import pytest
 
 from digest.render.slots import (
     PREFIX,
-    Place,
     Slot,
+    SlotContext,
     SlotTokens,
     choose_nonce,
     escape,
@@ -60,23 +60,28 @@ def test_what_is_no_nonce_is_an_error(nonce: str) -> None:
 @pytest.mark.parametrize(
     ("slot", "value", "place", "expected"),
     [
-        (Slot.INTERESTS, "<b>\"A\" & 'B'", Place.HTML, "&lt;b&gt;&quot;A&quot; &amp; &#x27;B&#x27;"),
-        (Slot.INTERESTS, "<b>\"A\" & 'B'", Place.PLAIN, "<b>\"A\" & 'B'"),
-        (Slot.INTERESTS, " a\r\nBcc: b\x00\u2028c ", Place.PLAIN, "a  Bcc: b  c"),
-        (Slot.INTERESTS, "모빌리티 👩\u200d💻", Place.PLAIN, "모빌리티 👩\u200d💻"),
-        (Slot.VIEW_URL, "https://a.example/v?x=1&y=2", Place.HTML, "https://a.example/v?x=1&amp;y=2"),
-        (Slot.VIEW_URL, "https://a.example/v?x=1&y=2", Place.PLAIN, "https://a.example/v?x=1&y=2"),
-        (Slot.VIEW_URL, 'https://a.example/"><script>\r\n', Place.HTML, "https://a.example/%22%3E%3Cscript%3E%0D%0A"),
-        (Slot.VIEW_URL, "https://a.example/한", Place.PLAIN, "https://a.example/%ED%95%9C"),
+        (Slot.INTERESTS, "<b>\"A\" & 'B'", SlotContext.HTML, "&lt;b&gt;&quot;A&quot; &amp; &#x27;B&#x27;"),
+        (Slot.INTERESTS, "<b>\"A\" & 'B'", SlotContext.PLAIN, "<b>\"A\" & 'B'"),
+        (Slot.INTERESTS, " a\r\nBcc: b\x00\u2028c ", SlotContext.PLAIN, "a  Bcc: b  c"),
+        (Slot.INTERESTS, "모빌리티 👩\u200d💻", SlotContext.PLAIN, "모빌리티 👩\u200d💻"),
+        (Slot.VIEW_URL, "https://a.example/v?x=1&y=2", SlotContext.HTML, "https://a.example/v?x=1&amp;y=2"),
+        (Slot.VIEW_URL, "https://a.example/v?x=1&y=2", SlotContext.PLAIN, "https://a.example/v?x=1&y=2"),
+        (
+            Slot.VIEW_URL,
+            'https://a.example/"><script>\r\n',
+            SlotContext.HTML,
+            "https://a.example/%22%3E%3Cscript%3E%0D%0A",
+        ),
+        (Slot.VIEW_URL, "https://a.example/한", SlotContext.PLAIN, "https://a.example/%ED%95%9C"),
     ],
 )
-def test_values_are_escaped_for_their_place(slot: Slot, value: str, place: Place, expected: str) -> None:
+def test_values_are_escaped_for_their_place(slot: Slot, value: str, place: SlotContext, expected: str) -> None:
     assert escape(slot, value, place) == expected
 
 
 def test_filling_leaves_the_rest_as_it_is() -> None:
     document = f"<a href='{token(NONCE, Slot.VIEW_URL)}'>&amp;</a>"
     assert (
-        fill(document, NONCE, {Slot.VIEW_URL: "https://a.example/"}, Place.HTML)
+        fill(document, NONCE, {Slot.VIEW_URL: "https://a.example/"}, SlotContext.HTML)
         == "<a href='https://a.example/'>&amp;</a>"
     )

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.testing import FrozenClock
 from subscribers.links import LinkSigner
 from tests.support.frozen import Frozen
@@ -19,36 +19,36 @@ KEY = "a key for links, long enough"
 
 
 @pytest.fixture
-def drafted(frozen: Frozen, tmp_path: Path) -> Iterator[Press]:
+def drafted(frozen: Frozen, tmp_path: Path) -> Iterator[Publisher]:
     """Issue 21 as a draft, in a workspace of the test's own."""
     yield from _copy(frozen, "sqlite", "drafted", tmp_path)
 
 
 @pytest.fixture
-def sent(frozen: Frozen, tmp_path: Path) -> Iterator[Press]:
+def sent(frozen: Frozen, tmp_path: Path) -> Iterator[Publisher]:
     """Issue 21 as it is after it went out, in a workspace of the test's own."""
     yield from _copy(frozen, "sqlite", "sent", tmp_path)
 
 
 @pytest.fixture
-def press(sent: Press) -> Press:
+def press(sent: Publisher) -> Publisher:
     """What the pages of a module are about: the issue that went out, unless the module has another."""
     return sent
 
 
 @pytest.fixture
-def drafted_on_each(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Press]:
+def drafted_on_each(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Publisher]:
     """The draft, on each kind of database."""
     yield from _copy(frozen, database_kind, "drafted", tmp_path)
 
 
 @pytest.fixture
-def sent_on_each(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Press]:
+def sent_on_each(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator[Publisher]:
     """The issue that went out, on each kind of database."""
     yield from _copy(frozen, database_kind, "sent", tmp_path)
 
 
-def _copy(frozen: Frozen, kind: str, name: str, folder: Path) -> Iterator[Press]:
+def _copy(frozen: Frozen, kind: str, name: str, folder: Path) -> Iterator[Publisher]:
     def fill(engine: Engine, workspace: Path) -> None:
         press = sample.issue_21(engine, workspace, NOW)
         if name == "sent":
@@ -59,12 +59,12 @@ def _copy(frozen: Frozen, kind: str, name: str, folder: Path) -> Iterator[Press]
 
 
 @pytest.fixture
-def signer(press: Press) -> LinkSigner:
+def signer(press: Publisher) -> LinkSigner:
     return LinkSigner([KEY], press.settings.publication.base_url)
 
 
 @pytest.fixture
-def client(press: Press, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
+def client(press: Publisher, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
     """A browser at the public pages of the module's `press`."""
     app = sample.public(press, signer, FrozenClock(now))
     with TestClient(app, raise_server_exceptions=False) as client:

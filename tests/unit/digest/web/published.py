@@ -13,28 +13,28 @@ from digest.issues import store as issue_store
 from digest.issues.models import Issue, IssueItem
 from digest.publish.build import content_of
 from digest.publish.freeze import store_archive
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from subscribers.links import LinkSigner, Purpose
 
 
-def editions(press: Press, *, archive: bool = False) -> list[Edition]:
+def editions(press: Publisher, *, archive: bool = False) -> list[Edition]:
     with session_scope(press.engine) as session:
         return list(session.exec(select(Edition).where(Edition.archive == archive).order_by(Edition.id)))  # type: ignore[arg-type]
 
 
-def set_state(press: Press, state: str) -> None:
+def set_state(press: Publisher, state: str) -> None:
     with session_scope(press.engine) as session:
         issue = issue_store.find(session, 21)
         issue.state = state
         session.add(issue)
 
 
-def view_url(press: Press, signer: LinkSigner) -> str:
+def view_url(press: Publisher, signer: LinkSigner) -> str:
     return f"/view/{signer.token(Purpose.VIEW, editions(press)[0].content_hash)}"
 
 
-def publish(press: Press, number: int, drafts: list[Draft], now: datetime, **columns: Any) -> None:
+def publish(press: Publisher, number: int, drafts: list[Draft], now: datetime, **columns: Any) -> None:
     """Publish an issue of these articles, with its archive pages but without a delivery."""
     with session_scope(press.engine) as session:
         issue = Issue(
@@ -66,7 +66,7 @@ def draft(slug: str, title: str, body: str = "", **values: Any) -> Draft:
     )
 
 
-def publish_lines(press: Press, numbers: range, now: datetime) -> None:
+def publish_lines(press: Publisher, numbers: range, now: datetime) -> None:
     """Issues with nothing in them but a subject: for long lists."""
     with session_scope(press.engine) as session:
         for number in numbers:

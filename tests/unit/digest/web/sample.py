@@ -7,14 +7,14 @@ from pathlib import Path
 from fastapi import FastAPI
 from sqlalchemy import Engine, MetaData, select
 
-from digest.app import Works
+from digest.app import App
 from digest.articles import store
 from digest.articles.draft import content_hash, content_of
-from digest.articles.importing import ImportReport, import_paths
-from digest.articles.intake import Known
+from digest.articles.importing import ArticleImportReport, import_paths
+from digest.articles.intake import KnownSlugs
 from digest.issues.period import Period
 from digest.publish import freeze, lifecycle
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.settings.root import load_settings
@@ -48,15 +48,15 @@ def workspace_in(folder: Path) -> Path:
     return folder
 
 
-def press_on(engine: Engine, workspace: Path) -> Press:
+def press_on(engine: Engine, workspace: Path) -> Publisher:
     """Return what the pipeline needs, on a database of the test's own."""
-    return Press(load_settings(workspace, {}), engine, Templates(workspace / "templates"))
+    return Publisher(load_settings(workspace, {}), engine, Templates(workspace / "templates"))
 
 
-def import_into(press: Press, now: datetime) -> ImportReport:
+def import_into(press: Publisher, now: datetime) -> ArticleImportReport:
     """Import the workspace's articles, as `digest articles import` does."""
     settings = press.settings
-    known = Known(
+    known = KnownSlugs(
         {section.slug for section in settings.section},
         {interest.slug for interest in settings.interest},
         settings.publication.language,
@@ -65,7 +65,7 @@ def import_into(press: Press, now: datetime) -> ImportReport:
         return import_paths(session, [settings.workspace / "articles"], known=known, now=now)
 
 
-def add_readers(press: Press, now: datetime) -> None:
+def add_readers(press: Publisher, now: datetime) -> None:
     """Add READERS; their reference is the local part of their address."""
     with session_scope(press.engine) as session:
         for address, name, interests, language, form, state in READERS:
@@ -86,7 +86,7 @@ def add_readers(press: Press, now: datetime) -> None:
             )
 
 
-def issue_21(engine: Engine, folder: Path, now: datetime) -> Press:
+def issue_21(engine: Engine, folder: Path, now: datetime) -> Publisher:
     """The sample: articles imported, readers added, issue 21 assembled as a draft."""
     press = press_on(engine, workspace_in(folder))
     report = import_into(press, now)
@@ -97,7 +97,7 @@ def issue_21(engine: Engine, folder: Path, now: datetime) -> Press:
     return press
 
 
-def send_out(press: Press, now: datetime, state: str = "sent") -> None:
+def send_out(press: Publisher, now: datetime, state: str = "sent") -> None:
     """Approve and freeze the issue; then say that it is in `state`."""
     with session_scope(press.engine) as session:
         issue = freeze.issue_store.find(session, 21)
@@ -109,7 +109,7 @@ def send_out(press: Press, now: datetime, state: str = "sent") -> None:
         session.add(issue)
 
 
-def change_in_database(press: Press, slug: str, title: str) -> None:
+def change_in_database(press: Publisher, slug: str, title: str) -> None:
     """Give an article another title, as somebody does who works on the web."""
     with session_scope(press.engine) as session:
         article = store.get(session, slug)
@@ -118,9 +118,9 @@ def change_in_database(press: Press, slug: str, title: str) -> None:
         session.add(article)
 
 
-def public(press: Press, signer: LinkSigner, clock: FrozenClock) -> FastAPI:
+def public(press: Publisher, signer: LinkSigner, clock: FrozenClock) -> FastAPI:
     """The public app with the audience's real pages."""
-    pages = pages_router(Works(press.settings, press.engine, clock))
+    pages = pages_router(App(press.settings, press.engine, clock))
     return public_app(press, pages_router=pages, signer=signer, clock=clock)
 
 

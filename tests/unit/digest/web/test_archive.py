@@ -9,7 +9,7 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from digest.articles.models import Media
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from subscribers.links import LinkSigner, Purpose
 from tests.unit.digest.web import sample
@@ -17,11 +17,11 @@ from tests.unit.digest.web.published import editions, set_state, view_url
 
 
 @pytest.fixture
-def press(sent_on_each: Press) -> Press:
+def press(sent_on_each: Publisher) -> Publisher:
     return sent_on_each
 
 
-def test_the_archive_lists_what_is_being_sent_or_was_sent(client: TestClient, press: Press) -> None:
+def test_the_archive_lists_what_is_being_sent_or_was_sent(client: TestClient, press: Publisher) -> None:
     for state in ("sending", "sent"):
         set_state(press, state)
         assert "/archive/21?" in client.get("/archive").text
@@ -42,7 +42,7 @@ def test_the_list_has_number_date_and_subject_in_a_language(client: TestClient) 
     assert "2021년 9월 30일" in korean
 
 
-def test_an_issue_is_whole_and_every_link_lands_at_its_article(client: TestClient, press: Press) -> None:
+def test_an_issue_is_whole_and_every_link_lands_at_its_article(client: TestClient, press: Publisher) -> None:
     page = client.get("/archive/21?lang=en").text
     wanted = {
         anchor
@@ -56,7 +56,7 @@ def test_an_issue_is_whole_and_every_link_lands_at_its_article(client: TestClien
     assert wanted <= set(re.findall(r'\b(?:id|name)="([^"]+)"', korean))
 
 
-def test_a_view_link_shows_that_edition_and_no_other(client: TestClient, press: Press, signer: LinkSigner) -> None:
+def test_a_view_link_shows_that_edition_and_no_other(client: TestClient, press: Publisher, signer: LinkSigner) -> None:
     for edition in editions(press):
         page = client.get(f"/view/{signer.token(Purpose.VIEW, edition.content_hash)}")
         assert page.status_code == 200
@@ -65,7 +65,7 @@ def test_a_view_link_shows_that_edition_and_no_other(client: TestClient, press: 
         assert shown <= set(re.findall(r'\bid="([a-z0-9-]+)"', page.text))
 
 
-def test_a_withdrawn_issue_is_gone_everywhere(client: TestClient, press: Press, signer: LinkSigner) -> None:
+def test_a_withdrawn_issue_is_gone_everywhere(client: TestClient, press: Publisher, signer: LinkSigner) -> None:
     link = view_url(press, signer)
     set_state(press, "withdrawn")
     for path in ("/archive/21", link):
@@ -86,7 +86,7 @@ def test_addresses_of_nothing_are_helpful_pages(client: TestClient) -> None:
         assert "/archive?lang=ko" in answer.text
 
 
-def test_a_picture_is_served_for_ever_under_exactly_its_name(client: TestClient, press: Press) -> None:
+def test_a_picture_is_served_for_ever_under_exactly_its_name(client: TestClient, press: Publisher) -> None:
     with session_scope(press.engine) as session:
         picture = session.exec(select(Media)).first()
     assert picture is not None
@@ -107,7 +107,7 @@ def test_a_picture_is_served_for_ever_under_exactly_its_name(client: TestClient,
         assert client.get(f"/media/{name}").status_code == 404
 
 
-def test_reading_changes_nothing_and_head_works(client: TestClient, press: Press, signer: LinkSigner) -> None:
+def test_reading_changes_nothing_and_head_works(client: TestClient, press: Publisher, signer: LinkSigner) -> None:
     paths = ["/", "/archive", "/archive/21", view_url(press, signer), "/robots.txt", "/health", "/ready",
              "/archive/search?q=smart", "/feeds/en.xml", "/feeds/ko/mobility.xml", "/sitemap.xml"]  # fmt: skip
     before = sample.snapshot(press.engine)
@@ -123,7 +123,7 @@ def test_reading_changes_nothing_and_head_works(client: TestClient, press: Press
 
 
 def test_ready_means_the_database_has_the_right_schema(
-    client: TestClient, press: Press, caplog: pytest.LogCaptureFixture
+    client: TestClient, press: Publisher, caplog: pytest.LogCaptureFixture
 ) -> None:
     for path in ("/ready", "/readyz"):
         assert client.get(path).json() == {"status": "ok"}

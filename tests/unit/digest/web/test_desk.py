@@ -10,8 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 from watchfiles import Change
 
-from digest.articles.importing import ImportReport
-from digest.publish.publisher import Press
+from digest.articles.importing import ArticleImportReport
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
@@ -26,32 +26,32 @@ BASE = "http://127.0.0.1:8026"
 class Imports:
     """The caller's callback, counted."""
 
-    def __init__(self, press: Press, now: datetime) -> None:
+    def __init__(self, press: Publisher, now: datetime) -> None:
         self.press, self.now, self.count = press, now, 0
 
-    def __call__(self) -> ImportReport:
+    def __call__(self) -> ArticleImportReport:
         self.count += 1
         return sample.import_into(self.press, self.now)
 
 
 @pytest.fixture
-def workspace(drafted: Press) -> Path:
+def workspace(drafted: Publisher) -> Path:
     return drafted.settings.workspace
 
 
 @pytest.fixture
-def press(drafted: Press) -> Press:
+def press(drafted: Publisher) -> Publisher:
     return drafted
 
 
 @pytest.fixture
-def imports(press: Press, now: datetime) -> Imports:
+def imports(press: Publisher, now: datetime) -> Imports:
     return Imports(press, now)
 
 
 @pytest.fixture
-def client(press: Press, imports: Imports, workspace: Path, now: datetime) -> Iterator[TestClient]:
-    def reload() -> Press:
+def client(press: Publisher, imports: Imports, workspace: Path, now: datetime) -> Iterator[TestClient]:
+    def reload() -> Publisher:
         return sample.press_on(press.engine, workspace)
 
     app = preview_app(press, 21, FrozenClock(now), reimport=imports, reload=reload)
@@ -85,7 +85,7 @@ def test_a_mistake_is_shown_with_file_line_and_what_to_do(client: TestClient, wo
 
 
 def test_an_article_changed_on_both_sides_is_shown_as_a_diff(
-    client: TestClient, workspace: Path, press: Press, now: datetime
+    client: TestClient, workspace: Path, press: Publisher, now: datetime
 ) -> None:
     article = workspace / "articles" / "wsce-2021.md"
     text = article.read_text("utf-8")
@@ -137,7 +137,7 @@ def test_a_new_theme_is_seen_in_the_frames(client: TestClient, workspace: Path) 
     assert "#7a1f3d" in client.get("/frame").text
 
 
-def test_a_new_reader_counts_at_once(client: TestClient, press: Press, now: datetime) -> None:
+def test_a_new_reader_counts_at_once(client: TestClient, press: Publisher, now: datetime) -> None:
     assert "<dt>Readers</dt><dd>6</dd>" in client.get("/").text
     with session_scope(press.engine) as session:
         session.add(
@@ -176,7 +176,9 @@ def test_a_stamp_differs_after_every_kind_of_change(tmp_path: Path) -> None:
     assert stamp(tmp_path / "articles") == seen[-1]
 
 
-def test_open_pages_hear_of_a_saved_file_and_hold_no_server_up(press: Press, workspace: Path, now: datetime) -> None:
+def test_open_pages_hear_of_a_saved_file_and_hold_no_server_up(
+    press: Publisher, workspace: Path, now: datetime
+) -> None:
     with served(preview_app(press, 21, FrozenClock(now))) as address:
         connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
         connection.request("GET", "/changes")

@@ -8,8 +8,8 @@ from lxml import html
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from digest.app import Works
-from digest.publish.publisher import Press
+from digest.app import App
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.testing import FrozenClock
@@ -28,9 +28,9 @@ def fields(text: str) -> tuple[str, list[tuple[str, str]]]:
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_what_the_form_sends_from_another_site_signs_up(
-    press: Press, client: TestClient, now: datetime, language: str
+    press: Publisher, client: TestClient, now: datetime, language: str
 ) -> None:
-    action, values = fields(sign_up_form(Works(press.settings, press.engine, FrozenClock(now)), language))
+    action, values = fields(sign_up_form(App(press.settings, press.engine, FrozenClock(now)), language))
     assert action == "http://127.0.0.1:8025/subscribe"
     client.cookies.clear()
     answer = client.post("/subscribe", data=dict(values), headers=FOREIGN)
@@ -41,7 +41,7 @@ def test_what_the_form_sends_from_another_site_signs_up(
     assert (person.state, person.interests, person.language) == ("pending", "*", language)
 
 
-def test_chosen_topics_arrive(press: Press, client: TestClient) -> None:
+def test_chosen_topics_arrive(press: Publisher, client: TestClient) -> None:
     values = {"email": "new@example.org", "scope": "some", "interest": ["safety", "mobility"], "language": "ko"}
     assert client.post("/subscribe", data=values, headers=FOREIGN).status_code == 200
     with session_scope(press.engine) as session:
@@ -49,8 +49,8 @@ def test_chosen_topics_arrive(press: Press, client: TestClient) -> None:
     assert person.interests == "mobility;safety"
 
 
-def test_the_page_shows_the_form_as_text_to_copy(press: Press, client: TestClient, now: datetime) -> None:
-    works = Works(press.settings, press.engine, FrozenClock(now))
+def test_the_page_shows_the_form_as_text_to_copy(press: Publisher, client: TestClient, now: datetime) -> None:
+    works = App(press.settings, press.engine, FrozenClock(now))
     for language, title in (("en", "The sign-up form for your site"), ("ko", "구독 신청 양식")):
         page = client.get(f"/subscribe/embed?lang={language}")
         assert page.status_code == 200
@@ -61,25 +61,25 @@ def test_the_page_shows_the_form_as_text_to_copy(press: Press, client: TestClien
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
 
-def test_titles_are_text_in_it(press: Press, now: datetime) -> None:
+def test_titles_are_text_in_it(press: Publisher, now: datetime) -> None:
     odd = '"><script>alert(1)</script>'
     interests = [i.model_copy(update={"title": {"*": odd}}) for i in press.settings.interest]
     publication = press.settings.publication.model_copy(update={"name": {"*": odd}})
     settings = press.settings.model_copy(update={"interest": tuple(interests), "publication": publication})
-    text = sign_up_form(Works(settings, press.engine, FrozenClock(now)))
+    text = sign_up_form(App(settings, press.engine, FrozenClock(now)))
     assert "<script" not in text
     assert html_escape.escape(odd) in text.replace("&#34;", "&quot;")
 
 
-def test_it_needs_nothing_from_elsewhere(press: Press, now: datetime) -> None:
-    works = Works(press.settings, press.engine, FrozenClock(now))
+def test_it_needs_nothing_from_elsewhere(press: Publisher, now: datetime) -> None:
+    works = App(press.settings, press.engine, FrozenClock(now))
     text = sign_up_form(works)
     assert not {"script", "style", "link", "img", "iframe"} & {element.tag for element in html.fromstring(text).iter()}
     with pytest.raises(UsageError, match="no language"):
         sign_up_form(works, "xx")
 
 
-def test_without_interests_everything_is_meant(press: Press, now: datetime) -> None:
+def test_without_interests_everything_is_meant(press: Publisher, now: datetime) -> None:
     settings = press.settings.model_copy(update={"interest": ()})
-    _, values = fields(sign_up_form(Works(settings, press.engine, FrozenClock(now))))
+    _, values = fields(sign_up_form(App(settings, press.engine, FrozenClock(now))))
     assert ("scope", "all") in values

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import make_engine
 from digest.testing import FrozenClock
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
@@ -36,7 +36,7 @@ UNKNOWN_REF = "f" * 32
 
 
 @pytest.fixture
-def app(press: Press, signer: LinkSigner, now: datetime) -> FastAPI:
+def app(press: Publisher, signer: LinkSigner, now: datetime) -> FastAPI:
     return sample.public(press, signer, FrozenClock(now))
 
 
@@ -61,7 +61,7 @@ def routes(app: FastAPI | APIRouter) -> list[APIRoute]:
     return found
 
 
-def examples(press: Press, signer: LinkSigner, now: datetime, path: str) -> list[str]:
+def examples(press: Publisher, signer: LinkSigner, now: datetime, path: str) -> list[str]:
     """Addresses of a route: with what exists, and with what does not."""
     if "{" not in path:
         return [path]
@@ -108,7 +108,7 @@ def test_the_walk_finds_the_routes(app: FastAPI) -> None:
 
 
 def test_every_answer_of_every_route_has_the_headers(
-    app: FastAPI, client: TestClient, press: Press, signer: LinkSigner, now: datetime
+    app: FastAPI, client: TestClient, press: Publisher, signer: LinkSigner, now: datetime
 ) -> None:
     statuses = set()
     before = sample.snapshot(press.engine)
@@ -148,9 +148,9 @@ def test_a_head_without_measure_is_refused_on_every_route(client: TestClient) ->
     assert client.get("/subscribe?" + "a=b&" * 1000).status_code == 200
 
 
-def test_https_says_so_on_every_route(press: Press, now: datetime) -> None:
+def test_https_says_so_on_every_route(press: Publisher, now: datetime) -> None:
     publication = press.settings.publication.model_copy(update={"base_url": "https://news.example.org"})
-    secure = Press(press.settings.model_copy(update={"publication": publication}), press.engine, press.templates)
+    secure = Publisher(press.settings.model_copy(update={"publication": publication}), press.engine, press.templates)
     signer = LinkSigner(["a key for links, long enough"], "https://news.example.org")
     app = sample.public(secure, signer, FrozenClock(now))
     with TestClient(app, base_url="https://news.example.org") as client:
@@ -162,7 +162,7 @@ def test_https_says_so_on_every_route(press: Press, now: datetime) -> None:
 
 
 def test_answers_of_a_broken_server_have_the_headers_too(
-    press: Press, signer: LinkSigner, now: datetime, monkeypatch: pytest.MonkeyPatch
+    press: Publisher, signer: LinkSigner, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = sample.public(press, signer, FrozenClock(now))
     with TestClient(app, raise_server_exceptions=False) as client:
@@ -170,7 +170,7 @@ def test_answers_of_a_broken_server_have_the_headers_too(
         answer = client.get(f"/preferences/{signer.token(Purpose.PREFERENCES, 'anna', now=now)}")
         assert answer.status_code == 500
         check(answer, "/preferences/")
-    away = Press(press.settings, make_engine("postgresql://u:p@127.0.0.1:1/x"), press.templates)
+    away = Publisher(press.settings, make_engine("postgresql://u:p@127.0.0.1:1/x"), press.templates)
     with TestClient(sample.public(away, signer, FrozenClock(now)), raise_server_exceptions=False) as client:
         for path in ("/subscribe", "/archive", f"/preferences/{signer.token(Purpose.PREFERENCES, 'anna', now=now)}"):
             check(client.get(path), path)
@@ -223,11 +223,11 @@ PURPOSES = [Purpose.CONFIRM, Purpose.PREFERENCES, Purpose.UNSUBSCRIBE, Purpose.U
 
 
 @pytest.fixture
-def open_client(press: Press, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
+def open_client(press: Publisher, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
     limits = press.settings.limits.model_copy(
         update={"address": "", "network": "", "region": "", "all": "", "bare": ""}
     )
-    unlimited = Press(press.settings.model_copy(update={"limits": limits}), press.engine, press.templates)
+    unlimited = Publisher(press.settings.model_copy(update={"limits": limits}), press.engine, press.templates)
     app = sample.public(unlimited, signer, FrozenClock(now))
     with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
         yield client
@@ -260,7 +260,9 @@ def test_no_form_however_filled_in_is_our_fault(
     assert "set-cookie" not in answer.headers
 
 
-def test_no_described_request_is_our_fault_and_reading_is_safe(press: Press, signer: LinkSigner, now: datetime) -> None:
+def test_no_described_request_is_our_fault_and_reading_is_safe(
+    press: Publisher, signer: LinkSigner, now: datetime
+) -> None:
     app = described(sample.public(press, signer, FrozenClock(now)))
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     seen: set[tuple[str, str]] = set()

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from digest.cli import app
 from digest.issues import store as issue_store
 from digest.publish import archive_notes
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.web.archive.exporting import Links, export
@@ -27,7 +27,7 @@ from tests.unit.digest.web.published import draft, publish
 
 
 @pytest.fixture
-def press(sent: Press, now: datetime) -> Press:
+def press(sent: Publisher, now: datetime) -> Publisher:
     publish(
         sent, 20, [draft("older", "Older & <wiser>", "See [later](http://127.0.0.1:8025/archive/21#wsce-2021).")], now
     )
@@ -38,7 +38,7 @@ def content(site: Path) -> dict[str, bytes]:
     return {str(path.relative_to(site)): path.read_bytes() for path in site.rglob("*") if path.is_file()}
 
 
-def test_every_link_of_the_site_leads_somewhere(press: Press, tmp_path: Path) -> None:
+def test_every_link_of_the_site_leads_somewhere(press: Publisher, tmp_path: Path) -> None:
     site = tmp_path / "site"
     report = export(press, site)
     assert (report.issues, report.left) == (2, [])
@@ -58,7 +58,7 @@ def test_every_link_of_the_site_leads_somewhere(press: Press, tmp_path: Path) ->
     assert "../21/index.html#wsce-2021" in links_of(site / "archive/20/index.html")
 
 
-def test_the_same_archive_is_the_same_bytes(press: Press, tmp_path: Path) -> None:
+def test_the_same_archive_is_the_same_bytes(press: Publisher, tmp_path: Path) -> None:
     export(press, tmp_path / "one")
     export(press, tmp_path / "two")
     assert content(tmp_path / "one") == content(tmp_path / "two")
@@ -67,7 +67,7 @@ def test_the_same_archive_is_the_same_bytes(press: Press, tmp_path: Path) -> Non
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
-def test_nothing_personal_is_in_it(press: Press, tmp_path: Path) -> None:
+def test_nothing_personal_is_in_it(press: Publisher, tmp_path: Path) -> None:
     export(press, tmp_path / "site")
     everything = "\n".join(text.decode("utf-8", "replace") for text in content(tmp_path / "site").values())
     for address, name, *_ in sample.READERS:
@@ -81,7 +81,7 @@ def test_nothing_personal_is_in_it(press: Press, tmp_path: Path) -> None:
     assert kinds <= {"/subscribe", "/archive", "/archive/", "/feeds", "/feeds/en", "/feeds/ko"}, kinds
 
 
-def test_pages_have_no_search_and_ask_for_nothing_elsewhere(press: Press, tmp_path: Path) -> None:
+def test_pages_have_no_search_and_ask_for_nothing_elsewhere(press: Publisher, tmp_path: Path) -> None:
     export(press, tmp_path / "site")
     for page in (tmp_path / "site").rglob("*.html"):
         text = page.read_text("utf-8")
@@ -90,7 +90,7 @@ def test_pages_have_no_search_and_ask_for_nothing_elsewhere(press: Press, tmp_pa
         assert not re.search(r'<(?:img|link rel="stylesheet")[^>]*(?:src|href)="(?:https?:|/)', text), page
 
 
-def test_feeds_lead_to_live_pages_or_to_where_the_site_will_be(press: Press, tmp_path: Path) -> None:
+def test_feeds_lead_to_live_pages_or_to_where_the_site_will_be(press: Publisher, tmp_path: Path) -> None:
     export(press, tmp_path / "live")
     assert "http://127.0.0.1:8025/archive/21?lang=ko#wsce-2021" in links_of(tmp_path / "live/feeds/ko.xml")
     export(press, tmp_path / "moved", base_url="https://archive.example.org/city/")
@@ -104,7 +104,7 @@ def test_feeds_lead_to_live_pages_or_to_where_the_site_will_be(press: Press, tmp
         assert (tmp_path / "moved" / (f"{path}index.html" if path.endswith("/") or not path else path)).is_file(), link
 
 
-def test_links_of_mails_find_their_pages_on_a_static_server(press: Press, tmp_path: Path) -> None:
+def test_links_of_mails_find_their_pages_on_a_static_server(press: Publisher, tmp_path: Path) -> None:
     export(press, tmp_path / "site")
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -119,13 +119,13 @@ def test_links_of_mails_find_their_pages_on_a_static_server(press: Press, tmp_pa
 
 
 @pytest.mark.parametrize("wrong", ["archive.example.org", "ftp://x.example", "https://", "javascript:alert(1)"])
-def test_an_address_that_is_none_is_refused(press: Press, tmp_path: Path, wrong: str) -> None:
+def test_an_address_that_is_none_is_refused(press: Publisher, tmp_path: Path, wrong: str) -> None:
     with pytest.raises(UsageError, match="base-url"):
         export(press, tmp_path / "site", base_url=wrong)
     assert not (tmp_path / "site").exists()
 
 
-def test_what_left_the_archive_leaves_the_site(press: Press, tmp_path: Path, now: datetime) -> None:
+def test_what_left_the_archive_leaves_the_site(press: Publisher, tmp_path: Path, now: datetime) -> None:
     site = tmp_path / "site"
     export(press, site)
     with session_scope(press.engine) as session:
@@ -140,7 +140,7 @@ def test_what_left_the_archive_leaves_the_site(press: Press, tmp_path: Path, now
     assert 'href="http://127.0.0.1:8025/archive/21#wsce-2021"' in text, "only the live server can say why"
 
 
-def test_an_empty_archive_is_a_site_too(press: Press, tmp_path: Path, now: datetime) -> None:
+def test_an_empty_archive_is_a_site_too(press: Publisher, tmp_path: Path, now: datetime) -> None:
     with session_scope(press.engine) as session:
         for number in (20, 21):
             archive_notes.set_kept_out(issue_store.find(session, number), now, kept_out=True)
@@ -172,7 +172,9 @@ def test_links_are_turned_by_where_they_lead() -> None:
         assert turned == f'<a href="{wanted}">', address
 
 
-def test_the_command_tells_people_and_scripts(press: Press, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_tells_people_and_scripts(
+    press: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runner, workspace = CliRunner(), str(press.settings.workspace)
     done = runner.invoke(app, ["--workspace", workspace, "--json", "archive", "export", str(tmp_path / "site")])
     assert done.exit_code == 0, done.output
@@ -185,7 +187,7 @@ def test_the_command_tells_people_and_scripts(press: Press, tmp_path: Path, monk
     assert "0 written" in told.stdout
 
 
-def test_commands_keep_out_and_note(press: Press) -> None:
+def test_commands_keep_out_and_note(press: Publisher) -> None:
     runner, workspace = CliRunner(), str(press.settings.workspace)
 
     def told(*arguments: str) -> dict[str, object]:

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from digest.issues import store as issue_store
 from digest.publish import archive_notes
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.archive.feeds import ISSUES
@@ -51,7 +51,7 @@ def test_an_entry_leads_to_its_place_in_the_issue(client: TestClient) -> None:
             assert page.xpath("//*[@id=$anchor]", anchor=anchor), link
 
 
-def test_identifiers_hold_whatever_else_changes(press: Press, client: TestClient, now: datetime) -> None:
+def test_identifiers_hold_whatever_else_changes(press: Publisher, client: TestClient, now: datetime) -> None:
     def identifiers(client: TestClient) -> list[str | None]:
         root = checked(client.get("/feeds/en.xml").content)
         return [root.findtext(f"{ATOM}id"), *(found.text for found in root.findall(f"{ATOM}entry/{ATOM}id"))]
@@ -66,7 +66,7 @@ def test_identifiers_hold_whatever_else_changes(press: Press, client: TestClient
         assert "http://127.0.0.1" not in elsewhere.get("/feeds/en.xml").text
 
 
-def test_who_has_it_already_gets_304(client: TestClient, press: Press, now: datetime) -> None:
+def test_who_has_it_already_gets_304(client: TestClient, press: Publisher, now: datetime) -> None:
     first = client.get("/feeds/en.xml")
     assert first.headers["content-type"] == "application/atom+xml; charset=utf-8"
     assert first.headers["cache-control"] == "public, max-age=300"
@@ -97,7 +97,7 @@ def test_who_has_it_already_gets_304(client: TestClient, press: Press, now: date
     assert changed.headers["etag"] != tag
 
 
-def test_nothing_is_said_of_what_is_not_public(client: TestClient, press: Press, now: datetime) -> None:
+def test_nothing_is_said_of_what_is_not_public(client: TestClient, press: Publisher, now: datetime) -> None:
     for state in ("draft", "approved", "frozen", "withdrawn"):
         set_state(press, state)
         assert titles(client, "/feeds/en.xml") == [], state
@@ -110,18 +110,18 @@ def test_nothing_is_said_of_what_is_not_public(client: TestClient, press: Press,
     assert answer.headers["last-modified"] == format_datetime(now + timedelta(hours=1), usegmt=True), "it says less now"
 
 
-def test_only_the_last_issues_are_in_a_feed(client: TestClient, press: Press, now: datetime) -> None:
+def test_only_the_last_issues_are_in_a_feed(client: TestClient, press: Publisher, now: datetime) -> None:
     publish_lines(press, range(100, 100 + ISSUES - 1), now)
     assert titles(client, "/feeds/en.xml")
     publish_lines(press, range(200, 201), now)
     assert titles(client, "/feeds/en.xml") == []
 
 
-def test_a_renamed_interest_leads_on(press: Press, signer: LinkSigner, now: datetime) -> None:
+def test_a_renamed_interest_leads_on(press: Publisher, signer: LinkSigner, now: datetime) -> None:
     interests = [
         i.model_copy(update={"was": ("traffic",)}) if i.slug == "mobility" else i for i in press.settings.interest
     ]
-    renamed = Press(press.settings.model_copy(update={"interest": tuple(interests)}), press.engine, press.templates)
+    renamed = Publisher(press.settings.model_copy(update={"interest": tuple(interests)}), press.engine, press.templates)
     with TestClient(sample.public(renamed, signer, FrozenClock(now)), follow_redirects=False) as client:
         answer = client.get("/feeds/en/traffic.xml")
         assert (answer.status_code, answer.headers["location"]) == (308, "/feeds/en/mobility.xml")
@@ -148,7 +148,7 @@ def test_search_engines_find_every_page_of_the_archive(client: TestClient) -> No
         assert 'name="robots"' not in answer.text
 
 
-def test_an_empty_archive_has_valid_feeds(press: Press, client: TestClient) -> None:
+def test_an_empty_archive_has_valid_feeds(press: Publisher, client: TestClient) -> None:
     with session_scope(press.engine) as session:
         issue = issue_store.find(session, 21)
         issue.state, issue.frozen_at = "draft", None

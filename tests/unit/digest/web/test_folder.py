@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.runtime.errors import UsageError
-from digest.web.archive.folder import LIST, STAGE, Folder, FolderNotOursError, Report
+from digest.web.archive.folder import LIST, STAGE, Folder, FolderNotOursError, SiteReport
 
 SITE = {"index.html": b"list", "archive/1/index.html": b"one", "media/a.jpg": b"picture"}
 
 
-def write(root: Path, files: dict[str, bytes]) -> Report:
+def write(root: Path, files: dict[str, bytes]) -> SiteReport:
     with Folder(root) as folder:
         for path, content in files.items():
             folder.stage(path, content)

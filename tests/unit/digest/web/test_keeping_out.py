@@ -8,13 +8,13 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from digest.app import Works
+from digest.app import App
 from digest.articles import store as article_store
 from digest.editions.models import ArchivedArticle
 from digest.issues import store as issue_store
 from digest.publish import archive_notes, build
 from digest.publish.import_articles import import_articles
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.testing import FrozenClock
@@ -31,16 +31,16 @@ one_database = pytest.mark.one_database
 
 
 @pytest.fixture
-def press(sent_on_each: Press) -> Press:
+def press(sent_on_each: Publisher) -> Publisher:
     return sent_on_each
 
 
-def keep_out(press: Press, slug: str, now: datetime, *, kept_out: bool = True) -> list[archive_notes.Renewed]:
+def keep_out(press: Publisher, slug: str, now: datetime, *, kept_out: bool = True) -> list[archive_notes.Renewed]:
     with session_scope(press.engine) as session:
         return archive_notes.keep_article_out(press, session, slug, now, kept_out=kept_out)
 
 
-def everywhere(client: TestClient, press: Press, folder: Path) -> dict[str, str]:
+def everywhere(client: TestClient, press: Publisher, folder: Path) -> dict[str, str]:
     """Every place where the archive could name an article."""
     paths = ["/", "/archive", "/archive/21?lang=en", "/archive/21?lang=ko", "/archive/21?format=text", "/feeds/en.xml",
              "/feeds/ko.xml", "/feeds/en/safety.xml", "/archive/search?q=building+sites", "/sitemap.xml"]  # fmt: skip
@@ -50,7 +50,7 @@ def everywhere(client: TestClient, press: Press, folder: Path) -> dict[str, str]
 
 
 def test_an_article_is_kept_out_after_it_went_out_and_back_again(
-    client: TestClient, press: Press, signer: LinkSigner, now: datetime, tmp_path: Path
+    client: TestClient, press: Publisher, signer: LinkSigner, now: datetime, tmp_path: Path
 ) -> None:
     before = everywhere(client, press, tmp_path / "site")
     stored = [edition.html for edition in editions(press, archive=True)]
@@ -76,14 +76,14 @@ def test_an_article_is_kept_out_after_it_went_out_and_back_again(
 
 
 @one_database
-def test_the_lead_leaves_subject_and_preheader_too(client: TestClient, press: Press, now: datetime) -> None:
+def test_the_lead_leaves_subject_and_preheader_too(client: TestClient, press: Publisher, now: datetime) -> None:
     assert "World Smart City Expo" in client.get("/archive").text
     keep_out(press, LEAD, now)
     for path in ("/", "/archive", "/archive/21?lang=en", "/feeds/en.xml"):
         assert "World Smart City Expo 2021 closes" not in client.get(path).text, path
 
 
-def test_doing_it_twice_makes_nothing_new(press: Press, now: datetime) -> None:
+def test_doing_it_twice_makes_nothing_new(press: Publisher, now: datetime) -> None:
     keep_out(press, SLUG, now)
     known = len(editions(press, archive=True))
     assert keep_out(press, SLUG, now) == []
@@ -93,14 +93,14 @@ def test_doing_it_twice_makes_nothing_new(press: Press, now: datetime) -> None:
 
 
 @one_database
-def test_what_changed_in_between_is_told(press: Press, now: datetime) -> None:
+def test_what_changed_in_between_is_told(press: Publisher, now: datetime) -> None:
     sample.change_in_database(press, LEAD, "The Expo, corrected")
     (renewed,) = keep_out(press, SLUG, now)
     assert renewed.changes == (f"article {LEAD} changed",)
 
 
 @one_database
-def test_an_issue_of_nothing_else_is_not_in_the_archive(client: TestClient, press: Press, now: datetime) -> None:
+def test_an_issue_of_nothing_else_is_not_in_the_archive(client: TestClient, press: Publisher, now: datetime) -> None:
     with session_scope(press.engine) as session:
         groups = [item.group for item, _ in issue_store.items_of(session, issue_store.find(session, 21))]
     for group in groups:
@@ -110,18 +110,20 @@ def test_an_issue_of_nothing_else_is_not_in_the_archive(client: TestClient, pres
 
 
 @one_database
-def test_a_translation_is_not_kept_out_alone(press: Press, now: datetime) -> None:
+def test_a_translation_is_not_kept_out_alone(press: Publisher, now: datetime) -> None:
     with pytest.raises(UsageError, match="translation"):
         keep_out(press, f"{LEAD}-ko", now)
 
 
-def test_kept_out_before_approval_it_is_in_the_mail_only(drafted: Press, now: datetime, signer_key: LinkSigner) -> None:
+def test_kept_out_before_approval_it_is_in_the_mail_only(
+    drafted: Publisher, now: datetime, signer_key: LinkSigner
+) -> None:
     plain, engine = drafted, drafted.engine
     with session_scope(engine) as session:
         before = build.build(plain, session, issue_store.find(session, 21), now)
     path = plain.settings.workspace / "articles" / f"{SLUG}.md"
     path.write_text(path.read_text("utf-8").replace("---\n", "---\narchive: false\n", 1), "utf-8")
-    import_articles(Works(plain.settings, engine, FrozenClock(now)), [plain.settings.workspace / "articles"])
+    import_articles(App(plain.settings, engine, FrozenClock(now)), [plain.settings.workspace / "articles"])
     with session_scope(engine) as session:
         made = build.build(plain, session, issue_store.find(session, 21), now)
     assert [edition.rendered.html for edition in made.editions] == [
@@ -141,11 +143,11 @@ def signer_key() -> LinkSigner:
 
 
 @one_database
-def test_front_matter_keeps_out_what_was_published_already(client: TestClient, press: Press, now: datetime) -> None:
+def test_front_matter_keeps_out_what_was_published_already(client: TestClient, press: Publisher, now: datetime) -> None:
     path = press.settings.workspace / "articles" / f"{SLUG}.md"
     text = path.read_text("utf-8")
     path.write_text(text.replace("---\n", "---\narchive: false\n", 1), "utf-8")
-    works = Works(press.settings, press.engine, FrozenClock(now))
+    works = App(press.settings, press.engine, FrozenClock(now))
     assert import_articles(works, [press.settings.workspace / "articles"]).updated == [SLUG]
     assert SLUG not in client.get("/archive/21?lang=en").text
     assert "World Smart City Expo" in client.get("/archive/21?lang=en").text
@@ -155,7 +157,7 @@ def test_front_matter_keeps_out_what_was_published_already(client: TestClient, p
 
 
 @one_database
-def test_articles_that_say_nothing_of_it_keep_their_hashes(press: Press) -> None:
+def test_articles_that_say_nothing_of_it_keep_their_hashes(press: Publisher) -> None:
     with session_scope(press.engine) as session:
         article = article_store.get(session, SLUG)
         assert "archive" not in article_store.content_of(article, group=article.group)
@@ -163,7 +165,7 @@ def test_articles_that_say_nothing_of_it_keep_their_hashes(press: Press) -> None
 
 @one_database
 def test_an_issue_can_be_kept_out_whole(
-    client: TestClient, press: Press, signer: LinkSigner, now: datetime, tmp_path: Path
+    client: TestClient, press: Publisher, signer: LinkSigner, now: datetime, tmp_path: Path
 ) -> None:
     with session_scope(press.engine) as session:
         issue = issue_store.find(session, 21)
@@ -182,7 +184,7 @@ def test_an_issue_can_be_kept_out_whole(
 
 
 @one_database
-def test_a_note_stands_over_the_issue_as_text(client: TestClient, press: Press, now: datetime) -> None:
+def test_a_note_stands_over_the_issue_as_text(client: TestClient, press: Publisher, now: datetime) -> None:
     def put(text: str, language: str = "*") -> None:
         with session_scope(press.engine) as session:
             issue = issue_store.find(session, 21)
@@ -202,7 +204,7 @@ def test_a_note_stands_over_the_issue_as_text(client: TestClient, press: Press, 
             put(bad)
 
 
-def test_each_archive_edition_is_known_article_by_article(press: Press) -> None:
+def test_each_archive_edition_is_known_article_by_article(press: Publisher) -> None:
     with session_scope(press.engine) as session:
         for edition in editions(press, archive=True):
             query = select(ArchivedArticle).where(ArchivedArticle.edition_id == edition.id)

@@ -14,9 +14,9 @@ from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 from digest.outbox.models import Notice
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
-from digest.settings.web import Limits
+from digest.settings.web import FormLimits
 from digest.testing import FrozenClock
 from digest.web.public.limiting import NETWORK, REGION, Limiter, limiter, network_of
 from subscribers.links import LinkSigner
@@ -32,7 +32,7 @@ OPEN = {"address": WIDE, "network": WIDE, "region": WIDE, "all": WIDE, "bare": W
 def gate_of(request: pytest.FixtureRequest, sqlite_engine: Engine) -> Iterator[object]:
     def build(**limits: str) -> Limiter:
         shared = sqlite_engine if request.param == "database" else None
-        return limiter(Limits(**(OPEN | limits)), SECRET, shared)
+        return limiter(FormLimits(**(OPEN | limits)), SECRET, shared)
 
     with time_machine.travel(datetime.fromisoformat("2021-09-30T09:00:00+00:00"), tick=False):
         yield build
@@ -114,26 +114,26 @@ def test_a_network_is_what_one_household_or_provider_has(host: str, network: str
 
 @given(st.text(max_size=60), st.text(max_size=60), st.booleans())
 def test_no_host_or_address_makes_the_gate_fail(host: str, address: str, bare: bool) -> None:
-    gate = Limiter(Limits(), MemoryStorage(), SECRET)
+    gate = Limiter(FormLimits(), MemoryStorage(), SECRET)
     assert gate(Asking(host, address, bare)) == 0
 
 
 def test_no_address_and_no_network_is_kept(sqlite_engine: Engine) -> None:
-    gate = limiter(Limits(), SECRET, sqlite_engine)
+    gate = limiter(FormLimits(), SECRET, sqlite_engine)
     ask(gate, "192.0.2.77", "kim@example.org", bare=True)
     with sqlite_engine.connect() as connection:
         kept = [tuple(row) for row in connection.execute(select(SQLModel.metadata.tables["rate_window"])).all()]
     assert len(kept) == 5
     for word in ("192.0", "kim", "example"):
         assert word not in str(kept)
-    other = limiter(Limits(), b"another key of enough bytes......", sqlite_engine)
+    other = limiter(FormLimits(), b"another key of enough bytes......", sqlite_engine)
     ask(other, "192.0.2.77", "kim@example.org")
     with sqlite_engine.connect() as connection:
         assert len(connection.execute(select(SQLModel.metadata.tables["rate_window"])).all()) == 9  # hashes are keyed
 
 
 def test_the_operator_is_told_once_when_the_limit_is_reached(caplog: pytest.LogCaptureFixture) -> None:
-    gate = limiter(Limits(**(OPEN | {"all": "3/hour"})), SECRET, None)
+    gate = limiter(FormLimits(**(OPEN | {"all": "3/hour"})), SECRET, None)
     with caplog.at_level(logging.WARNING):
         for number in range(20):
             ask(gate, f"{number + 1}.0.0.1", f"{number}@example.org")
@@ -146,26 +146,26 @@ def test_the_operator_is_told_once_when_the_limit_is_reached(caplog: pytest.LogC
 
 
 @pytest.fixture
-def press(engine: Engine, tmp_path: object, now: datetime) -> Press:
+def press(engine: Engine, tmp_path: object, now: datetime) -> Publisher:
     return sample.press_on(engine, sample.workspace_in(tmp_path / "w"))  # type: ignore[operator]
 
 
-def limited(press: Press, **limits: str) -> Press:
-    settings = press.settings.model_copy(update={"limits": Limits(**(OPEN | limits))})
-    return Press(settings, press.engine, press.templates)
+def limited(press: Publisher, **limits: str) -> Publisher:
+    settings = press.settings.model_copy(update={"limits": FormLimits(**(OPEN | limits))})
+    return Publisher(settings, press.engine, press.templates)
 
 
-def client_of(press: Press, now: datetime) -> TestClient:
+def client_of(press: Publisher, now: datetime) -> TestClient:
     signer = LinkSigner(["a key for links, long enough"], press.settings.publication.base_url)
     return TestClient(sample.public(press, signer, FrozenClock(now)), client=("192.0.2.1", 5000))
 
 
-def mails(press: Press) -> int:
+def mails(press: Publisher) -> int:
     with session_scope(press.engine, read_only=True) as session:
         return len(session.execute(select(Notice)).all())
 
 
-def test_a_thousand_addresses_from_one_network_hit_the_limit(press: Press, now: datetime) -> None:
+def test_a_thousand_addresses_from_one_network_hit_the_limit(press: Publisher, now: datetime) -> None:
     press = limited(press, network="40/hour", bare="25/hour")
     client = client_of(press, now)
     answers = [client.post("/subscribe", data={"email": f"a{number}@example.org"}) for number in range(1000)]
@@ -180,7 +180,7 @@ def test_a_thousand_addresses_from_one_network_hit_the_limit(press: Press, now: 
     assert "요청이 너무 많습니다" in korean.text
 
 
-def test_the_limit_is_the_same_page_for_readers_and_strangers(press: Press, now: datetime) -> None:
+def test_the_limit_is_the_same_page_for_readers_and_strangers(press: Publisher, now: datetime) -> None:
     sample.add_readers(press, now)
     press = limited(press, address="1/hour")
     client = client_of(press, now)

@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from digest.app import Works
-from digest.publish.publisher import Press
+from digest.app import App
+from digest.publish.publisher import Publisher
 from digest.runtime.clock import SystemClock
 from digest.runtime.errors import ConfigError
 from digest.web.app import public_app
@@ -19,15 +19,15 @@ from subscribers.links import LinkSigner
 TOKEN = "a token that is long enough"
 
 
-def client(press: Press, router: APIRouter | None) -> TestClient:
+def client(press: Publisher, router: APIRouter | None) -> TestClient:
     links = LinkSigner(["k" * 32], "http://testserver")
     app = public_app(press, pages_router=APIRouter(), signer=links, clock=SystemClock(), metrics_router=router)
     return TestClient(app, raise_server_exceptions=False)
 
 
 @pytest.fixture
-def asking(sent: Press) -> TestClient:
-    works = Works(sent.settings, sent.engine, SystemClock())
+def asking(sent: Publisher) -> TestClient:
+    works = App(sent.settings, sent.engine, SystemClock())
     return client(sent, build_router(Metrics(works).page, TOKEN))
 
 
@@ -58,7 +58,7 @@ def test_local_callers_need_it_too(asking: TestClient) -> None:
     assert asking.head("/metrics").status_code == 401
 
 
-def test_without_a_token_there_is_no_such_page(sent: Press) -> None:
+def test_without_a_token_there_is_no_such_page(sent: Publisher) -> None:
     assert client(sent, None).get("/metrics").status_code == 404
 
 

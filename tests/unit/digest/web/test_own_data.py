@@ -13,14 +13,14 @@ from httpx2 import Response
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
-from digest.app import Works
-from digest.delivery.mail.message import Letters
+from digest.app import App
+from digest.delivery.mail.message import MessageWriter
 from digest.membership import address_change, own_data
 from digest.membership import notices as signup
 from digest.outbox.notices import TakenNotice, take_notices
 from digest.outbox.tables import NOTICE, SUBSCRIBER
 from digest.outbox.take import Taker
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import public_app
@@ -34,30 +34,30 @@ NEW = "anna@new.example.org"
 
 
 @pytest.fixture
-def works(sent_on_each: Press) -> Works:
+def works(sent_on_each: Publisher) -> App:
     folder, engine = sent_on_each.settings.workspace, sent_on_each.engine
     secrets = (
         (folder / "secrets.toml").read_text().replace('suppression_key = "s"', 'suppression_key = "0123456789abcdef"')
     )
     (folder / "secrets.toml").write_text(secrets)
-    return Works(sample.press_on(engine, folder).settings, engine, FrozenClock(NOW + timedelta(hours=1)))
+    return App(sample.press_on(engine, folder).settings, engine, FrozenClock(NOW + timedelta(hours=1)))
 
 
 @pytest.fixture
-def client(works: Works) -> Iterator[TestClient]:
+def client(works: App) -> Iterator[TestClient]:
     app = public_app(works.press, pages_router=pages_router(works), signer=works.signer, clock=works.clock)
     with TestClient(app) as client:
         yield client
 
 
-def path(works: Works, purpose: Purpose, address: str = ANNA, *, extra: str = "") -> str:
+def path(works: App, purpose: Purpose, address: str = ANNA, *, extra: str = "") -> str:
     with session_scope(works.engine, read_only=True) as session:
         ref = session.execute(select(SUBSCRIBER.c.ref).where(SUBSCRIBER.c.address == address)).scalar_one()
     now = None if purpose == Purpose.UNSUBSCRIBE else works.clock.now()
     return f"/{purpose}/{works.signer.token(purpose, ref, extra=extra, now=now)}"
 
 
-def notices(works: Works) -> dict[str, tuple[str, str, str]]:
+def notices(works: App) -> dict[str, tuple[str, str, str]]:
     with session_scope(works.engine, read_only=True) as session:
         return {row.kind: (row.address, row.state, row.key) for row in session.execute(select(NOTICE))}
 
@@ -73,11 +73,11 @@ def press(client: TestClient, path: str, **fields: str) -> Response:
     return client.post(path, data={**fields, "form": hidden(client, path)})
 
 
-def ask_for(client: TestClient, works: Works, address: str) -> None:
+def ask_for(client: TestClient, works: App, address: str) -> None:
     press(client, path(works, Purpose.PREFERENCES), do="address", email=address)
 
 
-def test_the_file_holds_what_we_know_of_them_and_of_nobody_else(works: Works, client: TestClient) -> None:
+def test_the_file_holds_what_we_know_of_them_and_of_nobody_else(works: App, client: TestClient) -> None:
     ask_for(client, works, NEW)
     data = press(client, path(works, Purpose.DATA)).json()
     assert data["address"] == ANNA
@@ -97,7 +97,7 @@ def test_the_file_holds_what_we_know_of_them_and_of_nobody_else(works: Works, cl
 
 @pytest.mark.parametrize("taken", [False, True])
 def test_the_file_does_not_tell_whether_the_new_address_is_known(
-    works: Works, client: TestClient, *, taken: bool
+    works: App, client: TestClient, *, taken: bool
 ) -> None:
     address = "tomas@example.com" if taken else "free@example.com"
     ask_for(client, works, address)
@@ -111,14 +111,14 @@ def test_the_file_does_not_tell_whether_the_new_address_is_known(
 # The mail with the link
 
 
-def taken(works: Works) -> tuple[TakenNotice, ...]:
+def taken(works: App) -> tuple[TakenNotice, ...]:
     with session_scope(works.engine) as session:
         return take_notices(session, Taker("w1", "test"), limit=10, now=works.clock.now()).started
 
 
-def link_in(works: Works, notice: TakenNotice, now: datetime) -> str:
+def link_in(works: App, notice: TakenNotice, now: datetime) -> str:
     """Return the path of the link in the mail as a worker writes it at this moment."""
-    letters = Letters(works.settings, works.templates, works.signer, b"a key for Message-IDs")
+    letters = MessageWriter(works.settings, works.templates, works.signer, b"a key for Message-IDs")
     letter = letters.notice(notice, now)
     assert letter.envelope.recipient == notice.address
     text = BytesParser(policy=policy.default).parsebytes(b"".join(letter.message)).get_body(("plain",))
@@ -128,14 +128,14 @@ def link_in(works: Works, notice: TakenNotice, now: datetime) -> str:
     return found[0]
 
 
-def at(works: Works, **later: float) -> tuple[Works, TestClient]:
+def at(works: App, **later: float) -> tuple[App, TestClient]:
     """Return the same works and pages at another time."""
-    other = Works(works.settings, works.engine, FrozenClock(works.clock.now() + timedelta(**later)))
+    other = App(works.settings, works.engine, FrozenClock(works.clock.now() + timedelta(**later)))
     app = public_app(other.press, pages_router=pages_router(other), signer=other.signer, clock=other.clock)
     return other, TestClient(app)
 
 
-def test_data_asked_for_by_a_forwarded_link_goes_to_the_reader(works: Works, client: TestClient) -> None:
+def test_data_asked_for_by_a_forwarded_link_goes_to_the_reader(works: App, client: TestClient) -> None:
     page = press(client, path(works, Purpose.PREFERENCES), do="data")
     assert "a•••@example.org" in page.text
     for personal in (ANNA, "Anna", "Lindqvist", '"number"'):
@@ -150,7 +150,7 @@ def test_data_asked_for_by_a_forwarded_link_goes_to_the_reader(works: Works, cli
     assert sample.snapshot(works.engine) == before
 
 
-def test_one_mail_a_day_however_often_it_is_asked_for(works: Works, client: TestClient) -> None:
+def test_one_mail_a_day_however_often_it_is_asked_for(works: App, client: TestClient) -> None:
     for _ in range(3):
         assert press(client, path(works, Purpose.PREFERENCES), do="data").status_code == 200
     press(client, path(works, Purpose.PREFERENCES, "gone@example.org"), do="data")
@@ -162,7 +162,7 @@ def test_one_mail_a_day_however_often_it_is_asked_for(works: Works, client: Test
     assert len(taken(tomorrow)) == 1
 
 
-def test_the_link_in_the_mail_dies_a_day_after_it_was_asked_for(works: Works, client: TestClient) -> None:
+def test_the_link_in_the_mail_dies_a_day_after_it_was_asked_for(works: App, client: TestClient) -> None:
     press(client, path(works, Purpose.PREFERENCES), do="data")
     late, theirs = at(works, days=1)
     (notice,) = taken(late)
@@ -172,7 +172,7 @@ def test_the_link_in_the_mail_dies_a_day_after_it_was_asked_for(works: Works, cl
     assert theirs.get(link).status_code == press(theirs, link).status_code == 404
 
 
-def test_a_link_that_is_sent_late_dies_with_a_change_of_address(works: Works, client: TestClient) -> None:
+def test_a_link_that_is_sent_late_dies_with_a_change_of_address(works: App, client: TestClient) -> None:
     press(client, path(works, Purpose.PREFERENCES), do="data")
     (notice,) = taken(works)  # a worker has it, and writes it only after the change
     later, theirs = at(works, hours=1)
@@ -183,7 +183,7 @@ def test_a_link_that_is_sent_late_dies_with_a_change_of_address(works: Works, cl
     assert theirs.get(link).status_code == press(theirs, link).status_code == 404
 
 
-def test_an_erased_reader_gets_no_mail_and_the_link_is_unknown(works: Works, client: TestClient) -> None:
+def test_an_erased_reader_gets_no_mail_and_the_link_is_unknown(works: App, client: TestClient) -> None:
     link, asked = path(works, Purpose.DATA), path(works, Purpose.PREFERENCES)
     press(client, asked, do="data")
     press(client, path(works, Purpose.ERASE), confirm="erase").raise_for_status()
@@ -192,7 +192,7 @@ def test_an_erased_reader_gets_no_mail_and_the_link_is_unknown(works: Works, cli
     assert client.get(link).status_code == press(client, asked, do="data").status_code == 404
 
 
-def test_erasing_by_the_page_and_by_the_command_is_the_same(works: Works, client: TestClient) -> None:
+def test_erasing_by_the_page_and_by_the_command_is_the_same(works: App, client: TestClient) -> None:
     ask_for(client, works, NEW)
     before = sample.snapshot(works.engine)
     assert ANNA in str(before)
@@ -215,18 +215,18 @@ def test_erasing_by_the_page_and_by_the_command_is_the_same(works: Works, client
     assert len(after["delivery"]) == len(before["delivery"]), "what was promised is still counted"
 
 
-def test_an_unconfirmed_change_is_forgotten_by_the_outbox_too(works: Works, client: TestClient) -> None:
+def test_an_unconfirmed_change_is_forgotten_by_the_outbox_too(works: App, client: TestClient) -> None:
     ask_for(client, works, NEW)
     assert notices(works)["address"][0] == NEW
     assert address_change.forget_expired(works) == 0
-    later = Works(works.settings, works.engine, FrozenClock(works.clock.now() + timedelta(days=2, seconds=1)))
+    later = App(works.settings, works.engine, FrozenClock(works.clock.now() + timedelta(days=2, seconds=1)))
     assert address_change.forget_expired(later) == 1
     assert notices(works)["address"][:2] == ("", "expired")
     assert NEW not in str(sample.snapshot(works.engine))
     assert address_change.forget_expired(later) == 0
 
 
-def test_the_old_address_is_told_and_not_where_to(works: Works, client: TestClient) -> None:
+def test_the_old_address_is_told_and_not_where_to(works: App, client: TestClient) -> None:
     ask_for(client, works, NEW)
     nonce = notices(works)["address"][2]
     fields = {"form": hidden(client, path(works, Purpose.ADDRESS, extra=nonce))}
@@ -237,7 +237,7 @@ def test_the_old_address_is_told_and_not_where_to(works: Works, client: TestClie
     assert len(notices(works)) == 2
 
 
-def test_erasing_and_a_take_of_notices_do_not_wait_on_each_other(works: Works, client: TestClient) -> None:
+def test_erasing_and_a_take_of_notices_do_not_wait_on_each_other(works: App, client: TestClient) -> None:
     """A take locks the notice, then the person; erasing must not lock them the other way round."""
     if works.engine.dialect.name == "sqlite":
         pytest.skip("SQLite locks the whole database")

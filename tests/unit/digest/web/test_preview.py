@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 from starlette.testclient import TestClient
 
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
 
@@ -16,12 +16,12 @@ BASE = "http://127.0.0.1:8026"
 
 
 @pytest.fixture
-def press(drafted: Press) -> Press:
+def press(drafted: Publisher) -> Publisher:
     return drafted
 
 
 @pytest.fixture
-def client(press: Press, now: datetime) -> Iterator[TestClient]:
+def client(press: Publisher, now: datetime) -> Iterator[TestClient]:
     with TestClient(preview_app(press, 21, FrozenClock(now)), base_url=BASE) as client:
         yield client
 

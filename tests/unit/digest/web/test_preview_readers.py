@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
@@ -21,12 +21,12 @@ BASE = "http://127.0.0.1:8026"
 
 
 @pytest.fixture
-def press(drafted_on_each: Press) -> Press:
+def press(drafted_on_each: Publisher) -> Publisher:
     return drafted_on_each
 
 
 @pytest.fixture
-def client(press: Press, now: datetime) -> Iterator[TestClient]:
+def client(press: Publisher, now: datetime) -> Iterator[TestClient]:
     with TestClient(preview_app(press, 21, FrozenClock(now)), base_url=BASE) as client:
         yield client
 
@@ -76,7 +76,7 @@ def test_a_search_for_anything_is_answered(client: TestClient) -> None:
         assert "@example" not in answer.text.replace(html.escape(address), "")
 
 
-def test_looking_changes_nothing(client: TestClient, press: Press) -> None:
+def test_looking_changes_nothing(client: TestClient, press: Publisher) -> None:
     before = sample.snapshot(press.engine)
     for path in ("/", "/edition?language=en&interests=*", "/frame?language=ko", "/reader?address=anna", "/slot/view"):
         for method in ("GET", "HEAD"):
@@ -93,7 +93,9 @@ def test_without_an_issue_the_page_says_what_to_do(engine: Engine, tmp_path: Pat
     assert "digest issue assemble" in answer.text
 
 
-def test_an_equal_address_is_found_among_many_that_contain_it(client: TestClient, press: Press, now: datetime) -> None:
+def test_an_equal_address_is_found_among_many_that_contain_it(
+    client: TestClient, press: Publisher, now: datetime
+) -> None:
     with session_scope(press.engine) as session:
         for number in range(30):
             address = f"0{number}.anna@example.org"

@@ -8,7 +8,7 @@ import pytest
 from fastapi import APIRouter
 from starlette.testclient import TestClient
 
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.runtime.db import make_engine
 from digest.testing import FrozenClock
 from digest.web.app import public_app
@@ -34,7 +34,7 @@ def test_an_archived_issue_is_the_stored_mail_below_navigation(client: TestClien
     assert 'hreflang="en"' in page
 
 
-def test_nothing_of_a_reader_is_on_a_public_page(client: TestClient, press: Press, signer: LinkSigner) -> None:
+def test_nothing_of_a_reader_is_on_a_public_page(client: TestClient, press: Publisher, signer: LinkSigner) -> None:
     pages = ["/archive/21", "/archive/21?lang=ko", "/archive/21?format=text", view_url(press, signer)]
     for path in [*pages, view_url(press, signer) + "?format=text"]:
         shown = client.get(path).text
@@ -44,13 +44,15 @@ def test_nothing_of_a_reader_is_on_a_public_page(client: TestClient, press: Pres
         assert "http://127.0.0.1:8025/subscribe" in shown
 
 
-def test_the_text_is_text(client: TestClient, press: Press, signer: LinkSigner) -> None:
+def test_the_text_is_text(client: TestClient, press: Publisher, signer: LinkSigner) -> None:
     answer = client.get(view_url(press, signer) + "?format=text")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert "World Smart City Expo 2021 closes in Goyang" in answer.text
 
 
-def test_tokens_not_made_for_viewing_are_all_the_same_404(client: TestClient, press: Press, signer: LinkSigner) -> None:
+def test_tokens_not_made_for_viewing_are_all_the_same_404(
+    client: TestClient, press: Publisher, signer: LinkSigner
+) -> None:
     edition = editions(press)[0]
     good = signer.token(Purpose.VIEW, edition.content_hash)
     flipped = good[:-1] + ("A" if good[-1] != "A" else "B")
@@ -65,7 +67,7 @@ def test_tokens_not_made_for_viewing_are_all_the_same_404(client: TestClient, pr
 
 
 @pytest.mark.parametrize("state", ["draft", "approved", "frozen"])
-def test_what_is_not_published_does_not_exist(client: TestClient, press: Press, state: str) -> None:
+def test_what_is_not_published_does_not_exist(client: TestClient, press: Publisher, state: str) -> None:
     missing = client.get("/archive/22").text
     set_state(press, state)
     answer = client.get("/archive/21")
@@ -78,7 +80,7 @@ FOR_EVERYBODY = {"/", "/archive", "/archive/21"}
 
 
 def test_every_page_has_headers_that_keep_tokens_and_readers(
-    client: TestClient, press: Press, signer: LinkSigner
+    client: TestClient, press: Publisher, signer: LinkSigner
 ) -> None:
     for path in (
         "/",
@@ -108,9 +110,9 @@ def test_inline_styles_are_allowed_only_where_a_mail_is_shown(client: TestClient
     assert "unsafe-inline" not in client.get("/archive").headers["content-security-policy"]
 
 
-def test_strict_transport_is_told_only_where_there_is_https(press: Press, now: datetime) -> None:
+def test_strict_transport_is_told_only_where_there_is_https(press: Publisher, now: datetime) -> None:
     publication = press.settings.publication.model_copy(update={"base_url": "https://news.example.org"})
-    secure = Press(press.settings.model_copy(update={"publication": publication}), press.engine, press.templates)
+    secure = Publisher(press.settings.model_copy(update={"publication": publication}), press.engine, press.templates)
     signer = LinkSigner([KEY], "https://news.example.org")
     app = public_app(secure, pages_router=APIRouter(), signer=signer, clock=FrozenClock(now))
     headers = TestClient(app).get("/archive/21").headers
@@ -122,9 +124,11 @@ def test_robots_are_kept_from_tokens(client: TestClient) -> None:
     assert "Disallow: /view/" in client.get("/robots.txt").text
 
 
-def test_a_database_that_is_away_is_told_without_its_address(press: Press, signer: LinkSigner, now: datetime) -> None:
+def test_a_database_that_is_away_is_told_without_its_address(
+    press: Publisher, signer: LinkSigner, now: datetime
+) -> None:
     away = make_engine("postgresql://secret-user:secret-word@127.0.0.1:1/secret-name")
-    lost = Press(press.settings, away, press.templates)
+    lost = Publisher(press.settings, away, press.templates)
     app = public_app(lost, pages_router=APIRouter(), signer=signer, clock=FrozenClock(now))
     with TestClient(app, raise_server_exceptions=False) as client:
         ready, page, picture = client.get("/readyz"), client.get("/archive"), client.get(f"/media/{'0' * 64}.jpg")
@@ -135,7 +139,9 @@ def test_a_database_that_is_away_is_told_without_its_address(press: Press, signe
     assert "127.0.0.1:1" not in page.text.replace("127.0.0.1:8025", "")
 
 
-def test_our_own_fault_is_a_page_with_headers_and_no_traceback(press: Press, signer: LinkSigner, now: datetime) -> None:
+def test_our_own_fault_is_a_page_with_headers_and_no_traceback(
+    press: Publisher, signer: LinkSigner, now: datetime
+) -> None:
     router = APIRouter()
 
     @router.get("/broken")
@@ -150,7 +156,11 @@ def test_our_own_fault_is_a_page_with_headers_and_no_traceback(press: Press, sig
 
 
 def test_no_log_has_a_token(
-    press: Press, signer: LinkSigner, now: datetime, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    press: Publisher,
+    signer: LinkSigner,
+    now: datetime,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     link = view_url(press, signer)
     caplog.set_level(logging.DEBUG)

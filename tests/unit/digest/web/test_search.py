@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from digest.publish.archive import Stored, fitting
-from digest.publish.publisher import Press
+from digest.publish.publisher import Publisher
 from digest.web.archive.search import PAGE
 from digest.web.http.measure import QUERY_OCTETS
 from tests.support.frozen import Frozen
@@ -22,7 +22,7 @@ ODD = "100%_sure / 50% \\ off"
 
 
 @pytest.fixture
-def press(frozen: Frozen, database_kind: str, tmp_path: Path, now: datetime) -> Iterator[Press]:
+def press(frozen: Frozen, database_kind: str, tmp_path: Path, now: datetime) -> Iterator[Publisher]:
     folder = tmp_path / "workspace"
     with frozen.copy(database_kind, "searched", lambda engine, made: searched(engine, made, now), folder) as engine:
         yield sample.press_on(engine, folder)
@@ -98,7 +98,7 @@ HOSTILE = ["%00", "a%00b", "%ED%A0%80", "%F0%9F", "%C3", "'%3B+DROP+TABLE+issue%
            "x" * 4_000, "x" * 10_000, "a+" * 5_000, "%25" * 3_000, "%0D%0ASet-Cookie:+x=1", "{{7*7}}", "%5C%5C%27"]  # fmt: skip
 
 
-def test_nothing_that_is_typed_does_more_than_search(client: TestClient, press: Press) -> None:
+def test_nothing_that_is_typed_does_more_than_search(client: TestClient, press: Publisher) -> None:
     before = sample.snapshot(press.engine)
     for q in HOSTILE:
         answer = client.get(f"/archive/search?q={q}")
@@ -130,7 +130,7 @@ def test_what_was_found_is_shown_as_text_in_its_language(client: TestClient) -> 
     assert '<meta name="robots" content="noindex">' in page
 
 
-def test_many_are_paged(client: TestClient, press: Press, now: datetime) -> None:
+def test_many_are_paged(client: TestClient, press: Publisher, now: datetime) -> None:
     publish(press, 3, [draft(f"many-{n}", f"Lamp {n}") for n in range(PAGE + 3)], now)
     first, second = client.get("/archive/search?q=lamp&lang=en"), client.get("/archive/search?q=lamp&lang=en&page=2")
     assert f"{PAGE + 3} articles found" in first.text
@@ -139,7 +139,7 @@ def test_many_are_paged(client: TestClient, press: Press, now: datetime) -> None
     assert 'rel="prev" href="/archive/search?lang=en&amp;q=lamp&amp;interest="' in second.text
 
 
-def test_a_long_list_of_issues_is_paged_newest_first(client: TestClient, press: Press, now: datetime) -> None:
+def test_a_long_list_of_issues_is_paged_newest_first(client: TestClient, press: Publisher, now: datetime) -> None:
     publish_lines(press, range(100, 150), now)
     pages = [client.get(f"/archive?lang=en&page={n}").text for n in (1, 2, 3)]
     numbers = [int(n) for page in pages for n in re.findall(r'<li value="(\d+)"', page)]
@@ -147,7 +147,7 @@ def test_a_long_list_of_issues_is_paged_newest_first(client: TestClient, press: 
     assert "Page 2 of 3" in pages[1]
 
 
-def test_nothing_of_an_issue_that_is_not_public_is_found(client: TestClient, press: Press, now: datetime) -> None:
+def test_nothing_of_an_issue_that_is_not_public_is_found(client: TestClient, press: Publisher, now: datetime) -> None:
     publish(press, 21, [draft("secret", "Zeppelin")], now)
     for state in ("draft", "approved", "frozen", "withdrawn"):
         set_state(press, state)
@@ -157,7 +157,7 @@ def test_nothing_of_an_issue_that_is_not_public_is_found(client: TestClient, pre
     assert found(client, "zeppelin") == ["21?lang=en#secret"]
 
 
-def test_what_an_article_became_later_is_not_found(client: TestClient, press: Press) -> None:
+def test_what_an_article_became_later_is_not_found(client: TestClient, press: Publisher) -> None:
     sample.change_in_database(press, "bus", "A gondola on demand")
     assert found(client, "gondola") == []
     assert found(client, "bus") == ["2?lang=en#bus"]
