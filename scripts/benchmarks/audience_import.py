@@ -124,7 +124,7 @@ def measure(bench: Bench, kind: str, name: str, what: str) -> Iterator[Row]:
     base, folder, count = bench.base(kind), bench.place(), bench.sizes.readers
     with configured(DIGEST_DATABASE__URL=base.url):
         create.create(folder, sample=False)
-        works = app.build(folder)
+        works = app.open_app(folder)
     toml = folder / "digest.toml"
     more = "".join(f'\n[[interest]]\nslug = "{slug}"\ntitle = "{slug}"\n' for slug in INTERESTS)
     toml.write_text(_without_interests(toml.read_text(encoding="utf-8")) + more, encoding="utf-8")
@@ -132,7 +132,7 @@ def measure(bench: Bench, kind: str, name: str, what: str) -> Iterator[Row]:
     base.keep()
     file = folder / "readers.csv"
     write_file(file, count)
-    secret = works.suppression_key
+    secret = works.settings.suppression_key
     pairs = bench.rounds(lambda: ours(base, folder, file, count), lambda: bare(base, count, secret))
     rates = [(mine.rate, theirs.rate) for mine, theirs in pairs]
     yield Row(

@@ -24,7 +24,7 @@ from report import Bound, Row, Spread
 from sqlalchemy import Engine, func, insert, select, update
 from sqlmodel import col
 
-from digest.app import build
+from digest.app import open_app
 from digest.runtime.db import make_engine, upgrade
 from subscribers import suppression
 from subscribers.links import LinkSigner, Purpose
@@ -123,9 +123,9 @@ def environment(base: Base) -> dict[str, str]:
 def keys(folder: Path, base: Base) -> tuple[LinkSigner, bytes]:
     """Return what signs the workspace's links, and its suppression key."""
     os.environ["DIGEST_DATABASE__URL"] = base.url
-    works = build(folder)
+    works = open_app(folder)
     works.engine.dispose()
-    return works.signer, works.suppression_key
+    return works.signer, works.settings.suppression_key
 
 
 def fill(engine: Engine, refs: Sequence[str], secret: bytes) -> None:

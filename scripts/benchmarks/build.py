@@ -48,7 +48,7 @@ NOW = datetime(2021, 9, 30, tzinfo=UTC)
 def stocked(directory: Path) -> tuple[app.App, list[Selection]]:
     """A workspace with an issue of 26 articles, and a hundred distinct choices of twelve of them."""
     create.create(directory, sample=True)
-    works = app.build(directory)
+    works = app.open_app(directory)
     with session_scope(works.engine) as session:
         originals = session.exec(select(Article).where(Article.slug == Article.group)).all()
         for article in originals:
@@ -56,7 +56,7 @@ def stocked(directory: Path) -> tuple[app.App, list[Selection]]:
             session.add(Article(**copy, slug=f"{article.slug}-2", group=f"{article.slug}-2"))
     with session_scope(works.engine) as session:
         period = Period(2021, 9)
-        issue = lifecycle.assemble(works.press, session, period, number=21, issue_date=period.last, now=NOW)
+        issue = lifecycle.assemble(works.publisher, session, period, number=21, issue_date=period.last, now=NOW)
         content = build.content_of(session, issue)
     groups, rng = list(content.sections), random.Random(21)
     selections: dict[tuple[str, ...], Selection] = {}
@@ -79,7 +79,7 @@ def build_all(works: app.App, selections: list[Selection]) -> list[Parts]:
     content = content_from_database(works)
     made = []
     for selection in selections:
-        _, rendered = build.render_selection(works.press, content, selection)
+        _, rendered = build.render_selection(works.publisher, content, selection)
         made.append(encode(rendered.html, rendered.text, rendered.nonce))
     return made
 
@@ -158,7 +158,7 @@ def bench_building(works: app.App, selections: list[Selection]) -> None:
 def bench_composing(works: app.App, selection: Selection) -> None:
     """Row 2."""
     content = content_from_database(works)
-    _, rendered = build.render_selection(works.press, content, selection)
+    _, rendered = build.render_selection(works.publisher, content, selection)
     with session_scope(works.engine) as session:
         edition = editions.new(
             content.issue.id or 0,
@@ -173,12 +173,12 @@ def bench_composing(works: app.App, selection: Selection) -> None:
             text=rendered.text,
         )
         edition_id = editions.save(session, edition)
-        works.letters.prepare(session, [edition_id])
+        works.delivery.writer.prepare(session, [edition_id])
     people = [taken(number, edition_id) for number in range(READERS)]
 
     def ours() -> None:
         for one in people:
-            b"".join(works.letters.delivery(one, NOW).message)
+            b"".join(works.delivery.writer.delivery(one, NOW).message)
 
     few = people[:20]
 
@@ -211,7 +211,7 @@ def plain_message(works: app.App, rendered: Rendered, one: Taken) -> bytes:
     message["From"] = "Smart City Policy Centre <newsletter@example.org>"
     message["To"] = f"{one.reader.name} <{one.reader.address}>"
     message["Subject"] = rendered.subject
-    message["Message-ID"] = works.letters.message_id(21, one.reader.ref)
+    message["Message-ID"] = works.delivery.writer.message_id(21, one.reader.ref)
     message["List-Unsubscribe"] = f"<{links[Slot.UNSUBSCRIBE_URL]}>"
     message.set_content(fill(rendered.text, rendered.nonce, links, SlotContext.PLAIN))
     message.add_alternative(fill(rendered.html, rendered.nonce, links, SlotContext.HTML), subtype="html")

@@ -99,22 +99,22 @@ def plan(folder: Path, base: Base, readers: int) -> World:
     """Make a workspace in `folder` whose issue is planned for `readers` readers; `base` then keeps it as it is."""
     with configured(DIGEST_DATABASE__URL=base.url):
         create.create(folder, sample=True)
-        works = app.build(folder)
+        works = app.open_app(folder)
     now = datetime.now(UTC)
     with session_scope(works.engine) as session:
         _double_articles(session)
         session.execute(delete(ConsentEvent))
         session.execute(delete(Subscriber))
     for first in range(0, readers, CHUNK):
-        people = _people(range(first, min(first + CHUNK, readers)), works.suppression_key, now)
+        people = _people(range(first, min(first + CHUNK, readers)), works.settings.suppression_key, now)
         with session_scope(works.engine) as session:
             session.execute(insert(SUBSCRIBER), people)
     with session_scope(works.engine) as session:
-        issue = lifecycle.assemble(works.press, session, PERIOD, number=NUMBER, issue_date=PERIOD.last, now=now)
-        lifecycle.approve(works.press, session, issue, "the benchmark", now)
+        issue = lifecycle.assemble(works.publisher, session, PERIOD, number=NUMBER, issue_date=PERIOD.last, now=now)
+        lifecycle.approve(works.publisher, session, issue, "the benchmark", now)
     with session_scope(works.engine) as session:
         issue = issues.find(session, NUMBER, lock=True)
-        freeze.freeze(works.press, session, issue, now)
+        freeze.freeze(works.publisher, session, issue, now)
         lifecycle.start_sending(session, issue)
     works.engine.dispose()
     base.keep()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.one_database
 
 def works_of(world: World, monkeypatch: pytest.MonkeyPatch) -> app.App:
     monkeypatch.setenv("DIGEST_DATABASE__URL", world.environment["DIGEST_DATABASE__URL"])
-    return app.build(world.folder)
+    return app.open_app(world.folder)
 
 
 def test_an_edit_while_the_confirmation_waits_is_refused(approved: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.app import build
+from digest.app import open_app
 from digest.runtime.db import make_engine, session_scope
 from subscribers import store
 from subscribers.links import Purpose
@@ -133,7 +133,7 @@ def test_no_output_has_a_token_or_an_address_whatever_fails(sample: World, datab
     sample.digest("subscribers", "add", ADDRESS, "--confirmed-by", "test")
     os.environ["DIGEST_DATABASE__URL"] = sample.environment["DIGEST_DATABASE__URL"]
     try:
-        works = build(sample.folder)
+        works = open_app(sample.folder)
     finally:
         del os.environ["DIGEST_DATABASE__URL"]
     with session_scope(works.engine, read_only=True) as session:

@@ -34,7 +34,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], dict
         if part is not None:
             html = part.get_content()
             found.setdefault(re.sub(r"/(preferences|unsubscribe)/[^\"'\s<]+", "", html), html)
-    works = app.build(done.directory)
+    works = app.open_app(done.directory)
     with Session(works.engine) as session:
         pictures = {f"{m.hash}.{m.extension}": m.content for m in session.exec(select(Media))}
     works.engine.dispose()

@@ -104,7 +104,7 @@ class Months:
         head = "email,name,interests,language,format,frequency,status,confirmed_at,consent_source"
         (self.folder / "readers.csv").write_text("\n".join([head, *rows]))
         works = self.works_at(self.due(FIRST) - timedelta(days=40))
-        assert import_articles.import_articles(works, [articles]).problems == []
+        assert import_articles.import_articles(works.publisher, [articles], now=works.clock.now()).problems == []
         importing.import_subscribers(works, self.folder / "readers.csv")
 
     # Parts
@@ -118,7 +118,7 @@ class Months:
         before = os.environ.get("DIGEST_DATABASE__URL")
         os.environ["DIGEST_DATABASE__URL"] = self.database_url
         try:
-            return app.build(self.folder)
+            return app.open_app(self.folder)
         finally:
             os.environ.pop("DIGEST_DATABASE__URL")
             if before is not None:

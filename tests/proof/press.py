@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Engine, func, insert, select, update
 from sqlmodel import Session
 
-from digest.app import App, build
+from digest.app import App, open_app
 from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.outbox import plan
@@ -165,7 +165,7 @@ class Press:
         before = os.environ.get("DIGEST_DATABASE__URL")
         os.environ["DIGEST_DATABASE__URL"] = self.database_url
         try:
-            return build(self.folder)
+            return open_app(self.folder)
         finally:
             os.environ.pop("DIGEST_DATABASE__URL")
             if before is not None:
@@ -198,7 +198,7 @@ class Press:
 
     def _fill(self, readers: int) -> None:
         now = datetime.now(UTC)
-        secret = self.works.suppression_key
+        secret = self.works.settings.suppression_key
         with session_scope(self.engine) as session:
             issue = Issue(number=21, period="2021-09", date=now.date(), state="sending", created_at=now)
             session.add(issue)
@@ -287,7 +287,7 @@ class Press:
         """Everybody has exactly one mail, or is uncertain with a reason; return how many are."""
         standing = self.standing()
         assert not UNFINISHED & standing.keys(), standing
-        own_ids = {row.ref: self.works.letters.message_id(21, row.ref).strip("<>") for row in self.rows()}
+        own_ids = {row.ref: self.works.delivery.writer.message_id(21, row.ref).strip("<>") for row in self.rows()}
         counts = relay.counts()
         assert not {mail for mail, count in counts.items() if count > 1}, "somebody has two"
         of_issue = {recipient for recipient, own_id in counts if own_id in set(own_ids.values())}

@@ -59,7 +59,7 @@ def one_click(world: Press) -> Iterator[Leave]:
 @contextmanager
 def in_process(world: Press) -> Iterator[Leave]:
     """Pausing, erasing and suppressing in turn, by the functions that pages and commands call."""
-    secret, verbs = world.works.suppression_key, Counter[str]()
+    secret, verbs = world.works.settings.suppression_key, Counter[str]()
 
     def leave(row: Any) -> None:
         now, number = datetime.now(UTC), verbs.total()

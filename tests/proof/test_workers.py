@@ -23,7 +23,7 @@ def start_sending(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Freeze and announce from this process, and leave all delivering to the workers."""
     monkeypatch.setenv("DIGEST_DATABASE__URL", world.environment["DIGEST_DATABASE__URL"])
     monkeypatch.setenv("DIGEST_NOW", world.environment_now()["DIGEST_NOW"])
-    works = app.build(world.folder)
+    works = app.open_app(world.folder)
     start.prepare_send(works, 21).start()
     works.engine.dispose()
 

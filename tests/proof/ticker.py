@@ -5,13 +5,13 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from digest.app import App, build
+from digest.app import App, open_app
 from digest.runtime.clock import ShiftedClock
 from digest.runtime.errors import DigestError
 from digest.schedule.tick import tick
 
-works = build(Path.cwd())
-assert works.press.templates is not None  # loaded before the race begins
+works = open_app(Path.cwd())
+assert works.publisher.templates is not None  # loaded before the race begins
 print("ready", flush=True)
 for line in sys.stdin:
     moment = datetime.fromisoformat(line.strip())

@@ -38,7 +38,7 @@ class People:
             "ref": f"{abs(hash(address)) % 2**64:032x}",
             "address": email.address,
             "address_key": email.key,
-            "suppression_key": suppression.key_of(email.key, self.works.suppression_key),
+            "suppression_key": suppression.key_of(email.key, self.works.settings.suppression_key),
             "name": "Ada Lovelace",
             "language": "en",
             "state": "confirmed",

@@ -240,5 +240,5 @@ def test_no_mail_for_titles_in_between_where_no_interest_matches(press: Publishe
         items = [item for item in build.items_for_segment(content) if item.topics]
         reading = ReaderGroup("en", "certification", "third")
         skip = replace(press.rules, empty=EmptyRule.SKIP)
-        found = segment(items, [reading], press.catalogue, skip, content.earlier)
+        found = segment(items, [reading], press.settings.catalogue, skip, content.earlier)
         assert found.selections[reading] is None

@@ -67,7 +67,7 @@ class Desk:
         works = self.works(moment)
         with session_scope(works.engine) as session:
             issue = issue_store.find(session, None, lock=True)
-            assert lifecycle.approve(works.press, session, issue, "Ada", moment)
+            assert lifecycle.approve(works.publisher, session, issue, "Ada", moment)
 
     def heard(self, period: Period = FIRST) -> list[str]:
         """What operators hear: whoever sends tells, too, and an event of the same key is the same one."""

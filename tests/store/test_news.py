@@ -38,9 +38,9 @@ def works(tmp_path: Path, database_url: str) -> Iterator[App]:
 def ready(works: App) -> PreparedSend:
     now = works.clock.now()
     with session_scope(works.engine) as session:
-        issue = lifecycle.assemble(works.press, session, FIRST, number=None, issue_date=now.date(), now=now)
+        issue = lifecycle.assemble(works.publisher, session, FIRST, number=None, issue_date=now.date(), now=now)
         session.flush()
-        lifecycle.approve(works.press, session, issue, "Bo", now)
+        lifecycle.approve(works.publisher, session, issue, "Bo", now)
         number = issue.number
     ready = prepare_send(works, number)
     ready.start()

@@ -45,7 +45,7 @@ class Relay:
         return taken
 
     def id_of(self, one: Taken) -> str:
-        return self.works.letters.message_id(21, one.reader.ref)
+        return self.works.delivery.writer.message_id(21, one.reader.ref)
 
     def wrote(self, text: str, at: timedelta = MINUTE) -> None:
         self.lines.append(f"{(self.ledger.now + at).isoformat()} relay postfix/{text}\n")
@@ -167,9 +167,9 @@ def test_a_relays_silence_says_nothing_about_a_maildir(relay: Relay) -> None:
 
 def test_nothing_is_due_again_while_its_worker_lives(relay: Relay) -> None:
     relay.ledger.planned(1)
-    lock = WorkerLock(relay.works.place.locks, "w1")
+    lock = WorkerLock(relay.works.delivery.place.locks, "w1")
     lock.acquire()
-    relay.ledger.worker(host=relay.works.place.host)
+    relay.ledger.worker(host=relay.works.delivery.place.host)
     (one,) = relay.ledger.take()
     relay.ledger.settle([one], State.UNCERTAIN, reason="the connection was lost after the final dot")
     relay.covered()
@@ -281,7 +281,7 @@ def test_notices_are_resolved_too(relay: Relay) -> None:
     with session_scope(ledger.engine) as session:
         take_notices(session, Taker("w1", ""), limit=1, now=ledger.now)
     assert ledger.recover() == 1
-    relay.wrote(f"cleanup[2]: AAAAA1: message-id={relay.works.letters.notice_id('operator', 'k')}")
+    relay.wrote(f"cleanup[2]: AAAAA1: message-id={relay.works.delivery.writer.notice_id('operator', 'k')}")
     relay.wrote("qmgr[3]: AAAAA1: from=<news@example.org>, size=1, nrcpt=1 (queue active)")
     findings = relay.look()
     assert findings.store() == 1
@@ -313,7 +313,7 @@ def test_with_nothing_brought_files_and_maildir_speak_as_before(relay: Relay, tm
     folder = tmp_path / "mail" / "new"
     folder.mkdir(parents=True)
     (folder / f"{there.envelope_id}.digest").touch()
-    outcomes = relay.works.place.leftovers
+    outcomes = relay.works.delivery.place.leftovers
     outcomes.mkdir(parents=True)
     settlement = Settlement(kept.promised, kept.id, kept.attempt_id, State.ACCEPTED, "accepted", relay.ledger.now)
     write_file(outcomes / "w1.json", [settlement])
@@ -334,7 +334,7 @@ def test_a_resend_after_evidence_has_spoken_is_refused(relay: Relay) -> None:
     relay.took(one, "AAAAA1", "sent (250 2.0.0 Ok)")
     relay.look().store()
     with session_scope(relay.ledger.engine) as session, pytest.raises(operations.ResendRefusedError):
-        operations.resend(session, one.id, relay.works.witness, relay.ledger.now + 60 * MINUTE)
+        operations.resend(session, one.id, relay.works.delivery.place.liveness, relay.ledger.now + 60 * MINUTE)
     assert relay.ledger.take(worker="w2") == []
 
 

@@ -100,10 +100,10 @@ def test_waits_say_why_and_a_held_issue_is_one(ledger: Ledger, works: App) -> No
 
 
 def test_workers_are_told_while_they_live_or_have_died_lately(ledger: Ledger, works: App) -> None:
-    lock = WorkerLock(works.place.locks, "alive")
+    lock = WorkerLock(works.delivery.place.locks, "alive")
     lock.acquire()
     for worker in ("alive", "dead", "long dead", "gone home"):
-        ledger.worker(worker, host=works.place.host if worker == "alive" else "elsewhere")
+        ledger.worker(worker, host=works.delivery.place.host if worker == "alive" else "elsewhere")
     ledger.silence("dead", 300)
     ledger.silence("long dead", 7200)
     with session_scope(ledger.engine) as session:
@@ -111,7 +111,7 @@ def test_workers_are_told_while_they_live_or_have_died_lately(ledger: Ledger, wo
     workers = status.details(works, 21)["workers"]
     lock.release(clean=True)
     assert sorted((one["host"], one["alive"]) for one in workers) == sorted(
-        [(works.place.host, True), ("elsewhere", False)]
+        [(works.delivery.place.host, True), ("elsewhere", False)]
     )
     assert set(workers[0]) == {"host", "alive", "started_at", "heartbeat_at"}
 

@@ -89,8 +89,8 @@ def live(people: People) -> None:
         )
     maildir = MaildirTransport(people.works.settings.workspace / people.works.settings.delivery.maildir)
     maildir.send(Envelope(taken.envelope_id, "news@example.org", ADDRESS), [f"To: {ADDRESS}\r\n\r\n".encode()])
-    people.works.place.leftovers.mkdir(parents=True)
-    write_file(people.works.place.leftovers / "w.json", [end])
+    people.works.delivery.place.leftovers.mkdir(parents=True)
+    write_file(people.works.delivery.place.leftovers / "w.json", [end])
 
 
 def everywhere(people: People) -> str:

@@ -8,8 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from digest.app import build
-from digest.delivery.configured import transport_of
+from digest.app import open_app
 from digest.outbox.take import Recipient
 from digest.render.edition import Rendered
 from digest.runtime.errors import ConfigError
@@ -48,10 +47,10 @@ def test_from_nothing_to_a_signed_mail(workspace: Path) -> None:
     configure(workspace, made["config"])
     assert findings(workspace) == {}
 
-    works = build(workspace)
+    works = open_app(workspace)
     rendered = Rendered("Hello", "", "<p>Hi</p>", "Hi\n", "0123456789abcdef", ())
     reader = Recipient("r" * 32, "ada@example.net", "Ada", "en", "html", "*")
-    letter = works.letters.test(1, rendered, reader, "token", works.clock.now())
+    letter = works.delivery.writer.test(1, rendered, reader, "token", works.clock.now())
     works.engine.dispose()
     assert dkimpy_accepts(b"".join(letter.message), {made["name"]: made["value"]})
 
@@ -156,9 +155,9 @@ def test_doctor_tells_a_signing_domain_that_is_not_the_senders(workspace: Path, 
 
 def test_nothing_is_sent_unsigned_when_the_key_cannot_be_used(workspace: Path) -> None:
     configure(workspace, '[dkim]\nselector = "s"')
-    works = build(workspace)
+    works = open_app(workspace)
     with pytest.raises(ConfigError, match="There is no DKIM key"):
-        transport_of(works)
+        works.delivery.transport()
     with pytest.raises(ConfigError, match="There is no DKIM key"):
-        _ = works.letters
+        _ = works.delivery.writer
     works.engine.dispose()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from digest.app import build
+from digest.app import open_app
 from digest.cli import app
 from digest.runtime.errors import UsageError
 from tests.store.ledger import Ledger
@@ -28,7 +28,7 @@ class Typed:
         taken = self.ledger.take(limit=3)
         self.ledger.recover()
         self.ids = [str(one.id) for one in taken]
-        own_id = build(workspace).letters.message_id(21, taken[0].reader.ref)
+        own_id = open_app(workspace).delivery.writer.message_id(21, taken[0].reader.ref)
         self.log = (
             f"{now.isoformat()} relay postfix/cleanup[2]: AAAAA1: message-id={own_id}\n"
             f"{now.isoformat()} relay postfix/qmgr[3]: AAAAA1: from=<x@y>, size=1, nrcpt=1 (queue active)\n"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from checkdmarc.utils import DNS_CACHE
+from digest.settings.opened import open_engine
 from sqlmodel import Session
 
-from digest import app
 from digest.runtime import db
 from digest.sink.server import Sink
 from digest.workspace.create import create
@@ -68,7 +68,7 @@ class Clinic:
         self.configure(text.replace(old, new))
 
     def store(self, *rows: Any) -> None:
-        engine = app.open_engine(self.folder)
+        engine = open_engine(self.folder)
         with db.session_scope(engine) as session:
             for row in rows:
                 row(session) if callable(row) and not hasattr(row, "__table__") else session.add(row)
@@ -76,7 +76,7 @@ class Clinic:
         engine.dispose()
 
     def with_session(self) -> Session:
-        engine = app.open_engine(self.folder)
+        engine = open_engine(self.folder)
         self._stack.callback(engine.dispose)
         return self._stack.enter_context(db.session_scope(engine))
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from digest.settings.opened import open_engine
 from sqlalchemy import text
 
-from digest import app
 from digest.articles.models import Article
 from digest.delivery.dkim import key, setup
 from digest.editions.models import Edition
@@ -178,7 +178,7 @@ def test_an_address_of_no_database_is_told_once(clinic: Clinic, monkeypatch: pyt
 
 @pytest.mark.parametrize("revision", ["0001", "9999", "restoring:0002"])
 def test_a_schema_that_is_not_ours(clinic: Clinic, revision: str) -> None:
-    engine = app.open_engine(clinic.folder)
+    engine = open_engine(clinic.folder)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
     engine.dispose()

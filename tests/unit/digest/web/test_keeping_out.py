@@ -123,7 +123,9 @@ def test_kept_out_before_approval_it_is_in_the_mail_only(
         before = build.build(plain, session, issue_store.find(session, 21), now)
     path = plain.settings.workspace / "articles" / f"{SLUG}.md"
     path.write_text(path.read_text("utf-8").replace("---\n", "---\narchive: false\n", 1), "utf-8")
-    import_articles(App(plain.settings, engine, FrozenClock(now)), [plain.settings.workspace / "articles"])
+    import_articles(
+        App(plain.settings, engine, FrozenClock(now)).publisher, [plain.settings.workspace / "articles"], now=now
+    )
     with session_scope(engine) as session:
         made = build.build(plain, session, issue_store.find(session, 21), now)
     assert [edition.rendered.html for edition in made.editions] == [
@@ -148,11 +150,11 @@ def test_front_matter_keeps_out_what_was_published_already(client: TestClient, p
     text = path.read_text("utf-8")
     path.write_text(text.replace("---\n", "---\narchive: false\n", 1), "utf-8")
     works = App(press.settings, press.engine, FrozenClock(now))
-    assert import_articles(works, [press.settings.workspace / "articles"]).updated == [SLUG]
+    assert import_articles(works.publisher, [press.settings.workspace / "articles"], now=now).updated == [SLUG]
     assert SLUG not in client.get("/archive/21?lang=en").text
     assert "World Smart City Expo" in client.get("/archive/21?lang=en").text
     path.write_text(text, "utf-8")
-    assert import_articles(works, [press.settings.workspace / "articles"]).updated == [SLUG]
+    assert import_articles(works.publisher, [press.settings.workspace / "articles"], now=now).updated == [SLUG]
     assert SLUG in client.get("/archive/21?lang=en").text
 
 

@@ -45,7 +45,7 @@ def works(sent_on_each: Publisher) -> App:
 
 @pytest.fixture
 def client(works: App) -> Iterator[TestClient]:
-    app = public_app(works.press, pages_router=pages_router(works), signer=works.signer, clock=works.clock)
+    app = public_app(works.publisher, pages_router=pages_router(works), signer=works.signer, clock=works.clock)
     with TestClient(app) as client:
         yield client
 
