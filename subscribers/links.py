@@ -1,4 +1,4 @@
-"""Signed links: what a URL in a mail may do, and for how long. Pure: the present instant is an argument.
+"""Signed links: what a URL in a mail may do, and for how long. Pure: the present instant is an argument. Pure.
 
 A token says a purpose (by its salt), an opaque reference, and nothing about the person. It is not single-use, because
 scanners open links before people do; what protects is that opening changes nothing.

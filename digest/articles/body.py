@@ -1,4 +1,4 @@
-"""Markdown to a clean HTML fragment that every later stage of rendering survives.
+"""Markdown to a clean HTML fragment that every later stage of rendering survives. Pure.
 
 Tags written in a body are text, never markup. This module does not render titles, images or videos, and knows no mail.
 """

@@ -1,4 +1,4 @@
-"""The characters that text may hold: what XML, mail and databases carry without harm."""
+"""The characters that text may hold: what XML, mail and databases carry without harm. Pure."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Emphasis beside Korean, Chinese and Japanese words, which CommonMark was not made for.
+"""Emphasis beside Korean, Chinese and Japanese words, which CommonMark was not made for. Pure.
 
 CommonMark leaves `**"스마트"**는` as typed: after a quotation mark, a closing mark must be followed by a space or by
 punctuation, but particles follow their word without one. Here a wide letter may follow as well.

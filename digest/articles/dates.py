@@ -1,4 +1,4 @@
-"""The dates that an article may carry: a day, a month, or a range of them."""
+"""The dates that an article may carry: a day, a month, or a range of them. Pure."""
 
 import calendar
 import re

@@ -1,4 +1,7 @@
-"""An article as somebody wrote it, before it has a row; and the one form of its content that is hashed and compared."""
+"""An article as somebody wrote it, before it has a row; and the one form of its content that is hashed and compared.
+
+Pure.
+"""
 
 import hashlib
 import json

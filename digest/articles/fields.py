@@ -1,4 +1,7 @@
-"""Typed reading of an entry's values: each getter returns a usable value and notes a problem where there was none."""
+"""Typed reading of an entry's values: each getter returns a usable value and notes a problem where there was none.
+
+Pure.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any

@@ -1,4 +1,7 @@
-"""Footnotes that the eye can follow where links inside a mail do not work: `[1]` in the text and before the note."""
+"""Footnotes that the eye can follow where links inside a mail do not work: `[1]` in the text and before the note.
+
+Pure.
+"""
 
 import hashlib
 import re

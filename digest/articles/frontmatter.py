@@ -1,4 +1,4 @@
-"""The bytes of a Markdown file to keys, values and lines. Values are judged by `intake`, not here.
+"""The bytes of a Markdown file to keys, values and lines. Values are judged by `intake`, not here. Pure.
 
 Every plain scalar of the front matter is text: `lang: no` is Norwegian, not false. Anchors, aliases and tags of YAML
 are refused: nothing that a writer needs, and the way in for bombs and objects.

@@ -1,4 +1,7 @@
-"""From what somebody wrote to a Draft, with every mistake named. Pictures are loaded later; no file is read here."""
+"""From what somebody wrote to a Draft, with every mistake named. Pictures are loaded later; no file is read here.
+
+Pure.
+"""
 
 import re
 from collections.abc import Collection

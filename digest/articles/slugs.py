@@ -1,4 +1,4 @@
-"""Slugs: the names of articles, made of letters and digits of any script and hyphens."""
+"""Slugs: the names of articles, made of letters and digits of any script and hyphens. Pure."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""A local day and time as an instant, across daylight saving."""
+"""A local day and time as an instant, across daylight saving. Pure."""
 
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo

@@ -1,4 +1,7 @@
-"""The rules that name a day of each month, as a publisher says them: `last day`, `2nd tue`, `last working day`."""
+"""The rules that name a day of each month, as a publisher says them: `last day`, `2nd tue`, `last working day`.
+
+Pure.
+"""
 
 import calendar
 import re

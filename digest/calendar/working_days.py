@@ -1,4 +1,4 @@
-"""Working days: those of the publisher's country, and its own closed days."""
+"""Working days: those of the publisher's country, and its own closed days. Pure."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field

@@ -40,7 +40,7 @@ def export(
 
     shell = shell_of(context)
     with progress_of("Writing issues") as progress:
-        report = exporting.export(shell.works.press, directory, base_url=base_url, progress=progress)
+        report = exporting.export(shell.app.publisher, directory, base_url=base_url, progress=progress)
     data: dict[str, Any] = {
         "directory": str(directory),
         "issues": report.issues,

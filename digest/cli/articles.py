@@ -22,7 +22,9 @@ def import_(
     """Import articles. A bad file stops no other; where file and database both changed, nothing is overwritten."""
 
     shell = shell_of(context)
-    report = import_articles.import_articles(shell.works, paths, dry_run=dry_run, overwrite=overwrite)
+    report = import_articles.import_articles(
+        shell.app.publisher, paths, now=shell.app.clock.now(), dry_run=dry_run, overwrite=overwrite
+    )
     data: dict[str, Any] = {
         "created": report.created,
         "updated": report.updated,
@@ -108,8 +110,8 @@ def archive_(
 
     shell = shell_of(context)
     with shell.session() as session:
-        now = shell.works.clock.now()
-        renewed = archive_notes.keep_article_out(shell.works.press, session, slug, now, kept_out=keep_out)
+        now = shell.app.clock.now()
+        renewed = archive_notes.keep_article_out(shell.app.publisher, session, slug, now, kept_out=keep_out)
     data: dict[str, Any] = {
         "slug": slug,
         "kept_out": keep_out,

@@ -16,11 +16,11 @@ app = typer.Typer(name="db", help="Upgrade, check, back up and restore the datab
 @app.command("upgrade")
 def upgrade(context: typer.Context) -> None:
     """Bring the database to this version's schema; safe to repeat."""
-    from digest import app as bootstrap  # noqa: PLC0415
     from digest.runtime import db  # noqa: PLC0415
+    from digest.settings.opened import open_engine  # noqa: PLC0415
 
     shell = shell_of(context)
-    engine = bootstrap.open_engine(shell.workspace)
+    engine = open_engine(shell.workspace)
     db.upgrade(engine)
     revision = db.revision_of(engine)
     shell.out.emit({"revision": revision}, lambda: shell.out.line(f"The database is at revision {revision}."))
@@ -29,11 +29,11 @@ def upgrade(context: typer.Context) -> None:
 @app.command("check")
 def check(context: typer.Context) -> None:
     """Say whether the database is reachable and has this version's schema."""
-    from digest import app as bootstrap  # noqa: PLC0415
     from digest.runtime import db  # noqa: PLC0415
+    from digest.settings.opened import open_engine  # noqa: PLC0415
 
     shell = shell_of(context)
-    engine = bootstrap.open_engine(shell.workspace)
+    engine = open_engine(shell.workspace)
     db.check_revision(engine)
     queue = db.queue_of(engine)
     data = {"revision": db.revision_of(engine), "database": engine.dialect.name, "queue": queue.value}

@@ -83,19 +83,18 @@ def preview(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8024,
 ) -> None:
     """Show every edition as each kind of reader will see it, on loopback, reloading when a file changes."""
-    from digest import app as bootstrap  # noqa: PLC0415
     from digest.web.app import preview_app  # noqa: PLC0415
     from digest.web.http.server import serve_on_loopback  # noqa: PLC0415
 
     shell = shell_of(context)
-    articles = shell.works.settings.workspace / "articles"
+    articles = shell.app.settings.workspace / "articles"
     app = preview_app(
-        shell.works.press,
+        shell.app.publisher,
         number,
-        shell.works.clock,
+        shell.app.clock,
         # built anew each time: digest.toml may have a new section since
-        reimport=lambda: import_articles.import_articles(bootstrap.build(shell.workspace), [articles]),
-        reload=lambda: bootstrap.build(shell.workspace).press,
+        reimport=lambda: import_articles.import_articles(shell.open().publisher, [articles], now=shell.app.clock.now()),
+        reload=lambda: shell.open().publisher,
     )
     serve_on_loopback(
         app,

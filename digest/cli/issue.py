@@ -37,13 +37,13 @@ def assemble_(
     from digest.schedule.tick import issue_date  # noqa: PLC0415
 
     shell = shell_of(context)
-    settings, now = shell.works.settings, shell.works.clock.now()
+    settings, now = shell.app.settings, shell.app.clock.now()
     chosen = Period.parse(period) if period else Period.of(now, settings.publication.zone)
     if not period and settings.schedule.period == "previous":
         chosen = chosen.previous
     with shell.session() as session:
         day = issue_date(settings, chosen)
-        issue = lifecycle.assemble(shell.works.press, session, chosen, number=number, issue_date=day, now=now)
+        issue = lifecycle.assemble(shell.app.publisher, session, chosen, number=number, issue_date=day, now=now)
         data = issue_json(shell, session, issue)
     _show(shell, data)
     shell.out.line(f'\nNext: digest preview {data["number"]}, then digest issue approve {data["number"]} --by "NAME"')
@@ -129,7 +129,7 @@ def approve(
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        done = lifecycle.approve(shell.works.press, session, issue, by, shell.works.clock.now())
+        done = lifecycle.approve(shell.app.publisher, session, issue, by, shell.app.clock.now())
         data = {"issue": issue.number, "state": issue.state, "hash": issue.approved_hash, "by": issue.approved_by}
 
     def tell() -> None:
@@ -159,7 +159,7 @@ def edit_(
     from digest.issues import edit, store  # noqa: PLC0415
 
     shell = shell_of(context)
-    order = [section.slug for section in shell.works.settings.section]
+    order = [section.slug for section in shell.app.settings.section]
     with shell.session() as session:
         issue = store.editable(session, number)
         edit.set_texts(issue, language, subject=subject, preheader=preheader, intro=intro, issue_date=date)
@@ -188,7 +188,7 @@ def withdraw(
     shell.confirm(f"Withdraw issue {number} ({issue.state}) for good?", yes=yes)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        cancelled = lifecycle.withdraw(session, issue, shell.works.clock.now())
+        cancelled = lifecycle.withdraw(session, issue, shell.app.clock.now())
     data = {"issue": number, "state": "withdrawn", "cancelled": cancelled}
     shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is withdrawn; {cancelled} deliveries were cancelled."))
 
@@ -208,7 +208,7 @@ def archive_(
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        changed = archive_notes.set_kept_out(issue, shell.works.clock.now(), kept_out=keep_out)
+        changed = archive_notes.set_kept_out(issue, shell.app.clock.now(), kept_out=keep_out)
         session.add(issue)
     data = {"issue": number, "kept_out": keep_out, "changed": changed}
     told = "kept out of the archive" if keep_out else "in the archive once it is published"
@@ -229,7 +229,7 @@ def note(
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        archive_notes.set_note(issue, language, text, shell.works.clock.now())
+        archive_notes.set_note(issue, language, text, shell.app.clock.now())
         session.add(issue)
         data = {"issue": number, "note": issue.note}
     shell.out.emit(data, lambda: shell.out.line(f"Issue {number} has {'a' if data['note'] else 'no'} note."))
@@ -240,7 +240,7 @@ def build_of(shell: Shell, session: "Session", number: int | None) -> "Build":
     from digest.issues import store  # noqa: PLC0415
 
     issue = store.find(session, number)
-    return build.build(shell.works.press, session, issue, shell.works.clock.now())
+    return build.build(shell.app.publisher, session, issue, shell.app.clock.now())
 
 
 def issue_json(shell: Shell, session: "Session", issue: "Issue") -> dict[str, Any]:
@@ -248,7 +248,7 @@ def issue_json(shell: Shell, session: "Session", issue: "Issue") -> dict[str, An
 
     from digest.publish import describe  # noqa: PLC0415
 
-    return describe.describe(shell.works.press, session, issue)
+    return describe.describe(shell.app.publisher, session, issue)
 
 
 def _show(shell: Shell, data: dict[str, Any]) -> None:

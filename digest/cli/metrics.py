@@ -24,7 +24,7 @@ def metrics(
     from digest.workspace.metrics.page import Metrics  # noqa: PLC0415
 
     shell = shell_of(context)
-    figures = Metrics(shell.works)
+    figures = Metrics(shell.app)
     kept = shell.workspace / ".state" / "attempts.json"
     figures.remember(kept)
     page = figures.page()

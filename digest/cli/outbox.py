@@ -36,7 +36,7 @@ def status(context: typer.Context, number: Number = None) -> None:
     from digest.send import status as standing  # noqa: PLC0415
 
     shell = shell_of(context)
-    data = standing.details(shell.works, number)
+    data = standing.details(shell.app, number)
     show_status(shell, data, lambda: _show_details(shell, data))
     if data["states"]["uncertain"]:
         raise typer.Exit(EXIT_ATTENTION)
@@ -44,7 +44,7 @@ def status(context: typer.Context, number: Number = None) -> None:
 
 def _show_details(shell: Shell, data: dict[str, Any]) -> None:
     """What an operator watches, under the table of states; one family alone would say the same again."""
-    out, now = shell.out, shell.works.clock.now()
+    out, now = shell.out, shell.app.clock.now()
     if len(data["families"]) > 1:
         _show_groups(shell, "mailboxes", data["families"])
     if data["relays"]:
@@ -81,7 +81,7 @@ def list_(
     shell = shell_of(context)
     if state and state not in set(State):
         raise UsageError(f"There is no state {state!r}", hint=f"States: {', '.join(State)}")
-    data = listing.deliveries(shell.works, number, State(state) if state else None)
+    data = listing.deliveries(shell.app, number, State(state) if state else None)
     columns = ["id", "address", "edition", "state", "reason", "attempts"]
     shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
 
@@ -91,7 +91,7 @@ def show(context: typer.Context, delivery: Id) -> None:
     """Show one delivery with every attempt."""
 
     shell = shell_of(context)
-    data = listing.delivery(shell.works, delivery)
+    data = listing.delivery(shell.app, delivery)
 
     def tell() -> None:
         shell.out.table(["field", "value"], [[k, v] for k, v in data.items() if k != "tries"])
@@ -119,7 +119,7 @@ def _held(context: typer.Context, number: int | None, *, held: bool) -> None:
 
     shell = shell_of(context)
     steer = operator.hold if held else operator.release
-    issue, changed = steer(shell.works, number)
+    issue, changed = steer(shell.app, number)
     told = "held" if held else "released"
     line = f"Issue {issue} is {told}{'' if changed else ' (as it was)'}."
     shell.out.emit({"issue": issue, "held": held, "changed": changed}, lambda: shell.out.line(line))
@@ -131,7 +131,7 @@ def retry(context: typer.Context, ids: Ids = None, number: Of = None) -> None:
     from digest.send import operator  # noqa: PLC0415
 
     shell = shell_of(context)
-    issue, count = operator.retry(shell.works, ids or (), number)
+    issue, count = operator.retry(shell.app, ids or (), number)
     _tell_count(shell, {"issue": issue, "due": count}, f"Due now: {count}. Next: digest worker {issue}")
 
 
@@ -155,8 +155,8 @@ def cancel(
     shell.confirm(f"Cancel {what} deliveries of issue {issue.number}?", yes=yes)
     with shell.session() as session:
         assert issue.id is not None  # noqa: S101 - read from the database
-        count = operations.cancel(session, issue.id, shell.works.clock.now(), reason=reason, ids=ids or None)
-        operations.finish(session, issue.id, shell.works.clock.now())
+        count = operations.cancel(session, issue.id, shell.app.clock.now(), reason=reason, ids=ids or None)
+        operations.finish(session, issue.id, shell.app.clock.now())
     _tell_count(shell, {"issue": issue.number, "cancelled": count}, f"Cancelled: {count}.")
 
 
@@ -174,7 +174,7 @@ def resend(
 
     shell = shell_of(context)
     shell.confirm(f"Delivery {delivery} may have arrived. Send it again, with the same Message-ID?", yes=yes)
-    operator.resend(shell.works, delivery)
+    operator.resend(shell.app, delivery)
     _tell_count(shell, {"id": delivery, "state": "pending"}, f"Delivery {delivery} is due again. Next: digest worker")
 
 

@@ -70,7 +70,7 @@ def reconcile(
         if by or all_ or number is not None:
             raise UsageError("--by, --all and --issue go with --assume")
         findings = look(
-            shell.works, _brought(what or [], log, dsn, zone, complete=complete), relay=relay, dry_run=dry_run
+            shell.app, _brought(what or [], log, dsn, zone, complete=complete), relay=relay, dry_run=dry_run
         )
     if findings.proposed and not dry_run:
         if not shell.out.as_json:
@@ -99,7 +99,7 @@ def _assumed(
     with shell.session(read_only=True) as session:
         issue = operator.issue_of(session, ids, number, {State.UNCERTAIN})
     assert issue.id is not None  # noqa: S101 - read from the database
-    return reconciling.assume(shell.works, issue.id, ids or None, State(assume), by=by, dry_run=dry_run)
+    return reconciling.assume(shell.app, issue.id, ids or None, State(assume), by=by, dry_run=dry_run)
 
 
 def _brought(

@@ -18,7 +18,7 @@ def report(context: typer.Context, number: Number = None) -> None:
     from digest.workspace import report as reporting  # noqa: PLC0415
 
     shell = shell_of(context)
-    data = reporting.report(shell.works, number)
+    data = reporting.report(shell.reader.engine, number)
     shell.out.emit(data, lambda: _show(shell, data))
 
 

@@ -33,7 +33,7 @@ def tick(
     shell = shell_of(context)
     bell = Wakeup()
     with stopping_on_signals(bell.stop), _watching(shell) as watch:
-        told = look(shell.works, trust_clock=trust_clock, onlooker=watch, stopping=lambda: bell.stopping)
+        told = look(shell.app, trust_clock=trust_clock, onlooker=watch, stopping=lambda: bell.stopping)
     data = [{"period": entry.period, "state": entry.state, "step": entry.step, "why": entry.why} for entry in told]
 
     def show() -> None:
@@ -48,7 +48,7 @@ def tick(
 
 
 def _watching(shell: Shell) -> Watch:
-    return Watch(None, silent=shell.out.as_json, clock=shell.works.clock.now)
+    return Watch(None, silent=shell.out.as_json, clock=shell.app.clock.now)
 
 
 @app.command("run")
@@ -57,7 +57,7 @@ def run(context: typer.Context) -> None:
     from digest.schedule.daemon import run_forever  # noqa: PLC0415
 
     shell = shell_of(context)
-    run_forever(shell.works, told=shell.out.note, watching=lambda: _watching(shell))
+    run_forever(shell.app, told=shell.out.note, watching=lambda: _watching(shell))
 
 
 @app.command("next")
@@ -72,8 +72,8 @@ def next_(
     from digest.schedule.tick import occurrences  # noqa: PLC0415
 
     shell = shell_of(context)
-    settings = shell.works.settings
-    start = moment_of(after, settings.publication.zone) if after else shell.works.clock.now()
+    settings = shell.app.settings
+    start = moment_of(after, settings.publication.zone) if after else shell.app.clock.now()
     with shell.session(read_only=True) as session:
         skipped = {run.period for run in runs.history(session) if run.state == runs.RunState.SKIPPED}
     data = [
@@ -127,7 +127,7 @@ def skip(context: typer.Context, period: str) -> None:
     from digest.schedule import skips  # noqa: PLC0415
 
     shell = shell_of(context)
-    skips.skip(shell.works, period)
+    skips.skip(shell.app, period)
     shell.out.emit({"period": period, "state": "skipped"}, lambda: shell.out.line(f"{period} is skipped."))
 
 
@@ -137,7 +137,7 @@ def release(context: typer.Context, period: str) -> None:
     from digest.schedule import skips  # noqa: PLC0415
 
     shell = shell_of(context)
-    skips.release(shell.works, period)
+    skips.release(shell.app, period)
     line = f"{period} goes on at the next look at the clock."
     shell.out.emit({"period": period, "released": True}, lambda: shell.out.line(line))
 
@@ -154,7 +154,7 @@ def special(
     from digest.schedule import skips  # noqa: PLC0415
 
     shell = shell_of(context)
-    run = skips.special(shell.works, at, slugs, number=number, subject=subject)
+    run = skips.special(shell.app, at, slugs, number=number, subject=subject)
     issue = int(run.period.removeprefix("no-"))
     data = {"period": run.period, "issue": issue, "at": run.due_at}
 

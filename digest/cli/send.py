@@ -52,7 +52,7 @@ def send(
     shell = shell_of(context)
     if to:
         reply = test_mail.send_test(
-            shell.works,
+            shell.app,
             number,
             to,
             interests=interests,
@@ -71,7 +71,7 @@ def send(
     if rehearse:
         _rehearse(shell, number, relay)
         return
-    ready = start.prepare_send(shell.works, number, relay=relay)
+    ready = start.prepare_send(shell.app, number, relay=relay)
     if ready.due:
         shell.confirm(
             f"Send issue {ready.number} to {ready.due} readers ({ready.excluded} excluded) by {ready.way}?",
@@ -100,9 +100,9 @@ def worker(
     if stay:
         _stay(shell, number, relay)
         return
-    total = None if shell.out.as_json else delivering.due(shell.works, number)
-    with Watch(total, silent=shell.out.as_json, clock=shell.works.clock.now) as progress:
-        data = delivering.work(shell.works, number, relay=relay, progress=progress)
+    total = None if shell.out.as_json else delivering.due(shell.app, number)
+    with Watch(total, silent=shell.out.as_json, clock=shell.app.clock.now) as progress:
+        data = delivering.work(shell.app, number, relay=relay, progress=progress)
 
     def show() -> None:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
@@ -111,7 +111,7 @@ def worker(
             shell.out.line(f"More is due at {shell.out.local(data['next_due'])}.")
 
     shell.out.emit(data, show)
-    to_go = delivering.due(shell.works, number) if data["stopped"] else 0
+    to_go = delivering.due(shell.app, number) if data["stopped"] else 0
     if data["stopped"]:
         _tell_stopped(shell, data["outcomes"], to_go, "worker", number, relay)
     if to_go or data["uncertain"] or any(data["outcomes"].get(state) for state in NEEDS_A_PERSON):
@@ -120,7 +120,7 @@ def worker(
 
 def _stay(shell: Shell, number: int | None, relay: str) -> None:
 
-    data = stay(shell.works, number, relay=relay, told=shell.out.note)
+    data = stay(shell.app, number, relay=relay, told=shell.out.note)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
     shell.out.emit(data, lambda: shell.out.line(counts or "Nothing was due."))
 
@@ -129,7 +129,7 @@ def _dry_run(shell: Shell, number: int | None) -> None:
 
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
-        excluded = lifecycle.exclusions(session, made.issue, shell.works.clock.now())
+        excluded = lifecycle.exclusions(session, made.issue, shell.app.clock.now())
     planned = sum(edition.readers for edition in made.editions)
     data = {"issue": made.issue.number, "planned": planned, "states": {}, "excluded": excluded, "dry_run": True}
 
@@ -143,8 +143,8 @@ def _dry_run(shell: Shell, number: int | None) -> None:
 def _rehearse(shell: Shell, number: int | None, relay: str) -> None:
     from digest.send.rehearsal import report, run  # noqa: PLC0415
 
-    with Watch(None, silent=shell.out.as_json, clock=shell.works.clock.now) as progress:
-        done = run.rehearse(shell.works, number, relay=relay, progress=progress)
+    with Watch(None, silent=shell.out.as_json, clock=shell.app.clock.now) as progress:
+        done = run.rehearse(shell.app, number, relay=relay, progress=progress)
     file = report.write(done, shell.workspace / "rehearsals")
     data = {**done.as_json(), "report": str(file)}
 
@@ -163,7 +163,7 @@ def _show_excluded(shell: Shell, excluded: dict[str, int]) -> None:
 
 
 def _run(shell: Shell, ready: "PreparedSend", relay: str) -> None:
-    with Watch(ready.due, silent=shell.out.as_json, clock=shell.works.clock.now) as progress:
+    with Watch(ready.due, silent=shell.out.as_json, clock=shell.app.clock.now) as progress:
         data = ready.run(progress)
     show_status(shell, data)
     if data["stopped"]:
@@ -191,7 +191,7 @@ def show_status(shell: Shell, data: dict[str, Any], more: Callable[[], None] = l
         _show_excluded(shell, data["excluded"])
         more()
         if data["rest_at"] and not data["held"]:
-            until = clock_time(data["rest_at"], shell.works.clock.now())
+            until = clock_time(data["rest_at"], shell.app.clock.now())
             shell.out.line(f"\nThe first readers have it; the rest waits until {until} for how it fares with them.")
             shell.out.line(f"Then `digest tick` lets it go, or: digest send {data['issue']}")
         if (data.get("canary") or {}).get("verdict") == "halt":

@@ -29,8 +29,8 @@ def serve(
     from digest.web.http.server import serve as run  # noqa: PLC0415
 
     shell = shell_of(context)
-    works = shell.works
-    settings = works.settings
+    opened = shell.app
+    settings = opened.settings
     base_url = settings.publication.base_url
     port = port or urlsplit(base_url).port or 8025
     bounds = Bounds(settings.web.connections, settings.web.trusted_proxies)
@@ -42,4 +42,4 @@ def serve(
     if workers > 1:
         serve_by_many(partial(app_in, settings.workspace), host, port, workers=workers, told=told, bounds=bounds)
     else:
-        run(app_of(works, shared_limits=settings.limits.shared), host, port, told=told, bounds=bounds)
+        run(app_of(opened, shared_limits=settings.limits.shared), host, port, told=told, bounds=bounds)

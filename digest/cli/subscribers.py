@@ -49,13 +49,13 @@ def import_(
 
     shell = shell_of(context)
     asked = importing.asked_of(
-        shell.works, file, mapping=mapping, interests=interests, confirmed_by=confirmed_by, status=status
+        shell.app, file, mapping=mapping, interests=interests, confirmed_by=confirmed_by, status=status
     )
 
     def run(*, write: bool) -> "SubscriberImportReport":
         with shell.out.counting("lines read") as progress:
             return importing.import_subscribers(
-                shell.works, file, dry_run=not write, asked=asked, add_interests=add_interests, progress=progress
+                shell.app, file, dry_run=not write, asked=asked, add_interests=add_interests, progress=progress
             )
 
     reconsent = sys.stdin.isatty() and not (yes or dry_run)  # a script has been told what to do by whoever wrote it
@@ -93,7 +93,7 @@ def export(
     if form not in {"csv", "jsonl"}:
         raise UsageError(f"There is no format {form!r}", hint="There are csv and jsonl.")
     lines = importer.export_csv if form == "csv" else importer.export_json_lines
-    secret = shell.works.suppression_key
+    secret = shell.app.settings.suppression_key
     with shell.session(read_only=True) as session:
         if file is None:
             sys.stdout.writelines(lines(session, secret))
@@ -119,7 +119,7 @@ def add(
 
     shell = shell_of(context)
     state = notices.add_subscriber(
-        shell.works, address, name=name, interests=interests, language=language, confirmed_by=confirmed_by
+        shell.app, address, name=name, interests=interests, language=language, confirmed_by=confirmed_by
     )
     told = "is confirmed" if state == "confirmed" else "is asked to confirm (next: digest worker)"
     shell.out.emit({"address": address, "state": state}, lambda: shell.out.line(f"{address} {told}."))
@@ -161,7 +161,7 @@ def erase(
 
     shell = shell_of(context)
     shell.confirm(f"Erase {address} for good?", yes=yes)
-    proof = notices.erase_subscriber(shell.works, address)
+    proof = notices.erase_subscriber(shell.app, address)
 
     def tell() -> None:
         shell.out.line(f"{address} is erased. Looked for them in:")
@@ -186,7 +186,7 @@ def form(
     from digest.web.public.audience import sign_up_form  # noqa: PLC0415
 
     shell = shell_of(context)
-    html = sign_up_form(shell.works, language)
+    html = sign_up_form(shell.app, language)
     shell.out.emit({"html": html}, lambda: shell.out.line(html.rstrip()))
 
 
@@ -196,7 +196,7 @@ def stats(context: typer.Context) -> None:
     from subscribers import audience  # noqa: PLC0415
 
     shell = shell_of(context)
-    now = shell.works.clock.now()
+    now = shell.app.clock.now()
     with shell.session(read_only=True) as session:
         groups = audience.stats(session)
         excluded = audience.exclusions(session, now)
@@ -228,7 +228,7 @@ def ask_to_confirm(
     from digest.membership import reconsent  # noqa: PLC0415
 
     shell = shell_of(context)
-    question = reconsent.confirmation(shell.works, again=again, per_hour=per_hour)
+    question = reconsent.confirmation(shell.app, again=again, per_hour=per_hour)
     with shell.session(read_only=True) as session:
         number = reconsent.count(session, question)
     rate = f"at most {question.per_hour} an hour"
@@ -239,7 +239,7 @@ def ask_to_confirm(
     if number:
         shell.confirm(f"Send {number} people a mail with a link to confirm, {rate}?", yes=yes)
     with shell.out.counting("asked") as progress:
-        done = reconsent.ask(shell.works, question, progress)
+        done = reconsent.ask(shell.app, question, progress)
     told = {"asked": done.asked, "per_hour": question.per_hour, "first_due": done.first, "last_due": done.last}
 
     def tell() -> None:
@@ -259,13 +259,13 @@ def retention(
     from digest.membership import retention as rules  # noqa: PLC0415
 
     shell = shell_of(context)
-    now = shell.works.clock.now()
-    due = rules.due(shell.works, now)
+    now = shell.app.clock.now()
+    due = rules.due(shell.app, now)
     if not dry_run and due.anything:
         people = due.pending_forgotten + due.unanswered
         shell.confirm(f"Forget or end {people} people, ask {due.asked_again} again, and empty old replies?", yes=yes)
         with shell.out.counting("done") as progress:
-            due = rules.apply(shell.works, now, progress)
+            due = rules.apply(shell.app, now, progress)
     counts = asdict(due)
     rows = [[what.replace("_", " "), number] for what, number in counts.items()]
     title = "would be" if dry_run else "done"

@@ -15,7 +15,7 @@ def _key(shell: Shell, address: str) -> str:
     from subscribers import suppression  # noqa: PLC0415
     from subscribers.address import EmailAddress  # noqa: PLC0415
 
-    return suppression.key_of(EmailAddress.parse(address).key, shell.works.suppression_key)
+    return suppression.key_of(EmailAddress.parse(address).key, shell.app.settings.suppression_key)
 
 
 @app.command("add")
@@ -33,7 +33,7 @@ def add(
             session,
             _key(shell, address),
             suppression.SuppressionReason.MANUAL,
-            shell.works.clock.now(),
+            shell.app.clock.now(),
             source=note,
         )
     told = "is suppressed now" if new else "was suppressed already"

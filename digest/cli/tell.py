@@ -26,7 +26,7 @@ def tell(
     if not test:
         raise UsageError("digest tell only tests whether operators are told", hint="Write: digest tell --test")
     shell = shell_of(context)
-    data = worker.try_telling(shell.works, relay=relay)
+    data = worker.try_telling(shell.app, relay=relay)
     webhook = data["webhook"]
 
     def show() -> None:

@@ -2,13 +2,17 @@
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.editions import edition_rows, show_editions
 from digest.cli.shell import shell_of
+
+if TYPE_CHECKING:
+    from digest.workspace.create import Made
 
 
 def register(app: typer.Typer) -> None:
@@ -23,10 +27,8 @@ def init(
     sample: Annotated[bool, typer.Option("--sample", help="With issue 21's articles and invented readers.")] = False,
 ) -> None:
     """Make a workspace: digest.toml, secrets, articles/, templates/ for overrides, digest.db."""
-    from digest.workspace.create import create  # noqa: PLC0415
-
     shell = shell_of(context)
-    made = create(directory, sample=sample)
+    made = _create(directory, sample=sample)
 
     def tell() -> None:
         shell.out.line(f"A workspace is in {directory}:")
@@ -37,27 +39,42 @@ def init(
     shell.out.emit({"workspace": str(directory), "made": made.lines}, tell)
 
 
+def _create(directory: Path, *, sample: bool) -> "Made":
+    from digest.app import open_app  # noqa: PLC0415
+    from digest.workspace.create import create, import_sample  # noqa: PLC0415
+
+    made = create(directory, sample=sample)
+    if not sample:
+        return made
+    with open_app(directory) as app:
+        return import_sample(made, app)
+
+
 def demo(
     context: typer.Context,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the workspace here.")] = None,
 ) -> None:
     """Do the main job on the sample: import, assemble, approve and deliver issue 21 into a Maildir."""
+    from digest.app import open_app  # noqa: PLC0415
     from digest.workspace import demo as demonstration  # noqa: PLC0415
 
     shell = shell_of(context)
     shell.out.line("Publishing issue 21 of the sample into a Maildir ...\n")
-    done = demonstration.run(keep)
+    directory = keep or Path(tempfile.mkdtemp(prefix="digest-demo-"))
+    made = _create(directory, sample=True)
+    with open_app(directory) as app:
+        done = demonstration.run(app)
     editions = edition_rows(done.made)
     data = {
         **done.status,
         "editions": editions,
         "second_send": {"sent": done.sent_again},
-        "workspace": str(done.directory),
+        "workspace": str(directory),
         "maildir": str(done.maildir),
     }
 
     def tell() -> None:
-        for line in done.lines:
+        for line in made.lines:
             shell.out.line(f"  {line}")
         shell.out.line(
             f"\nIssue {data['issue']}: {len(done.made.content.articles)} articles, {len(editions)} editions\n"
@@ -71,6 +88,6 @@ def demo(
         shell.out.line(f"\nThe mails are in {done.maildir}, a Maildir that any mail client opens.")
         # after scripts/demo there is no `digest` on the PATH
         command = "digest" if shutil.which("digest") else sys.argv[0]
-        shell.out.line(f"Next: {command} --workspace {done.directory} preview {data['issue']}")
+        shell.out.line(f"Next: {command} --workspace {directory} preview {data['issue']}")
 
     shell.out.emit(data, tell)

@@ -1,90 +1,123 @@
-"""What carries mail out of a workspace: its relays or its Maildir, or the way that a command names, and their pace."""
+"""The configured way out of a workspace: its relays or its Maildir, or the way that a command names, and their pace."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from digest.app import App
+from sqlalchemy import Engine
+
+from digest.delivery.families import families
+from digest.delivery.mail.message import MessageWriter
+from digest.delivery.maildir import MaildirTransport
+from digest.delivery.meter import Meter, Way
+from digest.delivery.one_by_one import OneByOne
+from digest.delivery.pace import PaceLimits
+from digest.delivery.smtp.fleet import Fleet
+from digest.delivery.smtp.relay import RelayConfig, Tls
+from digest.delivery.smtp.transport import SmtpTransport
+from digest.delivery.transport import Carrier, Transport, WithEvidence
+from digest.delivery.wakeup.protocol import Dispatcher
+from digest.delivery.worker.ledger import PAUSES
+from digest.delivery.worker.loop import Worker
+from digest.delivery.worker.presence import WorkerPlace
+from digest.delivery.worker.progress import DeliveryProgress
+from digest.delivery.worker.sources import Writer
+from digest.outbox.recover import Evidence
+from digest.runtime.clock import Clock
 from digest.runtime.errors import ConfigError, RefusedError
 from digest.settings.delivery import PaceSettings, Relay, RelayLimits
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.settings.publication import PLACEHOLDER_ADDRESS
 from digest.settings.root import Settings
 
-if TYPE_CHECKING:
-    from digest.delivery.meter import Meter
-    from digest.delivery.pace import PaceLimits
-    from digest.delivery.smtp.relay import RelayConfig
-    from digest.delivery.smtp.transport import SmtpTransport
-    from digest.delivery.transport import Carrier, Transport
-    from digest.outbox.recover import Evidence
+
+@dataclass(frozen=True)
+class ConfiguredDelivery:
+    """What [delivery], [[relay]] and [dkim] say, built on demand."""
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    dispatcher: Dispatcher
+    make_writer: Callable[[], MessageWriter]
+
+    @cached_property
+    def writer(self) -> MessageWriter:
+        """The writer of each recipient's message. Raises ConfigError for a DKIM key that cannot be used."""
+        return self.make_writer()
+
+    @property
+    def worker_writer(self) -> Writer:
+        """The writer as workers use it."""
+        return self.writer
+
+    @property
+    def place(self) -> WorkerPlace:
+        """Where this machine's workers keep their locks and their leftovers."""
+        return WorkerPlace.of(self.settings.workspace)
+
+    def transport(self, override: str = "") -> Transport:
+        """Return the configured transport, or the one that `smtp://host:port` or `maildir:PATH` names."""
+        settings = self.settings
+        _ = self.writer  # a DKIM key that cannot be used is told here, before anything is frozen
+        if override:
+            return _override(override, settings)
+        if settings.delivery.transport == "maildir":
+            return MaildirTransport(settings.workspace / settings.delivery.maildir)
+        if not settings.relay:
+            raise ConfigError('[delivery] transport = "smtp" needs a [[relay]]')
+        return _smtp(settings.relay[0], settings)
+
+    def carrier(self, override: str = "") -> Carrier:
+        """Return what carries an issue: every configured relay, or the way that `override` names."""
+        relays = _relays(self.settings, override)
+        if not relays:
+            return OneByOne(self.transport(override), self.clock)
+        return Fleet([_relay_config(relay, self.settings) for relay in relays])
+
+    def gauges(self) -> Meter:
+        """Return the pace of every configured relay and family, for looking at."""
+        return self._meter([f"{relay.host}:{relay.port}" for relay in self.settings.relay])
+
+    def worker(self, carrier: Carrier, progress: Callable[[DeliveryProgress], None]) -> Worker:
+        """Return a worker that delivers by `carrier`, at the configured pace and with the configured patience."""
+        pauses: list[float] = []
+        for pause in PAUSES:
+            if sum(pauses) + pause <= self.settings.delivery.patience:
+                pauses.append(pause)
+        return Worker(
+            self.engine,
+            carrier,
+            self.worker_writer,
+            self.clock,
+            self.place,
+            meter=self._meter(carrier.relays),
+            evidence=_evidence_of(carrier),
+            progress=progress,
+            pauses=tuple(pauses),
+        )
+
+    def _meter(self, relays: Sequence[str]) -> Meter:
+        configured = {f"{relay.host}:{relay.port}": relay for relay in self.settings.relay}
+        ways = []
+        for name in relays:
+            relay = configured.get(name, Relay(host="localhost"))
+            ways.append(Way(name, limits_of(relay.limits), relay.weight, relay.limits.connections))
+        kept = self.settings.delivery.families
+        by_family = {name: limits_of(one) for name, one in kept.items()}
+        return Meter(ways, by_family, families({name: one.domains for name, one in kept.items()}))
 
 
-def transport_of(works: App, override: str = "") -> "Transport":
-    """Return the configured transport, or the one that `smtp://host:port` or `maildir:PATH` names."""
-    from digest.delivery.maildir import MaildirTransport  # noqa: PLC0415
-
-    settings = works.settings
-    _ = works.dkim  # a key that cannot be used is told here, before anything is frozen
-    if override:
-        return _override(override, settings)
-    if settings.delivery.transport == "maildir":
-        return MaildirTransport(settings.workspace / settings.delivery.maildir)
-    if not settings.relay:
-        raise ConfigError('[delivery] transport = "smtp" needs a [[relay]]')
-    return _smtp(settings.relay[0], settings)
-
-
-def carrier_of(works: App, override: str = "") -> "Carrier":
-    """Return what carries an issue: every configured relay, or the way that `override` names."""
-    from digest.delivery.one_by_one import OneByOne  # noqa: PLC0415
-    from digest.delivery.smtp.fleet import Fleet  # noqa: PLC0415
-
-    settings = works.settings
-    relays = _relays(settings, override)
-    if not relays:
-        return OneByOne(transport_of(works, override), works.clock)
-    return Fleet([_relay_config(relay, settings) for relay in relays])
-
-
-def evidence_of(carrier: "Carrier") -> "Evidence | None":
+def _evidence_of(carrier: Carrier) -> Evidence | None:
     """Return who says whether a delivery arrived: a Maildir, if that is the only way."""
-    from digest.delivery.one_by_one import OneByOne  # noqa: PLC0415
-    from digest.delivery.transport import WithEvidence  # noqa: PLC0415
-
     transport = carrier.transport if isinstance(carrier, OneByOne) else None
     return transport.evidence if isinstance(transport, WithEvidence) else None
 
 
-def meter_of(works: App, carrier: "Carrier") -> "Meter":
-    """Return the pace of a carrier's relays, and of the families of mailboxes that they reach."""
-    return _meter(works, carrier.relays)
-
-
-def gauges_of(works: App) -> "Meter":
-    """Return the pace of every configured relay and family, for looking at."""
-    return _meter(works, [f"{relay.host}:{relay.port}" for relay in works.settings.relay])
-
-
-def _meter(works: App, relays: Sequence[str]) -> "Meter":
-    from digest.delivery.families import families  # noqa: PLC0415
-    from digest.delivery.meter import Meter, Way  # noqa: PLC0415
-
-    configured = {f"{relay.host}:{relay.port}": relay for relay in works.settings.relay}
-    ways = []
-    for name in relays:
-        relay = configured.get(name, Relay(host="localhost"))
-        ways.append(Way(name, limits_of(relay.limits), relay.weight, relay.limits.connections))
-    kept = works.settings.delivery.families
-    by_family = {name: limits_of(one) for name, one in kept.items()}
-    return Meter(ways, by_family, families({name: one.domains for name, one in kept.items()}))
-
-
-def limits_of(asked: PaceSettings) -> "PaceLimits":
+def limits_of(asked: PaceSettings) -> PaceLimits:
     """Return what a relay or a family may be asked for; a relay's connections are kept by its transport."""
-    from digest.delivery.pace import PaceLimits  # noqa: PLC0415
-
     if isinstance(asked, RelayLimits):
         return PaceLimits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)
     return PaceLimits(asked.connections, asked.per_second, asked.per_hour, asked.per_day)
@@ -99,9 +132,7 @@ def _relays(settings: Settings, override: str) -> Sequence[Relay]:
     return settings.relay if settings.delivery.transport == "smtp" else ()
 
 
-def _override(text: str, settings: Settings) -> "Transport":
-    from digest.delivery.maildir import MaildirTransport  # noqa: PLC0415
-
+def _override(text: str, settings: Settings) -> Transport:
     if text.startswith("maildir:") and len(text) > len("maildir:"):
         return MaildirTransport(Path(text.removeprefix("maildir:")))
     return _smtp(_named(text, settings), settings)
@@ -120,15 +151,11 @@ def _named(text: str, settings: Settings) -> Relay:
     return known or Relay(host=host, port=port, tls="none" if host in LOOPBACK_HOSTS else "required")
 
 
-def _smtp(relay: Relay, settings: Settings) -> "SmtpTransport":
-    from digest.delivery.smtp.transport import SmtpTransport  # noqa: PLC0415
-
+def _smtp(relay: Relay, settings: Settings) -> SmtpTransport:
     return SmtpTransport(_relay_config(relay, settings))
 
 
-def _relay_config(relay: Relay, settings: Settings) -> "RelayConfig":
-    from digest.delivery.smtp.relay import RelayConfig, Tls  # noqa: PLC0415
-
+def _relay_config(relay: Relay, settings: Settings) -> RelayConfig:
     if not relay.on_loopback:
         _require_permission(relay, settings)
     return RelayConfig(

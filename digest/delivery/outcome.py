@@ -1,4 +1,7 @@
-"""What a mail server's answer means: one outcome for the delivery, one reason for a person, words that may be kept."""
+"""What a mail server's answer means: one outcome for the delivery, one reason for a person, words that may be kept.
+
+Pure.
+"""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""When to try again: exponential back-off with jitter, and the moment to give up."""
+"""When to try again: exponential back-off with jitter, and the moment to give up. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -17,6 +17,24 @@ from digest.issues.models import Issue
 from subscribers.audience import in_between
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierTitle:
+    """A title of an issue that was published before."""
+
+    title: str
+    group: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierIssue:
+    """An issue that was published before, with its titles in each language of its archive pages."""
+
+    number: int
+    date: date
+    titles: Mapping[str, tuple[EarlierTitle, ...]]
+
+
 def frequencies(session: Session, number: int) -> frozenset[str]:
     """Return the frequencies whose readers lack something before issue `number`."""
     numbers = {issue.number for issue in _published(session, number)}
@@ -61,21 +79,3 @@ def _read(session: Session, issue: Issue) -> EarlierIssue:
         language: tuple(titles[slug] for slug in articles if slug in titles) for language, articles in editions
     }
     return EarlierIssue(issue.number, issue.date, by_language)
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierTitle:
-    """A title of an issue that was published before."""
-
-    title: str
-    group: str
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierIssue:
-    """An issue that was published before, with its titles in each language of its archive pages."""
-
-    number: int
-    date: date
-    titles: Mapping[str, tuple[EarlierTitle, ...]]

@@ -1,6 +1,8 @@
 """A mail log's lines, whatever wrote them: syslog, Postfix itself, or the journal's exports. Reads a stream of bytes.
 
 A log holds what strangers sent: every line is bounded, and what has no known form is passed over.
+
+Pure.
 """
 
 import json

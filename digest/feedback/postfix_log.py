@@ -1,4 +1,4 @@
-"""What a Postfix relay's log says about messages, by their Message-ID. Pure: lines go in, verdicts come out.
+"""What a Postfix relay's log says about messages, by their Message-ID. Pure: lines go in, verdicts come out. Pure.
 
 How a message shows there (postlogd, 3.7, and the source of cleanup, smtpd, qmgr):
 

@@ -1,4 +1,4 @@
-"""Choose and order an issue's articles, and say why for each. Pure: values in, values out."""
+"""Choose and order an issue's articles, and say why for each. Pure: values in, values out. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What may become of an issue: one table of allowed moves."""
+"""What may become of an issue: one table of allowed moves. Pure."""
 
 from enum import StrEnum
 

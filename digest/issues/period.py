@@ -1,4 +1,4 @@
-"""Periods: the months that issues are counted by, in the publisher's time zone."""
+"""Periods: the months that issues are counted by, in the publisher's time zone. Pure."""
 
 import re
 from dataclasses import dataclass

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import update
 from sqlmodel import Session, col
 
-from digest.app import App
 from digest.delivery.wakeup.protocol import Dispatcher
+from digest.membership.context import MembershipContext
 from digest.outbox import notices
 from digest.outbox.models import Notice
 from digest.outbox.states import DUE, State
@@ -46,13 +46,13 @@ def moved(dispatcher: Dispatcher, session: Session, moved: Moved) -> None:
     )
 
 
-def forget_expired(works: App) -> int:
+def forget_expired(context: MembershipContext) -> int:
     """Forget every request for another address that can no longer be confirmed; return how many. Safe to repeat."""
-    now = works.clock.now()
-    with session_scope(works.engine, read_only=True) as session:
+    now = context.clock.now()
+    with session_scope(context.engine, read_only=True) as session:
         if not store.changes_before(session, now - address_change.LIFETIME):
             return 0  # nearly always, and then nobody is kept from writing
-    with session_scope(works.engine) as session:
+    with session_scope(context.engine) as session:
         return address_change.forget_expired(session, now, forget_notices)
 
 

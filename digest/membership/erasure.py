@@ -11,9 +11,10 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Table, and_, event, or_, select, update
 from sqlmodel import Session
 
-from digest.app import App
 from digest.delivery.maildir import MaildirTransport
+from digest.delivery.worker.presence import WorkerPlace
 from digest.feedback.models import FeedbackEvent
+from digest.membership.context import MembershipContext
 from digest.outbox.states import DUE, SkipReason, State
 from digest.outbox.tables import ATTEMPT, DELIVERY, NOTICE, Promised
 from digest.outbox.take import envelope_id
@@ -49,11 +50,11 @@ def forget(session: Session, subscriber: Subscriber) -> None:
     session.execute(update(FEEDBACK_EVENT).where(events).values(detail={}))
 
 
-def forget_everywhere(works: App, session: Session, subscriber: Subscriber) -> None:
+def forget_everywhere(context: MembershipContext, session: Session, subscriber: Subscriber) -> None:
     """Do `forget` now, and `forget_files` once the transaction is committed: for whoever needs no proof."""
     erased = before_erasing(session, subscriber)
     forget(session, subscriber)
-    event.listen(session, "after_commit", lambda _session: forget_files(works, erased), once=True)
+    event.listen(session, "after_commit", lambda _session: forget_files(context, erased), once=True)
 
 
 def _is_told(table: Table) -> ColumnElement[bool]:
@@ -85,18 +86,18 @@ def before_erasing(session: Session, subscriber: Subscriber) -> Erased:
     return Erased(of_id, subscriber.address, subscriber.address_key or "", subscriber.name, tuple(mails))
 
 
-def forget_files(works: App, erased: Erased) -> dict[str, int]:
+def forget_files(context: MembershipContext, erased: Erased) -> dict[str, int]:
     """Take the person out of the workspace's files, after the transaction; return how many were changed, by kind.
 
     Mails that a Maildir transport kept are evidence of their delivery; for somebody who is erased nothing is sent
     again anyway.
     """
     changed = {"maildir": 0, "outcomes": 0}
-    delivery = works.settings.delivery
+    delivery = context.settings.delivery
     if delivery.transport == "maildir":
-        maildir = MaildirTransport(works.settings.workspace / delivery.maildir)
+        maildir = MaildirTransport(context.settings.workspace / delivery.maildir)
         changed["maildir"] = maildir.remove(erased.mails)
-    for file in _outcome_files(works.place.leftovers):
+    for file in _outcome_files(WorkerPlace.of(context.settings.workspace).leftovers):
         changed["outcomes"] += _redact(file, erased)
     return changed
 

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import JSON, Column, Engine, String, Text, case, cast, func, inspect, literal, or_, select, table
 from sqlalchemy.types import TypeEngine
 
-from digest.app import App
 from digest.delivery.maildir import MaildirTransport
+from digest.membership.context import MembershipContext
 from digest.membership.erasure import SHORTEST_NAME, Erased
 from digest.runtime.db import session_scope
 
@@ -56,15 +56,15 @@ class Proof:
         return {"found": self.found, "name_found": self.names, "files_changed": dict(self.changed), "looked": places}
 
 
-def prove(works: App, erased: Erased, changed: Mapping[str, int] | None = None) -> Proof:
+def prove(context: MembershipContext, erased: Erased, changed: Mapping[str, int] | None = None) -> Proof:
     """Look for somebody everywhere. SQLite's log is written back first, and its file made anew if they are in it."""
-    looked = list(_in_tables(works.engine, erased))
-    files = list(_in_sqlite(works.engine, erased))
+    looked = list(_in_tables(context.engine, erased))
+    files = list(_in_sqlite(context.engine, erased))
     if any(one.address for one in files) and not any(one.address for one in looked):
         # pages that were given up before this version overwrote what it erases
-        _outside_transactions(works.engine, "VACUUM")
-        files = list(_in_sqlite(works.engine, erased))
-    return Proof((*looked, *files, *_in_workspace(works, erased)), changed or {})
+        _outside_transactions(context.engine, "VACUUM")
+        files = list(_in_sqlite(context.engine, erased))
+    return Proof((*looked, *files, *_in_workspace(context, erased)), changed or {})
 
 
 def _in_tables(engine: Engine, erased: Erased) -> Iterator[Looked]:
@@ -148,11 +148,11 @@ def _occurrences(data: mmap.mmap, needle: str) -> int:
     return count
 
 
-def _in_workspace(works: App, erased: Erased) -> Iterator[Looked]:
-    state = works.settings.workspace / ".state"
+def _in_workspace(context: MembershipContext, erased: Erased) -> Iterator[Looked]:
+    state = context.settings.workspace / ".state"
     files = [path for path in sorted(state.rglob("*")) if path.is_file()] if state.is_dir() else []
     found = [_in_file(path, erased) for path in files]
     yield Looked(".state", len(files), sum(one.address for one in found), sum(one.name for one in found))
-    if works.settings.delivery.transport == "maildir":
-        maildir = MaildirTransport(works.settings.workspace / works.settings.delivery.maildir)
-        yield Looked(works.settings.delivery.maildir, len(erased.mails), sum(map(maildir.evidence, erased.mails)), 0)
+    if context.settings.delivery.transport == "maildir":
+        maildir = MaildirTransport(context.settings.workspace / context.settings.delivery.maildir)
+        yield Looked(context.settings.delivery.maildir, len(erased.mails), sum(map(maildir.evidence, erased.mails)), 0)

@@ -3,37 +3,37 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from digest.membership.context import new_ref
 from digest.runtime import db
 from digest.runtime.errors import UsageError
-
-if TYPE_CHECKING:
-    from subscribers.transfer.importer import Importer
-    from subscribers.transfer.importer import SubscriberImportReport as SubscriberImportReport
-    from subscribers.transfer.reading import ImportOptions
-from digest.app import App, new_ref
+from digest.settings.opened import OpenWorkspace
+from subscribers.transfer.importer import Importer
+from subscribers.transfer.mapping import parse_mapping, read_mapping
+from subscribers.transfer.reading import ImportOptions
+from subscribers.transfer.report import SubscriberImportReport
+from subscribers.transfer.rows import STATUSES, RowRules
 
 
 def import_subscribers(
-    works: App,
+    context: OpenWorkspace,
     path: Path,
     *,
     dry_run: bool = False,
-    asked: "ImportOptions | None" = None,
+    asked: ImportOptions | None = None,
     add_interests: bool = False,
     progress: Callable[[int], None] = lambda _lines: None,
-) -> "SubscriberImportReport":
+) -> SubscriberImportReport:
     """Import a file of readers, each chunk in a transaction of its own."""
     try:
-        with path.open("rb") as stream, db.for_bulk(works.engine) as engine:
-            return importer(works, engine).run(
+        with path.open("rb") as stream, db.for_bulk(context.engine) as engine:
+            return importer(context, engine).run(
                 stream,
-                works.clock.now(),
+                context.clock.now(),
                 dry_run=dry_run,
-                asked=asked or asked_of(works, path),
+                asked=asked or asked_of(context, path),
                 add_interests=add_interests,
                 progress=progress,
             )
@@ -42,12 +42,15 @@ def import_subscribers(
 
 
 def asked_of(
-    works: App, path: Path, *, mapping: str = "", interests: str = "", confirmed_by: str = "", status: str = ""
-) -> "ImportOptions":
+    context: OpenWorkspace,
+    path: Path,
+    *,
+    mapping: str = "",
+    interests: str = "",
+    confirmed_by: str = "",
+    status: str = "",
+) -> ImportOptions:
     """Return what a person says about a file of readers; `mapping` is one, or the name of a TOML file with one."""
-    from subscribers.transfer.mapping import parse_mapping, read_mapping  # noqa: PLC0415
-    from subscribers.transfer.reading import ImportOptions  # noqa: PLC0415
-    from subscribers.transfer.rows import STATUSES  # noqa: PLC0415
 
     if status and status not in STATUSES:
         raise UsageError(f"There is no status {status!r}", hint=f"There are: {', '.join(STATUSES)}.")
@@ -59,25 +62,23 @@ def asked_of(
             raise UsageError(f"{mapping} cannot be read: {error.strerror}") from error
     elif mapping:
         columns = parse_mapping(mapping)
-    catalogue = works.press.catalogue
+    catalogue = context.settings.catalogue
     wanted = catalogue.canonical(catalogue.choose(interests)) if interests else ""
     titles = {
         title.strip().lower(): interest.slug
-        for interest in works.settings.interest
+        for interest in context.settings.interest
         for title in interest.title.values()
     }
     return ImportOptions(path.name, columns, wanted, confirmed_by, status, titles)
 
 
-def importer(works: App, engine: Engine | None = None) -> "Importer":
+def importer(context: OpenWorkspace, engine: Engine | None = None) -> Importer:
     """Return what brings readers in, by the workspace's engine or another one of its database."""
-    from subscribers.transfer.importer import Importer  # noqa: PLC0415
-    from subscribers.transfer.rows import RowRules  # noqa: PLC0415
 
-    publication = works.settings.publication
+    publication = context.settings.publication
     return Importer(
-        transaction=partial(db.session_scope, engine or works.engine),
-        rules=RowRules(works.press.catalogue, publication.language, publication.zone),
-        secret=works.suppression_key,
+        transaction=partial(db.session_scope, engine or context.engine),
+        rules=RowRules(context.settings.catalogue, publication.language, publication.zone),
+        secret=context.settings.suppression_key,
         new_ref=new_ref,
     )

@@ -6,8 +6,8 @@ from functools import partial
 
 from sqlmodel import Session
 
-from digest.app import App, new_ref
 from digest.delivery.wakeup.protocol import Dispatcher
+from digest.membership.context import MembershipContext, new_ref
 from digest.membership.erasure import Erased, before_erasing, forget, forget_files
 from digest.membership.erasure_proof import Proof, prove
 from digest.membership.importing import importer
@@ -50,10 +50,10 @@ def confirmation_withheld(dispatcher: Dispatcher, session: Session, now: datetim
     notices.promise(session, NoticeKind.CONFIRMATION, new_ref(), address="", language="", now=now)
 
 
-def welcome(works: App, session: Session, confirmed: Confirmed) -> None:
+def welcome(context: MembershipContext, session: Session, confirmed: Confirmed) -> None:
     """Promise the mail that says what was agreed, and how to change it."""
-    works.dispatcher.announce(session, None)
-    now = works.clock.now()
+    context.dispatcher.announce(session, None)
+    now = context.clock.now()
     notices.promise(
         session,
         NoticeKind.WELCOME,
@@ -85,35 +85,37 @@ def goodbye(dispatcher: Dispatcher, session: Session, withdrawal: Withdrawal) ->
 
 
 def add_subscriber(
-    works: App, address: str, *, name: str, interests: str, language: str, confirmed_by: str
+    context: MembershipContext, address: str, *, name: str, interests: str, language: str, confirmed_by: str
 ) -> SubscriberState:
     """Add one reader; return their state. With `confirmed_by` consent is on record elsewhere, else they are asked."""
     email = EmailAddress.parse(address)
-    wanted = works.press.catalogue.canonical(works.press.catalogue.choose(interests))
-    language = language or works.settings.publication.language
+    wanted = context.settings.catalogue.canonical(context.settings.catalogue.choose(interests))
+    language = language or context.settings.publication.language
     if confirmed_by:
-        _import_one(works, email, name=name, interests=wanted, language=language, source=confirmed_by)
+        _import_one(context, email, name=name, interests=wanted, language=language, source=confirmed_by)
     else:
         form = SignupForm(email, language, wanted, parse_name(name))
-        ask = partial(confirmation_due, works.dispatcher)
-        with session_scope(works.engine) as session:
+        ask = partial(confirmation_due, context.dispatcher)
+        with session_scope(context.engine) as session:
             signup.request(
                 session,
                 form,
                 method=ConsentMethod.COMMAND,
-                now=works.clock.now(),
+                now=context.clock.now(),
                 new_ref=new_ref,
-                secret=works.suppression_key,
+                secret=context.settings.suppression_key,
                 confirmation_due=ask,
             )
-    with session_scope(works.engine, read_only=True) as session:
+    with session_scope(context.engine, read_only=True) as session:
         person = store.by_key(session, email.key)
     if person is None:
         raise RefusedError(f"{address} is on the never-send list", hint="`digest suppress lookup` says why.")
     return SubscriberState(person.state)
 
 
-def _import_one(works: App, email: EmailAddress, *, name: str, interests: str, language: str, source: str) -> None:
+def _import_one(
+    context: MembershipContext, email: EmailAddress, *, name: str, interests: str, language: str, source: str
+) -> None:
     """An import of one line: what holds for a file (never overrule the person) holds here too."""
     cells = {
         "email": email.address,
@@ -121,22 +123,22 @@ def _import_one(works: App, email: EmailAddress, *, name: str, interests: str, l
         "interests": interests or ";",
         "language": language,
         "status": "confirmed",
-        "confirmed_at": works.clock.now().isoformat(),
+        "confirmed_at": context.clock.now().isoformat(),
         "consent_source": source,
     }
     line = {column: cells.get(column, "") for column in COLUMNS}
     file = io.BytesIO((as_csv(COLUMNS) + as_csv(as_cells(line))).encode())
-    report = importer(works).run(file, works.clock.now())
+    report = importer(context).run(file, context.clock.now())
     for refusal in [problem.message for problem in report.problems] + [kept.reason for kept in report.kept]:
         raise RefusedError(f"{email.address} was not added: {refusal}")
 
 
-def erase_subscriber(works: App, address: str) -> Proof:
+def erase_subscriber(context: MembershipContext, address: str) -> Proof:
     """Erase a person from the audience, the outbox and the workspace's files; return what was looked through since."""
-    with session_scope(works.engine) as session:
+    with session_scope(context.engine) as session:
         person = store.by_key(session, EmailAddress.parse(address).key)
         if person is None:
-            erased = _gone(works, session, address)
+            erased = _gone(context, session, address)
         else:
             known: list[Erased] = []
 
@@ -148,18 +150,18 @@ def erase_subscriber(works: App, address: str) -> Proof:
                 session,
                 person,
                 method=ConsentMethod.COMMAND,
-                now=works.clock.now(),
-                secret=works.suppression_key,
+                now=context.clock.now(),
+                secret=context.settings.suppression_key,
                 forget=note,
             )
             erased = known[-1]  # as they were when their row was locked
-    return prove(works, erased, forget_files(works, erased))
+    return prove(context, erased, forget_files(context, erased))
 
 
-def _gone(works: App, session: Session, address: str) -> Erased:
+def _gone(context: MembershipContext, session: Session, address: str) -> Erased:
     """Return who was erased before, to look for them again; raises SubscriberNotFoundError for a stranger."""
     email = EmailAddress.parse(address)
-    held = suppression.lookup(session, suppression.key_of(email.key, works.suppression_key))
+    held = suppression.lookup(session, suppression.key_of(email.key, context.settings.suppression_key))
     if held is None or held.reason != SuppressionReason.ERASED:
         raise SubscriberNotFoundError(f"There is no subscriber {address}")
     return Erased(0, email.address, email.key, "", ())

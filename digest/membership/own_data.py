@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlmodel import Session
 
-from digest.app import App
+from digest.membership.context import MembershipContext
 from digest.membership.erasure import FEEDBACK_EVENT
 from digest.outbox import notices
 from digest.outbox.tables import ATTEMPT, DELIVERY, EDITION, ISSUE, NOTICE
@@ -31,10 +31,10 @@ def data_at(session: Session, address: str) -> dict[str, Any]:
     return own_data(session, person)
 
 
-def data_due(works: App, session: Session, person: Subscriber) -> None:
+def data_due(context: MembershipContext, session: Session, person: Subscriber) -> None:
     """Promise the mail with the link to a person's data, to the address that is theirs now."""
-    works.dispatcher.announce(session, None)
-    now = works.clock.now()
+    context.dispatcher.announce(session, None)
+    now = context.clock.now()
     notices.promise(
         session,
         NoticeKind.OWN_DATA,

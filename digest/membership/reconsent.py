@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlmodel import Session
 
-from digest.app import App, new_ref
+from digest.membership.context import MembershipContext, new_ref
 from digest.outbox.states import State
 from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, SUPPRESSION
 from digest.render.notice_kind import NoticeKind
@@ -50,13 +50,13 @@ class Question:
     per_hour: int
 
 
-def confirmation(works: App, *, again: bool = False, per_hour: int | None = None) -> Question:
+def confirmation(context: MembershipContext, *, again: bool = False, per_hour: int | None = None) -> Question:
     """The question to those who are pending and were never asked, or with `again` were not within a day."""
     asked = exists().where(
         CONSENT_EVENT.c.subscriber_id == SUBSCRIBER.c.id, CONSENT_EVENT.c.kind == ConsentKind.REQUESTED.value
     )
     if again:
-        asked = asked.where(CONSENT_EVENT.c.happened_at > works.clock.now() - signup.QUIET)
+        asked = asked.where(CONSENT_EVENT.c.happened_at > context.clock.now() - signup.QUIET)
     waiting = exists().where(
         NOTICE.c.subscriber_id == SUBSCRIBER.c.id,
         NOTICE.c.kind == NoticeKind.CONFIRMATION,
@@ -68,12 +68,12 @@ def confirmation(works: App, *, again: bool = False, per_hour: int | None = None
         ~asked.correlate(SUBSCRIBER),
         ~waiting.correlate(SUBSCRIBER),
     )
-    per_hour = per_hour or works.settings.retention.asks_per_hour
+    per_hour = per_hour or context.settings.retention.asks_per_hour
     kind, event, method = NoticeKind.CONFIRMATION, ConsentKind.REQUESTED, ConsentMethod.COMMAND
     return Question(kind, event, method, who, per_hour)
 
 
-def reconsent(works: App, before: datetime) -> Question:
+def reconsent(context: MembershipContext, before: datetime) -> Question:
     """The question to readers whose consent is older than `before`, and who were not asked since they gave it."""
     since = func.coalesce(SUBSCRIBER.c.confirmed_at, SUBSCRIBER.c.created_at)
     asked = exists().where(
@@ -90,7 +90,7 @@ def reconsent(works: App, before: datetime) -> Question:
         ~asked.correlate(SUBSCRIBER),
     )
     kind, event, method = NoticeKind.RECONSENT, ConsentKind.ASKED, ConsentMethod.RETENTION
-    return Question(kind, event, method, who, works.settings.retention.asks_per_hour)
+    return Question(kind, event, method, who, context.settings.retention.asks_per_hour)
 
 
 def _suppressed() -> ColumnElement[bool]:
@@ -103,15 +103,17 @@ def count(session: Session, question: Question) -> int:
     return number
 
 
-def ask(works: App, question: Question, progress: Callable[[int], None] = lambda _asked: None) -> ReconsentRun:
+def ask(
+    context: MembershipContext, question: Question, progress: Callable[[int], None] = lambda _asked: None
+) -> ReconsentRun:
     """Promise a mail to each of them, spread over the time that the throttle takes; safe to break off and repeat."""
     step = timedelta(hours=1) / question.per_hour
-    dispatcher = works.dispatcher
+    dispatcher = context.dispatcher
     asked, first, last, after = 0, None, None, 0
     while True:
-        with session_scope(works.engine) as session:
+        with session_scope(context.engine) as session:
             people, after = _next(session, question, after)
-            now = works.clock.now()
+            now = context.clock.now()
             due = _free_from(session, now, step)
             times = [due + step * number for number in range(len(people))]
             _promise(session, question, people, times, now)

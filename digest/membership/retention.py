@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlmodel import Session
 
-from digest.app import App
 from digest.membership import reconsent
+from digest.membership.context import MembershipContext
 from digest.membership.erasure import forget
 from digest.membership.notices import goodbye
 from digest.outbox.states import TERMINAL, UNFINISHED, State
@@ -59,47 +59,49 @@ def months_before(now: datetime, months: int) -> datetime:
     raise AssertionError("every month has a first day")
 
 
-def due(works: App, now: datetime) -> RetentionDue:
+def due(context: MembershipContext, now: datetime) -> RetentionDue:
     """Count what the rules say; nothing is changed."""
-    rules = works.settings.retention
-    with session_scope(works.engine, read_only=True) as session:
+    rules = context.settings.retention
+    with session_scope(context.engine, read_only=True) as session:
         return RetentionDue(
             _people(session, _never_confirmed(now, rules.pending_days)) if rules.pending_days else 0,
-            reconsent.count(session, _question(works, now)) if rules.reconsent_months else 0,
+            reconsent.count(session, _question(context, now)) if rules.reconsent_months else 0,
             _people(session, _unanswered(now, rules.answer_days)) if rules.reconsent_months else 0,
             _rows(session, ATTEMPT, _old_replies(now, rules.reply_days)) if rules.reply_days else 0,
             _rows(session, NOTICE, _old_notices(now, rules.reply_days)) if rules.reply_days else 0,
         )
 
 
-def apply(works: App, now: datetime, progress: Callable[[int], None] = lambda _done: None) -> RetentionDue:
+def apply(
+    context: MembershipContext, now: datetime, progress: Callable[[int], None] = lambda _done: None
+) -> RetentionDue:
     """Do what the rules say, in short transactions; return what was done."""
-    rules = works.settings.retention
+    rules = context.settings.retention
     pending = unanswered = replies = emptied = asked = 0
     if rules.pending_days:
-        pending = _forget_all(works, _never_confirmed(now, rules.pending_days), now, progress, remember_hash=False)
+        pending = _forget_all(context, _never_confirmed(now, rules.pending_days), now, progress, remember_hash=False)
     if rules.reconsent_months:
         ending = _unanswered(now, rules.answer_days)
         if rules.unanswered == "erase":
-            unanswered = _forget_all(works, ending, now, progress, remember_hash=True)
+            unanswered = _forget_all(context, ending, now, progress, remember_hash=True)
         else:
-            unanswered = _unsubscribe_all(works, ending, now, progress)
-        asked = reconsent.ask(works, _question(works, now), progress).asked
+            unanswered = _unsubscribe_all(context, ending, now, progress)
+        asked = reconsent.ask(context, _question(context, now), progress).asked
     if rules.reply_days:
-        replies = _empty(works, ATTEMPT, _old_replies(now, rules.reply_days), {"reply": ""})
+        replies = _empty(context, ATTEMPT, _old_replies(now, rules.reply_days), {"reply": ""})
         nothing: dict[str, Any] = {"address": "", "name": "", "context": {}}
-        emptied = _empty(works, NOTICE, _old_notices(now, rules.reply_days), nothing)
+        emptied = _empty(context, NOTICE, _old_notices(now, rules.reply_days), nothing)
     return RetentionDue(pending, asked, unanswered, replies, emptied)
 
 
-def apply_once_a_day(works: App) -> RetentionDue | None:
+def apply_once_a_day(context: MembershipContext) -> RetentionDue | None:
     """Do what the rules say, if this machine has not done so today; None if it has."""
-    now = works.clock.now()
-    today = now.astimezone(works.settings.publication.zone).date()
-    marker = works.settings.workspace / ".state" / "retention.json"
+    now = context.clock.now()
+    today = now.astimezone(context.settings.publication.zone).date()
+    marker = context.settings.workspace / ".state" / "retention.json"
     if _last(marker) == today:
         return None
-    done = apply(works, now)
+    done = apply(context, now)
     marker.parent.mkdir(exist_ok=True)
     marker.write_text(json.dumps({"day": today.isoformat(), **asdict(done)}), encoding="utf-8")
     return done
@@ -112,8 +114,8 @@ def _last(marker: Any) -> date | None:
         return None
 
 
-def _question(works: App, now: datetime) -> reconsent.Question:
-    return reconsent.reconsent(works, months_before(now, works.settings.retention.reconsent_months))
+def _question(context: MembershipContext, now: datetime) -> reconsent.Question:
+    return reconsent.reconsent(context, months_before(now, context.settings.retention.reconsent_months))
 
 
 # Who and what
@@ -168,19 +170,22 @@ def _rows(session: Session, table: Any, which: ColumnElement[bool]) -> int:
     return number
 
 
-def _ids(works: App, who: ColumnElement[bool], after: int) -> Sequence[int]:
-    with session_scope(works.engine, read_only=True) as session:
+def _ids(context: MembershipContext, who: ColumnElement[bool], after: int) -> Sequence[int]:
+    with session_scope(context.engine, read_only=True) as session:
         query = select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.id > after, who).order_by(SUBSCRIBER.c.id).limit(BATCH)
         return session.execute(query).scalars().all()
 
 
 def _each(
-    works: App, who: ColumnElement[bool], act: Callable[[Session, Any], bool], progress: Callable[[int], None]
+    context: MembershipContext,
+    who: ColumnElement[bool],
+    act: Callable[[Session, Any], bool],
+    progress: Callable[[int], None],
 ) -> int:
     """Let `act` do something about each of these people, who are locked, and looked at again once they are."""
     done, after = 0, 0
-    while ids := _ids(works, who, after):
-        with session_scope(works.engine) as session:
+    while ids := _ids(context, who, after):
+        with session_scope(context.engine) as session:
             for of_id in ids:
                 person = store.by_id(session, of_id)
                 still = session.execute(select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.id == of_id, who)).first()
@@ -191,7 +196,12 @@ def _each(
 
 
 def _forget_all(
-    works: App, who: ColumnElement[bool], now: datetime, progress: Callable[[int], None], *, remember_hash: bool
+    context: MembershipContext,
+    who: ColumnElement[bool],
+    now: datetime,
+    progress: Callable[[int], None],
+    *,
+    remember_hash: bool,
 ) -> int:
     def act(session: Session, person: Any) -> bool:
         return preferences.erase(
@@ -199,33 +209,35 @@ def _forget_all(
             person,
             method=ConsentMethod.RETENTION,
             now=now,
-            secret=works.suppression_key,
+            secret=context.settings.suppression_key,
             forget=forget,
             remember_hash=remember_hash,
         )
 
-    return _each(works, who, act, progress)
+    return _each(context, who, act, progress)
 
 
-def _unsubscribe_all(works: App, who: ColumnElement[bool], now: datetime, progress: Callable[[int], None]) -> int:
+def _unsubscribe_all(
+    context: MembershipContext, who: ColumnElement[bool], now: datetime, progress: Callable[[int], None]
+) -> int:
     def act(session: Session, person: Any) -> bool:
         return preferences.unsubscribe(
             session,
             person,
             method=ConsentMethod.RETENTION,
             now=now,
-            secret=works.suppression_key,
-            on_unsubscribed=lambda inner, left: goodbye(works.dispatcher, inner, left),
+            secret=context.settings.suppression_key,
+            on_unsubscribed=lambda inner, left: goodbye(context.dispatcher, inner, left),
         )
 
-    return _each(works, who, act, progress)
+    return _each(context, who, act, progress)
 
 
-def _empty(works: App, table: Any, which: ColumnElement[bool], values: dict[str, Any]) -> int:
+def _empty(context: MembershipContext, table: Any, which: ColumnElement[bool], values: dict[str, Any]) -> int:
     done = 0
     while True:
         some = select(table.c.id).where(which).limit(10 * BATCH)
-        with session_scope(works.engine) as session:
+        with session_scope(context.engine) as session:
             changed: Any = session.execute(update(table).where(table.c.id.in_(some)).values(values))
         number = int(changed.rowcount)
         done += number

@@ -1,4 +1,7 @@
-"""What operators are told, as a plain value: what happened, to which issue or period, the numbers, what to do next."""
+"""What operators are told, as a plain value: what happened, to which issue or period, the numbers, what to do next.
+
+Pure.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The states of a delivery: one table of allowed moves, and the sets that other code asks about."""
+"""The states of a delivery: one table of allowed moves, and the sets that other code asks about. Pure."""
 
 from enum import StrEnum
 

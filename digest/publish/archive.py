@@ -1,7 +1,7 @@
 """What the archive shows: which issues, which edition of each, and what is found in them.
 
 The bytes of an archive edition never change. Keeping an article out after it went out makes another edition without it
-(digest.publish.archive_notes); shown is the fullest edition that holds nothing of what is kept out, so that showing the article
+(`archive_notes`); shown is the fullest edition that holds nothing of what is kept out, so that showing the article
 again brings back the page as it was. Search and feeds know exactly what the shown pages say, not what articles became
 since.
 """

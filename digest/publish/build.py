@@ -101,7 +101,7 @@ def build(press: Publisher, session: Session, issue: Issue, now: datetime) -> Bu
     """Segment the audience of now and render each distinct edition once."""
     content = content_of(session, issue)
     readers = readings_of(session, issue.number, now)
-    segmentation = segment(items_for_segment(content), readers, press.catalogue, press.rules, content.earlier)
+    segmentation = segment(items_for_segment(content), readers, press.settings.catalogue, press.rules, content.earlier)
     built = []
     for selection in segmentation.distinct:
         readings = tuple(reading for reading, chosen in segmentation.selections.items() if chosen == selection)
@@ -160,7 +160,7 @@ def render_selection(
 def selection_for(press: Publisher, session: Session, issue: Issue, reading: ReaderGroup) -> Selection | None:
     """Return what such a reader would get; None where the rule for empty editions sends nothing."""
     content = content_of(session, issue)
-    found = segment(items_for_segment(content), [reading], press.catalogue, press.rules, content.earlier)
+    found = segment(items_for_segment(content), [reading], press.settings.catalogue, press.rules, content.earlier)
     return found.selections[reading]
 
 

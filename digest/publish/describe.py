@@ -63,5 +63,7 @@ def _subject(press: Publisher, session: Session, issue: Issue, language: str) ->
             if row.language == language:
                 return row.subject
     content = content_of(session, issue)
-    whole = select_articles(items_for_segment(content), ReaderGroup(language, ALL_TEXT), press.catalogue, press.rules)
+    whole = select_articles(
+        items_for_segment(content), ReaderGroup(language, ALL_TEXT), press.settings.catalogue, press.rules
+    )
     return edition_context(content, whole, press.settings, press.templates.translate(language)).subject

@@ -86,7 +86,7 @@ def _store_editions(press: Publisher, session: Session, made: Build, now: dateti
 def whole_for_archive(press: Publisher, content: IssueContent, language: str) -> Selection:
     """Return the whole issue as the archive shows it: without what is kept out of it."""
     items = [item for item in items_for_segment(content) if not content.shown(item.group).kept_out]
-    return select_articles(items, ReaderGroup(language, ALL_TEXT), press.catalogue, press.rules)
+    return select_articles(items, ReaderGroup(language, ALL_TEXT), press.settings.catalogue, press.rules)
 
 
 def store_archive(press: Publisher, session: Session, content: IssueContent, now: datetime) -> None:

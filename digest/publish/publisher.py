@@ -10,7 +10,6 @@ from digest.issues.assemble import SectionRule
 from digest.render.loader import Templates
 from digest.runtime.errors import RefusedError
 from digest.settings.root import Settings
-from subscribers.interests import Catalogue
 
 
 class FindingsBlockError(RefusedError):
@@ -26,11 +25,6 @@ class Publisher:
     settings: Settings
     engine: Engine
     templates: Templates
-
-    @cached_property
-    def catalogue(self) -> Catalogue:
-        """The interests that readers may follow."""
-        return Catalogue([i.slug for i in self.settings.interest], {i.slug: i.was for i in self.settings.interest})
 
     @cached_property
     def rules(self) -> SegmentRules:

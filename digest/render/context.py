@@ -1,4 +1,4 @@
-"""What templates get: plain frozen values, already in the edition's language; templates/README.md lists them.
+"""What templates get: plain frozen values, already in the edition's language; templates/README.md lists them. Pure.
 
 Nothing here reads a database or a clock. Texts are data: templates escape them; only `body_html` and `intro_html`
 are markup, sanitised by digest.articles.body.

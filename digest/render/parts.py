@@ -1,4 +1,4 @@
-"""Both parts of a mail in transfer encoding, ready for readers' values: splicing instead of encoding per reader.
+"""Both parts of a mail in transfer encoding, ready for readers' values: splicing instead of encoding per reader. Pure.
 
 A rendered document is split at its slots *before* encoding. Each literal is encoded once for an edition; a value is
 encoded alone and put between. Nothing searches for tokens in encoded bytes, where a line break may cut one.

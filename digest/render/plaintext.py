@@ -2,6 +2,8 @@
 
 Complete by rule: every word of the body stands in the text, and every address, except those that lead to a place in the
 mail itself.
+
+Pure.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Slots: the few places of a mail that differ from reader to reader.
+"""Slots: the few places of a mail that differ from reader to reader. Pure.
 
 A slot stands in the rendered mail as a token, `@@R_<nonce>_<NAME>@@`, made of characters that survive every stage. The
 nonce is derived from the edition's content, so that a build can be repeated, and is checked not to occur in it, so that

@@ -4,12 +4,9 @@ import os
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from digest.runtime.errors import ConfigError
-
-if TYPE_CHECKING:
-    pass
 
 _DURATION = re.compile(r"(\d{1,6})\s*([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import DBAPIError
 
-from digest.app import App
 from digest.delivery.wakeup.event import Wakeup
 from digest.runtime.db import explain
 from digest.runtime.errors import DigestError
@@ -16,10 +15,11 @@ from digest.schedule.lateness import LOOK_AGAIN
 from digest.schedule.month import ProgressListener
 from digest.schedule.occurrences import Occurrence, occurrences
 from digest.schedule.tick import tick
+from digest.send.context import SendContext
 
 
 def run_forever(
-    works: App,
+    context: SendContext,
     told: Callable[[str], None],
     watching: Callable[[], AbstractContextManager[ProgressListener]],
 ) -> None:
@@ -30,26 +30,26 @@ def run_forever(
     fire every job once per scheduler.
     """
     bell = Wakeup()
-    clock = BackgroundScheduler(timezone=works.settings.publication.zone)
-    every = min(LOOK_AGAIN.total_seconds(), works.settings.schedule.takeover)
-    upcoming = next(occurrences(works.settings, works.clock.now()))
+    clock = BackgroundScheduler(timezone=context.delivery.settings.publication.zone)
+    every = min(LOOK_AGAIN.total_seconds(), context.delivery.settings.schedule.takeover)
+    upcoming = next(occurrences(context.delivery.settings, context.clock.now()))
     clock.start()
     try:
         with stopping_on_signals(bell.stop):
             told(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
             while not bell.stopping:
-                _set_alarm(works, clock, bell)  # before the look, so that what becomes due meanwhile rings, too
-                _look(works, told, watching, bell)
+                _set_alarm(context, clock, bell)  # before the look, so that what becomes due meanwhile rings, too
+                _look(context, told, watching, bell)
                 bell.wait(every)
     finally:
         clock.shutdown(wait=False)
     told("Stopped.")
 
 
-def _set_alarm(works: App, clock: BackgroundScheduler, bell: Wakeup) -> None:
+def _set_alarm(context: SendContext, clock: BackgroundScheduler, bell: Wakeup) -> None:
     """Let it ring when the next step of any run of the calendar is due; set anew after each look."""
-    now = works.clock.now()
-    ahead = (step.at for entry in _next_two(works, now) for step in entry.steps if step.at > now)
+    now = context.clock.now()
+    ahead = (step.at for entry in _next_two(context, now) for step in entry.steps if step.at > now)
     seconds = (min(ahead) - now).total_seconds()
     # by the machine's own clock, which DIGEST_NOW may have moved for us
     clock.add_job(
@@ -62,20 +62,20 @@ def _set_alarm(works: App, clock: BackgroundScheduler, bell: Wakeup) -> None:
     )
 
 
-def _next_two(works: App, now: datetime) -> list[Occurrence]:
-    entries = occurrences(works.settings, now)
+def _next_two(context: SendContext, now: datetime) -> list[Occurrence]:
+    entries = occurrences(context.delivery.settings, now)
     return [next(entries), next(entries)]
 
 
 def _look(
-    works: App,
+    context: SendContext,
     told: Callable[[str], None],
     watching: Callable[[], AbstractContextManager[ProgressListener]],
     bell: Wakeup,
 ) -> None:
     try:
         with watching() as onlooker:
-            done = tick(works, onlooker=onlooker, stopping=lambda: bell.stopping)
+            done = tick(context, onlooker=onlooker, stopping=lambda: bell.stopping)
         for entry in done:
             told(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}")
     except (DigestError, DBAPIError, OSError) as error:  # the next look tries again; nothing is lost by waiting

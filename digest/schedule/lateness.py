@@ -20,7 +20,7 @@ def lateness(month: Month) -> StepPaused | None:
     """
     if not month.is_due or month.noted("seen") or _begun(month):
         return None
-    schedule = month.works.settings.schedule
+    schedule = month.context.delivery.settings.schedule
     late = month.now - month.run.due_at
     missed = _overtaken(month, late)
     if not missed and late > duration(schedule.max_lateness):
@@ -35,7 +35,7 @@ def lateness(month: Month) -> StepPaused | None:
 
 
 def _begun(month: Month) -> bool:
-    with session_scope(month.works.engine, read_only=True) as session:
+    with session_scope(month.context.engine, read_only=True) as session:
         issue = month.find_issue(session)
     return issue is not None and issue.state in BEGUN
 
@@ -43,7 +43,7 @@ def _begun(month: Month) -> bool:
 def _overtaken(month: Month, late: timedelta) -> str:
     if month.run.schedule != MONTHLY or late <= LOOK_AGAIN:
         return ""
-    settings = month.works.settings
+    settings = month.context.delivery.settings
     if settings.schedule.catch_up == "none":
         return "nobody looked at the clock when it was due, and nothing is made up for"
     newer = next(occurrences(settings, month.plan.due_at))

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from sqlmodel import Session
 
-from digest.app import App
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
@@ -19,6 +18,7 @@ from digest.runtime.db import session_scope
 from digest.schedule import runs
 from digest.schedule.occurrences import Occurrence
 from digest.schedule.runs import IssueRun, RunState
+from digest.send.context import SendContext
 
 MONTHLY, SPECIAL = "monthly", "special"
 BEGUN = frozenset({IssueState.FROZEN, IssueState.SENDING, IssueState.SENT})
@@ -73,7 +73,7 @@ class NullProgress:
 class Month:
     """One run, taken by this process."""
 
-    works: App
+    context: SendContext
     run: IssueRun
     plan: Occurrence
     onlooker: ProgressListener
@@ -83,7 +83,7 @@ class Month:
     @cached_property
     def now(self) -> datetime:
         """The instant of this look: one for all steps, so that none sees another day than the one before."""
-        return self.works.clock.now()
+        return self.context.clock.now()
 
     @property
     def is_due(self) -> bool:
@@ -101,7 +101,7 @@ class Month:
 
     def issue(self) -> Issue:
         """Return the run's issue; it has been assembled."""
-        with session_scope(self.works.engine, read_only=True) as session:
+        with session_scope(self.context.engine, read_only=True) as session:
             issue = self.find_issue(session)
         assert issue is not None  # noqa: S101 - the first step sees to it
         return issue
@@ -168,16 +168,16 @@ class Month:
         return wait
 
     def _save(self, state: RunState, step: str, why: str) -> None:
-        _ = self.works.dispatcher  # whoever tells wakes workers, and asks for it in the transaction
-        with session_scope(self.works.engine) as session:
+        _ = self.context.delivery.dispatcher  # whoever tells wakes workers, and asks for it in the transaction
+        with session_scope(self.context.engine) as session:
             runs.note(self.run, state, step, why, self.now)
             runs.save(session, self.run)
             for event in self._events:
-                self.works.tell(session, event)
+                self.context.notifier.tell(session, event)
         self._events.clear()
 
     def _stamp(self) -> str:
-        return self.works.clock.now().isoformat(timespec="seconds")
+        return self.context.clock.now().isoformat(timespec="seconds")
 
 
 def _key(kind: EventKind, occasion: str) -> str:

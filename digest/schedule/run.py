@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from digest.app import App
 from digest.runtime.errors import DigestError
 from digest.schedule import runs, steps
 from digest.schedule.heartbeat import Heartbeat
@@ -16,6 +15,7 @@ from digest.schedule.lateness import lateness
 from digest.schedule.month import Month, ProgressListener, StepPaused
 from digest.schedule.occurrences import Occurrence
 from digest.schedule.runs import IssueRun, RunState
+from digest.send.context import SendContext
 
 STEPS: tuple[tuple[str, Callable[[Month], StepPaused | None]], ...] = (
     ("assemble", steps.assemble),  # days before: the draft of the period
@@ -39,11 +39,11 @@ class Progress:
 
 
 def run_month(
-    works: App, run: IssueRun, plan: Occurrence, onlooker: ProgressListener, stopping: Callable[[], bool]
+    context: SendContext, run: IssueRun, plan: Occurrence, onlooker: ProgressListener, stopping: Callable[[], bool]
 ) -> Progress:
     """Go on with a run that this process has taken, as far as it goes now; `stopping` is asked before each step."""
-    month = Month(works, run, plan, onlooker, stopping)
-    with Heartbeat(works.engine, run, timedelta(seconds=works.settings.schedule.takeover)) as heart:
+    month = Month(context, run, plan, onlooker, stopping)
+    with Heartbeat(context.engine, run, timedelta(seconds=context.delivery.settings.schedule.takeover)) as heart:
         if wait := lateness(month):
             month.end("late", wait)
             return Progress(wait.state, "late", wait.why, wait.person)

@@ -5,7 +5,6 @@ from datetime import datetime
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-from digest.app import App
 from digest.calendar.local_time import instant_of
 from digest.issues import edit
 from digest.issues import store as issue_store
@@ -17,61 +16,62 @@ from digest.schedule.month import MONTHLY, SPECIAL
 from digest.schedule.occurrences import occurrences
 from digest.schedule.runs import IssueRun, RunState
 from digest.schedule.tick import has_begun
+from digest.send.context import SendContext
 
 BY_OPERATOR = "by an operator"
 FIRST_YEAR, LAST_YEAR = 1901, 9900
 """The longest forecast goes on for twenty years, and dates end with the year 9999."""
 
 
-def skip(works: App, period: str) -> None:
+def skip(context: SendContext, period: str) -> None:
     """Write down that a period's run shall not happen, or shall go no further while nothing of it was sent."""
-    with session_scope(works.engine, read_only=True) as session:
+    with session_scope(context.engine, read_only=True) as session:
         known = runs.find(session, period, (MONTHLY, SPECIAL))
     if known is None:
-        _skip_ahead(works, Period.parse(period))
+        _skip_ahead(context, Period.parse(period))
         return
     if known.state not in runs.OPEN:
         raise RefusedError(f"{period} has a run already: {known.state}", hint="`digest schedule history` shows it.")
-    if has_begun(works, known):
+    if has_begun(context, known):
         hint = "`digest outbox hold` stops it, `digest issue withdraw` for good."
         raise RefusedError(f"{period} is being sent already", hint=hint)
-    with session_scope(works.engine) as session:
-        if not runs.close(session, known, RunState.SKIPPED, BY_OPERATOR, works.clock.now()):
+    with session_scope(context.engine) as session:
+        if not runs.close(session, known, RunState.SKIPPED, BY_OPERATOR, context.clock.now()):
             raise RefusedError(f"The run for {period} has just ended", hint="`digest schedule history` shows it.")
 
 
-def _skip_ahead(works: App, wanted: Period) -> None:
-    now = works.clock.now()
-    with session_scope(works.engine) as session:
+def _skip_ahead(context: SendContext, wanted: Period) -> None:
+    now = context.clock.now()
+    with session_scope(context.engine) as session:
         since = runs.install(session, MONTHLY, now)
-        ahead = takewhile(lambda entry: entry.period <= wanted, occurrences(works.settings, since))
+        ahead = takewhile(lambda entry: entry.period <= wanted, occurrences(context.delivery.settings, since))
         entry = next((e for e in ahead if e.period == wanted), None)
         if entry is None:
             raise RefusedError(f"{wanted} is not ahead on the calendar", hint="`digest schedule next` lists what is.")
         runs.record(session, MONTHLY, str(wanted), entry.due_at, state=RunState.SKIPPED, why=BY_OPERATOR, now=now)
 
 
-def release(works: App, period: str) -> None:
+def release(context: SendContext, period: str) -> None:
     """Let a run go on that waits because it is late."""
-    with session_scope(works.engine) as session:
+    with session_scope(context.engine) as session:
         run = runs.find(session, period, (MONTHLY, SPECIAL))
         if run is None or run.state != RunState.WAITING or run.step != "late":
             hint = "`digest schedule history` shows what runs wait for; `digest outbox release` is for issues."
             raise RefusedError(f"The run for {period} does not wait for a release", hint=hint)
-        if not runs.amend(session, run, released=works.clock.now().isoformat(timespec="seconds")):
+        if not runs.amend(session, run, released=context.clock.now().isoformat(timespec="seconds")):
             raise RefusedError(f"Somebody else is at the run for {period} just now", hint="Try again in a moment.")
 
 
-def special(works: App, at: str, slugs: Sequence[str], *, number: int | None, subject: str) -> IssueRun:
+def special(context: SendContext, at: str, slugs: Sequence[str], *, number: int | None, subject: str) -> IssueRun:
     """Make an issue outside the calendar of articles chosen by hand, and the run that sends it at `at`."""
-    now, zone = works.clock.now(), works.settings.publication.zone
+    now, zone = context.clock.now(), context.delivery.settings.publication.zone
     due_at = moment_of(at, zone)
     if due_at <= now:
         raise UsageError(
             f"{at} is past", hint="Name a time to come, or send it at once: digest issue approve, digest send."
         )
-    order = [section.slug for section in works.settings.section]
-    with session_scope(works.engine) as session:
+    order = [section.slug for section in context.delivery.settings.section]
+    with session_scope(context.engine) as session:
         issue = issue_store.special_issue(session, number, due_at.astimezone(zone).date(), now)
         edit.set_texts(issue, "*", subject=subject or None)
         for slug in slugs:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from sqlmodel import Session
 
 from digest.delivery.canary import Verdict
-from digest.delivery.configured import carrier_of
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
@@ -30,7 +29,7 @@ NEEDS_A_PERSON = (State.REJECTED, State.EXPIRED, State.UNCERTAIN)
 
 def assemble(month: Month) -> StepPaused | None:
     """See to it that there is an issue; a draft is chosen afresh, so that late articles get in."""
-    with session_scope(month.works.engine) as session:
+    with session_scope(month.context.engine) as session:
         issue = month.find_issue(session)
         if not month.is_special and (issue is None or issue.state == IssueState.DRAFT):
             issue = _assemble(month, session)
@@ -47,9 +46,9 @@ def assemble(month: Month) -> StepPaused | None:
 
 
 def _assemble(month: Month, session: Session) -> Issue:
-    period, zone = Period.parse(month.run.period), month.works.settings.publication.zone
+    period, zone = Period.parse(month.run.period), month.context.delivery.settings.publication.zone
     day = month.plan.due_at.astimezone(zone).date()
-    return lifecycle.assemble(month.works.press, session, period, number=None, issue_date=day, now=month.now)
+    return lifecycle.assemble(month.context.publisher, session, period, number=None, issue_date=day, now=month.now)
 
 
 def _withdrawn(issue: Issue) -> StepPaused:
@@ -62,8 +61,8 @@ def check(month: Month) -> StepPaused | None:
     occasion = _occasion(month)
     if issue.state != IssueState.DRAFT or (month.noted("checked") or {}).get("occasion") == occasion:
         return None
-    with session_scope(month.works.engine, read_only=True) as session:
-        made = build.build(month.works.press, session, issue, month.now)
+    with session_scope(month.context.engine, read_only=True) as session:
+        made = build.build(month.context.publisher, session, issue, month.now)
     readers = sum(edition.readers for edition in made.editions)
     blocking = [finding.message for finding in made.blocking]
     numbers = {"editions": len(made.editions), "readers": readers, "blocking": len(blocking)}
@@ -89,7 +88,7 @@ def approve(month: Month) -> StepPaused | None:
         return _before(month, issue, approved=approved)
     if approved:
         return None
-    if month.works.settings.approval.required == 0:
+    if month.context.delivery.settings.approval.required == 0:
         return _approve_by_itself(month, issue)
     why = f"issue {issue.number} waits for its approval"
     _remind(month, issue, f"{why}; it was to be sent at {_local(month)}")
@@ -100,7 +99,10 @@ def _before(month: Month, issue: Issue, *, approved: bool) -> StepPaused:
     when = _local(month)
     if approved:
         return StepPaused(f"issue {issue.number} is approved; it is sent at {when}")
-    by_itself, first = month.works.settings.approval.required == 0, (month.noted("checked") or {}).get("first", "")
+    by_itself, first = (
+        month.context.delivery.settings.approval.required == 0,
+        (month.noted("checked") or {}).get("first", ""),
+    )
     if by_itself and not first:
         return StepPaused(f"issue {issue.number} is sent at {when}, unless a check blocks")
     why = f"issue {issue.number} waits for its approval, to be sent at {when}"
@@ -123,10 +125,10 @@ def _checked(month: Month) -> Mapping[str, int]:
 
 def _approve_by_itself(month: Month, issue: Issue) -> StepPaused | None:
     try:
-        with session_scope(month.works.engine) as session:
+        with session_scope(month.context.engine) as session:
             locked = issue_store.find(session, issue.number, lock=True)
             if locked.state == IssueState.DRAFT:
-                lifecycle.approve(month.works.press, session, locked, BY_ITSELF, month.now)
+                lifecycle.approve(month.context.publisher, session, locked, BY_ITSELF, month.now)
                 month.note(approved_by=BY_ITSELF)
     except FindingsBlockError as error:
         _remind(month, issue, error.message)
@@ -143,7 +145,7 @@ def freeze(month: Month) -> StepPaused | None:
         _tell_started(month, issue)
         return None
     try:
-        prepare_send(month.works, issue.number).start()
+        prepare_send(month.context, issue.number).start()
     except RefusedError as error:
         month.tell(EventKind.NEEDS_APPROVAL, error.message, issue=issue.number, occasion="refused")
         return StepPaused(error.message, person=True)
@@ -154,7 +156,7 @@ def freeze(month: Month) -> StepPaused | None:
 def _tell_started(month: Month, issue: Issue) -> None:
     if month.has_told(EventKind.STARTED):
         return
-    planned = int(status(month.works, issue.number)["planned"])
+    planned = int(status(month.context, issue.number)["planned"])
     month.note(approved_by=issue.approved_by or "", planned=planned)
     why = f"issue {issue.number} goes to {planned} readers; approved by {issue.approved_by}"
     month.tell(EventKind.STARTED, why, issue=issue.number, numbers={"planned": planned})
@@ -167,7 +169,7 @@ def canary(month: Month) -> StepPaused | None:
         return None
     if wait := _deliver(month, issue):
         return wait
-    judgement = watch(month.works, issue.number)
+    judgement = watch(month.context, issue.number)
     if judgement is None:
         return None
     if judgement.verdict == Verdict.GO:
@@ -175,7 +177,7 @@ def canary(month: Month) -> StepPaused | None:
         return None
     if judgement.verdict == Verdict.HALT:
         return _halted(month, issue, judgement.why)
-    until = issue.rest_at.astimezone(month.works.settings.publication.zone).isoformat(" ", "minutes")
+    until = issue.rest_at.astimezone(month.context.delivery.settings.publication.zone).isoformat(" ", "minutes")
     more = f": {judgement.why}" if judgement.why else ""
     return StepPaused(f"issue {issue.number} went to its first readers; the rest waits until {until}{more}")
 
@@ -183,7 +185,7 @@ def canary(month: Month) -> StepPaused | None:
 def _halted(month: Month, issue: Issue, why: str) -> StepPaused:
     told = f"issue {issue.number} is held: {why}; go on with: digest outbox release {issue.number}"
     month.note(halted=why)
-    numbers = {name: count for name, count in status(month.works, issue.number)["states"].items() if count}
+    numbers = {name: count for name, count in status(month.context, issue.number)["states"].items() if count}
     month.tell(EventKind.HALTED, told, issue=issue.number, occasion="canary", numbers=numbers)
     return StepPaused(told, person=True)
 
@@ -199,7 +201,7 @@ def deliver(month: Month) -> StepPaused | None:
         return _held(month, issue)
     if wait := _deliver(month, issue):
         return wait
-    standing = status(month.works, issue.number)
+    standing = status(month.context, issue.number)
     counted = {State(name): count for name, count in standing["states"].items() if count}
     if UNFINISHED & counted.keys():
         return StepPaused(f"issue {issue.number}: {_told(counted)}")
@@ -207,9 +209,11 @@ def deliver(month: Month) -> StepPaused | None:
 
 
 def _deliver(month: Month, issue: Issue) -> StepPaused | None:
-    month.onlooker.expect(due(month.works, issue.number))
+    month.onlooker.expect(due(month.context, issue.number))
     try:
-        run = deliver_issue(month.works, issue.id or 0, carrier_of(month.works), month.onlooker, month.stopping)
+        run = deliver_issue(
+            month.context, issue.id or 0, month.context.delivery.carrier(), month.onlooker, month.stopping
+        )
     except EnvironmentFailedError as error:
         month.tell(EventKind.HALTED, error.message, issue=issue.number, occasion="environment")
         return StepPaused(error.message, person=True)
@@ -227,7 +231,7 @@ def _held(month: Month, issue: Issue) -> StepPaused:
 def report(month: Month) -> StepPaused:
     """Account for every reader: the numbers are kept with the run, and told."""
     issue = month.issue()
-    standing = status(month.works, issue.number)
+    standing = status(month.context, issue.number)
     counted = {State(name): count for name, count in standing["states"].items() if count}
     numbers = {"planned": standing["planned"], **{state.value: count for state, count in counted.items()}}
     excluded = sum(standing["excluded"].values())
@@ -242,4 +246,4 @@ def _told(counted: Mapping[State, int]) -> str:
 
 
 def _local(month: Month) -> str:
-    return month.run.due_at.astimezone(month.works.settings.publication.zone).isoformat(" ", "minutes")
+    return month.run.due_at.astimezone(month.context.delivery.settings.publication.zone).isoformat(" ", "minutes")

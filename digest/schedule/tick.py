@@ -10,7 +10,6 @@ from itertools import takewhile
 
 from sqlmodel import Session, col, select
 
-from digest.app import App
 from digest.delivery.canary import Verdict
 from digest.issues.period import Period
 from digest.membership import retention
@@ -19,15 +18,15 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
 from digest.schedule import runs
 from digest.schedule.clock_watch import ClockWatch
-from digest.schedule.daemon import run_forever
 from digest.schedule.month import BEGUN, MONTHLY, SPECIAL, NullProgress, ProgressListener, issue_of
 from digest.schedule.occurrences import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
 from digest.schedule.run import Progress, run_month
 from digest.send.canary import watch_all
+from digest.send.context import SendContext
 from digest.send.worker import due, work
 from digest.settings.root import Settings
 
-__all__ = ["MONTHLY", "SPECIAL", "TickResult", "issue_date", "occurrences", "run_forever", "skip_since_backup", "tick"]
+__all__ = ["MONTHLY", "SPECIAL", "TickResult", "issue_date", "occurrences", "skip_since_backup", "tick"]
 
 _HOST_LETTERS = 50
 
@@ -44,7 +43,7 @@ class TickResult:
 
 
 def tick(
-    works: App,
+    context: SendContext,
     *,
     trust_clock: bool = False,
     onlooker: ProgressListener | None = None,
@@ -55,28 +54,28 @@ def tick(
     Any number of ticks, on any number of machines, give one run a period: the insert under the unique key decides.
     Once `stopping` says so, the step at work ends, what is on the wire gets its answer, and the next look goes on.
     """
-    watch = ClockWatch(works.settings.workspace / ".state" / "clock.json", works.engine)
+    watch = ClockWatch(context.delivery.settings.workspace / ".state" / "clock.json", context.engine)
     if trust_clock:
         watch.believe()
     elif objection := watch.objection():
         hint = "no run goes on. Set it right; if it is right now: digest tick --trust-clock"
         return [TickResult("clock", runs.RunState.WAITING, "", f"{objection}; {hint}", person=True)]
-    now, by, onlooker = works.clock.now(), _name(), onlooker or NullProgress()
-    with session_scope(works.engine) as session:
+    now, by, onlooker = context.clock.now(), _name(), onlooker or NullProgress()
+    with session_scope(context.engine) as session:
         runs.reopen_early(session, now)
-        taken = runs.take_over(session, by, timedelta(seconds=works.settings.schedule.takeover), now)
-    told = [_go_on(works, run, onlooker, stopping) for run in taken]
-    told += [_go_on(works, run, onlooker, stopping) for run in _claims(works, by, now, stopping)]
+        taken = runs.take_over(session, by, timedelta(seconds=context.delivery.settings.schedule.takeover), now)
+    told = [_go_on(context, run, onlooker, stopping) for run in taken]
+    told += [_go_on(context, run, onlooker, stopping) for run in _claims(context, by, now, stopping)]
     if stopping():
         return told
-    told += _watch_canaries(works) + _keep_for_a_time(works)
-    return told + _deliver_what_is_due(works, onlooker, stopping)
+    told += _watch_canaries(context) + _keep_for_a_time(context)
+    return told + _deliver_what_is_due(context, onlooker, stopping)
 
 
-def _keep_for_a_time(works: App) -> list[TickResult]:
+def _keep_for_a_time(context: SendContext) -> list[TickResult]:
     """Once a day, forget what `[retention]` lets be kept only for a time, and ask again whom it wants asked."""
     try:
-        done = retention.apply_once_a_day(works)
+        done = retention.apply_once_a_day(context.delivery)
     except DigestError as error:
         return [TickResult("retention", runs.RunState.WAITING, "forget", error.message)]
     counted = (
@@ -92,34 +91,36 @@ def _name() -> str:
     return f"{socket.gethostname()[:_HOST_LETTERS]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def _claims(works: App, by: str, now: datetime, stopping: Callable[[], bool]) -> Iterator[runs.IssueRun]:
+def _claims(context: SendContext, by: str, now: datetime, stopping: Callable[[], bool]) -> Iterator[runs.IssueRun]:
     """Claim each period whose first step is due and that nobody has, the oldest first, when the one before is done."""
-    with session_scope(works.engine) as session:
+    with session_scope(context.engine) as session:
         since = runs.install(session, MONTHLY, now)
         known = runs.known(session, MONTHLY)
-    for entry in begun(works.settings, since, now, known):
+    for entry in begun(context.delivery.settings, since, now, known):
         if stopping():
             return
-        with session_scope(works.engine) as session:
+        with session_scope(context.engine) as session:
             run = runs.claim(session, MONTHLY, str(entry.period), entry.due_at, by=by, now=now)
         if run is not None:
             yield run
 
 
-def _go_on(works: App, run: runs.IssueRun, onlooker: ProgressListener, stopping: Callable[[], bool]) -> TickResult:
+def _go_on(
+    context: SendContext, run: runs.IssueRun, onlooker: ProgressListener, stopping: Callable[[], bool]
+) -> TickResult:
     try:
-        done = run_month(works, run, plan_of(works, run), onlooker, stopping)
+        done = run_month(context, run, plan_of(context, run), onlooker, stopping)
     except runs.RunLostError as error:
         done = Progress(runs.RunState.RUNNING, run.step, error.message)
     return TickResult(run.period, done.state, done.step, done.why, done.person)
 
 
-def plan_of(works: App, run: runs.IssueRun) -> Occurrence:
+def plan_of(context: SendContext, run: runs.IssueRun) -> Occurrence:
     """Return when the steps of a run are due: as the calendar says now, until it has begun to send."""
-    settings = works.settings
+    settings = context.delivery.settings
     if run.schedule == MONTHLY:
         plan = occurrence(settings, Period.parse(run.period))
-        if plan.due_at != run.due_at and not has_begun(works, run):
+        if plan.due_at != run.due_at and not has_begun(context, run):
             run.due_at = plan.due_at
         return plan
     return Occurrence(
@@ -127,34 +128,36 @@ def plan_of(works: App, run: runs.IssueRun) -> Occurrence:
     )
 
 
-def has_begun(works: App, run: runs.IssueRun) -> bool:
+def has_begun(context: SendContext, run: runs.IssueRun) -> bool:
     """Return whether the issue of a run is being sent, or was."""
-    with session_scope(works.engine, read_only=True) as session:
+    with session_scope(context.engine, read_only=True) as session:
         issue = issue_of(session, run)
     return issue is not None and issue.state in BEGUN
 
 
-def _watch_canaries(works: App) -> list[TickResult]:
+def _watch_canaries(context: SendContext) -> list[TickResult]:
     """Judge the canaries of issues that no run cares for: those that were sent by hand."""
     told = []
-    for watched in watch_all(works):
+    for watched in watch_all(context):
         judgement, number = watched.judgement, watched.number
         if judgement.verdict == Verdict.HALT:
             why = f"issue {number} is held: {judgement.why}; go on with: digest outbox release {number}"
-            with session_scope(works.engine) as session:
-                works.tell(
-                    session, Event(EventKind.HALTED, works.clock.now(), issue=number, why=why, occasion="canary")
+            with session_scope(context.engine) as session:
+                context.notifier.tell(
+                    session, Event(EventKind.HALTED, context.clock.now(), issue=number, why=why, occasion="canary")
                 )
             told.append(TickResult("outbox", runs.RunState.WAITING, "canary", why, person=True))
     return told
 
 
-def _deliver_what_is_due(works: App, onlooker: ProgressListener, stopping: Callable[[], bool]) -> list[TickResult]:
+def _deliver_what_is_due(
+    context: SendContext, onlooker: ProgressListener, stopping: Callable[[], bool]
+) -> list[TickResult]:
     """Confirmations and other notices, and deliveries that were put off: nobody should have to remember the worker."""
     onlooker.step("outbox", "deliver")
-    onlooker.expect(due(works, None))
+    onlooker.expect(due(context, None))
     try:
-        outcomes = work(works, None, relay="", progress=onlooker, stopping=stopping)["outcomes"]
+        outcomes = work(context, None, relay="", progress=onlooker, stopping=stopping)["outcomes"]
     except DigestError as error:
         return [TickResult("outbox", runs.RunState.WAITING, "deliver", error.message, person=True)]
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)

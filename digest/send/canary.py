@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from digest.app import App
 from digest.delivery.canary import Judgement, Thresholds, Verdict, judge
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.outbox import figures, operations
 from digest.runtime.db import session_scope
+from digest.send.context import SendContext
 from digest.settings.shares import share
 
 
@@ -22,17 +22,17 @@ class CanaryResult:
     judgement: Judgement
 
 
-def watch(works: App, number: int) -> Judgement | None:
+def watch(context: SendContext, number: int) -> Judgement | None:
     """Judge the canary of an issue and act on it; None where none is on its way.
 
     The verdict opens or holds in one transaction, so that a crash leaves the rest kept back.
     """
-    dispatcher = works.dispatcher
-    with session_scope(works.engine) as session:
+    dispatcher = context.delivery.dispatcher
+    with session_scope(context.engine) as session:
         issue = issue_store.find(session, number, lock=True)
         if issue.rest_at is None or issue.state != IssueState.SENDING or issue.held:
             return None
-        judgement = _judge(works, session, issue)
+        judgement = _judge(context, session, issue)
         if judgement.verdict == Verdict.WAIT:
             return judgement
         # held or open: from here on nothing is kept back by its time only, and a release lets all of it go
@@ -46,18 +46,18 @@ def watch(works: App, number: int) -> Judgement | None:
         return judgement
 
 
-def _judge(works: App, session: Session, issue: Issue) -> Judgement:
-    rules, now = works.settings.delivery, works.clock.now()
+def _judge(context: SendContext, session: Session, issue: Issue) -> Judgement:
+    rules, now = context.delivery.settings.delivery, context.clock.now()
     assert issue.rest_at is not None  # noqa: S101 - asked before
     counts = figures.canary(session, issue.id or 0, issue.rest_at)
     thresholds = Thresholds(share(rules.canary_max_rejected), share(rules.canary_max_deferred))
     return judge(counts, thresholds, waited=now >= issue.rest_at)
 
 
-def watch_all(works: App) -> list[CanaryResult]:
+def watch_all(context: SendContext) -> list[CanaryResult]:
     """Judge every canary that is on its way, also of issues that were sent by hand."""
-    with session_scope(works.engine, read_only=True) as session:
+    with session_scope(context.engine, read_only=True) as session:
         on_its_way = (Issue.state == IssueState.SENDING, col(Issue.rest_at).is_not(None))
         numbers = session.exec(select(Issue.number).where(*on_its_way)).all()
-    found = [(number, watch(works, number)) for number in numbers]
+    found = [(number, watch(context, number)) for number in numbers]
     return [CanaryResult(number, judgement) for number, judgement in found if judgement is not None]

@@ -4,45 +4,45 @@ from collections.abc import Collection, Sequence
 
 from sqlmodel import Session
 
-from digest.app import App
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.outbox import operations, store
 from digest.outbox.states import State
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
+from digest.send.context import SendContext
 
 
-def hold(works: App, number: int | None) -> tuple[int, bool]:
+def hold(context: SendContext, number: int | None) -> tuple[int, bool]:
     """Stop an issue; return its number and whether it was not held before."""
-    with session_scope(works.engine) as session:
+    with session_scope(context.engine) as session:
         issue = _find(session, number)
         return issue.number, operations.hold(session, issue.id or 0)
 
 
-def release(works: App, number: int | None) -> tuple[int, bool]:
+def release(context: SendContext, number: int | None) -> tuple[int, bool]:
     """Let an issue go on; return its number and whether it was held."""
-    dispatcher = works.dispatcher
-    with session_scope(works.engine) as session:
+    dispatcher = context.delivery.dispatcher
+    with session_scope(context.engine) as session:
         issue = _find(session, number)
         dispatcher.announce(session, issue.number)
         return issue.number, operations.release(session, issue.id or 0)
 
 
-def retry(works: App, ids: Sequence[int], number: int | None) -> tuple[int, int]:
+def retry(context: SendContext, ids: Sequence[int], number: int | None) -> tuple[int, int]:
     """Make deferred deliveries (those with `ids`, or all) due; return the issue's number, and how many."""
-    dispatcher = works.dispatcher
-    with session_scope(works.engine) as session:
+    dispatcher = context.delivery.dispatcher
+    with session_scope(context.engine) as session:
         issue = issue_of(session, ids, number, {State.DEFERRED})
         dispatcher.announce(session, issue.number)
-        return issue.number, operations.retry(session, issue.id or 0, works.clock.now(), ids or None)
+        return issue.number, operations.retry(session, issue.id or 0, context.clock.now(), ids or None)
 
 
-def resend(works: App, delivery_id: int) -> None:
+def resend(context: SendContext, delivery_id: int) -> None:
     """Make an uncertain delivery due again, on a person's word."""
-    dispatcher = works.dispatcher
-    with session_scope(works.engine) as session:
-        operations.resend(session, delivery_id, works.witness, works.clock.now())
+    dispatcher = context.delivery.dispatcher
+    with session_scope(context.engine) as session:
+        operations.resend(session, delivery_id, context.delivery.place.liveness, context.clock.now())
         dispatcher.announce(session, store.show(session, delivery_id)[0].number)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlmodel import Session, col
 
-from digest.app import App
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.notify import Event, EventKind
@@ -22,18 +21,19 @@ from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, NOTICE
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
+from digest.send.context import SendContext
 
 
-def tell_of(works: App, issue_ids: Sequence[int]) -> bool:
+def tell_of(context: SendContext, issue_ids: Sequence[int]) -> bool:
     """Tell of the issues that are finished, and of uncertain deliveries that are new; return whether anything was."""
-    operators = works.settings.operators
+    operators = context.delivery.settings.operators
     if not issue_ids or not (operators.addresses or operators.webhook):
         return False
-    _ = works.dispatcher  # before the transaction
+    _ = context.delivery.dispatcher  # before the transaction
     told = False
-    with session_scope(works.engine) as session:
-        for event in _events(session, issue_ids, works.clock.now()):
-            told = works.tell(session, event) or told
+    with session_scope(context.engine) as session:
+        for event in _events(session, issue_ids, context.clock.now()):
+            told = context.notifier.tell(session, event) or told
     return told
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
-from digest.app import App
-from digest.delivery.configured import transport_of
 from digest.delivery.maildir import MAILDIR
 from digest.delivery.outcome import Outcome, clean_reply, explain
 from digest.delivery.transport import WithEvidence
@@ -26,6 +24,7 @@ from digest.outbox.states import State
 from digest.outbox.tables import Promised
 from digest.outbox.uncertain import Uncertain, count_uncertain, living, uncertain
 from digest.runtime.db import session_scope
+from digest.send.context import SendContext
 
 _ENDS: Mapping[Fate, tuple[State, str]] = {
     Fate.ACCEPTED: (State.ACCEPTED, Outcome.ACCEPTED.value),
@@ -79,7 +78,7 @@ class Resolution:
 class Findings:
     """What was found. `stored` is settled already, `proposed` waits for a person; `left` counts why others stay."""
 
-    works: App
+    context: SendContext
     dry_run: bool = False
     by_person: bool = False
     files: int = 0
@@ -100,11 +99,11 @@ class Findings:
         """Settle what is proposed, as far as nobody has settled it meanwhile; return how many. Nothing is sent."""
         if self.dry_run or not self.proposed:
             return 0
-        now = self.works.clock.now()
-        with session_scope(self.works.engine) as session:
+        now = self.context.clock.now()
+        with session_scope(self.context.engine) as session:
             back = [one.about.worker_id for one in self.proposed if one.settlement.state is State.PENDING]
             # a worker elsewhere that was silent may be heard again
-            alive = living(session, back, self.works.witness)
+            alive = living(session, back, self.context.delivery.place.liveness)
             settlements = [
                 replace(one.settlement, ended_at=now)
                 for one in self.proposed
@@ -129,13 +128,13 @@ class Findings:
         }
 
 
-def look(works: App, brought: Brought | None = None, *, relay: str = "", dry_run: bool = False) -> Findings:
+def look(context: SendContext, brought: Brought | None = None, *, relay: str = "", dry_run: bool = False) -> Findings:
     """Settle what our own record knows (unless `dry_run`), and find what the evidence that was brought can resolve.
 
     Our own record is what workers kept in files while the database was away, and, unless other evidence was brought,
     what a Maildir holds. A file of outcomes is renamed once it is stored.
     """
-    findings = Findings(works, dry_run)
+    findings = Findings(context, dry_run)
     open_ones = _own_record(findings, relay, with_transport=brought is None or bool(relay))
     if brought is not None:
         findings.propose(_by_what_was_brought(findings, open_ones, brought))
@@ -143,17 +142,17 @@ def look(works: App, brought: Brought | None = None, *, relay: str = "", dry_run
 
 
 def _own_record(findings: Findings, relay: str, *, with_transport: bool) -> list[Uncertain]:
-    works = findings.works
-    files = sorted(works.place.leftovers.glob("*.json"))
+    context = findings.context
+    files = sorted(context.delivery.place.leftovers.glob("*.json"))
     kept = [settlement for path in files for settlement in read_file(path)]
-    transport = transport_of(works, relay) if with_transport else None
-    with session_scope(works.engine) as session:
-        now = works.clock.now()
+    transport = context.delivery.transport(relay) if with_transport else None
+    with session_scope(context.engine) as session:
+        now = context.clock.now()
         findings.files, findings.from_files = len(files), settle(session, kept)
-        findings.recovered = recover(session, works.witness, now)
+        findings.recovered = recover(session, context.delivery.place.liveness, now)
         if isinstance(transport, WithEvidence):
             known = {(one.promised, one.id): one for one in uncertain(session)}
-            seen = evident(session, transport.name, transport.evidence, now, works.place.host)
+            seen = evident(session, transport.name, transport.evidence, now, context.delivery.place.host)
             settle_evidence(session, seen)
             findings.stored = [Resolution(known[s.promised, s.id], s, s.reason, transport.name) for s in seen]
         open_ones = uncertain(session)
@@ -169,28 +168,28 @@ def _own_record(findings: Findings, relay: str, *, with_transport: bool) -> list
 
 
 def _by_what_was_brought(findings: Findings, open_ones: Sequence[Uncertain], brought: Brought) -> list[Resolution]:
-    works = findings.works
-    by_id = {_message_id(works, one): one for one in open_ones}
-    log = _read_logs(by_id, brought, works.clock.now()) if brought.logs and by_id else None
+    context = findings.context
+    by_id = {_message_id(context, one): one for one in open_ones}
+    log = _read_logs(by_id, brought, context.clock.now()) if brought.logs and by_id else None
     reported = _read_reports(by_id, brought.reports, findings.left)
-    with session_scope(works.engine, read_only=True) as session:
-        alive = living(session, [one.worker_id for one in open_ones], works.witness)
+    with session_scope(context.engine, read_only=True) as session:
+        alive = living(session, [one.worker_id for one in open_ones], context.delivery.place.liveness)
     found = []
     for own_id, one in by_id.items():
         # a report comes from further on than the relay's log, which ends at the next server's "250"
         sighting = reported.get(own_id) or (log.verdict(own_id) if log else None)
-        if why := _objection(one, sighting, log, brought, works.clock.now(), lives=one.worker_id in alive):
+        if why := _objection(one, sighting, log, brought, context.clock.now(), lives=one.worker_id in alive):
             findings.left[why] += 1
         elif sighting is not None:
-            found.append(_resolution(one, sighting, works.clock.now()))
+            found.append(_resolution(one, sighting, context.clock.now()))
     return found
 
 
-def _message_id(works: App, one: Uncertain) -> str:
+def _message_id(context: SendContext, one: Uncertain) -> str:
     first, second = one.name
     if one.promised is Promised.DELIVERY:
-        return works.letters.message_id(int(first), second)
-    return works.letters.notice_id(first, second)
+        return context.delivery.writer.message_id(int(first), second)
+    return context.delivery.writer.notice_id(first, second)
 
 
 def _read_logs(by_id: Mapping[str, Uncertain], brought: Brought, now: datetime) -> PostfixLog:
@@ -273,15 +272,21 @@ def _resolution(one: Uncertain, sighting: Sighting, now: datetime) -> Resolution
 
 
 def assume(
-    works: App, issue_id: int, ids: Collection[int] | None, state: State, *, by: str = "", dry_run: bool = False
+    context: SendContext,
+    issue_id: int,
+    ids: Collection[int] | None,
+    state: State,
+    *,
+    by: str = "",
+    dry_run: bool = False,
 ) -> Findings:
     """Find an issue's uncertain deliveries (all, or those named) that a person says are accepted or rejected.
 
     `by` names the person. What a server has said so far stays with the attempt.
     """
     who = clean_reply(by)[:_MAX_WHO] or "a person"
-    findings, now = Findings(works, dry_run, by_person=True), works.clock.now()
-    with session_scope(works.engine, read_only=True) as session:
+    findings, now = Findings(context, dry_run, by_person=True), context.clock.now()
+    with session_scope(context.engine, read_only=True) as session:
         chosen = uncertain(session, issue_id, ids)
         findings.unresolved = count_uncertain(session)
     why = f"assumed {state} by {who}"

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from digest.app import App
-from digest.delivery.configured import carrier_of
 from digest.delivery.transport import Carrier
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
@@ -18,6 +16,7 @@ from digest.publish import freeze, lifecycle
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.send.canary import watch
+from digest.send.context import SendContext
 from digest.send.status import status
 from digest.send.worker import deliver
 
@@ -26,7 +25,7 @@ from digest.send.worker import deliver
 class PreparedSend:
     """A delivery that is ready to go: which issue, how many are due, how many are excluded, and by which way."""
 
-    works: App
+    context: SendContext
     number: int
     issue_id: int
     due: int
@@ -42,31 +41,33 @@ class PreparedSend:
     def run(self, progress: Callable[[DeliveryProgress], None]) -> dict[str, Any]:
         """Start, deliver until nothing is due, and return how the issue stands."""
         self.start()
-        watch(self.works, self.number)  # a canary that was sent by an earlier call may have been waited for
-        run = deliver(self.works, self.issue_id, self.carrier, progress)
-        judgement = None if run.stopped else watch(self.works, self.number)
+        watch(self.context, self.number)  # a canary that was sent by an earlier call may have been waited for
+        run = deliver(self.context, self.issue_id, self.carrier, progress)
+        judgement = None if run.stopped else watch(self.context, self.number)
         return {
-            **status(self.works, self.number),
+            **status(self.context, self.number),
             "stopped": run.stopped,
             "canary": {"verdict": judgement.verdict.value, "why": judgement.why} if judgement else None,
         }
 
     def start(self) -> None:
         """Freeze if that is still to be done, and let every worker take deliveries."""
-        dispatcher = self.works.dispatcher
+        dispatcher = self.context.delivery.dispatcher
         if self.to_freeze:
-            with session_scope(self.works.engine) as session:
+            with session_scope(self.context.engine) as session:
                 issue = issue_store.find(session, self.number, lock=True)
                 # else somebody else was quicker, and we deliver beside them; a draft is refused by freeze
                 if issue.state in {IssueState.DRAFT, IssueState.APPROVED}:
-                    freeze.freeze(self.works.press, session, issue, self.works.clock.now())
+                    freeze.freeze(self.context.publisher, session, issue, self.context.clock.now())
                 refuse_finished(issue)
-        with session_scope(self.works.engine) as session:
+        with session_scope(self.context.engine) as session:
             issue = issue_store.find(session, self.number, lock=True)
             if issue.state == IssueState.FROZEN:
                 numbers = {"planned": issue.planned or 0, "excluded": sum(issue.excluded.values())}
-                started = Event(EventKind.STARTED, self.works.clock.now(), issue.number, issue.period, numbers=numbers)
-                self.works.tell(session, started)
+                started = Event(
+                    EventKind.STARTED, self.context.clock.now(), issue.number, issue.period, numbers=numbers
+                )
+                self.context.notifier.tell(session, started)
             lifecycle.start_sending(session, issue)
             dispatcher.announce(session, self.number)
 
@@ -80,19 +81,19 @@ def refuse_finished(issue: Issue) -> None:
         raise RefusedError(f"Issue {issue.number} was sent already; nobody gets it twice", hint=hint)
 
 
-def prepare_send(works: App, number: int | None, *, relay: str = "") -> PreparedSend:
+def prepare_send(context: SendContext, number: int | None, *, relay: str = "") -> PreparedSend:
     """Return what `digest send` is about to do. Raises RefusedError unless the issue may be sent as it is."""
-    now = works.clock.now()
-    with session_scope(works.engine) as session:
+    now = context.clock.now()
+    with session_scope(context.engine) as session:
         issue = issue_store.find(session, number)
         assert issue.id is not None  # noqa: S101 - read from the database
         refuse_finished(issue)
         to_freeze = issue.state in {IssueState.DRAFT, IssueState.APPROVED}
         if to_freeze:
-            made = freeze.sendable(works.press, session, issue, now)
+            made = freeze.sendable(context.publisher, session, issue, now)
             due = sum(edition.readers for edition in made.editions)
             excluded = sum(lifecycle.exclusions(session, issue, now).values())
         else:
             counted = store.counts(session, issue.id)
             due, excluded = sum(counted[state] for state in DUE), sum(issue.excluded.values())
-    return PreparedSend(works, issue.number, issue.id, due, excluded, carrier_of(works, relay), to_freeze)
+    return PreparedSend(context, issue.number, issue.id, due, excluded, context.delivery.carrier(relay), to_freeze)

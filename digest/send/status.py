@@ -6,8 +6,6 @@ from typing import Any
 
 from sqlmodel import Session
 
-from digest.app import App
-from digest.delivery.configured import gauges_of
 from digest.delivery.worker.progress import ScopeWait
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
@@ -15,11 +13,12 @@ from digest.issues.models import Issue
 from digest.outbox import figures, store
 from digest.outbox.states import DUE, State
 from digest.runtime.db import session_scope
+from digest.send.context import SendContext
 
 
-def status(works: App, number: int | None) -> dict[str, Any]:
+def status(context: SendContext, number: int | None) -> dict[str, Any]:
     """Return how an issue stands: planned, every state with its count, and who was left out, by reason."""
-    with session_scope(works.engine, read_only=True) as session:
+    with session_scope(context.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
         counted = store.counts(session, issue.id or 0)
         return _status(session, issue, counted)
@@ -38,17 +37,17 @@ def _status(session: Session, issue: Issue, counted: Mapping[State, int]) -> dic
     }
 
 
-def details(works: App, number: int | None) -> dict[str, Any]:
+def details(context: SendContext, number: int | None) -> dict[str, Any]:
     """Return `status` and all that an operator watches: families, relays, rate, waits, workers, and the end."""
-    now = works.clock.now()
-    with session_scope(works.engine, read_only=True) as session:
+    now = context.clock.now()
+    with session_scope(context.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
         issue_id = issue.id or 0
         families = figures.by_family(session, issue_id)
         counted = {state: sum(counts.get(state, 0) for counts in families.values()) for state in State}
         attempted = figures.attempted(session, issue_id, now)
-        workers = figures.present(session, works.witness)
-        meter = gauges_of(works)
+        workers = figures.present(session, context.delivery.place.liveness)
+        meter = context.delivery.gauges()
         meter.refresh(session)
         told = _status(session, issue, counted)
     waits = meter.waits(now)

@@ -2,21 +2,21 @@
 
 import secrets
 
-from digest.app import App, new_ref
-from digest.delivery.configured import transport_of
 from digest.delivery.transport import Reply
 from digest.editions.segment import ReaderGroup
 from digest.issues import store as issue_store
+from digest.membership.context import new_ref
 from digest.outbox.take import Recipient
 from digest.publish import build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import NotFoundError
+from digest.send.context import SendContext
 from subscribers.address import EmailAddress
 from subscribers.models import Frequency
 
 
 def send_test(
-    works: App,
+    context: SendContext,
     number: int | None,
     to: str,
     *,
@@ -27,19 +27,19 @@ def send_test(
 ) -> Reply:
     """Send one edition to an editor: the same bytes, marked as a test, with links that lead nowhere near a reader."""
     address = EmailAddress.parse(to).address
-    wanted = works.press.catalogue.canonical(works.press.catalogue.choose(interests))
-    language = language or works.settings.publication.language
-    with session_scope(works.engine, read_only=True) as session:
+    wanted = context.delivery.settings.catalogue.canonical(context.delivery.settings.catalogue.choose(interests))
+    language = language or context.delivery.settings.publication.language
+    with session_scope(context.engine, read_only=True) as session:
         issue = issue_store.find(session, number)
-        selection = build.selection_for(works.press, session, issue, ReaderGroup(language, wanted, frequency))
+        selection = build.selection_for(context.publisher, session, issue, ReaderGroup(language, wanted, frequency))
         if selection is None:
             raise NotFoundError(f"Issue {issue.number} has nothing for these interests", hint="Try --interests '*'.")
         rendered = build.stored_rendering(session, issue, selection)
         if rendered is None:
-            _, rendered = build.render_selection(works.press, build.content_of(session, issue), selection)
+            _, rendered = build.render_selection(context.publisher, build.content_of(session, issue), selection)
     reader = Recipient(ref=new_ref(), address=address, name="", language=language, format="html", interests=wanted)
-    letter = works.letters.test(issue.number, rendered, reader, secrets.token_hex(8), works.clock.now())
-    transport = transport_of(works, relay)
+    letter = context.delivery.writer.test(issue.number, rendered, reader, secrets.token_hex(8), context.clock.now())
+    transport = context.delivery.transport(relay)
     try:
         return transport.send(letter.envelope, letter.message)
     finally:

@@ -8,11 +8,8 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from digest.app import App
-from digest.delivery.configured import carrier_of, evidence_of, meter_of
 from digest.delivery.transport import Carrier
 from digest.delivery.wakeup.event import Wakeup
-from digest.delivery.worker.ledger import PAUSES
 from digest.delivery.worker.loop import Worker, WorkerRun
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
@@ -25,13 +22,14 @@ from digest.runtime.db import check_revision, session_scope
 from digest.runtime.errors import ConfigError, DigestError, EnvironmentFailedError
 from digest.runtime.signals import stopping_on_signals
 from digest.send import operator_events
+from digest.send.context import SendContext
 
 NEWS_SECONDS = 10.0
 """How often to look, during a send, for what operators should hear before its end."""
 
 
 def deliver(
-    works: App,
+    context: SendContext,
     issue_id: int,
     carrier: Carrier,
     progress: Callable[[DeliveryProgress], None],
@@ -41,17 +39,21 @@ def deliver(
 
     `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
     """
-    watching = _Watching(works, [issue_id], progress)
-    with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker.stop):
+    watching = _Watching(context, [issue_id], progress)
+    with (
+        context.notifier.webhook.beside(),
+        context.delivery.worker(carrier, watching) as worker,
+        stopping_on_signals(worker.stop),
+    ):
         if stopping():
             worker.stop()
         run = worker.deliver_all([issue_id])
-        _tell(works, [issue_id], worker, watching, run)
+        _tell(context, [issue_id], worker, watching, run)
         return run
 
 
 def work(
-    works: App,
+    context: SendContext,
     number: int | None,
     *,
     relay: str,
@@ -62,17 +64,21 @@ def work(
     Requests for another address that came to nothing are forgotten, since somebody has to look at the clock.
     `stopping` is that of `deliver`.
     """
-    issues = _issues(works, number)
-    forget_expired(works)
-    watching = _Watching(works, issues, progress)
-    carrier = carrier_of(works, relay)
-    with works.webhook.beside(), _worker(works, carrier, watching) as worker, stopping_on_signals(worker.stop):
+    issues = _issues(context, number)
+    forget_expired(context.delivery)
+    watching = _Watching(context, issues, progress)
+    carrier = context.delivery.carrier(relay)
+    with (
+        context.notifier.webhook.beside(),
+        context.delivery.worker(carrier, watching) as worker,
+        stopping_on_signals(worker.stop),
+    ):
         if stopping():
             worker.stop()
         run = worker.deliver_all(issues)
-        _tell(works, issues, worker, watching, run)
+        _tell(context, issues, worker, watching, run)
     outcomes = {state.value: 0 for state in State} | run.outcomes
-    uncertain = _count(works, issues, {State.UNCERTAIN})
+    uncertain = _count(context, issues, {State.UNCERTAIN})
     return {"outcomes": outcomes, "uncertain": uncertain, "next_due": run.next_due, "stopped": run.stopped}
 
 
@@ -82,87 +88,70 @@ class _Watching:
     A send may take hours: that deliveries are uncertain is told while it goes on, once; its end tells how many.
     """
 
-    def __init__(self, works: App, issues: Sequence[int], progress: Callable[[DeliveryProgress], None]) -> None:
-        self._works = works
+    def __init__(
+        self, context: SendContext, issues: Sequence[int], progress: Callable[[DeliveryProgress], None]
+    ) -> None:
+        self._context = context
         self._issues = issues
         self._progress = progress
         self._has_told = False
-        self._looked_at = works.clock.monotonic()
+        self._looked_at = context.clock.monotonic()
         self.is_over = False
 
     def __call__(self, tally: DeliveryProgress) -> None:
         if self.is_over:
             return
         self._progress(tally)
-        moment = self._works.clock.monotonic()
+        moment = self._context.clock.monotonic()
         if not self._has_told and moment - self._looked_at >= NEWS_SECONDS:
             self._looked_at = moment
             with suppress(DBAPIError, DigestError):  # it is away: that is the worker's to say, and the end tells it
-                self._has_told = operator_events.tell_of(self._works, self._issues)
+                self._has_told = operator_events.tell_of(self._context, self._issues)
 
 
-def _tell(works: App, issues: Sequence[int], worker: Worker, watching: _Watching, run: WorkerRun) -> None:
+def _tell(context: SendContext, issues: Sequence[int], worker: Worker, watching: _Watching, run: WorkerRun) -> None:
     """Tell the operators what has come of the issues, and send them their mails at once."""
-    if operator_events.tell_of(works, issues) and not run.stopped:
+    if operator_events.tell_of(context, issues) and not run.stopped:
         watching.is_over = True
         worker.deliver_notices()
 
 
-def try_telling(works: App, *, relay: str = "") -> dict[str, Any]:
+def try_telling(context: SendContext, *, relay: str = "") -> dict[str, Any]:
     """Tell the operators an event that says it is a test, now; return what became of each mail and of the webhook."""
-    operators = works.settings.operators
+    operators = context.delivery.settings.operators
     if not operators.addresses and not operators.webhook:
         raise ConfigError("Nobody is to be told", hint="Set addresses or webhook under [operators] in digest.toml.")
-    event = Event(EventKind.TEST, works.clock.now(), occasion=new_attempt_id())
-    with session_scope(works.engine) as session:
-        works.tell(session, event)
-    works.webhook.look()
+    event = Event(EventKind.TEST, context.clock.now(), occasion=new_attempt_id())
+    with session_scope(context.engine) as session:
+        context.notifier.tell(session, event)
+    context.notifier.webhook.look()
     failure = ""
     try:
         if operators.addresses:
-            with _worker(works, carrier_of(works, relay), lambda _tally: None) as worker:
+            with context.delivery.worker(context.delivery.carrier(relay), lambda _tally: None) as worker:
                 worker.deliver_notices()
     except EnvironmentFailedError as error:
         failure = error.message
-    with session_scope(works.engine, read_only=True) as session:
+    with session_scope(context.engine, read_only=True) as session:
         return {**operator_events.standing_of(session, event), "failure": failure}
 
 
-def due(works: App, number: int | None) -> int:
+def due(context: SendContext, number: int | None) -> int:
     """Return how many deliveries are still to be made, of every issue that is being sent or of one."""
-    return _count(works, _issues(works, number), DUE)
+    return _count(context, _issues(context, number), DUE)
 
 
-def _count(works: App, issues: Sequence[int], states: Collection[State]) -> int:
-    with session_scope(works.engine, read_only=True) as session:
+def _count(context: SendContext, issues: Sequence[int], states: Collection[State]) -> int:
+    with session_scope(context.engine, read_only=True) as session:
         return sum(store.counts(session, issue_id)[state] for issue_id in issues for state in states)
 
 
-def _issues(works: App, number: int | None) -> list[int]:
-    with session_scope(works.engine, read_only=True) as session:
+def _issues(context: SendContext, number: int | None) -> list[int]:
+    with session_scope(context.engine, read_only=True) as session:
         return store.sending(session) if number is None else [issue_store.find(session, number).id or 0]
 
 
-def _worker(works: App, carrier: Carrier, progress: Callable[[DeliveryProgress], None]) -> Worker:
-    patience = works.settings.delivery.patience
-    pauses: list[float] = []
-    for pause in PAUSES:
-        if sum(pauses) + pause <= patience:
-            pauses.append(pause)
-    return Worker(
-        works.engine,
-        carrier,
-        works.letters,
-        works.clock,
-        works.place,
-        meter=meter_of(works, carrier),
-        evidence=evidence_of(carrier),
-        progress=progress,
-        pauses=tuple(pauses),
-    )
-
-
-def stay(works: App, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:
+def stay(context: SendContext, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:
     """Deliver whatever becomes due (of one issue, or of all, and notices) until stopped; return all outcomes.
 
     `told` gets a line for a person whenever something was done. A relay that refuses us ends it, and so does a schema
@@ -174,17 +163,18 @@ def stay(works: App, number: int | None, *, relay: str, told: Callable[[str], No
     def deliver() -> None:
         nonlocal upcoming
         # the schema may have been upgraded since we began: whoever starts us again has the new version
-        check_revision(works.engine)
-        done = work(works, number, relay=relay, progress=lambda _settled: None, stopping=lambda: bell.stopping)
+        check_revision(context.engine)
+        done = work(context, number, relay=relay, progress=lambda _settled: None, stopping=lambda: bell.stopping)
         outcomes.update(done["outcomes"])
         counts = ", ".join(f"{count} {outcome}" for outcome, count in done["outcomes"].items() if count)
         if counts or done["next_due"] != upcoming:
             told(_line(counts, done["next_due"]))
         upcoming = done["next_due"]
 
-    with works.webhook.beside(), stopping_on_signals(bell.stop):
-        told(f"Staying. Woken by {works.dispatcher.how}. SIGTERM or Ctrl-C stops it after the message on the wire.")
-        works.dispatcher.run(deliver, bell, told, only=number)
+    dispatcher = context.delivery.dispatcher
+    with context.notifier.webhook.beside(), stopping_on_signals(bell.stop):
+        told(f"Staying. Woken by {dispatcher.how}. SIGTERM or Ctrl-C stops it after the message on the wire.")
+        dispatcher.run(deliver, bell, told, only=number)
     told("Stopped.")
     return {"outcomes": dict(outcomes), "next_due": upcoming}
 

@@ -4,6 +4,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -18,6 +19,7 @@ from digest.settings.publication import ANY, Interest, Publication, Section
 from digest.settings.retention import Retention
 from digest.settings.schedule import Schedule
 from digest.settings.web import FormLimits, Web
+from subscribers.interests import Catalogue
 
 CONFIG_NAME = "digest.toml"
 SECRETS_NAME = "secrets.toml"
@@ -93,6 +95,21 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The database's address; SQLite in the workspace unless configured."""
         return self.database.url or f"sqlite:///{self.workspace / 'digest.db'}"
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The interests that readers may follow, with their former slugs."""
+        return Catalogue([one.slug for one in self.interest], {one.slug: one.was for one in self.interest})
+
+    @property
+    def suppression_key(self) -> bytes:
+        """The key of the never-send list."""
+        return self.secrets.suppression_key.get_secret_value().encode()
+
+    @property
+    def message_key(self) -> bytes:
+        """The key of Message-IDs."""
+        return self.secrets.message_key.get_secret_value().encode()
 
     @property
     def languages(self) -> tuple[str, ...]:

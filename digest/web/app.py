@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from digest.app import App, build
+from digest.app import App, open_app
 from digest.articles.importing import ArticleImportReport
 from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
@@ -91,22 +91,26 @@ def _explain_on(app: FastAPI, desk: Desk) -> None:
         app.add_exception_handler(kind, explain)
 
 
-def app_of(works: App, *, shared_limits: bool) -> FastAPI:
+def app_of(opened: App, *, shared_limits: bool) -> FastAPI:
     """Return the readers' app."""
-    pages = pages_router(works, shared_limits=shared_limits)
+    pages = pages_router(opened, shared_limits=shared_limits)
     return public_app(
-        works.press, pages_router=pages, signer=works.signer, clock=works.clock, metrics_router=_metrics_router(works)
+        opened.publisher,
+        pages_router=pages,
+        signer=opened.signer,
+        clock=opened.clock,
+        metrics_router=_metrics_router(opened),
     )
 
 
 def app_in(workspace: Path) -> FastAPI:
     """Return the readers' app for one of several processes, which count together."""
-    return app_of(build(workspace), shared_limits=True)
+    return app_of(open_app(workspace), shared_limits=True)
 
 
-def _metrics_router(works: App) -> APIRouter | None:
+def _metrics_router(opened: App) -> APIRouter | None:
     """Return `/metrics` if a token is configured; without one there is no such page."""
-    token_file = works.settings.metrics.token_file
+    token_file = opened.settings.metrics.token_file
     if token_file is None:
         return None
-    return metrics.build_router(Metrics(works).page, metrics.read_token(works.settings.workspace / token_file))
+    return metrics.build_router(Metrics(opened).page, metrics.read_token(opened.settings.workspace / token_file))

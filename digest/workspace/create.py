@@ -8,11 +8,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Protocol
 
-from digest import app
-from digest.membership import importing
-from digest.publish import import_articles
+from digest.membership.importing import import_subscribers
+from digest.publish.import_articles import import_articles
+from digest.publish.publisher import Publisher
+from digest.runtime import db
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
+from digest.settings.opened import OpenWorkspace, open_engine
 from digest.settings.root import CONFIG_NAME, SECRETS_NAME
 
 STARTER_CONFIG = """\
@@ -66,7 +69,7 @@ class Made:
 
 
 def create(directory: Path, *, sample: bool) -> Made:
-    """Make a workspace in `directory`, which must not hold one already."""
+    """Make a workspace in `directory`, which must not hold one already; `import_sample` goes on with a sample."""
     if (directory / CONFIG_NAME).exists():
         raise RefusedError(f"{directory} holds a workspace already", hint="Choose another folder.")
     with _told_where(directory):
@@ -78,18 +81,18 @@ def create(directory: Path, *, sample: bool) -> Made:
             (directory / CONFIG_NAME).write_text(STARTER_CONFIG, encoding="utf-8")
             (directory / "articles" / "first.md").write_text(STARTER_ARTICLE, encoding="utf-8")
         _write_secrets(directory / SECRETS_NAME)
-    database = _make_database(directory)
-    return _imported_sample(directory, database) if sample else _empty(database)
+    lines = (CONFIG_NAME, f"{SECRETS_NAME} (mode 0600)", "articles/first.md", "templates/ for overrides")
+    return Made((*lines, _make_database(directory)), "digest articles import articles")
 
 
 def _make_database(directory: Path) -> str:
     """Make the tables; return where they are, for a person."""
-    engine = app.open_engine(directory)
+    engine = open_engine(directory)
     is_file = engine.dialect.name == "sqlite"
     if is_file:  # readers' addresses are for its owner only; SQLite gives its other files the same mode
         with _told_where(directory), suppress(FileExistsError):
             os.close(os.open(str(engine.url.database), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    app.upgrade(engine)
+    db.upgrade(engine)
     engine.dispose()
     return f"{Path(str(engine.url.database)).name} (mode 0600)" if is_file else "the tables, in PostgreSQL"
 
@@ -123,22 +126,23 @@ def _write_secrets(path: Path) -> None:
         file.write(text)
 
 
-def _empty(database: str) -> Made:
-    lines = (CONFIG_NAME, f"{SECRETS_NAME} (mode 0600)", "articles/first.md", "templates/ for overrides", database)
-    return Made(lines, "digest articles import articles")
+class SampleContext(OpenWorkspace, Protocol):
+    """A new workspace, opened: where the sample's articles and readers go."""
+
+    @property
+    def publisher(self) -> Publisher:
+        """Imports the articles."""
+        ...
 
 
-def _imported_sample(directory: Path, database: str) -> Made:
-    works = app.build(directory)
-    articles = import_articles.import_articles(works, [directory / "articles"])
-    readers = importing.import_subscribers(works, directory / "readers.csv")
-    works.engine.dispose()
-    lines = (
-        CONFIG_NAME,
-        f"{SECRETS_NAME} (mode 0600)",
+def import_sample(made: Made, context: SampleContext) -> Made:
+    """Import the articles and readers that `create` has copied; return all that was made."""
+    folder = context.settings.workspace
+    articles = import_articles(context.publisher, [folder / "articles"], now=context.clock.now())
+    readers = import_subscribers(context, folder / "readers.csv")
+    imported = (
         f"articles/: {len(articles.created)} files (articles and their translations), imported",
         f"readers.csv: {readers.created} invented readers, imported",
-        "templates/ for overrides",
-        database,
     )
+    lines = (*made.lines[:2], *imported, *made.lines[-2:])
     return Made(lines, "digest issue assemble --period 2021-09 --number 21")

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from digest.app import App
 from digest.issues.models import Issue
 from digest.outbox import store
 from digest.runtime.db import session_scope
@@ -13,9 +13,9 @@ from digest.schedule import runs
 from digest.schedule.runs import IssueRun
 
 
-def report(works: App, number: int | None) -> dict[str, Any]:
+def report(engine: Engine, number: int | None) -> dict[str, Any]:
     """Return the account of an issue, or of all, and of the runs that belong to them (or to none)."""
-    with session_scope(works.engine, read_only=True) as session:
+    with session_scope(engine, read_only=True) as session:
         query = select(Issue).order_by(col(Issue.number))
         issues = session.exec(query if number is None else query.where(Issue.number == number)).all()
         ids = {issue.id for issue in issues}

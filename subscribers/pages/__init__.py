@@ -20,7 +20,7 @@ from subscribers.pages.reconsent import ReconsentPage
 from subscribers.pages.subscribe import SubscribePage
 from subscribers.pages.unsubscribe import UnsubscribePage
 
-__all__ = ["Asking", "Gate", "InterestView", "PagesContext", "PagePublication", "build_router"]
+__all__ = ["Asking", "Gate", "InterestView", "PagePublication", "PagesContext", "build_router"]
 
 READ = ["GET", "HEAD"]
 

@@ -28,7 +28,14 @@ from subscribers.transfer.report import MAX_TOLD, KeptRow, SubscriberImportRepor
 from subscribers.transfer.rows import ReaderRow, Row, RowProblem, RowRules, SuppressedRow
 
 __all__ = [
-    "MAX_TOLD", "ImportOptions", "SubscriberImportReport", "Importer", "KeptRow", "export_csv", "export_json_lines", "show",
+    "MAX_TOLD",
+    "ImportOptions",
+    "Importer",
+    "KeptRow",
+    "SubscriberImportReport",
+    "export_csv",
+    "export_json_lines",
+    "show",
 ]  # fmt: skip
 
 CHUNK = 10_000

@@ -94,3 +94,14 @@ def test_a_line_lists_exactly_the_words_of_the_code(glossary: str, term: str) ->
 def test_the_words_of_the_design_are_defined(glossary: str) -> None:
     terms = {term for line in glossary.splitlines() for term in bold(line)}
     assert [word for word in WORDS if word not in terms] == []
+
+
+def test_the_words_in_code_are_classes_that_exist(glossary: str, repo_root: Path) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `([\w/.]+)` \|", glossary.split("## Words in code\n")[1], re.MULTILINE)
+    assert len(rows) >= 25
+    missing = [
+        name
+        for name, file in rows
+        if not re.search(rf"^class {name}\b", (repo_root / file).read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert missing == []

@@ -1,4 +1,4 @@
-"""Our own DKIM signature (RFC 6376), for relays that do not sign: rsa-sha256, c=relaxed/simple, the whole body.
+"""Our own DKIM signature (RFC 6376), for relays that do not sign: rsa-sha256, c=relaxed/simple, the whole body. Pure.
 
 Simple for the body: collapsing its blanks would cost more than signing does, and nothing between us and the reader
 rewraps base64 or quoted-printable. Relaxed for the header, since relays do refold it. Pure: the instant is an argument.

@@ -3,6 +3,8 @@
 Not made with EmailMessage: it turns a long List-Unsubscribe into encoded-words, which RFC 2047 section 5 forbids and
 which mailbox providers ignore, and it loses spaces of folded Korean subjects. Fields are written here, encoded-words by
 `email.header`, whose output came back equal in every test. Pure: the instant is an argument.
+
+Pure.
 """
 
 import base64

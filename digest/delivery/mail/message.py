@@ -26,7 +26,7 @@ from digest.render.slots import Slot
 from digest.render.words import interests_in_words
 from digest.settings.publication import pick
 from digest.settings.root import Settings
-from subscribers.interests import ALL_TEXT, Catalogue
+from subscribers.interests import ALL_TEXT
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
 from subscribers.models import Frequency
 
@@ -77,7 +77,7 @@ class MessageWriter:
         self._signer = signer
         self._key = message_key
         self._sign = sign
-        self._catalogue = Catalogue([i.slug for i in settings.interest], {i.slug: i.was for i in settings.interest})
+        self._catalogue = settings.catalogue
         self._editions: dict[int, _Form] = {}
         # readers share few sets of interests; the cache belongs to this object, whose settings it depends on
         self._speak = lru_cache(maxsize=10_000)(self._interests_in_words)

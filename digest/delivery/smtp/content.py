@@ -1,4 +1,4 @@
-"""A message as it goes over the wire: leading dots doubled, the final dot behind it.
+"""A message as it goes over the wire: leading dots doubled, the final dot behind it. Pure.
 
 What our own encoder made has no such dots, and is not searched. In any other message large pieces may be the same
 objects for every reader. They are searched once; for each reader only the small pieces and the borders between pieces

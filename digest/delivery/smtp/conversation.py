@@ -1,4 +1,4 @@
-"""The conversation with a relay that let us in: mail after mail on one connection, as bytes in and bytes out.
+"""The conversation with a relay that let us in: mail after mail on one connection, as bytes in and bytes out. Pure.
 
 No socket and no clock. Where the server offers PIPELINING (RFC 2920), an envelope is one write, and the content of one
 message and the envelope of the next are one write as well (section 3.1 lets content begin a group): a message then

@@ -1,4 +1,7 @@
-"""Reading SMTP replies out of the bytes that come: whole replies, however they are cut and grouped on their way."""
+"""Reading SMTP replies out of the bytes that come: whole replies, however they are cut and grouped on their way.
+
+Pure.
+"""
 
 from typing import NamedTuple
 

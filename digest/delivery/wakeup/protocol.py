@@ -36,3 +36,19 @@ class Dispatcher(Protocol):
         what waiting does not mend (RelayRefusedError, UsageError ...) is raised.
         """
         ...
+
+
+class NoDispatcher:
+    """The dispatcher of a workspace that was opened for reading: nothing becomes due in it."""
+
+    how = "nothing"
+
+    def announce(self, session: Session, number: int | None) -> None:
+        """Raise: a command that makes mail due opens the workspace for writing."""
+        del session, number
+        raise RuntimeError("this workspace was opened for reading")
+
+    def run(self, work: Work, bell: Wakeup, told: Told, *, only: int | None = None) -> None:
+        """Raise, as `announce` does."""
+        del work, bell, told, only
+        raise RuntimeError("this workspace was opened for reading")

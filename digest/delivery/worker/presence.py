@@ -1,6 +1,7 @@
 """Being a worker: signing on and off, the heartbeat, and looking after those who died."""
 
 import logging
+import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,17 @@ class WorkerPlace:
     locks: Path
     leftovers: Path
 
+    @classmethod
+    def of(cls, workspace: Path) -> "WorkerPlace":
+        """Return the place of this machine's workers in a workspace."""
+        state = workspace / ".state"
+        return cls(socket.gethostname(), state / "workers", state / "outcomes")
+
+    @property
+    def liveness(self) -> WorkerLiveness:
+        """Says whether a worker of the database lives."""
+        return WorkerLiveness(self.host, self.locks)
+
 
 class WorkerPresence:
     """One worker's presence in the database and on this machine."""
@@ -41,7 +53,7 @@ class WorkerPresence:
         self._place = place
         self._clock = clock
         self._lock = WorkerLock(place.locks, worker_id)
-        self._witness = WorkerLiveness(place.host, place.locks)
+        self._liveness = place.liveness
         self._beaten = self._recovered = self._looked = float("-inf")
         self._going: frozenset[int] = frozenset()
         self.has_started = False
@@ -89,7 +101,7 @@ class WorkerPresence:
 
         def work(session: Session) -> tuple[int, int]:
             now = self._clock.now()
-            lost = recover(session, self._witness, now)
+            lost = recover(session, self._liveness, now)
             return lost, resolve_by_evidence(session, relay, evidence, now, self._place.host) if evidence else 0
 
         lost, resolved = self._ledger.transact(work)

@@ -13,7 +13,7 @@ from digest.render.checks.parts import check_footer, check_leftovers, check_slot
 from digest.render.checks.size import HTML_LIMIT, HTML_WARNING, check_html_size, check_style_size, html_bytes
 from digest.render.checks.theme import check_contrast
 
-__all__ = ["HTML_LIMIT", "HTML_WARNING", "Finding", "CheckedMail", "Severity", "check_mail", "html_bytes"]
+__all__ = ["HTML_LIMIT", "HTML_WARNING", "CheckedMail", "Finding", "Severity", "check_mail", "html_bytes"]
 
 _CHECKS: tuple[Callable[[CheckedMail], Iterator[Finding]], ...] = (
     check_subject,

@@ -4,33 +4,39 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.app import App
-from digest.delivery.configured import limits_of
-from digest.delivery.mail.message import Letter, MessageWriter
+from digest.delivery.configured import ConfiguredDelivery, limits_of
+from digest.delivery.mail.message import Letter
+from digest.delivery.wakeup.local import LocalDispatcher
 from digest.delivery.worker.presence import WorkerPlace
 from digest.delivery.worker.progress import DeliveryProgress
+from digest.delivery.worker.sources import Writer
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
+from digest.notify.notifier import Notifier
+from digest.outbox.notices import TakenNotice
 from digest.outbox.take import Taken
 from digest.publish import build, lifecycle
-from digest.runtime.clock import duration
+from digest.publish.publisher import Publisher
+from digest.runtime.clock import Clock, duration
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
+from digest.send.context import SendContext
 from digest.send.rehearsal.copying import copied
 from digest.send.rehearsal.predict import Plan, Prediction, RelayShare, predict
 from digest.send.start import prepare_send
 from digest.settings.delivery import Relay, RelayLimits
 from digest.settings.part import LOOPBACK_HOSTS
+from digest.settings.root import Settings
 from digest.settings.shares import size
 from digest.sink.rules import SinkRules
 from digest.sink.server import Sink
@@ -54,36 +60,71 @@ class Volume:
         self.largest = max(self.largest, length)
 
 
-class Weighed(MessageWriter):
-    """Writes the letters, and weighs each."""
+@dataclass(frozen=True)
+class WeighingWriter:
+    """Writes each message as the real writer does, and adds its length to `volume`."""
 
+    writer: Writer
     volume: Volume
 
+    def prepare(self, session: Session, edition_ids: Sequence[int]) -> None:
+        """Read what the next messages need."""
+        self.writer.prepare(session, edition_ids)
+
     def delivery(self, taken: Taken, now: datetime) -> Letter:
-        """Return the reader's letter."""
-        letter = super().delivery(taken, now)
+        """Return the message of a delivery."""
+        letter = self.writer.delivery(taken, now)
         self.volume.add(taken.family, sum(map(len, letter.message)))
         return letter
 
+    def notice(self, taken: TakenNotice, now: datetime) -> Letter:
+        """Return the message of a notice."""
+        return self.writer.notice(taken, now)
 
-@dataclass(frozen=True)
-class RehearsalCopy(App):
-    """The workspace's parts on the copy."""
 
-    folder: Path = Path()
+@dataclass(frozen=True, kw_only=True)
+class RehearsalDelivery(ConfiguredDelivery):
+    """Delivery on the copy: with locks and leftovers of its own, and every message weighed."""
+
+    folder: Path
+    volume: Volume
 
     @property
     def place(self) -> WorkerPlace:
         """Locks and leftovers are the rehearsal's own."""
         return WorkerPlace(super().place.host, self.folder / "workers", self.folder / "outcomes")
 
-    @cached_property
-    def letters(self) -> Weighed:
-        """What writes and weighs each reader's mail."""
-        sign = self.dkim.sign if self.dkim else None
-        letters = Weighed(self.settings, self.templates, self.signer, self.message_key, sign=sign)
-        letters.volume = Volume()
-        return letters
+    @property
+    def worker_writer(self) -> Writer:
+        """The writer, weighing."""
+        return WeighingWriter(self.writer, self.volume)
+
+
+@dataclass(frozen=True)
+class RehearsalContext:
+    """The workspace's parts, joined anew on the copy."""
+
+    engine: Engine
+    clock: Clock
+    publisher: Publisher
+    delivery: ConfiguredDelivery
+    notifier: Notifier
+
+
+def _on_copy(context: SendContext, settings: Settings, engine: Engine, folder: Path, volume: Volume) -> SendContext:
+    dispatcher = LocalDispatcher(engine, context.clock)
+    delivery = RehearsalDelivery(
+        settings=settings,
+        engine=engine,
+        clock=context.clock,
+        dispatcher=dispatcher,
+        make_writer=lambda: context.delivery.writer,
+        folder=folder,
+        volume=volume,
+    )
+    publisher = replace(context.publisher, settings=settings, engine=engine)
+    notifier = Notifier(settings, engine, context.clock, dispatcher)
+    return RehearsalContext(engine, context.clock, publisher, delivery, notifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +175,16 @@ class Rehearsal:
         }
 
 
-def rehearse(works: App, number: int | None, *, relay: str, progress: Callable[[DeliveryProgress], None]) -> Rehearsal:
+def rehearse(
+    context: SendContext, number: int | None, *, relay: str, progress: Callable[[DeliveryProgress], None]
+) -> Rehearsal:
     """Send an issue to its full audience on a copy. Raises RefusedError for what could not be sent for real either."""
-    with copied(works.engine, works.settings.workspace / ".state") as (engine, folder), _sink(relay, folder) as url:
-        stage = RehearsalCopy(_at_full_speed(works, url), engine, works.clock, folder)
+    volume = Volume()
+    with (
+        copied(context.engine, context.delivery.settings.workspace / ".state") as (engine, folder),
+        _sink(relay, folder) as url,
+    ):
+        stage = _on_copy(context, _at_full_speed(context, url), engine, folder, volume)
         chosen = _approved(stage, number)
         began = time.monotonic()
         ready = prepare_send(stage, chosen, relay=url)
@@ -147,12 +194,11 @@ def rehearse(works: App, number: int | None, *, relay: str, progress: Callable[[
         ended = time.monotonic()
         with session_scope(engine, read_only=True) as session:
             editions = _editions(stage, session, issue_store.find(session, chosen))
-    volume = stage.letters.volume
     made = sum(volume.messages.values()) / (ended - frozen) if ended > frozen else 0.0
-    prediction = predict(_plan(works, volume), per_second=made, build_seconds=frozen - began)
+    prediction = predict(_plan(context, volume), per_second=made, build_seconds=frozen - began)
     moments = {"build_seconds": frozen - began, "deliver_seconds": ended - frozen}
     where = url if relay else "our own sink"
-    return Rehearsal(chosen, works.clock.now(), where, standing, editions, volume, **moments, prediction=prediction)
+    return Rehearsal(chosen, context.clock.now(), where, standing, editions, volume, **moments, prediction=prediction)
 
 
 @contextmanager
@@ -168,9 +214,9 @@ def _sink(relay: str, folder: Path) -> Iterator[str]:
         yield sink.url
 
 
-def _at_full_speed(works: App, url: str) -> Any:
+def _at_full_speed(context: SendContext, url: str) -> Settings:
     """Return the settings without limits of pace, so that our own speed is measured; connections stay as they are."""
-    parts, settings = urlsplit(url), works.settings
+    parts, settings = urlsplit(url), context.delivery.settings
     connections = sum(relay.limits.connections for relay in settings.relay) or RelayLimits().connections
     limits = RelayLimits(connections=min(connections, 500))
     alone = Relay(host=parts.hostname or "", port=parts.port or 0, tls="none", limits=limits)
@@ -184,7 +230,7 @@ def _at_full_speed(works: App, url: str) -> Any:
 _NO_PACE = {"connections": None, "per_second": None, "per_hour": None, "per_day": None}
 
 
-def _approved(stage: RehearsalCopy, number: int | None) -> int:
+def _approved(stage: SendContext, number: int | None) -> int:
     """Approve the copy of the issue, if nothing blocks: a rehearsal is good a week before, too."""
     now = stage.clock.now()
     with session_scope(stage.engine) as session:
@@ -195,14 +241,14 @@ def _approved(stage: RehearsalCopy, number: int | None) -> int:
                 hint="Rehearse before it is frozen.",
             )
         if issue.state == IssueState.DRAFT:
-            lifecycle.approve(stage.press, session, issue, BY, now)
+            lifecycle.approve(stage.publisher, session, issue, BY, now)
             if issue.state == IssueState.DRAFT:  # two people have to
-                lifecycle.approve(stage.press, session, issue, f"{BY}, again", now)
+                lifecycle.approve(stage.publisher, session, issue, f"{BY}, again", now)
         return issue.number
 
 
-def _editions(stage: RehearsalCopy, session: Session, issue: Issue) -> list[dict[str, Any]]:
-    made = build.build(stage.press, session, issue, stage.clock.now())
+def _editions(stage: SendContext, session: Session, issue: Issue) -> list[dict[str, Any]]:
+    made = build.build(stage.publisher, session, issue, stage.clock.now())
     return [
         {
             "language": edition.selection.language,
@@ -215,8 +261,8 @@ def _editions(stage: RehearsalCopy, session: Session, issue: Issue) -> list[dict
     ]
 
 
-def _plan(works: App, volume: Volume) -> Plan:
-    settings = works.settings
+def _plan(context: SendContext, volume: Volume) -> Plan:
+    settings = context.delivery.settings
     rules = settings.delivery
     routes = [RelayShare(f"{one.host}:{one.port}", limits_of(one.limits), one.weight) for one in settings.relay]
     first = size(rules.canary, sum(volume.messages.values()))

@@ -24,7 +24,7 @@ from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.web.archive.feeds import Site, feed, sitemap
-from digest.web.archive.folder import Folder, SiteReport
+from digest.web.archive.folder import SiteReport, Folder
 from digest.web.archive.pages import issue_html, list_values
 from digest.web.archive.paging import at
 from digest.web.public.pages import Page, style
@@ -71,7 +71,7 @@ class _Site:
                 yield from self._issue(issue, language)
         self._progress(len(self._issues), len(self._issues))
         for language in languages:
-            for interest in ("", *self._press.catalogue.slugs):
+            for interest in ("", *self._press.settings.catalogue.slugs):
                 content = feed(self._press, self._session, self._site, language, interest)
                 yield self._links.feed_file(language, interest), content
         yield "sitemap.xml", sitemap(self._site, self._issues, languages)

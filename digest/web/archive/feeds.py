@@ -72,7 +72,9 @@ def build_router(press: Publisher) -> APIRouter:
 
     @router.api_route("/feeds/{language}/{interest}.xml", methods=METHODS, include_in_schema=False)
     def about(known: Asked, language: str, interest: str) -> Response:
-        renamed = [slug for slug in press.catalogue.slugs if {slug} == press.catalogue.parse(interest)]
+        renamed = [
+            slug for slug in press.settings.catalogue.slugs if {slug} == press.settings.catalogue.parse(interest)
+        ]
         if renamed and renamed != [interest]:  # who follows the feed of a former name goes on with the present one
             path = urlsplit(site.feed(language, renamed[0])).path
             return RedirectResponse(path, status_code=308, headers=OPEN)
@@ -89,7 +91,7 @@ def build_router(press: Publisher) -> APIRouter:
 
 
 def _answer(press: Publisher, site: Site, known: RequestValidators, language: str, interest: str = "") -> Response:
-    if language not in press.settings.languages or (interest and interest not in press.catalogue.slugs):
+    if language not in press.settings.languages or (interest and interest not in press.settings.catalogue.slugs):
         raise HTTPException(404)
     with session_scope(press.engine, read_only=True) as session:
         content = feed(press, session, site, language, interest)
@@ -142,7 +144,11 @@ def _entry(press: Publisher, site: Site, authority: str, language: str, found: F
 def _interests(press: Publisher, found: Found) -> list[str]:
     """The interests that an article is about; none for one that is for everyone."""
     topics = found.article.topics
-    return [slug for slug in press.catalogue.slugs if topics and press.catalogue.matches(topics, frozenset({slug}))]
+    return [
+        slug
+        for slug in press.settings.catalogue.slugs
+        if topics and press.settings.catalogue.matches(topics, frozenset({slug}))
+    ]
 
 
 def _first_day(session: Session) -> date:

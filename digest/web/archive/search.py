@@ -35,7 +35,7 @@ def build_router(press: Publisher) -> APIRouter:
         accept_language: Annotated[str, Header()] = "",
     ) -> Response:
         shown = Page(press, choose(lang, accept_language, languages), "/archive/search")
-        chosen = interest if interest in press.catalogue.slugs else ""
+        chosen = interest if interest in press.settings.catalogue.slugs else ""
         words = words_of(q)
         values: dict[str, Any] = {
             "q": shortened(q),
@@ -55,7 +55,7 @@ def build_router(press: Publisher) -> APIRouter:
 
 def _found(press: Publisher, language: str, words: Sequence[str], interest: str, page: str) -> ResultPage[Found]:
     def about(topics: Sequence[str]) -> bool:
-        return not interest or (bool(topics) and press.catalogue.matches(topics, frozenset({interest})))
+        return not interest or (bool(topics) and press.settings.catalogue.matches(topics, frozenset({interest})))
 
     languages = list(dict.fromkeys([language, press.settings.publication.language]))
     with session_scope(press.engine, read_only=True) as session:

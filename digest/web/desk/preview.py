@@ -173,7 +173,7 @@ class PreviewPages:
             person = readers.by_ref(session, ref)
         if person is None:
             raise HTTPException(404)
-        interests = look.press.catalogue.canonical(look.press.catalogue.parse(person.interests))
+        interests = look.press.settings.catalogue.canonical(look.press.settings.catalogue.parse(person.interests))
         choice = Choice(person.language, interests, frequency=person.frequency)
         options = Options(view="text" if person.format == "text" else "html")
         return RedirectResponse(f"/edition?{choice.query}&reader={person.ref}&{options.query}", status_code=303)

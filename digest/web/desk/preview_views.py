@@ -61,7 +61,7 @@ def weight(size: int) -> str:
 def spoken_interests(press: Publisher, interests: str, language: str = DESK_LANGUAGE) -> str:
     """Return interests in words, as a mail in `language` says them."""
     translate = press.templates.translate(language)
-    return interests_in_words(interests, language, press.settings.interest, press.catalogue, translate)
+    return interests_in_words(interests, language, press.settings.interest, press.settings.catalogue, translate)
 
 
 def counts(findings: Iterable[Finding]) -> tuple[int, int]:
@@ -251,4 +251,4 @@ def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict
 
 def interests_of(choices: Sequence[str], press: Publisher) -> str:
     """Return the canonical text of the interests that a query names; unknown ones are left out."""
-    return press.catalogue.canonical(press.catalogue.parse(SEPARATOR.join(choices)))
+    return press.settings.catalogue.canonical(press.settings.catalogue.parse(SEPARATOR.join(choices)))

@@ -53,7 +53,7 @@ class Snapshot:
         press, made = self.press, self.made
         items = items_for_segment(made.content)
         lacking = made.content.earlier
-        selection = segment(items, [reading], press.catalogue, press.rules, lacking).selections[reading]
+        selection = segment(items, [reading], press.settings.catalogue, press.rules, lacking).selections[reading]
         if selection is None:
             return None
         for edition in made.editions:

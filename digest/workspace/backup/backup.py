@@ -17,7 +17,7 @@ import digest.feedback.models
 import digest.issues.models
 import digest.notify.models  # noqa: F401 - a table is known when its module is loaded
 import subscribers.models  # noqa: F401
-from digest.app import App
+from digest.delivery.worker.presence import WorkerPlace
 from digest.outbox import figures
 from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
@@ -106,28 +106,29 @@ def _not_contained(settings: Settings) -> tuple[str, ...]:
 class Restore:
     """A backup that was checked and is ready to be restored. `loses` says what is in the present database."""
 
-    def __init__(self, works: App, source: Path, side: Path | None, revision: str) -> None:
-        self._works = works
+    def __init__(self, settings: Settings, engine: Engine, source: Path, side: Path | None, revision: str) -> None:
+        self._settings = settings
+        self._engine = engine
         self._source = source
         self._side = side
         self._revision = revision
-        self.loses = _contents(works.engine)
+        self.loses = _contents(engine)
 
     def run(self) -> Restored:
         """Replace the present database. Until all is safe nobody can use what was restored."""
-        works, engine = self._works, self._works.engine
-        _refuse_with_workers(works)
+        settings, engine, now = self._settings, self._engine, open_clock().now()
+        _refuse_with_workers(settings, engine)
         kept = None
         if self._side is not None:
             copy = db.make_engine(f"sqlite:///{self._side}")
-            aftermath, skipped = _make_safe(works.settings, copy, self._revision, works.clock.now())
+            aftermath, skipped = _make_safe(settings, copy, self._revision, now)
             copy.dispose()
             engine.dispose()
-            kept = sqlite.swap(self._side, _file_of(engine), works.clock.now())
+            kept = sqlite.swap(self._side, _file_of(engine), now)
         else:
             engine.dispose()
             postgres.load(engine, self._source, self._revision, TABLES)
-            aftermath, skipped = _make_safe(works.settings, engine, self._revision, works.clock.now())
+            aftermath, skipped = _make_safe(settings, engine, self._revision, now)
             db.upgrade(engine)
         return Restored(engine.dialect.name, db.revision_of(engine), kept, skipped, aftermath)
 
@@ -140,12 +141,11 @@ def restoring(workspace: Path, source: Path) -> Iterator[Restore]:
     """
     settings = load_settings(workspace)
     engine = db.make_engine(settings.database_url)
-    works = App(settings, engine, open_clock())
     try:
-        _refuse_with_workers(works)
+        _refuse_with_workers(settings, engine)
         with _checked(engine, source) as (side, revision):
             db.refuse_newer(revision)
-            yield Restore(works, source, side, revision)
+            yield Restore(settings, engine, source, side, revision)
     finally:
         engine.dispose()
 
@@ -186,12 +186,16 @@ def _contents(engine: Engine) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counted.items()) if any(counted.values()) else ""
 
 
-def _refuse_with_workers(works: App) -> None:
-    if works.engine.dialect.name == files.SQLITE and not _file_of(works.engine).exists():
+def _refuse_with_workers(settings: Settings, engine: Engine) -> None:
+    if engine.dialect.name == files.SQLITE and not _file_of(engine).exists():
         return
     try:
-        with Session(works.engine.execution_options(**{db.READ_ONLY: True})) as session:
-            alive = [worker["host"] for worker in figures.present(session, works.witness) if worker["alive"]]
+        with Session(engine.execution_options(**{db.READ_ONLY: True})) as session:
+            alive = [
+                worker["host"]
+                for worker in figures.present(session, WorkerPlace.of(settings.workspace).liveness)
+                if worker["alive"]
+            ]
     except SQLAlchemyError:
         return  # empty or broken: nobody works with it
     if alive:

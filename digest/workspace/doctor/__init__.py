@@ -42,11 +42,11 @@ def examine(folder: Path, *, nameserver: str = "") -> Examination:
         settings = load_settings(folder)
     except DigestError as error:
         return Examination((Diagnosis("configuration", Severity.BLOCK, error.message, error.hint),), ())
-    patient = DoctorContext(settings, nameserver)
+    context = DoctorContext(settings, nameserver)
     try:
-        said = [one for check in _CHECKS for one in _survived(check, patient)]
+        said = [one for check in _CHECKS for one in _survived(check, context)]
     finally:
-        patient.close()
+        context.close()
     return Examination(
         tuple(dict.fromkeys(one for one in said if isinstance(one, Diagnosis))),
         tuple(one for one in said if isinstance(one, Skipped)),
@@ -54,11 +54,11 @@ def examine(folder: Path, *, nameserver: str = "") -> Examination:
 
 
 def _survived(
-    check: Callable[[DoctorContext], Iterator[Diagnosis | Skipped]], patient: DoctorContext
+    check: Callable[[DoctorContext], Iterator[Diagnosis | Skipped]], context: DoctorContext
 ) -> Iterator[Diagnosis | Skipped]:
     """A check that cannot be made is itself a finding."""
     try:
-        yield from check(patient)
+        yield from check(context)
     except DigestError as error:
         environment = isinstance(error, EnvironmentFailedError)
         yield Diagnosis("configuration", Severity.BLOCK, error.message, error.hint, environment)

@@ -20,27 +20,27 @@ TOLD_FOR = timedelta(days=45)
 LOOKED_AT_WITHIN = timedelta(minutes=15)
 
 
-def rule(patient: DoctorContext) -> Iterator[Diagnosis]:
+def rule(context: DoctorContext) -> Iterator[Diagnosis]:
     """The rule is one that we understand, and something is due by it. A mistake is told by the caller."""
-    if next(occurrences(patient.settings, patient.works.clock.now()), None) is None:
+    if next(occurrences(context.settings, context.clock.now()), None) is None:
         yield Diagnosis("schedule", Severity.BLOCK, "By [schedule] rule nothing is ever due", "Correct the rule.")
 
 
-def runs(patient: DoctorContext) -> Iterator[Diagnosis]:
+def runs(context: DoctorContext) -> Iterator[Diagnosis]:
     """Nothing was missed or is stuck, and somebody looks at the clock."""
-    if patient.trouble is not None:
+    if context.trouble is not None:
         return
-    now = patient.works.clock.now()
-    with patient.reading() as session:
+    now = context.clock.now()
+    with context.reading() as session:
         for run in run_store.history(session):
             if run.schedule == MONTHLY and now - run.due_at <= TOLD_FOR and not _was_published(session, run):
-                yield from _ailments(run, patient)
-        yield from _unclaimed(session, patient)
+                yield from _ailments(run, context)
+        yield from _unclaimed(session, context)
 
 
-def _ailments(run: IssueRun, patient: DoctorContext) -> Iterator[Diagnosis]:
-    now, why = patient.works.clock.now(), run.detail.get("why", "")
-    silent = 2 * timedelta(seconds=patient.settings.schedule.takeover)
+def _ailments(run: IssueRun, context: DoctorContext) -> Iterator[Diagnosis]:
+    now, why = context.clock.now(), run.detail.get("why", "")
+    silent = 2 * timedelta(seconds=context.settings.schedule.takeover)
     if run.state in {RunState.MISSED, RunState.FAILED}:
         remedy = f"If it is still wanted: digest issue assemble --period {run.period}, approve, send."
         yield Diagnosis(f"run-{run.state}", Severity.ADVISE, f"The run for {run.period} was {run.state}: {why}", remedy)
@@ -48,7 +48,7 @@ def _ailments(run: IssueRun, patient: DoctorContext) -> Iterator[Diagnosis]:
         message = f"The run for {run.period} was left in its step {run.step or 'assemble'!r} and nobody goes on"
         remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer: it goes on where it was."
         yield Diagnosis("run-stuck", Severity.BLOCK, message, remedy)
-    elif run.state == RunState.WAITING and now - run.due_at > duration(patient.settings.schedule.max_lateness):
+    elif run.state == RunState.WAITING and now - run.due_at > duration(context.settings.schedule.max_lateness):
         message = f"The run for {run.period} waits since {run.due_at:%Y-%m-%d}: {why}"
         remedy = "Do what it waits for (digest schedule history), or withdraw the issue."
         yield Diagnosis("run-waiting", Severity.BLOCK, message, remedy)
@@ -60,8 +60,8 @@ def _was_published(session: Session, run: IssueRun) -> bool:
     return session.exec(sent).first() is not None
 
 
-def _unclaimed(session: Session, patient: DoctorContext) -> Iterator[Diagnosis]:
-    entry = unclaimed(session, patient.settings, patient.works.clock.now() - LOOKED_AT_WITHIN)
+def _unclaimed(session: Session, context: DoctorContext) -> Iterator[Diagnosis]:
+    entry = unclaimed(session, context.settings, context.clock.now() - LOOKED_AT_WITHIN)
     if entry is not None:
         message = (
             f"The run for {entry.period} was to begin at {entry.begins_at:%Y-%m-%d %H:%M}, and nobody has begun it"

@@ -12,9 +12,9 @@ from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 MOST_SKEW = timedelta(seconds=30)
 
 
-def answers(patient: DoctorContext) -> Iterator[Diagnosis]:
+def answers(context: DoctorContext) -> Iterator[Diagnosis]:
     """It can be reached, has our schema, and the workers' queue is in order."""
-    error = patient.trouble
+    error = context.trouble
     if isinstance(error, ConfigError):
         raise error  # its address: every check that wants the database says the same, and it is told once
     if error is not None:
@@ -22,17 +22,17 @@ def answers(patient: DoctorContext) -> Iterator[Diagnosis]:
         name = "database-unreachable" if away else "database-schema"
         yield Diagnosis(name, Severity.BLOCK, error.message, error.hint, environment=True)
         return
-    queue = db.queue_of(patient.engine)
+    queue = db.queue_of(context.engine)
     if queue.remedy:
         message = f"The queue that wakes workers is {queue}; they look for themselves"
         yield Diagnosis("queue", Severity.ADVISE, message, queue.remedy)
 
 
-def clock(patient: DoctorContext) -> Iterator[Diagnosis]:
+def clock(context: DoctorContext) -> Iterator[Diagnosis]:
     """Heartbeats go by the database's clock, due times by ours: they must not be far apart."""
-    if patient.trouble is not None:
+    if context.trouble is not None:
         return
-    with patient.reading() as session:
+    with context.reading() as session:
         theirs = database_now(session)
     skew = theirs - _machine_now()
     if abs(skew) > MOST_SKEW:

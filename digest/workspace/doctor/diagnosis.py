@@ -9,10 +9,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from digest.app import App
+from digest.delivery.worker.presence import WorkerPlace
 from digest.render.checks import Severity
+from digest.render.loader import Templates
 from digest.runtime import db
-from digest.runtime.clock import open_clock
+from digest.runtime.clock import Clock, open_clock
 from digest.runtime.errors import DigestError
 from digest.settings.root import Settings
 
@@ -57,9 +58,19 @@ class DoctorContext:
         return db.make_engine(self.settings.database_url)
 
     @cached_property
-    def works(self) -> App:
-        """The parts, without a look at the schema."""
-        return App(self.settings, self.engine, open_clock())
+    def clock(self) -> Clock:
+        """The present instant."""
+        return open_clock()
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The templates: the workspace's overrides first."""
+        return Templates(self.settings.workspace / "templates")
+
+    @property
+    def place(self) -> WorkerPlace:
+        """Where this machine's workers keep their locks and their leftovers."""
+        return WorkerPlace.of(self.settings.workspace)
 
     @cached_property
     def trouble(self) -> DigestError | None:

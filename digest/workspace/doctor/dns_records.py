@@ -20,9 +20,9 @@ MOST_LOOKUPS = 10
 """RFC 7208, section 4.6.4: a record that needs more is an error to whoever checks it."""
 
 
-def published(patient: DoctorContext) -> Iterator[Diagnosis | Skipped]:
+def published(context: DoctorContext) -> Iterator[Diagnosis | Skipped]:
     """SPF, DKIM and DMARC of the sender's domain, where mail leaves the house."""
-    settings = patient.settings
+    settings = context.settings
     domain = settings.publication.sender_domain
     if settings.delivery.transport == "maildir" or not settings.delivery.allow_send:
         yield Skipped("dns", "no mail leaves this machine: [delivery] allow_send is false")
@@ -30,12 +30,12 @@ def published(patient: DoctorContext) -> Iterator[Diagnosis | Skipped]:
     if find_spec("checkdmarc") is None:
         yield Skipped("dns", "pip install 'digestpress[dns]' to have SPF, DKIM and DMARC looked at")
         return
-    resolver = _resolver(patient.nameserver)
+    resolver = _resolver(context.nameserver)
     if resolver is None or not _answers(resolver, domain):
         yield Skipped("dns", "no name server answers, so SPF, DKIM and DMARC were not looked at")
         return
     yield from _spf(domain, resolver)
-    yield from _dkim(patient, resolver)
+    yield from _dkim(context, resolver)
     yield from _dmarc(domain, resolver)
 
 
@@ -93,12 +93,12 @@ def _spf(domain: str, resolver: "Resolver") -> Iterator[Diagnosis]:
         yield Diagnosis("spf-open", Severity.ADVISE, message, "End it in -all or ~all.")
 
 
-def _dkim(patient: DoctorContext, resolver: "Resolver") -> Iterator[Diagnosis | Skipped]:
+def _dkim(context: DoctorContext, resolver: "Resolver") -> Iterator[Diagnosis | Skipped]:
     import dns.exception  # noqa: PLC0415
     import dns.resolver  # noqa: PLC0415
 
     try:
-        ours = setup.show(patient.settings) if patient.settings.dkim else None
+        ours = setup.show(context.settings) if context.settings.dkim else None
     except DigestError:
         return  # relays.signature says it
     if ours is None:

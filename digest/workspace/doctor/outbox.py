@@ -23,15 +23,15 @@ REFUSED_SHARE = 0.05
 _OPEN = (IssueState.FROZEN.value, IssueState.SENDING.value)
 
 
-def deliveries(patient: DoctorContext) -> Iterator[Diagnosis]:
+def deliveries(context: DoctorContext) -> Iterator[Diagnosis]:
     """Nothing is uncertain, few are refused, and no outcome lies in a file."""
-    left = sorted(patient.works.place.leftovers.glob("*.json"))
+    left = sorted(context.place.leftovers.glob("*.json"))
     if left:
         message = f"{len(left)} files hold outcomes that the database did not take"
         yield Diagnosis("outcomes-left", Severity.BLOCK, message, "digest outbox reconcile")
-    if patient.trouble is not None:
+    if context.trouble is not None:
         return
-    with patient.reading() as session:
+    with context.reading() as session:
         uncertain = select(DELIVERY.c.issue_id, func.count()).where(DELIVERY.c.state == State.UNCERTAIN.value)
         counted = {row[0]: row[1] for row in session.execute(uncertain.group_by(DELIVERY.c.issue_id))}
         for issue in _issues(session, Issue.id, list(counted)):
@@ -62,13 +62,13 @@ def _refused(session: Session) -> Iterator[Diagnosis]:
             yield Diagnosis(f"deliveries-{state}", Severity.ADVISE, message, remedy)
 
 
-def issues(patient: DoctorContext) -> Iterator[Diagnosis]:
+def issues(context: DoctorContext) -> Iterator[Diagnosis]:
     """No issue is held, and what is due is being delivered."""
-    if patient.trouble is not None:
+    if context.trouble is not None:
         return
-    now = patient.works.clock.now()
-    with patient.reading() as session:
-        alive = any(worker["alive"] for worker in figures.present(session, patient.works.witness))
+    now = context.clock.now()
+    with context.reading() as session:
+        alive = any(worker["alive"] for worker in figures.present(session, context.place.liveness))
         for issue in _issues(session, Issue.state, _OPEN):
             if issue.held:
                 message = f"Issue {issue.number} is held: nothing of it is sent"
@@ -89,11 +89,11 @@ def issues(patient: DoctorContext) -> Iterator[Diagnosis]:
             )
 
 
-def workers(patient: DoctorContext) -> Iterator[Diagnosis]:
+def workers(context: DoctorContext) -> Iterator[Diagnosis]:
     """No worker died with mails in its hands that nobody has looked after."""
-    if patient.trouble is not None:
+    if context.trouble is not None:
         return
-    with patient.reading() as session:
+    with context.reading() as session:
         moment = database_now(session)
         left = 0
         for promised in Promised:
@@ -101,19 +101,19 @@ def workers(patient: DoctorContext) -> Iterator[Diagnosis]:
             query = select(table.c.worker_id, func.count()).where(IS_STARTED).group_by(table.c.worker_id)
             for worker_id, count in session.execute(query).all():
                 row = session.execute(select(WORKER).where(WORKER.c.id == worker_id)).mappings().first()
-                if row is None or not patient.works.witness.lives(dict(row), moment):
+                if row is None or not context.place.liveness.lives(dict(row), moment):
                     left += count
     if left:
         message = f"A worker died while {left} mails were in its hands"
         yield Diagnosis("worker-dead", Severity.BLOCK, message, "Start `digest worker`: it marks them, and goes on.")
 
 
-def telling(patient: DoctorContext) -> Iterator[Diagnosis]:
+def telling(context: DoctorContext) -> Iterator[Diagnosis]:
     """The operators' webhook took what it was to be told."""
-    if patient.trouble is not None:
+    if context.trouble is not None:
         return
-    now = patient.works.clock.now()
-    with patient.reading() as session:
+    now = context.clock.now()
+    with context.reading() as session:
         query = select(WebhookCall).where(col(WebhookCall.state) != "told").order_by(col(WebhookCall.id).desc())
         call = session.scalars(query.limit(1)).first()
         count = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
@@ -122,11 +122,11 @@ def telling(patient: DoctorContext) -> Iterator[Diagnosis]:
         yield Diagnosis("webhook", Severity.ADVISE, message, "Look at [operators] webhook, then `digest tell --test`.")
 
 
-def media(patient: DoctorContext) -> Iterator[Diagnosis]:
+def media(context: DoctorContext) -> Iterator[Diagnosis]:
     """Every picture of an article is in the store."""
-    if patient.trouble is not None:
+    if context.trouble is not None:
         return
-    with patient.reading() as session:
+    with context.reading() as session:
         known = set(session.execute(select(col(Media.hash))).scalars())
         rows = session.execute(select(col(Article.slug), col(Article.images), col(Article.videos))).all()
     for slug, images, videos in rows:

@@ -14,21 +14,21 @@ from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 _SECONDS = Timeouts(connect=10, greeting=10, login=10)
 
 
-def handshakes(patient: DoctorContext) -> Iterator[Diagnosis]:
+def handshakes(context: DoctorContext) -> Iterator[Diagnosis]:
     """EHLO, STARTTLS with its certificate, the offer to log in, QUIT: no MAIL is ever said."""
-    settings = patient.settings
+    settings = context.settings
     if settings.delivery.transport == "maildir":
         return
     if not settings.relay:
         message = 'transport = "smtp" without a [[relay]]'
         yield Diagnosis("relay-missing", Severity.BLOCK, message, "Add a [[relay]].")
-    context = ssl.create_default_context()
+    tls = ssl.create_default_context()
     for relay in settings.relay:
         if not relay.on_loopback and not settings.delivery.allow_send:
             message = f"{relay.host} would be refused: allow_send is false"
             yield Diagnosis("allow-send", Severity.BLOCK, message, "Set [delivery] allow_send = true.")
             continue
-        yield from _handshake(relay, context)
+        yield from _handshake(relay, tls)
 
 
 def _handshake(relay: Relay, context: ssl.SSLContext) -> Iterator[Diagnosis]:
@@ -50,9 +50,9 @@ def _handshake(relay: Relay, context: ssl.SSLContext) -> Iterator[Diagnosis]:
         yield Diagnosis("relay-login", Severity.BLOCK, message, remedy)
 
 
-def signature(patient: DoctorContext) -> Iterator[Diagnosis]:
+def signature(context: DoctorContext) -> Iterator[Diagnosis]:
     """The key that signs can be used, and signs for a domain that DMARC counts."""
-    settings = patient.settings
+    settings = context.settings
     try:
         signer = setup.signer_of(settings)
     except DigestError as error:

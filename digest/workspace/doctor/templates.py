@@ -12,19 +12,19 @@ from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 _REMEDY = "Mend it, or delete the override to get ours back; templates/README.md lists what a template may use."
 
 
-def mails(patient: DoctorContext) -> Iterator[Diagnosis]:
+def mails(context: DoctorContext) -> Iterator[Diagnosis]:
     """The mails' templates and the theme can be read."""
-    templates = patient.works.templates
+    templates = context.templates
     try:
         _ = templates.theme
     except ContentError as error:
         yield Diagnosis("theme", Severity.BLOCK, error.message, error.hint)
-    yield from _compiled(templates, "email/", patient.settings.publication.language)
+    yield from _compiled(templates, "email/", context.settings.publication.language)
 
 
-def pages(patient: DoctorContext) -> Iterator[Diagnosis]:
+def pages(context: DoctorContext) -> Iterator[Diagnosis]:
     """The pages' templates can be read."""
-    yield from _compiled(patient.works.templates, "web/", patient.settings.publication.language)
+    yield from _compiled(context.templates, "web/", context.settings.publication.language)
 
 
 def _compiled(templates: Templates, folder: str, language: str) -> Iterator[Diagnosis]:

@@ -18,9 +18,9 @@ LOW_DISK_BYTES = 500 * 1024 * 1024
 MIN_SECRET_CHARACTERS = 16
 
 
-def secrets(patient: DoctorContext) -> Iterator[Diagnosis]:
+def secrets(context: DoctorContext) -> Iterator[Diagnosis]:
     """Every file that holds a secret is there, for its owner's eyes only, and long enough."""
-    settings = patient.settings
+    settings = context.settings
     for path, what in _secret_files(settings):
         if not path.exists():
             if what:
@@ -52,9 +52,9 @@ def _secret_files(settings: Settings) -> Iterator[tuple[Path, str]]:
         yield settings.workspace / settings.metrics.token_file, "[metrics] token_file"
 
 
-def identity(patient: DoctorContext) -> Iterator[Diagnosis]:
+def identity(context: DoctorContext) -> Iterator[Diagnosis]:
     """Mail that leaves the house has a real postal address, and links that readers can follow."""
-    settings = patient.settings
+    settings = context.settings
     publication = settings.publication
     if any(PLACEHOLDER_ADDRESS in text for text in publication.postal_address.values()):
         message = "The postal address is still the placeholder"
@@ -65,9 +65,9 @@ def identity(patient: DoctorContext) -> Iterator[Diagnosis]:
         yield Diagnosis("base-url", Severity.BLOCK, message, remedy)
 
 
-def operators(patient: DoctorContext) -> Iterator[Diagnosis]:
+def operators(context: DoctorContext) -> Iterator[Diagnosis]:
     """Somebody hears of what goes wrong."""
-    settings = patient.settings
+    settings = context.settings
     told = settings.operators
     leaves = settings.delivery.allow_send or any(relay.host not in LOOPBACK_HOSTS for relay in settings.relay)
     if leaves and not told.addresses and not told.webhook:
@@ -81,11 +81,11 @@ def operators(patient: DoctorContext) -> Iterator[Diagnosis]:
             yield Diagnosis("webhook-secret", Severity.BLOCK, error.message, error.hint)
 
 
-def disk(patient: DoctorContext) -> Iterator[Diagnosis]:
+def disk(context: DoctorContext) -> Iterator[Diagnosis]:
     """There is room, and we may write where we must."""
-    folders = {patient.settings.workspace}
-    if not isinstance(patient.trouble, ConfigError) and patient.engine.dialect.name == "sqlite":
-        folders.add(Path(str(patient.engine.url.database)).resolve().parent)
+    folders = {context.settings.workspace}
+    if not isinstance(context.trouble, ConfigError) and context.engine.dialect.name == "sqlite":
+        folders.add(Path(str(context.engine.url.database)).resolve().parent)
     for folder in sorted(folders):
         if not folder.is_dir():
             continue  # the database says it

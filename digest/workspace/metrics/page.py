@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
 from digest import __version__
-from digest.app import App
+from digest.delivery.worker.presence import WorkerPlace
 from digest.issues.lifecycle import IssueState
 from digest.notify.models import WebhookCall
 from digest.outbox.dialects import database_now
@@ -28,6 +28,7 @@ from digest.runtime.whole_file import whole_file
 from digest.schedule.overdue import unclaimed
 from digest.schedule.runs import INSTALLED, OPEN, IssueRun, RunState
 from digest.schedule.tick import occurrences
+from digest.settings.opened import OpenWorkspace
 from digest.workspace.metrics.counting import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -38,8 +39,8 @@ _CALL_STATES = ("pending", "told", "given_up")
 class Metrics(Collector):
     """Collects the figures of one workspace. One object lives as long as its process: it remembers what it counted."""
 
-    def __init__(self, works: App) -> None:
-        self._works = works
+    def __init__(self, workspace: OpenWorkspace) -> None:
+        self._workspace = workspace
         self._attempts = AttemptCounts()
         self._lock = threading.Lock()
         self._registry = CollectorRegistry(auto_describe=False)
@@ -63,7 +64,7 @@ class Metrics(Collector):
         yield from self._next_run()
         up = 1
         try:
-            with session_scope(self._works.engine, read_only=True) as session:
+            with session_scope(self._workspace.engine, read_only=True) as session:
                 families = [*self._outbox(session), *self._attempted(session), *self._runs(session)]
                 families += [*self._workers(session), *_calls(session)]
         except DBAPIError:
@@ -75,7 +76,7 @@ class Metrics(Collector):
 
     def _next_run(self) -> Iterator[Metric]:
         try:
-            upcoming = next(occurrences(self._works.settings, self._works.clock.now()), None)
+            upcoming = next(occurrences(self._workspace.settings, self._workspace.clock.now()), None)
         except DigestError:
             return
         if upcoming:
@@ -98,7 +99,7 @@ class Metrics(Collector):
         yield age
 
     def _age(self, moments: Iterable[datetime | None]) -> float:
-        now = self._works.clock.now()
+        now = self._workspace.clock.now()
         return max((max(0.0, (now - moment).total_seconds()) for moment in moments if moment), default=0.0)
 
     def _attempted(self, session: Session) -> Iterator[Metric]:
@@ -118,8 +119,8 @@ class Metrics(Collector):
         for state in RunState:
             runs.add_metric([state.value], counted[state.value])
         yield runs
-        now = self._works.clock.now()
-        late = unclaimed(session, self._works.settings, now)
+        now = self._workspace.clock.now()
+        late = unclaimed(session, self._workspace.settings, now)
         words = "For how long a run is due that nobody has begun; 0 if there is none."
         value = (now - late.begins_at).total_seconds() if late else 0.0
         yield GaugeMetricFamily("digest_run_unclaimed_seconds", words, value=value)
@@ -137,7 +138,8 @@ class Metrics(Collector):
 
     def _workers(self, session: Session) -> Iterator[Metric]:
         moment = database_now(session)
-        alive = sum(self._works.witness.lives(row, moment) for row in open_workers(session))
+        liveness = WorkerPlace.of(self._workspace.settings.workspace).liveness
+        alive = sum(liveness.lives(row, moment) for row in open_workers(session))
         yield GaugeMetricFamily("digest_workers_alive", "Workers that live.", value=alive)
 
     # What a command remembers from one call to the next

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from checkdmarc.utils import DNS_CACHE
-from digest.settings.opened import open_engine
 from sqlmodel import Session
 
 from digest.runtime import db
+from digest.settings.opened import open_engine
 from digest.sink.server import Sink
 from digest.workspace.create import create
 from digest.workspace.doctor import Examination, examine

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from digest.settings.opened import open_engine
 from sqlalchemy import text
 
 from digest.articles.models import Article
@@ -24,6 +23,7 @@ from digest.render.notice_kind import NoticeKind
 from digest.schedule import runs
 from digest.schedule.runs import IssueRun, RunState
 from digest.schedule.tick import MONTHLY
+from digest.settings.opened import open_engine
 from digest.settings.root import load_settings
 from digest.sink.server import Sink
 from digest.workspace.doctor import database, examine

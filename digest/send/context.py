@@ -1,0 +1,39 @@
+"""What sending needs of an opened workspace."""
+
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from digest.delivery.configured import ConfiguredDelivery
+from digest.notify.notifier import Notifier
+from digest.publish.publisher import Publisher
+from digest.runtime.clock import Clock
+
+
+class SendContext(Protocol):
+    """Everything between an approved issue and its account; `digest.app.App` is one."""
+
+    @property
+    def engine(self) -> Engine:
+        """The database, with this version's schema."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The present instant; DIGEST_NOW may have moved it."""
+        ...
+
+    @property
+    def publisher(self) -> Publisher:
+        """Builds and freezes issues."""
+        ...
+
+    @property
+    def delivery(self) -> ConfiguredDelivery:
+        """The configured relays, their pace, the writer of messages, and the dispatcher of workers."""
+        ...
+
+    @property
+    def notifier(self) -> Notifier:
+        """Tells the operators."""
+        ...

@@ -1,0 +1,34 @@
+"""An opened workspace: what nearly every step above the stages needs, as a Protocol."""
+
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from digest.runtime import db
+from digest.runtime.clock import Clock
+from digest.settings.root import Settings, load_settings
+
+
+class OpenWorkspace(Protocol):
+    """Configuration, database and time of one workspace; `digest.app.App` is one."""
+
+    @property
+    def settings(self) -> Settings:
+        """The validated configuration."""
+        ...
+
+    @property
+    def engine(self) -> Engine:
+        """The database, with this version's schema."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The present instant; DIGEST_NOW may have moved it."""
+        ...
+
+
+def open_engine(workspace: Path) -> Engine:
+    """Return the workspace's database, whatever its schema. Raises ConfigError."""
+    return db.make_engine(load_settings(workspace).database_url)
