@@ -24,7 +24,7 @@ from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.web.archive.feeds import Site, feed, sitemap
-from digest.web.archive.folder import SiteReport, Folder
+from digest.web.archive.folder import Folder, SiteReport
 from digest.web.archive.pages import issue_html, list_values
 from digest.web.archive.paging import at
 from digest.web.public.pages import Page, style

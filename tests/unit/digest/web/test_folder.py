@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.runtime.errors import UsageError
-from digest.web.archive.folder import LIST, STAGE, SiteReport, Folder, FolderNotOursError
+from digest.web.archive.folder import LIST, STAGE, Folder, FolderNotOursError, SiteReport
 
 SITE = {"index.html": b"list", "archive/1/index.html": b"one", "media/a.jpg": b"picture"}
 
