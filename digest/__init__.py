@@ -11,11 +11,12 @@ What joins them, and where code goes (import-linter holds the direction, `tests/
    work, status, hold, resend, reconcile, rehearse): `send`. The month by itself: `schedule`. One person's mails and
    data: `membership`. The whole installation (create, demo, doctor, backup, metrics, report): `workspace`. Operators
    are told: `notify`. The local mail server for trying things: `sink`.
-3. The entrances `cli` and `web` hold no rules. `app` joins the parts of one workspace; only `cli` and `web` open an `App`,
-   everything else takes what it needs as arguments, or as a Protocol of at most five members.
+3. The entrances `cli` and `web` hold no rules. `app` joins the parts of one workspace; only `cli` and `web` open an
+   `App`, everything else takes what it needs as arguments, or as a Protocol of at most five members.
 4. The floor: `settings` is digest.toml, one module a table; `calendar` is dates without a clock; `runtime` (database,
    clock, errors, logs) knows nothing of all this. `subscribers`, the audience, imports nothing from here.
-5. A module is a noun of docs/glossary.md or of the field. The test of `digest/a/b.py` is `tests/unit/digest/a/test_b.py`.
+5. A module is a noun of docs/glossary.md or of the field. The test of `digest/a/b.py` is
+   `tests/unit/digest/a/test_b.py`.
 
 A module whose docstring says "Pure." takes values and returns values: no session, socket, clock or environment.
 """

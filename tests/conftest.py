@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import Engine
 
 from digest.runtime.db import make_engine, upgrade
-from tests.postgres import PostgresServer, PostgresUnavailableError, start_postgres
-from tests.privacy import WATCH, nothing_personal_is_logged  # noqa: F401 - for every test
 from tests.support.frozen import Frozen
+from tests.support.ledger import Ledger
+from tests.support.postgres import PostgresServer, PostgresUnavailableError, start_postgres
+from tests.support.privacy import WATCH, nothing_personal_is_logged  # noqa: F401 - for every test
 from tests.support.samples import approved, sample, samples, samples_by_kind, sent, world  # noqa: F401 - worlds for every kind of test
-from tests.verifiers import Mailauth, MailauthUnavailableError, install_mailauth
+from tests.support.verifiers import Mailauth, MailauthUnavailableError, install_mailauth
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -125,6 +126,12 @@ def sqlite_engine(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
 def now() -> datetime:
     """The day of the sample issue, 09:00 in Seoul."""
     return datetime(2021, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(engine: Engine, now: datetime, tmp_path: Path) -> Ledger:
+    """The outbox on each database: what is tested with it holds on both."""
+    return Ledger(engine, now, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,7 @@ def _told_where(directory: Path) -> Iterator[None]:
 
 
 def _copy_sample(directory: Path) -> None:
-    with as_file(files("digest") / "sample") as source:
+    with as_file(files("digest.workspace") / "sample") as source:
         shutil.copytree(source / "articles", directory / "articles", dirs_exist_ok=True)
         for name in (CONFIG_NAME, "readers.csv"):
             shutil.copyfile(source / name, directory / name)

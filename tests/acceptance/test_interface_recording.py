@@ -1,4 +1,4 @@
-"""What scripts, mails and databases outside rely on is as it was recorded in `tests/fixtures/interface/`.
+"""What scripts, mails and databases outside rely on is as it was recorded in `tests/cases/interface/`.
 
 Recorded are names and kinds, not texts: the commands with their options and arguments; for each step of a long story
 (`interface_story.py`) the exit code, whether stdout was one JSON document, and the shape of that document; the tables of
@@ -29,7 +29,7 @@ from digest.cli import app
 from tests.acceptance import interface_story
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORDING = ROOT / "tests" / "fixtures" / "interface"
+RECORDING = ROOT / "tests" / "cases" / "interface"
 RENEWING = os.environ.get("DIGEST_RENEW_RECORDING") == "1"
 MOST_WORDS = 12
 pytestmark = pytest.mark.timeout(900)  # the story is told while the first test waits

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from digest.sink.server import Sink
+from tests.support.verifiers import Mailauth, dkimpy_accepts
 from tests.support.world import World
-from tests.verifiers import Mailauth, dkimpy_accepts
 
 pytestmark = pytest.mark.one_database
 

@@ -8,8 +8,8 @@ from email.message import EmailMessage
 import pytest
 from standardwebhooks import Webhook
 
+from tests.support.webhooks import Receiver, receiving
 from tests.support.world import World, html_of, mails, text_of
-from tests.webhooks import Receiver, receiving
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 OPERATOR = "ada.operator@example.org"

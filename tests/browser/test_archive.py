@@ -21,11 +21,11 @@ from digest.web.archive.exporting import export
 from digest.web.public.audience import sign_up_form
 from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber
+from tests.support import web_sample
 from tests.support.combinations import combinations
-from tests.unit.digest.web import sample
+from tests.support.published import editions, publish_lines
+from tests.support.served import served
 from tests.unit.digest.web.conftest import KEY
-from tests.unit.digest.web.published import editions, publish_lines
-from tests.unit.digest.web.served import served
 
 pytestmark = pytest.mark.browser
 
@@ -34,15 +34,15 @@ pytestmark = pytest.mark.browser
 def public(shared_engine: Engine, shared_folder: Path, shared_day: datetime) -> Iterator[tuple[str, str]]:
     """The address of the public app, and the path of a view link."""
     now = shared_day
-    press = sample.issue_21(shared_engine, shared_folder / "workspace", now)
-    sample.send_out(press, now)
+    press = web_sample.issue_21(shared_engine, shared_folder / "workspace", now)
+    web_sample.send_out(press, now)
     publish_lines(press, range(100, 130), now)
     with session_scope(press.engine) as session:
         archive_notes.set_note(issue_store.find(session, 21), "*", "A figure is corrected in No. 22.", now)
         archive_notes.set_kept_out(issue_store.find(session, 120), now, kept_out=True)
     signer = LinkSigner([KEY], press.settings.publication.base_url)
     view = f"/view/{signer.token(Purpose.VIEW, editions(press)[1].content_hash)}"
-    with served(sample.public(press, signer, FrozenClock(now))) as address:
+    with served(web_sample.public(press, signer, FrozenClock(now))) as address:
         yield address, view
 
 
@@ -123,9 +123,9 @@ def test_searching_works_without_script_and_leads_to_the_article(browser: Browse
 def test_the_form_signs_up_from_another_site(
     browser: Browser, sqlite_engine: Engine, tmp_path: Path, now: datetime, script: bool
 ) -> None:
-    press = sample.press_on(sqlite_engine, sample.workspace_in(tmp_path / "workspace"))
+    press = web_sample.press_on(sqlite_engine, web_sample.workspace_in(tmp_path / "workspace"))
     signer = LinkSigner([KEY], press.settings.publication.base_url)
-    with served(sample.public(press, signer, FrozenClock(now))) as address:
+    with served(web_sample.public(press, signer, FrozenClock(now))) as address:
         form = sign_up_form(App(press.settings, press.engine, FrozenClock(now)), "ko")
         form = form.replace(press.settings.publication.base_url, address)
         (tmp_path / "town.html").write_text(
@@ -152,8 +152,8 @@ def test_the_form_signs_up_from_another_site(
 def test_the_exported_site_works_from_a_file(
     browser: Browser, sqlite_engine: Engine, tmp_path: Path, now: datetime
 ) -> None:
-    press: Publisher = sample.issue_21(sqlite_engine, tmp_path / "workspace", now)
-    sample.send_out(press, now)
+    press: Publisher = web_sample.issue_21(sqlite_engine, tmp_path / "workspace", now)
+    web_sample.send_out(press, now)
     export(press, tmp_path / "site")
     page = browser.new_page(viewport={"width": 320, "height": 800})
     failed: list[str] = []

@@ -16,7 +16,7 @@ from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
 from tests.support.combinations import combinations
-from tests.unit.subscribers.site import SECRET, Site
+from tests.support.site import SECRET, Site
 
 pytestmark = pytest.mark.browser
 

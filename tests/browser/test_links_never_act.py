@@ -13,7 +13,7 @@ from subscribers.links import Purpose
 from tests.acceptance.conftest import World, free_port, html_of, mails, text_of
 from tests.browser.forked_world import ForkedWorld
 from tests.support.forked_commands import ForkedCommands
-from tests.unit.digest.web.sample import snapshot
+from tests.support.web_sample import snapshot
 
 pytestmark = pytest.mark.browser
 

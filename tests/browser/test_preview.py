@@ -14,9 +14,9 @@ from sqlalchemy import Engine
 from digest.publish.publisher import Publisher
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
+from tests.support import web_sample
 from tests.support.combinations import combinations
-from tests.unit.digest.web import sample
-from tests.unit.digest.web.served import served
+from tests.support.served import served
 
 pytestmark = pytest.mark.browser
 
@@ -26,13 +26,13 @@ PAGES = ["/", "/edition?language=en&interests=mobility&reader=tomas", "/edition?
 
 @pytest.fixture(scope="module")
 def press(shared_engine: Engine, shared_folder: Path, shared_day: datetime) -> Publisher:
-    return sample.issue_21(shared_engine, shared_folder / "workspace", shared_day)
+    return web_sample.issue_21(shared_engine, shared_folder / "workspace", shared_day)
 
 
 @pytest.fixture(scope="module")
 def desk(press: Publisher, shared_day: datetime) -> Iterator[str]:
     """A desk for all tests; one of them changes an article, of which no other one reads."""
-    app = preview_app(press, 21, FrozenClock(shared_day), reimport=lambda: sample.import_into(press, shared_day))
+    app = preview_app(press, 21, FrozenClock(shared_day), reimport=lambda: web_sample.import_into(press, shared_day))
     with served(app) as address:
         yield address
 

@@ -15,7 +15,7 @@ from digest.sink.maildir import Mailbox
 from digest.sink.server import Sink
 from digest.web.sink.routes import sink_app
 from tests.support.combinations import combinations
-from tests.unit.digest.web.served import served
+from tests.support.served import served
 
 pytestmark = pytest.mark.browser
 

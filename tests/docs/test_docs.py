@@ -38,7 +38,7 @@ COMMANDS = dict(commands())
 
 
 def test_generated_pages_are_what_the_code_says() -> None:
-    script = str(ROOT / "scripts" / "reference_pages.py")
+    script = str(ROOT / "tests" / "docs" / "reference_pages.py")
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

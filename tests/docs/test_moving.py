@@ -16,7 +16,7 @@ from digest.workspace import create
 from tests.support.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
-FIXTURES = ROOT / "tests" / "fixtures" / "moving"
+FIXTURES = ROOT / "tests" / "cases" / "moving"
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 

@@ -9,13 +9,13 @@ from sqlalchemy import Engine, text
 
 from digest.editions.words import fold
 from digest.runtime.db import alembic_config, check_revision, upgrade
-from tests.unit.digest.web import sample
+from tests.support import web_sample
 
 ROWS = 'SELECT edition_id, position, "group", language, topics, title FROM archived_article ORDER BY 1, 2'
 
 
 def test_what_was_published_before_is_searched_too(engine: Engine, tmp_path: Path, now: datetime) -> None:
-    sample.send_out(sample.issue_21(engine, tmp_path / "workspace", now), now)
+    web_sample.send_out(web_sample.issue_21(engine, tmp_path / "workspace", now), now)
     with engine.connect() as connection:
         before = connection.execute(text(ROWS)).all()
     assert len(before) > 10

@@ -23,7 +23,7 @@ from digest.runtime.db import (
     upgrade,
 )
 from digest.runtime.queue_schema import QueueSchema, is_ours
-from tests.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 
 
 def test_all_migrations_applied_equal_the_models(engine: Engine) -> None:

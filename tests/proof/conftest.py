@@ -3,15 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
-from tests.postgres import Cluster, PostgresUnavailableError, own_postgres
 from tests.proof.press import Press, Relay, press_at
-from tests.store.ledger import Ledger
+from tests.support.postgres import Cluster, PostgresUnavailableError, own_postgres
 
 MakePress = Callable[[int], Press]
 MakeRelay = Callable[[float], Relay]
@@ -34,11 +31,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def slow(request: pytest.FixtureRequest) -> bool:
     """Whether this is the long form."""
     return bool(request.config.getoption("--slow"))
-
-
-@pytest.fixture
-def ledger(engine: Engine, now: datetime, tmp_path: Path) -> Ledger:
-    return Ledger(engine, now, tmp_path)
 
 
 @pytest.fixture

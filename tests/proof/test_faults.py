@@ -30,7 +30,7 @@ from digest.runtime.errors import DigestError
 from tests.acceptance.conftest import free_port
 from tests.proof.bad_server import SILENCE, BadServer, Behaviour
 from tests.proof.faults import FAULTS, READERS, Fault
-from tests.store.ledger import HOST, Ledger
+from tests.support.ledger import HOST, Ledger
 
 SMTP_SINK = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 LONG = Timeouts(20, 20, 20, 20, 20, 20, 20, 20, goodbye=0.2)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from digest.outbox.states import State
-from tests.postgres import Cluster
 from tests.proof.conftest import MakeRelay
 from tests.proof.launcher import copy_sqlite
 from tests.proof.press import WAIT_SECONDS, WINDOW, press_at, wait_until
+from tests.support.postgres import Cluster
 
 TAKE, SETTLEMENT = "take committed", "settlement committed"
 

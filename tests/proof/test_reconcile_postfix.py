@@ -15,7 +15,7 @@ from typing import Self
 import pytest
 
 from digest.sink.server import Sink
-from tests.postfix import Postfix, PostfixUnavailableError
+from tests.support.postfix import Postfix, PostfixUnavailableError
 from tests.support.world import World, mails
 
 

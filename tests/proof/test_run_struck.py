@@ -19,13 +19,13 @@ import pytest
 from digest.cli.watching import STOPPING
 from digest.issues.period import Period
 from digest.schedule.run import STEPS
-from tests.postgres import Cluster
 from tests.proof.conftest import MakeRelay
 from tests.proof.months import FIRST, HERE, TAKEOVER, Months
 from tests.proof.press import Relay, wait_until
 from tests.proof.struck_run import HERE as STANDS
-from tests.small_disk import filled, small_disk
 from tests.support.halves import half
+from tests.support.postgres import Cluster
+from tests.support.small_disk import filled, small_disk
 
 READERS = 5
 LATER = {"deliver", "report"}

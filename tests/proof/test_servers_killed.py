@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from digest.outbox.states import State
-from tests.postgres import Cluster
 from tests.proof.conftest import MakePress, MakeRelay
 from tests.proof.press import WAIT_SECONDS, WINDOW, Press, Relay, press_at, wait_until
+from tests.support.postgres import Cluster
 
 CONNECTIONS = 10
 

@@ -13,8 +13,8 @@ import pytest
 
 from digest import app
 from digest.send import start
-from tests.gate import Gate
 from tests.support.crowd import crowd
+from tests.support.gate import Gate
 from tests.support.staying import Stayer, states, staying
 from tests.support.world import WAIT_SECONDS, World, arrived, copies, free_port, wait_until
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from digest.delivery.dkim.key import record_of
 from digest.delivery.dkim.sign import DkimSigner, body_digest, parted, relaxed
-from tests.verifiers import dkimpy_accepts
+from tests.support.verifiers import dkimpy_accepts
 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)  # in the past: verifiers refuse a signature of the future
 

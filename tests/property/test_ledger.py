@@ -15,7 +15,7 @@ from digest.outbox.settle import NOT_SENT, Settlement, settle
 from digest.outbox.states import MOVES, State
 from digest.outbox.take import Taken
 from digest.runtime.db import make_engine, session_scope
-from tests.store.ledger import Ledger
+from tests.support.ledger import Ledger
 
 WORKERS = ("w1", "w2", "w3")
 READERS = 5

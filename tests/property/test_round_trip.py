@@ -23,7 +23,7 @@ from subscribers.transfer.exporter import export_csv, export_json_lines
 from subscribers.transfer.importer import Importer, SubscriberImportReport
 from subscribers.transfer.lines import MAX_LINE
 from subscribers.transfer.rows import RowRules
-from tests.unit.subscribers.site import CATALOGUE, SECRET, SEOUL
+from tests.support.site import CATALOGUE, SECRET, SEOUL
 
 INSTANT = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20)

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from digest.cli import main
 from digest.runtime import db
-from tests.privacy import WATCH
+from tests.support.privacy import WATCH
 
 
 @dataclass(frozen=True)

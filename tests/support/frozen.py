@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest.runtime.db import make_engine
-from tests.postgres import PostgresServer, database_name
+from tests.support.postgres import PostgresServer, database_name
 
 Fill = Callable[[Engine, Path], object]
 

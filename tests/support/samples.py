@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import PostgresServer, database_name
+from tests.support.postgres import PostgresServer, database_name
 from tests.support.world import World
 
 EMPTY, DRAFT, APPROVED, SENT = "empty", "draft", "approved", "sent"

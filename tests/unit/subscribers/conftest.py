@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from tests.unit.subscribers.site import BASE_URL, Reader, Site
+from tests.support.site import BASE_URL, Reader, Site
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from subscribers import audience, preferences, suppression
 from subscribers.consent import ConsentMethod
 from subscribers.models import Subscriber
 from subscribers.suppression import SuppressionReason
-from tests.unit.subscribers.site import SECRET, Site
+from tests.support.site import SECRET, Site
 
 
 def reasons(session: Session, site: Site, number: int | None = None) -> dict[str, str | None]:

@@ -13,7 +13,7 @@ from subscribers.consent import MOVES, ConsentMethod, move
 from subscribers.errors import ConsentRefusedError
 from subscribers.models import ConsentEvent, Subscriber, SubscriberState
 from subscribers.preferences import Choices, Withdrawal
-from tests.unit.subscribers.site import SECRET, Site
+from tests.support.site import SECRET, Site
 
 PAGE = ConsentMethod.PAGE
 

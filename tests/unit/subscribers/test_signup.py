@@ -16,7 +16,7 @@ from subscribers.links import LinkPayload, Purpose
 from subscribers.models import Subscriber
 from subscribers.signup import Confirmed, SignupForm
 from subscribers.suppression import SuppressionReason
-from tests.unit.subscribers.site import SECRET, Site
+from tests.support.site import SECRET, Site
 
 ADDRESS = "kim.minjun@example.org"
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from tests.unit.digest.articles.desk import Desk, picture
+from tests.support.editor import Desk, picture
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from digest.articles.draft import Draft
 from digest.articles.exporting import export
 from digest.articles.models import Article
 from digest.runtime.errors import EnvironmentFailedError
-from tests.small_disk import filled as no_byte_free
-from tests.small_disk import small_disk
-from tests.unit.digest.articles.desk import Desk, picture
+from tests.support.editor import Desk, picture
+from tests.support.small_disk import filled as no_byte_free
+from tests.support.small_disk import small_disk
 
 FULL = """\
 title: "Full: 'of' {{everything}} # here"

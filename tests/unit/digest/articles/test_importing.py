@@ -15,7 +15,7 @@ from digest.articles.intake import parse_markdown
 from digest.articles.media import LoadedImage, load_image
 from digest.articles.models import Article, ArticleHistory, Media
 from digest.runtime.errors import NotFoundError
-from tests.unit.digest.articles.desk import KNOWN, Desk, picture
+from tests.support.editor import KNOWN, Desk, picture
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from digest.render.edition import Rendered
 from digest.runtime.errors import ConfigError
 from digest.workspace.doctor import examine
 from tests.support.run import run
-from tests.verifiers import dkimpy_accepts
+from tests.support.verifiers import dkimpy_accepts
 
 DAY = "2026-11-26T09:00:00+09:00"
 

@@ -15,7 +15,7 @@ from digest.render.edition import render_edition
 from digest.render.loader import Templates
 from digest.render.slots import Slot, token
 from digest.settings.publication import PLACEHOLDER_ADDRESS
-from tests.unit.digest.render.sample import BASE, PUBLICATION, article, edition
+from tests.support.render_sample import BASE, PUBLICATION, article, edition
 
 BLOCK, ADVISE = Severity.BLOCK, Severity.ADVISE
 

@@ -16,7 +16,7 @@ from digest.render.notice_kind import NoticeKind
 from digest.render.parts import encode
 from digest.render.slots import WORST_VALUES, SlotContext, fill
 from digest.runtime.errors import ContentError
-from tests.unit.digest.render.sample import BASE, PUBLICATION, article, edition, picture
+from tests.support.render_sample import BASE, PUBLICATION, article, edition, picture
 
 LONG = "\n\n".join(["A paragraph of an article that is really long, as they are. " * 8] * 6)
 

@@ -8,7 +8,7 @@ from digest.render.context import CitationView, LeftOutView
 from digest.render.edition import Rendered, render_edition
 from digest.render.loader import Templates
 from digest.render.markup import shown
-from tests.unit.digest.render.sample import BASE, PUBLICATION, article, edition
+from tests.support.render_sample import BASE, PUBLICATION, article, edition
 
 ADDRESSES = [
     ("21 Sample-daero, Sejong", "Centre\n21 Sample-daero, Sejong"),

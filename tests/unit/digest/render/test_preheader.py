@@ -3,7 +3,7 @@
 import pytest
 
 from digest.render.content import PREHEADER_CHARACTERS, _default_preheader
-from tests.unit.digest.render.sample import article
+from tests.support.render_sample import article
 
 FIRST = "The expo was held in Goyang from 8 to 10 September."
 MORE = "and companies from many countries came to see what the exhibitors had brought along with them this year"

@@ -21,7 +21,7 @@ from digest.render.mjml_lint import MjmlError
 from digest.render.parts import encode
 from digest.render.slots import EDITION_SLOTS, PREFIX, Slot
 from digest.runtime.errors import ContentError
-from tests.unit.digest.render.sample import article, edition, mjml, page, picture
+from tests.support.render_sample import article, edition, mjml, page, picture
 
 UNUSUAL = {
     "no-break space": "\u00a0",

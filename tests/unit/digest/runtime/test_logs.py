@@ -18,7 +18,7 @@ from digest.runtime.db import make_engine
 from digest.runtime.errors import UsageError
 from digest.runtime.privacy import masked
 from subscribers.links import LinkSigner, Purpose
-from tests.privacy import WATCH, is_service, personal
+from tests.support.privacy import WATCH, is_service, personal
 
 ADDRESS = "ada.lovelace+news@mail.example.org"
 

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from digest.publish.publisher import Publisher
 from digest.testing import FrozenClock
 from subscribers.links import LinkSigner
+from tests.support import web_sample
 from tests.support.frozen import Frozen
-from tests.unit.digest.web import sample
 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 KEY = "a key for links, long enough"
@@ -50,12 +50,12 @@ def sent_on_each(frozen: Frozen, database_kind: str, tmp_path: Path) -> Iterator
 
 def _copy(frozen: Frozen, kind: str, name: str, folder: Path) -> Iterator[Publisher]:
     def fill(engine: Engine, workspace: Path) -> None:
-        press = sample.issue_21(engine, workspace, NOW)
+        press = web_sample.issue_21(engine, workspace, NOW)
         if name == "sent":
-            sample.send_out(press, NOW)
+            web_sample.send_out(press, NOW)
 
     with frozen.copy(kind, f"issue-21-{name}", fill, folder / "workspace") as engine:
-        yield sample.press_on(engine, folder / "workspace")
+        yield web_sample.press_on(engine, folder / "workspace")
 
 
 @pytest.fixture
@@ -66,6 +66,6 @@ def signer(press: Publisher) -> LinkSigner:
 @pytest.fixture
 def client(press: Publisher, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
     """A browser at the public pages of the module's `press`."""
-    app = sample.public(press, signer, FrozenClock(now))
+    app = web_sample.public(press, signer, FrozenClock(now))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client

@@ -20,8 +20,8 @@ from digest.runtime.db import make_engine
 from digest.testing import FrozenClock
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
 from subscribers.pages.forms import MAX_BODY
-from tests.unit.digest.web import sample
-from tests.unit.digest.web.published import editions
+from tests.support import web_sample
+from tests.support.published import editions
 
 ALWAYS = {
     "referrer-policy": "no-referrer",
@@ -37,7 +37,7 @@ UNKNOWN_REF = "f" * 32
 
 @pytest.fixture
 def app(press: Publisher, signer: LinkSigner, now: datetime) -> FastAPI:
-    return sample.public(press, signer, FrozenClock(now))
+    return web_sample.public(press, signer, FrozenClock(now))
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_every_answer_of_every_route_has_the_headers(
     app: FastAPI, client: TestClient, press: Publisher, signer: LinkSigner, now: datetime
 ) -> None:
     statuses = set()
-    before = sample.snapshot(press.engine)
+    before = web_sample.snapshot(press.engine)
     for route in routes(app):
         for path in examples(press, signer, now, route.path):
             for method in ("GET", "HEAD", "OPTIONS", "DELETE", "PUT", "TRACE"):
@@ -123,7 +123,7 @@ def test_every_answer_of_every_route_has_the_headers(
         answer = client.get(path)
         statuses.add(answer.status_code)
         check(answer, path)
-    assert sample.snapshot(press.engine) == before
+    assert web_sample.snapshot(press.engine) == before
     for route in routes(app):
         if "POST" in (route.methods or ()):
             for path in examples(press, signer, now, route.path):
@@ -152,7 +152,7 @@ def test_https_says_so_on_every_route(press: Publisher, now: datetime) -> None:
     publication = press.settings.publication.model_copy(update={"base_url": "https://news.example.org"})
     secure = Publisher(press.settings.model_copy(update={"publication": publication}), press.engine, press.templates)
     signer = LinkSigner(["a key for links, long enough"], "https://news.example.org")
-    app = sample.public(secure, signer, FrozenClock(now))
+    app = web_sample.public(secure, signer, FrozenClock(now))
     with TestClient(app, base_url="https://news.example.org") as client:
         for route in routes(app):
             for path in examples(secure, signer, now, route.path):
@@ -164,14 +164,14 @@ def test_https_says_so_on_every_route(press: Publisher, now: datetime) -> None:
 def test_answers_of_a_broken_server_have_the_headers_too(
     press: Publisher, signer: LinkSigner, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = sample.public(press, signer, FrozenClock(now))
+    app = web_sample.public(press, signer, FrozenClock(now))
     with TestClient(app, raise_server_exceptions=False) as client:
         monkeypatch.setattr("subscribers.store.by_ref", lambda *_: 1 / 0)
         answer = client.get(f"/preferences/{signer.token(Purpose.PREFERENCES, 'anna', now=now)}")
         assert answer.status_code == 500
         check(answer, "/preferences/")
     away = Publisher(press.settings, make_engine("postgresql://u:p@127.0.0.1:1/x"), press.templates)
-    with TestClient(sample.public(away, signer, FrozenClock(now)), raise_server_exceptions=False) as client:
+    with TestClient(web_sample.public(away, signer, FrozenClock(now)), raise_server_exceptions=False) as client:
         for path in ("/subscribe", "/archive", f"/preferences/{signer.token(Purpose.PREFERENCES, 'anna', now=now)}"):
             check(client.get(path), path)
         answer = client.post("/subscribe", data={"email": "a@example.org"})
@@ -228,7 +228,7 @@ def open_client(press: Publisher, signer: LinkSigner, now: datetime) -> Iterator
         update={"address": "", "network": "", "region": "", "all": "", "bare": ""}
     )
     unlimited = Publisher(press.settings.model_copy(update={"limits": limits}), press.engine, press.templates)
-    app = sample.public(unlimited, signer, FrozenClock(now))
+    app = web_sample.public(unlimited, signer, FrozenClock(now))
     with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
         yield client
 
@@ -263,10 +263,10 @@ def test_no_form_however_filled_in_is_our_fault(
 def test_no_described_request_is_our_fault_and_reading_is_safe(
     press: Publisher, signer: LinkSigner, now: datetime
 ) -> None:
-    app = described(sample.public(press, signer, FrozenClock(now)))
+    app = described(web_sample.public(press, signer, FrozenClock(now)))
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     seen: set[tuple[str, str]] = set()
-    kept = sample.snapshot(press.engine)
+    kept = web_sample.snapshot(press.engine)
     for result in schema.get_all_operations():
         operation = result.ok()
 
@@ -285,9 +285,9 @@ def test_no_described_request_is_our_fault_and_reading_is_safe(
 
         run()
         if operation.method.upper() in {"GET", "HEAD", "OPTIONS"}:
-            assert sample.snapshot(press.engine) == kept, operation.path
+            assert web_sample.snapshot(press.engine) == kept, operation.path
         else:
-            kept = sample.snapshot(press.engine)
+            kept = web_sample.snapshot(press.engine)
     paths = {path for _, path in seen}
     assert {"/subscribe", "/unsubscribe/{token}", "/archive/{number}", "/view/{token}"} <= paths
     assert {("POST", "/subscribe"), ("POST", "/preferences/{token}"), ("GET", "/")} <= seen

@@ -1,0 +1,264 @@
+"""How much our own work costs beside the libraries': building editions, composing mails, starting the command.
+
+Every figure is a ratio of medians of runs taken in turn, in one process on one machine, so that a noisy neighbour slows
+both sides alike. Nothing is asserted: the reader compares with the bound printed beside it.
+"""
+
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import Session, select
+
+from digest import app
+from digest.articles.models import Article
+from digest.editions import store as editions
+from digest.editions.segment import Selection
+from digest.issues import store as issues
+from digest.issues.period import Period
+from digest.outbox.tables import Promised
+from digest.outbox.take import Recipient, Taken
+from digest.publish import build, lifecycle
+from digest.render import inline, mjml
+from digest.render.content import IssueContent
+from digest.render.edition import Rendered
+from digest.render.loader import Templates
+from digest.render.parts import Parts, encode
+from digest.render.slots import Slot, SlotContext, fill
+from digest.runtime.db import session_scope
+from digest.workspace import create
+from subscribers.links import Purpose
+
+QUICK = "--quick" in sys.argv  # says whether it runs at all; the figures mean nothing then
+EDITIONS, ARTICLES, ROUNDS, READERS = (3, 12, 1, 40) if QUICK else (100, 12, 5, 2_000)
+NOW = datetime(2021, 9, 30, tzinfo=UTC)
+
+
+def stocked(directory: Path) -> tuple[app.App, list[Selection]]:
+    """A workspace with an issue of 26 articles, and a hundred distinct choices of twelve of them."""
+    create.create(directory, sample=True)
+    works = app.open_app(directory)
+    with session_scope(works.engine) as session:
+        originals = session.exec(select(Article).where(Article.slug == Article.group)).all()
+        for article in originals:
+            copy = article.model_dump(exclude={"id", "slug", "group"})
+            session.add(Article(**copy, slug=f"{article.slug}-2", group=f"{article.slug}-2"))
+    with session_scope(works.engine) as session:
+        period = Period(2021, 9)
+        issue = lifecycle.assemble(works.publisher, session, period, number=21, issue_date=period.last, now=NOW)
+        content = build.content_of(session, issue)
+    groups, rng = list(content.sections), random.Random(21)
+    selections: dict[tuple[str, ...], Selection] = {}
+    while len(selections) < EDITIONS:
+        chosen = sorted(rng.sample(groups, ARTICLES), key=groups.index)
+        shown = tuple((group, content.sections[group]) for group in chosen)
+        rest = tuple(group for group in groups if group not in chosen)
+        selections[tuple(chosen)] = Selection("en", shown, rest)
+    return works, list(selections.values())
+
+
+def content_from_database(works: app.App) -> IssueContent:
+    """Read the issue and its articles."""
+    with Session(works.engine) as session:
+        return build.content_of(session, issues.find(session, 21))
+
+
+def build_all(works: app.App, selections: list[Selection]) -> list[Parts]:
+    """Ours: from the database to pre-encoded parts."""
+    content = content_from_database(works)
+    made = []
+    for selection in selections:
+        _, rendered = build.render_selection(works.publisher, content, selection)
+        made.append(encode(rendered.html, rendered.text, rendered.nonce))
+    return made
+
+
+class Recorder:
+    """Writes down what the bare libraries were called with, so that the very same calls can be timed alone."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], Any]] = []
+
+    def record(self, works: app.App, selections: list[Selection]) -> None:
+        """Run once with the seams tapped."""
+        render, renderer, transform = Templates.render, mjml._renderer, inline._Inliner
+        mjml2html = renderer()
+        calls = self.calls
+
+        def tapped_render(self: Templates, name: str, language: str, context: Any) -> str:
+            template = self.environment(language).get_template(name)
+            calls.append(lambda: template.render(context))
+            return render(self, name, language, context)
+
+        def tapped_mjml2html(source: str, **options: Any) -> str:
+            calls.append(lambda: mjml2html(source, **options))
+            return mjml2html(source, **options)
+
+        def tapped_premailer(*args: Any, **options: Any) -> Any:
+            plain = {**options, "cache_css_parsing": True}  # the library's own cache, in the place of ours
+            calls.append(lambda: inline.Premailer(*args, **plain).transform(pretty_print=False))
+            return transform(*args, **options)
+
+        Templates.render, inline._Inliner = tapped_render, tapped_premailer  # type: ignore[method-assign,assignment,misc]
+        mjml._renderer = lambda: tapped_mjml2html  # type: ignore[assignment]
+        try:
+            build_all(works, selections)
+        finally:
+            Templates.render, inline._Inliner = render, transform  # type: ignore[method-assign,misc]
+            mjml._renderer = renderer
+
+    def replay(self) -> None:
+        """The bare library calls, nothing else."""
+        for call in self.calls:
+            call()
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Return seconds."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def in_turn(ours: Callable[[], Any], theirs: Callable[[], Any]) -> tuple[float, float, float]:
+    """Return the medians of both and the median of their ratios, taken pair by pair."""
+    pairs = [(timed(ours), timed(theirs)) for _ in range(ROUNDS)]
+    return (
+        statistics.median(a for a, _ in pairs),
+        statistics.median(b for _, b in pairs),
+        statistics.median(a / b for a, b in pairs),
+    )
+
+
+def show(what: str, figure: str, bound: str) -> None:
+    """Print one row."""
+    print(f"{what:<66} {figure:>12}   bound {bound}", flush=True)
+
+
+def bench_building(works: app.App, selections: list[Selection]) -> None:
+    """Row 1."""
+    recorder = Recorder()
+    recorder.record(works, selections)
+    ours, bare, ratio = in_turn(lambda: build_all(works, selections), recorder.replay)
+    show(f"{EDITIONS} editions of {ARTICLES} articles / the bare library calls", f"{ratio:.2f} x", "at most 2 x")
+    print(f"    ours {ours:.2f} s, Jinja + mjml2html + premailer alone {bare:.2f} s, {len(recorder.calls)} calls")
+
+
+def bench_composing(works: app.App, selection: Selection) -> None:
+    """Row 2."""
+    content = content_from_database(works)
+    _, rendered = build.render_selection(works.publisher, content, selection)
+    with session_scope(works.engine) as session:
+        edition = editions.new(
+            content.issue.id or 0,
+            NOW,
+            archive=False,
+            language="en",
+            articles=[],
+            subject=rendered.subject,
+            preheader=rendered.preheader,
+            nonce=rendered.nonce,
+            html=rendered.html,
+            text=rendered.text,
+        )
+        edition_id = editions.save(session, edition)
+        works.delivery.writer.prepare(session, [edition_id])
+    people = [taken(number, edition_id) for number in range(READERS)]
+
+    def ours() -> None:
+        for one in people:
+            b"".join(works.delivery.writer.delivery(one, NOW).message)
+
+    few = people[:20]
+
+    def theirs() -> None:
+        for one in few:
+            plain_message(works, rendered, one)
+
+    pairs = [(timed(ours) / len(people), timed(theirs) / len(few)) for _ in range(ROUNDS)]
+    ours_each, theirs_each = (statistics.median(column) for column in zip(*pairs, strict=True))
+    show("mails composed per second / by EmailMessage", f"{theirs_each / ours_each:.0f} x", "at least 80 x")
+    print(f"    ours {1 / ours_each:,.0f}/s, EmailMessage {1 / theirs_each:,.0f}/s; links signed in both")
+
+
+def taken(number: int, edition_id: int) -> Taken:
+    """One reader of many, with a name and an address of their own."""
+    address = f"reader{number}@example.org"
+    reader = Recipient(f"{number:032x}", address, f"Reader {number}", "en", "html", "mobility;safety")
+    return Taken(Promised.DELIVERY, number, f"{number:032x}", "", 1, NOW, NOW, edition_id, "", reader)
+
+
+def plain_message(works: app.App, rendered: Rendered, one: Taken) -> bytes:
+    """The same mail by the standard library: slots replaced, then EmailMessage with both parts."""
+    links = {
+        Slot.PREFERENCES_URL: works.signer.url(Purpose.PREFERENCES, one.reader.ref, now=NOW),
+        Slot.UNSUBSCRIBE_URL: works.signer.url(Purpose.UNSUBSCRIBE, one.reader.ref),
+        Slot.VIEW_URL: works.signer.url(Purpose.VIEW, "0" * 64),
+        Slot.INTERESTS: "Mobility, Safety",
+    }
+    message = EmailMessage(policy=SMTP)
+    message["From"] = "Smart City Policy Centre <newsletter@example.org>"
+    message["To"] = f"{one.reader.name} <{one.reader.address}>"
+    message["Subject"] = rendered.subject
+    message["Message-ID"] = works.delivery.writer.message_id(21, one.reader.ref)
+    message["List-Unsubscribe"] = f"<{links[Slot.UNSUBSCRIBE_URL]}>"
+    message.set_content(fill(rendered.text, rendered.nonce, links, SlotContext.PLAIN))
+    message.add_alternative(fill(rendered.html, rendered.nonce, links, SlotContext.HTML), subtype="html")
+    return message.as_bytes()
+
+
+def bench_help() -> None:
+    """Row 3."""
+    run = lambda *arguments: subprocess.run([sys.executable, *arguments], check=True, capture_output=True)  # noqa: E731
+    ours, theirs, ratio = in_turn(lambda: run("-m", "digest", "--help"), lambda: run("-c", "import typer"))
+    show("digest --help / python -c 'import typer'", f"{ratio:.2f} x", "at most 3 x")
+    print(f"    {ours * 1000:.0f} ms, {theirs * 1000:.0f} ms")
+
+
+def peak_memory(directory: Path) -> None:
+    """Row 4, in a process of its own, so that nothing else counts."""
+    code = "import sys; from build import measure_memory; measure_memory(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(directory)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+    )
+    show(f"peak memory of building {EDITIONS} editions", f"{done.stdout.strip()} MiB", "under 200 MiB")
+
+
+def measure_memory(directory: str) -> None:
+    """Build the editions once and print the peak."""
+    works, selections = stocked(Path(directory))
+    kept = build_all(works, selections)
+    assert len(kept) == EDITIONS
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def main() -> None:
+    """Print the four rows."""
+    folder = Path(tempfile.mkdtemp(prefix="digest-bench-"))
+    try:
+        works, selections = stocked(folder / "one")
+        bench_building(works, selections)
+        bench_composing(works, selections[0])
+        bench_help()
+        peak_memory(folder / "two")
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

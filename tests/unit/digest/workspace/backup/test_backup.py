@@ -1,0 +1,338 @@
+"""A backup is whole, and comes back whole or not at all: on both databases, past every file that is none."""
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import Engine, inspect, select, text
+from sqlmodel import Session
+
+from digest.outbox.tables import DELIVERY, ISSUE
+from digest.outbox.workers import WorkerLock
+from digest.runtime import db
+from digest.runtime.errors import DigestError, UsageError
+from digest.schedule import runs
+from digest.schedule.tick import MONTHLY, skip_since_backup
+from digest.settings.root import load_settings
+from digest.workspace.backup import backup as backups
+from digest.workspace.backup import postgres
+from digest.workspace.backup.files import BackupFailedError, BackupUnusableError
+from digest.workspace.backup.sqlite import DatabaseInUseError
+from digest.workspace.create import create
+from tests.support.ledger import HOST, Ledger
+
+
+class Vault:
+    """A workspace on a ledger of three deliveries, one of them on the wire, and its backup."""
+
+    def __init__(self, ledger: Ledger, folder: Path) -> None:
+        self.ledger = ledger
+        self.workspace = folder / "workspace"
+        create(self.workspace, sample=False)
+        ledger.planned(3)
+        ledger.take(limit=1)
+        self.file = folder / "backup"
+        self.saved = backups.backup(self.workspace, self.file)
+
+    def restore(self, file: Path | None = None) -> backups.Restored:
+        with backups.restoring(self.workspace, file or self.file) as ready:
+            return ready.run()
+
+    def content(self) -> list[tuple[int, str]]:
+        with self.ledger.engine.connect() as connection:
+            rows = connection.execute(select(DELIVERY.c.id, DELIVERY.c.state).order_by(DELIVERY.c.id)).all()
+        self.ledger.engine.dispose()
+        return [(row.id, row.state) for row in rows]
+
+
+@pytest.fixture
+def vault(ledger: Ledger, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
+    monkeypatch.setenv("DIGEST_DATABASE__URL", database_url)
+    vault = Vault(ledger, tmp_path)
+    ledger.engine.dispose()  # restoring wants to be alone
+    yield vault
+    with ledger.engine.connect() as connection:
+        assert db.revision_of(ledger.engine) is not None
+        if ledger.engine.dialect.name == "sqlite":
+            assert connection.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
+
+
+def is_sqlite(vault: Vault) -> bool:
+    return vault.ledger.engine.dialect.name == "sqlite"
+
+
+def test_a_backup_is_for_its_owner_only_and_says_what_it_lacks(vault: Vault) -> None:
+    assert stat.S_IMODE(vault.file.stat().st_mode) == 0o600
+    assert vault.saved.size == vault.file.stat().st_size > 0
+    assert {"secrets.toml", "digest.toml", "templates/", "articles/"} <= set(vault.saved.not_contained)
+    assert [path.name for path in vault.file.parent.glob("*backup*")] == ["backup"]
+
+
+def test_what_changed_since_is_as_it_was_and_all_else_is_there(vault: Vault) -> None:
+    with vault.ledger.engine.begin() as connection:
+        connection.execute(text("UPDATE subscriber SET name = 'changed'"))
+    vault.ledger.engine.dispose()
+    restored = vault.restore()
+    assert (restored.aftermath.held, restored.aftermath.uncertain) == ((21,), 3)
+    assert [state for _, state in vault.content()] == ["uncertain"] * 3
+    with vault.ledger.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM subscriber WHERE name = 'changed'")).scalar_one() == 0
+    vault.ledger.reader()  # numbers go on where they were
+    db.check_revision(vault.ledger.engine)
+
+
+def test_a_database_that_is_gone_comes_back(vault: Vault) -> None:
+    if not is_sqlite(vault):
+        with vault.ledger.engine.begin() as connection:
+            for name in ("attempt", "delivery", "alembic_version"):
+                connection.execute(text(f"DROP TABLE {name} CASCADE"))
+    else:
+        Path(str(vault.ledger.engine.url.database)).unlink()
+    vault.ledger.engine.dispose()
+    restored = vault.restore()
+    assert restored.kept is None
+    assert len(vault.content()) == 3
+
+
+def test_a_broken_database_comes_back_and_the_ruin_is_kept(vault: Vault) -> None:
+    if not is_sqlite(vault):
+        pytest.skip("a server's files are the server's")
+    path = Path(str(vault.ledger.engine.url.database))
+    path.write_bytes(b"SQLite format 3\x00" + os.urandom(9000))
+    with backups.restoring(vault.workspace, vault.file) as ready:
+        assert ready.loses == "it cannot be read"
+        restored = ready.run()
+    assert restored.kept is not None
+    assert restored.kept.stat().st_size == 9016
+    assert len(vault.content()) == 3
+
+
+def test_the_replaced_database_is_kept_and_the_mode_is_its_own(vault: Vault) -> None:
+    if not is_sqlite(vault):
+        pytest.skip("PostgreSQL keeps nothing")
+    path = Path(str(vault.ledger.engine.url.database))
+    path.chmod(0o640)
+    kept = vault.restore().kept
+    assert kept is not None
+    with closing(sqlite3.connect(kept)) as old:
+        assert old.execute("SELECT count(*) FROM delivery WHERE state = 'started'").fetchone() == (1,)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    again = vault.restore().kept
+    assert again != kept
+
+
+def truncated(file: Path, fraction: float) -> bytes:
+    data = file.read_bytes()
+    return data[: int(len(data) * fraction)]
+
+
+BAD: dict[str, Callable[[Vault], bytes]] = {
+    "empty": lambda _: b"",
+    "text": lambda _: b"[database]\nurl = 'sqlite:///digest.db'\n",
+    "head only": lambda vault: truncated(vault.file, 0)[:0] + vault.file.read_bytes()[:16],
+    "a half": lambda vault: truncated(vault.file, 0.5),
+    "nearly all": lambda vault: truncated(vault.file, 0.97),
+    "rotten": lambda vault: vault.file.read_bytes()[:5000] + b"\xa5" * 4000 + vault.file.read_bytes()[9000:],
+    "the other kind": lambda vault: (b"PGDMP" if is_sqlite(vault) else b"SQLite format 3\x00") + bytes(500),
+    "noise": lambda vault: vault.file.read_bytes()[:16] + os.urandom(20_000),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_file_that_is_no_backup_is_told_and_changes_nothing(vault: Vault, what: str, tmp_path: Path) -> None:
+    before = vault.content()
+    bad = tmp_path / "bad"
+    bad.write_bytes(BAD[what](vault))
+    with pytest.raises(BackupUnusableError) as caught:
+        vault.restore(bad)
+    assert str(bad) in caught.value.message
+    assert caught.value.message.count("\n") == 0
+    assert vault.content() == before
+    assert not list(tmp_path.glob("*.restoring*"))
+
+
+@pytest.mark.parametrize("name", ["nothing", ".", "x" * 5000, "a\x00b", "/dev/null", "?mode=rw#%00"])
+def test_a_name_that_names_no_file_is_told(vault: Vault, name: str, tmp_path: Path) -> None:
+    with pytest.raises(BackupUnusableError):
+        vault.restore(tmp_path / name)
+
+
+def test_a_name_with_every_kind_of_sign_works(vault: Vault, tmp_path: Path) -> None:
+    odd = tmp_path / "a ?b#c%20d&immutable=0 'é.backup"
+    backups.backup(vault.workspace, odd)
+    assert vault.restore(odd).aftermath.uncertain == 3
+
+
+def test_a_foreign_database_is_refused(vault: Vault, tmp_path: Path) -> None:
+    if not is_sqlite(vault):
+        pytest.skip("tested with a dump, below")
+    for statement in ("CREATE TABLE t (x)", "CREATE TRIGGER evil AFTER UPDATE ON issue BEGIN DELETE FROM issue; END"):
+        foreign = tmp_path / f"foreign{len(statement)}"
+        if "TRIGGER" in statement:
+            shutil.copyfile(vault.file, foreign)
+        with closing(sqlite3.connect(foreign)) as connection:
+            connection.execute(statement)
+        with pytest.raises(BackupUnusableError, match="not one of digestpress"):
+            vault.restore(foreign)
+
+
+def test_a_foreign_dump_is_refused(vault: Vault, tmp_path: Path) -> None:
+    if is_sqlite(vault):
+        pytest.skip("tested with a database, above")
+    engine = vault.ledger.engine
+    with engine.begin() as connection:
+        connection.execute(text("CREATE FUNCTION evil() RETURNS int LANGUAGE sql AS 'SELECT 1'"))
+    dump = [postgres.program("pg_dump"), "-Fc", "-f", str(tmp_path / "foreign")]
+    postgres._run([*dump, f"--dbname={postgres._address(engine)}"], engine)
+    with pytest.raises(BackupUnusableError, match="none that"):
+        vault.restore(tmp_path / "foreign")
+
+
+def changed_revision(vault: Vault, revision: str) -> None:
+    """Take the backup again, of a database that says that it is of that revision."""
+    engine = vault.ledger.engine
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+    with pytest.raises(DigestError):
+        backups.backup(vault.workspace, vault.file)
+    if is_sqlite(vault):
+        with closing(sqlite3.connect(str(engine.url.database))) as source, closing(sqlite3.connect(vault.file)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+    else:
+        postgres.save(engine, vault.file, backups.TABLES)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": db.HEAD})
+    engine.dispose()
+
+
+def test_a_backup_of_a_newer_version_is_refused(vault: Vault) -> None:
+    changed_revision(vault, "9999")
+    before = vault.content()
+    with pytest.raises(db.DatabaseNewerError):
+        vault.restore()
+    assert vault.content() == before
+
+
+def test_a_backup_of_an_older_version_is_upgraded(vault: Vault) -> None:
+    engine = vault.ledger.engine
+    with engine.begin() as connection:
+        command.downgrade(db.alembic_config(connection), "0001")
+    changed_revision(vault, "0001")
+    vault.restore()
+    db.check_revision(engine)
+    assert [state for _, state in vault.content()] == ["uncertain"] * 3
+
+
+def test_an_interrupted_restore_leaves_a_database_of_no_use(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = vault.content()
+    with monkeypatch.context() as patched:
+        patched.setattr(backups, "settle_down", fail)
+        with pytest.raises(KeyboardInterrupt):
+            vault.restore()
+    if is_sqlite(vault):
+        assert vault.content() == before
+        return
+    with pytest.raises(db.RestoreUnfinishedError):
+        db.check_revision(vault.ledger.engine)
+    with pytest.raises(db.RestoreUnfinishedError):
+        db.upgrade(vault.ledger.engine)
+    assert vault.restore().aftermath.uncertain == 3
+
+
+def test_nothing_is_restored_under_a_worker_that_lives(vault: Vault) -> None:
+    lock = WorkerLock(vault.ledger.witness.folder, "w9")
+    lock.acquire()
+    vault.ledger.worker("w9", host=HOST)
+    vault.ledger.engine.dispose()
+    with pytest.raises(backups.WorkersRunningError, match="here"):
+        vault.restore()
+    lock.release(clean=True)
+
+
+def test_nothing_is_swapped_under_who_has_the_database_open(vault: Vault) -> None:
+    if not is_sqlite(vault):
+        pytest.skip("a server's clients see what is restored")
+    before = vault.content()
+    with vault.ledger.engine.connect() as connection:
+        connection.execute(select(ISSUE.c.id)).all()
+        connection.rollback()
+        with pytest.raises(DatabaseInUseError):
+            vault.restore()
+    assert vault.content() == before
+
+
+def test_a_backup_replaces_an_earlier_backup_and_nothing_else(vault: Vault, tmp_path: Path) -> None:
+    backups.backup(vault.workspace, vault.file)
+    precious = tmp_path / "precious.toml"
+    precious.write_text("[important]")
+    for path in (precious, tmp_path):
+        with pytest.raises(UsageError, match="no backup"):
+            backups.backup(vault.workspace, path)
+    assert precious.read_text() == "[important]"
+    if is_sqlite(vault):
+        own = Path(str(vault.ledger.engine.url.database))
+        link = tmp_path / "link"
+        link.symlink_to(own)
+        for path in (own, link):
+            with pytest.raises(UsageError, match="itself"):
+                backups.backup(vault.workspace, path)
+    in_use = tmp_path / "other.db"
+    shutil.copyfile(vault.file, in_use)
+    (tmp_path / "other.db-wal").write_bytes(b"x")
+    with pytest.raises(UsageError, match="no backup"):
+        backups.backup(vault.workspace, in_use)
+
+
+def test_a_backups_folder_is_made_for_its_owner_only(vault: Vault, tmp_path: Path) -> None:
+    backups.backup(vault.workspace, tmp_path / "made" / "backup")
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["file/backup", "x" * 5000, "a\x00b"])
+def test_a_backup_that_cannot_be_written_is_told(vault: Vault, name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BackupFailedError, match="cannot be written"):
+        backups.backup(vault.workspace, tmp_path / name)
+
+
+def test_without_postgresqls_programs_it_says_which_is_missing(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if is_sqlite(vault):
+        pytest.skip("SQLite needs none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(postgres, "_FOLDERS", ())
+    for act in (lambda: backups.backup(vault.workspace, vault.file), vault.restore):
+        with pytest.raises(postgres.ProgramMissingError, match="is not installed"):
+            act()
+
+
+def test_what_runs_since_the_backup_is_not_run_again(vault: Vault, engine: Engine, now: datetime) -> None:
+    settings = load_settings(vault.workspace)
+    with Session(engine) as session:
+        runs.install(session, MONTHLY, now - timedelta(days=3))
+        runs.claim(session, MONTHLY, "2021-08", now - timedelta(days=2), by="me", now=now - timedelta(days=2))
+        assert skip_since_backup(session, settings, now + timedelta(days=32)) == ["2021-08", "2021-09", "2021-10"]
+        assert runs.take_over(session, "me", timedelta(0), now + timedelta(days=60)) == []
+        assert skip_since_backup(session, settings, now + timedelta(days=32)) == []
+
+
+def test_a_backup_has_every_table_though_few_modules_are_loaded(engine: Engine) -> None:
+    told = "from digest import backup; print(*sorted(backup.TABLES))"
+    alone = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
+    # the queue's tables are not ours: what it holds is only who is to be woken
+    found = {name for name in inspect(engine).get_table_names() if not name.startswith("procrastinate_")}
+    assert {*alone, "alembic_version"} == found
