@@ -118,6 +118,7 @@ class Attempt(SQLModel, table=True):
 class WorkerRecord(SQLModel, table=True):
     """A process that delivers; alive while its file lock is held (same host) or its heartbeat is fresh (elsewhere)."""
 
+    __tablename__ = "worker"
     id: str = Field(primary_key=True, max_length=40)
     host: str
     pid: int
@@ -140,6 +141,7 @@ class PaceRecord(SQLModel, table=True):
     One row for each scope that is limited or was throttled, shared by all workers; digest.delivery.pace has the rules.
     """
 
+    __tablename__ = "pace"
     scope: str = Field(primary_key=True, max_length=300, description="relay:HOST:PORT | family:NAME | domain:NAME")
     second_at: datetime | None = Field(default=None, description="when the limit a second is used up to")
     hour_at: datetime | None = Field(default=None, description="when the limit an hour is used up to")
