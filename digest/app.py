@@ -1,11 +1,13 @@
 """Join the parts of one workspace. The only place that does; only `cli` and `web` open an App."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Engine
+from sqlmodel import Session
 
 from digest.runtime import db
 from digest.runtime.clock import Clock, open_clock
@@ -42,6 +44,10 @@ class App:
 
     def __exit__(self, *_: object) -> None:
         self.engine.dispose()
+
+    def session(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
+        """Return one transaction as a context manager; `read_only` takes no write lock on SQLite."""
+        return db.session_scope(self.engine, read_only=read_only)
 
     @cached_property
     def templates(self) -> "Templates":

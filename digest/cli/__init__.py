@@ -3,54 +3,40 @@
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from digest import __version__
-from digest.cli import (
-    archive,
-    articles,
-    config,
-    db,
-    dkim,
-    doctor,
-    editions,
-    issue,
-    links,
-    metrics,
-    outbox,
-    report,
-    schedule,
-    send,
-    serve,
-    sink,
-    subscribers,
-    suppress,
-    tell,
-    workspace,
-)
+from digest.cli.commands import COMMANDS
+from digest.cli.groups import LazyGroup
 from digest.cli.shell import Shell
 from digest.runtime import logs
-from digest.runtime.errors import EXIT_ENVIRONMENT, EXIT_REFUSED, EXIT_USAGE, DigestError
+from digest.runtime.errors import EXIT_ENVIRONMENT, DigestError
 from digest.runtime.privacy import masked
 
 # Options that belong to every command and may stand anywhere on the line; the number of values each takes.
 GLOBAL_OPTIONS = {"--workspace": 1, "--json": 0, "--verbose": 0, "-v": 0, "--log-format": 1}
 
+
+class DigestGroup(LazyGroup):
+    """The root of the command tree."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(table=COMMANDS, **attributes)
+
+
 app = typer.Typer(
     name="digest",
+    cls=DigestGroup,
     help="Publish a recurring e-mail digest: assemble the issue, see every edition, send each reader one mail.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: drawing boxes would take longer than all the rest of `--help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (articles, issue, archive, outbox, schedule, subscribers, suppress, db, config, dkim, links):
-    app.add_typer(group.app)
-for single in (workspace, editions, send, serve, sink, doctor, tell, metrics, schedule, report):
-    single.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -122,43 +108,15 @@ def main() -> None:
             error if verbose else None,
         )
     except Exception as error:  # noqa: BLE001 - the last seam before the user
-        _fail_unexpected(error, verbose=verbose)
+        from digest.cli.failures import explained  # noqa: PLC0415 - the database, which `--help` does not load
 
-
-def _fail_unexpected(error: Exception, *, verbose: bool) -> None:
-    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - only when something has failed already
-
-    from subscribers.errors import ConsentRefusedError, SubscribersError  # noqa: PLC0415
-
-    if isinstance(error, DBAPIError):
-        from digest.runtime.db import explain  # noqa: PLC0415
-
-        told = explain(error)
+        told = explained(error)
         _fail(told.message, told.hint, told.exit_code, error if verbose else None)
-    if isinstance(error, SubscribersError):
-        code = EXIT_REFUSED if isinstance(error, ConsentRefusedError) else EXIT_USAGE
-        _fail(str(error), error.hint, code, error if verbose else None)
-    if isinstance(error, UnicodeEncodeError) and any(map(_has_other_bytes, sys.argv)):
-        hint = "Set the terminal to UTF-8 and write it again."
-        _fail("What was written after `digest` is not all text in UTF-8", hint, EXIT_USAGE, error if verbose else None)
-    _fail(
-        f"Unexpected: {type(error).__name__}: {error}",
-        "Run it again with -v and report what it prints.",
-        70,
-        error if verbose else None,
-    )
-
-
-def _has_other_bytes(argument: str) -> bool:
-    """Whether an argument has bytes that were no text; the name of a file may, what is looked for may not."""
-    return any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _fail(message: str, hint: str, code: int, shown: BaseException | None) -> None:
     story = ""
     if shown is not None:
-        import traceback  # noqa: PLC0415
-
         story = masked("".join(traceback.format_exception(shown)))
     if _logs_json():
         typer.echo(logs.line(message, level="error", logger="digest", hint=hint, exception=story), err=True)

@@ -7,25 +7,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from digest.cli.shell import shell_of
 from digest.runtime.errors import EXIT_ATTENTION
-
-app = typer.Typer(name="archive", help="Write the public archive as a static site.", no_args_is_help=True)
+from digest.web.archive import exporting
 
 
 @contextmanager
 def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show on stderr how far something is, while a person looks; a log gets nothing."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
-
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
-@app.command("export")
 def export(
     context: typer.Context,
     directory: Annotated[
@@ -36,8 +33,6 @@ def export(
     ] = "",
 ) -> None:
     """Write all issues, pictures and feeds, or bring an earlier export up to date. Files of others stay as they are."""
-    from digest.web.archive import exporting  # noqa: PLC0415
-
     shell = shell_of(context)
     with progress_of("Writing issues") as progress:
         report = exporting.export(shell.app.publisher, directory, base_url=base_url, progress=progress)

@@ -1,24 +1,14 @@
-"""`digest db`: the schema of the database, its backup and the way back."""
-
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+"""`digest db`: the schema of the database."""
 
 import typer
 
-from digest.cli.shell import Shell, shell_of
-
-if TYPE_CHECKING:
-    from digest.workspace.backup.backup import Restored
-
-app = typer.Typer(name="db", help="Upgrade, check, back up and restore the database.", no_args_is_help=True)
+from digest.cli.shell import shell_of
+from digest.runtime import db
+from digest.settings.opened import open_engine
 
 
-@app.command("upgrade")
 def upgrade(context: typer.Context) -> None:
     """Bring the database to this version's schema; safe to repeat."""
-    from digest.runtime import db  # noqa: PLC0415
-    from digest.settings.opened import open_engine  # noqa: PLC0415
-
     shell = shell_of(context)
     engine = open_engine(shell.workspace)
     db.upgrade(engine)
@@ -26,12 +16,8 @@ def upgrade(context: typer.Context) -> None:
     shell.out.emit({"revision": revision}, lambda: shell.out.line(f"The database is at revision {revision}."))
 
 
-@app.command("check")
 def check(context: typer.Context) -> None:
     """Say whether the database is reachable and has this version's schema."""
-    from digest.runtime import db  # noqa: PLC0415
-    from digest.settings.opened import open_engine  # noqa: PLC0415
-
     shell = shell_of(context)
     engine = open_engine(shell.workspace)
     db.check_revision(engine)
@@ -45,69 +31,3 @@ def check(context: typer.Context) -> None:
             shell.out.line(f"  → {remedy}")
 
     shell.out.emit(data, tell)
-
-
-@app.command("backup")
-def backup(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Where to; an earlier backup of that name is replaced.")],
-) -> None:
-    """Write the whole database into one file, readable by you only; others may go on using the database."""
-    from digest.workspace.backup import backup as backups  # noqa: PLC0415
-
-    shell = shell_of(context)
-    saved = backups.backup(shell.workspace, file)
-
-    def tell() -> None:
-        shell.out.line(f"{saved.file}: {saved.size:,} bytes ({saved.database}, revision {saved.revision}).")
-        shell.out.line(f"Not in it, keep them too: {', '.join(saved.not_contained)}")
-
-    shell.out.emit(saved.as_json(), tell)
-
-
-@app.command("restore")
-def restore(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="What `digest db backup` wrote.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
-) -> None:
-    """Put a backup in the place of the database. What was being sent is held, and nobody gets a mail twice."""
-    from digest.workspace.backup import backup as backups  # noqa: PLC0415
-
-    shell = shell_of(context)
-    with backups.restoring(shell.workspace, file) as ready:
-        if ready.loses:
-            shell.confirm(f"Replace the present database ({ready.loses}) by {file}?", yes=yes)
-        restored = ready.run()
-    shell.out.emit({"file": str(file), **restored.as_json()}, lambda: _tell_restored(shell, restored))
-
-
-def _tell_restored(shell: Shell, restored: "Restored") -> None:
-    say, after = shell.out.line, restored.aftermath
-    say(f"The database is restored, at revision {restored.revision}.")
-    if restored.kept:
-        say(f"What it replaced is kept as {restored.kept}; it holds personal data, delete it when you are done.")
-    for told in _what_to_do(after.held, after.frozen, after.drafts, after.uncertain + after.notices):
-        say(f"- {told}")
-    if restored.skipped:
-        say(f"- The schedule will not run {', '.join(restored.skipped)}: it may have run already.")
-    known = f" (it knows of nothing sent after {after.known_until:%Y-%m-%d %H:%M} UTC)" if after.known_until else ""
-    say(f"- What happened after the backup{known} is missing: sign-ups, unsubscribes, suppressions, erasures, issues.")
-    say("  Before anything is sent, look for unsubscribes since then in the web server's log and in the mailbox, and")
-    say("  enter them: digest suppress add ADDRESS")
-
-
-def _what_to_do(held: tuple[int, ...], frozen: tuple[int, ...], drafts: tuple[int, ...], doubtful: int) -> list[str]:
-    def named(numbers: tuple[int, ...]) -> str:
-        return f"Issue {', '.join(map(str, numbers))}"
-
-    told = []
-    if doubtful:
-        told.append(f"{doubtful:,} mails may have been sent after the backup: uncertain. Next: digest outbox reconcile")
-    if held:
-        told.append(f"{named(held)} is held. When nothing is in doubt any more: digest outbox release")
-    if frozen:
-        told.append(f"{named(frozen)} had not been begun; release it only if it was not sent after the backup either.")
-    if drafts:
-        told.append(f"{named(drafts)} is a draft again; approve it only if it was not sent after the backup.")
-    return told

@@ -1,20 +1,15 @@
 """`digest dkim`: keys for signing mail ourselves, and their DNS records."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from digest.cli.shell import Shell, shell_of
-
-if TYPE_CHECKING:
-    from digest.delivery.dkim.setup import Published
-
-app = typer.Typer(
-    name="dkim", help="Keys for signing mail ourselves (DKIM), and their DNS records.", no_args_is_help=True
-)
+from digest.delivery.dkim import setup
+from digest.runtime.clock import open_clock
+from digest.settings.root import load_settings
 
 
-@app.command("generate")
 def generate(
     context: typer.Context,
     selector: Annotated[
@@ -24,32 +19,24 @@ def generate(
     bits: Annotated[int, typer.Option(min=2048, max=4096, help="Size of the RSA key.")] = 2048,
 ) -> None:
     """Make a key file in the workspace; print the DNS record and the lines for digest.toml. Never overwrites a key."""
-    from digest.delivery.dkim.setup import make  # noqa: PLC0415
-    from digest.runtime.clock import open_clock  # noqa: PLC0415
-    from digest.settings.root import load_settings  # noqa: PLC0415
-
     shell = shell_of(context)
     settings = load_settings(shell.workspace)
     today = open_clock().now().astimezone(settings.publication.zone).date()
-    made = make(settings, selector, bits, today)
+    made = setup.make(settings, selector, bits, today)
     shell.out.line(f"Made {made.key_file}: RSA, {made.bits} bits, mode 0600. Keep it secret and back it up.\n")
     _print(shell, made)
 
 
-@app.command("show")
 def show(
     context: typer.Context,
     selector: Annotated[str, typer.Option(help="Another key of this workspace; default: the configured one.")] = "",
 ) -> None:
     """Print the DNS record of a key again."""
-    from digest.delivery.dkim import setup  # noqa: PLC0415
-    from digest.settings.root import load_settings  # noqa: PLC0415
-
     shell = shell_of(context)
     _print(shell, setup.show(load_settings(shell.workspace), selector))
 
 
-def _print(shell: Shell, key: "Published") -> None:
+def _print(shell: Shell, key: setup.Published) -> None:
     def lines() -> None:
         shell.out.line(f"DNS record, type TXT:\n\n  name:  {key.record.name}\n  value: {key.record.value}\n")
         shell.out.line(f"The same for a zone file:\n\n{key.record.zone_line}\n")

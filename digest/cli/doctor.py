@@ -6,11 +6,7 @@ import typer
 
 from digest.cli.shell import shell_of
 from digest.runtime.errors import EXIT_ATTENTION, EXIT_ENVIRONMENT
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("doctor")(doctor)
+from digest.workspace.doctor import examine
 
 
 def doctor(
@@ -20,8 +16,6 @@ def doctor(
     ] = "",
 ) -> None:
     """Look at configuration, secrets, database, relays, DNS, calendar and outbox; say what is wrong and what to do."""
-    from digest.workspace.doctor import examine  # noqa: PLC0415
-
     shell = shell_of(context)
     found = examine(shell.workspace, nameserver=nameserver)
     data = {

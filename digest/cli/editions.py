@@ -1,24 +1,17 @@
-"""`digest editions` and `digest preview`: who gets what, and how it looks."""
+"""`digest editions`: which edition has which articles, and how many readers get it."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import typer
+from sqlmodel import Session
 
-from digest.cli.issue import Number, build_of
+from digest.cli.options import IssueNumber
 from digest.cli.shell import Shell, shell_of
-from digest.publish import import_articles
-
-if TYPE_CHECKING:
-    from digest.publish.build import Build
+from digest.issues import store
+from digest.publish import build
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the app."""
-    app.command("editions")(editions)
-    app.command("preview")(preview)
-
-
-def editions(context: typer.Context, number: Number = None) -> None:
+def editions(context: typer.Context, number: IssueNumber = None) -> None:
     """Print the matrix: edition × articles × readers."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
@@ -34,7 +27,13 @@ def editions(context: typer.Context, number: Number = None) -> None:
     shell.out.emit({"issue": made.issue.number, "editions": rows}, show)
 
 
-def edition_rows(made: "Build") -> list[dict[str, Any]]:
+def build_of(shell: Shell, session: Session, number: int | None) -> build.Build:
+    """Build the editions of an issue for the audience of now."""
+    issue = store.find(session, number)
+    return build.build(shell.reader.publisher, session, issue, shell.reader.clock.now())
+
+
+def edition_rows(made: build.Build) -> list[dict[str, Any]]:
     """Return what `editions --json` prints, a row an edition."""
     return [
         {
@@ -56,17 +55,14 @@ def show_editions(shell: Shell, rows: list[dict[str, Any]]) -> None:
     shell.out.table(
         columns,
         [
-            [
-                row["id"],
-                row["language"],
-                " | ".join(_interests_label(interests) for interests in row["interests"]) + _often(row["frequency"]),
-                len(row["articles"]),
-                row["readers"],
-                row["html_bytes"],
-            ]
+            [row["id"], row["language"], _audience(row), len(row["articles"]), row["readers"], row["html_bytes"]]
             for row in rows
         ],
     )
+
+
+def _audience(row: dict[str, Any]) -> str:
+    return " | ".join(map(_interests_label, row["interests"])) + _often(row["frequency"])
 
 
 def _often(frequency: str) -> str:
@@ -75,32 +71,3 @@ def _often(frequency: str) -> str:
 
 def _interests_label(interests: list[str]) -> str:
     return "everything" if interests == ["*"] else ", ".join(interests) or "no interests"
-
-
-def preview(
-    context: typer.Context,
-    number: Number = None,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8024,
-) -> None:
-    """Show every edition as each kind of reader will see it, on loopback, reloading when a file changes."""
-    from digest.web.app import preview_app  # noqa: PLC0415
-    from digest.web.http.server import serve_on_loopback  # noqa: PLC0415
-
-    shell = shell_of(context)
-    articles = shell.app.settings.workspace / "articles"
-    app = preview_app(
-        shell.app.publisher,
-        number,
-        shell.app.clock,
-        # built anew each time: digest.toml may have a new section since
-        reimport=lambda: import_articles.import_articles(shell.open().publisher, [articles], now=shell.app.clock.now()),
-        reload=lambda: shell.open().publisher,
-    )
-    serve_on_loopback(
-        app,
-        "127.0.0.1",
-        port,
-        told=lambda address: shell.out.note(
-            f"The desk is on {address}; it reloads when a file changes. Ctrl-C ends it."
-        ),
-    )

@@ -7,11 +7,7 @@ import typer
 
 from digest.cli.shell import shell_of
 from digest.runtime.whole_file import whole_file
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("metrics")(metrics)
+from digest.workspace.metrics.page import Metrics
 
 
 def metrics(
@@ -21,8 +17,6 @@ def metrics(
     ] = None,
 ) -> None:
     """Print figures in the text format of Prometheus: outbox, attempts, runs, workers, build times."""
-    from digest.workspace.metrics.page import Metrics  # noqa: PLC0415
-
     shell = shell_of(context)
     figures = Metrics(shell.app)
     kept = shell.workspace / ".state" / "attempts.json"

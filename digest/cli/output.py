@@ -11,8 +11,6 @@ import typer
 
 from digest.runtime import logs
 
-PIPE_WIDTH = 240
-
 
 class Output:
     """How a command speaks, as the global options ask."""
@@ -52,20 +50,11 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
         """Print a table; numbers right-aligned."""
-        from rich.console import Console  # noqa: PLC0415 - rich costs a tenth of a second, and --help needs none of it
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from digest.cli.tables import print_table  # noqa: PLC0415 - rich costs a tenth of a second; --json needs none
 
         body = [tuple(row) for row in rows]
-        table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
-        for place, column in enumerate(columns):
-            numeric = bool(body) and all(isinstance(row[place], int) for row in body)
-            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-        for row in body:
-            # Text, not str: rich would read [brackets] in users' words as markup.
-            table.add_row(*(Text(self._plain(cell)) for cell in row))
-        # Into a file or a pipe nothing is folded: an address in two halves can be neither read nor copied.
-        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+        numeric = [bool(body) and all(isinstance(row[place], int) for row in body) for place in range(len(columns))]
+        print_table(title, columns, numeric, [[self._plain(cell) for cell in row] for row in body])
 
     def local(self, moment: datetime) -> str:
         """Return an instant as a person reads it: local time, with its offset."""

@@ -1,17 +1,18 @@
 """`digest outbox reconcile`: what evidence or a person says of the uncertain, shown before it is believed."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
+from digest.cli.options import Yes
 from digest.cli.shell import Shell, shell_of
+from digest.outbox.states import State
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
 from digest.runtime.keys import MAX_KEY
 from digest.send import operator
-
-if TYPE_CHECKING:
-    from digest.send.reconcile import Brought, Findings
+from digest.send import reconcile as reconciling
+from digest.send.reconcile import Brought, Findings
 
 MAX_ROWS = 200
 MAX_REASONS = 20
@@ -52,15 +53,13 @@ def reconcile(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be resolved; change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")] = False,
+    yes: Yes = False,
     relay: Annotated[str, typer.Option(help="Whose evidence: maildir:PATH instead of the configured transport.")] = "",
 ) -> None:
     """Resolve uncertain deliveries by evidence: a relay's log, delivery reports, or a person's word.
 
     Without any of them: outcomes kept in files while the database was away, and the Maildir. Nothing is ever sent.
     """
-    from digest.send.reconcile import look  # noqa: PLC0415
-
     shell = shell_of(context)
     if assume:
         if log or dsn or complete or relay or zone:
@@ -69,7 +68,7 @@ def reconcile(
     else:
         if by or all_ or number is not None:
             raise UsageError("--by, --all and --issue go with --assume")
-        findings = look(
+        findings = reconciling.look(
             shell.app, _brought(what or [], log, dsn, zone, complete=complete), relay=relay, dry_run=dry_run
         )
     if findings.proposed and not dry_run:
@@ -85,9 +84,7 @@ def reconcile(
 
 def _assumed(
     shell: Shell, what: list[str], assume: str, by: str, number: int | None, *, every: bool, dry_run: bool
-) -> "Findings":
-    from digest.outbox.states import State  # noqa: PLC0415
-    from digest.send import reconcile as reconciling  # noqa: PLC0415
+) -> Findings:
 
     if assume not in {State.ACCEPTED, State.REJECTED}:
         raise UsageError(f"--assume {assume!r} is not understood", hint="accepted or rejected; `resend` sends again.")
@@ -104,8 +101,7 @@ def _assumed(
 
 def _brought(
     what: list[str], log: list[str] | None, dsn: list[str] | None, zone: str, *, complete: bool
-) -> "Brought | None":
-    from digest.send.reconcile import Brought  # noqa: PLC0415
+) -> Brought | None:
 
     logs, reports = list(log or []), list(dsn or [])
     if what and bool(logs) == bool(reports):
@@ -122,7 +118,7 @@ def _brought(
     return Brought(logs, reports, zoned, complete) if logs or reports else None
 
 
-def _show(shell: Shell, findings: "Findings") -> None:
+def _show(shell: Shell, findings: Findings) -> None:
     rows = [one.as_json() for one in (*findings.stored, *findings.proposed)]
     if rows:
         # a notice has numbers of its own
@@ -135,7 +131,7 @@ def _show(shell: Shell, findings: "Findings") -> None:
         shell.out.line(f"{count} × {why}")
 
 
-def _tell(shell: Shell, findings: "Findings") -> None:
+def _tell(shell: Shell, findings: Findings) -> None:
     if findings.dry_run or not findings.proposed:
         _show(shell, findings)
     data = findings.as_json()

@@ -4,19 +4,13 @@ from typing import Any
 
 import typer
 
-from digest.cli.issue import Number
+from digest.cli.options import IssueNumber
 from digest.cli.shell import Shell, shell_of
+from digest.workspace import report as reporting
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("report")(report)
-
-
-def report(context: typer.Context, number: Number = None) -> None:
+def report(context: typer.Context, number: IssueNumber = None) -> None:
     """Account for issues and runs: every month, and every reader of it, in numbers that add up."""
-    from digest.workspace import report as reporting  # noqa: PLC0415
-
     shell = shell_of(context)
     data = reporting.report(shell.reader.engine, number)
     shell.out.emit(data, lambda: _show(shell, data))

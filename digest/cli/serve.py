@@ -1,15 +1,15 @@
 """`digest serve`: the public pages."""
 
+from functools import partial
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from digest.cli.shell import shell_of
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("serve")(serve)
+from digest.web.app import app_in, app_of
+from digest.web.http.server import Bounds, serve_by_many
+from digest.web.http.server import serve as run
 
 
 def serve(
@@ -21,12 +21,6 @@ def serve(
     ] = 0,
 ) -> None:
     """Serve subscribe, confirm, preferences, unsubscribe, view, archive, feeds, media and health."""
-    from functools import partial  # noqa: PLC0415
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
-    from digest.web.app import app_in, app_of  # noqa: PLC0415
-    from digest.web.http.server import Bounds, serve_by_many  # noqa: PLC0415
-    from digest.web.http.server import serve as run  # noqa: PLC0415
 
     shell = shell_of(context)
     opened = shell.app

@@ -1,4 +1,4 @@
-"""What every command gets: where the workspace is, how to speak, and the parts, built when first asked for."""
+"""What every command gets: the workspace, the output, and the parts of the workspace, opened when first asked for."""
 
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import typer
 from digest.cli.output import Output
 from digest.runtime.errors import UsageError
 
-if TYPE_CHECKING:  # heavy imports wait until a command needs them: --help must be quick
+if TYPE_CHECKING:  # the root of the command line has a Shell, and `digest --help` must be quick
     from sqlmodel import Session
 
     from digest.app import App
@@ -25,27 +25,32 @@ class Shell:
         self._workspace = workspace
         self.verbose = verbose
         self.out = Output(as_json=as_json, log_json=log_json)
+        self._opened: App | None = None
 
     @cached_property
     def workspace(self) -> Path:
         """The workspace's folder, found as git finds its repository."""
-        from digest.settings.root import find_workspace  # noqa: PLC0415
+        from digest.settings.root import find_workspace  # noqa: PLC0415 - `digest --help` reads no configuration
 
         return find_workspace(Path(self._workspace) if self._workspace else Path.cwd())
 
-    @cached_property
+    @property
     def app(self) -> "App":
         """The workspace, opened for writing; the database's schema is checked."""
-        return self.open()
+        if self._opened is None or self._opened.for_reading:
+            self._opened = self.open()
+        return self._opened
 
-    @cached_property
+    @property
     def reader(self) -> "App":
-        """The workspace, opened for reading: starts faster, and wakes nobody."""
-        return self.open(for_reading=True)
+        """The workspace as it is open already, else opened for reading: starts faster, and wakes nobody."""
+        if self._opened is None:
+            self._opened = self.open(for_reading=True)
+        return self._opened
 
     def open(self, *, for_reading: bool = False) -> "App":
         """Open the workspace anew, with its configuration as it is now."""
-        from digest.app import open_app  # noqa: PLC0415 - `init` and `--help` have no workspace
+        from digest.app import open_app  # noqa: PLC0415 - `init`, `sink` and `config` have no database
 
         opened = open_app(self.workspace, for_reading=for_reading)
         self.out.zone = opened.settings.publication.zone
@@ -53,11 +58,9 @@ class Shell:
 
     @contextmanager
     def session(self, *, read_only: bool = False) -> "Iterator[Session]":
-        """One transaction."""
-        from digest.runtime.db import session_scope  # noqa: PLC0415
-
+        """One transaction; `read_only` opens the workspace for reading."""
         opened = self.reader if read_only else self.app
-        with session_scope(opened.engine, read_only=read_only) as session:
+        with opened.session(read_only=read_only) as session:
             yield session
 
     def confirm(self, question: str, *, yes: bool) -> None:

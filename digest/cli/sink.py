@@ -3,19 +3,16 @@
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from digest.cli.shell import Shell, shell_of
-
-if TYPE_CHECKING:
-    from digest.sink.server import Sink
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("sink")(sink)
+from digest.sink.maildir import Mailbox
+from digest.sink.rules import Login, Quota, SinkRules
+from digest.sink.server import Sink
+from digest.web.http.server import serve_beside
+from digest.web.sink.routes import sink_app
 
 
 def sink(
@@ -39,9 +36,6 @@ def sink(
     pipelining: Annotated[bool, typer.Option("--pipelining", help="Offer PIPELINING.")] = False,
 ) -> None:
     """Take mail on loopback, keep it as a Maildir and show it. Recipients such as 550@ fail as their names say."""
-    from digest.sink.rules import Login, Quota, SinkRules  # noqa: PLC0415
-    from digest.sink.server import Sink  # noqa: PLC0415
-
     rules = SinkRules(
         size_limit=size,
         slow_seconds=slow,
@@ -63,16 +57,13 @@ def sink(
             _show(shell_of(context), listening, maildir, http)
 
 
-def _show(shell: Shell, sink: "Sink", maildir: Path, port: int | None) -> None:
-    from digest.sink.maildir import Mailbox  # noqa: PLC0415
-    from digest.web.http.server import serve_beside  # noqa: PLC0415
-    from digest.web.sink.routes import sink_app  # noqa: PLC0415
+def _show(shell: Shell, sink: Sink, maildir: Path, port: int | None) -> None:
 
     app = sink_app(Mailbox(maildir), sink.url)
     serve_beside(app, port, sink.port, told=lambda page: _tell(shell, sink, maildir, page))
 
 
-def _tell(shell: Shell, sink: "Sink", maildir: Path, page: str | None) -> None:
+def _tell(shell: Shell, sink: Sink, maildir: Path, page: str | None) -> None:
     facts = {
         "smtp": sink.url,
         "host": sink.host,

@@ -4,34 +4,30 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.shell import Shell, shell_of
+from digest.app import App
+from digest.cli.options import Address
+from digest.cli.shell import shell_of
 from digest.runtime.errors import NotFoundError
-
-app = typer.Typer(name="suppress", help="The never-send list.", no_args_is_help=True)
-Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
-
-
-def _key(shell: Shell, address: str) -> str:
-    from subscribers import suppression  # noqa: PLC0415
-    from subscribers.address import EmailAddress  # noqa: PLC0415
-
-    return suppression.key_of(EmailAddress.parse(address).key, shell.app.settings.suppression_key)
+from subscribers import suppression
+from subscribers.address import EmailAddress
 
 
-@app.command("add")
+def _key(app: App, address: str) -> str:
+
+    return suppression.key_of(EmailAddress.parse(address).key, app.settings.suppression_key)
+
+
 def add(
     context: typer.Context,
     address: Address,
     note: Annotated[str, typer.Option(help="Why, in your words; no personal data.")] = "command",
 ) -> None:
     """Never send to this address again."""
-    from subscribers import suppression  # noqa: PLC0415
-
     shell = shell_of(context)
     with shell.session() as session:
         new = suppression.add(
             session,
-            _key(shell, address),
+            _key(shell.app, address),
             suppression.SuppressionReason.MANUAL,
             shell.app.clock.now(),
             source=note,
@@ -40,27 +36,21 @@ def add(
     shell.out.emit({"address": address, "suppressed": True, "new": new}, lambda: shell.out.line(f"{address} {told}."))
 
 
-@app.command("remove")
 def remove(context: typer.Context, address: Address) -> None:
     """Take an address off the list; what the person said themselves (unsubscribed, erased) stays."""
-    from subscribers import suppression  # noqa: PLC0415
-
     shell = shell_of(context)
     with shell.session() as session:
-        gone = suppression.remove(session, _key(shell, address))
+        gone = suppression.remove(session, _key(shell.app, address))
     if not gone:
         raise NotFoundError(f"{address} is not on the list")
     shell.out.emit({"address": address, "suppressed": False}, lambda: shell.out.line(f"{address} is off the list."))
 
 
-@app.command("lookup")
 def lookup(context: typer.Context, address: Address) -> None:
     """Say whether and why an address is on the list."""
-    from subscribers import suppression  # noqa: PLC0415
-
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
-        row = suppression.lookup(session, _key(shell, address))
+        row = suppression.lookup(session, _key(shell.reader, address))
     data = {
         "address": address,
         "suppressed": row is not None,
@@ -71,11 +61,8 @@ def lookup(context: typer.Context, address: Address) -> None:
     shell.out.emit(data, lambda: shell.out.line(f"{address}: {told}"))
 
 
-@app.command("list")
 def list_(context: typer.Context) -> None:
     """List the entries; addresses are kept as keyed hashes only."""
-    from subscribers import suppression  # noqa: PLC0415
-
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
         rows = suppression.listing(session)

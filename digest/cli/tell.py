@@ -4,29 +4,22 @@ from typing import Annotated
 
 import typer
 
+from digest.cli.options import RelayOption
 from digest.cli.shell import shell_of
 from digest.runtime.errors import EXIT_ATTENTION, EXIT_ENVIRONMENT, UsageError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("tell")(tell)
+from digest.send.worker import try_telling
 
 
 def tell(
     context: typer.Context,
     test: Annotated[bool, typer.Option("--test", help="Send the operators an event that says it is a test.")] = False,
-    relay: Annotated[
-        str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")
-    ] = "",
+    relay: RelayOption = "",
 ) -> None:
     """Tell the operators that this is a test, by mail and by webhook, and say what became of it."""
-    from digest.send import worker  # noqa: PLC0415
-
     if not test:
         raise UsageError("digest tell only tests whether operators are told", hint="Write: digest tell --test")
     shell = shell_of(context)
-    data = worker.try_telling(shell.app, relay=relay)
+    data = try_telling(shell.app, relay=relay)
     webhook = data["webhook"]
 
     def show() -> None:

@@ -4,21 +4,15 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from digest.app import open_app
 from digest.cli.editions import edition_rows, show_editions
 from digest.cli.shell import shell_of
-
-if TYPE_CHECKING:
-    from digest.workspace.create import Made
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the app."""
-    app.command("init")(init)
-    app.command("demo")(demo)
+from digest.workspace import demo as demonstration
+from digest.workspace.create import Made, create, import_sample
 
 
 def init(
@@ -39,9 +33,7 @@ def init(
     shell.out.emit({"workspace": str(directory), "made": made.lines}, tell)
 
 
-def _create(directory: Path, *, sample: bool) -> "Made":
-    from digest.app import open_app  # noqa: PLC0415
-    from digest.workspace.create import create, import_sample  # noqa: PLC0415
+def _create(directory: Path, *, sample: bool) -> Made:
 
     made = create(directory, sample=sample)
     if not sample:
@@ -55,9 +47,6 @@ def demo(
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the workspace here.")] = None,
 ) -> None:
     """Do the main job on the sample: import, assemble, approve and deliver issue 21 into a Maildir."""
-    from digest.app import open_app  # noqa: PLC0415
-    from digest.workspace import demo as demonstration  # noqa: PLC0415
-
     shell = shell_of(context)
     shell.out.line("Publishing issue 21 of the sample into a Maildir ...\n")
     directory = keep or Path(tempfile.mkdtemp(prefix="digest-demo-"))

@@ -42,6 +42,12 @@ UNFINISHED = frozenset({State.PENDING, State.DEFERRED, State.STARTED})
 TERMINAL = frozenset(s for s, nexts in MOVES.items() if not nexts)
 
 
+NEEDS_A_PERSON = (State.REJECTED, State.UNCERTAIN, State.EXPIRED)
+"""Nothing of the program's own will change these: a person decides what becomes of them."""
+TO_LOOK_AT = (State.DEFERRED, *NEEDS_A_PERSON)
+"""What a command that delivered once points out: also what is put off, which only a later call tries again."""
+
+
 class SkipReason(StrEnum):
     """Why a planned delivery was skipped, or a subscriber excluded at planning."""
 

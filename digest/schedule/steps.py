@@ -10,7 +10,7 @@ from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.notify import EventKind
-from digest.outbox.states import UNFINISHED, State
+from digest.outbox.states import NEEDS_A_PERSON, UNFINISHED, State
 from digest.publish import build, lifecycle
 from digest.publish.publisher import FindingsBlockError
 from digest.runtime.db import session_scope
@@ -24,7 +24,6 @@ from digest.send.worker import deliver as deliver_issue
 from digest.send.worker import due
 
 BY_ITSELF = "nobody: [approval] required = 0"
-NEEDS_A_PERSON = (State.REJECTED, State.EXPIRED, State.UNCERTAIN)
 
 
 def assemble(month: Month) -> StepPaused | None:

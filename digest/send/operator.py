@@ -7,10 +7,13 @@ from sqlmodel import Session
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.outbox import operations, store
-from digest.outbox.states import State
+from digest.outbox.states import DUE, State
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.send.context import SendContext
+
+CANCELLABLE = DUE | {State.UNCERTAIN}
+"""States in which a delivery that is named by its id may be cancelled."""
 
 
 def hold(context: SendContext, number: int | None) -> tuple[int, bool]:
@@ -36,6 +39,15 @@ def retry(context: SendContext, ids: Sequence[int], number: int | None) -> tuple
         issue = issue_of(session, ids, number, {State.DEFERRED})
         dispatcher.announce(session, issue.number)
         return issue.number, operations.retry(session, issue.id or 0, context.clock.now(), ids or None)
+
+
+def cancel(context: SendContext, issue: Issue, *, reason: str, ids: Sequence[int] | None) -> int:
+    """Cancel what was not started of an issue (those with `ids`, or all); finish the issue if it was the rest."""
+    now = context.clock.now()
+    with session_scope(context.engine) as session:
+        count = operations.cancel(session, issue.id or 0, now, reason=reason, ids=ids)
+        operations.finish(session, issue.id or 0, now)
+    return count
 
 
 def resend(context: SendContext, delivery_id: int) -> None:

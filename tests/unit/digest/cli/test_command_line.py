@@ -151,7 +151,7 @@ def test_a_reader_that_goes_away_is_no_error(workspace: Path) -> None:
     assert "Exception ignored" not in done.stderr
 
 
-@pytest.mark.parametrize("line", ["--help", "--version", "send --help", "articles --help"])
+@pytest.mark.parametrize("line", ["--help", "--version", "issue --help", "articles --help"])
 def test_help_loads_nothing_heavy(tmp_path: Path, line: str) -> None:
     program = (
         "import sys; from digest.cli import app\n"

@@ -1,0 +1,56 @@
+"""`digest articles import`: bring articles in, from files or folders."""
+
+from typing import Annotated, Any
+
+import typer
+
+from digest.articles.importing import ArticleImportReport
+from digest.cli.options import DryRunImport
+from digest.cli.output import Output
+from digest.cli.shell import shell_of
+from digest.publish import import_articles
+from digest.runtime.errors import EXIT_ATTENTION
+
+
+def import_(
+    context: typer.Context,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files (.md, .csv, .json) or folders.")],
+    dry_run: DryRunImport = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Where both sides changed, take the file's.")] = False,
+) -> None:
+    """Import articles. A bad file stops no other; where file and database both changed, nothing is overwritten."""
+    shell = shell_of(context)
+    report = import_articles.import_articles(
+        shell.app.publisher, paths, now=shell.app.clock.now(), dry_run=dry_run, overwrite=overwrite
+    )
+    shell.out.emit({**_document(report), "dry_run": dry_run}, lambda: _show(shell.out, report, dry_run=dry_run))
+    for problem in report.problems:
+        shell.out.note(f"{problem}\n  → {problem.hint}" if problem.hint else str(problem))
+    if report.needs_a_person:
+        raise typer.Exit(EXIT_ATTENTION)
+
+
+def _document(report: ArticleImportReport) -> dict[str, Any]:
+    return {
+        "created": report.created,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "kept": report.kept,
+        "conflicts": [{"slug": c.slug, "path": c.path, "diff": c.diff} for c in report.conflicts],
+        "problems": [{"path": p.path, "line": p.line, "message": p.message, "hint": p.hint} for p in report.problems],
+    }
+
+
+def _show(out: Output, report: ArticleImportReport, *, dry_run: bool) -> None:
+    done = {
+        "created": report.created,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "kept": report.kept,
+    }
+    counts = [f"{len(slugs)} {what}" for what, slugs in done.items() if slugs]
+    out.line(("Would be: " if dry_run else "") + (", ".join(counts) or "nothing to import"))
+    if report.kept:
+        out.line(f"Changed here since the last import, kept: {', '.join(report.kept)}")
+    for conflict in report.conflicts:
+        out.line(f"\n{conflict.slug} changed here and in {conflict.path}; neither was taken:\n{conflict.diff}")

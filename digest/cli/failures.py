@@ -1,0 +1,40 @@
+"""Exceptions that no command expects, as a sentence, a hint and an exit code."""
+
+import sys
+from typing import NamedTuple
+
+from sqlalchemy.exc import DBAPIError
+
+from digest.runtime.db import explain
+from digest.runtime.errors import EXIT_REFUSED, EXIT_USAGE
+from subscribers.errors import ConsentRefusedError, SubscribersError
+
+EXIT_UNEXPECTED = 70
+
+
+class Failure(NamedTuple):
+    """What is printed of an exception, and the exit code."""
+
+    message: str
+    hint: str
+    exit_code: int
+
+
+def explained(error: Exception) -> Failure:
+    """Return how an exception is reported."""
+    if isinstance(error, DBAPIError):
+        told = explain(error)
+        return Failure(told.message, told.hint, told.exit_code)
+    if isinstance(error, SubscribersError):
+        code = EXIT_REFUSED if isinstance(error, ConsentRefusedError) else EXIT_USAGE
+        return Failure(str(error), error.hint, code)
+    if isinstance(error, UnicodeEncodeError) and any(map(_has_other_bytes, sys.argv)):
+        hint = "Set the terminal to UTF-8 and write it again."
+        return Failure("What was written after `digest` is not all text in UTF-8", hint, EXIT_USAGE)
+    hint = "Run it again with -v and report what it prints."
+    return Failure(f"Unexpected: {type(error).__name__}: {error}", hint, EXIT_UNEXPECTED)
+
+
+def _has_other_bytes(argument: str) -> bool:
+    """Whether an argument has bytes that were no text; the name of a file may, what is looked for may not."""
+    return any("\ud800" <= character <= "\udfff" for character in argument)

@@ -1,0 +1,18 @@
+"""`digest issue list`: apart from the other commands, since those load the renderers."""
+
+import typer
+from sqlmodel import col, select
+
+from digest.cli.shell import shell_of
+from digest.issues.models import Issue
+
+
+def list_(context: typer.Context) -> None:
+    """List all issues, the newest first."""
+    shell = shell_of(context)
+    with shell.session(read_only=True) as session:
+        rows = session.exec(select(Issue).order_by(col(Issue.number).desc())).all()
+    data = [{"number": i.number, "period": i.period, "date": i.date, "state": i.state} for i in rows]
+    shell.out.emit(
+        data, lambda: shell.out.table(["number", "period", "date", "state"], [list(d.values()) for d in data])
+    )

@@ -1,0 +1,34 @@
+"""Arguments and options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+from digest.runtime.keys import MAX_KEY
+
+IssueNumber = Annotated[
+    int | None,
+    typer.Argument(min=1, max=MAX_KEY, help="The issue's number; default: the unfinished one, else the newest."),
+]
+DeliveredIssueNumber = Annotated[
+    int | None,
+    typer.Argument(min=1, max=MAX_KEY, help="The issue's number; default: the newest that is on its way."),
+]
+RequiredIssueNumber = Annotated[int, typer.Argument(min=1, max=MAX_KEY, help="The issue's number.")]
+IssueOption = Annotated[
+    int | None,
+    typer.Option("--issue", min=1, max=MAX_KEY, help="The issue; default: the newest that is on its way."),
+]
+DeliveryId = Annotated[
+    int, typer.Argument(metavar="ID", min=1, max=MAX_KEY, help="A delivery, as `outbox list` numbers them.")
+]
+DeliveryIds = Annotated[
+    list[int] | None,
+    typer.Argument(metavar="[ID]...", min=1, max=MAX_KEY, help="Deliveries, as `outbox list` numbers them."),
+]
+Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
+TextLanguage = Annotated[str, typer.Option(help="For which language; default: every one.")]
+RelayOption = Annotated[str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")]
+DryRunImport = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")]
+DryRunCount = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")]

@@ -1,0 +1,43 @@
+"""`digest subscribers ask-to-confirm`: ask pending readers for their consent."""
+
+from typing import Annotated
+
+import typer
+
+from digest.cli.options import DryRunCount, Yes
+from digest.cli.shell import shell_of
+from digest.membership import reconsent
+
+
+def ask_to_confirm(
+    context: typer.Context,
+    per_hour: Annotated[
+        int | None, typer.Option(min=1, help="Most mails an hour. Default: [retention] asks_per_hour.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also those who were asked before, more than a day ago.")
+    ] = False,
+    dry_run: DryRunCount = False,
+    yes: Yes = False,
+) -> None:
+    """Ask the pending ones, such as those of an import, to confirm: once each, and so many an hour."""
+    shell = shell_of(context)
+    question = reconsent.confirmation(shell.app, again=again, per_hour=per_hour)
+    with shell.session(read_only=True) as session:
+        number = reconsent.count(session, question)
+    rate = f"at most {question.per_hour} an hour"
+    if dry_run:
+        data = {"would_ask": number, "per_hour": question.per_hour, "dry_run": True}
+        shell.out.emit(data, lambda: shell.out.line(f"Would ask {number} people, {rate}."))
+        return
+    if number:
+        shell.confirm(f"Send {number} people a mail with a link to confirm, {rate}?", yes=yes)
+    with shell.out.counting("asked") as progress:
+        done = reconsent.ask(shell.app, question, progress)
+    told = {"asked": done.asked, "per_hour": question.per_hour, "first_due": done.first, "last_due": done.last}
+
+    def tell() -> None:
+        until = f"; the last mail is due at {shell.out.local(done.last)}" if done.last else ""
+        shell.out.line(f"{done.asked} people are asked{until} (next: digest worker, or digest schedule run).")
+
+    shell.out.emit(told, tell)

@@ -1,0 +1,29 @@
+"""`digest subscribers retention`: forget what is kept only for a time."""
+
+from dataclasses import asdict
+
+import typer
+
+from digest.cli.options import DryRunCount, Yes
+from digest.cli.shell import shell_of
+from digest.membership import retention as rules
+
+
+def retention(
+    context: typer.Context,
+    dry_run: DryRunCount = False,
+    yes: Yes = False,
+) -> None:
+    """Forget what [retention] keeps only for a time, and ask again whom it wants asked. `digest tick` does it daily."""
+    shell = shell_of(context)
+    now = shell.app.clock.now()
+    due = rules.due(shell.app, now)
+    if not dry_run and due.anything:
+        people = due.pending_forgotten + due.unanswered
+        shell.confirm(f"Forget or end {people} people, ask {due.asked_again} again, and empty old replies?", yes=yes)
+        with shell.out.counting("done") as progress:
+            due = rules.apply(shell.app, now, progress)
+    counts = asdict(due)
+    rows = [[what.replace("_", " "), number] for what, number in counts.items()]
+    title = "would be" if dry_run else "done"
+    shell.out.emit({**counts, "dry_run": dry_run}, lambda: shell.out.table(["what", title], rows))

@@ -1,0 +1,13 @@
+"""`digest schedule run`: the process that looks at the clock."""
+
+import typer
+
+from digest.cli.shell import shell_of
+from digest.cli.tick import watching
+from digest.schedule.daemon import run_forever
+
+
+def run(context: typer.Context) -> None:
+    """Stay and look at the clock when a run is due, at start-up and every five minutes."""
+    shell = shell_of(context)
+    run_forever(shell.app, told=shell.out.note, watching=lambda: watching(shell))

@@ -1,0 +1,41 @@
+"""`digest tick`: one look at the clock."""
+
+from typing import Annotated
+
+import typer
+
+from digest.cli.shell import Shell, shell_of
+from digest.cli.watching import Watch
+from digest.delivery.wakeup.event import Wakeup
+from digest.runtime.errors import EXIT_ATTENTION
+from digest.runtime.signals import stopping_on_signals
+from digest.schedule.tick import tick as look
+
+
+def tick(
+    context: typer.Context,
+    trust_clock: Annotated[
+        bool, typer.Option("--trust-clock", help="The machine's clock is right, although it was set.")
+    ] = False,
+) -> None:
+    """Look at the clock once: start or go on with what is due. For cron and systemd timers; always safe."""
+    shell = shell_of(context)
+    bell = Wakeup()
+    with stopping_on_signals(bell.stop), watching(shell) as watch:
+        told = look(shell.app, trust_clock=trust_clock, onlooker=watch, stopping=lambda: bell.stopping)
+    data = [{"period": entry.period, "state": entry.state, "step": entry.step, "why": entry.why} for entry in told]
+
+    def show() -> None:
+        for entry in told:
+            shell.out.line(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}".rstrip())
+        if not told:
+            shell.out.line("Nothing is due.")
+
+    shell.out.emit(data, show)
+    if any(entry.person for entry in told):
+        raise typer.Exit(EXIT_ATTENTION)
+
+
+def watching(shell: Shell) -> Watch:
+    """Return the display of one look at the clock."""
+    return Watch(None, silent=shell.out.as_json, clock=shell.app.clock.now)
