@@ -1,10 +1,11 @@
 """Every query of the audience, except the expression of audience.py and the bulk path of transfer.py."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, exists, func, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
@@ -19,6 +20,9 @@ from subscribers.models import (
     Suppression,
     Wording,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 def by_ref(session: Session, ref: str) -> Subscriber | None:
@@ -226,7 +230,9 @@ def counts(
 
 def count_request(session: Session, day: date) -> None:
     """Count one more use of the sign-up form."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    insert: Callable[..., sqlite.Insert | postgresql.Insert] = sqlite.insert
+    if session.get_bind().dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - all its drivers, which SQLite does not need
     statement = insert(SignupDay).values(day=day, requests=1)
     more = {"requests": col(SignupDay.requests) + 1}
     session.execute(statement.on_conflict_do_update(index_elements=["day"], set_=more))

@@ -82,7 +82,8 @@ COMMANDS: dict[str, Leaf | Noun] = {
         "How deliveries stand; hold, release, retry, cancel, resend.",
         {
             "status": Leaf(
-                "outbox:status", "Print how many deliveries are in each state; the numbers add up to what was planned."
+                "outbox_status:status",
+                "Print how many deliveries are in each state; the numbers add up to what was planned.",
             ),
             "list": Leaf("outbox:list_", "List an issue's deliveries."),
             "show": Leaf("outbox:show", "Show one delivery with every attempt."),

@@ -3,6 +3,7 @@
 Help listings and shell completion are made from the table of the group; `commands` loads what it is asked for.
 """
 
+import gc
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -69,6 +70,9 @@ class LoadedCommands(Mapping[str, Any]):
         module, _, function = entry.target.partition(":")
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(name)(getattr(import_module(f"digest.cli.{module}"), function))
+        if not gc.isenabled():  # see `digest.cli.main`
+            gc.freeze()
+            gc.enable()
         return get_command(single)
 
     def __iter__(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`digest outbox`: how each delivery stands, and what an operator may do about it."""
+"""`digest outbox`: deliveries one by one, and what an operator may do about them."""
 
 from typing import Annotated, Any
 
@@ -6,21 +6,9 @@ import typer
 
 from digest.cli.options import DeliveredIssueNumber, DeliveryId, DeliveryIds, IssueOption, Yes
 from digest.cli.shell import Shell, shell_of
-from digest.cli.status import show_details, show_status
 from digest.outbox.states import State
-from digest.runtime.errors import EXIT_ATTENTION, UsageError
+from digest.runtime.errors import UsageError
 from digest.send import listing, operator
-from digest.send.status import details
-
-
-def status(context: typer.Context, number: DeliveredIssueNumber = None) -> None:
-    """Print how many deliveries are in each state; the numbers add up to what was planned."""
-    shell = shell_of(context)
-    data = details(shell.reader, number)
-    now = shell.reader.clock.now()
-    show_status(shell.out, data, now, lambda: show_details(shell.out, data, now))
-    if data["states"]["uncertain"]:
-        raise typer.Exit(EXIT_ATTENTION)
 
 
 def list_(

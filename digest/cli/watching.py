@@ -2,8 +2,12 @@
 
 The worker tells after each step, which is thousands of times a second: it only leaves its tally here, and a thread of
 the display looks at it a few times a second.
+
+Rates and the time to go are not those of rich.progress: logs show them too, without a display; the rate of now must
+fall to nothing in a pause, where the one of rich stays as it was; and what waits makes the time to go "at least".
 """
 
+import os
 import sys
 import threading
 import time
@@ -12,11 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from digest.delivery.worker.progress import DeliveryProgress, ScopeWait
 
 DRAWINGS_A_SECOND = 4
@@ -25,6 +27,8 @@ SHOWN = ("accepted", "deferred", "rejected", "expired", "uncertain")
 OTHERS = "others"
 """What mailboxes are called that belong to no family."""
 STOPPING = "Stopping: what is on the wire is finished first. Ctrl-C again ends at once."
+_RICH_ASKS = {"FORCE_COLOR", "TTY_COMPATIBLE"}
+"""Variables by which a stream may pass for a terminal without being one."""
 _MOVING_SECONDS = 10.0
 _MOST_ROWS = 8
 
@@ -152,6 +156,14 @@ def waits_told(waits: "Sequence[ScopeWait]", now: datetime, zone: tzinfo | None 
     return [*told, f"{len(waits) - _MOST_ROWS} more wait"] if len(waits) > _MOST_ROWS else told
 
 
+class Picture(NamedTuple):
+    """What a terminal shows: lines, and a bar if `total` is known."""
+
+    text: str
+    done: int = 0
+    total: int = 0
+
+
 class Watch:
     """Shows a run on stderr while a with block lasts: live on a terminal, else a line every ten seconds.
 
@@ -201,20 +213,16 @@ class Watch:
         self._stop()
 
     def _start(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - rich costs a tenth of a second
-        from rich.live import Live  # noqa: PLC0415
+        stream = self._stream or sys.stderr
+        if stream.isatty() or _RICH_ASKS & os.environ.keys():
+            from digest.cli.display import show  # noqa: PLC0415 - rich takes a tenth of a second, and logs need none
 
-        console = Console(file=self._stream or sys.stderr)
-        if console.is_terminal and not console.is_dumb_terminal:
-            live = Live(
-                get_renderable=self._drawn, console=console, refresh_per_second=DRAWINGS_A_SECOND, transient=True
-            )
-            live.start()
-            self._stop = live.stop
-        else:
-            thread = threading.Thread(target=self._log, name="watch", daemon=True)
-            thread.start()
-            self._stop = thread.join
+            if stop := show(self._picture, stream, DRAWINGS_A_SECOND):
+                self._stop = stop
+                return
+        thread = threading.Thread(target=self._log, name="watch", daemon=True)
+        thread.start()
+        self._stop = thread.join
 
     def _look(self) -> "DeliveryProgress | None":
         tally = self._tally.copy() if self._tally is not None else None
@@ -222,22 +230,12 @@ class Watch:
             self._speed.sample(time.monotonic(), tally.states.total())
         return tally
 
-    def _drawn(self) -> "RenderableType":
-        from rich.progress_bar import ProgressBar  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
-
+    def _picture(self) -> Picture:
         tally = self._look()
         if tally is None:
-            return Text(f"{self._doing or 'Starting'} ...")
+            return Picture(f"{self._doing or 'Starting'} ...")
         lines = report(tally, self._total, self._speed, self._clock())
-        told = Text("\n".join([self._doing, *lines] if self._doing else lines), overflow="fold")
-        if not self._total:
-            return told
-        drawn = Table.grid()
-        drawn.add_row(ProgressBar(total=self._total, completed=tally.settled, width=40))
-        drawn.add_row(told)
-        return drawn
+        return Picture("\n".join([self._doing, *lines] if self._doing else lines), tally.settled, self._total or 0)
 
     def _log(self) -> None:
         """Write a line now and then. That stderr went away ends the lines, not the run."""

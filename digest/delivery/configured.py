@@ -4,33 +4,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
-from digest.delivery.families import families
-from digest.delivery.mail.message import MessageWriter
+from digest.delivery.configured_pace import meter_of
 from digest.delivery.maildir import MaildirTransport
-from digest.delivery.meter import Meter, Way
 from digest.delivery.one_by_one import OneByOne
-from digest.delivery.pace import PaceLimits
-from digest.delivery.smtp.fleet import Fleet
 from digest.delivery.smtp.relay import RelayConfig, Tls
-from digest.delivery.smtp.transport import SmtpTransport
 from digest.delivery.transport import Carrier, Transport, WithEvidence
 from digest.delivery.wakeup.protocol import Dispatcher
 from digest.delivery.worker.ledger import PAUSES
 from digest.delivery.worker.loop import Worker
-from digest.delivery.worker.presence import WorkerPlace
+from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.progress import DeliveryProgress
-from digest.delivery.worker.sources import Writer
+from digest.delivery.worker.sources import LazyWriter, Writer
 from digest.outbox.recover import Evidence
 from digest.runtime.clock import Clock
 from digest.runtime.errors import ConfigError, RefusedError
-from digest.settings.delivery import PaceSettings, Relay, RelayLimits
+from digest.settings.delivery import Relay
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.settings.publication import PLACEHOLDER_ADDRESS
 from digest.settings.root import Settings
+
+if TYPE_CHECKING:  # the renderers wait for the first message
+    from digest.delivery.mail.message import MessageWriter
+    from digest.delivery.smtp.transport import SmtpTransport
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class ConfiguredDelivery:
     engine: Engine
     clock: Clock
     dispatcher: Dispatcher
-    make_writer: Callable[[], MessageWriter]
+    make_writer: Callable[[], "MessageWriter"]
 
     @cached_property
-    def writer(self) -> MessageWriter:
+    def writer(self) -> "MessageWriter":
         """The writer of each recipient's message. Raises ConfigError for a DKIM key that cannot be used."""
         return self.make_writer()
 
@@ -61,7 +61,8 @@ class ConfiguredDelivery:
     def transport(self, override: str = "") -> Transport:
         """Return the configured transport, or the one that `smtp://host:port` or `maildir:PATH` names."""
         settings = self.settings
-        _ = self.writer  # a DKIM key that cannot be used is told here, before anything is frozen
+        if settings.dkim:
+            _ = self.writer  # a DKIM key that cannot be used is told here, before anything is frozen
         if override:
             return _override(override, settings)
         if settings.delivery.transport == "maildir":
@@ -75,14 +76,18 @@ class ConfiguredDelivery:
         relays = _relays(self.settings, override)
         if not relays:
             return OneByOne(self.transport(override), self.clock)
+        from digest.delivery.smtp.fleet import Fleet  # noqa: PLC0415 - the SMTP client, which a Maildir does not need
+
         return Fleet([_relay_config(relay, self.settings) for relay in relays])
 
-    def gauges(self) -> Meter:
-        """Return the pace of every configured relay and family, for looking at."""
-        return self._meter([f"{relay.host}:{relay.port}" for relay in self.settings.relay])
+    def worker(
+        self, carrier: Carrier, progress: Callable[[DeliveryProgress], None], *, writer_on_demand: bool = False
+    ) -> Worker:
+        """Return a worker that delivers by `carrier`, at the configured pace and with the configured patience.
 
-    def worker(self, carrier: Carrier, progress: Callable[[DeliveryProgress], None]) -> Worker:
-        """Return a worker that delivers by `carrier`, at the configured pace and with the configured patience."""
+        With `writer_on_demand` the renderers are loaded for the first message; a DKIM key is always checked now.
+        """
+        lazy = writer_on_demand and self.settings.dkim is None
         pauses: list[float] = []
         for pause in PAUSES:
             if sum(pauses) + pause <= self.settings.delivery.patience:
@@ -90,37 +95,20 @@ class ConfiguredDelivery:
         return Worker(
             self.engine,
             carrier,
-            self.worker_writer,
+            LazyWriter(lambda: self.worker_writer) if lazy else self.worker_writer,
             self.clock,
             self.place,
-            meter=self._meter(carrier.relays),
+            meter=meter_of(self.settings, carrier.relays),
             evidence=_evidence_of(carrier),
             progress=progress,
             pauses=tuple(pauses),
         )
-
-    def _meter(self, relays: Sequence[str]) -> Meter:
-        configured = {f"{relay.host}:{relay.port}": relay for relay in self.settings.relay}
-        ways = []
-        for name in relays:
-            relay = configured.get(name, Relay(host="localhost"))
-            ways.append(Way(name, limits_of(relay.limits), relay.weight, relay.limits.connections))
-        kept = self.settings.delivery.families
-        by_family = {name: limits_of(one) for name, one in kept.items()}
-        return Meter(ways, by_family, families({name: one.domains for name, one in kept.items()}))
 
 
 def _evidence_of(carrier: Carrier) -> Evidence | None:
     """Return who says whether a delivery arrived: a Maildir, if that is the only way."""
     transport = carrier.transport if isinstance(carrier, OneByOne) else None
     return transport.evidence if isinstance(transport, WithEvidence) else None
-
-
-def limits_of(asked: PaceSettings) -> PaceLimits:
-    """Return what a relay or a family may be asked for; a relay's connections are kept by its transport."""
-    if isinstance(asked, RelayLimits):
-        return PaceLimits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)
-    return PaceLimits(asked.connections, asked.per_second, asked.per_hour, asked.per_day)
 
 
 def _relays(settings: Settings, override: str) -> Sequence[Relay]:
@@ -151,7 +139,9 @@ def _named(text: str, settings: Settings) -> Relay:
     return known or Relay(host=host, port=port, tls="none" if host in LOOPBACK_HOSTS else "required")
 
 
-def _smtp(relay: Relay, settings: Settings) -> SmtpTransport:
+def _smtp(relay: Relay, settings: Settings) -> "SmtpTransport":
+    from digest.delivery.smtp.transport import SmtpTransport  # noqa: PLC0415 - see `carrier`
+
     return SmtpTransport(_relay_config(relay, settings))
 
 

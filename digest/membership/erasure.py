@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Table, and_, event, or_, select, update
 from sqlmodel import Session
 
 from digest.delivery.maildir import MaildirTransport
-from digest.delivery.worker.presence import WorkerPlace
+from digest.delivery.worker.place import WorkerPlace
 from digest.feedback.models import FeedbackEvent
 from digest.membership.context import MembershipContext
 from digest.outbox.states import DUE, SkipReason, State

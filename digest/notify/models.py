@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
+
+from digest.runtime.partial_index import partial_index
 
 
 class WebhookCall(SQLModel, table=True):
@@ -20,11 +21,4 @@ class WebhookCall(SQLModel, table=True):
     answer: str = Field(default="", description="what the last call came to")
     created_at: datetime
     settled_at: datetime | None = None
-    __table_args__: Any = (
-        Index(
-            "ix_webhook_call_due",
-            "due_at",
-            sqlite_where=text("state = 'pending'"),
-            postgresql_where=text("state = 'pending'"),
-        ),
-    )
+    __table_args__: Any = (partial_index("ix_webhook_call_due", "due_at", where="state = 'pending'"),)

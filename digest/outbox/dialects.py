@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
+    ARRAY,
     Column,
     ColumnElement,
     CursorResult,
@@ -24,8 +25,11 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlmodel import Session
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 POSTGRESQL = "postgresql"
 
@@ -35,9 +39,11 @@ def dialect_of(session: Session) -> str:
     return session.get_bind().dialect.name
 
 
-def insert_new(session: Session, table: Table) -> sqlite.Insert | postgresql.Insert:
+def insert_new(session: Session, table: Table) -> "sqlite.Insert | postgresql.Insert":
     """Return an INSERT for `table` that leaves rows alone whose unique key is there already."""
     if dialect_of(session) == POSTGRESQL:
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - all its drivers, which SQLite does not need
+
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
 
@@ -171,7 +177,7 @@ def _written(moment: datetime) -> str:
 
 
 def _given_arrays(columns: Sequence[Column[Any]]) -> FromClause:
-    arrays = [cast(bindparam(f"rows_{c.name}"), postgresql.ARRAY(c.type)) for c in columns]
+    arrays = [cast(bindparam(f"rows_{c.name}"), ARRAY(c.type)) for c in columns]
     return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
 
 

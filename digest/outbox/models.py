@@ -3,10 +3,11 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, UniqueConstraint, text
+from sqlalchemy import JSON, Column, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from digest.outbox.states import State
+from digest.runtime.partial_index import partial_index
 
 ODD = "'deferred', 'rejected', 'expired', 'skipped', 'cancelled', 'uncertain'"
 
@@ -42,29 +43,12 @@ class Delivery(Promise, table=True):
         UniqueConstraint("issue_id", "subscriber_id"),
         # Without it the planner takes the unique index and sorts: thirty times slower. The family comes first, so that
         # a family that must wait is not read past at each take.
-        Index(
-            "ix_delivery_due",
-            "issue_id",
-            "family",
-            "due_at",
-            "id",
-            sqlite_where=text("state IN ('pending', 'deferred')"),
-            postgresql_where=text("state IN ('pending', 'deferred')"),
+        partial_index(
+            "ix_delivery_due", "issue_id", "family", "due_at", "id", where="state IN ('pending', 'deferred')"
         ),
-        Index(
-            "ix_delivery_open",
-            "worker_id",
-            sqlite_where=text("state = 'started'"),
-            postgresql_where=text("state = 'started'"),
-        ),
+        partial_index("ix_delivery_open", "worker_id", where="state = 'started'"),
         # For whoever measures: what is neither waiting nor simply accepted is rare, and counted without the others.
-        Index(
-            "ix_delivery_odd",
-            "issue_id",
-            "state",
-            sqlite_where=text(f"state IN ({ODD})"),
-            postgresql_where=text(f"state IN ({ODD})"),
-        ),
+        partial_index("ix_delivery_odd", "issue_id", "state", where=f"state IN ({ODD})"),
     )
 
 
@@ -81,19 +65,8 @@ class Notice(Promise, table=True):
     context: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     __table_args__: Any = (
         UniqueConstraint("kind", "key"),
-        Index(
-            "ix_notice_due",
-            "due_at",
-            "id",
-            sqlite_where=text("state IN ('pending', 'deferred')"),
-            postgresql_where=text("state IN ('pending', 'deferred')"),
-        ),
-        Index(
-            "ix_notice_started",
-            "id",
-            sqlite_where=text("state = 'started'"),
-            postgresql_where=text("state = 'started'"),
-        ),
+        partial_index("ix_notice_due", "due_at", "id", where="state IN ('pending', 'deferred')"),
+        partial_index("ix_notice_started", "id", where="state = 'started'"),
     )
 
 
@@ -125,14 +98,7 @@ class WorkerRecord(SQLModel, table=True):
     started_at: datetime
     heartbeat_at: datetime
     stopped_at: datetime | None = None
-    __table_args__: Any = (
-        Index(
-            "ix_worker_open",
-            "heartbeat_at",
-            sqlite_where=text("stopped_at IS NULL"),
-            postgresql_where=text("stopped_at IS NULL"),
-        ),
-    )
+    __table_args__: Any = (partial_index("ix_worker_open", "heartbeat_at", where="stopped_at IS NULL"),)
 
 
 class PaceRecord(SQLModel, table=True):

@@ -31,6 +31,13 @@ def issue_of(session: Session, run: IssueRun) -> Issue | None:
     return issue_store.of_period(session, Period.parse(run.period))
 
 
+def has_begun(context: SendContext, run: runs.IssueRun) -> bool:
+    """Return whether the issue of a run is being sent, or was."""
+    with session_scope(context.engine, read_only=True) as session:
+        issue = issue_of(session, run)
+    return issue is not None and issue.state in BEGUN
+
+
 @dataclass(frozen=True, slots=True)
 class StepPaused:
     """Why a run goes no further for now, or for good (`state`); `person` says that somebody has to do something."""

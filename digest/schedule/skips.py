@@ -12,10 +12,9 @@ from digest.issues.period import Period
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import runs
-from digest.schedule.month import MONTHLY, SPECIAL
+from digest.schedule.month import MONTHLY, SPECIAL, has_begun
 from digest.schedule.occurrences import occurrences
 from digest.schedule.runs import IssueRun, RunState
-from digest.schedule.tick import has_begun
 from digest.send.context import SendContext
 
 BY_OPERATOR = "by an operator"

@@ -18,9 +18,8 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
 from digest.schedule import runs
 from digest.schedule.clock_watch import ClockWatch
-from digest.schedule.month import BEGUN, MONTHLY, SPECIAL, NullProgress, ProgressListener, issue_of
+from digest.schedule.month import MONTHLY, SPECIAL, NullProgress, ProgressListener, has_begun
 from digest.schedule.occurrences import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
-from digest.schedule.run import Progress, run_month
 from digest.send.canary import watch_all
 from digest.send.context import SendContext
 from digest.send.worker import due, work
@@ -108,6 +107,8 @@ def _claims(context: SendContext, by: str, now: datetime, stopping: Callable[[],
 def _go_on(
     context: SendContext, run: runs.IssueRun, onlooker: ProgressListener, stopping: Callable[[], bool]
 ) -> TickResult:
+    from digest.schedule.run import Progress, run_month  # noqa: PLC0415 - renderers; most looks find no run
+
     try:
         done = run_month(context, run, plan_of(context, run), onlooker, stopping)
     except runs.RunLostError as error:
@@ -126,13 +127,6 @@ def plan_of(context: SendContext, run: runs.IssueRun) -> Occurrence:
     return Occurrence(
         Period.of(run.due_at, settings.publication.zone), run.due_at, "", steps_before(settings, run.due_at)
     )
-
-
-def has_begun(context: SendContext, run: runs.IssueRun) -> bool:
-    """Return whether the issue of a run is being sent, or was."""
-    with session_scope(context.engine, read_only=True) as session:
-        issue = issue_of(session, run)
-    return issue is not None and issue.state in BEGUN
 
 
 def _watch_canaries(context: SendContext) -> list[TickResult]:

@@ -1,13 +1,15 @@
 """What sending needs of an opened workspace."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Engine
 
-from digest.delivery.configured import ConfiguredDelivery
-from digest.notify.notifier import Notifier
-from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
+
+if TYPE_CHECKING:  # whoever looks at deliveries loads neither renderers nor transports
+    from digest.delivery.configured import ConfiguredDelivery
+    from digest.notify.notifier import Notifier
+    from digest.publish.publisher import Publisher
 
 
 class SendContext(Protocol):
@@ -24,16 +26,16 @@ class SendContext(Protocol):
         ...
 
     @property
-    def publisher(self) -> Publisher:
+    def publisher(self) -> "Publisher":
         """Builds and freezes issues."""
         ...
 
     @property
-    def delivery(self) -> ConfiguredDelivery:
+    def delivery(self) -> "ConfiguredDelivery":
         """The configured relays, their pace, the writer of messages, and the dispatcher of workers."""
         ...
 
     @property
-    def notifier(self) -> Notifier:
+    def notifier(self) -> "Notifier":
         """Tells the operators."""
         ...

@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlmodel import Session
 
+from digest.delivery.configured_pace import gauges
+from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.progress import ScopeWait
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
@@ -14,6 +16,7 @@ from digest.outbox import figures, store
 from digest.outbox.states import DUE, State
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
+from digest.settings.opened import OpenWorkspace
 
 
 def status(context: SendContext, number: int | None) -> dict[str, Any]:
@@ -37,17 +40,17 @@ def _status(session: Session, issue: Issue, counted: Mapping[State, int]) -> dic
     }
 
 
-def details(context: SendContext, number: int | None) -> dict[str, Any]:
+def details(opened: OpenWorkspace, number: int | None) -> dict[str, Any]:
     """Return `status` and all that an operator watches: families, relays, rate, waits, workers, and the end."""
-    now = context.clock.now()
-    with session_scope(context.engine, read_only=True) as session:
+    now = opened.clock.now()
+    with session_scope(opened.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
         issue_id = issue.id or 0
         families = figures.by_family(session, issue_id)
         counted = {state: sum(counts.get(state, 0) for counts in families.values()) for state in State}
         attempted = figures.attempted(session, issue_id, now)
-        workers = figures.present(session, context.delivery.place.liveness)
-        meter = context.delivery.gauges()
+        workers = figures.present(session, WorkerPlace.of(opened.settings.workspace).liveness)
+        meter = gauges(opened.settings)
         meter.refresh(session)
         told = _status(session, issue, counted)
     waits = meter.waits(now)

@@ -70,7 +70,7 @@ def work(
     carrier = context.delivery.carrier(relay)
     with (
         context.notifier.webhook.beside(),
-        context.delivery.worker(carrier, watching) as worker,
+        context.delivery.worker(carrier, watching, writer_on_demand=not issues) as worker,
         stopping_on_signals(worker.stop),
     ):
         if stopping():

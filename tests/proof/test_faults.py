@@ -23,7 +23,7 @@ from digest.delivery.smtp.relay import RelayConfig, Timeouts
 from digest.delivery.transport import Envelope
 from digest.delivery.worker import rotation
 from digest.delivery.worker.loop import Worker
-from digest.delivery.worker.presence import WorkerPlace
+from digest.delivery.worker.place import WorkerPlace
 from digest.outbox.take import Taken
 from digest.runtime.clock import SystemClock
 from digest.runtime.errors import DigestError

@@ -23,7 +23,8 @@ from digest.delivery.transport import Carrier, Parcel, RelayRefusedError, Reply,
 from digest.delivery.worker.background import Background
 from digest.delivery.worker.in_flight import InFlight, InFlightSource
 from digest.delivery.worker.ledger import PAUSES, Patience, WorkerLedger
-from digest.delivery.worker.presence import WorkerPlace, WorkerPresence
+from digest.delivery.worker.place import WorkerPlace
+from digest.delivery.worker.presence import WorkerPresence
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.delivery.worker.rotation import STEP_SECONDS, WHILE_BUSY_SECONDS, RoundRobin
 from digest.delivery.worker.sources import IssueStream, NoticeStream, WorkSource, Writer

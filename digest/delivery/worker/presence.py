@@ -1,19 +1,17 @@
 """Being a worker: signing on and off, the heartbeat, and looking after those who died."""
 
 import logging
-import socket
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from digest.delivery.worker.ledger import WorkerLedger
+from digest.delivery.worker.place import WorkerPlace
 from digest.outbox import store, workers
 from digest.outbox.recover import Evidence, recover, resolve_by_evidence
-from digest.outbox.workers import HEARTBEAT_EVERY, WorkerLiveness, WorkerLock
+from digest.outbox.workers import HEARTBEAT_EVERY, WorkerLock
 from digest.runtime.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -22,26 +20,6 @@ RECOVER_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 LOOK_HOLDS_SECONDS = 2.0
 """What was seen so long ago permits nothing any more: while the database is away, nothing is started."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerPlace:
-    """Where a worker lives: its machine's name, the folder of locks, and that of outcomes the database did not take."""
-
-    host: str
-    locks: Path
-    leftovers: Path
-
-    @classmethod
-    def of(cls, workspace: Path) -> "WorkerPlace":
-        """Return the place of this machine's workers in a workspace."""
-        state = workspace / ".state"
-        return cls(socket.gethostname(), state / "workers", state / "outcomes")
-
-    @property
-    def liveness(self) -> WorkerLiveness:
-        """Says whether a worker of the database lives."""
-        return WorkerLiveness(self.host, self.locks)
 
 
 class WorkerPresence:

@@ -1,17 +1,20 @@
 """Where a worker's work comes from: the deliveries of an issue, or notices. Each knows how to take and how to write."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from sqlmodel import Session
 
-from digest.delivery.mail.message import Letter
 from digest.delivery.meter import Meter
 from digest.outbox import store
 from digest.outbox.notices import TakenNotice, take_notices
 from digest.outbox.take import Started, Taken, Taker, Window, families_of, take
 from subscribers.audience import exclusion_reason
+
+if TYPE_CHECKING:  # the renderers wait for the first message
+    from digest.delivery.mail.message import Letter
 
 S = TypeVar("S", bound=Started)
 LOOK_AGAIN = timedelta(seconds=0.2)
@@ -25,13 +28,36 @@ class Writer(Protocol):
         """Read what the next letters need."""
         ...
 
-    def delivery(self, taken: Taken, now: datetime) -> Letter:
+    def delivery(self, taken: Taken, now: datetime) -> "Letter":
         """Return the letter of a delivery; ContentError if there can be none."""
         ...
 
-    def notice(self, taken: TakenNotice, now: datetime) -> Letter:
+    def notice(self, taken: TakenNotice, now: datetime) -> "Letter":
         """Return the letter of a notice; ContentError if there can be none."""
         ...
+
+
+class LazyWriter:
+    """A Writer that is made for its first message. For notices: those of an issue would be made in the take."""
+
+    def __init__(self, make: Callable[[], Writer]) -> None:
+        self._make = make
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return self._make()
+
+    def prepare(self, session: Session, edition_ids: Sequence[int]) -> None:
+        """Read what the next letters need."""
+        self._writer.prepare(session, edition_ids)
+
+    def delivery(self, taken: Taken, now: datetime) -> "Letter":
+        """Return the letter of a delivery."""
+        return self._writer.delivery(taken, now)
+
+    def notice(self, taken: TakenNotice, now: datetime) -> "Letter":
+        """Return the letter of a notice."""
+        return self._writer.notice(taken, now)
 
 
 class WorkSource(Protocol, Generic[S]):
@@ -48,7 +74,7 @@ class WorkSource(Protocol, Generic[S]):
         """Start up to `limit`, in the caller's transaction."""
         ...
 
-    def write(self, started: S, now: datetime) -> Letter:
+    def write(self, started: S, now: datetime) -> "Letter":
         """Return the letter of what was started."""
         ...
 
@@ -92,7 +118,7 @@ class IssueStream:
         # due and not started: its family must wait, or another worker is just taking it
         return min(later, now + LOOK_AFTER_LIMIT) if later else now + LOOK_AGAIN
 
-    def write(self, started: Taken, now: datetime) -> Letter:
+    def write(self, started: Taken, now: datetime) -> "Letter":
         """Return the reader's letter."""
         return self._writer.delivery(started, now)
 
@@ -122,7 +148,7 @@ class NoticeStream:
         """Start up to `limit` notices."""
         return take_notices(session, self._taker, limit=limit, now=now)
 
-    def write(self, started: TakenNotice, now: datetime) -> Letter:
+    def write(self, started: TakenNotice, now: datetime) -> "Letter":
         """Return the letter."""
         return self._writer.notice(started, now)
 

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.delivery.configured import ConfiguredDelivery, limits_of
+from digest.delivery.configured import ConfiguredDelivery
+from digest.delivery.configured_pace import limits_of
 from digest.delivery.mail.message import Letter
 from digest.delivery.wakeup.local import LocalDispatcher
-from digest.delivery.worker.presence import WorkerPlace
+from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.delivery.worker.sources import Writer
 from digest.issues import store as issue_store

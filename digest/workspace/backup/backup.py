@@ -17,7 +17,7 @@ import digest.feedback.models
 import digest.issues.models
 import digest.notify.models  # noqa: F401 - a table is known when its module is loaded
 import subscribers.models  # noqa: F401
-from digest.delivery.worker.presence import WorkerPlace
+from digest.delivery.worker.place import WorkerPlace
 from digest.outbox import figures
 from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER

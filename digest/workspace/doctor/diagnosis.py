@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from digest.delivery.worker.presence import WorkerPlace
+from digest.delivery.worker.place import WorkerPlace
 from digest.render.checks import Severity
 from digest.render.loader import Templates
 from digest.runtime import db

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
 from digest import __version__
-from digest.delivery.worker.presence import WorkerPlace
+from digest.delivery.worker.place import WorkerPlace
 from digest.issues.lifecycle import IssueState
 from digest.notify.models import WebhookCall
 from digest.outbox.dialects import database_now

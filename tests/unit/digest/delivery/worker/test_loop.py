@@ -22,7 +22,7 @@ from digest.delivery.smtp.relay import RelayConfig, Tls
 from digest.delivery.smtp.transport import SmtpTransport
 from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence
 from digest.delivery.worker.loop import Worker
-from digest.delivery.worker.presence import WorkerPlace
+from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.window import window_limit
 from digest.outbox import operations
 from digest.outbox.notices import TakenNotice, promise

@@ -1,0 +1,19 @@
+"""`digest outbox status`: how an issue stands. Apart from the other commands, since it is called by monitors."""
+
+import typer
+
+from digest.cli.options import DeliveredIssueNumber
+from digest.cli.shell import shell_of
+from digest.cli.status import show_details, show_status
+from digest.runtime.errors import EXIT_ATTENTION
+from digest.send.status import details
+
+
+def status(context: typer.Context, number: DeliveredIssueNumber = None) -> None:
+    """Print how many deliveries are in each state; the numbers add up to what was planned."""
+    shell = shell_of(context)
+    data = details(shell.reader, number)
+    now = shell.reader.clock.now()
+    show_status(shell.out, data, now, lambda: show_details(shell.out, data, now))
+    if data["states"]["uncertain"]:
+        raise typer.Exit(EXIT_ATTENTION)
