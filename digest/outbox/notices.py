@@ -13,24 +13,8 @@ from digest.outbox.states import SkipReason, State
 from digest.outbox.tables import IS_DUE, NOTICE, SUBSCRIBER, SUPPRESSION, Promised
 from digest.outbox.take import Started, Taker, Window, skip, start
 from digest.render.notice_kind import NoticeKind
-from subscribers.models import SubscriberState
 from subscribers.suppression import PERSONAL
 
-# Kinds that are not listed go out whatever the person's state: a goodbye is the answer to leaving, and an old address
-# is told of the change.
-_WANTED_STATES: Mapping[str, frozenset[str]] = {
-    # who left and signs up again is asked, too, and stays unsubscribed until then
-    NoticeKind.CONFIRMATION: frozenset({SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED}),
-    NoticeKind.WELCOME: frozenset({SubscriberState.CONFIRMED}),
-    # who left in between does not want their mail anywhere
-    NoticeKind.ADDRESS: frozenset({SubscriberState.CONFIRMED}),
-    NoticeKind.RECONSENT: frozenset({SubscriberState.CONFIRMED}),
-    # whoever is not erased may know what we hold of them, also who has left or is paused
-    NoticeKind.OWN_DATA: frozenset(set(SubscriberState) - {SubscriberState.ERASED}),
-}
-# Mails that ask for something, or were asked for by a link that may have been forwarded, do not go to addresses that
-# bounced, complained or were put on the list by hand. Who has left or was erased and signs up again is asked, though.
-_ASKING = frozenset({NoticeKind.CONFIRMATION, NoticeKind.RECONSENT, NoticeKind.OWN_DATA})
 MOVED = "the address was changed"
 
 
@@ -82,10 +66,12 @@ def objection(kind: str, state: str | None, suppressed: str | None = None) -> st
 
     `suppressed` is the reason for which their address is on the never-send list, if it is.
     """
-    if kind in _ASKING and suppressed is not None and suppressed not in PERSONAL:
+    spec = NoticeKind.spec_of(kind)
+    if spec.spares_suppressed and suppressed is not None and suppressed not in PERSONAL:
         return SkipReason.SUPPRESSED.value
-    wanted = _WANTED_STATES.get(kind)
-    return "" if wanted is None or state in wanted else f"the person is {state or 'not on the list'}"
+    if spec.sent_to is None or state in spec.sent_to:
+        return ""
+    return f"the person is {state or 'not on the list'}"
 
 
 def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -> Window[TakenNotice]:
@@ -116,8 +102,7 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
             refused[row.id] = SkipReason.ERASED.value
         elif why := objection(row.kind, person.state if person else None, person.reason if person else None):
             refused[row.id] = why
-        elif row.kind == NoticeKind.OWN_DATA and person and row.address != person.address:
-            # it may be somebody else's mailbox now
+        elif NoticeKind.spec_of(row.kind).only_to_present_address and person and row.address != person.address:
             refused[row.id] = MOVED
         else:
             wanted.append(row)

@@ -1,7 +1,6 @@
 """Mails that belong to no issue, by the same path as editions: rendered once per kind and language, then spliced."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,19 +10,7 @@ from digest.render.edition import Rendered
 from digest.render.loader import Templates
 from digest.render.mail import render_html, render_text, theme_of
 from digest.render.notice_kind import NoticeKind
-from digest.render.slots import Slot, SlotTokens, choose_nonce
-
-NOTICE_SLOTS: Mapping[NoticeKind, frozenset[Slot]] = {
-    NoticeKind.CONFIRMATION: frozenset({Slot.ACTION_URL}),
-    NoticeKind.WELCOME: frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL}),
-    NoticeKind.GOODBYE: frozenset(),
-    NoticeKind.ADDRESS: frozenset({Slot.ACTION_URL}),
-    NoticeKind.ADDRESS_CHANGED: frozenset(),
-    NoticeKind.OPERATOR: frozenset(),
-    NoticeKind.RECONSENT: frozenset({Slot.ACTION_URL, Slot.UNSUBSCRIBE_URL, Slot.CONSENT_DATE}),
-    NoticeKind.OWN_DATA: frozenset({Slot.ACTION_URL}),
-}
-"""The slots that each kind needs a value for. ACTION_URL is the link to confirm, to keep or to data."""
+from digest.render.slots import SlotTokens, choose_nonce
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +28,7 @@ class _Notice(NoticeContext):
 
 
 def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templates: Templates) -> Rendered:
-    """Return the notice, final but for the slots that NOTICE_SLOTS names; the same bytes for the same arguments.
+    """Return the notice, final but for the slots of its kind; the same bytes for the same arguments.
 
     Raises ContentError with template and line where a template is wrong.
     """
@@ -77,6 +64,6 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
         source=context,
         theme=variables["theme"],
         declared=declared,
-        required=NOTICE_SLOTS[kind],
+        required=kind.spec.slots,
     )
     return Rendered(subject, "", html, text, nonce, check_mail(mail))

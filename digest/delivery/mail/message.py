@@ -33,13 +33,6 @@ from subscribers.models import Frequency
 # From a message's pieces and the instant to the header field that signs them, such as `DkimSigner.sign`.
 Sign = Callable[[Sequence[bytes], datetime], bytes]
 
-# What the button of a notice leads to.
-_LEADS_TO: Mapping[str, Purpose] = {
-    NoticeKind.CONFIRMATION: Purpose.CONFIRM,
-    NoticeKind.ADDRESS: Purpose.ADDRESS,
-    NoticeKind.OWN_DATA: Purpose.DATA,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -131,34 +124,14 @@ class MessageWriter:
 
     def notice(self, taken: TakenNotice, now: datetime) -> Letter:
         """Return the letter of a notice. Raises ContentError for what no mail can carry."""
-        frequency = str(taken.context.get("frequency", Frequency.EVERY))
-        kind, ref = NoticeKind(taken.kind), taken.ref or ""
-        if kind is NoticeKind.OPERATOR:  # each says something else, and there are few
+        kind = NoticeKind(taken.kind)
+        if kind.spec.is_event:  # few, and each with a text of its own
             form = self._make_notice_form(kind, taken.language, event=taken.context)
         else:
+            frequency = str(taken.context.get("frequency", Frequency.EVERY))
             form = self._notice_form(kind, taken.language, frequency)
-        values, unsubscribe = {}, ""
-        if taken.kind in _LEADS_TO:
-            extra = str(taken.context.get("extra", ""))
-            # The link to somebody's data is of the moment they asked: made later, it would outlive a change of address
-            # in between, though the mail is for the old mailbox.
-            issued = taken.planned_at if taken.kind == NoticeKind.OWN_DATA else now
-            values = {Slot.ACTION_URL: self._signer.url(_LEADS_TO[taken.kind], ref, extra=extra, now=issued)}
-        elif taken.kind == NoticeKind.WELCOME:
-            unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, ref)
-            values = {
-                Slot.INTERESTS: self._speak(taken.language, str(taken.context.get("interests", ALL_TEXT))),
-                Slot.PREFERENCES_URL: self._signer.url(Purpose.PREFERENCES, ref, now=now),
-                Slot.UNSUBSCRIBE_URL: unsubscribe,
-            }
-        elif taken.kind == NoticeKind.RECONSENT:
-            unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, ref)
-            extra, since = str(taken.context.get("extra", "")), str(taken.context.get("since", ""))
-            values = {
-                Slot.ACTION_URL: self._signer.url(Purpose.KEEP, ref, extra=extra, now=now),
-                Slot.UNSUBSCRIBE_URL: unsubscribe,
-                Slot.CONSENT_DATE: self._day(since, taken.language),
-            }
+        values = {slot: self._notice_value(slot, kind, taken, now) for slot in kind.spec.slots}
+        unsubscribe = values.get(Slot.UNSUBSCRIBE_URL, "")
         own_id = self.notice_id(taken.kind, taken.key)
         personal = Personal(taken.name, taken.address, own_id, unsubscribe)
         return self._letter(taken.envelope_id, form, personal, values, now=now, plain=False)
@@ -181,10 +154,27 @@ class MessageWriter:
             message.insert(0, self._sign(message, now))
         return Letter(envelope, message)
 
-    def _expires_days(self, kind: NoticeKind) -> int:
-        if kind is NoticeKind.RECONSENT:
+    def _notice_value(self, slot: Slot, kind: NoticeKind, taken: TakenNotice, now: datetime) -> str:
+        ref, context = taken.ref or "", taken.context
+        match slot:
+            case Slot.INTERESTS:
+                return self._speak(taken.language, str(context.get("interests", ALL_TEXT)))
+            case Slot.CONSENT_DATE:
+                return self._day(str(context.get("since", "")), taken.language)
+            case Slot.PREFERENCES_URL:
+                return self._signer.url(Purpose.PREFERENCES, ref, now=now)
+            case Slot.UNSUBSCRIBE_URL:
+                return self._signer.url(Purpose.UNSUBSCRIBE, ref)
+        if slot is not Slot.ACTION_URL or kind.spec.leads_to is None:
+            raise ValueError(f"a notice of kind {kind} has no value for {slot}")
+        issued = taken.planned_at if kind.spec.link_dates_from_request else now
+        return self._signer.url(kind.spec.leads_to, ref, extra=str(context.get("extra", "")), now=issued)
+
+    def _expires_days(self, purpose: Purpose | None) -> int:
+        """Return for how many days the link of a notice works; 0 without a link."""
+        if purpose is Purpose.KEEP:
             return self._settings.retention.answer_days
-        return LIFETIMES[_LEADS_TO.get(kind, Purpose.CONFIRM)].days
+        return LIFETIMES[purpose].days if purpose else 0
 
     def _day(self, text: str, language: str) -> str:
         """Return the day of an instant in the reader's language; empty for what is no instant."""
@@ -221,7 +211,7 @@ class MessageWriter:
         )
         context = NoticeContext(
             publication=view,
-            expires_days=self._expires_days(kind),
+            expires_days=self._expires_days(kind.spec.leads_to),
             subscribe_url=f"{publication.base_url}/subscribe",
             frequency=frequency,
             event=event_view(event, self._templates.translate(language), publication.zone) if event else None,

@@ -11,7 +11,7 @@ from digest.render.edition import render_edition
 from digest.render.happening import EventView
 from digest.render.loader import Templates
 from digest.render.markup import shown
-from digest.render.notice import NOTICE_SLOTS, render_notice
+from digest.render.notice import render_notice
 from digest.render.notice_kind import NoticeKind
 from digest.render.parts import encode
 from digest.render.slots import WORST_VALUES, SlotContext, fill
@@ -157,7 +157,7 @@ def test_notices_are_whole_in_both_languages(templates: Templates, kind: NoticeK
     assert rendered.findings == ()
     assert f'<html lang="{language}"' in rendered.html
     assert rendered == render_notice(kind, language, context, Templates())
-    values = {slot: WORST_VALUES[slot] for slot in NOTICE_SLOTS[kind]}
+    values = {slot: WORST_VALUES[slot] for slot in kind.spec.slots}
     assert encode(rendered.html, rendered.text, rendered.nonce).splice(values)
 
 
