@@ -12,6 +12,7 @@ from digest.articles import store
 from digest.articles.draft import content_hash, content_of
 from digest.articles.importing import ArticleImportReport, import_paths
 from digest.articles.intake import KnownSlugs
+from digest.issues import store as issue_store
 from digest.issues.period import Period
 from digest.publish import freeze, lifecycle
 from digest.publish.publisher import Publisher
@@ -100,10 +101,10 @@ def issue_21(engine: Engine, folder: Path, now: datetime) -> Publisher:
 def send_out(press: Publisher, now: datetime, state: str = "sent") -> None:
     """Approve and freeze the issue; then say that it is in `state`."""
     with session_scope(press.engine) as session:
-        issue = freeze.issue_store.find(session, 21)
+        issue = issue_store.find(session, 21)
         lifecycle.approve(press, session, issue, "Ada", now)
     with session_scope(press.engine) as session:
-        issue = freeze.issue_store.find(session, 21, lock=True)
+        issue = issue_store.find(session, 21, lock=True)
         freeze.freeze(press, session, issue, now)
         issue.state = state
         session.add(issue)
