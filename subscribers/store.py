@@ -41,11 +41,6 @@ def by_key(session: Session, key: str) -> Subscriber | None:
     return session.exec(select(Subscriber).where(col(Subscriber.address_key) == key)).one_or_none()
 
 
-def by_suppression_key(session: Session, key: str) -> Subscriber | None:
-    """Return the subscriber whose address has this keyed hash."""
-    return session.exec(select(Subscriber).where(col(Subscriber.suppression_key) == key)).first()
-
-
 def lock(session: Session, subscriber: Subscriber) -> Subscriber:
     """Return the row as it is now, locked until the transaction ends.
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from dateutil.relativedelta import relativedelta
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlmodel import Session
 
@@ -46,17 +47,6 @@ class RetentionDue:
     def anything(self) -> bool:
         """Whether there is something to do."""
         return any(asdict(self).values())
-
-
-def months_before(now: datetime, months: int) -> datetime:
-    """Return the same day so many months earlier, or the last day of that month."""
-    year, month = divmod(now.year * 12 + now.month - 1 - months, 12)
-    for day in range(now.day, 0, -1):
-        try:
-            return now.replace(year=year, month=month + 1, day=day)
-        except ValueError:
-            continue
-    raise AssertionError("every month has a first day")
 
 
 def due(context: MembershipContext, now: datetime) -> RetentionDue:
@@ -115,7 +105,7 @@ def _last(marker: Any) -> date | None:
 
 
 def _question(context: MembershipContext, now: datetime) -> reconsent.Question:
-    return reconsent.reconsent(context, months_before(now, context.settings.retention.reconsent_months))
+    return reconsent.reconsent(context, now - relativedelta(months=context.settings.retention.reconsent_months))
 
 
 # Who and what

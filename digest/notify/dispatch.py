@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from datetime import datetime
 
 from sqlmodel import Session
 
@@ -63,8 +62,3 @@ def body_of(event: Event) -> str:
 def _short(address: str) -> str:
     """Return a name for an address that does not hold it: keys stand in logs and Message-IDs."""
     return hashlib.sha256(address.casefold().encode()).hexdigest()[:12]
-
-
-def test_event(now: datetime, occasion: str) -> Event:
-    """Return the event that says only that telling works."""
-    return Event(EventKind.TEST, now, occasion=occasion)

@@ -47,7 +47,7 @@ class Publication(SettingsTable):
     base_url: str = Field(default="http://127.0.0.1:8025", description="where `digest serve` is reached by readers")
     timezone: str = Field(default="UTC", description="zone of periods and schedules")
     language: str = Field(default="en", description="language of articles and readers that name none")
-    theme: str = Field(default="default", description="reserved: one theme, templates/theme.toml, is all there is yet")
+    theme: str = Field(default="default", description="has no effect yet: templates/theme.toml is the only theme")
 
     @field_validator("timezone")
     @classmethod

@@ -41,7 +41,7 @@ class Approval(SettingsTable):
 class DeskSettings(SettingsTable):
     """The editors' desk on the web."""
 
-    enabled: bool = Field(default=False, description="reserved: `digest preview` is the desk for now")
+    enabled: bool = Field(default=False, description="has no effect yet: use `digest preview`")
 
 
 class Database(SettingsTable):

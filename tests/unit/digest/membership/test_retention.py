@@ -1,16 +1,14 @@
 """What is kept only for a time: nobody is forgotten too early, nothing is kept too long, and a rule that is off is off."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 
 from digest.membership import reconsent, retention
-from digest.membership.retention import RetentionDue, months_before
+from digest.membership.retention import RetentionDue
 from digest.outbox.tables import ATTEMPT, NOTICE
 from digest.runtime.db import session_scope
 from digest.schedule import tick
@@ -36,13 +34,6 @@ def apply(people: People) -> RetentionDue:
     assert told == done, "what is said before is what is done"
     assert not retention.due(people.works, people.now).anything, "and the second time there is nothing to do"
     return done
-
-
-@given(st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)), st.integers(0, 240))
-def test_months_before_is_that_month_and_never_a_later_day(moment: datetime, months: int) -> None:
-    then = months_before(moment.replace(tzinfo=UTC), months)
-    assert (moment.year * 12 + moment.month) - (then.year * 12 + then.month) == months
-    assert then.day <= moment.day
 
 
 def test_the_unconfirmed_are_forgotten_after_the_days_not_before(people: People) -> None:

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from digest.notify import webhook
-from digest.notify.webhook import call, read_secret, resolve, sign
+from digest.notify.webhook import call, read_secret, resolve
 from digest.runtime.errors import ConfigError
 from digest.settings.operators import Operators
 from tests.support.webhooks import receiving
@@ -41,7 +42,10 @@ def test_the_signature_is_the_specifications() -> None:
     key = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body = b'{"test": 2432232314}'
     expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-    assert sign(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body) == expected
+    assert (
+        Webhook(key).sign("msg_p5jXN8AQM9LWM0D4loKWxJek", datetime.fromtimestamp(1614265330, UTC), body.decode())
+        == expected
+    )
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -200,4 +204,4 @@ def test_the_body_on_the_wire_is_the_one_that_is_signed() -> None:
         call(receiver.url, KEY, "evt_9", 12, body)
     headers, got = receiver.got[0]
     assert got == body
-    assert headers["webhook-signature"] == sign(KEY, "evt_9", 12, body)
+    assert headers["webhook-signature"] == Webhook(KEY).sign("evt_9", datetime.fromtimestamp(12, UTC), body.decode())
