@@ -1,13 +1,13 @@
 """An e-mail address that mail can be sent to, and the key that says whether two addresses are one person. Pure."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
 
 from email_validator import EmailNotValidError, EmailSyntaxError, validate_email
 
+from subscribers.characters import has_invisible
 from subscribers.errors import AddressError
 
 # RFC 5321, 4.5.3.1.3: a path has 256 octets, and two of them are the angle brackets.
@@ -96,7 +96,7 @@ def _refuse_unsafe(text: str) -> None:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_OCTETS:
         raise AddressError("too-long", f"The address is longer than {MAX_OCTETS} characters")
     # CR and LF would start a new header or SMTP command wherever the address is written; NUL ends strings in C.
-    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in text):
+    if has_invisible(text):
         raise AddressError("control", "The address contains a control character or an invisible one")
     local, at, _domain = text.rpartition("@")
     if not at:

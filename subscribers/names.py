@@ -2,6 +2,7 @@
 
 import unicodedata
 
+from subscribers.characters import has_controls
 from subscribers.errors import NameUnusableError
 
 MAX_LENGTH = 200
@@ -19,8 +20,6 @@ def parse_name(text: str, what: str = "name") -> str:
     name = text.strip(" ") if plain else unicodedata.normalize("NFC", text).strip(" \u00a0\u3000")
     if len(name) > MAX_LENGTH:
         raise NameUnusableError(f"The {what} is longer than {MAX_LENGTH} characters")
-    if not plain and any(
-        character in _TURNING or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name
-    ):
+    if not plain and (has_controls(name) or not _TURNING.isdisjoint(name)):
         raise NameUnusableError(f"The {what} contains a line end or another control character")
     return name

@@ -10,9 +10,14 @@ _BLANKS = re.compile("[ \t\n]+")
 _LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
 
 
+def without_forbidden(text: str) -> str:
+    """Return the text without the characters that cannot be sent."""
+    return _FORBIDDEN.sub("", text)
+
+
 def clean(text: str) -> str:
     """Return the text in NFC, with `\\n` as the only line end and without characters that cannot be sent."""
-    return unicodedata.normalize("NFC", _FORBIDDEN.sub("", _LINE_ENDS.sub("\n", text)))
+    return unicodedata.normalize("NFC", without_forbidden(_LINE_ENDS.sub("\n", text)))
 
 
 def one_line(text: str) -> str:

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from enum import StrEnum
 
+from digest.runtime.text import cut
+
 MAX_REPLY_CHARACTERS = 500
 
 
@@ -140,7 +142,7 @@ def clean_reply(text: str) -> str:
     else:
         visible = "".join(_visible(character) for character in text)
         masked = _ADDRESS.sub("<address>", " ".join(visible.split())).replace("<<address>>", "<address>")
-    return masked if len(masked) <= MAX_REPLY_CHARACTERS else masked[: MAX_REPLY_CHARACTERS - 1] + "…"
+    return cut(masked, MAX_REPLY_CHARACTERS)
 
 
 def _visible(character: str) -> str:

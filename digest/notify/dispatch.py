@@ -10,7 +10,6 @@ from digest.notify.models import WebhookCall
 from digest.outbox import notices
 from digest.outbox.dialects import insert_new
 from digest.render.notice_kind import NoticeKind
-from digest.runtime.privacy import masked
 from digest.settings.operators import Operators
 
 __all__ = ["Operators", "tell"]
@@ -31,7 +30,7 @@ def tell(session: Session, operators: Operators, language: str, event: Event) ->
             address=address,
             language=language,
             now=event.at,
-            context={"event": event.kind.value, "at": event.at.isoformat(), **masked_values(event)},
+            context={"event": event.kind.value, "at": event.at.isoformat(), **event.as_json()},
         )
     if operators.webhook:
         row = {
@@ -47,15 +46,10 @@ def tell(session: Session, operators: Operators, language: str, event: Event) ->
     return bool(operators.addresses or operators.webhook)
 
 
-def masked_values(event: Event) -> dict[str, object]:
-    """Return what the event carries, without any address that an error's words may hold."""
-    return {**event.as_json(), "why": masked(event.why)[:500]}
-
-
 def body_of(event: Event) -> str:
     """Return the JSON of a webhook call, in the form of Standard Webhooks: type, timestamp, data."""
     stamp = event.at.isoformat(timespec="seconds").replace("+00:00", "Z")
-    body = {"type": f"digest.{event.kind.value}", "timestamp": stamp, "data": masked_values(event)}
+    body = {"type": f"digest.{event.kind.value}", "timestamp": stamp, "data": event.as_json()}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 

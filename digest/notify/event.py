@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from digest.runtime.privacy import masked
+
 MAX_WHY = 500
 
 
@@ -57,11 +59,11 @@ class Event:
         return self.commands or _next_steps(self)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the event as a webhook carries it: no personal data, and numbers that are zero left out."""
+        """Return the event as it is mailed and posted: e-mail addresses masked, numbers that are zero left out."""
         return {
             "issue": self.issue,
             "period": self.period or None,
-            "why": self.why[:MAX_WHY],
+            "why": masked(self.why)[:MAX_WHY],
             "numbers": {name: count for name, count in self.numbers.items() if count},
             "next": list(self.next_steps),
         }

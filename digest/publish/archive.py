@@ -22,6 +22,7 @@ from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.render.checks import Finding, Severity
 from digest.render.content import IssueContent
+from digest.runtime.text import cut_between_words
 
 PUBLISHED = (IssueState.SENDING, IssueState.SENT)
 EXCERPT = 300
@@ -137,9 +138,7 @@ def _told(article: Article) -> Iterable[str]:
 
 def excerpt(text: str, limit: int = EXCERPT) -> str:
     """Return the beginning of a text, cut between words."""
-    if len(text) <= limit:
-        return text
-    return (text[:limit].rpartition(" ")[0] or text[: limit - 1]) + "…"
+    return text if len(text) <= limit else cut_between_words(text, limit) + "…"
 
 
 def search(

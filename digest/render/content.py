@@ -23,6 +23,7 @@ from digest.render.context import (
     SectionView,
     VideoView,
 )
+from digest.runtime.text import cut_between_words
 from digest.settings.publication import pick
 from digest.settings.root import Settings
 
@@ -122,8 +123,7 @@ def _default_preheader(shown: Sequence[tuple[str, ArticleView]]) -> str:
     ends = [end.end() for end in SENTENCE_END.finditer(text) if end.end() <= PREHEADER_CHARACTERS]
     if ends and ends[-1] > PREHEADER_LEAST:
         return text[: ends[-1]]
-    words = text[:PREHEADER_CHARACTERS].rpartition(" ")[0] or text[: PREHEADER_CHARACTERS - 1]
-    return UNFINISHED.sub("", words) + "…"
+    return UNFINISHED.sub("", cut_between_words(text, PREHEADER_CHARACTERS)) + "…"
 
 
 def _sections(shown: Sequence[tuple[str, ArticleView]], settings: Settings, language: str) -> tuple[SectionView, ...]:

@@ -12,6 +12,7 @@ from digest.render.loader import Templates
 from digest.render.mail import render_html, render_text, theme_of
 from digest.render.plaintext import plain_body
 from digest.render.slots import Slot, SlotTokens, choose_nonce
+from digest.runtime.text import cut_between_words
 
 _FOLDER = "email/digest"
 _EXCERPT = 200
@@ -115,7 +116,7 @@ def _settled(article: ArticleView, as_summary: frozenset[str]) -> ArticleView:
 
 def _excerpt(body_html: str) -> str:
     words = " ".join(plain_body(body_html).partition("\n\n")[0].split())
-    return words if len(words) <= _EXCERPT else words[:_EXCERPT].rpartition(" ")[0].rstrip(",;:. ") + "…"
+    return words if len(words) <= _EXCERPT else cut_between_words(words, _EXCERPT).rstrip(",;:. ") + "…"
 
 
 def _shortened(articles: list[ArticleView]) -> list[Finding]:

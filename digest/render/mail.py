@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from digest.articles.characters import without_forbidden
 from digest.render.checks.parts import slots_in
 from digest.render.loader import Templates, merge
-from digest.render.markup import without_controls
 from digest.render.mjml import to_html
 from digest.render.mjml_lint import MjmlError
 from digest.render.slots import Slot
@@ -43,7 +43,7 @@ def render_html(
 
 def render_text(folder: str, language: str, variables: Mapping[str, Any], templates: Templates) -> str:
     """Return the plain text that `folder`/body.txt.j2 makes: no more than one blank line, a newline at the end."""
-    text = without_controls(templates.render(f"{folder}/body.txt.j2", language, variables))
+    text = without_forbidden(templates.render(f"{folder}/body.txt.j2", language, variables))
     return _GAPS.sub("\n\n", _LINE_ENDS.sub("", text)).strip() + "\n"
 
 

@@ -25,14 +25,6 @@ _VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "
 # What is not shown, or shown as something else.
 _NOT_TEXT = frozenset({"mj-attributes", "mj-style", "mj-title", "script", "style", "title"})
 
-# Not allowed in XML: mrml gives up on them without saying where, and no reader sees them.
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
-
-
-def without_controls(text: str) -> str:
-    """Return the text without control characters, tab and line breaks excepted."""
-    return _CONTROLS.sub("", text)
-
 
 @dataclass(frozen=True, slots=True)
 class Tag:

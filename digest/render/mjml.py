@@ -8,7 +8,8 @@ from typing import cast
 
 import mjml as _mjml
 
-from digest.render.markup import Tag, conserved, tags, without_controls
+from digest.articles.characters import without_forbidden
+from digest.render.markup import Tag, conserved, tags
 from digest.render.mjml_lint import ELEMENTS, MjmlError, lint
 from digest.runtime.errors import EnvironmentFailedError
 
@@ -44,7 +45,7 @@ def to_html(mjml: str) -> str:
     Raises MjmlError (a ContentError that knows the tag) where an element or attribute is unknown or misplaced, where
     nesting is too deep or markup is broken; ContentError where text or a link would be lost.
     """
-    mjml = without_controls(mjml)
+    mjml = without_forbidden(mjml)
     lint(mjml, max_depth=MAX_DEPTH)
     prepared = normalise(mjml)
     try:

@@ -51,20 +51,20 @@ class AddressPage(BasePage):
         return self._done(person)
 
     def _asking(self, person: Subscriber, address: str, *, problem: str = "", status: int = 200) -> Response:
-        return self.page(
+        return self.form_page(
             "address",
-            self.language_of(person),
-            status,
+            Purpose.ADDRESS,
+            person,
+            status=status,
             masked=mask(address),
             done=False,
             preferences="",
             problem=problem,
-            form_token=self.form_token(Purpose.ADDRESS, person),
         )
 
     def _done(self, person: Subscriber) -> Response:
         # Whoever has this token reads the mail at the new address, as whoever has a preferences link does.
-        link = "../preferences/" + self.context.signer.token(Purpose.PREFERENCES, person.ref, now=self.context.now())
+        link = self.preferences_link(person)
         return self.page(
             "address",
             self.language_of(person),

@@ -34,11 +34,4 @@ class DataPage(BasePage):
         return Response(body, media_type="application/json", headers=attached)
 
     def _data_page(self, person: Subscriber, *, problem: str = "", status: int = 200) -> Response:
-        return self.page(
-            "data",
-            self.language_of(person),
-            status,
-            person=self.view(person),
-            problem=problem,
-            form_token=self.form_token(Purpose.DATA, person),
-        )
+        return self.form_page("data", Purpose.DATA, person, status=status, problem=problem)

@@ -43,14 +43,7 @@ class ErasePage(BasePage):
         return self.page("erase", language, person=None, done=True, preferences="", problem="", form_token="")
 
     def _erase_page(self, person: Subscriber, *, problem: str = "", status: int = 200) -> Response:
-        back = "../preferences/" + self.context.signer.token(Purpose.PREFERENCES, person.ref, now=self.context.now())
-        return self.page(
-            "erase",
-            self.language_of(person),
-            status,
-            person=self.view(person),
-            done=False,
-            preferences=back,
-            problem=problem,
-            form_token=self.form_token(Purpose.ERASE, person),
+        back = self.preferences_link(person)
+        return self.form_page(
+            "erase", Purpose.ERASE, person, status=status, done=False, preferences=back, problem=problem
         )

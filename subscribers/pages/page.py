@@ -173,6 +173,18 @@ class BasePage:
     def page(self, name: str, language: str, status: int = 200, **values: Any) -> Response:
         return HTMLResponse(self.html(name, language, **values), status_code=status)
 
+    def form_page(
+        self, name: str, purpose: Purpose, person: Subscriber, /, *, status: int = 200, **values: Any
+    ) -> Response:
+        """Return a person's page whose form posts for `purpose`."""
+        token = self.form_token(purpose, person)
+        shown = {"person": self.view(person), "form_token": token, **values}
+        return self.page(name, self.language_of(person), status, **shown)
+
+    def preferences_link(self, person: Subscriber) -> str:
+        """Return the way from a page with a link of its own to the person's preferences."""
+        return "../preferences/" + self.context.signer.token(Purpose.PREFERENCES, person.ref, now=self.context.now())
+
     def html(self, name: str, language: str, *, path: str = "", **values: Any) -> str:
         """Return a page's HTML."""
         common = {

@@ -117,14 +117,14 @@ class PreferencesPage(BasePage):
         context, now, shown = self.context, self.context.now(), self.view(person)
         if typed is not None and typed.one("do") == "save" and not shown.left:
             shown = retyped(shown, typed, context.catalogue, [code for code, _ in context.languages])
-        return self.page(
+        return self.form_page(
             "preferences",
-            self.language_of(person),
-            status or (400 if problem else 200),
+            Purpose.PREFERENCES,
+            person,
+            status=status or (400 if problem else 200),
             person=shown,
             notice=notice,
             problem=problem,
-            form_token=self.form_token(Purpose.PREFERENCES, person),
             new=typed.one("email")[:MAX_OCTETS] if typed is not None else "",
             unsubscribe="../unsubscribe/" + context.signer.token(Purpose.UNSUBSCRIBE, person.ref),
             # By the page itself: it reveals nothing, and a forwarded mail lets anybody make the reader leave anyway.

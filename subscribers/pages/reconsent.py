@@ -32,7 +32,7 @@ class ReconsentPage(BasePage):
                 person = reconsent.keep(session, payload, now=now, wording=words)
         except LinkInvalidError:
             return self.unknown(request)
-        link = "../preferences/" + context.signer.token(Purpose.PREFERENCES, person.ref, now=now)
+        link = self.preferences_link(person)
         return self._keep_page(person, done=True, preferences=link)
 
     def _asked(self, token: str) -> Subscriber | None:
@@ -43,13 +43,6 @@ class ReconsentPage(BasePage):
     def _keep_page(
         self, person: Subscriber, *, done: bool = False, preferences: str = "", problem: str = "", status: int = 200
     ) -> Response:
-        return self.page(
-            "keep",
-            self.language_of(person),
-            status,
-            person=self.view(person),
-            done=done,
-            preferences=preferences,
-            problem=problem,
-            form_token=self.form_token(Purpose.KEEP, person),
+        return self.form_page(
+            "keep", Purpose.KEEP, person, status=status, done=done, preferences=preferences, problem=problem
         )

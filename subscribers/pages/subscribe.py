@@ -98,19 +98,18 @@ class SubscribePage(BasePage):
         if person is None:
             return self.unknown(request)
         # Whoever has this token reads the person's mail, as whoever has a preferences link does.
-        link = "../preferences/" + context.signer.token(Purpose.PREFERENCES, person.ref, now=now)
+        link = self.preferences_link(person)
         return self._confirm_page(person, preferences=link)
 
     def _confirm_page(
         self, person: Subscriber, *, preferences: str = "", problem: str = "", status: int = 200
     ) -> Response:
-        return self.page(
+        return self.form_page(
             "confirm",
-            self.language_of(person),
-            status,
-            person=self.view(person),
+            Purpose.CONFIRM,
+            person,
+            status=status,
             done=person.state == SubscriberState.CONFIRMED,
             preferences=preferences,
             problem=problem,
-            form_token=self.form_token(Purpose.CONFIRM, person),
         )

@@ -130,29 +130,20 @@ class UnsubscribePage(BasePage):
     ) -> Response:
         if person.state in LEFT:
             return self._left_page(person, undo="")
-        return self.page(
+        return self.form_page(
             "unsubscribe",
-            self.language_of(person),
-            status or (400 if problem else 200),
-            person=self.view(person),
+            Purpose.UNSUBSCRIBE,
+            person,
+            status=status or (400 if problem else 200),
             rarer=rarer(person.frequency),
             months=PAUSE_MONTHS,
             notice=notice,
             problem=problem,
-            form_token=self.form_token(Purpose.UNSUBSCRIBE, person),
         )
 
     def _left_page(self, person: Subscriber, *, undo: str, problem: str = "", status: int = 200) -> Response:
         """Say that they have left; `undo` is where its button posts to, empty for no button."""
-        return self.page(
-            "unsubscribed",
-            self.language_of(person),
-            status,
-            person=self.view(person),
-            undo=undo,
-            problem=problem,
-            form_token=self.form_token(Purpose.UNDO, person),
-        )
+        return self.form_page("unsubscribed", Purpose.UNDO, person, status=status, undo=undo, problem=problem)
 
     def undo(self, request: Request, token: str) -> Response:
         person = self.shown_to(Purpose.UNDO, token)

@@ -1,17 +1,14 @@
-"""The header of each mail, in bytes: built once per edition where it is the same for all, per reader where it is not.
+"""Mail headers as bytes (RFC 5322): the shared fields once per edition, the personal ones per recipient.
 
 Not made with EmailMessage: it turns a long List-Unsubscribe into encoded-words, which RFC 2047 section 5 forbids and
 which mailbox providers ignore, and it loses spaces of folded Korean subjects. Fields are written here, encoded-words by
-`email.header`, whose output came back equal in every test. Pure: the instant is an argument.
-
-Pure.
+`email.header`. Pure: the instant is an argument.
 """
 
 import base64
 import hashlib
 import hmac
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +17,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from digest.runtime.errors import ContentError
+from subscribers.characters import has_controls
 
 LINE = 76  # RFC 2047 section 2: the longest line that holds an encoded-word
 MAX_LINE = 998  # RFC 5322 section 2.1.1
@@ -31,8 +29,6 @@ _ADDRESS = re.compile(r"[!#-'*+./-9=?A-Z^-~-]+@[A-Za-z0-9.-]+")
 _URL = re.compile(r"https?://[!-;=?-~]+")  # no blank, no angle bracket
 _DOMAIN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _FEEDBACK_PART = re.compile(r"[^A-Za-z0-9.-]+")
-# Line and paragraph separators are line breaks to `str.splitlines`, by which email.header goes.
-_REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class HeaderUnsafeError(ContentError):
@@ -85,8 +81,7 @@ def phrase(text: str, name: str) -> str:
 
 
 def _refuse_controls(text: str) -> None:
-    # the quick look refuses more than we do: blanks other than the space are fine
-    if not text.isprintable() and any(unicodedata.category(character) in _REFUSED for character in text):
+    if has_controls(text):
         raise HeaderUnsafeError("A name or subject has a line break or another control character.")
 
 

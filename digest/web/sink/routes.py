@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from digest.render.loader import Templates
+from digest.runtime.text import cut
 from digest.sink.maildir import Mailbox, StoredMail
 from digest.web.desk.frames import plain_page
 from digest.web.http.headers import Headers, sink_headers
@@ -229,12 +230,7 @@ def _row(mail: StoredMail) -> dict[str, Any]:
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {name: cut(row[name]) for name in ("to", "subject")}
-
-
-def cut(text: str) -> str:
-    """Return text as a list shows it: the whole of it is one click away."""
-    return text if len(text) <= LISTED else f"{text[: LISTED - 1]}…"
+    return row | {name: cut(row[name], LISTED) for name in ("to", "subject")}
 
 
 def _address(to: str, page: int, *, every: bool) -> str:

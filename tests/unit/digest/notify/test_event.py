@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.notify import Event, EventKind
-from digest.notify.dispatch import body_of, masked_values
+from digest.notify.dispatch import body_of
 from digest.render.happening import event_view
 from digest.render.locales import catalogue
 from digest.settings.operators import EventName
@@ -32,7 +32,7 @@ def test_the_key_is_made_of_kind_issue_and_occasion() -> None:
 @pytest.mark.parametrize("language", ["en", "ko", "de"])
 @pytest.mark.parametrize("kind", EventKind)
 def test_every_kind_has_words(kind: EventKind, language: str) -> None:
-    stored = {"event": kind.value, "at": NOW.isoformat(), **masked_values(Event(kind, NOW, 21))}
+    stored = {"event": kind.value, "at": NOW.isoformat(), **Event(kind, NOW, 21).as_json()}
     view = event_view(stored, catalogue(language).gettext, ZoneInfo("Asia/Seoul"))
     assert view.headline not in {kind.value, ""}
     assert view.meaning

@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest.notify import Event, EventKind
-from digest.notify.dispatch import masked_values
 from digest.render.context import NoticeContext, PublicationView
 from digest.render.happening import event_view
 from digest.render.loader import Templates
@@ -22,7 +21,7 @@ WHY = 'the relay said "<b>&no" {{ not a template }} and more: 한국어'
 def test_it_passes_every_check(kind: EventKind, language: str) -> None:
     templates = Templates()
     event = Event(kind, NOW, 21, "2021-09", why=WHY, numbers={"accepted": 1234, "unheard-of": 2})
-    stored = {"event": kind.value, "at": NOW.isoformat(), **masked_values(event)}
+    stored = {"event": kind.value, "at": NOW.isoformat(), **event.as_json()}
     publication = PublicationView(
         "Smart City", "", "Policy Centre", "Example Street 1, Example Town", "https://x.example"
     )

@@ -1,0 +1,16 @@
+"""Characters that may not stand in a line of text: a name, an address, a field of a mail's header. Pure."""
+
+from unicodedata import category
+
+# Controls, lone surrogates, and the separators that `str.splitlines` takes for line ends.
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def has_controls(text: str) -> bool:
+    """Return whether the text holds a line end or another control character."""
+    return not text.isprintable() and any(category(character) in _CONTROLS for character in text)
+
+
+def has_invisible(text: str) -> bool:
+    """Return whether the text holds a control character or one without a shape, such as a zero-width space."""
+    return has_controls(text) or any(category(character) == "Cf" for character in text)
