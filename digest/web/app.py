@@ -28,7 +28,7 @@ from subscribers.links import LinkSigner
 
 
 def public_app(
-    press: Publisher,
+    publisher: Publisher,
     *,
     pages_router: APIRouter,
     signer: LinkSigner,
@@ -40,20 +40,20 @@ def public_app(
     app.include_router(pages_router)
     if metrics_router is not None:
         app.include_router(metrics_router)
-    app.include_router(health.build_router(press.engine))
-    app.include_router(media.build_router(press.engine))
-    app.include_router(search.build_router(press))
-    app.include_router(feeds.build_router(press))
-    app.include_router(routes.build_router(press, signer, clock))
-    app.include_router(start.build_router(press))
-    app.add_middleware(Measure, refuse=partial(errors.explain, press))
-    app.add_middleware(Headers, headers=page_headers(press.settings.publication.base_url))
-    errors.install(app, press)
+    app.include_router(health.build_router(publisher.engine))
+    app.include_router(media.build_router(publisher.engine))
+    app.include_router(search.build_router(publisher))
+    app.include_router(feeds.build_router(publisher))
+    app.include_router(routes.build_router(publisher, signer, clock))
+    app.include_router(start.build_router(publisher))
+    app.add_middleware(Measure, refuse=partial(errors.explain, publisher))
+    app.add_middleware(Headers, headers=page_headers(publisher.settings.publication.base_url))
+    errors.install(app, publisher)
     return app
 
 
 def preview_app(
-    press: Publisher,
+    publisher: Publisher,
     number: int | None,
     clock: Clock,
     *,
@@ -66,9 +66,9 @@ def preview_app(
     `reload` reads the configuration again after a change of digest.toml or templates/. Nothing else is changed.
     """
     app = _bare_app()
-    desk = Desk(press, number, clock, reimport, reload)
+    desk = Desk(publisher, number, clock, reimport, reload)
     app.state.closing = threading.Event()  # set by digest.web.http.server; open streams end
-    app.include_router(media.build_router(press.engine))
+    app.include_router(media.build_router(publisher.engine))
     app.include_router(preview.build_router(desk, clock, app.state.closing))
     app.add_middleware(Headers, headers=preview_headers())
     app.add_middleware(LoopbackOnly)

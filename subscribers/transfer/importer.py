@@ -79,10 +79,10 @@ class Importer:
         to those that readers have. Raises ImportFileError when the beginning makes the file useless as a whole; nothing
         has been written then.
         """
-        reading = read_file(stream, self.rules, asked)
-        report = SubscriberImportReport(source=reading.source, left=reading.left)
+        contents = read_file(stream, self.rules, asked)
+        report = SubscriberImportReport(source=contents.source, left=contents.left)
         with closing(_Seen()) as seen, _collecting_rarely():
-            for chunk in _chunks(reading.rows):
+            for chunk in _chunks(contents.rows):
                 readers = list(seen.first_of(self._without_hashes(chunk, report, now, dry_run=dry_run), report))
                 self._decide_and_write(readers, report, now, dry_run=dry_run, add_interests=add_interests)
                 progress(chunk[-1].line)

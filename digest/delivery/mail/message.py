@@ -53,7 +53,7 @@ class _Form:
 
 
 class MessageWriter:
-    """Writes letters for one publication. `prepare` reads what a window needs, so that writing needs no database."""
+    """Writes the messages of one publication. `prepare` reads what a window needs; writing needs no database."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class MessageWriter:
         *,
         sign: Sign | None = None,
     ) -> None:
-        """Make a writer of letters; `sign`, if given, puts a signature in front of each."""
+        """Make a writer; `sign`, if given, puts a signature in front of each message."""
         self._settings = settings
         self._templates = templates
         self._signer = signer
@@ -96,7 +96,7 @@ class MessageWriter:
         return message_id(self._key, ("notice", kind, key), self._settings.publication.sender_domain)
 
     def delivery(self, taken: Taken, now: datetime) -> Letter:
-        """Return the letter of a delivery whose edition was prepared. Raises ContentError for what mail cannot hold."""
+        """Return the message of a delivery of a prepared edition. Raises ContentError for what mail cannot hold."""
         form, reader = self._editions[taken.edition_id], taken.reader
         unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, reader.ref)
         values = {
@@ -123,7 +123,7 @@ class MessageWriter:
         return self._letter(f"test-{token}", form, personal, values, now=now, plain=reader.format == "text")
 
     def notice(self, taken: TakenNotice, now: datetime) -> Letter:
-        """Return the letter of a notice. Raises ContentError for what no mail can carry."""
+        """Return the message of a notice. Raises ContentError for what no mail can carry."""
         kind = NoticeKind(taken.kind)
         if kind.spec.is_event:  # few, and each with a text of its own
             form = self._make_notice_form(kind, taken.language, event=taken.context)

@@ -36,16 +36,16 @@ _ISSUE = re.compile(r"/archive/([1-9][0-9]*)")
 
 
 def export(
-    press: Publisher, directory: Path, *, base_url: str = "", progress: Progress = lambda _done, _of: None
+    publisher: Publisher, directory: Path, *, base_url: str = "", progress: Progress = lambda _done, _of: None
 ) -> SiteReport:
     """Bring the site in `directory` up to date. Raises UsageError for a folder that is not ours to write into."""
-    publication = press.settings.publication
+    publication = publisher.settings.publication
     if base_url and not (base_url.startswith(("https://", "http://")) and urlsplit(base_url).netloc):
         raise UsageError(f"--base-url {base_url!r} is no web address", hint="Write https://archive.example.org.")
     site = Site(base_url.rstrip("/") or publication.base_url, publication.language, still=bool(base_url))
-    with Folder(directory) as folder, session_scope(press.engine, read_only=True) as session:
+    with Folder(directory) as folder, session_scope(publisher.engine, read_only=True) as session:
         issues = archive.shown_issues(session)
-        for path, content in _Site(press, session, site, issues, progress).files():
+        for path, content in _Site(publisher, session, site, issues, progress).files():
             folder.stage(path, content)
         return folder.publish(len(issues))
 
@@ -54,25 +54,25 @@ class _Site:
     """The files of the site, one by one."""
 
     def __init__(
-        self, press: Publisher, session: Session, site: Site, issues: Sequence[ShownIssue], progress: Progress
+        self, publisher: Publisher, session: Session, site: Site, issues: Sequence[ShownIssue], progress: Progress
     ) -> None:
-        self._press, self._session, self._site, self._issues = press, session, site, issues
+        self._publisher, self._session, self._site, self._issues = publisher, session, site, issues
         self._progress = progress
         self._pictures: set[str] = set()
-        self._links = Links(press.settings.publication.base_url, site.default, issues)
+        self._links = Links(publisher.settings.publication.base_url, site.default, issues)
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Yield path and content; what is linked to before what links to it, the list last."""
-        languages = self._press.settings.languages
-        yield "static/pages.css", style(self._press, "pages.css").encode()
+        languages = self._publisher.settings.languages
+        yield "static/pages.css", style(self._publisher, "pages.css").encode()
         for done, issue in enumerate(self._issues):
             self._progress(done, len(self._issues))
             for language in languages:
                 yield from self._issue(issue, language)
         self._progress(len(self._issues), len(self._issues))
         for language in languages:
-            for interest in ("", *self._press.settings.catalogue.slugs):
-                content = feed(self._press, self._session, self._site, language, interest)
+            for interest in ("", *self._publisher.settings.catalogue.slugs):
+                content = feed(self._publisher, self._session, self._site, language, interest)
                 yield self._links.feed_file(language, interest), content
         yield "sitemap.xml", sitemap(self._site, self._issues, languages)
         for language in reversed(languages):
@@ -80,7 +80,7 @@ class _Site:
             yield self._page(self._links.start_file(language), self._start(language), language)
 
     def _issue(self, issue: ShownIssue, language: str) -> Iterator[tuple[str, bytes]]:
-        page = Page(self._press, language, f"/archive/{issue.number}")
+        page = Page(self._publisher, language, f"/archive/{issue.number}")
         edition = self._session.get_one(Edition, issue.edition(language, self._site.default).id)
         text = issue_html(page, issue, edition, self._issues)
         self._session.expunge(edition)  # its bytes are large, and there may be hundreds
@@ -97,12 +97,12 @@ class _Site:
             yield f"media/{picture}.{extension}", found.content
 
     def _list(self, language: str) -> str:
-        page, issues = Page(self._press, language, "/archive"), self._issues
+        page, issues = Page(self._publisher, language, "/archive"), self._issues
         everything = at(issues, "1", max(1, len(issues)))
         return page.render("archive", **list_values(page, issues), part=everything, still=True)
 
     def _start(self, language: str) -> str:
-        page = Page(self._press, language, "/")
+        page = Page(self._publisher, language, "/")
         return page.render("start", **list_values(page, self._issues[:1]))
 
     def _page(self, path: str, text: str, language: str) -> tuple[str, bytes]:

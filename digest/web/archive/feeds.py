@@ -60,57 +60,61 @@ class Site:
         return f"{self.base_url}/feeds/{language}{f'/{quote(interest)}' if interest else ''}.xml"
 
 
-def build_router(press: Publisher) -> APIRouter:
+def build_router(publisher: Publisher) -> APIRouter:
     """Return the routes `/feeds/LANGUAGE.xml`, `/feeds/LANGUAGE/INTEREST.xml` and `/sitemap.xml`."""
     router = APIRouter()
-    publication = press.settings.publication
+    publication = publisher.settings.publication
     site = Site(publication.base_url, publication.language)
 
     @router.api_route("/feeds/{language}.xml", methods=METHODS, include_in_schema=False)
     def everything(known: Asked, language: str) -> Response:
-        return _answer(press, site, known, language)
+        return _answer(publisher, site, known, language)
 
     @router.api_route("/feeds/{language}/{interest}.xml", methods=METHODS, include_in_schema=False)
     def about(known: Asked, language: str, interest: str) -> Response:
         renamed = [
-            slug for slug in press.settings.catalogue.slugs if {slug} == press.settings.catalogue.parse(interest)
+            slug
+            for slug in publisher.settings.catalogue.slugs
+            if {slug} == publisher.settings.catalogue.parse(interest)
         ]
         if renamed and renamed != [interest]:  # who follows the feed of a former name goes on with the present one
             path = urlsplit(site.feed(language, renamed[0])).path
             return RedirectResponse(path, status_code=308, headers=OPEN)
-        return _answer(press, site, known, language, interest)
+        return _answer(publisher, site, known, language, interest)
 
     @router.api_route("/sitemap.xml", methods=METHODS, include_in_schema=False)
     def map_of_site(known: Asked) -> Response:
-        with session_scope(press.engine, read_only=True) as session:
+        with session_scope(publisher.engine, read_only=True) as session:
             issues, changed = archive.shown_issues(session), archive.last_change(session) or NEVER
-        content = sitemap(site, issues, press.settings.languages)
+        content = sitemap(site, issues, publisher.settings.languages)
         return answer(known, content, "application/xml", changed, OPEN)
 
     return router
 
 
-def _answer(press: Publisher, site: Site, known: RequestValidators, language: str, interest: str = "") -> Response:
-    if language not in press.settings.languages or (interest and interest not in press.settings.catalogue.slugs):
+def _answer(publisher: Publisher, site: Site, known: RequestValidators, language: str, interest: str = "") -> Response:
+    if language not in publisher.settings.languages or (
+        interest and interest not in publisher.settings.catalogue.slugs
+    ):
         raise HTTPException(404)
-    with session_scope(press.engine, read_only=True) as session:
-        content = feed(press, session, site, language, interest)
+    with session_scope(publisher.engine, read_only=True) as session:
+        content = feed(publisher, session, site, language, interest)
         changed = archive.last_change(session) or NEVER
     return answer(known, content, MEDIA_TYPE, changed, OPEN)
 
 
-def feed(press: Publisher, session: Session, site: Site, language: str, interest: str) -> bytes:
+def feed(publisher: Publisher, session: Session, site: Site, language: str, interest: str) -> bytes:
     """Return the feed in a language, about one interest or everything."""
-    publication = press.settings.publication
+    publication = publisher.settings.publication
     authority = authority_of(publication.list_id, publication.sender_domain)
     issues = [issue for issue in archive.shown_issues(session) if language in issue.editions][:ISSUES]
     entries = [
-        _entry(press, site, authority, language, found)
+        _entry(publisher, site, authority, language, found)
         for found in archive.articles_of(session, issues, language)
-        if not interest or interest in _interests(press, found)
+        if not interest or interest in _interests(publisher, found)
     ]
     name = pick(publication.name, language)
-    title = next((pick(i.title, language) for i in press.settings.interest if i.slug == interest), "")
+    title = next((pick(i.title, language) for i in publisher.settings.interest if i.slug == interest), "")
     described = Feed(
         id=tag_uri(authority, _first_day(session), "feeds", language, *([interest] if interest else [])),
         title=f"{name}: {title}" if interest else name,
@@ -124,9 +128,9 @@ def feed(press: Publisher, session: Session, site: Site, language: str, interest
     return atom(described, entries)
 
 
-def _entry(press: Publisher, site: Site, authority: str, language: str, found: Found) -> Entry:
+def _entry(publisher: Publisher, site: Site, authority: str, language: str, found: Found) -> Entry:
     issue, article = found.issue, found.article
-    titles = {i.slug: pick(i.title, language) for i in press.settings.interest}
+    titles = {i.slug: pick(i.title, language) for i in publisher.settings.interest}
     page = site.issue(issue.number, language)
     return Entry(
         id=tag_uri(authority, issue.date, language, article.group),
@@ -137,17 +141,17 @@ def _entry(press: Publisher, site: Site, authority: str, language: str, found: F
         issue_title=issue.editions[language].subject,
         published=issue.published_at,
         language=article.language,
-        topics=[(slug, titles[slug]) for slug in _interests(press, found)],
+        topics=[(slug, titles[slug]) for slug in _interests(publisher, found)],
     )
 
 
-def _interests(press: Publisher, found: Found) -> list[str]:
+def _interests(publisher: Publisher, found: Found) -> list[str]:
     """The interests that an article is about; none for one that is for everyone."""
     topics = found.article.topics
     return [
         slug
-        for slug in press.settings.catalogue.slugs
-        if topics and press.settings.catalogue.matches(topics, frozenset({slug}))
+        for slug in publisher.settings.catalogue.slugs
+        if topics and publisher.settings.catalogue.matches(topics, frozenset({slug}))
     ]
 
 

@@ -24,7 +24,7 @@ class Numbered(Protocol):
 
 def list_values(page: Page, issues: Sequence[ShownIssue]) -> dict[str, Any]:
     """Return what the list of issues shows: each with its subject as it was mailed."""
-    default = page.press.settings.publication.language
+    default = page.publisher.settings.publication.language
     entries = []
     for issue in issues:
         edition = issue.edition(page.language, default)
@@ -35,7 +35,7 @@ def list_values(page: Page, issues: Sequence[ShownIssue]) -> dict[str, Any]:
 
 def interests_of(page: Page) -> list[dict[str, str]]:
     """Return slug and title of the publication's interests."""
-    return [{"slug": i.slug, "title": pick(i.title, page.language)} for i in page.press.settings.interest]
+    return [{"slug": i.slug, "title": pick(i.title, page.language)} for i in page.publisher.settings.interest]
 
 
 def issue_html(page: Page, issue: ShownIssue, edition: Edition, issues: Sequence[ShownIssue]) -> str:
@@ -53,21 +53,21 @@ def view_html(page: Page, issue: Numbered, edition: Edition) -> str:
     return _mail(page, issue, edition, bar, "")
 
 
-def issue_text(press: Publisher, issue: Numbered, edition: Edition, language: str) -> str:
+def issue_text(publisher: Publisher, issue: Numbered, edition: Edition, language: str) -> str:
     """Return the plain text of an edition, for anybody."""
-    return neutral_text(edition.text, edition.nonce, _neutral(press, issue, language))
+    return neutral_text(edition.text, edition.nonce, _neutral(publisher, issue, language))
 
 
 def _mail(page: Page, issue: Numbered, edition: Edition, bar: str, below: str) -> str:
-    base_url = page.press.settings.publication.base_url
-    html = neutral_html(edition.html, edition.nonce, _neutral(page.press, issue, page.language))
+    base_url = page.publisher.settings.publication.base_url
+    html = neutral_html(edition.html, edition.nonce, _neutral(page.publisher, issue, page.language))
     # In a mail a picture's address must be whole; here it is the server's that shows the page, under whatever name.
     html = html.replace(f'"{base_url}/media/', f'"{urlsplit(base_url).path}/media/')
-    return framed(html, bar, style(page.press, "archive_issue.css"), below)
+    return framed(html, bar, style(page.publisher, "archive_issue.css"), below)
 
 
-def _neutral(press: Publisher, issue: Numbered, language: str) -> Neutral:
-    base_url, translate = press.settings.publication.base_url, press.templates.translate(language)
+def _neutral(publisher: Publisher, issue: Numbered, language: str) -> Neutral:
+    base_url, translate = publisher.settings.publication.base_url, publisher.templates.translate(language)
     return Neutral(f"{base_url}/subscribe", translate("Subscribe"), f"{base_url}/archive/{issue.number}")
 
 

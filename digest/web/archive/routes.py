@@ -32,30 +32,30 @@ Form = Annotated[Literal["html", "text"], Query(alias="format")]
 Accept = Annotated[str, Header(alias="Accept-Language")]
 
 
-def build_router(press: Publisher, signer: LinkSigner, clock: Clock) -> APIRouter:
+def build_router(publisher: Publisher, signer: LinkSigner, clock: Clock) -> APIRouter:
     """Return the routes `/archive`, `/archive/{number}` and `/view/{token}`. Nothing personal is ever shown."""
     router = APIRouter()
-    languages, default = press.settings.languages, press.settings.publication.language
+    languages, default = publisher.settings.languages, publisher.settings.publication.language
 
     @router.api_route("/archive", methods=METHODS, include_in_schema=False)
     def listing(lang: str = "", page: str = "1", accept_language: Accept = "") -> Response:
-        shown = Page(press, choose(lang, accept_language, languages), "/archive")
-        with session_scope(press.engine, read_only=True) as session:
+        shown = Page(publisher, choose(lang, accept_language, languages), "/archive")
+        with session_scope(publisher.engine, read_only=True) as session:
             issues = archive.shown_issues(session)
         part = at(issues, page, PAGE)
         return show(shown, "archive", headers=OPEN, **list_values(shown, part.rows), part=part, still=False)
 
     @router.api_route("/archive/{number}", methods=METHODS, include_in_schema=False)
     def issue(number: str, lang: str = "", form: Form = "html", accept_language: Accept = "") -> Response:
-        page = Page(press, choose(lang, accept_language, languages), f"/archive/{number}")
-        with session_scope(press.engine, read_only=True) as session:
+        page = Page(publisher, choose(lang, accept_language, languages), f"/archive/{number}")
+        with session_scope(publisher.engine, read_only=True) as session:
             issues = archive.shown_issues(session)
             found = next((issue for issue in issues if issue.number == _number(number)), None)
             if found is None:
                 return _absent(session, page, _number(number))
             edition = session.get_one(Edition, found.edition(page.language, default).id)
         if form == "text":
-            return PlainTextResponse(issue_text(press, found, edition, page.language), headers={**OPEN, **_VARY})
+            return PlainTextResponse(issue_text(publisher, found, edition, page.language), headers={**OPEN, **_VARY})
         return _framed(page, issue_html(page, found, edition, issues), {**OPEN, **_VARY})
 
     @router.api_route("/view/{token}", methods=METHODS, include_in_schema=False)
@@ -64,16 +64,16 @@ def build_router(press: Publisher, signer: LinkSigner, clock: Clock) -> APIRoute
             payload = signer.read(Purpose.VIEW, token, clock.now())
         except LinkInvalidError as error:
             raise HTTPException(404) from error
-        with session_scope(press.engine, read_only=True) as session:
+        with session_scope(publisher.engine, read_only=True) as session:
             edition = edition_store.by_hash(session, payload.ref)
             found = session.get(Issue, edition.issue_id) if edition else None
         if edition is None or found is None:
             raise HTTPException(404)
         if found.state == IssueState.WITHDRAWN:
             raise HTTPException(410)
-        page = Page(press, edition.language, "")
+        page = Page(publisher, edition.language, "")
         if form == "text":
-            return PlainTextResponse(issue_text(press, found, edition, page.language))
+            return PlainTextResponse(issue_text(publisher, found, edition, page.language))
         return _framed(page, view_html(page, found, edition), {})
 
     return router
@@ -101,9 +101,9 @@ def _absent(session: Session, page: Page, number: int) -> Response:
     if issue is None or issue.state not in archive.PUBLISHED:
         raise HTTPException(404)
     # Mails lead here, so their readers learn that the link was right.
-    return show(Page(page.press, page.language, "/archive"), "problem", status=404, kept_out=True)
+    return show(Page(page.publisher, page.language, "/archive"), "problem", status=404, kept_out=True)
 
 
 def _framed(page: Page, html: str, headers: dict[str, str]) -> Response:
-    policy = mail_policy(page.press.settings.publication.base_url)
+    policy = mail_policy(page.publisher.settings.publication.base_url)
     return HTMLResponse(html, headers={"Content-Security-Policy": policy, **headers})

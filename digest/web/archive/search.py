@@ -21,10 +21,10 @@ METHODS = ["GET", "HEAD"]
 PAGE = 20
 
 
-def build_router(press: Publisher) -> APIRouter:
+def build_router(publisher: Publisher) -> APIRouter:
     """Return the route `/archive/search`; it must stand before `/archive/{number}`."""
     router = APIRouter()
-    languages = press.settings.languages
+    languages = publisher.settings.languages
 
     @router.api_route("/archive/search", methods=METHODS, include_in_schema=False)
     def search(
@@ -34,8 +34,8 @@ def build_router(press: Publisher) -> APIRouter:
         lang: str = "",
         accept_language: Annotated[str, Header()] = "",
     ) -> Response:
-        shown = Page(press, choose(lang, accept_language, languages), "/archive/search")
-        chosen = interest if interest in press.settings.catalogue.slugs else ""
+        shown = Page(publisher, choose(lang, accept_language, languages), "/archive/search")
+        chosen = interest if interest in publisher.settings.catalogue.slugs else ""
         words = words_of(q)
         values: dict[str, Any] = {
             "q": shortened(q),
@@ -45,7 +45,7 @@ def build_router(press: Publisher) -> APIRouter:
         }
         part: ResultPage[Found] = ResultPage((), 1, 1, 0)
         if values["asked"]:
-            part = _found(press, shown.language, words, chosen, page)
+            part = _found(publisher, shown.language, words, chosen, page)
         return show(
             shown, "archive_search", **values, part=part, interests=interests_of(shown), hits=_hits(shown, part)
         )
@@ -53,19 +53,19 @@ def build_router(press: Publisher) -> APIRouter:
     return router
 
 
-def _found(press: Publisher, language: str, words: Sequence[str], interest: str, page: str) -> ResultPage[Found]:
+def _found(publisher: Publisher, language: str, words: Sequence[str], interest: str, page: str) -> ResultPage[Found]:
     def about(topics: Sequence[str]) -> bool:
-        return not interest or (bool(topics) and press.settings.catalogue.matches(topics, frozenset({interest})))
+        return not interest or (bool(topics) and publisher.settings.catalogue.matches(topics, frozenset({interest})))
 
-    languages = list(dict.fromkeys([language, press.settings.publication.language]))
-    with session_scope(press.engine, read_only=True) as session:
+    languages = list(dict.fromkeys([language, publisher.settings.publication.language]))
+    with session_scope(publisher.engine, read_only=True) as session:
         issues = archive.shown_issues(session)
         part = at(archive.search(session, issues, words, about=about, languages=languages), page, PAGE)
         return ResultPage(archive.read(session, part.rows), part.number, part.pages, part.count)
 
 
 def _hits(page: Page, part: ResultPage[Found]) -> list[dict[str, Any]]:
-    titles = {section.slug: pick(section.title, page.language) for section in page.press.settings.section}
+    titles = {section.slug: pick(section.title, page.language) for section in page.publisher.settings.section}
     return [
         {
             "number": found.issue.number,

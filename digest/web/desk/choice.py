@@ -38,7 +38,7 @@ class Choice:
     frequency: str = Frequency.EVERY.value
 
     @property
-    def reading(self) -> ReaderGroup:
+    def group(self) -> ReaderGroup:
         """The choice as the pipeline knows it."""
         return ReaderGroup(self.language, self.interests, self.frequency)
 

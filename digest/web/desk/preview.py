@@ -70,9 +70,9 @@ class PreviewPages:
     def overview(self) -> Response:
         """All editions, the matrix, the findings."""
         look = self._desk.look()
-        settings = look.press.settings
+        settings = look.publisher.settings
         return show(
-            look.press,
+            look.publisher,
             "preview",
             desk=views.desk_facts(look),
             troubles=look.troubles,
@@ -110,7 +110,7 @@ class PreviewPages:
             return self._nothing(look, choice, person)
         facts = views.edition_facts(look, edition, choice)
         return show(
-            look.press,
+            look.publisher,
             "preview_edition",
             desk=views.desk_facts(look),
             troubles=look.troubles,
@@ -139,7 +139,7 @@ class PreviewPages:
         edition = _edition(look, choice)
         if edition is None:
             raise HTTPException(404)
-        base_url = look.press.settings.publication.base_url
+        base_url = look.publisher.settings.publication.base_url
         html, text = filled(look, edition, choice)
         title = edition.rendered.subject
         if view == "html":
@@ -149,14 +149,14 @@ class PreviewPages:
     def find_reader(self, address: str = "") -> Response:
         """Readers whose address contains what was typed; the only one at once."""
         look = self._desk.look()
-        with session_scope(look.press.engine, read_only=True) as session:
+        with session_scope(look.publisher.engine, read_only=True) as session:
             found = readers.search(session, address)
         exact = [person for person in found if person.address.casefold() == address.strip().casefold()]
         if len(found) == 1 or exact:
             return RedirectResponse(f"/reader/{(exact or found)[0].ref}", status_code=303)
         message = f"No reader's address contains “{address.strip()}”." if address.strip() and not found else ""
         return show(
-            look.press,
+            look.publisher,
             "preview_reader",
             heading="Snapshot up a reader",
             troubles=look.troubles,
@@ -169,11 +169,13 @@ class PreviewPages:
     def as_reader(self, ref: str) -> Response:
         """The edition that a reader gets; the reason if they get none is told there."""
         look = self._desk.look()
-        with session_scope(look.press.engine, read_only=True) as session:
+        with session_scope(look.publisher.engine, read_only=True) as session:
             person = readers.by_ref(session, ref)
         if person is None:
             raise HTTPException(404)
-        interests = look.press.settings.catalogue.canonical(look.press.settings.catalogue.parse(person.interests))
+        interests = look.publisher.settings.catalogue.canonical(
+            look.publisher.settings.catalogue.parse(person.interests)
+        )
         choice = Choice(person.language, interests, frequency=person.frequency)
         options = Options(view="text" if person.format == "text" else "html")
         return RedirectResponse(f"/edition?{choice.query}&reader={person.ref}&{options.query}", status_code=303)
@@ -182,35 +184,35 @@ class PreviewPages:
         """What a personal link of a mail leads to: here to nowhere, so that no click can change a reader's mind."""
         message = f"In the mail this link leads to: {SLOT_PAGES[name][1].lower()}. The preview signs no such links."
         return show(
-            self._desk.press, "preview_message", heading=SLOT_PAGES[name][1], message=message, hint="", troubles=()
+            self._desk.publisher, "preview_message", heading=SLOT_PAGES[name][1], message=message, hint="", troubles=()
         )
 
     async def changes(self) -> Response:
         """A stream that says `changed` when a file of the workspace changes."""
-        stream = events(self._desk.press.settings.workspace, self._closing)
+        stream = events(self._desk.publisher.settings.workspace, self._closing)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     def asset(self, name: str) -> Response:
         """The style sheet and the script."""
         if name not in ASSETS:
             raise HTTPException(404)
-        return Response(style(self._desk.press, name), media_type=ASSETS[name])
+        return Response(style(self._desk.publisher, name), media_type=ASSETS[name])
 
     def _reader(self, look: Snapshot, ref: str) -> dict[str, Any] | None:
         if not ref:
             return None
-        with session_scope(look.press.engine, read_only=True) as session:
+        with session_scope(look.publisher.engine, read_only=True) as session:
             person = readers.by_ref(session, ref)
             if person is None:
                 raise HTTPException(404)
             reason = readers.reason_against(session, person, look.issue.number, self._clock.now())
-        return _reader_facts(look.press, person, reason)
+        return _reader_facts(look.publisher, person, reason)
 
     def _nothing(self, look: Snapshot, choice: Choice, person: Mapping[str, Any] | None) -> Response:
-        followed = views.spoken_interests(look.press, choice.interests)
+        followed = views.spoken_interests(look.publisher, choice.interests)
         who = person["address"] if person else f"Somebody who follows {followed}"
         return show(
-            look.press,
+            look.publisher,
             "preview_message",
             heading="No mail",
             message=f"{who} gets nothing of issue {look.issue.number}: no article is for them.",
@@ -219,12 +221,12 @@ class PreviewPages:
         )
 
 
-def _reader_facts(press: Publisher, person: Subscriber, reason: str | None) -> dict[str, Any]:
+def _reader_facts(publisher: Publisher, person: Subscriber, reason: str | None) -> dict[str, Any]:
     return {
         "name": person.name,
         "address": person.address,
         "to": f"{' '.join(person.name.split())} <{person.address}>".strip(),
-        "interests": views.spoken_interests(press, person.interests),
+        "interests": views.spoken_interests(publisher, person.interests),
         "language": views.language_name(person.language),
         "format": person.format,
         "frequency": "every issue" if person.frequency == Frequency.EVERY else f"every {person.frequency} issue",
@@ -235,18 +237,18 @@ def _reader_facts(press: Publisher, person: Subscriber, reason: str | None) -> d
 def _choice(
     look: Snapshot, language: str, interests: list[str] | None, frequency: Frequency, *, whole: bool, reader: str = ""
 ) -> Choice:
-    chosen = views.interests_of(interests or [], look.press)
-    return Choice(look.press.rules.language_for(language), chosen, whole, reader, frequency.value)
+    chosen = views.interests_of(interests or [], look.publisher)
+    return Choice(look.publisher.rules.language_for(language), chosen, whole, reader, frequency.value)
 
 
 def _edition(look: Snapshot, choice: Choice) -> BuiltEdition | None:
-    return look.whole(choice.language) if choice.whole else look.edition_for(choice.reading)
+    return look.whole(choice.language) if choice.whole else look.edition_for(choice.group)
 
 
 def filled(look: Snapshot, edition: BuiltEdition, choice: Choice) -> tuple[str, str]:
     """Return HTML and text with the values of a reader who follows this; personal links lead to a page that says so."""
     values = {slot: f"/slot/{name}" for name, (slot, _) in SLOT_PAGES.items()}
-    values[Slot.INTERESTS] = views.spoken_interests(look.press, choice.interests, choice.language)
+    values[Slot.INTERESTS] = views.spoken_interests(look.publisher, choice.interests, choice.language)
     rendered = edition.rendered
     html = fill(rendered.html, rendered.nonce, values, SlotContext.HTML)
     return html, fill(rendered.text, rendered.nonce, values, SlotContext.PLAIN)
@@ -258,9 +260,9 @@ def framed(html: str, status: int = 200) -> Response:
     return HTMLResponse(html, status, headers=headers)
 
 
-def show(press: Publisher, name: str, *, status: int = 200, **values: Any) -> Response:
+def show(publisher: Publisher, name: str, *, status: int = 200, **values: Any) -> Response:
     """Return a page of the desk."""
-    page = press.templates.render(f"web/{name}.html.j2", views.DESK_LANGUAGE, values)
+    page = publisher.templates.render(f"web/{name}.html.j2", views.DESK_LANGUAGE, values)
     return HTMLResponse(page, status_code=status)
 
 
@@ -277,5 +279,5 @@ def explain(desk: Desk, path: str, error: Exception) -> Response:
     heading = "Not found" if status == 404 else "This cannot be shown"
     troubles = desk.troubles()
     return show(
-        desk.press, "preview_message", status=status, heading=heading, message=message, hint=hint, troubles=troubles
+        desk.publisher, "preview_message", status=status, heading=heading, message=message, hint=hint, troubles=troubles
     )

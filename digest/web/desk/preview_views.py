@@ -58,10 +58,10 @@ def weight(size: int) -> str:
     return "clipped" if size > HTML_LIMIT else "heavy" if size > HTML_WARNING else ""
 
 
-def spoken_interests(press: Publisher, interests: str, language: str = DESK_LANGUAGE) -> str:
+def spoken_interests(publisher: Publisher, interests: str, language: str = DESK_LANGUAGE) -> str:
     """Return interests in words, as a mail in `language` says them."""
-    translate = press.templates.translate(language)
-    return interests_in_words(interests, language, press.settings.interest, press.settings.catalogue, translate)
+    translate = publisher.templates.translate(language)
+    return interests_in_words(interests, language, publisher.settings.interest, publisher.settings.catalogue, translate)
 
 
 def counts(findings: Iterable[Finding]) -> tuple[int, int]:
@@ -77,23 +77,23 @@ def cards(look: Snapshot, current: BuiltEdition | None = None) -> list[Card]:
         code = edition.selection.language
         numbers[code] += 1
         same = current is not None and current.selection == edition.selection
-        made.append(_card(look.press, edition, f"{code} {numbers[code]}", current=same))
+        made.append(_card(look.publisher, edition, f"{code} {numbers[code]}", current=same))
     return made
 
 
 def archive_cards(look: Snapshot) -> list[Card]:
     """Return the archive's pages, one for each language."""
-    languages = look.press.settings.languages if look.made.editions else ()
-    return [card_of_whole(look.press, look.whole(code), code) for code in languages]
+    languages = look.publisher.settings.languages if look.made.editions else ()
+    return [card_of_whole(look.publisher, look.whole(code), code) for code in languages]
 
 
-def card_of_whole(press: Publisher, edition: BuiltEdition, language: str) -> Card:
+def card_of_whole(publisher: Publisher, edition: BuiltEdition, language: str) -> Card:
     """Return the card of the archive's page in a language."""
-    return _card(press, edition, "Archive", choice=Choice(language, ALL_TEXT, whole=True))
+    return _card(publisher, edition, "Archive", choice=Choice(language, ALL_TEXT, whole=True))
 
 
 def _card(
-    press: Publisher, edition: BuiltEdition, label: str, *, current: bool = False, choice: Choice | None = None
+    publisher: Publisher, edition: BuiltEdition, label: str, *, current: bool = False, choice: Choice | None = None
 ) -> Card:
     code, size = edition.selection.language, html_bytes(edition.rendered.html, edition.rendered.nonce)
     first = edition.readings[0] if edition.readings else ReaderGroup(code, ALL_TEXT)
@@ -102,7 +102,7 @@ def _card(
         label=label,
         code=code,
         language=language_name(code),
-        audience=tuple(dict.fromkeys(_spoken(press, reading) for reading in edition.readings)),
+        audience=tuple(dict.fromkeys(_spoken(publisher, group) for group in edition.readings)),
         readers=edition.readers,
         articles=len(edition.slugs),
         size=kilobytes(size),
@@ -114,26 +114,26 @@ def _card(
     )
 
 
-def _spoken(press: Publisher, reading: ReaderGroup) -> str:
-    often = "" if reading.frequency == Frequency.EVERY else f", every {reading.frequency} issue"
-    return spoken_interests(press, reading.interests) + often
+def _spoken(publisher: Publisher, group: ReaderGroup) -> str:
+    often = "" if group.frequency == Frequency.EVERY else f", every {group.frequency} issue"
+    return spoken_interests(publisher, group.interests) + often
 
 
 def card_for(look: Snapshot, edition: BuiltEdition, choice: Choice) -> Card:
     """Return the card of the edition that a page shows, which may be one that nobody gets."""
     if choice.whole:
-        return card_of_whole(look.press, edition, choice.language)
+        return card_of_whole(look.publisher, edition, choice.language)
     known = [card for card in cards(look, edition) if card.current]
-    return known[0] if known else _card(look.press, edition, "No reader's", choice=choice)
+    return known[0] if known else _card(look.publisher, edition, "No reader's", choice=choice)
 
 
 def desk_facts(look: Snapshot) -> dict[str, Any]:
     """Return what stands at the top of every page."""
-    issue, press = look.issue, look.press
+    issue, publisher = look.issue, look.publisher
     block, advise = counts(look.made.findings)
     return {
         "number": issue.number,
-        "publication": pick(press.settings.publication.name, press.settings.publication.language),
+        "publication": pick(publisher.settings.publication.name, publisher.settings.publication.language),
         "period": issue.period,
         "date": issue.date.isoformat(),
         "state": issue.state,
@@ -156,13 +156,13 @@ def _note(state: str) -> str:
 def nothing_for(look: Snapshot) -> list[str]:
     """Return whom the rule for empty editions leaves without mail, in words."""
     chosen = look.made.segmentation.selections.items()
-    left = [reading for reading, selection in chosen if selection is None]
-    return list(dict.fromkeys(spoken_interests(look.press, reading.interests) for reading in left))
+    left = [group for group, selection in chosen if selection is None]
+    return list(dict.fromkeys(spoken_interests(look.publisher, group.interests) for group in left))
 
 
 def matrix_rows(look: Snapshot) -> list[dict[str, Any]]:
     """Return the rows of the matrix with a mark and words for every cell."""
-    settings, content = look.press.settings, look.made.content
+    settings, content = look.publisher.settings, look.made.content
     order = {section.slug: index for index, section in enumerate(settings.section)}
     titles = {section.slug: pick(section.title, DESK_LANGUAGE) for section in settings.section}
     codes = [edition.selection.language for edition in look.made.editions]
@@ -176,7 +176,7 @@ def matrix_rows(look: Snapshot) -> list[dict[str, Any]]:
                 "language": original.language,
                 "section": titles.get(row.section, row.section),
                 "section_index": order.get(row.section, len(order)),
-                "topics": _topics(look.press, row),
+                "topics": _topics(look.publisher, row),
                 "common": row.common,
                 "cells": cells,
             }
@@ -184,8 +184,8 @@ def matrix_rows(look: Snapshot) -> list[dict[str, Any]]:
     return rows
 
 
-def _topics(press: Publisher, row: Row) -> list[str]:
-    known = {interest.slug: pick(interest.title, DESK_LANGUAGE) for interest in press.settings.interest}
+def _topics(publisher: Publisher, row: Row) -> list[str]:
+    known = {interest.slug: pick(interest.title, DESK_LANGUAGE) for interest in publisher.settings.interest}
     return [known.get(topic, topic) for topic in row.topics]
 
 
@@ -226,7 +226,7 @@ def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict
     """Return what the page of one edition shows beside its frames."""
     card = card_for(look, edition, choice)
     rendered, context = edition.rendered, edition.context
-    publication = look.press.settings.publication
+    publication = look.publisher.settings.publication
     heading = "The whole issue, as in the archive" if choice.whole else f"Edition {card.label}"
     if card.label == "No reader's":
         heading = "An edition that nobody gets now"
@@ -238,7 +238,7 @@ def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict
         "subject": rendered.subject,
         "preheader": rendered.preheader,
         "readers": card.readers,
-        "audience": card.audience or (_spoken(look.press, choice.reading),),
+        "audience": card.audience or (_spoken(look.publisher, choice.group),),
         "size": card.size,
         "weight": card.weight,
         "limit": kilobytes(HTML_LIMIT),
@@ -249,6 +249,6 @@ def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict
     }
 
 
-def interests_of(choices: Sequence[str], press: Publisher) -> str:
+def interests_of(choices: Sequence[str], publisher: Publisher) -> str:
     """Return the canonical text of the interests that a query names; unknown ones are left out."""
-    return press.settings.catalogue.canonical(press.settings.catalogue.parse(SEPARATOR.join(choices)))
+    return publisher.settings.catalogue.canonical(publisher.settings.catalogue.parse(SEPARATOR.join(choices)))

@@ -38,7 +38,7 @@ class Trouble:
 class Snapshot:
     """The issue at one moment, with what the last import had to say."""
 
-    press: Publisher
+    publisher: Publisher
     made: Build
     troubles: tuple[Trouble, ...]
     rendered: dict[tuple[Selection, bool], BuiltEdition]
@@ -48,12 +48,12 @@ class Snapshot:
         """The issue that is looked at."""
         return self.made.issue
 
-    def edition_for(self, reading: ReaderGroup) -> BuiltEdition | None:
+    def edition_for(self, group: ReaderGroup) -> BuiltEdition | None:
         """Return the edition of a reader who asked for this, whether or not there is one; None where none is sent."""
-        press, made = self.press, self.made
+        publisher, made = self.publisher, self.made
         items = items_for_segment(made.content)
         lacking = made.content.earlier
-        selection = segment(items, [reading], press.settings.catalogue, press.rules, lacking).selections[reading]
+        selection = segment(items, [group], publisher.settings.catalogue, publisher.rules, lacking).selections[group]
         if selection is None:
             return None
         for edition in made.editions:
@@ -63,11 +63,11 @@ class Snapshot:
 
     def whole(self, language: str) -> BuiltEdition:
         """Return the issue as its archive page will show it."""
-        return self._rendered(whole_for_archive(self.press, self.made.content, language), archive=True)
+        return self._rendered(whole_for_archive(self.publisher, self.made.content, language), archive=True)
 
     def _rendered(self, selection: Selection, *, archive: bool) -> BuiltEdition:
         if (selection, archive) not in self.rendered:
-            context, rendered = render_selection(self.press, self.made.content, selection, archive=archive)
+            context, rendered = render_selection(self.publisher, self.made.content, selection, archive=archive)
             self.rendered[selection, archive] = BuiltEdition(selection, context, rendered, (), 0)
         return self.rendered[selection, archive]
 
@@ -77,13 +77,13 @@ class Desk:
 
     def __init__(
         self,
-        press: Publisher,
+        publisher: Publisher,
         number: int | None,
         clock: Clock,
         reimport: Callable[[], ArticleImportReport] | None = None,
         reload: Callable[[], Publisher] | None = None,
     ) -> None:
-        self.press = press
+        self.publisher = publisher
         self._number = number
         self._clock = clock
         self._reimport = reimport
@@ -101,9 +101,9 @@ class Desk:
         with self._lock:
             self._follow_configuration()
             self._follow_articles()
-            with session_scope(self.press.engine, read_only=True) as session:
+            with session_scope(self.publisher.engine, read_only=True) as session:
                 made = self._build(session)
-            return Snapshot(self.press, made, self.troubles(), self._rendered)
+            return Snapshot(self.publisher, made, self.troubles(), self._rendered)
 
     def troubles(self) -> tuple[Trouble, ...]:
         """Return what the last look found, for the page that has nothing else to show."""
@@ -114,16 +114,16 @@ class Desk:
         now = self._clock.now()
         issue = issue_store.find(session, self._number)
         readers = readings_of(session, issue.number, now)
-        parts = manifest(session, issue, self.press.settings, self.press.templates)
-        counted = [(*astuple(reading), count) for reading, count in readers.items()]
+        parts = manifest(session, issue, self.publisher.settings, self.publisher.templates)
+        counted = [(*astuple(group), count) for group, count in readers.items()]
         key = hashlib.sha256(json.dumps([issue.number, issue_hash(parts), counted]).encode()).hexdigest()
         if self._made is None or self._made[0] != key:
-            self._made = key, build(self.press, session, issue, now)
+            self._made = key, build(self.publisher, session, issue, now)
             self._rendered = {}  # editions that no reader gets, and the archive's, as far as somebody looked at them
         return replace(self._made[1], issue=issue)
 
     def _configuration(self) -> Stamp:
-        workspace = self.press.settings.workspace
+        workspace = self.publisher.settings.workspace
         return stamp(workspace / CONFIG_NAME, workspace / TEMPLATES)
 
     def _follow_configuration(self) -> None:
@@ -133,18 +133,18 @@ class Desk:
         self._configured = seen
         try:
             # The connections stay; only what the files say is read again.
-            self.press = replace(self._reload(), engine=self.press.engine)
+            self.publisher = replace(self._reload(), engine=self.publisher.engine)
             self._of_configuration = ()
         except DigestError as error:
             self._of_configuration = (_trouble(CONFIG_NAME, error, "The last good configuration stays in use."),)
 
     def _follow_articles(self) -> None:
-        seen = stamp(self.press.settings.workspace / ARTICLES)
+        seen = stamp(self.publisher.settings.workspace / ARTICLES)
         if self._reimport is None or seen == self._imported:
             return
         self._imported = seen
         try:
-            self._of_articles = tuple(_troubles(self._reimport(), self.press.settings.workspace))
+            self._of_articles = tuple(_troubles(self._reimport(), self.publisher.settings.workspace))
         except DigestError as error:
             self._of_articles = (_trouble(ARTICLES, error),)
 

@@ -18,18 +18,18 @@ from digest.web.public.pages import Page
 RETRY_SECONDS = "60"
 
 
-def explain(press: Publisher, request: Request, status: int) -> Response:
+def explain(publisher: Publisher, request: Request, status: int) -> Response:
     """Return the page that says what `status` means."""
     asked, accept = request.query_params.get("lang", ""), request.headers.get("accept-language", "")
-    language = choose(asked, accept, press.settings.languages)
+    language = choose(asked, accept, publisher.settings.languages)
     # Not the request's path: it may carry a token, and the page would offer it as a link.
-    return HTMLResponse(Page(press, language, "/archive").render("problem", status=status), status_code=status)
+    return HTMLResponse(Page(publisher, language, "/archive").render("problem", status=status), status_code=status)
 
 
-def install(app: FastAPI, press: Publisher) -> None:
+def install(app: FastAPI, publisher: Publisher) -> None:
     """Answer every error of `app` with a page; details of our own faults stay in the log."""
 
-    page = partial(explain, press)
+    page = partial(explain, publisher)
 
     def refused(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
@@ -47,7 +47,7 @@ def install(app: FastAPI, press: Publisher) -> None:
         del error
         response = page(request, HTTPStatus.INTERNAL_SERVER_ERROR)
         # This handler runs outside of every middleware, so the headers are not added for it.
-        response.headers.update(page_headers(press.settings.publication.base_url))
+        response.headers.update(page_headers(publisher.settings.publication.base_url))
         return response
 
     app.add_exception_handler(HTTPException, refused)

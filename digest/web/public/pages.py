@@ -17,16 +17,16 @@ from digest.settings.publication import pick
 class Page:
     """One page in one language. `path` is where its other languages are, empty where there are none."""
 
-    press: Publisher
+    publisher: Publisher
     language: str
     path: str
 
     def render(self, name: str, **values: Any) -> str:
         """Return the page's HTML."""
-        publication = self.press.settings.publication
+        publication = self.publisher.settings.publication
         context = {
             "language": self.language,
-            "languages": [{"code": code, "name": own_name(code)} for code in self.press.settings.languages],
+            "languages": [{"code": code, "name": own_name(code)} for code in self.publisher.settings.languages],
             "path": self.path,
             "base_url": publication.base_url,
             "root": urlsplit(publication.base_url).path,
@@ -36,7 +36,7 @@ class Page:
                 "postal_address": pick(publication.postal_address, self.language),
             },
         }
-        return self.press.templates.render(f"web/{name}.html.j2", self.language, context | values)
+        return self.publisher.templates.render(f"web/{name}.html.j2", self.language, context | values)
 
 
 def own_name(code: str) -> str:
@@ -51,7 +51,7 @@ def show(
     return HTMLResponse(page.render(name, **values), status, {"Vary": "Accept-Language", **headers})
 
 
-def style(press: Publisher, name: str) -> str:
+def style(publisher: Publisher, name: str) -> str:
     """Return the text of a style sheet or script among the web templates, the workspace's before ours."""
-    path = next(path for folder in press.templates.directories if (path := folder / "web" / name).is_file())
+    path = next(path for folder in publisher.templates.directories if (path := folder / "web" / name).is_file())
     return path.read_text(encoding="utf-8")

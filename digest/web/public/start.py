@@ -25,20 +25,20 @@ Disallow: /archive/search
 """
 
 
-def build_router(press: Publisher) -> APIRouter:
+def build_router(publisher: Publisher) -> APIRouter:
     """Return the routes `/` and `/robots.txt`."""
     router = APIRouter()
 
     @router.api_route("/", methods=METHODS, include_in_schema=False)
     def start(lang: str = "", accept_language: Annotated[str, Header()] = "") -> Response:
-        page = Page(press, choose(lang, accept_language, press.settings.languages), "/")
-        with session_scope(press.engine, read_only=True) as session:
+        page = Page(publisher, choose(lang, accept_language, publisher.settings.languages), "/")
+        with session_scope(publisher.engine, read_only=True) as session:
             newest = latest(session)
         return show(page, "start", headers=OPEN, **list_values(page, [newest] if newest else []))
 
     @router.api_route("/robots.txt", methods=METHODS, include_in_schema=False)
     def robots() -> Response:
-        return PlainTextResponse(f"{ROBOTS}\nSitemap: {press.settings.publication.base_url}/sitemap.xml\n")
+        return PlainTextResponse(f"{ROBOTS}\nSitemap: {publisher.settings.publication.base_url}/sitemap.xml\n")
 
     @router.api_route("/favicon.ico", methods=METHODS, include_in_schema=False)
     def icon() -> Response:
