@@ -5,6 +5,7 @@ are refused: nothing that a writer needs, and the way in for bombs and objects.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -22,7 +23,7 @@ _MAX_NESTING = 4  # images: [ {src: ...} ] needs three
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BORDER = re.compile(r"^-{3,}[ \t]*$", re.MULTILINE)
-_NULLS = {"", "~", "null", "Null", "NULL"}
+_NULL = "tag:yaml.org,2002:null"  # what the resolver makes of a plain ~, null or nothing
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -94,101 +95,78 @@ def _split(text: str, path: str) -> tuple[str, int, str]:
 
 
 def _read_yaml(front: str, path: str, first_line: int) -> tuple[dict[str, Any], dict[str, int]]:
-    builder = _Builder(path, first_line)
+    lines: dict[str, int] = {}
     try:
-        for event in yaml.parse(front, Loader=_LOADER):
-            builder.take(event)
+        _judge(yaml.parse(front, Loader=_LOADER))
+        root = yaml.compose(front, Loader=_LOADER)
+        values = None if root is None else _value(root, "", lines)
+        if not isinstance(values, dict | None):
+            raise _RefusedError(0, "The front matter is not a list of `key: value` lines.")
+    except _RefusedError as error:
+        raise UnreadableError(Problem(path, first_line + error.line, error.message, error.hint)) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = first_line + mark.line if mark else first_line
         what = getattr(error, "problem", None) or "it cannot be read"
         hint = "Put values that hold a colon, # or quotes between quotation marks; indent with spaces."
         raise UnreadableError(Problem(path, line, f"The front matter is broken: {what}.", hint)) from None
-    return builder.values(), builder.lines
+    return values or {}, {place: first_line + line for place, line in lines.items()}
 
 
-class _Builder:
-    """Builds values from YAML events, so that nothing is expanded or constructed before it is judged."""
+class _RefusedError(Exception):
+    """Valid YAML that a front matter must not hold; `line` counts from 0."""
 
-    def __init__(self, path: str, first_line: int) -> None:
-        self.lines: dict[str, int] = {}
-        self._path = path
-        self._first = first_line
-        self._top: list[Any] = []
-        # The open collections, outermost first: the collection, its place, and the key that waits for a value.
-        self._open: list[tuple[Any, str, list[str]]] = []
+    def __init__(self, line: int, message: str, hint: str = "See the front matter of the sample articles.") -> None:
+        super().__init__(message)
+        self.line, self.message, self.hint = line, message, hint
 
-    def values(self) -> dict[str, Any]:
-        top = self._top[0] if self._top else {}
-        if top is None:
-            return {}
-        if not isinstance(top, dict):
-            self._refuse(self._first, "The front matter is not a list of `key: value` lines.")
-        return dict(top)
 
-    def take(self, event: Any) -> None:
-        line = self._first + event.start_mark.line
-        match event:
-            case yaml.AliasEvent():
-                self._refuse(line, f"The alias *{event.anchor} is not allowed.", "Write the value out.")
-            case yaml.DocumentStartEvent() if self._top:
-                self._refuse(line, "The front matter holds two documents.")
-            case yaml.ScalarEvent() | yaml.SequenceStartEvent() | yaml.MappingStartEvent():
-                self._check(event, line)
-                self._start(event, line)
-            case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
-                self._open.pop()
+def _judge(events: Iterable[Any]) -> None:
+    """Refuse aliases, anchors, tags, deep nesting and a second document, before any node is composed."""
+    depth = documents = 0
+    for event in events:
+        line = event.start_mark.line
+        if isinstance(event, yaml.AliasEvent):
+            raise _RefusedError(line, f"The alias *{event.anchor} is not allowed.", "Write the value out.")
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                raise _RefusedError(line, "The front matter holds two documents.")
+        elif isinstance(event, yaml.NodeEvent):
+            _judge_node(event, line, depth)
+            depth += isinstance(event, yaml.CollectionStartEvent)
 
-    def _check(self, event: Any, line: int) -> None:
-        if event.anchor is not None:
-            self._refuse(line, f"The anchor &{event.anchor} is not allowed.", "Write the value out where it is needed.")
-        if event.tag is not None and event.tag != "!":
-            self._refuse(
-                line, f"The tag {event.tag} is not allowed.", "Write plain text; numbers and dates are understood."
-            )
-        if len(self._open) >= _MAX_NESTING:
-            self._refuse(line, f"Values are nested more than {_MAX_NESTING} deep.")
 
-    def _start(self, event: Any, line: int) -> None:
-        if self._open and isinstance(self._open[-1][0], dict) and not self._open[-1][2]:
-            self._take_key(event, line)
-            return
-        value: Any
-        if isinstance(event, yaml.ScalarEvent):
-            # implicit[0]: a plain scalar, the only kind that can mean nothing.
-            value = None if event.implicit[0] and event.value in _NULLS else event.value
-        else:
-            value = {} if isinstance(event, yaml.MappingStartEvent) else []
-        place = self._attach(value)
-        self.lines.setdefault(place, line)
-        if not isinstance(event, yaml.ScalarEvent):
-            self._open.append((value, place, []))
+def _judge_node(event: Any, line: int, depth: int) -> None:
+    if event.anchor is not None:
+        hint = "Write the value out where it is needed."
+        raise _RefusedError(line, f"The anchor &{event.anchor} is not allowed.", hint)
+    if event.tag is not None and event.tag != "!":
+        hint = "Write plain text; numbers and dates are understood."
+        raise _RefusedError(line, f"The tag {event.tag} is not allowed.", hint)
+    if depth >= _MAX_NESTING:
+        raise _RefusedError(line, f"Values are nested more than {_MAX_NESTING} deep.")
 
-    def _take_key(self, event: Any, line: int) -> None:
-        collection, place, waiting = self._open[-1]
-        if not isinstance(event, yaml.ScalarEvent):
-            self._refuse(line, "A key must be one word.")
-        if event.value in collection:
-            self._refuse(line, f"The key {event.value} is given twice.", "Keep one of them.")
-        waiting.append(event.value)
-        self.lines[_join(place, event.value)] = line
 
-    def _attach(self, value: Any) -> str:
-        if not self._open:
-            self._top.append(value)
-            return ""
-        collection, place, waiting = self._open[-1]
-        if isinstance(collection, dict):
-            key = waiting.pop()
-            collection[key] = value
-            return _join(place, key)
-        collection.append(value)
-        return _join(place, str(len(collection) - 1))
-
-    def _refuse(self, line: int, message: str, hint: str = "") -> None:
-        raise UnreadableError(
-            Problem(self._path, line, message, hint or "See the front matter of the sample articles.")
-        )
+def _value(node: Any, place: str, lines: dict[str, int]) -> Any:
+    """Return the texts, lists and mappings below a node; `lines` gets the line of each, by its place."""
+    lines.setdefault(place, node.start_mark.line)
+    if isinstance(node, yaml.ScalarNode):
+        return None if node.tag == _NULL else node.value
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, _join(place, str(index)), lines) for index, item in enumerate(node.value)]
+    values: dict[str, Any] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _RefusedError(key.start_mark.line, "A key must be one word.")
+        if key.value in values:
+            raise _RefusedError(key.start_mark.line, f"The key {key.value} is given twice.", "Keep one of them.")
+        inner = _join(place, key.value)
+        lines[inner] = key.start_mark.line
+        values[key.value] = _value(value, inner, lines)
+    return values
 
 
 def _join(place: str, key: str) -> str:
