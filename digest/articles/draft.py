@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from digest.articles.embeds import ArticleImage, ArticleVideo, Citation, as_json
 from digest.articles.models import Article
 
 MAX_SLUG = 120
@@ -35,10 +36,7 @@ class RawEntry:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One checked article. Images are {src, alt, caption, credit}, videos {title, summary, url, poster, alt}.
-
-    With its pictures loaded, each image and video also has hash, extension, width, height (None without a poster).
-    """
+    """One checked article."""
 
     path: str
     line: int | None
@@ -55,9 +53,9 @@ class Draft:
     date_text: str = ""
     sources: tuple[str, ...] = ()
     link: str | None = None
-    images: tuple[dict[str, Any], ...] = ()
-    videos: tuple[dict[str, Any], ...] = ()
-    citation: dict[str, Any] | None = None
+    images: tuple[ArticleImage, ...] = ()
+    videos: tuple[ArticleVideo, ...] = ()
+    citation: Citation | None = None
     pin: bool = False
     weight: int = 0
     display: str | None = None
@@ -81,7 +79,7 @@ def content_of(article: Draft | Article, *, group: str) -> dict[str, Any]:
     content["translation_of"] = None if group == article.slug else group
     if article.kept_out:  # said only where it is so: the hashes of all other articles stay as they were
         content["archive"] = False
-    return {**content, "images": [dict(one) for one in article.images], "videos": [dict(one) for one in article.videos]}
+    return {**content, "images": _plain(article.images), "videos": _plain(article.videos)}
 
 
 def content_hash(content: Mapping[str, Any]) -> str:
@@ -101,7 +99,11 @@ def _plain(value: Any) -> Any:
     match value:
         case date():
             return value.isoformat()
-        case tuple():
-            return list(value)
+        case tuple() | list():
+            return [_plain(one) for one in value]
+        case ArticleImage() | ArticleVideo() | Citation():
+            return as_json(value)
+        case dict():
+            return dict(value)
         case _:
             return value

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,7 +16,7 @@ from digest.articles.draft import content_hash, content_of
 from digest.articles.frontmatter import UnreadableError, read_markdown
 from digest.articles.intake import KnownSlugs, parse_entry
 from digest.articles.models import Article, Media
-from digest.runtime.errors import ContentError, EnvironmentFailedError
+from digest.runtime.errors import EnvironmentFailedError
 from digest.runtime.whole_file import whole_file
 
 _MAX_NAME_BYTES = 200  # file systems allow 255, and the name of the file in the making is a little longer
@@ -94,13 +94,9 @@ def _content_of_file(session: Session, target: Path, directory: Path, article: A
     if draft is None or draft.slug != article.slug:
         return None
     original = session.exec(select(Article.group).where(col(Article.slug) == draft.translation_of)).first()
-    content = content_of(draft, group=original or draft.slug)
-    try:
-        for one, key in _pictures(content):
-            one["hash"] = media.load_image(directory, target.parent, one[key]).hash if one[key] else None
-    except ContentError:
-        return None
-    return content_hash(content)
+    placed = replace(entry, root=directory, folder=target.parent)
+    loaded, _, _ = media.load_pictures(placed, draft, media.load_image)
+    return content_hash(content_of(loaded, group=original or draft.slug)) if loaded else None
 
 
 class _Anything(Collection[str]):

@@ -168,9 +168,9 @@ def _judge(article: Article | None, draft: Draft, group: str) -> str:
 def _put(
     session: Session, article: Article | None, draft: Draft, *, group: str, gathered: _Gathered, now: datetime
 ) -> None:
-    for one in (*draft.images, *draft.videos):
-        if one["hash"]:
-            store.keep_media(session, gathered.pictures[one["hash"]], now=now)
+    files = [image.file for image in draft.images] + [video.file for video in draft.videos]
+    for file in filter(None, files):
+        store.keep_media(session, gathered.pictures[file.hash], now=now)
     if article is None:
         article = store.create(session, draft, group=group, now=now)
     else:

@@ -7,12 +7,13 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from functools import partial
 
 from digest.articles.body import render_body
 from digest.articles.characters import clean
 from digest.articles.dates import DATE_HINT, parse_day, parse_span
 from digest.articles.draft import MAX_SLUG, Draft, RawEntry
+from digest.articles.embeds import ArticleImage, ArticleVideo, Citation
 from digest.articles.fields import Fields
 from digest.articles.frontmatter import UnreadableError, read_markdown
 from digest.articles.models import Kind
@@ -148,46 +149,48 @@ def _day(fields: Fields, key: str) -> date | None:
         return None
 
 
-def _images(fields: Fields) -> list[dict[str, Any]]:
+def _images(fields: Fields) -> list[ArticleImage]:
     lead = fields.mapping("image")
     views = [*([lead] if lead else []), *fields.mappings("images")]
     return [_image(view) for view in views]
 
 
-def _image(view: Fields) -> dict[str, Any]:
+def _image(view: Fields) -> ArticleImage:
     view.only(IMAGE_KEYS)
-    image = {key: view.text(key, limit=1_000) for key in IMAGE_KEYS}
-    if not image["src"]:
+    text = partial(view.text, limit=1_000)
+    image = ArticleImage(text("src"), text("alt"), text("caption"), text("credit"))
+    if not image.src:
         view.note("src", "The image has no src.", "Write src: with the path of the picture's file.")
     if not view.has("alt"):
-        view.note("alt", f"The image {image['src']} has no alt.", _ALT_HINT)
+        view.note("alt", f"The image {image.src} has no alt.", _ALT_HINT)
     return image
 
 
-def _videos(fields: Fields) -> list[dict[str, Any]]:
+def _videos(fields: Fields) -> list[ArticleVideo]:
     single = fields.mapping("video")
     views = [*([single] if single else []), *fields.mappings("videos")]
     return [_video(view) for view in views]
 
 
-def _video(view: Fields) -> dict[str, Any]:
+def _video(view: Fields) -> ArticleVideo:
     view.only(VIDEO_KEYS)
-    video = {key: view.address(key) if key == "url" else view.text(key, limit=1_000) for key in VIDEO_KEYS}
-    if not video["url"]:
+    text = partial(view.text, limit=1_000)
+    video = ArticleVideo(text("title"), text("summary"), view.address("url"), text("poster"), text("alt"))
+    if not video.url:
         view.note("url", "The video has no url.", "Write url: with the address of the page that plays it.")
-    if video["poster"] and not view.has("alt"):
-        view.note("alt", f"The poster {video['poster']} has no alt.", _ALT_HINT)
-    elif not video["title"] and not video["alt"]:
+    if video.poster and not view.has("alt"):
+        view.note("alt", f"The poster {video.poster} has no alt.", _ALT_HINT)
+    elif not video.title and not video.alt:
         view.note("", "The video has neither title nor alt.", "Give it one: they are what a reader follows.")
     return video
 
 
-def _citation(fields: Fields) -> dict[str, Any] | None:
+def _citation(fields: Fields) -> Citation | None:
     view = fields.mapping("citation")
     if view is None:
         return None
     view.only(CITATION_KEYS)
-    return {key: list(view.texts(key)) if key == "authors" else view.text(key) for key in CITATION_KEYS}
+    return Citation(view.texts("authors"), *(view.text(key) for key in CITATION_KEYS[1:]))
 
 
 def _check_together(fields: Fields, draft: Draft) -> None:

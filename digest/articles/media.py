@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
 from digest.articles.draft import Draft, RawEntry
+from digest.articles.embeds import ArticleImage, ArticleVideo, PictureFile
 from digest.articles.metadata import without_metadata
 from digest.articles.problems import Problem
 from digest.runtime.errors import ContentError
@@ -27,15 +28,19 @@ _ORIENTATION = 0x0112  # Exif tag; values from 5 on turn the picture by a quarte
 _FORMATS_HINT = "Save it as JPEG, PNG or GIF; many mail readers do not show WebP, SVG or AVIF."
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedImage:
-    """A picture's bytes and what they are: SHA-256 (hex), jpg | png | gif, size in pixels as shown."""
+_Embed = TypeVar("_Embed", ArticleImage, ArticleVideo)
 
-    hash: str
-    extension: str
-    width: int
-    height: int
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage(PictureFile):
+    """A picture with its bytes."""
+
     content: bytes
+
+    @property
+    def file(self) -> PictureFile:
+        """The picture without its bytes."""
+        return PictureFile(self.hash, self.extension, self.width, self.height)
 
 
 def load_image(root: Path, folder: Path, src: str) -> LoadedImage:
@@ -111,33 +116,30 @@ LoadImage = Callable[[Path, Path, str], LoadedImage]
 def load_pictures(
     entry: RawEntry, draft: Draft, load_image: LoadImage
 ) -> tuple[Draft | None, dict[str, LoadedImage], tuple[Problem, ...]]:
-    """Return the draft with hash, extension, width and height in each image and video, and the pictures by hash.
+    """Return the draft with the file of each image and poster, and the pictures by hash.
 
     If one cannot be used the draft is None, and the problems say why, each with the line of the picture's path.
     """
     pictures: dict[str, LoadedImage] = {}
     problems: list[Problem] = []
 
-    def loaded(one: dict[str, Any], key: str, place: str) -> dict[str, Any]:
-        if not one[key]:
-            return {**one, "hash": None, "extension": None, "width": None, "height": None}
+    def loaded(one: _Embed, place: str) -> _Embed:
+        if not one.path:
+            return one
         try:
-            picture = load_image(entry.root, entry.folder, one[key])
+            picture = load_image(entry.root, entry.folder, one.path)
         except ContentError as error:
             problems.append(Problem(draft.path, entry.lines.get(place, entry.line), error.message, error.hint))
             return one
         pictures[picture.hash] = picture
-        size = {"width": picture.width, "height": picture.height}
-        return {**one, "hash": picture.hash, "extension": picture.extension, **size}
+        return replace(one, file=picture.file)
 
-    images = tuple(loaded(one, "src", place) for one, place in _placed(entry, draft.images, "image", "src"))
-    videos = tuple(loaded(one, "poster", place) for one, place in _placed(entry, draft.videos, "video", "poster"))
+    images = tuple(loaded(one, place) for one, place in _placed(entry, draft.images, "image", "src"))
+    videos = tuple(loaded(one, place) for one, place in _placed(entry, draft.videos, "video", "poster"))
     return None if problems else replace(draft, images=images, videos=videos), pictures, tuple(problems)
 
 
-def _placed(
-    entry: RawEntry, ones: Sequence[dict[str, Any]], single: str, key: str
-) -> Iterator[tuple[dict[str, Any], str]]:
+def _placed(entry: RawEntry, ones: Sequence[_Embed], single: str, key: str) -> Iterator[tuple[_Embed, str]]:
     """Yield each image or video with the place of its picture's path: the single one stands before the list."""
     leads = 1 if entry.values.get(single) is not None else 0
     for index, one in enumerate(ones):

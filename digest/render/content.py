@@ -7,13 +7,13 @@ from itertools import groupby
 from typing import Any, Literal
 
 from digest.articles.body import render_body
+from digest.articles.embeds import ArticleVideo, PictureFile, citation_of, image_of, video_of
 from digest.articles.models import Article
 from digest.editions.segment import Selection
 from digest.editions.skipped_issues import EarlierIssue
 from digest.issues.models import Issue
 from digest.render.context import (
     ArticleView,
-    CitationView,
     EarlierIssueView,
     EarlierTitleView,
     EditionContext,
@@ -171,9 +171,13 @@ def _article_view(
         date=article.date_text,
         sources=tuple(article.sources),
         link=article.link or "",
-        images=tuple(_image(image, base_url) for image in article.images),
-        videos=tuple(_video(video, base_url) for video in article.videos),
-        citation=_citation(article.citation),
+        images=tuple(
+            _image(one.file, base_url, one.alt, one.caption, one.credit)
+            for one in map(image_of, article.images)
+            if one.file
+        ),
+        videos=tuple(_video(video_of(video), base_url) for video in article.videos),
+        citation=None if article.citation is None else citation_of(article.citation),
         apply_by=article.apply_by,
         display=display or own,
         read_on_url=f"{archive_url}#{article.group}",
@@ -181,28 +185,11 @@ def _article_view(
     )
 
 
-def _image(image: Mapping[str, Any], base_url: str) -> ImageView:
-    return ImageView(
-        url=f"{base_url}/media/{image['hash']}.{image['extension']}",
-        alt=image.get("alt") or "",
-        caption=image.get("caption") or "",
-        credit=image.get("credit") or "",
-        width=image.get("width") or 0,
-        height=image.get("height") or 0,
-    )
+def _image(file: PictureFile, base_url: str, alt: str, caption: str = "", credit: str = "") -> ImageView:
+    url = f"{base_url}/media/{file.hash}.{file.extension}"
+    return ImageView(url, alt, caption, credit, file.width, file.height)
 
 
-def _video(video: Mapping[str, Any], base_url: str) -> VideoView:
-    return VideoView(
-        url=video["url"],
-        title=video.get("title") or "",
-        summary=video.get("summary") or "",
-        poster=_image(video, base_url) if video.get("hash") else None,  # the picture's keys stand in the video's
-    )
-
-
-def _citation(citation: Mapping[str, Any] | None) -> CitationView | None:
-    if citation is None:
-        return None
-    texts = {key: str(citation.get(key) or "") for key in ("journal", "volume", "number", "date", "pages", "contact")}
-    return CitationView(authors=tuple(citation.get("authors") or ()), **texts)
+def _video(video: ArticleVideo, base_url: str) -> VideoView:
+    poster = _image(video.file, base_url, video.alt) if video.file else None
+    return VideoView(video.url, video.title, video.summary, poster)

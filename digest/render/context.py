@@ -8,6 +8,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from digest.articles.embeds import Citation
 from digest.render.happening import EventView
 
 
@@ -34,19 +35,6 @@ class VideoView:
 
 
 @dataclass(frozen=True, slots=True)
-class CitationView:
-    """A reference to literature."""
-
-    authors: tuple[str, ...] = ()
-    journal: str = ""
-    volume: str = ""
-    number: str = ""
-    date: str = ""
-    pages: str = ""
-    contact: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ArticleView:
     """One article as this edition shows it. `language` differs from the edition's when no translation exists."""
 
@@ -62,7 +50,7 @@ class ArticleView:
     link: str = ""
     images: tuple[ImageView, ...] = ()
     videos: tuple[VideoView, ...] = ()
-    citation: CitationView | None = None
+    citation: Citation | None = None
     apply_by: dt.date | None = None
     display: Literal["full", "summary"] | None = None  # None = by the size rule
     read_on_url: str = ""

@@ -11,9 +11,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Route, ViewportSize
 
 from digest.articles.body import render_body
+from digest.articles.embeds import Citation
 from digest.render.context import (
     ArticleView,
-    CitationView,
     EarlierIssueView,
     EarlierTitleView,
     EditionContext,
@@ -85,7 +85,7 @@ def _earlier(number: int) -> EarlierIssueView:
 
 def _edition(language: str) -> EditionContext:
     """One issue with every kind of article, one of them in another language than the mail's."""
-    citation = CitationView(("Junsu Kim", "Howon Lee"), "Journal", "38", "9", "2021-08", "55–63", "044-417-9668")
+    citation = Citation(("Junsu Kim", "Howon Lee"), "Journal", "38", "9", "2021-08", "55–63", "044-417-9668")
     sections = (
         SectionView("issue", "Issue", (_article("lead", lead=True, images=(_picture("hall"),), language=language),)),
         SectionView(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from digest.articles.draft import Draft, RawEntry
+from digest.articles.embeds import ArticleImage
 from digest.articles.intake import KEYS, KnownSlugs, parse_entry, parse_markdown
 from digest.articles.problems import Problem
 
@@ -77,11 +78,11 @@ archive: true"""
     )
     assert found.sources == ("MOLIT", "Smart City Association")
     assert found.link == "https://example.org/trucks?a=1&b=2"
-    assert [image["src"] for image in found.images] == ["images/a.jpg", "images/b.png"]
-    assert found.images[0] == {"src": "images/a.jpg", "alt": "A truck", "caption": "On the road", "credit": "MOLIT"}
-    assert found.videos[0]["poster"] == "images/v.jpg"
+    assert [image.src for image in found.images] == ["images/a.jpg", "images/b.png"]
+    assert found.images[0] == ArticleImage("images/a.jpg", "A truck", "On the road", "MOLIT")
+    assert found.videos[0].poster == "images/v.jpg"
     assert found.citation is not None
-    assert (found.citation["authors"], found.citation["volume"]) == (["Kim", "Lee"], "24")
+    assert (found.citation.authors, found.citation.volume) == (("Kim", "Lee"), "24")
     assert (found.pin, found.weight, found.display) == (True, -3, "summary")
     assert (found.language, found.translation_of, found.apply_by) == ("ko-KR", "original", date(2021, 10, 15))
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from digest.render.context import CitationView, LeftOutView
+from digest.articles.embeds import Citation
+from digest.render.context import LeftOutView
 from digest.render.edition import Rendered, render_edition
 from digest.render.loader import Templates
 from digest.render.markup import shown
@@ -42,7 +43,7 @@ def test_the_masthead_names_the_publisher_unless_it_is_the_name(templates: Templ
 
 
 def _foreign(templates: Templates) -> Rendered:
-    paper = CitationView(authors=("Kim Su-Ji",), journal="Journal")
+    paper = Citation(authors=("Kim Su-Ji",), journal="Journal")
     articles = [article("own"), article("paper", language="ko", citation=paper, kind="citation")]
     return render_edition(
         edition(*articles, left_out=(LeftOutView("Left out", f"{BASE}/archive/21#out", "Special", "ko"),)), templates
