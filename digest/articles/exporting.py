@@ -122,7 +122,7 @@ def _write_article(session: Session, article: Article, directory: Path, place: s
     _write(directory / place, as_markdown(article.slug, content).encode())
 
 
-def _pictures(content: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+def _pictures(content: Mapping[str, Any]) -> list[tuple[dict[str, Any], str]]:
     return [(one, "src") for one in content["images"]] + [(one, "poster") for one in content["videos"]]
 
 
@@ -155,7 +155,7 @@ def _write(path: Path, content: bytes) -> None:
 def as_markdown(slug: str, content: Mapping[str, Any]) -> str:
     """Return front matter and body; keys that say nothing are left out."""
     images, videos = ([_short(one) for one in content[key]] for key in ("images", "videos"))
-    front: dict[str, Any] = {
+    front: dict[str, object] = {
         "title": content["title"],
         "slug": slug,
         "summary": content["summary"],
@@ -188,7 +188,7 @@ def as_markdown(slug: str, content: Mapping[str, Any]) -> str:
 _LOADED = {"hash", "extension", "width", "height"}
 
 
-def _short(group: Mapping[str, Any]) -> dict[str, Any]:
+def _short(group: Mapping[str, Any]) -> dict[str, object]:
     """Return what somebody would write of an image, a video or a citation; an empty alt says something."""
     picture = group.get("src") or group.get("poster")
     return {key: value for key, value in group.items() if key not in _LOADED and (value or (key == "alt" and picture))}

@@ -11,6 +11,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from markdown_it.utils import EnvType
 from mdit_py_plugins.footnote import footnote_plugin
 
 from digest.articles.problems import Problem
@@ -25,7 +26,7 @@ _LABELS = {
 }
 
 
-def environment(article_key: str, language: str) -> dict[str, Any]:
+def environment(article_key: str, language: str) -> EnvType:
     """Return the parser's environment for one body."""
     labels = _LABELS.get(language.partition("-")[0].lower(), ("", ""))
     return {"key": _anchor_key(article_key), "labels": labels, LOST: []}
@@ -69,14 +70,14 @@ def _anchor_key(article_key: str) -> str:
     return hashlib.sha256(article_key.encode("utf-8", "replace")).hexdigest()[:12]
 
 
-def _reference(_: Any, tokens: Sequence[Token], index: int, __: Any, env: dict[str, Any]) -> str:
+def _reference(_: Any, tokens: Sequence[Token], index: int, __: Any, env: EnvType) -> str:
     number, repeat = tokens[index].meta["id"] + 1, tokens[index].meta.get("subId", 0)
     own = f"fnref-{env['key']}-{number}" + (f"-{repeat + 1}" if repeat > 0 else "")
     anchor = _anchor(own, f"fn-{env['key']}-{number}", number, env["labels"][0])
     return f'<sup class="footnote-ref">{anchor}</sup>'
 
 
-def _back_link(_: Any, tokens: Sequence[Token], index: int, __: Any, env: dict[str, Any]) -> str:
+def _back_link(_: Any, tokens: Sequence[Token], index: int, __: Any, env: EnvType) -> str:
     number = tokens[index].meta["id"] + 1
     return _anchor(f"fn-{env['key']}-{number}", f"fnref-{env['key']}-{number}", number, env["labels"][1]) + " "
 

@@ -169,7 +169,7 @@ def _read_json(text: str, path: str) -> list[RawEntry]:
     return entries
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     values = dict(pairs)
     if len(values) < len(pairs):
         raise ValueError("a key is given twice in one object")

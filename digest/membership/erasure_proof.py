@@ -50,7 +50,7 @@ class Proof:
         """How often the name was found."""
         return sum(one.name for one in self.looked)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Return it for JSON."""
         places = [{"place": o.place, "size": o.size, "address": o.address, "name": o.name} for o in self.looked]
         return {"found": self.found, "name_found": self.names, "files_changed": dict(self.changed), "looked": places}

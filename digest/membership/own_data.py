@@ -64,7 +64,7 @@ def own_data(session: Session, person: Subscriber) -> dict[str, Any]:
     }
 
 
-def _issues(session: Session, person: Subscriber) -> list[dict[str, Any]]:
+def _issues(session: Session, person: Subscriber) -> list[dict[str, object]]:
     columns = (DELIVERY.c.id, ISSUE.c.number, ISSUE.c.period, EDITION.c.subject, DELIVERY.c.state, DELIVERY.c.reason)
     deliveries = session.execute(
         select(*columns, DELIVERY.c.created_at, DELIVERY.c.settled_at)
@@ -73,7 +73,7 @@ def _issues(session: Session, person: Subscriber) -> list[dict[str, Any]]:
         .where(DELIVERY.c.subscriber_id == person.id)
         .order_by(ISSUE.c.number)
     ).all()
-    tries: dict[int, list[dict[str, Any]]] = {}
+    tries: dict[int, list[dict[str, object]]] = {}
     attempts = session.execute(
         select(ATTEMPT)
         .where(ATTEMPT.c.delivery_id.in_([row.id for row in deliveries]))
@@ -98,7 +98,7 @@ def _issues(session: Session, person: Subscriber) -> list[dict[str, Any]]:
     ]
 
 
-def _notices(session: Session, person: Subscriber) -> list[dict[str, Any]]:
+def _notices(session: Session, person: Subscriber) -> list[dict[str, object]]:
     # Whether a mail went to a new address would tell whether somebody else reads there: the request itself is told.
     rows = session.execute(
         select(NOTICE.c.kind, NOTICE.c.state, NOTICE.c.created_at, NOTICE.c.settled_at)
@@ -111,7 +111,7 @@ def _notices(session: Session, person: Subscriber) -> list[dict[str, Any]]:
     ]
 
 
-def _feedback(session: Session, person: Subscriber) -> list[dict[str, Any]]:
+def _feedback(session: Session, person: Subscriber) -> list[dict[str, object]]:
     theirs = select(DELIVERY.c.id).where(DELIVERY.c.subscriber_id == person.id)
     about = or_(FEEDBACK_EVENT.c.subscriber_id == person.id, FEEDBACK_EVENT.c.delivery_id.in_(theirs))
     rows = session.execute(select(FEEDBACK_EVENT).where(about).order_by(FEEDBACK_EVENT.c.id)).all()

@@ -79,7 +79,7 @@ def apply(
         asked = reconsent.ask(context, _question(context, now), progress).asked
     if rules.reply_days:
         replies = _empty(context, ATTEMPT, _old_replies(now, rules.reply_days), {"reply": ""})
-        nothing: dict[str, Any] = {"address": "", "name": "", "context": {}}
+        nothing: dict[str, object] = {"address": "", "name": "", "context": {}}
         emptied = _empty(context, NOTICE, _old_notices(now, rules.reply_days), nothing)
     return RetentionDue(pending, asked, unanswered, replies, emptied)
 
@@ -223,7 +223,7 @@ def _unsubscribe_all(
     return _each(context, who, act, progress)
 
 
-def _empty(context: MembershipContext, table: Any, which: ColumnElement[bool], values: dict[str, Any]) -> int:
+def _empty(context: MembershipContext, table: Any, which: ColumnElement[bool], values: dict[str, object]) -> int:
     done = 0
     while True:
         some = select(table.c.id).where(which).limit(10 * BATCH)

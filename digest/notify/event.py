@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from digest.runtime.privacy import masked
 
@@ -58,7 +57,7 @@ class Event:
         """Return the commands by which a person goes on."""
         return self.commands or _next_steps(self)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the event as it is mailed and posted: e-mail addresses masked, numbers that are zero left out."""
         return {
             "issue": self.issue,

@@ -91,7 +91,7 @@ class WebhookCaller:
 
     def _settle(self, row: Any, answer: WebhookAnswer) -> None:
         now, tries = self._clock.now(), row.attempts + 1
-        values: dict[str, Any] = {"answer": answer.words, "settled_at": now}
+        values: dict[str, object] = {"answer": answer.words, "settled_at": now}
         if answer.is_taken:
             values["state"] = "told"
         elif answer.is_final or tries > len(PAUSES):

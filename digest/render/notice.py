@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from digest.render.checks import CheckedMail, check_mail
 from digest.render.context import NoticeContext
@@ -45,10 +44,11 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
         consent_date=slots.consent_date,
     )
     folder = f"email/{kind}"
-    variables: dict[str, Any] = {
+    theme = theme_of(templates, {})
+    variables: dict[str, object] = {
         "notice": notice,
         "slots": slots,
-        "theme": theme_of(templates, {}),
+        "theme": theme,
         "language": language,
     }
     subject = " ".join(templates.render(f"{folder}/subject.txt.j2", language, variables).split())
@@ -62,7 +62,7 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
         nonce=nonce,
         publication=context.publication,
         source=context,
-        theme=variables["theme"],
+        theme=theme,
         declared=declared,
         required=kind.spec.slots,
     )

@@ -23,20 +23,20 @@ def _person(language: str, *, left: bool = False) -> PersonView:
     )
 
 
-def _subscribe(_language: str) -> dict[str, Any]:
+def _subscribe(_language: str) -> dict[str, object]:
     return {"path": "/subscribe", "done": False, "email": "", "everything": True, "chosen": ()}
 
 
-def _confirm(language: str) -> dict[str, Any]:
+def _confirm(language: str) -> dict[str, object]:
     return {"person": _person(language), "done": False, "preferences": ""}
 
 
-def _preferences(language: str, *, left: bool = False) -> dict[str, Any]:
+def _preferences(language: str, *, left: bool = False) -> dict[str, object]:
     links = dict.fromkeys(("unsubscribe", "erase"), "")
     return {"person": _person(language, left=left), "notice": "", "today": _DAY, "new": "", **links}
 
 
-def _unsubscribe(language: str) -> dict[str, Any]:
+def _unsubscribe(language: str) -> dict[str, object]:
     return {
         "person": _person(language),
         "rarer": ("second", "third"),
@@ -45,24 +45,24 @@ def _unsubscribe(language: str) -> dict[str, Any]:
     }
 
 
-def _undo(language: str) -> dict[str, Any]:
+def _undo(language: str) -> dict[str, object]:
     return {"person": _person(language, left=True), "undo": "undo"}
 
 
-def _keep(language: str) -> dict[str, Any]:
+def _keep(language: str) -> dict[str, object]:
     return {"person": _person(language), "done": False, "preferences": ""}
 
 
-def _erase(language: str) -> dict[str, Any]:
+def _erase(language: str) -> dict[str, object]:
     return {"person": _person(language), "done": False, "preferences": ""}
 
 
-def _address(_language: str) -> dict[str, Any]:
+def _address(_language: str) -> dict[str, object]:
     return {"masked": _MASKED, "done": False, "preferences": ""}
 
 
 # Page -> the template and its values. The names stand in consent events and are at most eleven characters long.
-_PAGES: Mapping[str, tuple[str, Callable[[str], dict[str, Any]]]] = {
+_PAGES: Mapping[str, tuple[str, Callable[[str], Mapping[str, object]]]] = {
     "subscribe": ("subscribe", _subscribe),
     "confirm": ("confirm", _confirm),
     "preferences": ("preferences", _preferences),

@@ -82,7 +82,7 @@ def _is_postgresql(session: Session) -> bool:
     return session.get_bind().dialect.name == POSTGRESQL
 
 
-def _json(value: dict[str, Any]) -> str:
+def _json(value: dict[str, object]) -> str:
     return json.dumps(value)
 
 

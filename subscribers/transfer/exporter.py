@@ -68,7 +68,7 @@ def _everything(session: Session, secret: bytes) -> Iterator[dict[str, Any]]:
         }
 
 
-def _reader(person: Subscriber, events: Sequence[ConsentEvent], held: Suppression | None) -> dict[str, Any]:
+def _reader(person: Subscriber, events: Sequence[ConsentEvent], held: Suppression | None) -> dict[str, object]:
     imported = [event for event in events if event.kind == ConsentKind.IMPORTED]
     return {
         "email": person.address,

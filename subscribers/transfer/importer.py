@@ -207,7 +207,7 @@ class _Chunk:
 
     def _change(self, decided: Decided) -> None:
         changes = [
-            {"of": present.id} | {name: present.values[name] for name in _KEPT} | decision.values
+            {"of": present.id, **{name: present.values[name] for name in _KEPT}, **decision.values}
             for present, decision in (
                 (self._known[row.email.key], decision)
                 for row, decision in decided

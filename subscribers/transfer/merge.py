@@ -4,10 +4,10 @@ A file speaks for the publisher, so the person's own word stands above it: who l
 list stays there, and what somebody chose with their own hand is not changed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from subscribers.interests import ALL_TEXT, SEPARATOR, split
 from subscribers.models import Frequency, SubscriberState
@@ -44,7 +44,7 @@ class Present:
 
     id: int
     state: str
-    values: dict[str, Any]
+    values: Mapping[str, object]
     suppressed: str | None
     own_hand: bool
 
@@ -54,7 +54,7 @@ class Decision:
     """The action, the columns to write, the suppression to add, and why a line was not followed."""
 
     action: Action
-    values: dict[str, Any] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
     suppress: SuppressionReason | None = None
     reason: str = ""
 
@@ -130,7 +130,7 @@ def _leave(now: datetime) -> Decision:
     return Decision(Action.UPDATE, values, SuppressionReason.UNSUBSCRIBED)
 
 
-def _differences(row: ReaderRow, present: Present) -> dict[str, Any]:
+def _differences(row: ReaderRow, present: Present) -> dict[str, object]:
     said = {
         name: getattr(row, name)
         for name in ("name", "interests", "language", "format", "frequency")

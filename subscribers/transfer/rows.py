@@ -73,7 +73,7 @@ class PastEvent:
     kind: str
     method: str
     wording: str
-    detail: dict[str, Any]
+    detail: dict[str, object]
     happened_at: datetime
 
 
@@ -137,7 +137,7 @@ def read_row(line: int, cells: Mapping[str, str], rules: RowRules) -> Row:
     """Return what the cells say, by column; columns must be of READABLE."""
     if not cells.get("email") and cells.get("suppression_key"):
         return _read_suppressed(line, cells, rules)
-    read: dict[str, Any] = {}
+    read: dict[str, object] = {}
     for column, text in cells.items():
         try:
             read[column] = _READ[column](text, rules)
