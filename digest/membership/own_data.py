@@ -20,7 +20,7 @@ from subscribers.address import EmailAddress
 from subscribers.address_change import ChangeState
 from subscribers.errors import SubscriberNotFoundError
 from subscribers.models import Subscriber
-from subscribers.transfer import importer
+from subscribers.transfer.exporter import show_person
 
 
 def data_at(session: Session, address: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def data_due(context: MembershipContext, session: Session, person: Subscriber) -
 
 def own_data(session: Session, person: Subscriber) -> dict[str, Any]:
     """Return everything about a person, ready for JSON."""
-    data = importer.show(session, person.address)
+    data = show_person(session, person)
     versions = sorted({event["wording"] for event in data["consent"] if event["wording"]})
     return data | {
         "wordings": store.wordings(session, versions),

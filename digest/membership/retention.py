@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
@@ -193,34 +194,17 @@ def _forget_all(
     *,
     remember_hash: bool,
 ) -> int:
-    def act(session: Session, person: Any) -> bool:
-        return preferences.erase(
-            session,
-            person,
-            method=ConsentMethod.RETENTION,
-            now=now,
-            secret=context.settings.suppression_key,
-            forget=forget,
-            remember_hash=remember_hash,
-        )
-
-    return _each(context, who, act, progress)
+    secret = context.settings.suppression_key
+    erase = partial(preferences.erase, method=ConsentMethod.RETENTION, now=now, secret=secret, forget=forget)
+    return _each(context, who, partial(erase, remember_hash=remember_hash), progress)
 
 
 def _unsubscribe_all(
     context: MembershipContext, who: ColumnElement[bool], now: datetime, progress: Callable[[int], None]
 ) -> int:
-    def act(session: Session, person: Any) -> bool:
-        return preferences.unsubscribe(
-            session,
-            person,
-            method=ConsentMethod.RETENTION,
-            now=now,
-            secret=context.settings.suppression_key,
-            on_unsubscribed=lambda inner, left: goodbye(context.dispatcher, inner, left),
-        )
-
-    return _each(context, who, act, progress)
+    secret, answer = context.settings.suppression_key, partial(goodbye, context.dispatcher)
+    unsubscribe = partial(preferences.unsubscribe, method=ConsentMethod.RETENTION, now=now, secret=secret)
+    return _each(context, who, partial(unsubscribe, on_unsubscribed=answer), progress)
 
 
 def _empty(context: MembershipContext, table: Any, which: ColumnElement[bool], values: dict[str, object]) -> int:

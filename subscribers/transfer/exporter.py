@@ -11,9 +11,7 @@ from typing import Any
 from sqlmodel import Session
 
 from subscribers import store, suppression
-from subscribers.address import EmailAddress
 from subscribers.consent import ConsentKind
-from subscribers.errors import SubscriberNotFoundError
 from subscribers.models import ConsentEvent, Subscriber, Suppression
 from subscribers.transfer.rows import EXPORTED, as_cells
 
@@ -104,17 +102,6 @@ def event_view(event: ConsentEvent) -> Mapping[str, Any]:
         "detail": event.detail,
         "at": event.happened_at.isoformat(),
     }
-
-
-def show(session: Session, address: str) -> dict[str, Any]:
-    """Return everything that the audience knows about the person at `address`, ready for JSON.
-
-    Raises SubscriberNotFoundError and AddressError.
-    """
-    person = store.by_key(session, EmailAddress.parse(address).key)
-    if person is None:
-        raise SubscriberNotFoundError
-    return show_person(session, person)
 
 
 def show_person(session: Session, person: Subscriber) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.models import Subscriber, Suppression
 from subscribers.suppression import SuppressionReason
 from subscribers.transfer.bulk import CONSENT_EVENT, SUBSCRIBER, insert_rows, new_ids
-from subscribers.transfer.exporter import export_csv, export_json_lines, show
+from subscribers.transfer.exporter import export_csv, export_json_lines
 from subscribers.transfer.merge import Action, Decision, Present, decide_known, decide_new, with_interests_of
 from subscribers.transfer.reading import ImportOptions, read_file
 from subscribers.transfer.report import MAX_TOLD, KeptRow, SubscriberImportReport
@@ -35,7 +35,6 @@ __all__ = [
     "SubscriberImportReport",
     "export_csv",
     "export_json_lines",
-    "show",
 ]  # fmt: skip
 
 CHUNK = 10_000

@@ -28,7 +28,7 @@ from subscribers.pages import InterestView, PagePublication, PagesContext, build
 from subscribers.pages.csrf import Gate, open_gate
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
-from subscribers.transfer import importer
+from subscribers.transfer.exporter import show_person
 
 SECRET = b"a suppression key of enough bytes"
 LINK_KEY = "a key for links, long enough"
@@ -124,7 +124,7 @@ class Site:
             on_moved=lambda _session, moved: self.moved.append(moved),
             forget=lambda _session, person: self.forgotten.append(person.id),
             data_due=lambda _session, person: self.data_due.append(person.address),
-            own_data=lambda session, person: importer.show(session, person.address),
+            own_data=show_person,
             on_confirmed=lambda _session, confirmed: self.confirmed.append(confirmed),
             gate=self.gate,
             on_unsubscribed=lambda _session, left: self.left.append(left),
