@@ -131,7 +131,7 @@ def link_in(works: App, notice: TakenNotice, now: datetime) -> str:
 def at(works: App, **later: float) -> tuple[App, TestClient]:
     """Return the same works and pages at another time."""
     other = App(works.settings, works.engine, FrozenClock(works.clock.now() + timedelta(**later)))
-    app = public_app(other.press, pages_router=pages_router(other), signer=other.signer, clock=other.clock)
+    app = public_app(other.publisher, pages_router=pages_router(other), signer=other.signer, clock=other.clock)
     return other, TestClient(app)
 
 
