@@ -39,7 +39,7 @@ def edition_rows(made: build.Build) -> list[dict[str, Any]]:
         {
             "id": place,
             "language": edition.selection.language,
-            "interests": [[slug for slug in reading.interests.split(";") if slug] for reading in edition.readings],
+            "interests": [[slug for slug in reading.interests.split(";") if slug] for reading in edition.groups],
             "frequency": edition.selection.frequency,
             "articles": edition.slugs,
             "readers": edition.readers,

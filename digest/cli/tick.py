@@ -22,7 +22,7 @@ def tick(
     shell = shell_of(context)
     bell = Wakeup()
     with stopping_on_signals(bell.stop), watching(shell) as watch:
-        told = look(shell.app, trust_clock=trust_clock, onlooker=watch, stopping=lambda: bell.stopping)
+        told = look(shell.app, trust_clock=trust_clock, listener=watch, stopping=lambda: bell.stopping)
     data = [{"period": entry.period, "state": entry.state, "step": entry.step, "why": entry.why} for entry in told]
 
     def show() -> None:

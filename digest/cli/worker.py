@@ -29,7 +29,7 @@ def worker(
     """Deliver from the outbox until nothing is due or it is told to stop. Run as many as you like."""
     shell = shell_of(context)
     if stay:
-        data = delivering.stay(shell.app, number, relay=relay, told=shell.out.note)
+        data = delivering.stay(shell.app, number, relay=relay, say=shell.out.note)
         shell.out.emit(data, lambda: shell.out.line(_counts(data)))
     else:
         _deliver(shell, number, relay)

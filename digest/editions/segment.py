@@ -81,7 +81,7 @@ class Segmentation:
 
 def segment(
     items: Sequence[Item],
-    readings: Iterable[ReaderGroup],
+    groups: Iterable[ReaderGroup],
     catalogue: Catalogue,
     rules: SegmentRules,
     lacking: Collection[str] = (),
@@ -92,24 +92,22 @@ def segment(
     """
     selections: dict[ReaderGroup, Selection | None] = {}
     unanswered: list[ReaderGroup] = []
-    for reading in readings:
-        selection = select_articles(items, reading, catalogue, rules)
+    for group in groups:
+        selection = select_articles(items, group, catalogue, rules)
         if not selection.shown and rules.empty == EmptyRule.FULL:
-            selection = select_articles(items, ReaderGroup(reading.language, ALL_TEXT), catalogue, rules)
-        if reading.frequency in lacking:
-            selection = replace(selection, frequency=reading.frequency)
-        selections[reading] = selection if selection.shown else None
+            selection = select_articles(items, ReaderGroup(group.language, ALL_TEXT), catalogue, rules)
+        if group.frequency in lacking:
+            selection = replace(selection, frequency=group.frequency)
+        selections[group] = selection if selection.shown else None
         if not selection.shown and rules.empty != EmptyRule.SKIP:  # also where nothing at all is translated
-            unanswered.append(reading)
+            unanswered.append(group)
     return Segmentation(selections, tuple(unanswered))
 
 
-def select_articles(
-    items: Sequence[Item], reading: ReaderGroup, catalogue: Catalogue, rules: SegmentRules
-) -> Selection:
+def select_articles(items: Sequence[Item], group: ReaderGroup, catalogue: Catalogue, rules: SegmentRules) -> Selection:
     """Return the articles for one set of interests in one language; `shown` is empty when nothing matches."""
-    language = rules.language_for(reading.language)
-    interests = catalogue.parse(reading.interests)
+    language = rules.language_for(group.language)
+    interests = catalogue.parse(group.interests)
     shown: list[tuple[str, str]] = []
     left_out: list[str] = []
     for item in items:

@@ -54,8 +54,8 @@ class DeliveryReport:
 
     def about(self, address: str) -> ReportedRecipient:
         """Return what it says about this recipient; if it does not name them, the best that it says of anybody."""
-        own = [told for told in self.recipients if told.address.casefold() == address.casefold()]
-        return min(own or self.recipients, key=lambda told: ACTIONS.index(told.action))
+        own = [recipient for recipient in self.recipients if recipient.address.casefold() == address.casefold()]
+        return min(own or self.recipients, key=lambda recipient: ACTIONS.index(recipient.action))
 
 
 def read_report(data: bytes) -> DeliveryReport:
@@ -90,7 +90,7 @@ def _report(parts: Sequence[Message]) -> DeliveryReport:
     own_id = next((found for part in parts if (found := _original_id(part))), "")
     if not own_id:
         raise NotAReportError("the report does not name the message's Message-ID")
-    recipients = tuple(told for told in _recipients(status) if told.action in ACTIONS)
+    recipients = tuple(recipient for recipient in _recipients(status) if recipient.action in ACTIONS)
     if not recipients:
         raise NotAReportError("the report has no action that is known")
     return DeliveryReport(own_id, recipients)

@@ -92,13 +92,13 @@ def attempted(session: Session, issue_id: int, now: datetime) -> Attempted:
     return found
 
 
-def present(session: Session, witness: WorkerLiveness) -> list[dict[str, Any]]:
+def present(session: Session, liveness: WorkerLiveness) -> list[dict[str, Any]]:
     """Return the workers that have not signed off, the newest last: those that live, and the dead of the last hour."""
     moment = database_now(session)
     rows = session.execute(select(WORKER).where(WORKER.c.stopped_at.is_(None)).order_by(WORKER.c.started_at))
     found = []
     for row in rows.mappings():
-        alive = witness.lives(dict(row), moment)
+        alive = liveness.lives(dict(row), moment)
         if alive or moment - row["heartbeat_at"] <= TELLS_OF_DEAD:
             found.append({name: row[name] for name in ("host", "started_at", "heartbeat_at")} | {"alive": alive})
     return found

@@ -72,7 +72,7 @@ def withdraw(session: Session, issue_id: int, now: datetime) -> int:
     return cancel(session, issue_id, now, reason=WITHDRAWN)
 
 
-def resend(session: Session, delivery_id: int, witness: WorkerLiveness, now: datetime) -> None:
+def resend(session: Session, delivery_id: int, liveness: WorkerLiveness, now: datetime) -> None:
     """Send an uncertain delivery once more, on a person's word that it did not arrive.
 
     Its Message-ID stays, so that a reader's mailbox may recognise a repeat. Raises NoSuchDeliveryError, and
@@ -88,7 +88,7 @@ def resend(session: Session, delivery_id: int, witness: WorkerLiveness, now: dat
     if issue.state not in {IssueState.SENDING, IssueState.SENT}:
         raise ResendRefusedError(f"Issue {issue.number} is {issue.state}; nothing of it is sent any more")
     earliest = row.started_at + RESEND_AFTER
-    if now < earliest or lives(session, row.worker_id, witness):
+    if now < earliest or lives(session, row.worker_id, liveness):
         hint = f"Wait until {earliest:%H:%M} UTC, and for its worker to end: the answer may still come."
         raise ResendRefusedError(f"Delivery {delivery_id} may still be on its way", hint=hint)
     session.execute(

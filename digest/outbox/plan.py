@@ -36,7 +36,7 @@ from subscribers.models import Frequency
 
 # One row for each group of readers. A temporary table takes any number of groups and can be joined by an index.
 _MAPPING = Table(
-    "reading_edition",
+    "group_edition",
     MetaData(),
     Column("language", String, primary_key=True),
     Column("interests", String, primary_key=True),
@@ -118,7 +118,7 @@ def freeze(
             dict(zip(names, (*key, Frequency.EVERY.value), strict=False)) | {"edition_id": edition}
             for key, edition in editions.items()
         ]
-        same = _same_reading({row["frequency"] for row in rows})
+        same = _same_group({row["frequency"] for row in rows})
         tables.enter_context(_temporary(session, _MAPPING, rows))
         families = [{"domain": domain, "family": family} for domain, family in timing.families.items()]
         tables.enter_context(_temporary(session, _FAMILIES, families))
@@ -162,7 +162,7 @@ def _temporary(session: Session, table: Table, rows: list[dict[str, Any]]) -> It
     session.execute(DropTable(table))
 
 
-def _same_reading(frequencies: Collection[str]) -> ColumnElement[bool]:
+def _same_group(frequencies: Collection[str]) -> ColumnElement[bool]:
     """Return the condition that joins readers with their group."""
     apart = sorted(set(frequencies) - {Frequency.EVERY})
     own, every = SUBSCRIBER.c.frequency, literal(Frequency.EVERY.value)

@@ -19,7 +19,7 @@ Evidence = Callable[[str], bool | None]
 """Says of an envelope id whether a transport delivered it: yes, certainly not, or None when it cannot know."""
 
 
-def recover(session: Session, witness: WorkerLiveness, now: datetime) -> int:
+def recover(session: Session, liveness: WorkerLiveness, now: datetime) -> int:
     """Mark what dead workers have started as uncertain; return how many. A living worker's are left to it."""
     moment = database_now(session)
     found = 0
@@ -30,7 +30,7 @@ def recover(session: Session, witness: WorkerLiveness, now: datetime) -> int:
         known = {row["id"]: dict(row) for row in rows}
         for owner in owners:
             worker = known.get(owner)
-            if worker is None or not witness.lives(worker, moment):
+            if worker is None or not liveness.lives(worker, moment):
                 where = f"on {worker['host']} (process {worker['pid']}) " if worker else ""
                 found += _lose(session, promised, owner, f"the worker {where}ended before it stored the answer", now)
     return found

@@ -15,7 +15,7 @@ from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, NOTICE, SUBSC
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DeliveryRow:
     """One delivery as it stands. `address` is empty for somebody who was erased."""
 
     id: int
@@ -33,7 +33,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class AttemptRow:
     """One attempt of a delivery; `outcome` is None while it is on the wire, or its worker died."""
 
     id: str
@@ -56,22 +56,22 @@ def counts(session: Session, issue_id: int) -> dict[State, int]:
 
 def listing(
     session: Session, issue_id: int, state: State | None = None, *, after: int = 0, limit: int | None = None
-) -> list[Standing]:
+) -> list[DeliveryRow]:
     """Return the issue's deliveries by id, after `after`; only those in `state` if one is given."""
-    query = _standing().where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.id > after).order_by(DELIVERY.c.id)
+    query = _delivery_rows().where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.id > after).order_by(DELIVERY.c.id)
     if state is not None:
         query = query.where(DELIVERY.c.state == state.value)
     return [_read(row) for row in session.execute(query.limit(limit))]
 
 
-def show(session: Session, delivery_id: int) -> tuple[Standing, list[Tried]]:
+def show(session: Session, delivery_id: int) -> tuple[DeliveryRow, list[AttemptRow]]:
     """Return a delivery and its attempts, the oldest first; raise NoSuchDeliveryError."""
-    row = session.execute(_standing().where(DELIVERY.c.id == delivery_id)).first()
+    row = session.execute(_delivery_rows().where(DELIVERY.c.id == delivery_id)).first()
     if row is None:
         raise NoSuchDeliveryError(f"There is no delivery {delivery_id}")
-    columns = [ATTEMPT.c[name] for name in Tried.__dataclass_fields__]
+    columns = [ATTEMPT.c[name] for name in AttemptRow.__dataclass_fields__]
     attempts = select(*columns).where(ATTEMPT.c.delivery_id == delivery_id).order_by(ATTEMPT.c.started_at, ATTEMPT.c.id)
-    return _read(row), [Tried(*attempt) for attempt in session.execute(attempts)]
+    return _read(row), [AttemptRow(*attempt) for attempt in session.execute(attempts)]
 
 
 def next_due(session: Session, issue_id: int) -> datetime | None:
@@ -119,7 +119,7 @@ def sending(session: Session) -> list[int]:
     return list(session.execute(query).scalars())
 
 
-def _standing() -> Select[Any]:
+def _delivery_rows() -> Select[Any]:
     names = ("edition_id", "state", "reason", "attempts", "due_at", "started_at", "settled_at", "worker_id")
     own = [DELIVERY.c[name] for name in names]
     return (
@@ -129,6 +129,6 @@ def _standing() -> Select[Any]:
     )
 
 
-def _read(row: Any) -> Standing:
+def _read(row: Any) -> DeliveryRow:
     values = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's names
-    return Standing(**{**values, "state": State(values["state"])})
+    return DeliveryRow(**{**values, "state": State(values["state"])})

@@ -78,6 +78,6 @@ def count_uncertain(session: Session) -> int:
     return total
 
 
-def living(session: Session, workers: Collection[str | None], witness: WorkerLiveness) -> set[str | None]:
+def living(session: Session, workers: Collection[str | None], liveness: WorkerLiveness) -> set[str | None]:
     """Return which of these workers may still be sending."""
-    return {worker_id for worker_id in set(workers) if lives(session, worker_id, witness)}
+    return {worker_id for worker_id in set(workers) if lives(session, worker_id, liveness)}

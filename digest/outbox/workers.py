@@ -96,7 +96,7 @@ def forget(session: Session, worker_id: str) -> None:
     session.execute(delete(WORKER).where(WORKER.c.id == worker_id))
 
 
-def lives(session: Session, worker_id: str | None, witness: WorkerLiveness) -> bool:
+def lives(session: Session, worker_id: str | None, liveness: WorkerLiveness) -> bool:
     """Return whether this worker may still be sending. One that never signed on does not."""
     row = session.execute(select(WORKER).where(WORKER.c.id == worker_id)).mappings().first()
-    return row is not None and witness.lives(dict(row), database_now(session))
+    return row is not None and liveness.lives(dict(row), database_now(session))

@@ -43,7 +43,9 @@ def set_note(issue: Issue, language: str, text: str, now: datetime) -> None:
     issue.note, issue.archive_changed_at = with_text(issue.note, language, one_line(text, "The note")), now
 
 
-def keep_article_out(press: Publisher, session: Session, slug: str, now: datetime, *, kept_out: bool) -> list[Renewed]:
+def keep_article_out(
+    publisher: Publisher, session: Session, slug: str, now: datetime, *, kept_out: bool
+) -> list[Renewed]:
     """Keep an article and its translations out, or show them again. The caller commits."""
     article = article_store.get(session, slug)
     if article.group != article.slug:
@@ -52,10 +54,10 @@ def keep_article_out(press: Publisher, session: Session, slug: str, now: datetim
         for issue in _carrying(session, [slug]):
             issue.archive_changed_at = now
             session.add(issue)
-    return renew(press, session, now)
+    return renew(publisher, session, now)
 
 
-def renew(press: Publisher, session: Session, now: datetime) -> list[Renewed]:
+def renew(publisher: Publisher, session: Session, now: datetime) -> list[Renewed]:
     """Make a page without what is kept out for every published issue that has none yet. Safe to repeat.
 
     It is made from the articles as they are now; `changes` says how these differ from what was approved.
@@ -64,13 +66,13 @@ def renew(press: Publisher, session: Session, now: datetime) -> list[Renewed]:
     for issue in _carrying(session, kept):
         if _has_page(session, issue, kept):
             continue
-        store_archive(press, session, content_of(session, issue), now)
+        store_archive(publisher, session, content_of(session, issue), now)
         if not _has_page(session, issue, kept):
             continue  # nothing is left of it
         issue.archive_changed_at = now
         session.add(issue)
-        approved, current = issue.approved_manifest or {}, manifest(session, issue, press.settings, press.templates)
-        differs = differences(_of_page(approved), _of_page(current))
+        current = manifest(session, issue, publisher.settings, publisher.templates)
+        differs = differences(_of_page(issue.approved_manifest or {}), _of_page(current))
         changes = tuple(change for change in differs if change.removeprefix("article ").partition(" ")[0] not in kept)
         renewed.append(Renewed(issue.number, changes))
     return renewed

@@ -31,7 +31,7 @@ class BuiltEdition:
     selection: Selection
     context: EditionContext
     rendered: Rendered
-    readings: tuple[ReaderGroup, ...]
+    groups: tuple[ReaderGroup, ...]
     readers: int
 
     @property
@@ -84,32 +84,32 @@ def content_of(session: Session, issue: Issue) -> IssueContent:
     return IssueContent(issue, {item.group: item.section for item, _ in items}, articles, earlier)
 
 
-def readings_of(session: Session, number: int, now: datetime) -> dict[ReaderGroup, int]:
+def reader_groups(session: Session, number: int, now: datetime) -> dict[ReaderGroup, int]:
     """Return who would get the issue now, counted by language and interests; by frequency where it matters."""
     lacking = frequencies(session, number)
     by = (col(Subscriber.language), col(Subscriber.interests), col(Subscriber.frequency))
     query = select(*by, func.count()).where(exclusion_reason(now, number).is_(None)).group_by(*by).order_by(*by)
-    readings = Counter[ReaderGroup]()
+    groups = Counter[ReaderGroup]()
     for language, interests, frequency, count in session.exec(query):
-        readings[ReaderGroup(language, interests, frequency if frequency in lacking else Frequency.EVERY.value)] += (
-            count
-        )
-    return dict(readings)
+        groups[ReaderGroup(language, interests, frequency if frequency in lacking else Frequency.EVERY.value)] += count
+    return dict(groups)
 
 
-def build(press: Publisher, session: Session, issue: Issue, now: datetime) -> Build:
+def build(publisher: Publisher, session: Session, issue: Issue, now: datetime) -> Build:
     """Segment the audience of now and render each distinct edition once."""
     content = content_of(session, issue)
-    readers = readings_of(session, issue.number, now)
-    segmentation = segment(items_for_segment(content), readers, press.settings.catalogue, press.rules, content.earlier)
+    readers = reader_groups(session, issue.number, now)
+    segmentation = segment(
+        items_for_segment(content), readers, publisher.settings.catalogue, publisher.rules, content.earlier
+    )
     built = []
     for selection in segmentation.distinct:
-        readings = tuple(reading for reading, chosen in segmentation.selections.items() if chosen == selection)
-        count = sum(readers[reading] for reading in readings)
-        context, rendered = render_selection(press, content, selection)
+        groups = tuple(group for group, chosen in segmentation.selections.items() if chosen == selection)
+        count = sum(readers[group] for group in groups)
+        context, rendered = render_selection(publisher, content, selection)
         rendered = stored_rendering(session, issue, selection) or rendered
-        built.append(BuiltEdition(selection, context, rendered, readings, count))
-    return Build(issue, content, segmentation, tuple(built), readers, _content_findings(press, content))
+        built.append(BuiltEdition(selection, context, rendered, groups, count))
+    return Build(issue, content, segmentation, tuple(built), readers, _content_findings(publisher, content))
 
 
 def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Rendered | None:
@@ -124,14 +124,14 @@ def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Re
     return None
 
 
-def _content_findings(press: Publisher, content: IssueContent) -> tuple[Finding, ...]:
-    known, findings = {section.slug for section in press.settings.section}, []
+def _content_findings(publisher: Publisher, content: IssueContent) -> tuple[Finding, ...]:
+    known, findings = {section.slug for section in publisher.settings.section}, []
     for slug in sorted(set(content.sections.values()) - known):
         remedy = f"Put [[section]] slug = {slug!r} back into digest.toml, or assemble the issue again."
         message = f"The publication has no section {slug!r} any more, but articles of the issue stand in it"
         findings.append(Finding("section-unknown", Severity.BLOCK, "issue", message, remedy))
     for group, by_language in content.articles.items():
-        if press.rules.omit_untranslated and not set(by_language) & set(press.rules.languages):
+        if publisher.rules.omit_untranslated and not set(by_language) & set(publisher.rules.languages):
             remedy = "Drop it (digest issue edit --drop), translate it, or publish in its language."
             message = f"{group} is in no edition: it exists in {', '.join(sorted(by_language))} only"
             findings.append(Finding("article-in-no-edition", Severity.BLOCK, "issue", message, remedy))
@@ -149,19 +149,19 @@ def items_for_segment(content: IssueContent) -> list[Item]:
 
 
 def render_selection(
-    press: Publisher, content: IssueContent, selection: Selection, *, archive: bool = False
+    publisher: Publisher, content: IssueContent, selection: Selection, *, archive: bool = False
 ) -> tuple[EditionContext, Rendered]:
     """Render one edition; the same content gives the same bytes."""
-    translate = press.templates.translate(selection.language)
-    context = edition_context(content, selection, press.settings, translate, archive=archive)
-    return context, render_edition(context, press.templates)
+    translate = publisher.templates.translate(selection.language)
+    context = edition_context(content, selection, publisher.settings, translate, archive=archive)
+    return context, render_edition(context, publisher.templates)
 
 
-def selection_for(press: Publisher, session: Session, issue: Issue, reading: ReaderGroup) -> Selection | None:
+def selection_for(publisher: Publisher, session: Session, issue: Issue, group: ReaderGroup) -> Selection | None:
     """Return what such a reader would get; None where the rule for empty editions sends nothing."""
     content = content_of(session, issue)
-    found = segment(items_for_segment(content), [reading], press.settings.catalogue, press.rules, content.earlier)
-    return found.selections[reading]
+    found = segment(items_for_segment(content), [group], publisher.settings.catalogue, publisher.rules, content.earlier)
+    return found.selections[group]
 
 
 def _issue_findings(made: Build) -> list[Finding]:
@@ -170,8 +170,8 @@ def _issue_findings(made: Build) -> list[Finding]:
         findings.append(
             Finding("issue-empty", Severity.BLOCK, "issue", "The issue has no article", "Import articles, or add some.")
         )
-    for reading in made.segmentation.unanswered:
-        message = f"{made.readers[reading]} readers ({reading.interests or 'no interests'}) would get an empty edition"
+    for group in made.segmentation.unanswered:
+        message = f"{made.readers[group]} readers ({group.interests or 'no interests'}) would get an empty edition"
         remedy = 'Set [editions] empty = "skip" or missing_translation = "original", or add an article for everyone.'
         findings.append(Finding("edition-empty", Severity.BLOCK, "issue", message, remedy))
     if not made.editions and made.content.articles:

@@ -18,9 +18,9 @@ from digest.settings.publication import Section, pick
 from subscribers.interests import ALL_TEXT
 
 
-def describe(press: Publisher, session: Session, issue: Issue) -> dict[str, Any]:
+def describe(publisher: Publisher, session: Session, issue: Issue) -> dict[str, Any]:
     """Return the issue as `issue show --json` prints it: `hash` is what an approval would be bound to now."""
-    language = press.settings.publication.language
+    language = publisher.settings.publication.language
     items = issue_store.items_of(session, issue)
     sections = [
         {
@@ -32,17 +32,17 @@ def describe(press: Publisher, session: Session, issue: Issue) -> dict[str, Any]
                 if item.section == section.slug
             ],
         }
-        for section in _sections_of(press, items)
+        for section in _sections_of(publisher, items)
     ]
     return {
         "number": issue.number,
         "period": issue.period,
         "date": issue.date.isoformat(),
         "state": issue.state,
-        "hash": issue_hash(manifest(session, issue, press.settings, press.templates)),
+        "hash": issue_hash(manifest(session, issue, publisher.settings, publisher.templates)),
         "approved_hash": issue.approved_hash,
         "approved_by": issue.approved_by,
-        "subject": _subject(press, session, issue, language),
+        "subject": _subject(publisher, session, issue, language),
         "sections": [section for section in sections if section["articles"]],
         "left_out": issue.left_out,
         "kept_out": issue.kept_out,
@@ -50,20 +50,20 @@ def describe(press: Publisher, session: Session, issue: Issue) -> dict[str, Any]
     }
 
 
-def _sections_of(press: Publisher, items: Sequence[tuple[IssueItem, Article]]) -> list[Section]:
+def _sections_of(publisher: Publisher, items: Sequence[tuple[IssueItem, Article]]) -> list[Section]:
     """The publication's sections, and those that it no longer has but the issue still uses."""
-    known = {section.slug for section in press.settings.section}
+    known = {section.slug for section in publisher.settings.section}
     gone = dict.fromkeys(item.section for item, _ in items if item.section not in known)
-    return [*press.settings.section, *(Section(slug=slug, title={"*": slug}) for slug in gone)]
+    return [*publisher.settings.section, *(Section(slug=slug, title={"*": slug}) for slug in gone)]
 
 
-def _subject(press: Publisher, session: Session, issue: Issue, language: str) -> str:
+def _subject(publisher: Publisher, session: Session, issue: Issue, language: str) -> str:
     if issue.frozen_at is not None and issue.id is not None:
         for row in edition_store.of_issue(session, issue.id, archive=True):
             if row.language == language:
                 return row.subject
     content = content_of(session, issue)
     whole = select_articles(
-        items_for_segment(content), ReaderGroup(language, ALL_TEXT), press.settings.catalogue, press.rules
+        items_for_segment(content), ReaderGroup(language, ALL_TEXT), publisher.settings.catalogue, publisher.rules
     )
-    return edition_context(content, whole, press.settings, press.templates.translate(language)).subject
+    return edition_context(content, whole, publisher.settings, publisher.templates.translate(language)).subject

@@ -26,23 +26,23 @@ from subscribers.interests import ALL_TEXT
 from subscribers.models import Frequency
 
 
-def freeze(press: Publisher, session: Session, issue: Issue, now: datetime) -> plan.PlanResult:
+def freeze(publisher: Publisher, session: Session, issue: Issue, now: datetime) -> plan.PlanResult:
     """Fix the audience and the editions: one transaction, the caller's. `issue` is locked.
 
     Approved, equal to what was approved, every edition checked; then one delivery per eligible subscriber.
     """
     began = time.monotonic()
-    made = sendable(press, session, issue, now)
-    edition_ids = _store_editions(press, session, made, now)
+    made = sendable(publisher, session, issue, now)
+    edition_ids = _store_editions(publisher, session, made, now)
     issue.build_seconds = time.monotonic() - began
     mapping = {
-        _group(reading): edition_ids[selection] if selection else None
-        for reading, selection in made.segmentation.selections.items()
+        _stored_group(group): edition_ids[selection] if selection else None
+        for group, selection in made.segmentation.selections.items()
     }
     assert issue.id is not None  # noqa: S101 - read from the database
-    first = size(press.settings.delivery.canary, sum(edition.readers for edition in made.editions))
-    rest_at = now + duration(press.settings.delivery.canary_wait) if first else None
-    timing = timing_of(press.settings, rest_at or now)
+    first = size(publisher.settings.delivery.canary, sum(edition.readers for edition in made.editions))
+    rest_at = now + duration(publisher.settings.delivery.canary_wait) if first else None
+    timing = timing_of(publisher.settings, rest_at or now)
     result = plan.freeze(session, issue.id, mapping, exclusion_reason(now, issue.number), now, timing=timing)
     if rest_at is not None:
         plan.bring_forward(session, issue.id, first, now)
@@ -52,10 +52,10 @@ def freeze(press: Publisher, session: Session, issue: Issue, now: datetime) -> p
     return result
 
 
-def _group(reading: ReaderGroup) -> tuple[str, ...]:
+def _stored_group(group: ReaderGroup) -> tuple[str, ...]:
     """A group of readers as the plan knows it: the frequency stands in it where it makes a difference."""
-    group = (reading.language, reading.interests)
-    return group if reading.frequency == Frequency.EVERY else (*group, reading.frequency)
+    stored = (group.language, group.interests)
+    return stored if group.frequency == Frequency.EVERY else (*stored, group.frequency)
 
 
 def timing_of(settings: Settings, now: datetime) -> plan.Timing:
@@ -65,10 +65,10 @@ def timing_of(settings: Settings, now: datetime) -> plan.Timing:
     return plan.Timing(spread(now, window), families(added))
 
 
-def sendable(press: Publisher, session: Session, issue: Issue, now: datetime) -> Build:
+def sendable(publisher: Publisher, session: Session, issue: Issue, now: datetime) -> Build:
     """Return the editions if the issue may be frozen now: approved as what it is, and nothing blocks."""
-    require_approved(issue, manifest(session, issue, press.settings, press.templates))
-    made = build(press, session, issue, now)
+    require_approved(issue, manifest(session, issue, publisher.settings, publisher.templates))
+    made = build(publisher, session, issue, now)
     if made.blocking:
         raise FindingsBlockError(f"Issue {issue.number} is not sent: {made.blocking[0].message}")
     if not made.editions:  # sent to nobody, its articles would be used up
@@ -77,25 +77,25 @@ def sendable(press: Publisher, session: Session, issue: Issue, now: datetime) ->
     return made
 
 
-def _store_editions(press: Publisher, session: Session, made: Build, now: datetime) -> dict[Selection, int]:
+def _store_editions(publisher: Publisher, session: Session, made: Build, now: datetime) -> dict[Selection, int]:
     ids = {edition.selection: _save(session, made.issue, edition, now) for edition in made.editions}
-    store_archive(press, session, made.content, now)
+    store_archive(publisher, session, made.content, now)
     return ids
 
 
-def whole_for_archive(press: Publisher, content: IssueContent, language: str) -> Selection:
+def whole_for_archive(publisher: Publisher, content: IssueContent, language: str) -> Selection:
     """Return the whole issue as the archive shows it: without what is kept out of it."""
     items = [item for item in items_for_segment(content) if not content.shown(item.group).kept_out]
-    return select_articles(items, ReaderGroup(language, ALL_TEXT), press.settings.catalogue, press.rules)
+    return select_articles(items, ReaderGroup(language, ALL_TEXT), publisher.settings.catalogue, publisher.rules)
 
 
-def store_archive(press: Publisher, session: Session, content: IssueContent, now: datetime) -> None:
+def store_archive(publisher: Publisher, session: Session, content: IssueContent, now: datetime) -> None:
     """Store the whole issue in each language, but for what is kept out; what is stored already stays as it is."""
-    for language in press.settings.languages:
-        whole = whole_for_archive(press, content, language)
+    for language in publisher.settings.languages:
+        whole = whole_for_archive(publisher, content, language)
         if not whole.shown:  # nothing is translated into it
             continue
-        context, rendered = render_selection(press, content, whole, archive=True)
+        context, rendered = render_selection(publisher, content, whole, archive=True)
         edition_id = _save(session, content.issue, BuiltEdition(whole, context, rendered, (), 0), now, archive=True)
         archive.index(session, edition_id, content, whole)
 

@@ -19,20 +19,22 @@ from subscribers import audience
 
 
 def assemble(
-    press: Publisher, session: Session, period: Period, *, number: int | None, issue_date: date, now: datetime
+    publisher: Publisher, session: Session, period: Period, *, number: int | None, issue_date: date, now: datetime
 ) -> Issue:
     """Make the draft for `period`, or choose afresh for the one that exists."""
-    return issue_store.assemble_issue(session, period, press.sections, number=number, issue_date=issue_date, now=now)
+    return issue_store.assemble_issue(
+        session, period, publisher.sections, number=number, issue_date=issue_date, now=now
+    )
 
 
-def approve(press: Publisher, session: Session, issue: Issue, by: str, now: datetime) -> bool:
+def approve(publisher: Publisher, session: Session, issue: Issue, by: str, now: datetime) -> bool:
     """Approve the issue as it is now, unless a finding blocks; False when a second person has to approve it too."""
-    blocking = build(press, session, issue, now).blocking
+    blocking = build(publisher, session, issue, now).blocking
     if blocking:
         raise FindingsBlockError(f"Issue {issue.number} cannot be approved: {blocking[0].message}")
-    parts = manifest(session, issue, press.settings, press.templates)
+    parts = manifest(session, issue, publisher.settings, publisher.templates)
     session.add(issue)
-    return record_approval(issue, by, parts, required=press.settings.approval.required, now=now)
+    return record_approval(issue, by, parts, required=publisher.settings.approval.required, now=now)
 
 
 def start_sending(session: Session, issue: Issue) -> None:

@@ -78,8 +78,10 @@ class ClockWatch:
 
     def _remembered(self) -> ClockSample | None:
         try:
-            told = json.loads(self._file.read_text(encoding="utf-8"))
-            return ClockSample(datetime.fromisoformat(told["wall"]), float(told["since_boot"]), str(told["boot"]))
+            remembered = json.loads(self._file.read_text(encoding="utf-8"))
+            return ClockSample(
+                datetime.fromisoformat(remembered["wall"]), float(remembered["since_boot"]), str(remembered["boot"])
+            )
         except (OSError, ValueError, KeyError, TypeError):  # none yet, or not ours
             return None
 

@@ -20,7 +20,7 @@ from digest.send.context import SendContext
 
 def run_forever(
     context: SendContext,
-    told: Callable[[str], None],
+    say: Callable[[str], None],
     watching: Callable[[], AbstractContextManager[ProgressListener]],
 ) -> None:
     """Look when a step is due, at start-up and every few minutes, until told to stop; `watching` opens each look.
@@ -29,31 +29,31 @@ def run_forever(
     Its memory job store is on purpose: what must survive a restart stands in issue_run, and a shared job store would
     fire every job once per scheduler.
     """
-    bell = Wakeup()
+    wakeup = Wakeup()
     clock = BackgroundScheduler(timezone=context.delivery.settings.publication.zone)
     every = min(LOOK_AGAIN.total_seconds(), context.delivery.settings.schedule.takeover)
     upcoming = next(occurrences(context.delivery.settings, context.clock.now()))
     clock.start()
     try:
-        with stopping_on_signals(bell.stop):
-            told(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
-            while not bell.stopping:
-                _set_alarm(context, clock, bell)  # before the look, so that what becomes due meanwhile rings, too
-                _look(context, told, watching, bell)
-                bell.wait(every)
+        with stopping_on_signals(wakeup.stop):
+            say(f"Next: {upcoming.period} at {upcoming.due_at.isoformat()} ({upcoming.reason})")
+            while not wakeup.stopping:
+                _set_alarm(context, clock, wakeup)  # before the look, so that what becomes due meanwhile rings, too
+                _look(context, say, watching, wakeup)
+                wakeup.wait(every)
     finally:
         clock.shutdown(wait=False)
-    told("Stopped.")
+    say("Stopped.")
 
 
-def _set_alarm(context: SendContext, clock: BackgroundScheduler, bell: Wakeup) -> None:
+def _set_alarm(context: SendContext, clock: BackgroundScheduler, wakeup: Wakeup) -> None:
     """Let it ring when the next step of any run of the calendar is due; set anew after each look."""
     now = context.clock.now()
     ahead = (step.at for entry in _next_two(context, now) for step in entry.steps if step.at > now)
     seconds = (min(ahead) - now).total_seconds()
     # by the machine's own clock, which DIGEST_NOW may have moved for us
     clock.add_job(
-        bell.ring,
+        wakeup.ring,
         "date",
         run_date=datetime.now(clock.timezone) + timedelta(seconds=seconds),
         id="due",
@@ -69,14 +69,14 @@ def _next_two(context: SendContext, now: datetime) -> list[Occurrence]:
 
 def _look(
     context: SendContext,
-    told: Callable[[str], None],
+    say: Callable[[str], None],
     watching: Callable[[], AbstractContextManager[ProgressListener]],
-    bell: Wakeup,
+    wakeup: Wakeup,
 ) -> None:
     try:
-        with watching() as onlooker:
-            done = tick(context, onlooker=onlooker, stopping=lambda: bell.stopping)
+        with watching() as listener:
+            done = tick(context, listener=listener, stopping=lambda: wakeup.stopping)
         for entry in done:
-            told(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}")
+            say(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}")
     except (DigestError, DBAPIError, OSError) as error:  # the next look tries again; nothing is lost by waiting
-        told(f"{explain(error) if isinstance(error, DBAPIError) else error}")
+        say(f"{explain(error) if isinstance(error, DBAPIError) else error}")

@@ -27,7 +27,7 @@ class Heartbeat:
         self._id, self._by = run.id, run.claimed_by
         self._every = silent.total_seconds() / _BEATS
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self.lost = False
 
     def __enter__(self) -> Self:

@@ -52,6 +52,6 @@ def _overtaken(month: Month, late: timedelta) -> str:
 
 def _ask(month: Month, why: str) -> StepPaused:
     period = month.run.period
-    told = f"The run for {period} waits: {why}. `digest schedule release {period}` sends it, `skip` leaves it out."
-    month.tell(EventKind.HALTED, told, occasion="late")
-    return StepPaused(told, person=True)
+    text = f"The run for {period} waits: {why}. `digest schedule release {period}` sends it, `skip` leaves it out."
+    month.tell(EventKind.HALTED, text, occasion="late")
+    return StepPaused(text, person=True)

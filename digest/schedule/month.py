@@ -48,32 +48,32 @@ class StepPaused:
 
 
 class ProgressListener(Protocol):
-    """Who watches a look at the clock: a display, or nobody."""
+    """Receives the progress of a look at the clock, to display it."""
 
     def step(self, period: str, name: str) -> None:
-        """Hear which step is begun now."""
+        """Receive the step that begins now."""
         ...
 
     def expect(self, total: int) -> None:
-        """Hear how many deliveries the step has before it."""
+        """Receive the number of deliveries that the step has before it."""
         ...
 
-    def __call__(self, tally: DeliveryProgress) -> None:
-        """Hear how its delivery stands."""
+    def __call__(self, progress: DeliveryProgress, /) -> None:
+        """Receive the progress of its delivery."""
         ...
 
 
 class NullProgress:
-    """Nobody watches."""
+    """A listener that ignores everything."""
 
     def step(self, period: str, name: str) -> None:
-        """Nobody hears it."""
+        """Ignore it."""
 
     def expect(self, total: int) -> None:
-        """Nobody hears it."""
+        """Ignore it."""
 
-    def __call__(self, tally: DeliveryProgress) -> None:
-        """Nobody hears it."""
+    def __call__(self, progress: DeliveryProgress, /) -> None:
+        """Ignore it."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Month:
     context: SendContext
     run: IssueRun
     plan: Occurrence
-    onlooker: ProgressListener
+    listener: ProgressListener
     stopping: Callable[[], bool]
     _events: list[Event] = field(default_factory=list)
 

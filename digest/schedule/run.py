@@ -39,16 +39,16 @@ class Progress:
 
 
 def run_month(
-    context: SendContext, run: IssueRun, plan: Occurrence, onlooker: ProgressListener, stopping: Callable[[], bool]
+    context: SendContext, run: IssueRun, plan: Occurrence, listener: ProgressListener, stopping: Callable[[], bool]
 ) -> Progress:
     """Go on with a run that this process has taken, as far as it goes now; `stopping` is asked before each step."""
-    month = Month(context, run, plan, onlooker, stopping)
-    with Heartbeat(context.engine, run, timedelta(seconds=context.delivery.settings.schedule.takeover)) as heart:
+    month = Month(context, run, plan, listener, stopping)
+    with Heartbeat(context.engine, run, timedelta(seconds=context.delivery.settings.schedule.takeover)) as heartbeat:
         if wait := lateness(month):
             month.end("late", wait)
             return Progress(wait.state, "late", wait.why, wait.person)
         for name, step in STEPS:
-            if heart.lost:
+            if heartbeat.lost:
                 raise runs.RunLostError(f"Another process has taken over the run of {run.period}")
             wait = month.stop(name) if month.stopping() else _do(month, name, step)
             if wait is not None:
@@ -57,7 +57,7 @@ def run_month(
 
 
 def _do(month: Month, name: str, step: Callable[[Month], StepPaused | None]) -> StepPaused | None:
-    month.onlooker.step(month.run.period, name)
+    month.listener.step(month.run.period, name)
     month.begin(name)
     try:
         wait = step(month)

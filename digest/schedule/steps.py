@@ -182,11 +182,11 @@ def canary(month: Month) -> StepPaused | None:
 
 
 def _halted(month: Month, issue: Issue, why: str) -> StepPaused:
-    told = f"issue {issue.number} is held: {why}; go on with: digest outbox release {issue.number}"
+    text = f"issue {issue.number} is held: {why}; go on with: digest outbox release {issue.number}"
     month.note(halted=why)
     numbers = {name: count for name, count in status(month.context, issue.number)["states"].items() if count}
-    month.tell(EventKind.HALTED, told, issue=issue.number, occasion="canary", numbers=numbers)
-    return StepPaused(told, person=True)
+    month.tell(EventKind.HALTED, text, issue=issue.number, occasion="canary", numbers=numbers)
+    return StepPaused(text, person=True)
 
 
 def deliver(month: Month) -> StepPaused | None:
@@ -203,15 +203,15 @@ def deliver(month: Month) -> StepPaused | None:
     standing = status(month.context, issue.number)
     counted = {State(name): count for name, count in standing["states"].items() if count}
     if UNFINISHED & counted.keys():
-        return StepPaused(f"issue {issue.number}: {_told(counted)}")
+        return StepPaused(f"issue {issue.number}: {_counts(counted)}")
     return None
 
 
 def _deliver(month: Month, issue: Issue) -> StepPaused | None:
-    month.onlooker.expect(due(month.context, issue.number))
+    month.listener.expect(due(month.context, issue.number))
     try:
         run = deliver_issue(
-            month.context, issue.id or 0, month.context.delivery.carrier(), month.onlooker, month.stopping
+            month.context, issue.id or 0, month.context.delivery.carrier(), month.listener, month.stopping
         )
     except EnvironmentFailedError as error:
         month.tell(EventKind.HALTED, error.message, issue=issue.number, occasion="environment")
@@ -234,13 +234,13 @@ def report(month: Month) -> StepPaused:
     counted = {State(name): count for name, count in standing["states"].items() if count}
     numbers = {"planned": standing["planned"], **{state.value: count for state, count in counted.items()}}
     excluded = sum(standing["excluded"].values())
-    why = f"issue {issue.number}: {_told(counted)}" + (f"; {excluded} excluded" if excluded else "")
+    why = f"issue {issue.number}: {_counts(counted)}" + (f"; {excluded} excluded" if excluded else "")
     month.note(report={**numbers, "excluded": excluded})
     month.tell(EventKind.FINISHED, why, issue=issue.number, numbers={**numbers, "excluded": excluded})
     return StepPaused(why, person=any(counted.get(one) for one in NEEDS_A_PERSON), state=RunState.DONE)
 
 
-def _told(counted: Mapping[State, int]) -> str:
+def _counts(counted: Mapping[State, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counted.items()) or "nobody gets it"
 
 

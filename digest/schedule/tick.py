@@ -45,7 +45,7 @@ def tick(
     context: SendContext,
     *,
     trust_clock: bool = False,
-    onlooker: ProgressListener | None = None,
+    listener: ProgressListener | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> list[TickResult]:
     """Look at the clock once: go on with what waits or was left by a crash, start what is due, deliver what is due.
@@ -59,16 +59,16 @@ def tick(
     elif objection := watch.objection():
         hint = "no run goes on. Set it right; if it is right now: digest tick --trust-clock"
         return [TickResult("clock", runs.RunState.WAITING, "", f"{objection}; {hint}", person=True)]
-    now, by, onlooker = context.clock.now(), _name(), onlooker or NullProgress()
+    now, by, listener = context.clock.now(), _name(), listener or NullProgress()
     with session_scope(context.engine) as session:
         runs.reopen_early(session, now)
         taken = runs.take_over(session, by, timedelta(seconds=context.delivery.settings.schedule.takeover), now)
-    told = [_go_on(context, run, onlooker, stopping) for run in taken]
-    told += [_go_on(context, run, onlooker, stopping) for run in _claims(context, by, now, stopping)]
+    results = [_go_on(context, run, listener, stopping) for run in taken]
+    results += [_go_on(context, run, listener, stopping) for run in _claims(context, by, now, stopping)]
     if stopping():
-        return told
-    told += _watch_canaries(context) + _keep_for_a_time(context)
-    return told + _deliver_what_is_due(context, onlooker, stopping)
+        return results
+    results += _watch_canaries(context) + _keep_for_a_time(context)
+    return results + _deliver_what_is_due(context, listener, stopping)
 
 
 def _keep_for_a_time(context: SendContext) -> list[TickResult]:
@@ -105,12 +105,12 @@ def _claims(context: SendContext, by: str, now: datetime, stopping: Callable[[],
 
 
 def _go_on(
-    context: SendContext, run: runs.IssueRun, onlooker: ProgressListener, stopping: Callable[[], bool]
+    context: SendContext, run: runs.IssueRun, listener: ProgressListener, stopping: Callable[[], bool]
 ) -> TickResult:
     from digest.schedule.run import Progress, run_month  # noqa: PLC0415 - renderers; most looks find no run
 
     try:
-        done = run_month(context, run, plan_of(context, run), onlooker, stopping)
+        done = run_month(context, run, plan_of(context, run), listener, stopping)
     except runs.RunLostError as error:
         done = Progress(runs.RunState.RUNNING, run.step, error.message)
     return TickResult(run.period, done.state, done.step, done.why, done.person)
@@ -131,7 +131,7 @@ def plan_of(context: SendContext, run: runs.IssueRun) -> Occurrence:
 
 def _watch_canaries(context: SendContext) -> list[TickResult]:
     """Judge the canaries of issues that no run cares for: those that were sent by hand."""
-    told = []
+    results = []
     for watched in watch_all(context):
         judgement, number = watched.judgement, watched.number
         if judgement.verdict == Verdict.HALT:
@@ -140,18 +140,18 @@ def _watch_canaries(context: SendContext) -> list[TickResult]:
                 context.notifier.tell(
                     session, Event(EventKind.HALTED, context.clock.now(), issue=number, why=why, occasion="canary")
                 )
-            told.append(TickResult("outbox", runs.RunState.WAITING, "canary", why, person=True))
-    return told
+            results.append(TickResult("outbox", runs.RunState.WAITING, "canary", why, person=True))
+    return results
 
 
 def _deliver_what_is_due(
-    context: SendContext, onlooker: ProgressListener, stopping: Callable[[], bool]
+    context: SendContext, listener: ProgressListener, stopping: Callable[[], bool]
 ) -> list[TickResult]:
     """Confirmations and other notices, and deliveries that were put off: nobody should have to remember the worker."""
-    onlooker.step("outbox", "deliver")
-    onlooker.expect(due(context, None))
+    listener.step("outbox", "deliver")
+    listener.expect(due(context, None))
     try:
-        outcomes = work(context, None, relay="", progress=onlooker, stopping=stopping)["outcomes"]
+        outcomes = work(context, None, relay="", progress=listener, stopping=stopping)["outcomes"]
     except DigestError as error:
         return [TickResult("outbox", runs.RunState.WAITING, "deliver", error.message, person=True)]
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)

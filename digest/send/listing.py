@@ -25,7 +25,7 @@ def delivery(context: SendContext, delivery_id: int) -> dict[str, Any]:
     return {**_delivery_json(context, row), "due_at": row.due_at, "started_at": row.started_at, "tries": attempts}
 
 
-def _delivery_json(context: SendContext, row: store.Standing) -> dict[str, Any]:
+def _delivery_json(context: SendContext, row: store.DeliveryRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "subscriber": row.ref,

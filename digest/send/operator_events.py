@@ -30,11 +30,11 @@ def tell_of(context: SendContext, issue_ids: Sequence[int]) -> bool:
     if not issue_ids or not (operators.addresses or operators.webhook):
         return False
     _ = context.delivery.dispatcher  # before the transaction
-    told = False
+    any_told = False
     with session_scope(context.engine) as session:
         for event in _events(session, issue_ids, context.clock.now()):
-            told = context.notifier.tell(session, event) or told
-    return told
+            any_told = context.notifier.tell(session, event) or any_told
+    return any_told
 
 
 def _events(session: Session, issue_ids: Sequence[int], now: datetime) -> list[Event]:

@@ -212,20 +212,22 @@ def _read_reports(by_id: Mapping[str, Uncertain], names: Sequence[str], left: Co
         if one is None:
             left["reports about messages that are not uncertain, or not ours"] += 1
             continue
-        told = report.about(one.address)
+        reported = report.about(one.address)
         known = best.get(report.message_id)
-        if known is None or _ACTIONS.index(told.action) < _ACTIONS.index(known[0].action):
-            best[report.message_id] = (told, place)
-    return {own_id: _reported(told, place) for own_id, (told, place) in best.items()}
+        if known is None or _ACTIONS.index(reported.action) < _ACTIONS.index(known[0].action):
+            best[report.message_id] = (reported, place)
+    return {own_id: _reported(reported, place) for own_id, (reported, place) in best.items()}
 
 
-def _reported(told: ReportedRecipient, place: str) -> Sighting:
+def _reported(reported: ReportedRecipient, place: str) -> Sighting:
     fate = Fate.ACCEPTED
-    if told.action == "failed":
+    if reported.action == "failed":
         # 4.x.x: it was put off until a server had enough of it (RFC 3464 section 2.3.4)
-        fate = Fate.EXPIRED if (told.enhanced or "").startswith("4") else Fate.REJECTED
-    tries = ", still being tried" if told.action == "delayed" else ""
-    return Sighting(fate, f"a report says {told.action}{tries}: {told.words}", place, told.code, told.enhanced)
+        fate = Fate.EXPIRED if (reported.enhanced or "").startswith("4") else Fate.REJECTED
+    tries = ", still being tried" if reported.action == "delayed" else ""
+    return Sighting(
+        fate, f"a report says {reported.action}{tries}: {reported.words}", place, reported.code, reported.enhanced
+    )
 
 
 def _objection(

@@ -98,10 +98,10 @@ class _Watching:
         self._looked_at = context.clock.monotonic()
         self.is_over = False
 
-    def __call__(self, tally: DeliveryProgress) -> None:
+    def __call__(self, progress: DeliveryProgress) -> None:
         if self.is_over:
             return
-        self._progress(tally)
+        self._progress(progress)
         moment = self._context.clock.monotonic()
         if not self._has_told and moment - self._looked_at >= NEWS_SECONDS:
             self._looked_at = moment
@@ -128,7 +128,7 @@ def try_telling(context: SendContext, *, relay: str = "") -> dict[str, Any]:
     failure = ""
     try:
         if operators.addresses:
-            with context.delivery.worker(context.delivery.carrier(relay), lambda _tally: None) as worker:
+            with context.delivery.worker(context.delivery.carrier(relay), lambda _progress: None) as worker:
                 worker.deliver_notices()
     except EnvironmentFailedError as error:
         failure = error.message
@@ -151,31 +151,31 @@ def _issues(context: SendContext, number: int | None) -> list[int]:
         return store.sending(session) if number is None else [issue_store.find(session, number).id or 0]
 
 
-def stay(context: SendContext, number: int | None, *, relay: str, told: Callable[[str], None]) -> dict[str, Any]:
+def stay(context: SendContext, number: int | None, *, relay: str, say: Callable[[str], None]) -> dict[str, Any]:
     """Deliver whatever becomes due (of one issue, or of all, and notices) until stopped; return all outcomes.
 
-    `told` gets a line for a person whenever something was done. A relay that refuses us ends it, and so does a schema
+    `say` gets a line for a person whenever something was done. A relay that refuses us ends it, and so does a schema
     that is newer than this version, before anything is taken.
     """
-    bell, outcomes = Wakeup(), Counter[str]({state.value: 0 for state in State})
+    wakeup, outcomes = Wakeup(), Counter[str]({state.value: 0 for state in State})
     upcoming: datetime | None = None
 
     def deliver() -> None:
         nonlocal upcoming
         # the schema may have been upgraded since we began: whoever starts us again has the new version
         check_revision(context.engine)
-        done = work(context, number, relay=relay, progress=lambda _settled: None, stopping=lambda: bell.stopping)
+        done = work(context, number, relay=relay, progress=lambda _settled: None, stopping=lambda: wakeup.stopping)
         outcomes.update(done["outcomes"])
         counts = ", ".join(f"{count} {outcome}" for outcome, count in done["outcomes"].items() if count)
         if counts or done["next_due"] != upcoming:
-            told(_line(counts, done["next_due"]))
+            say(_line(counts, done["next_due"]))
         upcoming = done["next_due"]
 
     dispatcher = context.delivery.dispatcher
-    with context.notifier.webhook.beside(), stopping_on_signals(bell.stop):
-        told(f"Staying. Woken by {dispatcher.how}. SIGTERM or Ctrl-C stops it after the message on the wire.")
-        dispatcher.run(deliver, bell, told, only=number)
-    told("Stopped.")
+    with context.notifier.webhook.beside(), stopping_on_signals(wakeup.stop):
+        say(f"Staying. Woken by {dispatcher.how}. SIGTERM or Ctrl-C stops it after the message on the wire.")
+        dispatcher.run(deliver, wakeup, say, only=number)
+    say("Stopped.")
     return {"outcomes": dict(outcomes), "next_due": upcoming}
 
 

@@ -46,7 +46,7 @@ def run(context: SendContext) -> Demonstrated:
     )
 
 
-def _silent(_tally: DeliveryProgress) -> None:
+def _silent(_progress: DeliveryProgress) -> None:
     return
 
 

@@ -107,7 +107,7 @@ class Fleet:
                 link.leave()
         until = time.monotonic() + max((route.config.timeouts.goodbye for route in self._routes.values()), default=0)
         if self._logins is not None and self._selector is not None:
-            self._selector.unregister(self._logins.bell)
+            self._selector.unregister(self._logins.wakeup)
         while any(route.links for route in self._routes.values()) and time.monotonic() < until:
             self._handle(max(0.0, until - time.monotonic()))
         for route in self._routes.values():
@@ -121,7 +121,7 @@ class Fleet:
     def _opened(self) -> tuple[selectors.BaseSelector, Logins]:
         if self._selector is None or self._logins is None:
             self._selector, self._logins = selectors.DefaultSelector(), Logins(self._context)
-            self._selector.register(self._logins.bell, selectors.EVENT_READ, None)
+            self._selector.register(self._logins.wakeup, selectors.EVENT_READ, None)
         return self._selector, self._logins
 
     def _get_going(self) -> None:

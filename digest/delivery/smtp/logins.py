@@ -21,9 +21,9 @@ class Logins:
         self._lock = threading.Lock()
         self._results: list[tuple[Callable[[Outcome], None], Outcome]] = []
         self._is_closed = False
-        self.bell, self._rope = socket.socketpair()
+        self.wakeup, self._rope = socket.socketpair()
         """Readable when `deliver` has something to do."""
-        self.bell.setblocking(False)
+        self.wakeup.setblocking(False)
 
     def start(self, config: RelayConfig, then: Callable[[Outcome], None]) -> None:
         """Log in; `then` is called by `deliver` with the connection, or with why there is none."""
@@ -32,7 +32,7 @@ class Logins:
     def deliver(self) -> None:
         """Hand out what has come, in the caller's thread."""
         with contextlib.suppress(BlockingIOError):
-            self.bell.recv(4096)
+            self.wakeup.recv(4096)
         with self._lock:
             results, self._results = self._results, []
         for then, outcome in results:
@@ -43,7 +43,7 @@ class Logins:
         with self._lock:
             self._is_closed = True
             results, self._results = self._results, []
-            self.bell.close()
+            self.wakeup.close()
             self._rope.close()
         for _, outcome in results:
             if isinstance(outcome, Connection):

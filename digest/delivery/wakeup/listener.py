@@ -52,12 +52,12 @@ class _Connector(procrastinate.PsycopgConnector):
 
 
 class Listener:
-    """Rings `bell` whenever something is announced, for the time of a with block. Connects again for as long."""
+    """Rings `wakeup` whenever something is announced, for the time of a with block. Connects again for as long."""
 
-    def __init__(self, url: str, bell: Wakeup) -> None:
+    def __init__(self, url: str, wakeup: Wakeup) -> None:
         """`url` is libpq's (postgresql://...)."""
         self._url = url
-        self._bell = bell
+        self._wakeup = wakeup
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
         self._ending = asyncio.Event()
@@ -90,25 +90,25 @@ class Listener:
             self._listening.cancel()
 
     async def _stay(self) -> None:
-        told = False
+        warned = False
         while not self._ending.is_set():
             self._listening = asyncio.create_task(self._listen())
             await asyncio.wait({self._listening})
             failure = None if self._listening.cancelled() else self._listening.exception()
-            if failure is not None and not told:
+            if failure is not None and not warned:
                 logger.warning("the queue cannot be heard (%s); trying again", type(failure).__name__)
-                told = True
+                warned = True
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), AGAIN_SECONDS)
 
     async def _listen(self) -> None:
-        app = procrastinate.App(connector=_Connector(self._url, self._bell.ring, self._cancel))
+        app = procrastinate.App(connector=_Connector(self._url, self._wakeup.ring, self._cancel))
 
         @app.task(name=TASK, queue=QUEUE)
         async def due(issue: int | None = None) -> None:
             """Somebody announced that something is due; what it is stands in the outbox's rows."""
             del issue
-            self._bell.ring()
+            self._wakeup.ring()
 
         try:  # no `async with`: told to end while it connects, that would leave the pool's tasks behind
             await app.open_async()

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from digest.delivery.wakeup.event import Wakeup
 from digest.delivery.wakeup.polling import Outlook, outlook
-from digest.delivery.wakeup.protocol import Told, Work
+from digest.delivery.wakeup.protocol import Say, Work
 from digest.runtime.clock import Clock
 from digest.runtime.db import AWAY, explain, session_scope
 from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUnreachableError
@@ -36,11 +36,11 @@ class LocalDispatcher:
     def announce(self, session: Session, number: int | None) -> None:
         """Do nothing: whoever stays sees the rows as soon as they are committed."""
 
-    def run(self, work: Work, bell: Wakeup, told: Told, *, only: int | None = None) -> None:
+    def run(self, work: Work, wakeup: Wakeup, say: Say, *, only: int | None = None) -> None:
         """Stay; see the port."""
         wanted, patience, worked_at = True, pauses(), self._clock.monotonic()
         away, rest, resting = False, 0.0, pauses()
-        while not bell.stopping:
+        while not wakeup.stopping:
             try:
                 idle, look = self._clock.monotonic() - worked_at, self._look(only)
                 if wanted or (idle >= rest and look.wants_work(self._clock.now(), idle)):
@@ -49,16 +49,16 @@ class LocalDispatcher:
                     # what is due all the same may not go now: a relay's day is full, another worker is just taking it
                     blocked = look.wants_work(self._clock.now(), 0.0)
                     rest, resting = (next(resting), resting) if blocked else (0.0, pauses())
-                pause = 0.0 if bell.stopping else look.pause(self._clock.now(), self._every)
+                pause = 0.0 if wakeup.stopping else look.pause(self._clock.now(), self._every)
             except _AWAY as error:
                 if not away:
-                    told(f"{sentence(error)} Waiting until it answers.")
+                    say(f"{sentence(error)} Waiting until it answers.")
                 wanted, away, pause = True, True, next(patience)
             else:
                 if away:
-                    told("It answers again.")
+                    say("It answers again.")
                 wanted, away, patience = False, False, pauses()
-            if bell.wait(pause):
+            if wakeup.wait(pause):
                 rest = 0.0  # something has become due just now
 
     def _look(self, only: int | None) -> Outlook:
@@ -73,6 +73,6 @@ def pauses() -> Iterator[float]:
 
 def sentence(error: Exception) -> str:
     """Return an error as one sentence for a person."""
-    told = explain(error) if isinstance(error, DBAPIError) else error
-    assert isinstance(told, DigestError)  # noqa: S101 - the only others in _AWAY
-    return f"{told.message.rstrip('.')}."
+    explained = explain(error) if isinstance(error, DBAPIError) else error
+    assert isinstance(explained, DigestError)  # noqa: S101 - the only others in _AWAY
+    return f"{explained.message.rstrip('.')}."

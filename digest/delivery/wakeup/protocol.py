@@ -10,7 +10,7 @@ from digest.delivery.wakeup.event import Wakeup
 Work = Callable[[], None]
 """Delivers whatever is due until nothing is."""
 
-Told = Callable[[str], None]
+Say = Callable[[str], None]
 """Takes one line for the person who looks after the worker."""
 
 
@@ -29,8 +29,8 @@ class Dispatcher(Protocol):
         """
         ...
 
-    def run(self, work: Work, bell: Wakeup, told: Told, *, only: int | None = None) -> None:
-        """Stay until `bell.stop()`: call `work` at the start, when it is announced, and when what was put off is due.
+    def run(self, work: Work, wakeup: Wakeup, say: Say, *, only: int | None = None) -> None:
+        """Stay until `wakeup.stop()`: call `work` at the start, when it is announced, and when what was put off is due.
 
         `only` is the one issue whose deliveries matter, beside notices. A database or relay that is away is waited for;
         what waiting does not mend (RelayRefusedError, UsageError ...) is raised.
@@ -48,7 +48,7 @@ class NoDispatcher:
         del session, number
         raise RuntimeError("this workspace was opened for reading")
 
-    def run(self, work: Work, bell: Wakeup, told: Told, *, only: int | None = None) -> None:
+    def run(self, work: Work, wakeup: Wakeup, say: Say, *, only: int | None = None) -> None:
         """Raise, as `announce` does."""
-        del work, bell, told, only
+        del work, wakeup, say, only
         raise RuntimeError("this workspace was opened for reading")

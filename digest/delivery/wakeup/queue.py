@@ -10,7 +10,7 @@ from sqlmodel import Session
 from digest.delivery.wakeup.event import Wakeup
 from digest.delivery.wakeup.listener import QUEUE, TASK, Listener
 from digest.delivery.wakeup.local import LOOK_EVERY, LocalDispatcher, pauses, sentence
-from digest.delivery.wakeup.protocol import Told, Work
+from digest.delivery.wakeup.protocol import Say, Work
 from digest.runtime.clock import Clock
 from digest.runtime.db import AWAY
 from digest.runtime.queue_schema import QueueSchema, standing
@@ -91,35 +91,35 @@ class QueueDispatcher(LocalDispatcher):
             logger.warning("workers are not woken by the queue, but look for themselves: %s", why)
         self._warned = True
 
-    def run(self, work: Work, bell: Wakeup, told: Told, *, only: int | None = None) -> None:
+    def run(self, work: Work, wakeup: Wakeup, say: Say, *, only: int | None = None) -> None:
         """Stay; see the port. Without procrastinate's tables it looks for itself."""
-        schema = self._schema_when_it_answers(bell, told)
+        schema = self._schema_when_it_answers(wakeup, say)
         if schema in {QueueSchema.MISSING, QueueSchema.OLDER}:
-            told(f"The queue's tables are {schema}: run `digest db upgrade`. Looking every {LOOK_EVERY:g} s meanwhile.")
+            say(f"The queue's tables are {schema}: run `digest db upgrade`. Looking every {LOOK_EVERY:g} s meanwhile.")
             self._every = LOOK_EVERY
-            super().run(work, bell, told, only=only)
+            super().run(work, wakeup, say, only=only)
             return
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with Listener(url, bell):
-            super().run(work, bell, told, only=only)
+        with Listener(url, wakeup):
+            super().run(work, wakeup, say, only=only)
 
-    def _schema_when_it_answers(self, bell: Wakeup, told: Told) -> QueueSchema | None:
+    def _schema_when_it_answers(self, wakeup: Wakeup, say: Say) -> QueueSchema | None:
         """Return how the queue's tables stand; None if it was told to stop before the database said so."""
         away = False
         for pause in pauses():
-            if bell.stopping:
+            if wakeup.stopping:
                 return None
             try:
                 with self._engine.connect() as connection:
                     schema = standing(connection)
             except AWAY as error:
                 if not away:
-                    told(f"{sentence(error)} Waiting until it answers.")
+                    say(f"{sentence(error)} Waiting until it answers.")
                 away = True
-                bell.wait(pause)
+                wakeup.wait(pause)
             else:
                 if away:
-                    told("It answers again.")
+                    say("It answers again.")
                 return schema
         return None
 

@@ -39,15 +39,15 @@ class InFlight(Generic[S]):
 class InFlightSource:
     """The source of a carrier.
 
-    `admit` makes a parcel of an errand at the last moment, or settles it and says None; while `may_start` says no,
-    everything waits. `may_go` is asked about an errand that must begin once more.
+    `admit` makes a parcel of an item at the last moment, or settles it and says None; while `may_start` says no,
+    everything waits. `may_go` is asked about an item that must begin once more.
     """
 
     def __init__(
         self,
         admit: Callable[[InFlight[Started]], Parcel | None],
         may_start: Callable[[], bool] = lambda: True,
-        may_go: Callable[[InFlight[Started]], bool] = lambda _errand: True,
+        may_go: Callable[[InFlight[Started]], bool] = lambda _item: True,
     ) -> None:
         self._admit = admit
         self._may_start = may_start
@@ -55,7 +55,7 @@ class InFlightSource:
         self._waiting: dict[str, deque[InFlight[Started]]] = {}
         self._under_way: dict[str, InFlight[Started]] = {}
         self.families: Counter[str] = Counter()
-        """How many errands of each family have not ended."""
+        """How many items of each family have not ended."""
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values())) + len(self._under_way)
@@ -63,14 +63,14 @@ class InFlightSource:
     @property
     def attempt_ids(self) -> frozenset[str]:
         """The attempts that have not ended."""
-        waiting = [errand.started.attempt_id for queue in self._waiting.values() for errand in queue]
+        waiting = [item.started.attempt_id for queue in self._waiting.values() for item in queue]
         return frozenset(waiting) | self._under_way.keys()
 
-    def add(self, errands: Iterable[InFlight[Started]]) -> None:
+    def add(self, items: Iterable[InFlight[Started]]) -> None:
         """Let them wait for their relays, in their order."""
-        for errand in errands:
-            self._waiting.setdefault(errand.started.relay, deque()).append(errand)
-            self.families[errand.family] += 1
+        for item in items:
+            self._waiting.setdefault(item.started.relay, deque()).append(item)
+            self.families[item.family] += 1
 
     def waiting(self, relay: str) -> int:
         """Return how many wait for this relay."""
@@ -83,46 +83,46 @@ class InFlightSource:
 
     def under_way(self, relay: str) -> int:
         """Return how many were given to the carrier for this relay and have not ended."""
-        return sum(errand.started.relay == relay for errand in self._under_way.values())
+        return sum(item.started.relay == relay for item in self._under_way.values())
 
     def next(self, relay: str) -> Parcel | None:
         """Return the next parcel for this relay; None if none may go now."""
         queue = self._waiting.get(relay)
         while queue and self._may_start():
-            errand = queue[0]  # it waits until it is known elsewhere: an error here must not lose it
-            parcel = self._admit(errand)
+            item = queue[0]  # it waits until it is known elsewhere: an error here must not lose it
+            parcel = self._admit(item)
             if parcel is not None:
-                self._under_way[parcel.key] = errand
+                self._under_way[parcel.key] = item
             queue.popleft()
             if parcel is not None:
                 return parcel
-            self._forget(errand)
+            self._forget(item)
         return None
 
     def may_go(self, parcel: Parcel) -> bool:
         """Return whether a parcel that came back unbegun may still go."""
-        errand = self._under_way.get(parcel.key)
-        return errand is not None and self._may_go(errand)
+        item = self._under_way.get(parcel.key)
+        return item is not None and self._may_go(item)
 
     def carried(self, key: str) -> InFlight[Started]:
-        """Return the errand of a parcel that is under way."""
+        """Return the item of a parcel that is under way."""
         return self._under_way[key]
 
     def ended(self, key: str) -> None:
-        """Forget the errand whose parcel has ended; its outcome is kept, for what nobody knows counts as never sent."""
+        """Forget the item whose parcel has ended; its outcome is kept, for what nobody knows counts as never sent."""
         self._forget(self._under_way.pop(key))
 
     def take_back(self, relay: str | None = None) -> list[InFlight[Started]]:
         """Return what waits (for one relay, or all); it waits no more."""
         names = list(self._waiting) if relay is None else [relay]
-        errands = [errand for name in names for errand in self._waiting.pop(name, ())]
-        for errand in errands:
-            self._forget(errand)
-        return errands
+        items = [item for name in names for item in self._waiting.pop(name, ())]
+        for item in items:
+            self._forget(item)
+        return items
 
     def on_the_way(self) -> list[InFlight[Started]]:
         """Return what is under way."""
         return list(self._under_way.values())
 
-    def _forget(self, errand: InFlight[Started]) -> None:
-        self.families[errand.family] -= 1
+    def _forget(self, item: InFlight[Started]) -> None:
+        self.families[item.family] -= 1

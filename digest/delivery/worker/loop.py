@@ -51,19 +51,19 @@ _WITHOUT_RELAY = timedelta(seconds=30)
 class WorkerRun:
     """What one call has done: outcomes by name, how many were skipped, and when the next delivery is due, if any."""
 
-    tally: DeliveryProgress = field(default_factory=DeliveryProgress)
+    progress: DeliveryProgress = field(default_factory=DeliveryProgress)
     next_due: datetime | None = None
     stopped: bool = False
 
     @property
     def outcomes(self) -> dict[str, int]:
         """How many promises went into each state."""
-        return dict(self.tally.states)
+        return dict(self.progress.states)
 
     @property
     def skipped(self) -> int:
         """How many were skipped, because their reader is no longer eligible."""
-        return self.tally.skipped
+        return self.progress.skipped
 
 
 class Worker:
@@ -79,7 +79,7 @@ class Worker:
         *,
         meter: Meter | None = None,
         evidence: Evidence | None = None,
-        progress: Callable[[DeliveryProgress], None] = lambda _tally: None,
+        progress: Callable[[DeliveryProgress], None] = lambda _progress: None,
         jitter: Callable[[], float] = random.random,
         pauses: tuple[float, ...] = PAUSES,
     ) -> None:
@@ -96,21 +96,21 @@ class Worker:
         self._stopping = False
         self._relay_patience = Patience(clock, lambda: self._stopping, pauses)
         self._ledger = WorkerLedger(engine, self.id, clock, Patience(clock, lambda: self._stopping, pauses))
-        self._duty = WorkerPresence(self.id, self._ledger, place, clock)
+        self._presence = WorkerPresence(self.id, self._ledger, place, clock)
         self._evidence = evidence
         self._meter = meter or Meter([Way(name) for name in carrier.relays])
         self._taker = Taker(self.id, carrier.relays[0], assign=self._assign)
-        self._outgoing = InFlightSource(self._admit, self._may_start, self._may_go)
+        self._in_flight = InFlightSource(self._admit, self._may_start, self._may_go)
         self._background = Background(beside=engine.dialect.name == POSTGRESQL)
         self._failure: DigestError | None = None
         self._looked_at = self._able_since = float("-inf")
         self._speed = RecentRate(clock)
         self._thresholds = gc.get_threshold()
         self._run = WorkerRun()
-        self._rota = RoundRobin((), clock)
+        self._round_robin = RoundRobin((), clock)
 
     def __enter__(self) -> Self:
-        self._duty.begin()
+        self._presence.begin()
         # what was loaded by now stays, and a message makes no cycles: the collector need not look so often
         gc.freeze()
         self._thresholds = gc.get_threshold()
@@ -125,11 +125,11 @@ class Worker:
         try:
             self._carrier.close()
         finally:
-            self._duty.end(self._outgoing.attempt_ids)
+            self._presence.end(self._in_flight.attempt_ids)
 
     def stop(self) -> None:
         """Finish the messages on the wire, store what is known, and return."""
-        self._stopping = self._run.tally.stopping = True
+        self._stopping = self._run.progress.stopping = True
 
     def deliver(self, *issue_ids: int) -> WorkerRun:
         """Deliver issues, side by side, until nothing of them is due; mark as sent what has nothing left to do.
@@ -156,7 +156,7 @@ class Worker:
         run = self._run = WorkerRun(DeliveryProgress(stopping=self._stopping))
         self._failure = None
         try:
-            self._rota = RoundRobin(streams, self._clock)
+            self._round_robin = RoundRobin(streams, self._clock)
             self._loop()
         except BaseException as error:
             self._end_badly(error)
@@ -183,16 +183,16 @@ class Worker:
                 self._collect()
             if self._is_ending:
                 why = self._failure.message if self._failure else "the worker was told to stop"
-                self._give_back(self._outgoing.take_back(), why)
+                self._give_back(self._in_flight.take_back(), why)
             # nothing is on the wire, and nothing may be begun before the database has been asked: only it is awaited
-            if not self._outgoing.on_the_way() and not self._may_start() and self._collect(wait=True):
+            if not self._in_flight.on_the_way() and not self._may_start() and self._collect(wait=True):
                 continue
-            if not self._outgoing:
+            if not self._in_flight:
                 if self._collect(wait=True):
                     continue
-                if self._is_ending or self._rota.is_done:
+                if self._is_ending or self._round_robin.is_done:
                     return
-            self._note(self._carrier.step(self._outgoing, self._seconds()))
+            self._note(self._carrier.step(self._in_flight, self._seconds()))
 
     @property
     def _is_ending(self) -> bool:
@@ -209,11 +209,11 @@ class Worker:
         """Begin what is most urgent of what the database is asked for, if anything is."""
         if isinstance(self._failure, DatabaseUnreachableError):
             return
-        if self._duty.must_recover:
-            self._background.start(partial(self._duty.recover, self._taker.relay, self._evidence))
-        elif self._duty.must_look:
-            self._background.start(partial(self._duty.look, self._meter.refresh), self._looked)
-        elif not self._is_ending and len(self._outgoing) <= self._limit() // 2 and (ready := self._rota.ready()):
+        if self._presence.must_recover:
+            self._background.start(partial(self._presence.recover, self._taker.relay, self._evidence))
+        elif self._presence.must_look:
+            self._background.start(partial(self._presence.look, self._meter.refresh), self._looked)
+        elif not self._is_ending and self._wants_more and (ready := self._round_robin.ready()):
             self._refill(ready[0])
 
     def _looked(self, _nothing: None) -> None:
@@ -224,6 +224,10 @@ class Worker:
         self._meter.saved()
         self._allow()
 
+    @property
+    def _wants_more(self) -> bool:
+        return len(self._in_flight) <= self._limit() // 2
+
     def _limit(self) -> int:
         return window_limit(self._speed.per_second, self._carrier.capacity)
 
@@ -231,23 +235,23 @@ class Worker:
         """Return how long to wait for the carrier: not past the moment when there is something to take."""
         if self._background.is_busy:
             return WHILE_BUSY_SECONDS
-        if self._is_ending or len(self._outgoing) > self._limit() // 2:
+        if self._is_ending or not self._wants_more:
             return STEP_SECONDS
-        return min(STEP_SECONDS, self._rota.seconds_to_next)
+        return min(STEP_SECONDS, self._round_robin.seconds_to_next)
 
     def _refill(self, stream: WorkSource[Any]) -> None:
         """Take from a stream until the window is full."""
-        take = partial(self._take, stream, self._limit() - len(self._outgoing), dict(self._outgoing.families))
-        taken_at, known = self._clock.monotonic(), self._outgoing.attempt_ids
-        asked_at = self._rota.news
+        take = partial(self._take, stream, self._limit() - len(self._in_flight), dict(self._in_flight.families))
+        taken_at, known = self._clock.monotonic(), self._in_flight.attempt_ids
+        asked_at = self._round_robin.news
 
         def taken(window: Window[Started]) -> None:
-            self._duty.has_started = self._duty.has_started or bool(window.started)
-            self._outgoing.add(InFlight(stream, one, taken_at) for one in window.started)
-            self._rota.asked(stream, window, asked_at)
+            self._presence.has_started = self._presence.has_started or bool(window.started)
+            self._in_flight.add(InFlight(stream, one, taken_at) for one in window.started)
+            self._round_robin.asked(stream, window, asked_at)
             if window.skipped:
-                self._run.tally.skipped += window.skipped
-                self._progress(self._run.tally)
+                self._run.progress.skipped += window.skipped
+                self._progress(self._run.progress)
 
         self._background.start(partial(self._ledger.take, partial(take, self._clock.now()), known), taken)
 
@@ -272,91 +276,91 @@ class Worker:
             connections = self._meter.connections(relay, now)
             self._carrier.allow(relay, connections)
             if not connections:  # else its share would fill the window, and the others had nothing to do
-                self._give_back(self._outgoing.take_back(relay), "its relay is left alone for a while")
+                self._give_back(self._in_flight.take_back(relay), "its relay is left alone for a while")
             elif self._meter.has_other(relay, now) and self._hangs(relay):
                 self._bear(relay, RelayUnreachableError(f"{relay} has taken no mail for {HANGING_SECONDS:.0f} s."))
-        self._run.tally.waits = self._meter.waits(now)
-        self._progress(self._run.tally)  # also when nothing ends: whoever watches sees what it waits for
+        self._run.progress.waits = self._meter.waits(now)
+        self._progress(self._run.progress)  # also when nothing ends: whoever watches sees what it waits for
 
     def _hangs(self, relay: str) -> bool:
-        since = self._outgoing.waiting_since(relay)
+        since = self._in_flight.waiting_since(relay)
         late = since is not None and self._clock.monotonic() - max(since, self._able_since) > HANGING_SECONDS
-        return late and not self._outgoing.under_way(relay)
+        return late and not self._in_flight.under_way(relay)
 
     # One message
 
     def _may_start(self) -> bool:
-        return self._duty.has_looked or self._is_ending
+        return self._presence.has_looked or self._is_ending
 
-    def _may_go(self, errand: InFlight[Started]) -> bool:
-        return self._duty.has_looked and not self._objection(errand)[0]
+    def _may_go(self, item: InFlight[Started]) -> bool:
+        return self._presence.has_looked and not self._objection(item)[0]
 
-    def _admit(self, errand: InFlight[Started]) -> Parcel | None:
-        """Make a parcel of an errand, asked immediately before its envelope; or settle it, and return None."""
-        objection, due_at = self._objection(errand)
+    def _admit(self, item: InFlight[Started]) -> Parcel | None:
+        """Make a parcel of an item, asked immediately before its envelope; or settle it, and return None."""
+        objection, due_at = self._objection(item)
         if objection:
-            self._give_back([errand], objection, due_at)
+            self._give_back([item], objection, due_at)
             return None
-        started = errand.started
+        started = item.started
         try:
-            letter = errand.stream.write(started, self._clock.now())
+            letter = item.stream.write(started, self._clock.now())
         except HeaderUnsafeError as error:  # about this reader alone; anything else would hit every reader
             fields = (started.promised, started.id, started.attempt_id, State.REJECTED, Outcome.REJECTED.value)
             self._ledger.keep(Settlement(*fields, self._clock.now(), reason=f"no mail can be made: {error.message}"))
-            self._count(errand, State.REJECTED, started.relay)
+            self._count(item, State.REJECTED, started.relay)
             return None
         return Parcel(started.attempt_id, started.relay, letter.envelope, letter.message)
 
-    def _objection(self, errand: InFlight[Started]) -> tuple[str, datetime | None]:
+    def _objection(self, item: InFlight[Started]) -> tuple[str, datetime | None]:
         """Return why a message must not go any more, empty if it may; and when it is due instead, if not at once."""
         if self._stopping or self._failure is not None:
             return "the worker was told to stop", None
-        if not self._duty.is_going(errand.stream.issue_id):
+        if not self._presence.is_going(item.stream.issue_id):
             return "the issue was held or withdrawn", None
-        if self._clock.monotonic() - errand.taken_at > STALE_SECONDS:
+        if self._clock.monotonic() - item.taken_at > STALE_SECONDS:
             return "it was taken too long ago", None
         if self._meter.knows_nothing:
             return "", None
-        until = self._meter.held_until(errand.address, self._clock.now())
+        until = self._meter.held_until(item.address, self._clock.now())
         return ("their mail server asked to be left alone", until) if until else ("", None)
 
-    def _give_back(self, errands: Sequence[InFlight[Started]], why: str, due_at: datetime | None = None) -> None:
+    def _give_back(self, items: Sequence[InFlight[Started]], why: str, due_at: datetime | None = None) -> None:
         now = self._clock.now()
-        for errand in errands:
-            one = errand.started
+        for item in items:
+            one = item.started
             self._ledger.keep(not_sent(one.promised, one.id, one.attempt_id, why, now, due_at=due_at))
-            self._rota.ask_again(errand.stream)
+            self._round_robin.ask_again(item.stream)
 
     def _note(self, step: Step) -> None:
         """Keep what has ended, and see to relays that failed."""
         for parcel, reply in step.ended:
-            errand = self._outgoing.carried(parcel.key)
-            settlement = self._concluded(errand, reply)
+            item = self._in_flight.carried(parcel.key)
+            settlement = self._concluded(item, reply)
             self._ledger.keep(settlement)
-            self._outgoing.ended(parcel.key)
+            self._in_flight.ended(parcel.key)
             if reply.outcome is Outcome.NOT_SENT:
-                self._rota.ask_again(errand.stream)
+                self._round_robin.ask_again(item.stream)
             else:
-                self._learn(errand, parcel, reply, settlement.state)
+                self._learn(item, parcel, reply, settlement.state)
         if step.ended:
             self._speed.answered(len(step.ended))
-            self._progress(self._run.tally)
+            self._progress(self._run.progress)
         # connections that were opened together fail together: that is one failure, and one wait
         for relay, failure in {(relay, type(failure)): (relay, failure) for relay, failure in step.failures}.values():
             self._bear(relay, failure)
 
-    def _learn(self, errand: InFlight[Started], parcel: Parcel, reply: Reply, state: State) -> None:
+    def _learn(self, item: InFlight[Started], parcel: Parcel, reply: Reply, state: State) -> None:
         self._relay_patience.succeeded()
         self._meter.note(reply, parcel.relay, parcel.envelope.recipient, self._clock.now())
-        self._count(errand, state, parcel.relay)
+        self._count(item, state, parcel.relay)
         if reply.outcome is Outcome.DEFERRED and is_about_relay(reply):
             self._allow()  # it wants to be left alone now, not after the next look
 
-    def _concluded(self, errand: InFlight[Started], reply: Reply) -> Settlement:
-        return conclude(errand.started, reply, self._clock.now(), self._jitter())
+    def _concluded(self, item: InFlight[Started], reply: Reply) -> Settlement:
+        return conclude(item.started, reply, self._clock.now(), self._jitter())
 
-    def _count(self, errand: InFlight[Started], state: State, relay: str) -> None:
-        self._run.tally.count(state, relay, errand.family)
+    def _count(self, item: InFlight[Started], state: State, relay: str) -> None:
+        self._run.progress.count(state, relay, item.family)
 
     # When things fail
 
@@ -366,10 +370,10 @@ class Worker:
         if isinstance(failure, RelayRefusedError):
             self._failure = self._failure or failure
             return
-        if self._outgoing.under_way(relay):
+        if self._in_flight.under_way(relay):
             return  # it works, but takes no further connection
         logger.warning("%s", failure.message)
-        self._give_back(self._outgoing.take_back(relay), failure.message)
+        self._give_back(self._in_flight.take_back(relay), failure.message)
         if self._meter.has_other(relay, now):
             self._meter.down(relay, now + _WITHOUT_RELAY)
             return
@@ -382,7 +386,7 @@ class Worker:
         self._stopping = True  # whoever waits for the database waits no longer
         with suppress(Exception):
             self._background.collect(wait=True)
-        self._give_back(self._outgoing.take_back(), why)
-        for errand in self._outgoing.on_the_way():
-            self._ledger.keep(self._concluded(errand, Reply(Outcome.UNCERTAIN, None, None, why, errand.started.relay)))
-            self._outgoing.ended(errand.started.attempt_id)
+        self._give_back(self._in_flight.take_back(), why)
+        for item in self._in_flight.on_the_way():
+            self._ledger.keep(self._concluded(item, Reply(Outcome.UNCERTAIN, None, None, why, item.started.relay)))
+            self._in_flight.ended(item.started.attempt_id)

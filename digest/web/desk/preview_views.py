@@ -96,13 +96,13 @@ def _card(
     publisher: Publisher, edition: BuiltEdition, label: str, *, current: bool = False, choice: Choice | None = None
 ) -> Card:
     code, size = edition.selection.language, html_bytes(edition.rendered.html, edition.rendered.nonce)
-    first = edition.readings[0] if edition.readings else ReaderGroup(code, ALL_TEXT)
+    first = edition.groups[0] if edition.groups else ReaderGroup(code, ALL_TEXT)
     block, advise = counts(edition.rendered.findings)
     return Card(
         label=label,
         code=code,
         language=language_name(code),
-        audience=tuple(dict.fromkeys(_spoken(publisher, group) for group in edition.readings)),
+        audience=tuple(dict.fromkeys(_spoken(publisher, group) for group in edition.groups)),
         readers=edition.readers,
         articles=len(edition.slugs),
         size=kilobytes(size),

@@ -14,7 +14,7 @@ from digest.editions.segment import ReaderGroup, Selection, segment
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.publish.approval import issue_hash, manifest
-from digest.publish.build import Build, BuiltEdition, build, items_for_segment, readings_of, render_selection
+from digest.publish.build import Build, BuiltEdition, build, items_for_segment, reader_groups, render_selection
 from digest.publish.freeze import whole_for_archive
 from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
@@ -113,7 +113,7 @@ class Desk:
         """Build the issue, unless nothing changed: a page with four frames asks five times for the same."""
         now = self._clock.now()
         issue = issue_store.find(session, self._number)
-        readers = readings_of(session, issue.number, now)
+        readers = reader_groups(session, issue.number, now)
         parts = manifest(session, issue, self.publisher.settings, self.publisher.templates)
         counted = [(*astuple(group), count) for group, count in readers.items()]
         key = hashlib.sha256(json.dumps([issue.number, issue_hash(parts), counted]).encode()).hexdigest()

@@ -113,9 +113,9 @@ def load(engine: Engine, backup: Path, revision: str, tables: Collection[str]) -
                 loading.stdin.write(barrier.encode())
         with suppress(BrokenPipeError):
             loading.stdin.close()
-        told = loading.stderr.read().decode(errors="replace")
+        message = loading.stderr.read().decode(errors="replace")
     if loading.returncode or read.returncode:
-        raise BackupUnusableError(f"{backup} cannot be restored: {_first_line(told)}", hint=_hint(told))
+        raise BackupUnusableError(f"{backup} cannot be restored: {_first_line(message)}", hint=_hint(message))
 
 
 def _present(engine: Engine, tables: Collection[str]) -> list[str]:
@@ -151,11 +151,11 @@ def _read(backup: Path, *flags: str) -> str:
     return done.stdout
 
 
-def _first_line(told: str) -> str:
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+def _first_line(message: str) -> str:
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     telling = next((line for line in lines if "error" in line.casefold()), lines[0] if lines else "it does not say why")
     return re.sub(r"^\S+: (error: )?", "", telling)[:300]
 
 
-def _hint(told: str) -> str:
-    return "Install PostgreSQL's client programs of the server's version." if "version mismatch" in told else ""
+def _hint(message: str) -> str:
+    return "Install PostgreSQL's client programs of the server's version." if "version mismatch" in message else ""

@@ -68,9 +68,9 @@ def _copy(backup: Path, side: Path) -> None:
 
 
 def _check(backup: Path, copy: sqlite3.Connection) -> None:
-    told = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if told != "ok":
-        raise BackupUnusableError(f"{backup} is damaged: {' '.join(str(told).split())[:200]}")
+    result = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if result != "ok":
+        raise BackupUnusableError(f"{backup} is damaged: {' '.join(str(result).split())[:200]}")
     entries = copy.execute("SELECT type, name FROM sqlite_master").fetchall()
     # our schema has no triggers; one would act on what is done to the copy next
     if any(kind in {"trigger", "view"} for kind, _ in entries) or not {name for _, name in entries} >= _OURS:

@@ -68,15 +68,15 @@ def identity(context: DoctorContext) -> Iterator[Diagnosis]:
 def operators(context: DoctorContext) -> Iterator[Diagnosis]:
     """Somebody hears of what goes wrong."""
     settings = context.settings
-    told = settings.operators
+    operators = settings.operators
     leaves = settings.delivery.allow_send or any(relay.host not in LOOPBACK_HOSTS for relay in settings.relay)
-    if leaves and not told.addresses and not told.webhook:
+    if leaves and not operators.addresses and not operators.webhook:
         message = "Nobody is told when a run is missed or halted"
         remedy = "Set [operators] addresses or webhook, then `digest tell --test`."
         yield Diagnosis("operators-none", Severity.ADVISE, message, remedy)
-    if told.webhook_secret_file and (settings.workspace / told.webhook_secret_file).exists():
+    if operators.webhook_secret_file and (settings.workspace / operators.webhook_secret_file).exists():
         try:
-            read_secret(settings.workspace / told.webhook_secret_file)
+            read_secret(settings.workspace / operators.webhook_secret_file)
         except ConfigError as error:
             yield Diagnosis("webhook-secret", Severity.BLOCK, error.message, error.hint)
 

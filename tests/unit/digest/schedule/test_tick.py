@@ -147,7 +147,7 @@ def test_a_month_that_waits_for_people_tells_each_thing_once(desk: MakeDesk) -> 
 @pytest.mark.one_database
 def test_whoever_watches_hears_of_each_step_and_the_delivery(desk: MakeDesk) -> None:
     world, heard = desk(), Hearing()
-    tick(world.works(world.months.due(FIRST)), onlooker=heard)
+    tick(world.works(world.months.due(FIRST)), listener=heard)
     assert heard.steps == [*((str(FIRST), name) for name, _ in STEPS), ("outbox", "deliver")]
     assert heard.expected == [READERS, 0]
     assert heard.most == READERS
@@ -169,7 +169,7 @@ def test_what_another_worker_has_on_the_way_is_waited_for(desk: MakeDesk) -> Non
                 assert issue is not None
                 taken.extend(take(session, Taker(other, "maildir"), issue, exclusion_reason, limit=1, now=now).started)
 
-    (told,) = [entry for entry in tick(works, onlooker=TakesOne()) if entry.period == str(FIRST)]
+    (told,) = [entry for entry in tick(works, listener=TakesOne()) if entry.period == str(FIRST)]
     assert (told.state, told.step, told.person) == ("waiting", "deliver", False)
     assert told.why == f"issue 1: 1 started, {READERS - 1} accepted"
     assert "finished" not in world.heard()
