@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from digest.delivery.outcome import Outcome
 from digest.delivery.transport import Envelope, Reply
+from digest.outbox.states import Outcome
 
 
 class FrozenClock:

@@ -6,6 +6,7 @@ import typer
 
 from digest.cli.options import DeliveredIssueNumber, DeliveryId, DeliveryIds, IssueOption, Yes
 from digest.cli.shell import Shell, shell_of
+from digest.outbox.operations import CANCELLABLE
 from digest.outbox.states import State
 from digest.runtime.errors import UsageError
 from digest.send import listing, operator
@@ -77,7 +78,7 @@ def cancel(
     shell = shell_of(context)
     app = shell.app
     with shell.session(read_only=True) as session:
-        issue = operator.issue_of(session, ids or (), number, operator.CANCELLABLE)
+        issue = operator.issue_of(session, ids or (), number, CANCELLABLE)
     what = f"{len(ids)} of the" if ids else "all open"
     shell.confirm(f"Cancel {what} deliveries of issue {issue.number}?", yes=yes)
     count = operator.cancel(app, issue, reason=reason, ids=ids or None)

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from digest.delivery.outcome import Outcome
 from digest.delivery.transport import Envelope, Phase, Reply
+from digest.outbox.states import Outcome
 from digest.runtime.errors import RelayUnreachableError
 
 MAILDIR = "maildir:"

@@ -9,7 +9,6 @@ from threading import Lock
 from sqlalchemy import delete, select, update
 from sqlmodel import Session
 
-from digest.delivery.outcome import Outcome
 from digest.delivery.pace import (
     UNLIMITED,
     Gauge,
@@ -25,6 +24,7 @@ from digest.delivery.pace import (
 from digest.delivery.transport import Reply
 from digest.delivery.worker.progress import ScopeWait
 from digest.outbox.dialects import insert_new
+from digest.outbox.states import Outcome
 from digest.outbox.tables import PACE
 from digest.outbox.take import Share
 

@@ -1,7 +1,7 @@
 """A carrier over a transport that takes one message at a time: a Maildir, or somebody's own."""
 
-from digest.delivery.outcome import Outcome
 from digest.delivery.transport import Parcel, ParcelSource, RelayRefusedError, Reply, Step, Transport, WithEvidence
+from digest.outbox.states import Outcome
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError, RelayUnreachableError
 

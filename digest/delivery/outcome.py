@@ -7,19 +7,10 @@ import re
 import unicodedata
 from enum import StrEnum
 
+from digest.outbox.states import Outcome
 from digest.runtime.text import cut
 
 MAX_REPLY_CHARACTERS = 500
-
-
-class Outcome(StrEnum):
-    """How one attempt ended. Every attempt ends in exactly one of these."""
-
-    ACCEPTED = "accepted"
-    DEFERRED = "deferred"
-    REJECTED = "rejected"
-    UNCERTAIN = "uncertain"
-    NOT_SENT = "not_sent"
 
 
 class Reason(StrEnum):

@@ -8,9 +8,10 @@ import math
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
-from digest.delivery.outcome import Outcome, Reason
+from digest.delivery.outcome import Reason
 from digest.delivery.retry import THROTTLE_PAUSE, THROTTLE_STATUS
 from digest.delivery.transport import Phase, Reply
+from digest.outbox.states import Outcome
 
 UNLIMITED = 1_000_000
 _SECOND, _HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -102,8 +103,8 @@ def spend(gauge: Gauge, limits: PaceLimits, count: int, now: datetime) -> Gauge:
         second_at = _plausible(gauge.second_at, limits.per_second, max(1.0, limits.per_second), now)
         counted = replace(counted, second_at=_used(second_at, now, count / limits.per_second))
     if limits.per_hour:
-        rate = _hour_rate(limits.per_hour)
-        hour_at = _plausible(gauge.hour_at, rate, _hour_burst(limits.per_hour), now)
+        rate = hour_rate(limits.per_hour)
+        hour_at = _plausible(gauge.hour_at, rate, hour_burst(limits.per_hour), now)
         counted = replace(counted, hour_at=_used(hour_at, now, count / rate))
     return counted
 
@@ -166,18 +167,19 @@ def _rates(gauge: Gauge, limits: PaceLimits, now: datetime) -> list[tuple[float,
     if limits.per_second:
         rates.append((limits.per_second, max(1.0, limits.per_second), gauge.second_at, "the second's limit is used up"))
     if limits.per_hour:
-        of_hour = _hour_rate(limits.per_hour), _hour_burst(limits.per_hour), gauge.hour_at
+        of_hour = hour_rate(limits.per_hour), hour_burst(limits.per_hour), gauge.hour_at
         rates.append((*of_hour, "the hour's limit is used up"))
     return [(rate, burst, _plausible(used_until, rate, burst, now), why) for rate, burst, used_until, why in rates]
 
 
-def _hour_burst(per_hour: int) -> float:
+def hour_burst(per_hour: int) -> float:
+    """Return how many of an hour's messages may go at once."""
     return max(1.0, per_hour / _HOUR_BURST)
 
 
-def _hour_rate(per_hour: int) -> float:
+def hour_rate(per_hour: int) -> float:
     """Return messages a second such that a burst and an hour of them are not more than the limit."""
-    return max(per_hour - _hour_burst(per_hour), per_hour / 2) / _HOUR.total_seconds()
+    return max(per_hour - hour_burst(per_hour), per_hour / 2) / _HOUR.total_seconds()
 
 
 def _plausible(used_until: datetime | None, rate: float, burst: float, now: datetime) -> datetime | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.delivery.outcome import Outcome
+from digest.outbox.states import Outcome
 
 # Gmail's sender guidelines: after 4.7.28 send nothing for at least ten minutes.
 THROTTLE_PAUSE = timedelta(minutes=10)

@@ -2,11 +2,10 @@
 
 from datetime import datetime
 
-from digest.delivery.outcome import Outcome
 from digest.delivery.retry import DEFAULT_RULE, RetryRule, next_try
 from digest.delivery.transport import Reply
 from digest.outbox.settle import Settlement
-from digest.outbox.states import State
+from digest.outbox.states import Outcome, State
 from digest.outbox.take import Started
 
 _STATES = {
@@ -33,7 +32,7 @@ def conclude(
         started.id,
         started.attempt_id,
         state,
-        reply.outcome.value,
+        reply.outcome,
         now,
         reason=_reason(reply),
         due_at=due_at,

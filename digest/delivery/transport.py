@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from digest.delivery.outcome import Outcome, Reason, explain
+from digest.delivery.outcome import Reason, explain
+from digest.outbox.states import Outcome
 from digest.runtime.errors import ConfigError, DigestError
 
 

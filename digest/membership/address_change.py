@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from sqlalchemy import update
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from digest.delivery.wakeup.protocol import Dispatcher
 from digest.membership.context import MembershipContext
 from digest.outbox import notices
-from digest.outbox.models import Notice
 from digest.outbox.states import DUE, State
+from digest.outbox.tables import NOTICE, move
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from subscribers import address_change, store
@@ -58,9 +58,7 @@ def forget_expired(context: MembershipContext) -> int:
 
 def forget_notices(session: Session, nonces: Sequence[str]) -> None:
     """Empty what the outbox holds of requests that came to nothing: the addresses may be anybody's."""
-    asked = (col(Notice.kind) == NoticeKind.ADDRESS) & col(Notice.key).in_(nonces)
+    asked = (NOTICE.c.kind == NoticeKind.ADDRESS) & NOTICE.c.key.in_(nonces)
     late = "the new address was not confirmed in time"
-    session.execute(
-        update(Notice).where(asked, col(Notice.state).in_(sorted(DUE))).values(state=State.EXPIRED.value, reason=late)
-    )
-    session.execute(update(Notice).where(asked).values(address="", name="", context={}))
+    session.execute(move(NOTICE, State.EXPIRED, DUE, asked).values(reason=late))
+    session.execute(update(NOTICE).where(asked).values(address="", name="", context={}))

@@ -16,7 +16,7 @@ from digest.delivery.worker.place import WorkerPlace
 from digest.feedback.models import FeedbackEvent
 from digest.membership.context import MembershipContext
 from digest.outbox.states import DUE, SkipReason, State
-from digest.outbox.tables import ATTEMPT, DELIVERY, NOTICE, Promised
+from digest.outbox.tables import ATTEMPT, DELIVERY, NOTICE, Promised, move
 from digest.outbox.take import envelope_id
 from digest.runtime.whole_file import whole_file
 from subscribers.models import Subscriber
@@ -36,9 +36,8 @@ def forget(session: Session, subscriber: Subscriber) -> None:
     its reply has been cleaned of addresses before it is written.
     """
     of_id = subscriber.id or 0
-    mine, due = NOTICE.c.subscriber_id == of_id, NOTICE.c.state.in_(sorted(DUE))
-    skipped = {"state": State.SKIPPED.value, "reason": SkipReason.ERASED.value}
-    session.execute(update(NOTICE).where(mine, due).values(skipped))
+    mine = NOTICE.c.subscriber_id == of_id
+    session.execute(move(NOTICE, State.SKIPPED, DUE, mine).values(reason=SkipReason.ERASED.value))
     session.execute(update(NOTICE).where(mine).values(address="", name="", context={}))
     deliveries = select(DELIVERY.c.id).where(DELIVERY.c.subscriber_id == of_id)
     notices = select(NOTICE.c.id).where(mine)

@@ -6,7 +6,7 @@ import json
 from sqlmodel import Session
 
 from digest.notify.event import Event, EventKind
-from digest.notify.models import WebhookCall
+from digest.notify.models import WebhookCall, WebhookState
 from digest.outbox import notices
 from digest.outbox.dialects import insert_new
 from digest.render.notice_kind import NoticeKind
@@ -35,7 +35,7 @@ def tell(session: Session, operators: Operators, language: str, event: Event) ->
     if operators.webhook:
         row = {
             "key": event.key,
-            "state": "pending",
+            "state": WebhookState.PENDING.value,
             "body": body_of(event),
             "due_at": event.at,
             "attempts": 0,

@@ -1,11 +1,20 @@
 """The table of webhook calls: at least once each, in the order of their events, until the other side has taken them."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlmodel import Field, SQLModel
 
 from digest.runtime.partial_index import partial_index
+
+
+class WebhookState(StrEnum):
+    """What became of a call to the webhook."""
+
+    PENDING = "pending"
+    TOLD = "told"  # the other side has taken it
+    GIVEN_UP = "given_up"
 
 
 class WebhookCall(SQLModel, table=True):
@@ -14,7 +23,7 @@ class WebhookCall(SQLModel, table=True):
     __tablename__ = "webhook_call"
     id: int | None = Field(default=None, primary_key=True)
     key: str = Field(max_length=200, unique=True, description="the event's key: told once")
-    state: str = Field(default="pending", max_length=12, description="pending | told | given_up")
+    state: str = Field(default=WebhookState.PENDING, max_length=12, description="pending | told | given_up")
     body: str = Field(description="JSON without personal data")
     due_at: datetime
     attempts: int = 0

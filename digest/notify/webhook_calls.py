@@ -16,7 +16,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, Engine, select, update
 from sqlalchemy.exc import DBAPIError
 
-from digest.notify.models import WebhookCall
+from digest.notify.models import WebhookCall, WebhookState
 from digest.notify.webhook import WebhookAnswer, call, read_secret
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
@@ -31,6 +31,7 @@ LEASE = timedelta(minutes=2)
 LOOK_EVERY = 2.0
 MOST_AT_ONCE = 20
 CALL = WebhookCall.__table__  # type: ignore[attr-defined]
+_WAITS = CALL.c.state == WebhookState.PENDING.value
 
 
 class WebhookCaller:
@@ -73,7 +74,7 @@ class WebhookCaller:
     def _due(self) -> list[Any]:
         query = (
             select(CALL)
-            .where(CALL.c.state == "pending", CALL.c.due_at <= self._clock.now())
+            .where(_WAITS, CALL.c.due_at <= self._clock.now())
             .order_by(CALL.c.due_at, CALL.c.id)
             .limit(MOST_AT_ONCE)
         )
@@ -83,7 +84,7 @@ class WebhookCaller:
     def _claim(self, row: Any) -> bool:
         statement = (
             update(CALL)
-            .where(CALL.c.id == row.id, CALL.c.state == "pending", CALL.c.due_at == row.due_at)
+            .where(CALL.c.id == row.id, _WAITS, CALL.c.due_at == row.due_at)
             .values(due_at=self._clock.now() + LEASE, attempts=CALL.c.attempts + 1)
         )
         with session_scope(self._engine) as session:
@@ -93,15 +94,15 @@ class WebhookCaller:
         now, tries = self._clock.now(), row.attempts + 1
         values: dict[str, object] = {"answer": answer.words, "settled_at": now}
         if answer.is_taken:
-            values["state"] = "told"
+            values["state"] = WebhookState.TOLD.value
         elif answer.is_final or tries > len(PAUSES):
-            values["state"] = "given_up"
+            values["state"] = WebhookState.GIVEN_UP.value
             logger.error("the webhook was not told of %s: %s; `digest doctor` lists it", row.key, answer.words)
         else:
             values |= {"due_at": now + timedelta(seconds=PAUSES[tries - 1]), "settled_at": None}
             logger.warning("the webhook was not told of %s: %s; it is tried again", row.key, answer.words)
         with session_scope(self._engine) as session:
-            session.execute(update(CALL).where(CALL.c.id == row.id, CALL.c.state == "pending").values(values))
+            session.execute(update(CALL).where(CALL.c.id == row.id, _WAITS).values(values))
 
     @contextmanager
     def beside(self) -> Iterator[None]:
@@ -130,7 +131,7 @@ class WebhookCaller:
 
 def next_due(session: Any) -> datetime | None:
     """Return when the next call is due, None if none is."""
-    query = select(CALL.c.due_at).where(CALL.c.state == "pending").order_by(CALL.c.due_at).limit(1)
+    query = select(CALL.c.due_at).where(_WAITS).order_by(CALL.c.due_at).limit(1)
     moment: datetime | None = session.execute(query).scalar()
     return moment
 

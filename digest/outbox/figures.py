@@ -8,8 +8,7 @@ from sqlalchemy import and_, case, func, literal_column, or_, select
 from sqlmodel import Session
 
 from digest.outbox.dialects import database_now
-from digest.outbox.settle import NOT_SENT
-from digest.outbox.states import State
+from digest.outbox.states import Outcome, State
 from digest.outbox.tables import ATTEMPT, DELIVERY, WORKER
 from digest.outbox.workers import WorkerLiveness
 
@@ -69,7 +68,9 @@ def canary(session: Session, issue_id: int, rest_at: datetime) -> dict[State, in
 
 def attempted(session: Session, issue_id: int, now: datetime) -> Attempted:
     """Return what the issue's attempts came to."""
-    lately = and_(ATTEMPT.c.ended_at > now - RATE_OVER, ATTEMPT.c.ended_at <= now, ATTEMPT.c.outcome != NOT_SENT)
+    lately = and_(
+        ATTEMPT.c.ended_at > now - RATE_OVER, ATTEMPT.c.ended_at <= now, ATTEMPT.c.outcome != Outcome.NOT_SENT.value
+    )
     outcome = func.coalesce(ATTEMPT.c.outcome, literal_column(f"'{State.STARTED.value}'"))
     query = (
         select(

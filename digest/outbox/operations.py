@@ -8,13 +8,14 @@ from sqlalchemy import ColumnElement, CursorResult, exists, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
-from digest.outbox.settle import WITHDRAWN
 from digest.outbox.states import DUE, UNFINISHED, State
-from digest.outbox.tables import DELIVERY, ISSUE
+from digest.outbox.tables import DELIVERY, ISSUE, move
 from digest.outbox.workers import WorkerLiveness, lives
 from digest.runtime.errors import NotFoundError, RefusedError
 
 RESEND_AFTER = timedelta(minutes=15)
+CANCELLABLE = DUE | {State.UNCERTAIN}
+"""What a person may cancel by its number; all of an issue at once only what is due."""
 
 
 class NoSuchDeliveryError(NotFoundError):
@@ -44,12 +45,8 @@ def _set_held(session: Session, issue_id: int, *, held: bool) -> bool:
 
 def retry(session: Session, issue_id: int, now: datetime, ids: Sequence[int] | None = None) -> int:
     """Make deferred deliveries (all of the issue, or those named) due at once; return how many."""
-    statement = (
-        update(DELIVERY)
-        .where(*_chosen(issue_id, ids), DELIVERY.c.state == State.DEFERRED.value)
-        .values(state=State.PENDING.value, due_at=now)
-    )
-    return _changed(session, statement)
+    statement = move(DELIVERY, State.PENDING, {State.DEFERRED}, *_chosen(issue_id, ids))
+    return _changed(session, statement.values(due_at=now))
 
 
 def cancel(session: Session, issue_id: int, now: datetime, *, reason: str, ids: Sequence[int] | None = None) -> int:
@@ -58,18 +55,9 @@ def cancel(session: Session, issue_id: int, now: datetime, *, reason: str, ids: 
     Whoever cancels because an issue is withdrawn has locked the issue for update and changed its state first, so that
     nothing comes back afterwards.
     """
-    states = DUE if ids is None else DUE | {State.UNCERTAIN}
-    statement = (
-        update(DELIVERY)
-        .where(*_chosen(issue_id, ids), DELIVERY.c.state.in_(sorted(states)))
-        .values(state=State.CANCELLED.value, reason=reason, settled_at=now)
-    )
-    return _changed(session, statement)
-
-
-def withdraw(session: Session, issue_id: int, now: datetime) -> int:
-    """Cancel what has not been started of an issue that the same transaction withdraws; return how many."""
-    return cancel(session, issue_id, now, reason=WITHDRAWN)
+    states = DUE if ids is None else CANCELLABLE
+    statement = move(DELIVERY, State.CANCELLED, states, *_chosen(issue_id, ids))
+    return _changed(session, statement.values(reason=reason, settled_at=now))
 
 
 def resend(session: Session, delivery_id: int, liveness: WorkerLiveness, now: datetime) -> None:
@@ -91,11 +79,8 @@ def resend(session: Session, delivery_id: int, liveness: WorkerLiveness, now: da
     if now < earliest or lives(session, row.worker_id, liveness):
         hint = f"Wait until {earliest:%H:%M} UTC, and for its worker to end: the answer may still come."
         raise ResendRefusedError(f"Delivery {delivery_id} may still be on its way", hint=hint)
-    session.execute(
-        update(DELIVERY)
-        .where(DELIVERY.c.id == delivery_id)
-        .values(state=State.PENDING.value, reason="sent again by hand", due_at=now)
-    )
+    again = move(DELIVERY, State.PENDING, {State.UNCERTAIN}, DELIVERY.c.id == delivery_id)
+    session.execute(again.values(reason="sent again by hand", due_at=now))
     # also when it is sending already: an issue that somebody is about to finish must not be
     session.execute(update(ISSUE).where(ISSUE.c.id == issue.id).values(state=IssueState.SENDING.value, sent_at=None))
 

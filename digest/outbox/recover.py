@@ -7,8 +7,8 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from digest.outbox.dialects import database_now
-from digest.outbox.settle import NOT_SENT, Settlement, settle
-from digest.outbox.states import State
+from digest.outbox.settle import Settlement, settle
+from digest.outbox.states import Outcome, State
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_STARTED, ISSUE, WORKER, Promised
 from digest.outbox.take import envelope_id
 from digest.outbox.workers import WorkerLiveness
@@ -42,7 +42,7 @@ def _lose(session: Session, promised: Promised, owner: str, why: str, now: datet
         select(table.c.id, table.c.attempt_id).where(IS_STARTED, table.c.worker_id == owner).with_for_update()
     ).all()
     lost = [
-        Settlement(promised, row.id, row.attempt_id, State.UNCERTAIN, State.UNCERTAIN.value, now, reason=why)
+        Settlement(promised, row.id, row.attempt_id, State.UNCERTAIN, Outcome.UNCERTAIN, now, reason=why)
         for row in rows
     ]
     return settle(session, lost)
@@ -92,6 +92,6 @@ def settle_evidence(session: Session, settlements: Sequence[Settlement]) -> int:
 def _resolved(promised: Promised, of_id: int, attempt_id: str, now: datetime, *, delivered: bool) -> Settlement:
     if delivered:
         why = "found where the transport delivers to"
-        return Settlement(promised, of_id, attempt_id, State.ACCEPTED, State.ACCEPTED.value, now, reason=why)
+        return Settlement(promised, of_id, attempt_id, State.ACCEPTED, Outcome.ACCEPTED, now, reason=why)
     why = "not found where the transport delivers to, so it was not delivered"
-    return Settlement(promised, of_id, attempt_id, State.PENDING, NOT_SENT, now, reason=why, by_evidence=True)
+    return Settlement(promised, of_id, attempt_id, State.PENDING, Outcome.NOT_SENT, now, reason=why, by_evidence=True)

@@ -11,13 +11,14 @@ from sqlalchemy import ColumnElement, String, and_, case, cast, func, insert, li
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
-from digest.outbox.states import UNFINISHED, State
-from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, NOTICE, Promised
+from digest.outbox.states import UNFINISHED, Outcome, State
+from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, NOTICE, Promised, move
 from digest.outbox.take import new_attempt_id
 
 RESTORED = "restored"
 """The worker of attempts that a restore made up: any process may have made them, at any time until their end."""
 UNKNOWN = "restored: what was sent after the backup is not known"
+LOST = UNFINISHED | {State.UNCERTAIN}
 NO_LONGER_APPROVED = "approved_hash", "approved_manifest", "approved_by", "approved_at"
 
 
@@ -59,7 +60,7 @@ def settle_down(session: Session, now: datetime) -> Aftermath:
         DELIVERY.c.state == State.UNCERTAIN,
     )
     uncertain = _doubt(session, Promised.DELIVERY, in_doubt, known_until, now)
-    notices = _doubt(session, Promised.NOTICE, NOTICE.c.state.in_([*UNFINISHED, State.UNCERTAIN]), known_until, now)
+    notices = _doubt(session, Promised.NOTICE, NOTICE.c.state.in_(sorted(LOST)), known_until, now)
     return Aftermath(held, frozen, drafts, uncertain, notices, known_until)
 
 
@@ -77,7 +78,7 @@ def _doubt(
     own_start = and_(table.c.state.in_([State.STARTED, State.UNCERTAIN]), table.c.started_at.is_not(None))
     began = case((own_start, table.c.started_at), else_=known_until or table.c.created_at)
     columns = [promised.attempt_key, "id", "worker_id", "started_at", "ended_at", "outcome", "reply", "relay"]
-    uncertain = State.UNCERTAIN.value
+    uncertain = Outcome.UNCERTAIN.value
     rows = select(table.c.id, made_up, literal(RESTORED), began, literal(now), literal(uncertain), literal(UNKNOWN))
     rows = rows.add_columns(literal(_only_relay(session))).where(in_doubt)
     session.execute(insert(ATTEMPT).from_select(columns, rows))
@@ -88,9 +89,9 @@ def _doubt(
         .values(outcome=uncertain, ended_at=now, reply=UNKNOWN)
     )
     changed = session.execute(
-        update(table)
-        .where(in_doubt)
-        .values(state=uncertain, reason=UNKNOWN, attempt_id=made_up, worker_id=RESTORED, started_at=now, settled_at=now)
+        move(table, State.UNCERTAIN, LOST, in_doubt, restored=True).values(
+            reason=UNKNOWN, attempt_id=made_up, worker_id=RESTORED, started_at=now, settled_at=now
+        )
     )
     return int(changed.rowcount)  # type: ignore[attr-defined]
 

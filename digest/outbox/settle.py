@@ -13,17 +13,13 @@ from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
 from digest.outbox.dialects import Prepared
-from digest.outbox.states import State
-from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, Promised
+from digest.outbox.states import DUE, Outcome, State, moves_to
+from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, Promised, move
 from digest.runtime.errors import UsageError
 from digest.runtime.whole_file import whole_file
 
-NOT_SENT = "not_sent"
-"""The outcome of an attempt that certainly ended before the envelope."""
-
 WITHDRAWN = "the issue was withdrawn"
 _COMES_BACK = frozenset({State.PENDING, State.DEFERRED})
-_UNSETTLED = (State.STARTED.value, State.UNCERTAIN.value)
 
 
 class OutcomesUnreadableError(UsageError):
@@ -34,15 +30,14 @@ class OutcomesUnreadableError(UsageError):
 class Settlement:
     """One attempt's end: the state its promise goes to and why, and what the server said.
 
-    `due_at` is None when it stays as it was. `outcome` is a value of digest.delivery.outcome.Outcome.
-    `by_evidence` tells that `not_sent` was not believed but seen.
+    `due_at` is None when it stays as it was. `by_evidence` tells that `not_sent` was not believed but seen.
     """
 
     promised: Promised
     id: int
     attempt_id: str
     state: State
-    outcome: str
+    outcome: Outcome
     ended_at: datetime
     reason: str = ""
     due_at: datetime | None = None
@@ -55,7 +50,9 @@ class Settlement:
     @property
     def settles(self) -> tuple[str, ...]:
         """The states from which it may be taken: what is uncertain may have gone, whatever its sender believes."""
-        return (State.STARTED.value,) if self.outcome == NOT_SENT and not self.by_evidence else _UNSETTLED
+        if self.outcome == Outcome.NOT_SENT and not self.by_evidence:
+            return moves_to(self.state, State.STARTED)
+        return moves_to(self.state, State.STARTED, State.UNCERTAIN)
 
 
 def settle(session: Session, settlements: Sequence[Settlement]) -> int:
@@ -146,7 +143,7 @@ _SETTLE_ATTEMPTS = Prepared(
 
 
 def _write_attempts(session: Session, settlements: Sequence[Settlement]) -> None:
-    rows = [[s.attempt_id, s.ended_at, s.outcome, s.code, s.enhanced, s.reply, s.relay] for s in settlements]
+    rows = [[s.attempt_id, s.ended_at, str(s.outcome), s.code, s.enhanced, s.reply, s.relay] for s in settlements]
     if rows:
         _SETTLE_ATTEMPTS.run(session, rows)
 
@@ -167,11 +164,8 @@ def _lock_issues(session: Session, settlements: Sequence[Settlement]) -> set[str
 def _cancel_withdrawn(session: Session, settlements: Sequence[Settlement]) -> None:
     back = [s.id for s in settlements if s.state in _COMES_BACK]
     withdrawn = select(ISSUE.c.id).where(ISSUE.c.state == IssueState.WITHDRAWN)
-    session.execute(
-        update(DELIVERY)
-        .where(DELIVERY.c.id.in_(back), IS_DUE, DELIVERY.c.issue_id.in_(withdrawn))
-        .values(state=State.CANCELLED.value, reason=WITHDRAWN)
-    )
+    cancelled = move(DELIVERY, State.CANCELLED, DUE, DELIVERY.c.id.in_(back), DELIVERY.c.issue_id.in_(withdrawn))
+    session.execute(cancelled.values(reason=WITHDRAWN))
 
 
 def _reopen_sent(session: Session, settlements: Sequence[Settlement]) -> None:
@@ -188,7 +182,7 @@ def not_sent(
     promised: Promised, of_id: int, attempt_id: str, why: str, now: datetime, *, due_at: datetime | None = None
 ) -> Settlement:
     """Return the settlement of an attempt that ended before the envelope: due again at once, or at `due_at`."""
-    return Settlement(promised, of_id, attempt_id, State.PENDING, NOT_SENT, now, reason=why, due_at=due_at)
+    return Settlement(promised, of_id, attempt_id, State.PENDING, Outcome.NOT_SENT, now, reason=why, due_at=due_at)
 
 
 _FILE = TypeAdapter(list[Settlement])

@@ -1,6 +1,7 @@
 """The states of a delivery: one table of allowed moves, and the sets that other code asks about. Pure."""
 
 from enum import StrEnum
+from functools import cache
 
 
 class State(StrEnum):
@@ -15,6 +16,16 @@ class State(StrEnum):
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
     UNCERTAIN = "uncertain"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended. Every attempt ends in exactly one of these."""
+
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"
+    REJECTED = "rejected"
+    UNCERTAIN = "uncertain"
+    NOT_SENT = "not_sent"  # certainly ended before the envelope
 
 
 MOVES: dict[State, frozenset[State]] = {
@@ -37,9 +48,20 @@ MOVES: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset(),
 }
 
+# A restored database has lost what was sent since its backup: whatever was on its way may have gone.
+RESTORE_MOVES: dict[State, frozenset[State]] = {
+    State.PENDING: frozenset({State.UNCERTAIN}),
+    State.DEFERRED: frozenset({State.UNCERTAIN}),
+    State.STARTED: frozenset({State.UNCERTAIN}),
+}
+
 DUE = frozenset({State.PENDING, State.DEFERRED})
 UNFINISHED = frozenset({State.PENDING, State.DEFERRED, State.STARTED})
 TERMINAL = frozenset(s for s, nexts in MOVES.items() if not nexts)
+
+
+class DeliveryMoveError(ValueError):
+    """The table of allowed moves does not have this one."""
 
 
 NEEDS_A_PERSON = (State.REJECTED, State.UNCERTAIN, State.EXPIRED)
@@ -63,3 +85,17 @@ class SkipReason(StrEnum):
 def may_move(old: State, new: State) -> bool:
     """Return whether a delivery may go from `old` to `new`."""
     return new in MOVES[old]
+
+
+@cache
+def moves_to(new: State, *old: State, restored: bool = False) -> tuple[str, ...]:
+    """Return `old` as the values of the WHERE clause of an UPDATE to `new`, in the order of `State`.
+
+    Every statement that changes a state is built with it. Raises DeliveryMoveError for a move that is not in the table
+    (or, with `restored`, in that of a restore). An uncertain one may be found uncertain once more.
+    """
+    for state in old:
+        lost = restored and new in RESTORE_MOVES.get(state, ())
+        if not (lost or may_move(state, new) or state is new is State.UNCERTAIN):
+            raise DeliveryMoveError(f"no delivery goes from {state} to {new}")
+    return tuple(state.value for state in State if state in old)

@@ -1,9 +1,10 @@
 """The outbox's tables as Core tables: on the path of each delivery no ORM object is made (PERFORMANCE, ledger)."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Table, text
+from sqlalchemy import ColumnElement, Table, Update, text, update
 from sqlmodel import SQLModel
 
 from digest.editions.models import Edition as _Edition
@@ -13,6 +14,7 @@ from digest.outbox.models import Delivery as _Delivery
 from digest.outbox.models import Notice as _Notice
 from digest.outbox.models import PaceRecord as _Pace
 from digest.outbox.models import WorkerRecord as _Worker
+from digest.outbox.states import DUE, State, moves_to
 from subscribers.models import Subscriber as _Subscriber
 from subscribers.models import Suppression as _Suppression
 
@@ -52,5 +54,14 @@ class Promised(StrEnum):
 
 
 # Written out, not as parameters: only then can the planners match the conditions of the partial indexes.
-IS_DUE: Final = text("state IN ('pending', 'deferred')")
-IS_STARTED: Final = text("state = 'started'")
+IS_DUE: Final = text(f"state IN ({', '.join(repr(state.value) for state in State if state in DUE)})")
+IS_STARTED: Final = text(f"state = {State.STARTED.value!r}")
+
+
+def move(
+    table: Table, new: State, old: Collection[State], *conditions: ColumnElement[bool], restored: bool = False
+) -> Update:
+    """Return an UPDATE of the promises that meet `conditions` from one of `old` to `new`; the table must allow it."""
+    state, values = table.c.state, moves_to(new, *old, restored=restored)
+    before = state == values[0] if len(values) == 1 else state.in_(values)
+    return update(table).where(*conditions, before).values(state=new.value)

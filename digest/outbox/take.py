@@ -31,7 +31,7 @@ from sqlmodel import Session
 from digest.issues.lifecycle import IssueState
 from digest.outbox.dialects import Prepared, instant
 from digest.outbox.guard import Exclusion, Person, guarded
-from digest.outbox.states import State
+from digest.outbox.states import DUE, Outcome, State, moves_to
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, IS_STARTED, ISSUE, Promised
 
 
@@ -259,6 +259,7 @@ def skip(session: Session, promised: Promised, reasons: Mapping[int, str], now: 
     if not reasons:
         return
     table = promised.table
+    moves_to(State.SKIPPED, *DUE)
     session.execute(
         update(table)
         .where(table.c.id == bindparam("of_id"))
@@ -273,6 +274,7 @@ _ROWS: list[Column[Any]] = [Column("id", Integer), Column("attempt", String), Co
 @lru_cache(maxsize=2)
 def _start_promises(promised: Promised) -> Prepared:
     table = promised.table
+    moves_to(State.STARTED, *DUE)  # the rows are locked and were due when they were read
     return Prepared(
         lambda given: (
             update(table)
@@ -332,7 +334,7 @@ def _put_off(session: Session, promised: Promised, ids: Sequence[int]) -> dict[i
     key = ATTEMPT.c[promised.attempt_key]
     rows = session.execute(
         select(key, func.count(), func.min(ATTEMPT.c.started_at))
-        .where(key.in_(ids), ATTEMPT.c.outcome == State.DEFERRED.value)
+        .where(key.in_(ids), ATTEMPT.c.outcome == Outcome.DEFERRED.value)
         .group_by(key)
     )
     return {of_id: (count + 1, first) for of_id, count, first in rows}

@@ -18,13 +18,12 @@ from digest.articles.models import Article
 from digest.editions.models import ArchivedArticle, Edition
 from digest.editions.segment import Selection
 from digest.editions.words import fold
-from digest.issues.lifecycle import IssueState
+from digest.issues.lifecycle import PUBLISHED
 from digest.issues.models import Issue
 from digest.render.checks import Finding, Severity
 from digest.render.content import IssueContent
 from digest.runtime.text import cut_between_words
 
-PUBLISHED = (IssueState.SENDING, IssueState.SENT)
 EXCERPT = 300
 
 

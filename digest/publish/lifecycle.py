@@ -11,6 +11,7 @@ from digest.issues.models import Issue, IssueItem
 from digest.issues.period import Period
 from digest.outbox import operations
 from digest.outbox.models import Attempt, Delivery
+from digest.outbox.settle import WITHDRAWN
 from digest.publish.approval import approve as record_approval
 from digest.publish.approval import manifest
 from digest.publish.build import build
@@ -53,7 +54,7 @@ def withdraw(session: Session, issue: Issue, now: datetime) -> int:
     issue.state = move(issue.number, issue.state, IssueState.WITHDRAWN)
     session.add(issue)
     session.flush()
-    cancelled = operations.withdraw(session, issue.id, now)
+    cancelled = operations.cancel(session, issue.id, now, reason=WITHDRAWN)
     tried = exists().where(col(Attempt.delivery_id) == Delivery.id, col(Delivery.issue_id) == issue.id)
     if not session.exec(select(tried)).one():
         freed = [

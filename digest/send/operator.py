@@ -7,13 +7,10 @@ from sqlmodel import Session
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.outbox import operations, store
-from digest.outbox.states import DUE, State
+from digest.outbox.states import State
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.send.context import SendContext
-
-CANCELLABLE = DUE | {State.UNCERTAIN}
-"""States in which a delivery that is named by its id may be cancelled."""
 
 
 def hold(context: SendContext, number: int | None) -> tuple[int, bool]:

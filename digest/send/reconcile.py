@@ -12,25 +12,25 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from digest.delivery.maildir import MAILDIR
-from digest.delivery.outcome import Outcome, clean_reply, explain
+from digest.delivery.outcome import clean_reply, explain
 from digest.delivery.transport import WithEvidence
 from digest.feedback.dsn import NotAReportError, ReportedRecipient, read_report
 from digest.feedback.evidence_files import mails, open_logs
 from digest.feedback.log_coverage import AFTER
 from digest.feedback.postfix_log import Fate, PostfixLog, Sighting
 from digest.outbox.recover import evident, recover, settle_evidence
-from digest.outbox.settle import NOT_SENT, Settlement, read_file, settle
-from digest.outbox.states import State
+from digest.outbox.settle import Settlement, read_file, settle
+from digest.outbox.states import Outcome, State
 from digest.outbox.tables import Promised
 from digest.outbox.uncertain import Uncertain, count_uncertain, living, uncertain
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
 
-_ENDS: Mapping[Fate, tuple[State, str]] = {
-    Fate.ACCEPTED: (State.ACCEPTED, Outcome.ACCEPTED.value),
-    Fate.REJECTED: (State.REJECTED, Outcome.REJECTED.value),
-    Fate.EXPIRED: (State.EXPIRED, Outcome.DEFERRED.value),
-    Fate.NOT_TAKEN: (State.PENDING, NOT_SENT),
+_ENDS: Mapping[Fate, tuple[State, Outcome]] = {
+    Fate.ACCEPTED: (State.ACCEPTED, Outcome.ACCEPTED),
+    Fate.REJECTED: (State.REJECTED, Outcome.REJECTED),
+    Fate.EXPIRED: (State.EXPIRED, Outcome.DEFERRED),
+    Fate.NOT_TAKEN: (State.PENDING, Outcome.NOT_SENT),
 }
 # What several reports say, the strongest first: "delayed" yields to any, and a failure counts after a mere relaying.
 _ACTIONS = ("delivered", "failed", "relayed", "expanded", "delayed")
@@ -300,7 +300,7 @@ def assume(
                 one.id,
                 one.attempt_id,
                 state,
-                state.value,
+                Outcome(state),
                 now,
                 reason=why,
                 code=one.code,

@@ -11,8 +11,8 @@ import pytest
 
 from digest.outbox import operations
 from digest.outbox.operations import ResendRefusedError
-from digest.outbox.settle import NOT_SENT, Settlement, settle
-from digest.outbox.states import MOVES, State
+from digest.outbox.settle import WITHDRAWN, Settlement, settle
+from digest.outbox.states import MOVES, Outcome, State
 from digest.outbox.take import Taken
 from digest.runtime.db import make_engine, session_scope
 from tests.support.ledger import Ledger
@@ -26,7 +26,7 @@ ENDINGS = {
     "uncertain": (True, State.UNCERTAIN),
     "deferred": (False, State.DEFERRED),
     "rejected": (False, State.REJECTED),
-    NOT_SENT: (False, State.PENDING),
+    Outcome.NOT_SENT: (False, State.PENDING),
 }
 
 
@@ -121,7 +121,7 @@ class World:
     def withdraw(self) -> None:
         self.ledger.change_issue(state="withdrawn")
         with session_scope(self.ledger.engine) as session:
-            operations.withdraw(session, self.ledger.issue_id, self.ledger.now)
+            operations.cancel(session, self.ledger.issue_id, self.ledger.now, reason=WITHDRAWN)
 
     def step(self) -> None:
         often: list[Callable[[], None]] = [self.take, self.send, self.send, self.recover, self.wait, self.resend]

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from digest.app import App
 from digest.outbox.notices import take_notices
 from digest.outbox.settle import Settlement, settle
-from digest.outbox.states import State
+from digest.outbox.states import Outcome, State
 from digest.outbox.tables import NOTICE, Promised
 from digest.outbox.take import Taker
 from digest.runtime.db import session_scope
@@ -70,7 +70,7 @@ class People:
         with session_scope(self.works.engine) as session:
             taken = take_notices(session, Taker("w", "relay"), limit=limit, now=self.now).started
         ends = [
-            Settlement(Promised.NOTICE, one.id, one.attempt_id, State.ACCEPTED, "accepted", self.now, reply="ok")
+            Settlement(Promised.NOTICE, one.id, one.attempt_id, State.ACCEPTED, Outcome.ACCEPTED, self.now, reply="ok")
             for one in taken
         ]
         with session_scope(self.works.engine) as session:

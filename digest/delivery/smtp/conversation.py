@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Protocol
 
-from digest.delivery.outcome import Outcome, Reason, classify, explain
+from digest.delivery.outcome import Reason, classify, explain
 from digest.delivery.smtp.content import FINAL_DOT, Content, Stuffing
 from digest.delivery.smtp.relay import Timeouts
 from digest.delivery.smtp.reply import GarbledReplyError, ReplyReader, SmtpReply
 from digest.delivery.transport import Envelope, Parcel, Phase, Reply
+from digest.outbox.states import Outcome
 
 # From the first byte of CRLF.CRLF on, a lenient server may hold a message that it takes for complete.
 _ENDING_BYTES = 5

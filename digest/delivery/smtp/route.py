@@ -3,11 +3,12 @@
 import time
 from collections import deque
 
-from digest.delivery.outcome import Outcome, Reason
+from digest.delivery.outcome import Reason
 from digest.delivery.pace import throttle
 from digest.delivery.smtp.link import Link
 from digest.delivery.smtp.relay import RelayConfig
 from digest.delivery.transport import Parcel, ParcelSource, Phase, RelayRefusedError, Reply
+from digest.outbox.states import Outcome
 from digest.runtime.errors import DigestError
 
 AFTER_FAILURE_SECONDS = 1.0

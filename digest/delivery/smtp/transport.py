@@ -4,10 +4,10 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 
-from digest.delivery.outcome import Outcome
 from digest.delivery.smtp.fleet import Fleet
 from digest.delivery.smtp.relay import RelayConfig
 from digest.delivery.transport import Envelope, Parcel, Reply
+from digest.outbox.states import Outcome
 from digest.runtime.errors import RelayUnreachableError
 
 _A_WHILE = 60.0

@@ -16,7 +16,6 @@ from sqlmodel import Session
 
 from digest.delivery.mail.headers import HeaderUnsafeError
 from digest.delivery.meter import Meter, Way
-from digest.delivery.outcome import Outcome
 from digest.delivery.pace import is_about_relay
 from digest.delivery.settlement import conclude
 from digest.delivery.transport import Carrier, Parcel, RelayRefusedError, Reply, Step
@@ -33,7 +32,7 @@ from digest.outbox import operations
 from digest.outbox.dialects import POSTGRESQL
 from digest.outbox.recover import Evidence
 from digest.outbox.settle import Settlement, not_sent
-from digest.outbox.states import State
+from digest.outbox.states import Outcome, State
 from digest.outbox.take import Started, Taker, Window, new_attempt_id
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUnreachableError
@@ -305,7 +304,7 @@ class Worker:
         try:
             letter = item.stream.write(started, self._clock.now())
         except HeaderUnsafeError as error:  # about this reader alone; anything else would hit every reader
-            fields = (started.promised, started.id, started.attempt_id, State.REJECTED, Outcome.REJECTED.value)
+            fields = (started.promised, started.id, started.attempt_id, State.REJECTED, Outcome.REJECTED)
             self._ledger.keep(Settlement(*fields, self._clock.now(), reason=f"no mail can be made: {error.message}"))
             self._count(item, State.REJECTED, started.relay)
             return None

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from digest.delivery.pace import PaceLimits
+from digest.delivery.pace import PaceLimits, hour_burst, hour_rate
 
-_HOUR, _DAY = 3600.0, 86400.0
-_HOUR_BURST = 10  # as digest.delivery.pace spreads an hour's messages
+_DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +84,7 @@ def _by_second(messages: int, limits: PaceLimits) -> float:
 def _by_hour(messages: int, limits: PaceLimits) -> float:
     if not limits.per_hour:
         return 0.0
-    burst = max(1.0, limits.per_hour / _HOUR_BURST)
-    rate = max(limits.per_hour - burst, limits.per_hour / 2) / _HOUR
-    return max(0.0, messages - burst) / rate
+    return max(0.0, messages - hour_burst(limits.per_hour)) / hour_rate(limits.per_hour)
 
 
 def _by_day(messages: int, limits: PaceLimits) -> float:

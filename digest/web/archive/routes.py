@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from digest.editions import store as edition_store
 from digest.editions.models import Edition
-from digest.issues.lifecycle import IssueState
+from digest.issues.lifecycle import PUBLISHED, IssueState
 from digest.issues.models import Issue
 from digest.publish import archive
 from digest.publish.archive import ShownIssue
@@ -98,7 +98,7 @@ def _absent(session: Session, page: Page, number: int) -> Response:
     issue = session.exec(select(Issue).where(Issue.number == number)).first()
     if issue is not None and issue.state == IssueState.WITHDRAWN:
         raise HTTPException(410)
-    if issue is None or issue.state not in archive.PUBLISHED:
+    if issue is None or issue.state not in PUBLISHED:
         raise HTTPException(404)
     # Mails lead here, so their readers learn that the link was right.
     return show(Page(page.publisher, page.language, "/archive"), "problem", status=404, kept_out=True)

@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 from digest.articles.models import Article, Media
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
-from digest.notify.models import WebhookCall
+from digest.notify.models import WebhookCall, WebhookState
 from digest.outbox import figures, store
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
@@ -114,10 +114,12 @@ def telling(context: DoctorContext) -> Iterator[Diagnosis]:
         return
     now = context.clock.now()
     with context.reading() as session:
-        query = select(WebhookCall).where(col(WebhookCall.state) != "told").order_by(col(WebhookCall.id).desc())
+        query = (
+            select(WebhookCall).where(col(WebhookCall.state) != WebhookState.TOLD).order_by(col(WebhookCall.id).desc())
+        )
         call = session.scalars(query.limit(1)).first()
         count = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-    if call is not None and (call.state == "given_up" or now - call.created_at > OVERDUE):
+    if call is not None and (call.state == WebhookState.GIVEN_UP or now - call.created_at > OVERDUE):
         message = f"The webhook was not told of {count} events; the last answer was: {call.answer or 'none'}"
         yield Diagnosis("webhook", Severity.ADVISE, message, "Look at [operators] webhook, then `digest tell --test`.")
 

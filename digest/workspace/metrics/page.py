@@ -19,7 +19,7 @@ from sqlmodel import Session, col
 from digest import __version__
 from digest.delivery.worker.place import WorkerPlace
 from digest.issues.lifecycle import IssueState
-from digest.notify.models import WebhookCall
+from digest.notify.models import WebhookCall, WebhookState
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
 from digest.runtime.db import session_scope
@@ -33,7 +33,6 @@ from digest.workspace.metrics.counting import AttemptCounts, IssueFigures, of_is
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _NOTICE_STATES = (State.PENDING, State.DEFERRED, State.STARTED)
-_CALL_STATES = ("pending", "told", "given_up")
 
 
 class Metrics(Collector):
@@ -184,6 +183,6 @@ def _calls(session: Session) -> Iterator[Metric]:
     rows = session.execute(select(col(WebhookCall.state), func.count()).group_by(col(WebhookCall.state))).all()
     counted = Counter(dict(tuple(row) for row in rows))
     calls = GaugeMetricFamily("digest_webhook_calls", "Calls to the operators' webhook by state.", labels=["state"])
-    for state in _CALL_STATES:
-        calls.add_metric([state], counted[state])
+    for state in WebhookState:
+        calls.add_metric([state.value], counted[state])
     yield calls

@@ -20,7 +20,7 @@ from digest.membership.erasure_proof import prove
 from digest.membership.importing import importer
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.settle import Settlement, settle, write_file
-from digest.outbox.states import State
+from digest.outbox.states import Outcome, State
 from digest.outbox.tables import ATTEMPT, NOTICE, Promised
 from digest.outbox.take import Taker
 from digest.runtime.db import make_engine, session_scope
@@ -71,7 +71,7 @@ def live(people: People) -> None:
         (taken,) = take_notices(session, Taker("w", "relay"), limit=5, now=people.now).started
     words = f"<{ADDRESS}>: {NAME} is not here"
     end = Settlement(
-        Promised.NOTICE, taken.id, taken.attempt_id, State.REJECTED, "rejected", people.now, words, reply=words
+        Promised.NOTICE, taken.id, taken.attempt_id, State.REJECTED, Outcome.REJECTED, people.now, words, reply=words
     )
     with session_scope(people.works.engine) as session:
         settle(session, [end])
@@ -152,7 +152,7 @@ def test_an_erased_readers_mail_on_the_wire_is_not_tried_again(people: People) -
         (taken,) = take_notices(session, Taker("w", "relay"), limit=5, now=people.now).started
     notices.erase_subscriber(people.works, ADDRESS)
     put_off = Settlement(
-        Promised.NOTICE, taken.id, taken.attempt_id, State.DEFERRED, "deferred", people.now, due_at=people.now
+        Promised.NOTICE, taken.id, taken.attempt_id, State.DEFERRED, Outcome.DEFERRED, people.now, due_at=people.now
     )
     with session_scope(people.works.engine) as session:
         settle(session, [put_off])

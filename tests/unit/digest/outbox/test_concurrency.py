@@ -11,6 +11,7 @@ from sqlalchemy import select, text, update
 from sqlmodel import Session
 
 from digest.outbox import operations
+from digest.outbox.settle import WITHDRAWN
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.outbox.take import Taker, take
@@ -146,7 +147,7 @@ def test_what_comes_back_to_a_withdrawn_issue_is_cancelled(ledger: Ledger) -> No
 
     def withdraw(session: Session) -> None:
         session.execute(update(ISSUE).where(ISSUE.c.id == ledger.issue_id).values(state="withdrawn"))
-        operations.withdraw(session, ledger.issue_id, ledger.now)
+        operations.cancel(session, ledger.issue_id, ledger.now, reason=WITHDRAWN)
 
     with first(ledger, withdraw) as wait_until_waiting:
         settling = Alongside(lambda: ledger.give_back(taken))

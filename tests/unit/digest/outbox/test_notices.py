@@ -6,7 +6,7 @@ import pytest
 
 from digest.outbox.notices import TakenNotice, objection, promise, take_notices
 from digest.outbox.settle import Settlement, settle
-from digest.outbox.states import State
+from digest.outbox.states import Outcome, State
 from digest.outbox.store import next_notice_due
 from digest.outbox.tables import NOTICE
 from digest.outbox.take import Taker
@@ -102,7 +102,7 @@ def test_notices_are_settled_and_recovered_like_deliveries(ledger: Ledger) -> No
     add(ledger, "operator", "one")
     add(ledger, "operator", "two")
     first, second = take(ledger)
-    done = Settlement(first.promised, first.id, first.attempt_id, State.ACCEPTED, "accepted", ledger.now)
+    done = Settlement(first.promised, first.id, first.attempt_id, State.ACCEPTED, Outcome.ACCEPTED, ledger.now)
     with session_scope(ledger.engine) as session:
         assert settle(session, [done]) == 1
     assert ledger.recover() == 1

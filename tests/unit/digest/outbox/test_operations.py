@@ -6,6 +6,7 @@ import pytest
 
 from digest.outbox import operations, store
 from digest.outbox.operations import NoSuchDeliveryError, ResendRefusedError
+from digest.outbox.settle import WITHDRAWN
 from digest.outbox.states import State
 from digest.outbox.tables import ISSUE
 from digest.outbox.workers import WorkerLock, sign_off
@@ -48,7 +49,7 @@ def test_withdraw_cancels_what_was_not_started_and_keeps_others(ledger: Ledger) 
     ledger.take(limit=1)
     ledger.change_issue(state="withdrawn")
     with session_scope(ledger.engine) as session:
-        assert operations.withdraw(session, ledger.issue_id, ledger.now) == 2
+        assert operations.cancel(session, ledger.issue_id, ledger.now, reason=WITHDRAWN) == 2
     assert ledger.counts() == {"accepted": 1, "started": 1, "cancelled": 2}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event, text
 
 from digest.outbox.settle import Settlement, read_file, settle, write_file
-from digest.outbox.states import State
+from digest.outbox.states import Outcome, State
 from digest.outbox.tables import Promised
 from digest.outbox.take import started_by
 from digest.runtime.db import session_scope
@@ -153,7 +153,7 @@ def test_many_settlements_of_different_kinds_go_in_one_call(ledger: Ledger) -> N
     ledger.planned(4)
     taken = ledger.take()
     states = [State.ACCEPTED, State.REJECTED, State.UNCERTAIN, State.PENDING]
-    outcomes = ["accepted", "rejected", "uncertain", "not_sent"]
+    outcomes = [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.UNCERTAIN, Outcome.NOT_SENT]
     settlements = [
         Settlement(one.promised, one.id, one.attempt_id, state, outcome, ledger.now)
         for one, state, outcome in zip(taken, states, outcomes, strict=True)
@@ -167,7 +167,9 @@ def test_many_settlements_of_different_kinds_go_in_one_call(ledger: Ledger) -> N
 def test_outcomes_survive_in_a_file_and_are_settled_from_it(ledger: Ledger, tmp_path: Path) -> None:
     ledger.planned(1)
     (one,) = ledger.take()
-    kept = [Settlement(one.promised, one.id, one.attempt_id, State.ACCEPTED, "accepted", ledger.now, reply="안녕")]
+    kept = [
+        Settlement(one.promised, one.id, one.attempt_id, State.ACCEPTED, Outcome.ACCEPTED, ledger.now, reply="안녕")
+    ]
     write_file(tmp_path / "w1.json", kept)
     assert read_file(tmp_path / "w1.json") == kept
     assert (tmp_path / "w1.json").stat().st_mode & 0o777 == 0o600  # a server's words may name the reader

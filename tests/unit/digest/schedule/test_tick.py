@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.notify import Event, EventKind
+from digest.notify.notifier import Notifier
 from digest.outbox import operations
 from digest.outbox.settle import Settlement, settle
-from digest.outbox.states import State
+from digest.outbox.states import Outcome, State
 from digest.outbox.take import Taken, Taker, take
 from digest.outbox.workers import register
 from digest.publish import lifecycle
@@ -37,8 +39,8 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Heard(App):
-    """The workspace's parts, with somebody who listens."""
+class HearingNotifier(Notifier):
+    """Keeps events for the test instead of telling anybody."""
 
     events: list[Event] = field(default_factory=list)
 
@@ -46,6 +48,17 @@ class Heard(App):
         """Keep it for the test."""
         self.events.append(event)
         return True
+
+
+@dataclass(frozen=True)
+class Heard(App):
+    """The workspace's parts, with somebody who listens."""
+
+    events: list[Event] = field(default_factory=list)
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        return HearingNotifier(self.settings, self.engine, self.clock, self.dispatcher, self.events)
 
 
 @dataclass
@@ -57,7 +70,7 @@ class Desk:
 
     def works(self, moment: datetime) -> Heard:
         works = self.months.works_at(moment)
-        return Heard(works.settings, works.engine, ShiftedClock(moment), self.events)
+        return Heard(works.settings, works.engine, ShiftedClock(moment), events=self.events)
 
     def look(self, moment: datetime, period: Period = FIRST) -> TickResult | None:
         told = [entry for entry in tick(self.works(moment)) if entry.period == str(period)]
@@ -176,7 +189,8 @@ def test_what_another_worker_has_on_the_way_is_waited_for(desk: MakeDesk) -> Non
     (one,) = taken
     with session_scope(works.engine) as session:
         settle(
-            session, [Settlement(one.promised, one.id, one.attempt_id, State.ACCEPTED, "accepted", works.clock.now())]
+            session,
+            [Settlement(one.promised, one.id, one.attempt_id, State.ACCEPTED, Outcome.ACCEPTED, works.clock.now())],
         )
     told_later = world.look(due + MINUTE)
     assert told_later is not None

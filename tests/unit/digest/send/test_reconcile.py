@@ -12,7 +12,7 @@ from digest.outbox import operations
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.restore import settle_down
 from digest.outbox.settle import Settlement, write_file
-from digest.outbox.states import State
+from digest.outbox.states import Outcome, State
 from digest.outbox.tables import ISSUE, NOTICE
 from digest.outbox.take import Taken, Taker
 from digest.outbox.workers import WorkerLock
@@ -315,7 +315,7 @@ def test_with_nothing_brought_files_and_maildir_speak_as_before(relay: Relay, tm
     (folder / f"{there.envelope_id}.digest").touch()
     outcomes = relay.works.delivery.place.leftovers
     outcomes.mkdir(parents=True)
-    settlement = Settlement(kept.promised, kept.id, kept.attempt_id, State.ACCEPTED, "accepted", relay.ledger.now)
+    settlement = Settlement(kept.promised, kept.id, kept.attempt_id, State.ACCEPTED, Outcome.ACCEPTED, relay.ledger.now)
     write_file(outcomes / "w1.json", [settlement])
     planned = reconcile.look(relay.works, relay=way, dry_run=True)
     assert set(relay.states().values()) == {"started"}
