@@ -71,11 +71,16 @@ class Event:
 def _next_steps(event: Event) -> tuple[str, ...]:
     number = "" if event.issue is None else f" {event.issue}"
     period = f" --period {event.period}" if event.period else ""
+    is_late_run = event.issue is None and event.period
     steps: Mapping[EventKind, tuple[str, ...]] = {
         EventKind.ASSEMBLED: (f"digest preview{number}", f"digest issue check{number}"),
         EventKind.NEEDS_APPROVAL: (f"digest preview{number}", f"digest issue approve{number} --by NAME"),
-        EventKind.STARTED: (f"digest outbox status{number} --watch",),
-        EventKind.HALTED: (f"digest outbox status{number}", f"digest outbox release{number}"),
+        EventKind.STARTED: (f"digest outbox status{number}",),
+        EventKind.HALTED: (
+            (f"digest schedule history {event.period}", f"digest schedule release {event.period}")
+            if is_late_run
+            else (f"digest outbox status{number}", f"digest outbox release{number}")
+        ),
         EventKind.FINISHED: (f"digest outbox status{number}",),
         EventKind.MISSED: (f"digest issue assemble{period}",),
         EventKind.UNCERTAIN_WAITING: (

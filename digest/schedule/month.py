@@ -131,15 +131,14 @@ class Month:
         issue: int | None = None,
         occasion: str = "",
         numbers: Mapping[str, int] | None = None,
+        commands: tuple[str, ...] = (),
     ) -> None:
-        """Tell an event once: it is promised in the transaction that notes it."""
+        """Tell an event once: it is promised in the transaction that notes it. `commands` as in Event."""
         if self.has_told(kind, occasion):
             return
         self.note(told=[*(self.noted("told") or []), _key(kind, occasion)])
-        event = Event(
-            kind, self.now, issue=issue, period=self.run.period, why=why, numbers=numbers or {}, occasion=occasion
-        )
-        self._events.append(event)
+        period, numbers = self.run.period, numbers or {}
+        self._events.append(Event(kind, self.now, issue, period, why, numbers, commands, occasion))
 
     def has_told(self, kind: EventKind, occasion: str = "") -> bool:
         """Whether this event was told, in this look or an earlier one."""

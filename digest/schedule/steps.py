@@ -214,7 +214,9 @@ def _deliver(month: Month, issue: Issue) -> StepPaused | None:
             month.context, issue.id or 0, month.context.delivery.carrier(), month.listener, month.stopping
         )
     except EnvironmentFailedError as error:
-        month.tell(EventKind.HALTED, error.message, issue=issue.number, occasion="environment")
+        # nothing is held: there is nothing to release
+        commands = (f"digest outbox status {issue.number}", "digest doctor")
+        month.tell(EventKind.HALTED, error.message, issue=issue.number, occasion="environment", commands=commands)
         return StepPaused(error.message, person=True)
     return StepPaused(f"issue {issue.number}: delivering was stopped; the next look goes on") if run.stopped else None
 
