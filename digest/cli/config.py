@@ -1,7 +1,5 @@
 """`digest config`: what can be configured, and whether it is right."""
 
-from typing import Any
-
 import typer
 
 from digest.cli.shell import shell_of
@@ -12,7 +10,7 @@ from digest.settings.root import load_settings
 def describe(context: typer.Context) -> None:
     """List every setting with its default, environment name and meaning."""
     shell = shell_of(context)
-    data: list[dict[str, Any]] = described()
+    data = described()
     columns = ["setting", "default", "environment", "meaning"]
     shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
 

@@ -35,7 +35,7 @@ def assemble(
     with shell.session() as session:
         day = issue_date(app.settings, chosen)
         issue = lifecycle.assemble(app.publisher, session, chosen, number=number, issue_date=day, now=now)
-        data = describe.describe(app.publisher, session, issue)
+        data = describe.describe(app.publisher, session, issue).as_json()
     _show(shell.out, data)
     shell.out.line(f'\nNext: digest preview {data["number"]}, then digest issue approve {data["number"]} --by "NAME"')
 
@@ -44,7 +44,7 @@ def show(context: typer.Context, number: IssueNumber = None) -> None:
     """Show an issue's sections and articles, and what was left out and why."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
-        data = describe.describe(shell.reader.publisher, session, store.find(session, number))
+        data = describe.describe(shell.reader.publisher, session, store.find(session, number)).as_json()
     _show(shell.out, data)
 
 
@@ -126,7 +126,7 @@ def edit(
             edits.drop(session, issue, slug)
         for text in move or ():
             edits.move_to(session, issue, edits.ArticlePosition.parse(text, set(order)), order)
-        data = describe.describe(shell.app.publisher, session, issue)
+        data = describe.describe(shell.app.publisher, session, issue).as_json()
     _show(shell.out, data)
 
 

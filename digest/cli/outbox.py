@@ -21,7 +21,7 @@ def list_(
     shell = shell_of(context)
     if state and state not in set(State):
         raise UsageError(f"There is no state {state!r}", hint=f"States: {', '.join(State)}")
-    data = listing.deliveries(shell.reader, number, State(state) if state else None)
+    data = [one.as_json() for one in listing.deliveries(shell.reader, number, State(state) if state else None)]
     columns = ["id", "address", "edition", "state", "reason", "attempts"]
     shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
 
@@ -29,7 +29,7 @@ def list_(
 def show(context: typer.Context, delivery: DeliveryId) -> None:
     """Show one delivery with every attempt."""
     shell = shell_of(context)
-    data = listing.delivery(shell.reader, delivery)
+    data: dict[str, Any] = listing.delivery(shell.reader, delivery).as_json()
 
     def tell() -> None:
         shell.out.table(["field", "value"], [[k, v] for k, v in data.items() if k != "tries"])

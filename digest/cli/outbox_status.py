@@ -1,5 +1,7 @@
 """`digest outbox status`: how an issue stands. Apart from the other commands, since it is called by monitors."""
 
+from typing import Any
+
 import typer
 
 from digest.cli.options import DeliveredIssueNumber
@@ -12,7 +14,7 @@ from digest.send.status import details
 def status(context: typer.Context, number: DeliveredIssueNumber = None) -> None:
     """Print how many deliveries are in each state; the numbers add up to what was planned."""
     shell = shell_of(context)
-    data = details(shell.reader, number)
+    data: dict[str, Any] = details(shell.reader, number).as_json()
     now = shell.reader.clock.now()
     show_status(shell.out, data, now, lambda: show_details(shell.out, data, now))
     if data["states"]["uncertain"]:

@@ -12,7 +12,7 @@ from digest.workspace import report as reporting
 def report(context: typer.Context, number: IssueNumber = None) -> None:
     """Account for issues and runs: every month, and every reader of it, in numbers that add up."""
     shell = shell_of(context)
-    data = reporting.report(shell.reader.engine, number)
+    data: dict[str, Any] = reporting.report(shell.reader.engine, number).as_json()
     shell.out.emit(data, lambda: _show(shell, data))
 
 

@@ -52,7 +52,7 @@ def history(
         found = [run for run in runs.history(session) if not period or run.period == period]
     if period and not found:
         raise NotFoundError(f"There is no run for {period}", hint="`digest schedule history` lists them.")
-    data = accounts(found)
+    data: list[dict[str, Any]] = [one.as_json() for one in accounts(found)]
     columns = ["period", "due_at", "state", "step", "by", "why"]
 
     def show() -> None:

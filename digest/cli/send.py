@@ -1,6 +1,6 @@
 """`digest send`: freeze what was approved, then deliver it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -76,7 +76,7 @@ def _rehearse(shell: Shell, number: int | None, relay: str) -> None:
     with Watch(None, silent=shell.out.as_json, clock=shell.app.clock.now) as progress:
         done = run.rehearse(shell.app, number, relay=relay, progress=progress)
     file = report.write(done, shell.workspace / "rehearsals")
-    data = {**done.as_json(), "report": str(file)}
+    data: dict[str, Any] = {**done.as_json(), "report": str(file)}
 
     def show() -> None:
         shell.out.line(f"Issue {done.number} was rehearsed with {data['planned']:,} readers; nothing was sent.")
@@ -94,7 +94,7 @@ def _run(shell: Shell, ready: PreparedSend, relay: str, *, yes: bool) -> None:
         )
     clock = shell.app.clock
     with Watch(ready.due, silent=shell.out.as_json, clock=clock.now) as progress:
-        data = ready.run(progress)
+        data: dict[str, Any] = ready.run(progress).as_json()
     show_status(shell.out, data, clock.now())
     if data["stopped"]:
         to_go = sum(data["states"][state] for state in ("pending", "deferred", "started"))

@@ -1,6 +1,6 @@
 """`digest tell`: would the operators hear of it?"""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ def tell(
     if not test:
         raise UsageError("digest tell only tests whether operators are told", hint="Write: digest tell --test")
     shell = shell_of(context)
-    data = try_telling(shell.app, relay=relay)
+    data: dict[str, Any] = try_telling(shell.app, relay=relay).as_json()
     webhook = data["webhook"]
 
     def show() -> None:

@@ -29,7 +29,7 @@ def worker(
     """Deliver from the outbox until nothing is due or it is told to stop. Run as many as you like."""
     shell = shell_of(context)
     if stay:
-        data = delivering.stay(shell.app, number, relay=relay, say=shell.out.note)
+        data: dict[str, Any] = delivering.stay(shell.app, number, relay=relay, say=shell.out.note).as_json()
         shell.out.emit(data, lambda: shell.out.line(_counts(data)))
     else:
         _deliver(shell, number, relay)
@@ -38,7 +38,7 @@ def worker(
 def _deliver(shell: Shell, number: int | None, relay: str) -> None:
     total = None if shell.out.as_json else delivering.due(shell.app, number)
     with Watch(total, silent=shell.out.as_json, clock=shell.app.clock.now) as progress:
-        data = delivering.work(shell.app, number, relay=relay, progress=progress)
+        data: dict[str, Any] = delivering.work(shell.app, number, relay=relay, progress=progress).as_json()
 
     def show() -> None:
         shell.out.line(_counts(data))

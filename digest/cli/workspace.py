@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,8 +54,8 @@ def demo(
     with open_app(directory) as app:
         done = demonstration.run(app)
     editions = edition_rows(done.made)
-    data = {
-        **done.status,
+    data: dict[str, Any] = {
+        **done.result.as_json(),
         "editions": editions,
         "second_send": {"sent": done.sent_again},
         "workspace": str(directory),

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import and_, case, func, literal_column, or_, select
 from sqlmodel import Session
@@ -93,7 +92,17 @@ def attempted(session: Session, issue_id: int, now: datetime) -> Attempted:
     return found
 
 
-def present(session: Session, liveness: WorkerLiveness) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class PresentWorker:
+    """A worker that has not signed off; `alive` by its lock or heartbeat."""
+
+    host: str
+    started_at: datetime
+    heartbeat_at: datetime
+    alive: bool
+
+
+def present(session: Session, liveness: WorkerLiveness) -> list[PresentWorker]:
     """Return the workers that have not signed off, the newest last: those that live, and the dead of the last hour."""
     moment = database_now(session)
     rows = session.execute(select(WORKER).where(WORKER.c.stopped_at.is_(None)).order_by(WORKER.c.started_at))
@@ -101,5 +110,5 @@ def present(session: Session, liveness: WorkerLiveness) -> list[dict[str, Any]]:
     for row in rows.mappings():
         alive = liveness.lives(dict(row), moment)
         if alive or moment - row["heartbeat_at"] <= TELLS_OF_DEAD:
-            found.append({name: row[name] for name in ("host", "started_at", "heartbeat_at")} | {"alive": alive})
+            found.append(PresentWorker(row["host"], row["started_at"], row["heartbeat_at"], alive))
     return found

@@ -1,10 +1,10 @@
 """Freezing: one promise for each eligible reader, in one transaction, with the others counted by their reason."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -94,6 +94,15 @@ class Timing:
     families: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Group(NamedTuple):
+    """Readers of one language, set of interests and frequency, and their edition; None where it would be empty."""
+
+    edition_id: int | None
+    language: str
+    interests: str
+    frequency: str = Frequency.EVERY.value
+
+
 def freeze(
     session: Session,
     issue_id: int,
@@ -112,29 +121,33 @@ def freeze(
     eligible reader's group is not in `editions`; a rollback then leaves nothing behind.
     """
     timing = timing or Timing([now])
-    with ExitStack() as tables:
-        names = ("language", "interests", "frequency")
-        rows: list[dict[str, Any]] = [
-            dict(zip(names, (*key, Frequency.EVERY.value), strict=False)) | {"edition_id": edition}
-            for key, edition in editions.items()
-        ]
-        same = _same_group({row["frequency"] for row in rows})
-        tables.enter_context(_temporary(session, _MAPPING, rows))
-        families = [{"domain": domain, "family": family} for domain, family in timing.families.items()]
-        tables.enter_context(_temporary(session, _FAMILIES, families))
-        parts = [{"part": part, "due_at": due} for part, due in enumerate(timing.due)]
-        tables.enter_context(_temporary(session, _SPREAD, parts))
+    groups = [_Group(edition, *key) for key, edition in editions.items()]
+    same = _same_group({group.frequency for group in groups})
+    with _joinable(session, groups, timing):
         before = _planned(session, issue_id)
         added = _insert_deliveries(session, issue_id, exclusion, same, now=now, due=timing.due)
         excluded = None
         if not before and is_alone(session):
-            nothing_for = {row["interests"] for row in rows if row["edition_id"] is None}
+            nothing_for = {group.interests for group in groups if group.edition_id is None}
             excluded = _count_excluded(session, nothing_for, exclusion, same, added)
         if excluded is None:
             excluded = _count_left_out(session, issue_id, exclusion, same)
         # who else plans the same issue at this moment may have been first, and what they planned is seen only now
         planned = before + added if is_alone(session) else _planned(session, issue_id)
     return PlanResult(planned, added, excluded)
+
+
+@contextmanager
+def _joinable(session: Session, groups: Sequence[_Group], timing: Timing) -> Iterator[None]:
+    """Put the groups, the families and the due times into temporary tables."""
+    families = [{"domain": domain, "family": family} for domain, family in timing.families.items()]
+    parts = [{"part": part, "due_at": due} for part, due in enumerate(timing.due)]
+    with (
+        _temporary(session, _MAPPING, [group._asdict() for group in groups]),
+        _temporary(session, _FAMILIES, families),
+        _temporary(session, _SPREAD, parts),
+    ):
+        yield
 
 
 def bring_forward(session: Session, issue_id: int, count: int, now: datetime) -> int:
@@ -154,7 +167,7 @@ def bring_forward(session: Session, issue_id: int, count: int, now: datetime) ->
 
 
 @contextmanager
-def _temporary(session: Session, table: Table, rows: list[dict[str, Any]]) -> Iterator[None]:
+def _temporary(session: Session, table: Table, rows: Sequence[Mapping[str, object]]) -> Iterator[None]:
     session.execute(CreateTable(table))  # a rollback drops it, on both databases
     if rows:
         session.execute(insert(table), rows)
@@ -183,7 +196,7 @@ def _insert_deliveries(
     due: Sequence[datetime],
 ) -> int:
     at_once = len(due) == 1  # nearly always: then there is no part to look up for each reader
-    values: dict[str, Any] = {
+    values: dict[str, ColumnElement[Any]] = {
         "issue_id": literal(issue_id),
         "subscriber_id": SUBSCRIBER.c.id,
         "edition_id": _MAPPING.c.edition_id,

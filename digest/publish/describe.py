@@ -1,7 +1,8 @@
-"""What an issue holds, for whoever looks at it: `issue show`."""
+"""The contents of an issue: sections, articles, what was left out and why."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
 
 from sqlmodel import Session
 
@@ -18,36 +19,77 @@ from digest.settings.publication import Section, pick
 from subscribers.interests import ALL_TEXT
 
 
-def describe(publisher: Publisher, session: Session, issue: Issue) -> dict[str, Any]:
-    """Return the issue as `issue show --json` prints it: `hash` is what an approval would be bound to now."""
+@dataclass(frozen=True, slots=True)
+class DescribedArticle:
+    """An article of an issue, and why it is in it."""
+
+    slug: str
+    title: str
+    topics: Sequence[str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedSection:
+    """A section with its articles in order."""
+
+    slug: str
+    title: str
+    articles: Sequence[DescribedArticle]
+
+
+@dataclass(frozen=True, slots=True)
+class IssueDescription:
+    """The contents of an issue: `hash` is what an approval would be bound to now."""
+
+    number: int
+    period: str
+    date: date
+    state: str
+    hash: str
+    approved_hash: str | None
+    approved_by: str | None
+    subject: str
+    sections: Sequence[DescribedSection]
+    left_out: Sequence[Mapping[str, str]]
+    kept_out: bool
+    note: Mapping[str, str]
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `issue show --json` prints it."""
+        return asdict(self) | {"date": self.date.isoformat()}
+
+
+def describe(publisher: Publisher, session: Session, issue: Issue) -> IssueDescription:
+    """Return the contents of the issue, sections without an article left out."""
     language = publisher.settings.publication.language
     items = issue_store.items_of(session, issue)
     sections = [
-        {
-            "slug": section.slug,
-            "title": pick(section.title, language),
-            "articles": [
-                {"slug": article.slug, "title": article.title, "topics": article.topics, "reason": item.reason}
-                for item, article in items
-                if item.section == section.slug
-            ],
-        }
+        DescribedSection(section.slug, pick(section.title, language), _articles_of(section, items))
         for section in _sections_of(publisher, items)
     ]
-    return {
-        "number": issue.number,
-        "period": issue.period,
-        "date": issue.date.isoformat(),
-        "state": issue.state,
-        "hash": issue_hash(manifest(session, issue, publisher.settings, publisher.templates)),
-        "approved_hash": issue.approved_hash,
-        "approved_by": issue.approved_by,
-        "subject": _subject(publisher, session, issue, language),
-        "sections": [section for section in sections if section["articles"]],
-        "left_out": issue.left_out,
-        "kept_out": issue.kept_out,
-        "note": issue.note,
-    }
+    return IssueDescription(
+        number=issue.number,
+        period=issue.period,
+        date=issue.date,
+        state=issue.state,
+        hash=issue_hash(manifest(session, issue, publisher.settings, publisher.templates)),
+        approved_hash=issue.approved_hash,
+        approved_by=issue.approved_by,
+        subject=_subject(publisher, session, issue, language),
+        sections=[section for section in sections if section.articles],
+        left_out=issue.left_out,
+        kept_out=issue.kept_out,
+        note=issue.note,
+    )
+
+
+def _articles_of(section: Section, items: Sequence[tuple[IssueItem, Article]]) -> list[DescribedArticle]:
+    return [
+        DescribedArticle(article.slug, article.title, article.topics, item.reason)
+        for item, article in items
+        if item.section == section.slug
+    ]
 
 
 def _sections_of(publisher: Publisher, items: Sequence[tuple[IssueItem, Article]]) -> list[Section]:

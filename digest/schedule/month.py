@@ -17,7 +17,7 @@ from digest.notify import Event, EventKind
 from digest.runtime.db import session_scope
 from digest.schedule import runs
 from digest.schedule.occurrences import Occurrence
-from digest.schedule.runs import IssueRun, RunState
+from digest.schedule.runs import IssueRun, RunState, RunStep
 from digest.send.context import SendContext
 
 MONTHLY, SPECIAL = "monthly", "special"
@@ -146,7 +146,7 @@ class Month:
 
     # Steps
 
-    def begin(self, step: str) -> None:
+    def begin(self, step: RunStep) -> None:
         """Note that a step is begun, unless it was done before."""
         steps: dict[str, dict[str, str]] = self.noted("steps") or {}
         if step in steps:
@@ -154,7 +154,7 @@ class Month:
         self.note(steps={**steps, step: {"began": self._stamp(), "by": self.run.claimed_by}})
         self._save(RunState.RUNNING, step, "")
 
-    def end(self, step: str, wait: StepPaused | None) -> None:
+    def end(self, step: RunStep, wait: StepPaused | None) -> None:
         """Note how a step ended, and promise what is to be told, in one transaction."""
         steps: dict[str, dict[str, str]] = self.noted("steps") or {}
         mine = steps.get(step, {})
@@ -167,14 +167,13 @@ class Month:
             self.note(steps={**steps, step: {**mine, **(done if "ended" not in mine else {})}})
             self._save(RunState.RUNNING, step, "")
 
-    def stop(self, step: str) -> StepPaused:
+    def stop(self, step: RunStep) -> StepPaused:
         """Leave the run for the next look, before a step is begun, as this process was told to stop."""
         wait = StepPaused("the look was told to stop; the next one goes on")
         self._save(wait.state, step, wait.why)
         return wait
 
-    def _save(self, state: RunState, step: str, why: str) -> None:
-        _ = self.context.delivery.dispatcher  # whoever tells wakes workers, and asks for it in the transaction
+    def _save(self, state: RunState, step: RunStep, why: str) -> None:
         with session_scope(self.context.engine) as session:
             runs.note(self.run, state, step, why, self.now)
             runs.save(session, self.run)

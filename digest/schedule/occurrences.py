@@ -3,22 +3,28 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from itertools import takewhile
-from typing import Literal
 
 from digest.calendar.local_time import instant_of
 from digest.issues.period import Period
 from digest.runtime.clock import duration
 from digest.settings.root import Settings
 
-Step = Literal["assemble", "remind", "send"]
+
+class PlannedStep(StrEnum):
+    """What the calendar plans of a run."""
+
+    ASSEMBLE = "assemble"
+    REMIND = "remind"
+    SEND = "send"
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One step of a run, and when it is due."""
 
-    step: Step
+    step: PlannedStep
     at: datetime
 
 
@@ -42,7 +48,7 @@ class Occurrence:
     @property
     def reminders(self) -> tuple[datetime, ...]:
         """When editors are reminded, if it is not approved."""
-        return tuple(planned.at for planned in self.steps if planned.step == "remind")
+        return tuple(planned.at for planned in self.steps if planned.step is PlannedStep.REMIND)
 
 
 def occurrence(settings: Settings, period: Period) -> Occurrence:
@@ -57,11 +63,11 @@ def occurrence(settings: Settings, period: Period) -> Occurrence:
 def steps_before(settings: Settings, due_at: datetime) -> tuple[Planned, ...]:
     """Return the steps of a run that sends at `due_at`, in the order of time."""
     schedule = settings.schedule
-    assemble = Planned("assemble", _before(settings, due_at, schedule.assemble_before))
-    reminders = [Planned("remind", _before(settings, due_at, lead)) for lead in schedule.remind_before]
+    assemble = Planned(PlannedStep.ASSEMBLE, _before(settings, due_at, schedule.assemble_before))
+    reminders = [Planned(PlannedStep.REMIND, _before(settings, due_at, lead)) for lead in schedule.remind_before]
     # nobody can be reminded of what is not there yet
     later = sorted((one for one in reminders if assemble.at < one.at < due_at), key=lambda one: one.at)
-    return (assemble, *later, Planned("send", due_at))
+    return (assemble, *later, Planned(PlannedStep.SEND, due_at))
 
 
 def _before(settings: Settings, due_at: datetime, lead: str) -> datetime:

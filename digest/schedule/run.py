@@ -14,17 +14,17 @@ from digest.schedule.heartbeat import Heartbeat
 from digest.schedule.lateness import lateness
 from digest.schedule.month import Month, ProgressListener, StepPaused
 from digest.schedule.occurrences import Occurrence
-from digest.schedule.runs import IssueRun, RunState
+from digest.schedule.runs import IssueRun, RunState, RunStep
 from digest.send.context import SendContext
 
-STEPS: tuple[tuple[str, Callable[[Month], StepPaused | None]], ...] = (
-    ("assemble", steps.assemble),  # days before: the draft of the period
-    ("check", steps.check),  # what the checks say of it
-    ("approve", steps.approve),  # reminds; waits for the approval and for the time to send
-    ("freeze", steps.freeze),  # one promise for each reader
-    ("canary", steps.canary),  # the first few, and how they fared
-    ("deliver", steps.deliver),  # until every promise has ended
-    ("report", steps.report),  # the numbers, and whom they need
+STEPS: tuple[tuple[RunStep, Callable[[Month], StepPaused | None]], ...] = (
+    (RunStep.ASSEMBLE, steps.assemble),  # days before: the draft of the period
+    (RunStep.CHECK, steps.check),  # what the checks say of it
+    (RunStep.APPROVE, steps.approve),  # reminds; waits for the approval and for the time to send
+    (RunStep.FREEZE, steps.freeze),  # one promise for each reader
+    (RunStep.CANARY, steps.canary),  # the first few, and how they fared
+    (RunStep.DELIVER, steps.deliver),  # until every promise has ended
+    (RunStep.REPORT, steps.report),  # the numbers, and whom they need
 )
 
 
@@ -45,8 +45,8 @@ def run_month(
     month = Month(context, run, plan, listener, stopping)
     with Heartbeat(context.engine, run, timedelta(seconds=context.delivery.settings.schedule.takeover)) as heartbeat:
         if wait := lateness(month):
-            month.end("late", wait)
-            return Progress(wait.state, "late", wait.why, wait.person)
+            month.end(RunStep.LATE, wait)
+            return Progress(wait.state, RunStep.LATE, wait.why, wait.person)
         for name, step in STEPS:
             if heartbeat.lost:
                 raise runs.RunLostError(f"Another process has taken over the run of {run.period}")
@@ -56,7 +56,7 @@ def run_month(
     return Progress(RunState.DONE, STEPS[-1][0])
 
 
-def _do(month: Month, name: str, step: Callable[[Month], StepPaused | None]) -> StepPaused | None:
+def _do(month: Month, name: RunStep, step: Callable[[Month], StepPaused | None]) -> StepPaused | None:
     month.listener.step(month.run.period, name)
     month.begin(name)
     try:

@@ -49,6 +49,19 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
+class RunStep(StrEnum):
+    """Where a scheduled run is: the steps of the month in their order, and `late`, which stands before them."""
+
+    LATE = "late"
+    ASSEMBLE = "assemble"
+    CHECK = "check"
+    APPROVE = "approve"
+    FREEZE = "freeze"
+    CANARY = "canary"
+    DELIVER = "deliver"
+    REPORT = "report"
+
+
 OPEN = frozenset({RunState.RUNNING, RunState.WAITING})
 
 

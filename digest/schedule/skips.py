@@ -14,7 +14,7 @@ from digest.runtime.errors import RefusedError, UsageError
 from digest.schedule import runs
 from digest.schedule.month import MONTHLY, SPECIAL, has_begun
 from digest.schedule.occurrences import occurrences
-from digest.schedule.runs import IssueRun, RunState
+from digest.schedule.runs import IssueRun, RunState, RunStep
 from digest.send.context import SendContext
 
 BY_OPERATOR = "by an operator"
@@ -54,7 +54,7 @@ def release(context: SendContext, period: str) -> None:
     """Let a run go on that waits because it is late."""
     with session_scope(context.engine) as session:
         run = runs.find(session, period, (MONTHLY, SPECIAL))
-        if run is None or run.state != RunState.WAITING or run.step != "late":
+        if run is None or run.state != RunState.WAITING or run.step != RunStep.LATE:
             hint = "`digest schedule history` shows what runs wait for; `digest outbox release` is for issues."
             raise RefusedError(f"The run for {period} does not wait for a release", hint=hint)
         if not runs.amend(session, run, released=context.clock.now().isoformat(timespec="seconds")):

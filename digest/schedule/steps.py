@@ -155,7 +155,7 @@ def freeze(month: Month) -> StepPaused | None:
 def _tell_started(month: Month, issue: Issue) -> None:
     if month.has_told(EventKind.STARTED):
         return
-    planned = int(status(month.context, issue.number)["planned"])
+    planned = status(month.context, issue.number).planned
     month.note(approved_by=issue.approved_by or "", planned=planned)
     why = f"issue {issue.number} goes to {planned} readers; approved by {issue.approved_by}"
     month.tell(EventKind.STARTED, why, issue=issue.number, numbers={"planned": planned})
@@ -184,7 +184,7 @@ def canary(month: Month) -> StepPaused | None:
 def _halted(month: Month, issue: Issue, why: str) -> StepPaused:
     text = f"issue {issue.number} is held: {why}; go on with: digest outbox release {issue.number}"
     month.note(halted=why)
-    numbers = {name: count for name, count in status(month.context, issue.number)["states"].items() if count}
+    numbers = {state.value: count for state, count in status(month.context, issue.number).reached.items()}
     month.tell(EventKind.HALTED, text, issue=issue.number, occasion="canary", numbers=numbers)
     return StepPaused(text, person=True)
 
@@ -200,8 +200,7 @@ def deliver(month: Month) -> StepPaused | None:
         return _held(month, issue)
     if wait := _deliver(month, issue):
         return wait
-    standing = status(month.context, issue.number)
-    counted = {State(name): count for name, count in standing["states"].items() if count}
+    counted = status(month.context, issue.number).reached
     if UNFINISHED & counted.keys():
         return StepPaused(f"issue {issue.number}: {_counts(counted)}")
     return None
@@ -232,10 +231,9 @@ def _held(month: Month, issue: Issue) -> StepPaused:
 def report(month: Month) -> StepPaused:
     """Account for every reader: the numbers are kept with the run, and told."""
     issue = month.issue()
-    standing = status(month.context, issue.number)
-    counted = {State(name): count for name, count in standing["states"].items() if count}
-    numbers = {"planned": standing["planned"], **{state.value: count for state, count in counted.items()}}
-    excluded = sum(standing["excluded"].values())
+    now = status(month.context, issue.number)
+    counted, excluded = now.reached, sum(now.excluded.values())
+    numbers = {"planned": now.planned, **{state.value: count for state, count in counted.items()}}
     why = f"issue {issue.number}: {_counts(counted)}" + (f"; {excluded} excluded" if excluded else "")
     month.note(report={**numbers, "excluded": excluded})
     month.tell(EventKind.FINISHED, why, issue=issue.number, numbers={**numbers, "excluded": excluded})

@@ -140,7 +140,7 @@ def _watch_canaries(context: SendContext) -> list[TickResult]:
                 context.notifier.tell(
                     session, Event(EventKind.HALTED, context.clock.now(), issue=number, why=why, occasion="canary")
                 )
-            results.append(TickResult("outbox", runs.RunState.WAITING, "canary", why, person=True))
+            results.append(TickResult("outbox", runs.RunState.WAITING, runs.RunStep.CANARY, why, person=True))
     return results
 
 
@@ -148,14 +148,13 @@ def _deliver_what_is_due(
     context: SendContext, listener: ProgressListener, stopping: Callable[[], bool]
 ) -> list[TickResult]:
     """Confirmations and other notices, and deliveries that were put off: nobody should have to remember the worker."""
-    listener.step("outbox", "deliver")
+    listener.step("outbox", runs.RunStep.DELIVER)
     listener.expect(due(context, None))
     try:
-        outcomes = work(context, None, relay="", progress=listener, stopping=stopping)["outcomes"]
+        done = work(context, None, relay="", progress=listener, stopping=stopping)
     except DigestError as error:
-        return [TickResult("outbox", runs.RunState.WAITING, "deliver", error.message, person=True)]
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)
-    return [TickResult("outbox", runs.RunState.DONE, "deliver", counted)] if counted else []
+        return [TickResult("outbox", runs.RunState.WAITING, runs.RunStep.DELIVER, error.message, person=True)]
+    return [TickResult("outbox", runs.RunState.DONE, runs.RunStep.DELIVER, done.words)] if done.words else []
 
 
 def skip_since_backup(session: Session, settings: Settings, now: datetime) -> list[str]:

@@ -1,38 +1,66 @@
-"""An issue's deliveries as `outbox list` and `outbox show` print them."""
+"""An issue's deliveries, one by one, with their Message-IDs and attempts."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from digest.issues import store as issue_store
 from digest.outbox import store
 from digest.outbox.states import State
+from digest.outbox.store import AttemptRow, DeliveryRow
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
 
 
-def deliveries(context: SendContext, number: int | None, state: State | None) -> list[dict[str, Any]]:
-    """Return an issue's deliveries as `outbox list --json` prints them."""
+@dataclass(frozen=True, slots=True)
+class ListedDelivery:
+    """One delivery and the Message-ID of its mail."""
+
+    row: DeliveryRow
+    message_id: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `outbox list --json` prints it."""
+        row = self.row
+        return {
+            "id": row.id,
+            "subscriber": row.ref,
+            "address": row.address,
+            "edition": row.edition_id,
+            "state": row.state.value,
+            "reason": row.reason,
+            "message_id": self.message_id,
+            "attempts": row.attempts,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDelivery:
+    """One delivery with its attempts, the oldest first."""
+
+    delivery: ListedDelivery
+    attempts: Sequence[AttemptRow]
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `outbox show --json` prints it."""
+        row = self.delivery.row
+        moments = {"due_at": row.due_at, "started_at": row.started_at}
+        return self.delivery.as_json() | moments | {"tries": [asdict(one) for one in self.attempts]}
+
+
+def deliveries(context: SendContext, number: int | None, state: State | None) -> list[ListedDelivery]:
+    """Return an issue's deliveries, or those in `state`."""
     with session_scope(context.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
         rows = store.listing(session, issue.id or 0, state)
-    return [_delivery_json(context, row) for row in rows]
+    return [_listed(context, row) for row in rows]
 
 
-def delivery(context: SendContext, delivery_id: int) -> dict[str, Any]:
+def delivery(context: SendContext, delivery_id: int) -> ShownDelivery:
     """Return one delivery with its attempts."""
     with session_scope(context.engine, read_only=True) as session:
-        row, tries = store.show(session, delivery_id)
-    attempts = [{name: getattr(one, name) for name in one.__dataclass_fields__} for one in tries]
-    return {**_delivery_json(context, row), "due_at": row.due_at, "started_at": row.started_at, "tries": attempts}
+        row, attempts = store.show(session, delivery_id)
+    return ShownDelivery(_listed(context, row), attempts)
 
 
-def _delivery_json(context: SendContext, row: store.DeliveryRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "subscriber": row.ref,
-        "address": row.address,
-        "edition": row.edition_id,
-        "state": row.state.value,
-        "reason": row.reason,
-        "message_id": context.delivery.writer.message_id(row.number, row.ref),
-        "attempts": row.attempts,
-    }
+def _listed(context: SendContext, row: DeliveryRow) -> ListedDelivery:
+    return ListedDelivery(row, context.delivery.writer.message_id(row.number, row.ref))

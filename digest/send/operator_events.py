@@ -5,6 +5,7 @@ already is not told again.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +30,6 @@ def tell_of(context: SendContext, issue_ids: Sequence[int]) -> bool:
     operators = context.delivery.settings.operators
     if not issue_ids or not (operators.addresses or operators.webhook):
         return False
-    _ = context.delivery.dispatcher  # before the transaction
     any_told = False
     with session_scope(context.engine) as session:
         for event in _events(session, issue_ids, context.clock.now()):
@@ -88,13 +88,40 @@ def _last_told(session: Session, event: Event) -> str:
     return max(session.execute(mails).scalar() or "", session.execute(calls).scalar() or "")
 
 
-def standing_of(session: Session, event: Event) -> dict[str, Any]:
-    """Return what became of an event: the state of each mail, and of the webhook's call (None: there is none)."""
+@dataclass(frozen=True, slots=True)
+class MailStatus:
+    """The mail that tells one operator of an event."""
+
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallStatus:
+    """The webhook's call of an event."""
+
+    state: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventStatus:
+    """What became of an event: each mail, and the webhook's call (None: there is none)."""
+
+    event: str
+    mails: Sequence[MailStatus]
+    webhook: CallStatus | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `tell --test --json` prints it."""
+        mails, webhook = [asdict(mail) for mail in self.mails], asdict(self.webhook) if self.webhook else None
+        return {"event": self.event, "mails": mails, "webhook": webhook}
+
+
+def status_of(session: Session, event: Event) -> EventStatus:
+    """Return what became of an event."""
     mine = NOTICE.c.key.startswith(f"{event.key}:", autoescape=True)
     mails = session.execute(select(NOTICE.c.state, NOTICE.c.reason).where(NOTICE.c.kind == NoticeKind.OPERATOR, mine))
     call = session.scalars(select(WebhookCall).where(col(WebhookCall.key) == event.key)).first()
-    return {
-        "event": event.key,
-        "mails": [{"state": row.state, "reason": row.reason} for row in mails],
-        "webhook": {"state": call.state, "answer": call.answer} if call else None,
-    }
+    webhook = CallStatus(call.state, call.answer) if call else None
+    return EventStatus(event.key, [MailStatus(row.state, row.reason) for row in mails], webhook)

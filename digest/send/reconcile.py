@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
-from typing import Any
 
 from digest.delivery.maildir import MAILDIR
 from digest.delivery.outcome import clean_reply, explain
@@ -61,7 +60,7 @@ class Resolution:
     evidence: str
     source: str
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it as `outbox reconcile --json` prints it."""
         return {
             "id": self.about.id,
@@ -113,7 +112,7 @@ class Findings:
             self.unresolved = count_uncertain(session)
         return changed
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it as `outbox reconcile --json` prints it."""
         return {
             "files": self.files,

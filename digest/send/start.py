@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from digest.delivery.canary import Judgement
 from digest.delivery.transport import Carrier
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
@@ -17,8 +17,23 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.send.canary import watch
 from digest.send.context import SendContext
-from digest.send.status import status
+from digest.send.status import IssueStatus, status
 from digest.send.worker import deliver
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """The end of a send: the issue's status, whether it was stopped, and the canary's judgement if one was made."""
+
+    status: IssueStatus
+    stopped: bool
+    judgement: Judgement | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `send --json` prints it."""
+        judgement = self.judgement
+        canary = {"verdict": judgement.verdict.value, "why": judgement.why} if judgement else None
+        return self.status.as_json() | {"stopped": self.stopped, "canary": canary}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +53,13 @@ class PreparedSend:
         """Where the mail goes, for a person to confirm."""
         return " and ".join(self.carrier.relays)
 
-    def run(self, progress: Callable[[DeliveryProgress], None]) -> dict[str, Any]:
-        """Start, deliver until nothing is due, and return how the issue stands."""
+    def run(self, progress: Callable[[DeliveryProgress], None]) -> SendResult:
+        """Start, deliver until nothing is due, and return the result."""
         self.start()
         watch(self.context, self.number)  # a canary that was sent by an earlier call may have been waited for
         run = deliver(self.context, self.issue_id, self.carrier, progress)
         judgement = None if run.stopped else watch(self.context, self.number)
-        return {
-            **status(self.context, self.number),
-            "stopped": run.stopped,
-            "canary": {"verdict": judgement.verdict.value, "why": judgement.why} if judgement else None,
-        }
+        return SendResult(status(self.context, self.number), run.stopped, judgement)
 
     def start(self) -> None:
         """Freeze if that is still to be done, and let every worker take deliveries."""

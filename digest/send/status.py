@@ -1,8 +1,8 @@
-"""How an issue stands on its way: in numbers that add up, by family and relay, how fast, and what it waits for."""
+"""The status of an issue's deliveries: counts by state, family and relay, the rate, the waits, and the likely end."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlmodel import Session
 
@@ -13,67 +13,127 @@ from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.outbox import figures, store
+from digest.outbox.figures import PresentWorker
 from digest.outbox.states import DUE, State
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
 from digest.settings.opened import OpenWorkspace
 
 
-def status(context: SendContext, number: int | None) -> dict[str, Any]:
-    """Return how an issue stands: planned, every state with its count, and who was left out, by reason."""
+def _by_name(counts: Mapping[State, int]) -> dict[str, int]:
+    return {state.value: count for state, count in counts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class IssueStatus:
+    """An issue's deliveries in numbers: `states` names every state, `excluded` the people left out, by reason."""
+
+    number: int
+    state: str
+    held: bool
+    rest_at: datetime | None
+    states: Mapping[State, int]
+    excluded: Mapping[str, int]
+    next_due: datetime | None
+
+    @property
+    def planned(self) -> int:
+        """How many deliveries were planned: the sum of all states."""
+        return sum(self.states.values())
+
+    @property
+    def reached(self) -> dict[State, int]:
+        """The states that some delivery is in."""
+        return {state: count for state, count in self.states.items() if count}
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `send --json` and `outbox status --json` print it."""
+        return {
+            "issue": self.number,
+            "state": self.state,
+            "held": self.held,
+            "rest_at": self.rest_at,
+            "planned": self.planned,
+            "states": _by_name(self.states),
+            "excluded": dict(self.excluded),
+            "next_due": self.next_due,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits (`issue:N`, or a scope of pace), until when (None: until a person releases it), and why."""
+
+    scope: str
+    until: datetime | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetailedStatus:
+    """A status with all that an operator watches; `relays` has attempts by outcome, `rate` is a second."""
+
+    status: IssueStatus
+    families: Mapping[str, Mapping[State, int]]
+    relays: Mapping[str, Mapping[str, int]]
+    rate: float
+    waiting: Sequence[Waiting]
+    workers: Sequence[PresentWorker]
+    eta: datetime | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `outbox status --json` prints it."""
+        return self.status.as_json() | {
+            "families": {name: _by_name(counts) for name, counts in self.families.items()},
+            "relays": dict(self.relays),
+            "rate": self.rate,
+            "waiting": [asdict(one) for one in self.waiting],
+            "workers": [asdict(one) for one in self.workers],
+            "eta": self.eta,
+        }
+
+
+def status(context: SendContext, number: int | None) -> IssueStatus:
+    """Return the status of an issue (None: the newest that is on its way)."""
     with session_scope(context.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
         counted = store.counts(session, issue.id or 0)
         return _status(session, issue, counted)
 
 
-def _status(session: Session, issue: Issue, counted: Mapping[State, int]) -> dict[str, Any]:
-    return {
-        "issue": issue.number,
-        "state": issue.state,
-        "held": issue.held,
-        "rest_at": issue.rest_at,
-        "planned": sum(counted.values()),
-        "states": {state.value: count for state, count in counted.items()},
-        "excluded": dict(issue.excluded),
-        "next_due": store.next_due(session, issue.id or 0),
-    }
+def _status(session: Session, issue: Issue, counted: Mapping[State, int]) -> IssueStatus:
+    due = store.next_due(session, issue.id or 0)
+    return IssueStatus(issue.number, issue.state, issue.held, issue.rest_at, counted, dict(issue.excluded), due)
 
 
-def details(opened: OpenWorkspace, number: int | None) -> dict[str, Any]:
+def details(opened: OpenWorkspace, number: int | None) -> DetailedStatus:
     """Return `status` and all that an operator watches: families, relays, rate, waits, workers, and the end."""
     now = opened.clock.now()
     with session_scope(opened.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
-        issue_id = issue.id or 0
-        families = figures.by_family(session, issue_id)
+        families = figures.by_family(session, issue.id or 0)
         counted = {state: sum(counts.get(state, 0) for counts in families.values()) for state in State}
-        attempted = figures.attempted(session, issue_id, now)
+        attempted = figures.attempted(session, issue.id or 0, now)
         workers = figures.present(session, WorkerPlace.of(opened.settings.workspace).liveness)
         meter = gauges(opened.settings)
         meter.refresh(session)
-        told = _status(session, issue, counted)
+        summary = _status(session, issue, counted)
     waits = meter.waits(now)
     going = issue.state == IssueState.SENDING
     rate = attempted.rate(now) if going else 0.0
-    # mailboxes of no family wait by domain, and are not told apart here
+    # mailboxes of no family wait by domain, and are not distinguished here
     open_families = {name for name, counts in families.items() if DUE & counts.keys()}
-    return told | {
-        "families": {name: {state.value: count for state, count in of.items()} for name, of in families.items()},
-        "relays": attempted.relays,
-        "rate": round(rate, 2),
-        "waiting": _held(issue) + [{"scope": one.scope, "until": one.until, "why": one.why} for one in waits],
-        "workers": workers,
-        "eta": eta(counted, rate, waits, open_families, now) if going and not issue.held else None,
-    }
+    end = eta(counted, rate, waits, open_families, now) if going and not issue.held else None
+    waiting = [*_of_issue(issue), *(Waiting(one.scope, one.until, one.why) for one in waits)]
+    return DetailedStatus(summary, families, attempted.relays, round(rate, 2), waiting, workers, end)
 
 
-def _held(issue: Issue) -> list[dict[str, Any]]:
+def _of_issue(issue: Issue) -> list[Waiting]:
     scope = f"issue:{issue.number}"
     if issue.held:
-        return [{"scope": scope, "until": None, "why": "it is held"}]
+        return [Waiting(scope, None, "it is held")]
     if issue.rest_at is not None:
-        return [{"scope": scope, "until": issue.rest_at, "why": "only its first readers have it yet (canary)"}]
+        return [Waiting(scope, issue.rest_at, "only its first readers have it yet (canary)")]
     return []
 
 
@@ -82,7 +142,7 @@ def eta(
 ) -> datetime | None:
     """Return when the last is likely to be sent at `rate` (a second), no family before its wait is over.
 
-    None when it cannot be told: nothing is under way, nothing is left, or only what servers have put off. Pure.
+    None when nothing can be said: nothing is under way, nothing is left, or only what servers have put off. Pure.
     """
     remaining = counted[State.PENDING] + counted[State.STARTED]
     if remaining == 0 or rate <= 0:

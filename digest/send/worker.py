@@ -1,10 +1,10 @@
 """Keeping what was promised: a worker with all its parts. It knows nothing of how an issue is made, nor loads it."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
@@ -26,6 +26,38 @@ from digest.send.context import SendContext
 
 NEWS_SECONDS = 10.0
 """How often to look, during a send, for what operators should hear before its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkResult:
+    """What a worker did: promises by the state they went into, how many are uncertain, and when more is due."""
+
+    outcomes: Mapping[State, int]
+    uncertain: int
+    next_due: datetime | None
+    stopped: bool
+
+    @property
+    def words(self) -> str:
+        """The outcomes for a person; empty if there were none."""
+        return ", ".join(f"{count} {state}" for state, count in self.outcomes.items() if count)
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `worker --json` prints it."""
+        outcomes = {state.value: count for state, count in self.outcomes.items()}
+        return {"outcomes": outcomes, "uncertain": self.uncertain, "next_due": self.next_due, "stopped": self.stopped}
+
+
+@dataclass(frozen=True, slots=True)
+class StayResult:
+    """What a worker did that stayed: all its outcomes, and when more is due."""
+
+    outcomes: Mapping[State, int]
+    next_due: datetime | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `worker --stay --json` prints it."""
+        return {"outcomes": {state.value: count for state, count in self.outcomes.items()}, "next_due": self.next_due}
 
 
 def deliver(
@@ -59,7 +91,7 @@ def work(
     relay: str,
     progress: Callable[[DeliveryProgress], None],
     stopping: Callable[[], bool] = lambda: False,
-) -> dict[str, Any]:
+) -> WorkResult:
     """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes.
     Requests for another address that came to nothing are forgotten, since somebody has to look at the clock.
     `stopping` is that of `deliver`.
@@ -77,9 +109,8 @@ def work(
             worker.stop()
         run = worker.deliver_all(issues)
         _tell(context, issues, worker, watching, run)
-    outcomes = {state.value: 0 for state in State} | run.outcomes
     uncertain = _count(context, issues, {State.UNCERTAIN})
-    return {"outcomes": outcomes, "uncertain": uncertain, "next_due": run.next_due, "stopped": run.stopped}
+    return WorkResult(dict.fromkeys(State, 0) | run.outcomes, uncertain, run.next_due, run.stopped)
 
 
 class _Watching:
@@ -116,7 +147,19 @@ def _tell(context: SendContext, issues: Sequence[int], worker: Worker, watching:
         worker.deliver_notices()
 
 
-def try_telling(context: SendContext, *, relay: str = "") -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class NotificationTest:
+    """A test event: what became of it, and the failure of the relay if it failed."""
+
+    status: operator_events.EventStatus
+    failure: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `tell --test --json` prints it."""
+        return self.status.as_json() | {"failure": self.failure}
+
+
+def try_telling(context: SendContext, *, relay: str = "") -> NotificationTest:
     """Tell the operators an event that says it is a test, now; return what became of each mail and of the webhook."""
     operators = context.delivery.settings.operators
     if not operators.addresses and not operators.webhook:
@@ -133,7 +176,7 @@ def try_telling(context: SendContext, *, relay: str = "") -> dict[str, Any]:
     except EnvironmentFailedError as error:
         failure = error.message
     with session_scope(context.engine, read_only=True) as session:
-        return {**operator_events.standing_of(session, event), "failure": failure}
+        return NotificationTest(operator_events.status_of(session, event), failure)
 
 
 def due(context: SendContext, number: int | None) -> int:
@@ -151,13 +194,13 @@ def _issues(context: SendContext, number: int | None) -> list[int]:
         return store.sending(session) if number is None else [issue_store.find(session, number).id or 0]
 
 
-def stay(context: SendContext, number: int | None, *, relay: str, say: Callable[[str], None]) -> dict[str, Any]:
+def stay(context: SendContext, number: int | None, *, relay: str, say: Callable[[str], None]) -> StayResult:
     """Deliver whatever becomes due (of one issue, or of all, and notices) until stopped; return all outcomes.
 
     `say` gets a line for a person whenever something was done. A relay that refuses us ends it, and so does a schema
     that is newer than this version, before anything is taken.
     """
-    wakeup, outcomes = Wakeup(), Counter[str]({state.value: 0 for state in State})
+    wakeup, outcomes = Wakeup(), Counter[State](dict.fromkeys(State, 0))
     upcoming: datetime | None = None
 
     def deliver() -> None:
@@ -165,18 +208,17 @@ def stay(context: SendContext, number: int | None, *, relay: str, say: Callable[
         # the schema may have been upgraded since we began: whoever starts us again has the new version
         check_revision(context.engine)
         done = work(context, number, relay=relay, progress=lambda _settled: None, stopping=lambda: wakeup.stopping)
-        outcomes.update(done["outcomes"])
-        counts = ", ".join(f"{count} {outcome}" for outcome, count in done["outcomes"].items() if count)
-        if counts or done["next_due"] != upcoming:
-            say(_line(counts, done["next_due"]))
-        upcoming = done["next_due"]
+        outcomes.update(done.outcomes)
+        if done.words or done.next_due != upcoming:
+            say(_line(done.words, done.next_due))
+        upcoming = done.next_due
 
     dispatcher = context.delivery.dispatcher
     with context.notifier.webhook.beside(), stopping_on_signals(wakeup.stop):
         say(f"Staying. Woken by {dispatcher.how}. SIGTERM or Ctrl-C stops it after the message on the wire.")
         dispatcher.run(deliver, wakeup, say, only=number)
     say("Stopped.")
-    return {"outcomes": dict(outcomes), "next_due": upcoming}
+    return StayResult(dict(outcomes), upcoming)
 
 
 def _line(counts: str, upcoming: datetime | None) -> str:

@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 from digest.settings.root import Settings
 
 
-def described() -> list[dict[str, Any]]:
+def described() -> list[dict[str, str]]:
     """Return one entry for each setting: its name in digest.toml, default, environment name and meaning."""
     entries = []
     for name, info in Settings.model_fields.items():

@@ -169,7 +169,7 @@ def _read_toml(path: Path) -> None:
 
 def _from_files(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of DIGEST_SECRETS__…_FILE variables, which beat nothing but the files of the workspace."""
-    secrets: dict[str, Any] = {}
+    secrets: dict[str, str | list[str]] = {}
     prefix = "DIGEST_SECRETS__"
     for name in Secrets.model_fields:
         variable = f"{prefix}{name.upper()}_FILE"

@@ -1,8 +1,9 @@
 """[schedule]: when the month's run happens, and what becomes of one that is late."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from datetime import time as time_of_day
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -126,5 +127,5 @@ class Schedule(SettingsTable):
 _CALENDAR = 'holidays: the country whose holidays count, such as "KR" or "DE-BY", or "none" for weekends only'
 
 
-def _needs_calendar(data: dict[str, Any]) -> bool:
+def _needs_calendar(data: Mapping[str, object]) -> bool:
     return "working day" in " ".join(str(data.get("rule", "")).lower().split())

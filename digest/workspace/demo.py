@@ -3,19 +3,20 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
 from digest.issues.period import Period
+from digest.outbox.states import State
 from digest.publish import build, lifecycle
 from digest.publish.build import Build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.schedule.tick import issue_date
 from digest.send import start
-from digest.send import status as standing
 from digest.send.context import SendContext
+from digest.send.start import SendResult
+from digest.send.status import status
 
 NUMBER, PERIOD = 21, "2021-09"
 
@@ -26,7 +27,7 @@ class Demonstrated:
 
     maildir: Path
     made: Build
-    status: dict[str, Any]
+    result: SendResult
     sent_again: int
 
 
@@ -36,13 +37,13 @@ def run(context: SendContext) -> Demonstrated:
     first = start.prepare_send(context, NUMBER).run(_silent)
     with suppress(RefusedError):  # "was sent already": that is the point
         start.prepare_send(context, NUMBER).run(_silent)
-    again = standing.status(context, NUMBER)
+    again = status(context, NUMBER)
     settings = context.delivery.settings
     return Demonstrated(
         maildir=settings.workspace / settings.delivery.maildir,
         made=made,
-        status=first,
-        sent_again=again["states"]["accepted"] - first["states"]["accepted"],
+        result=first,
+        sent_again=again.states[State.ACCEPTED] - first.status.states[State.ACCEPTED],
     )
 
 

@@ -1,60 +1,118 @@
 """What became of each month and of each reader: an account that adds up, for issues and for runs."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from digest.issues.models import Issue
 from digest.outbox import store
+from digest.outbox.states import State
 from digest.runtime.db import session_scope
 from digest.schedule import runs
 from digest.schedule.runs import IssueRun
 
 
-def report(engine: Engine, number: int | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class IssueAccount:
+    """One issue in numbers: `states` names every state, `excluded` the people left out, by reason."""
+
+    issue: int
+    period: str
+    state: str
+    approved_by: str | None
+    frozen_at: datetime | None
+    sent_at: datetime | None
+    planned: int
+    states: Mapping[State, int]
+    excluded: Mapping[str, int]
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `report --json` prints it."""
+        return asdict(self) | {"states": {state.value: count for state, count in self.states.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class RunAccount:
+    """One run: what became of it, and each step with its times."""
+
+    schedule: str
+    period: str
+    due_at: datetime
+    state: str
+    step: str
+    why: str
+    by: str
+    finished_at: datetime | None
+    late: str
+    approved_by: str
+    canary: str
+    report: Mapping[str, int]
+    steps: Sequence[Mapping[str, str]]
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `schedule history --json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The account of issues, and of the runs that belong to them."""
+
+    issues: Sequence[IssueAccount]
+    runs: Sequence[RunAccount]
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as `report --json` prints it."""
+        return {"issues": [one.as_json() for one in self.issues], "runs": [one.as_json() for one in self.runs]}
+
+
+def report(engine: Engine, number: int | None) -> Report:
     """Return the account of an issue, or of all, and of the runs that belong to them (or to none)."""
     with session_scope(engine, read_only=True) as session:
         query = select(Issue).order_by(col(Issue.number))
         issues = session.exec(query if number is None else query.where(Issue.number == number)).all()
         ids = {issue.id for issue in issues}
         found = [run for run in reversed(runs.history(session)) if number is None or run.issue_id in ids]
-        return {"issues": [_account(session, issue) for issue in issues], "runs": accounts(found)}
+        return Report([_account(session, issue) for issue in issues], accounts(found))
 
 
-def _account(session: Session, issue: Issue) -> dict[str, Any]:
+def _account(session: Session, issue: Issue) -> IssueAccount:
     counted = store.counts(session, issue.id or 0)
-    return {
-        "issue": issue.number,
-        "period": issue.period,
-        "state": issue.state,
-        "approved_by": issue.approved_by,
-        "frozen_at": issue.frozen_at,
-        "sent_at": issue.sent_at,
-        "planned": sum(counted.values()),
-        "states": {state.value: count for state, count in counted.items()},
-        "excluded": dict(issue.excluded),
-    }
+    return IssueAccount(
+        issue.number,
+        issue.period,
+        issue.state,
+        issue.approved_by,
+        issue.frozen_at,
+        issue.sent_at,
+        planned=sum(counted.values()),
+        states=counted,
+        excluded=dict(issue.excluded),
+    )
 
 
-def accounts(found: Sequence[IssueRun]) -> list[dict[str, Any]]:
-    """Return runs as `schedule history --json` prints them: what became of each, and its steps with their times."""
-    return [
-        {
-            "schedule": run.schedule,
-            "period": run.period,
-            "due_at": run.due_at,
-            "state": run.state,
-            "step": run.step,
-            "why": run.detail.get("why", ""),
-            "by": run.claimed_by,
-            "finished_at": run.finished_at,
-            "late": run.detail.get("late", ""),
-            "approved_by": run.detail.get("approved_by", ""),
-            "canary": run.detail.get("canary") or run.detail.get("halted") or "",
-            "report": run.detail.get("report", {}),
-            "steps": [{"step": name, **noted} for name, noted in run.detail.get("steps", {}).items()],
-        }
-        for run in found
-    ]
+def accounts(found: Sequence[IssueRun]) -> list[RunAccount]:
+    """Return the account of each run."""
+    return [_run_account(run) for run in found]
+
+
+def _run_account(run: IssueRun) -> RunAccount:
+    noted = run.detail
+    return RunAccount(
+        run.schedule,
+        run.period,
+        run.due_at,
+        run.state,
+        run.step,
+        why=noted.get("why", ""),
+        by=run.claimed_by,
+        finished_at=run.finished_at,
+        late=noted.get("late", ""),
+        approved_by=noted.get("approved_by", ""),
+        canary=noted.get("canary") or noted.get("halted") or "",
+        report=noted.get("report", {}),
+        steps=[{"step": name, **step} for name, step in noted.get("steps", {}).items()],
+    )

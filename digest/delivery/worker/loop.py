@@ -55,9 +55,9 @@ class WorkerRun:
     stopped: bool = False
 
     @property
-    def outcomes(self) -> dict[str, int]:
+    def outcomes(self) -> dict[State, int]:
         """How many promises went into each state."""
-        return dict(self.progress.states)
+        return {State(name): count for name, count in self.progress.states.items()}
 
     @property
     def skipped(self) -> int:

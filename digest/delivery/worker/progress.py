@@ -31,13 +31,13 @@ class DeliveryProgress:
     @property
     def settled(self) -> int:
         """How many promises need nothing more: those put off will be tried again."""
-        return self.states.total() - self.states[State.DEFERRED.value] + self.skipped
+        return self.states.total() - self.states[State.DEFERRED] + self.skipped
 
     def count(self, state: State, relay: str, family: str) -> None:
         """Count one promise that has an outcome."""
-        self.states[state.value] += 1
-        self.relays[relay][state.value] += 1
-        self.families[family][state.value] += 1
+        self.states[state] += 1
+        self.relays[relay][state] += 1
+        self.families[family][state] += 1
 
     def copy(self) -> "DeliveryProgress":
         """Return it as it stands, for another thread.

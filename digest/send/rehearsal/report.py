@@ -1,5 +1,6 @@
 """A rehearsal's report, as a page of Markdown for whoever decides about the real send."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from digest.send.rehearsal.run import Rehearsal
@@ -15,46 +16,46 @@ def write(rehearsal: Rehearsal, folder: Path) -> Path:
 
 def page(rehearsal: Rehearsal) -> str:
     """Return the report's text."""
-    told = rehearsal.as_json()
-    measured, predicted = told["measured"], told["predicted"]
-    excluded = ", ".join(f"{count} {reason}" for reason, count in told["excluded"].items()) or "nobody"
-    lines = [
+    lines = [*_summary(rehearsal), "", *_bounds(rehearsal), "", "## Mailboxes", "", *_mailboxes(rehearsal), ""]
+    lines += ["## Editions", "", *_editions(rehearsal), "", "## Outcomes in the sink", ""]
+    states = [[state, count] for state, count in rehearsal.status.reached.items()]
+    return "\n".join([*lines, *_table(["state", "deliveries"], states), ""])
+
+
+def _summary(rehearsal: Rehearsal) -> list[str]:
+    status, volume = rehearsal.status, rehearsal.volume
+    excluded = ", ".join(f"{count} {reason}" for reason, count in status.excluded.items()) or "nobody"
+    build, speed = round(rehearsal.build_seconds, 3), round(rehearsal.per_second, 2)
+    return [
         f"# Rehearsal of issue {rehearsal.number}",
         "",
-        f"At {rehearsal.at:%Y-%m-%d %H:%M} UTC, into {measured['relay']}. Nothing was sent, no delivery changed.",
+        f"At {rehearsal.at:%Y-%m-%d %H:%M} UTC, into {rehearsal.relay}. Nothing was sent, no delivery changed.",
         "",
-        f"- **Readers:** {told['planned']:,} planned; excluded: {excluded}.",
-        f"- **Predicted:** {lasting(predicted['seconds'])} at the configured pace.",
-        f"- **Measured:** {lasting(measured['build_seconds'])} to build; then {measured['per_second']:,} a second.",
-        f"- **Volume:** {megabytes(told['bytes'])}; the largest message has {told['largest_bytes'] / 1000:,.0f} kB.",
-        "",
-        "What bounds it, the tightest first (a real relay's network may be slower than this sink):",
-        "",
-        *_table(["bound", "time"], [[one["what"], lasting(one["seconds"])] for one in predicted["bounds"]]),
-        "",
-        "## Mailboxes",
-        "",
-        *_table(
-            ["mailboxes", "messages", "volume"],
-            [[name, f"{of['messages']:,}", megabytes(of["bytes"])] for name, of in told["domains"].items()],
-        ),
-        "",
-        "## Editions",
-        "",
-        *_table(
-            ["edition", "language", "articles", "readers", "HTML", "text"],
-            [
-                [place, e["language"], e["articles"], e["readers"], f"{e['html_bytes']:,}", f"{e['text_bytes']:,}"]
-                for place, e in enumerate(told["editions"], start=1)
-            ],
-        ),
-        "",
-        "## Outcomes in the sink",
-        "",
-        *_table(["state", "deliveries"], [[state, count] for state, count in told["states"].items() if count]),
-        "",
+        f"- **Readers:** {status.planned:,} planned; excluded: {excluded}.",
+        f"- **Predicted:** {lasting(round(rehearsal.prediction.seconds, 1))} at the configured pace.",
+        f"- **Measured:** {lasting(build)} to build; then {speed:,} a second.",
+        f"- **Volume:** {megabytes(rehearsal.size)}; the largest message has {volume.largest / 1000:,.0f} kB.",
     ]
-    return "\n".join(lines)
+
+
+def _bounds(rehearsal: Rehearsal) -> list[str]:
+    rows: list[list[object]] = [[one.what, lasting(round(one.seconds, 1))] for one in rehearsal.prediction.bounds]
+    introduction = "What bounds it, the tightest first (a real relay's network may be slower than this sink):"
+    return [introduction, "", *_table(["bound", "time"], rows)]
+
+
+def _mailboxes(rehearsal: Rehearsal) -> list[str]:
+    volume = rehearsal.volume
+    rows = [[name, f"{count:,}", megabytes(volume.sizes[name])] for name, count in volume.messages.most_common()]
+    return _table(["mailboxes", "messages", "volume"], rows)
+
+
+def _editions(rehearsal: Rehearsal) -> list[str]:
+    rows = [
+        [place, one.language, one.articles, one.readers, f"{one.html_bytes:,}", f"{one.text_bytes:,}"]
+        for place, one in enumerate(rehearsal.editions, start=1)
+    ]
+    return _table(["edition", "language", "articles", "readers", "HTML", "text"], rows)
 
 
 def lasting(seconds: float) -> str:
@@ -74,7 +75,7 @@ def megabytes(count: int) -> str:
     return f"{count / 1_000_000:,.1f} MB"
 
 
-def _table(columns: list[str], rows: list[list[object]]) -> list[str]:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     head = f"| {' | '.join(columns)} |"
     rule = f"| {' | '.join('---' for _ in columns)} |"
     return [head, rule, *(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows)]

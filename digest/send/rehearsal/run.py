@@ -4,10 +4,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
@@ -35,6 +34,7 @@ from digest.send.context import SendContext
 from digest.send.rehearsal.copying import copied
 from digest.send.rehearsal.predict import Plan, Prediction, RelayShare, predict
 from digest.send.start import prepare_send
+from digest.send.status import IssueStatus
 from digest.settings.delivery import Relay, RelayLimits
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.settings.root import Settings
@@ -129,14 +129,25 @@ def _on_copy(context: SendContext, settings: Settings, engine: Engine, folder: P
 
 
 @dataclass(frozen=True, slots=True)
+class RehearsedEdition:
+    """One edition: its language, and how many articles, readers and bytes it has."""
+
+    language: str
+    articles: int
+    readers: int
+    html_bytes: int
+    text_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a rehearsal found."""
+    """The result of a rehearsal."""
 
     number: int
     at: datetime
     relay: str
-    standing: dict[str, Any]
-    editions: Sequence[dict[str, Any]]
+    status: IssueStatus
+    editions: Sequence[RehearsedEdition]
     volume: Volume
     build_seconds: float
     deliver_seconds: float
@@ -147,21 +158,26 @@ class Rehearsal:
         """Messages a second of our own, measured."""
         return sum(self.volume.messages.values()) / self.deliver_seconds if self.deliver_seconds > 0 else 0.0
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def size(self) -> int:
+        """Bytes of all messages."""
+        return sum(self.volume.sizes.values())
+
+    def as_json(self) -> dict[str, object]:
         """Return it as `send --rehearse --json` prints it."""
-        planned = self.standing["planned"]
+        status = self.status.as_json()
         return {
             "issue": self.number,
             "rehearsal": True,
-            "planned": planned,
-            "states": self.standing["states"],
-            "excluded": self.standing["excluded"],
-            "editions": list(self.editions),
+            "planned": status["planned"],
+            "states": status["states"],
+            "excluded": status["excluded"],
+            "editions": [asdict(edition) for edition in self.editions],
             "domains": {
                 family: {"messages": count, "bytes": self.volume.sizes[family]}
                 for family, count in self.volume.messages.most_common()
             },
-            "bytes": sum(self.volume.sizes.values()),
+            "bytes": self.size,
             "largest_bytes": self.volume.largest,
             "measured": {
                 "relay": self.relay,
@@ -191,7 +207,7 @@ def rehearse(
         ready = prepare_send(stage, chosen, relay=url)
         ready.start()
         frozen = time.monotonic()
-        standing = ready.run(progress)
+        status = ready.run(progress).status
         ended = time.monotonic()
         with session_scope(engine, read_only=True) as session:
             editions = _editions(stage, session, issue_store.find(session, chosen))
@@ -199,7 +215,7 @@ def rehearse(
     prediction = predict(_plan(context, volume), per_second=made, build_seconds=frozen - began)
     moments = {"build_seconds": frozen - began, "deliver_seconds": ended - frozen}
     where = url if relay else "our own sink"
-    return Rehearsal(chosen, context.clock.now(), where, standing, editions, volume, **moments, prediction=prediction)
+    return Rehearsal(chosen, context.clock.now(), where, status, editions, volume, **moments, prediction=prediction)
 
 
 @contextmanager
@@ -248,16 +264,16 @@ def _approved(stage: SendContext, number: int | None) -> int:
         return issue.number
 
 
-def _editions(stage: SendContext, session: Session, issue: Issue) -> list[dict[str, Any]]:
+def _editions(stage: SendContext, session: Session, issue: Issue) -> list[RehearsedEdition]:
     made = build.build(stage.publisher, session, issue, stage.clock.now())
     return [
-        {
-            "language": edition.selection.language,
-            "articles": len(edition.selection.shown),
-            "readers": edition.readers,
-            "html_bytes": len(edition.rendered.html.encode()),
-            "text_bytes": len(edition.rendered.text.encode()),
-        }
+        RehearsedEdition(
+            edition.selection.language,
+            len(edition.selection.shown),
+            edition.readers,
+            len(edition.rendered.html.encode()),
+            len(edition.rendered.text.encode()),
+        )
         for edition in made.editions
     ]
 

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -48,7 +47,7 @@ class BackupResult:
     revision: str | None
     not_contained: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it as `db backup --json` prints it."""
         return asdict(self) | {"file": str(self.file), "not_contained": list(self.not_contained)}
 
@@ -63,7 +62,7 @@ class Restored:
     skipped: tuple[str, ...]
     aftermath: Aftermath
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it as `db restore --json` prints it."""
         kept = str(self.kept) if self.kept else None
         own = {"database": self.database, "revision": self.revision, "kept": kept, "skipped": list(self.skipped)}
@@ -192,9 +191,9 @@ def _refuse_with_workers(settings: Settings, engine: Engine) -> None:
     try:
         with Session(engine.execution_options(**{db.READ_ONLY: True})) as session:
             alive = [
-                worker["host"]
+                worker.host
                 for worker in figures.present(session, WorkerPlace.of(settings.workspace).liveness)
-                if worker["alive"]
+                if worker.alive
             ]
     except SQLAlchemyError:
         return  # empty or broken: nobody works with it

@@ -68,7 +68,7 @@ def issues(context: DoctorContext) -> Iterator[Diagnosis]:
         return
     now = context.clock.now()
     with context.reading() as session:
-        alive = any(worker["alive"] for worker in figures.present(session, context.place.liveness))
+        alive = any(worker.alive for worker in figures.present(session, context.place.liveness))
         for issue in _issues(session, Issue.state, _OPEN):
             if issue.held:
                 message = f"Issue {issue.number} is held: nothing of it is sent"

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -112,7 +113,7 @@ def of_notices(session: Session) -> tuple[dict[State, int], datetime | None]:
     return states, min((oldest for _, _, oldest in rows), default=None)
 
 
-def open_workers(session: Session) -> list[dict[str, Any]]:
+def open_workers(session: Session) -> list[Mapping[str, Any]]:
     """Return the workers that have not signed off, dead or alive."""
     return [dict(row) for row in session.execute(select(WORKER).where(IS_OPEN)).mappings()]
 

@@ -247,7 +247,7 @@ def test_from_freezing_on_what_is_shown_is_what_was_frozen(press: Publisher) -> 
         made = build.build(press, session, issue, NOW)
         assert len(made.editions) == 5
         assert all("Changed after freezing" not in edition.rendered.html for edition in made.editions)
-        assert "Changed" not in describe.describe(press, session, issue)["subject"]
+        assert "Changed" not in describe.describe(press, session, issue).subject
 
 
 @pytest.mark.one_database
@@ -259,7 +259,7 @@ def test_a_section_that_went_blocks_and_its_articles_are_listed(press: Publisher
     with session_scope(press.engine, read_only=True) as session:
         issue = store.find(session, 21)
         assert "section-unknown" in {finding.id for finding in build.build(poorer, session, issue, NOW).blocking}
-        listed = [a["slug"] for s in describe.describe(poorer, session, issue)["sections"] for a in s["articles"]]
+        listed = [a.slug for s in describe.describe(poorer, session, issue).sections for a in s.articles]
         assert len(listed) == 13
 
 

@@ -93,7 +93,7 @@ def test_a_log_resolves_what_it_knows_and_the_evidence_is_kept(relay: Relay) -> 
     }
     assert (told["by_evidence"], told["unresolved"], told["dry_run"]) == (3, 1, False)
     assert [entry["source"] for entry in told["resolved"]] == ["mail.log:3", "mail.log:6", "mail.log:8"]
-    shown = listing.delivery(relay.works, bounced.id)
+    shown = listing.delivery(relay.works, bounced.id).as_json()
     assert shown["reason"].startswith("mailbox unknown: bounced: BBBBB1")
     assert shown["reason"].endswith("[mail.log:6]")
     (attempt,) = shown["tries"]

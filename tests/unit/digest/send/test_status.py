@@ -51,13 +51,13 @@ def test_families_and_relays_add_up(ledger: Ledger, works: App) -> None:
     for one, state in ((first, State.ACCEPTED), (second, State.DEFERRED), (fourth, State.ACCEPTED)):
         ended(ledger, one, state, 20 * SECOND)
     family(ledger, [first.id, second.id, third.id], "google")
-    told = status.details(works, 21)
+    told = status.details(works, 21).as_json()
     assert told["families"] == {
         "google": {"accepted": 1, "deferred": 1, "started": 1},
         "others": {"accepted": 1, "pending": 2},
     }
     assert told["relays"] == {"mx1:25": {"accepted": 1, "deferred": 1, "started": 1}, "mx2:25": {"accepted": 1}}
-    assert told["states"] == status.status(works, 21)["states"]
+    assert told["states"] == status.status(works, 21).as_json()["states"]
     assert told["planned"] == 6
 
 
@@ -68,13 +68,16 @@ def test_the_rate_is_of_the_last_minute_and_gives_the_end(ledger: Ledger, works:
     ended(ledger, two, State.ACCEPTED, 20 * SECOND)
     with session_scope(ledger.engine) as session:  # what never reached the wire is no message
         settle(session, [not_sent(Promised.DELIVERY, three.id, three.attempt_id, "held", ledger.now + 25 * SECOND)])
-    told = status.details(works, 21)
+    told = status.details(works, 21).as_json()
     assert told["rate"] == round(2 / 30, 2)  # the first began half a minute ago
     assert told["eta"] == ledger.now + 30 * SECOND + 30 * SECOND
     later = App(works.settings, works.engine, FrozenClock(ledger.now + 75 * SECOND))
-    assert status.details(later, 21)["rate"] == round(1 / 60, 2)
+    assert status.details(later, 21).as_json()["rate"] == round(1 / 60, 2)
     much_later = App(works.settings, works.engine, FrozenClock(ledger.now + 10 * MINUTE))
-    assert (status.details(much_later, 21)["rate"], status.details(much_later, 21)["eta"]) == (0, None)
+    assert (status.details(much_later, 21).as_json()["rate"], status.details(much_later, 21).as_json()["eta"]) == (
+        0,
+        None,
+    )
 
 
 def test_waits_say_why_and_a_held_issue_is_one(ledger: Ledger, works: App) -> None:
@@ -89,7 +92,7 @@ def test_waits_say_why_and_a_held_issue_is_one(ledger: Ledger, works: App) -> No
         for row in rows:
             session.execute(insert(PACE).values(**row))
         operations.hold(session, ledger.issue_id)
-    told = status.details(works, 21)
+    told = status.details(works, 21).as_json()
     assert [(wait["scope"], wait["why"]) for wait in told["waiting"]] == [
         ("issue:21", "it is held"),
         ("family:google", "their server asked to be left alone"),
@@ -108,7 +111,7 @@ def test_workers_are_told_while_they_live_or_have_died_lately(ledger: Ledger, wo
     ledger.silence("long dead", 7200)
     with session_scope(ledger.engine) as session:
         sign_off(session, "gone home", ledger.now)
-    workers = status.details(works, 21)["workers"]
+    workers = status.details(works, 21).as_json()["workers"]
     lock.release(clean=True)
     assert sorted((one["host"], one["alive"]) for one in workers) == sorted(
         [(works.delivery.place.host, True), ("elsewhere", False)]
@@ -117,7 +120,7 @@ def test_workers_are_told_while_they_live_or_have_died_lately(ledger: Ledger, wo
 
 
 def test_an_issue_that_nobody_has_begun_has_all_its_keys(ledger: Ledger, works: App) -> None:
-    told = status.details(works, 21)
+    told = status.details(works, 21).as_json()
     assert (told["families"], told["relays"], told["rate"], told["waiting"], told["workers"], told["eta"]) == (
         {},
         {},
