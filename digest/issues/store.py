@@ -86,19 +86,7 @@ def assemble_issue(
     now: datetime,
 ) -> Issue:
     """Make the draft for `period`, or choose afresh for the draft that exists; an editor's decisions stay."""
-    issue = session.exec(
-        select(Issue)
-        .where(Issue.period == str(period), col(Issue.special).is_(False), col(Issue.state).in_(sorted(UNFINISHED)))
-        .with_for_update()
-    ).first()
-    if issue is not None and issue.state not in EDITABLE:
-        raise RefusedError(f"Issue {issue.number} for {period} is {issue.state} already")
-    if issue is not None and number not in {None, issue.number}:
-        raise RefusedError(
-            f"{period} has issue {issue.number} already", hint="Withdraw it first, or leave --number out."
-        )
-    if issue is None:
-        issue = _new_issue(session, period, number, issue_date, now)
+    issue = _find_draft(session, period, number) or _new_issue(session, period, number, issue_date, now)
     if issue.state == IssueState.APPROVED:
         void_approval(issue)
     result = assemble(
@@ -111,6 +99,21 @@ def assemble_issue(
         dropped=[entry["slug"] for entry in issue.left_out if entry["reason"].endswith(BY_HAND)],
     )
     _store(session, issue, result)
+    return issue
+
+
+def _find_draft(session: Session, period: Period, number: int | None) -> Issue | None:
+    """Return the period's issue, locked; raise if it is no draft any more or has another number."""
+    issue = session.exec(
+        select(Issue)
+        .where(Issue.period == str(period), col(Issue.special).is_(False), col(Issue.state).in_(sorted(UNFINISHED)))
+        .with_for_update()
+    ).first()
+    if issue is not None and issue.state not in EDITABLE:
+        raise RefusedError(f"Issue {issue.number} for {period} is {issue.state} already")
+    if issue is not None and number not in {None, issue.number}:
+        hint = "Withdraw it first, or leave --number out."
+        raise RefusedError(f"{period} has issue {issue.number} already", hint=hint)
     return issue
 
 

@@ -195,20 +195,8 @@ def _insert_deliveries(
     now: datetime,
     due: Sequence[datetime],
 ) -> int:
-    at_once = len(due) == 1  # nearly always: then there is no part to look up for each reader
-    values: dict[str, ColumnElement[Any]] = {
-        "issue_id": literal(issue_id),
-        "subscriber_id": SUBSCRIBER.c.id,
-        "edition_id": _MAPPING.c.edition_id,
-        "family": func.coalesce(_FAMILIES.c.family, ""),
-        "state": literal(State.PENDING.value),
-        "reason": literal(""),
-        "due_at": literal(due[0], DELIVERY.c.due_at.type) if at_once else _SPREAD.c.due_at,
-        "attempts": literal(0),
-        "created_at": literal(now, DELIVERY.c.created_at.type),
-    }
-    people = SUBSCRIBER.join(_MAPPING, same)
-    if not at_once:
+    values, people = _new_delivery(issue_id, now, due), SUBSCRIBER.join(_MAPPING, same)
+    if len(due) > 1:
         people = people.join(_SPREAD, _SPREAD.c.part == SUBSCRIBER.c.id % len(due))
     readers = (
         select(*values.values())
@@ -221,6 +209,21 @@ def _insert_deliveries(
         execution_options={"preserve_rowcount": True},
     )
     return inserted.rowcount
+
+
+def _new_delivery(issue_id: int, now: datetime, due: Sequence[datetime]) -> dict[str, ColumnElement[Any]]:
+    at_once = len(due) == 1  # nearly always: then there is no part to look up for each reader
+    return {
+        "issue_id": literal(issue_id),
+        "subscriber_id": SUBSCRIBER.c.id,
+        "edition_id": _MAPPING.c.edition_id,
+        "family": func.coalesce(_FAMILIES.c.family, ""),
+        "state": literal(State.PENDING.value),
+        "reason": literal(""),
+        "due_at": literal(due[0], DELIVERY.c.due_at.type) if at_once else _SPREAD.c.due_at,
+        "attempts": literal(0),
+        "created_at": literal(now, DELIVERY.c.created_at.type),
+    }
 
 
 def _count_excluded(

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a wish: the first one stops cleanly, the second one ends the process as usual."""
+"""Cooperative shutdown on SIGTERM and SIGINT: the first one stops cleanly, the second one ends the process as usual."""
 
 import signal
 from collections.abc import Callable, Iterator

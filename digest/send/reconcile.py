@@ -291,24 +291,20 @@ def assume(
         chosen = uncertain(session, issue_id, ids)
         findings.unresolved = count_uncertain(session)
     why = f"assumed {state} by {who}"
-    findings.propose(
-        Resolution(
-            one,
-            Settlement(
-                one.promised,
-                one.id,
-                one.attempt_id,
-                state,
-                Outcome(state),
-                now,
-                reason=why,
-                code=one.code,
-                enhanced=one.enhanced,
-                reply=one.reply,
-            ),
-            why,
-            who,
-        )
-        for one in chosen
-    )
+    findings.propose(Resolution(one, _assumed(one, state, why, now), why, who) for one in chosen)
     return findings
+
+
+def _assumed(one: Uncertain, state: State, why: str, now: datetime) -> Settlement:
+    return Settlement(
+        one.promised,
+        one.id,
+        one.attempt_id,
+        state,
+        Outcome(state),
+        now,
+        reason=why,
+        code=one.code,
+        enhanced=one.enhanced,
+        reply=one.reply,
+    )

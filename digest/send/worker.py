@@ -1,4 +1,4 @@
-"""Keeping what was promised: a worker with all its parts. It knows nothing of how an issue is made, nor loads it."""
+"""A delivery worker with all its parts, started by a send, by itself or by the schedule. It builds no issue."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -71,16 +71,26 @@ def deliver(
 
     `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
     """
-    watching = _Watching(context, [issue_id], progress)
+    return _deliver_all(context, [issue_id], carrier, progress, stopping)
+
+
+def _deliver_all(
+    context: SendContext,
+    issues: Sequence[int],
+    carrier: Carrier,
+    progress: Callable[[DeliveryProgress], None],
+    stopping: Callable[[], bool],
+) -> WorkerRun:
+    watching = _Watching(context, issues, progress)
     with (
         context.notifier.webhook.beside(),
-        context.delivery.worker(carrier, watching) as worker,
+        context.delivery.worker(carrier, watching, writer_on_demand=not issues) as worker,
         stopping_on_signals(worker.stop),
     ):
         if stopping():
             worker.stop()
-        run = worker.deliver_all([issue_id])
-        _tell(context, [issue_id], worker, watching, run)
+        run = worker.deliver_all(issues)
+        _tell(context, issues, worker, watching, run)
         return run
 
 
@@ -98,17 +108,7 @@ def work(
     """
     issues = _issues(context, number)
     forget_expired(context.delivery)
-    watching = _Watching(context, issues, progress)
-    carrier = context.delivery.carrier(relay)
-    with (
-        context.notifier.webhook.beside(),
-        context.delivery.worker(carrier, watching, writer_on_demand=not issues) as worker,
-        stopping_on_signals(worker.stop),
-    ):
-        if stopping():
-            worker.stop()
-        run = worker.deliver_all(issues)
-        _tell(context, issues, worker, watching, run)
+    run = _deliver_all(context, issues, context.delivery.carrier(relay), progress, stopping)
     uncertain = _count(context, issues, {State.UNCERTAIN})
     return WorkResult(dict.fromkeys(State, 0) | run.outcomes, uncertain, run.next_due, run.stopped)
 

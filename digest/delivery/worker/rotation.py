@@ -1,4 +1,4 @@
-"""Whose turn it is: the streams of a worker take turns, and who had nothing is asked again when it may have."""
+"""Round-robin over the work sources of a worker; an exhausted source is polled again when it may have something."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
