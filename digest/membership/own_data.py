@@ -4,6 +4,7 @@ One document for `digest subscribers show` and for the person's own "export my d
 To them it goes by a link that is mailed to their address: a link from the preferences page may have been forwarded.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from subscribers.models import Subscriber
 from subscribers.transfer.exporter import show_person
 
 
-def data_at(session: Session, address: str) -> dict[str, Any]:
+def data_at(session: Session, address: str) -> Mapping[str, Any]:
     """Return everything about the person at `address`; raise SubscriberNotFoundError and AddressError."""
     person = store.by_key(session, EmailAddress.parse(address).key)
     if person is None:
@@ -47,11 +48,12 @@ def data_due(context: MembershipContext, session: Session, person: Subscriber) -
     )
 
 
-def own_data(session: Session, person: Subscriber) -> dict[str, Any]:
+def own_data(session: Session, person: Subscriber) -> Mapping[str, Any]:
     """Return everything about a person, ready for JSON."""
     data = show_person(session, person)
     versions = sorted({event["wording"] for event in data["consent"] if event["wording"]})
-    return data | {
+    return {
+        **data,
         "wordings": store.wordings(session, versions),
         "address_changes": [
             {"address": change.address, "requested_at": change.requested_at.isoformat()}

@@ -76,7 +76,7 @@ _PAGES: Mapping[str, tuple[str, Callable[[str], Mapping[str, object]]]] = {
 PAGES = tuple(_PAGES)
 
 
-def sample(page: str, language: str) -> tuple[str, dict[str, Any]]:
+def sample(page: str, language: str) -> tuple[str, Mapping[str, Any]]:
     """Return the template of a page and the values of nobody in particular."""
     template, values = _PAGES[page]
     return template, {"problem": "", "form_token": "", **values(language)}

@@ -48,7 +48,7 @@ def as_csv(cells: Sequence[str]) -> str:
     return buffer.getvalue()
 
 
-def _everything(session: Session, secret: bytes) -> Iterator[dict[str, Any]]:
+def _everything(session: Session, secret: bytes) -> Iterator[Mapping[str, Any]]:
     for people in store.everyone(session, BATCH):
         ids = [person.id or 0 for person in people]
         events = {of: list(group) for of, group in groupby(store.events_of(session, ids), lambda e: e.subscriber_id)}

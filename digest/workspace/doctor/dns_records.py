@@ -3,7 +3,7 @@
 Only what mailbox providers demand of bulk senders is a finding; a provider's own tools say more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,7 @@ def _answers(resolver: "Resolver", domain: str) -> bool:
 def _spf(domain: str, resolver: "Resolver") -> Iterator[Diagnosis]:
     from checkdmarc.spf import check_spf  # noqa: PLC0415
 
-    found: dict[str, Any] = check_spf(domain, resolver=resolver, timeout=SECONDS)
+    found: Mapping[str, Any] = check_spf(domain, resolver=resolver, timeout=SECONDS)
     record, lookups = found.get("record"), found.get("dns_lookups") or 0
     if not record:
         message = f"{domain} has no usable SPF record: {found.get('error', 'none was found')}"
@@ -128,7 +128,7 @@ def _key_of(record: str) -> str:
 def _dmarc(domain: str, resolver: "Resolver") -> Iterator[Diagnosis]:
     from checkdmarc.dmarc import check_dmarc  # noqa: PLC0415
 
-    found: dict[str, Any] = dict(check_dmarc(domain, resolver=resolver, timeout=SECONDS))
+    found: Mapping[str, Any] = check_dmarc(domain, resolver=resolver, timeout=SECONDS)
     if not found.get("record"):
         remedy = f'Publish a TXT record at _dmarc.{domain}; "v=DMARC1; p=none; rua=mailto:…" is a beginning.'
         yield Diagnosis("dmarc-missing", Severity.BLOCK, f"{domain} has no DMARC record", remedy)
