@@ -1,7 +1,7 @@
 """`digest archive`: what anybody may read, as a folder of files."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from digest.cli.output import Output
 from digest.cli.shell import shell_of
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.web.archive import exporting
@@ -35,7 +36,7 @@ def export(
     """Write all issues, pictures and feeds, or bring an earlier export up to date. Files of others stay as they are."""
     shell = shell_of(context)
     with progress_of("Writing issues") as progress:
-        report = exporting.export(shell.app.publisher, directory, base_url=base_url, progress=progress)
+        report = exporting.export(shell.reader.publisher, directory, base_url=base_url, progress=progress)
     data: dict[str, Any] = {
         "directory": str(directory),
         "issues": report.issues,
@@ -46,13 +47,13 @@ def export(
         "removed": report.removed,
         "left": report.left,
     }
-
-    def tell() -> None:
-        counts = f"{report.written} written, {report.unchanged} unchanged, {report.removed} removed"
-        shell.out.line(f"{report.issues} issues, {report.files} files in {directory}: {counts}.")
-        for path in report.left:
-            shell.out.line(f"Left alone, since it was edited there: {path}")
-
-    shell.out.emit(data, tell)
+    shell.out.emit(data, lambda: _show(shell.out, data))
     if report.left:
         raise typer.Exit(EXIT_ATTENTION)
+
+
+def _show(out: Output, data: Mapping[str, Any]) -> None:
+    counts = f"{data['written']} written, {data['unchanged']} unchanged, {data['removed']} removed"
+    out.line(f"{data['issues']} issues, {data['files']} files in {data['directory']}: {counts}.")
+    for path in data["left"]:
+        out.line(f"Left alone, since it was edited there: {path}")

@@ -2,6 +2,129 @@
 
 from digest.cli.groups import Leaf, Noun
 
+ARTICLES = {
+    "import": Leaf("article_import:import_", "Import articles."),
+    "list": Leaf("articles:list_", "List all articles."),
+    "show": Leaf("articles:show", "Show one article as it is stored."),
+    "archive": Leaf(
+        "archive_notes:keep_article_out",
+        "Keep an article, with its translations, out of the public archive, or show it again.",
+    ),
+    "export": Leaf("articles:export", "Write the articles back as Markdown files, each where it came from."),
+}
+ISSUE = {
+    "assemble": Leaf("issue:assemble", "Choose and order the period's articles, and say why for each."),
+    "list": Leaf("issue_list:list_", "List all issues, the newest first."),
+    "show": Leaf("issue:show", "Show an issue's sections and articles, and what was left out and why."),
+    "check": Leaf("issue:check", "Check every edition; exit code 1 if something blocks."),
+    "approve": Leaf("issue:approve", "Approve the issue exactly as it is now; any later change voids it."),
+    "edit": Leaf("issue:edit", "Change an issue by hand."),
+    "withdraw": Leaf(
+        "issue:withdraw", "Stop an issue for good: what was not started is cancelled; the number is not used again."
+    ),
+    "archive": Leaf("archive_notes:keep_issue_out", "Keep an issue out of the public archive, or show it again."),
+    "note": Leaf(
+        "archive_notes:note", "Put a note above an issue's page in the archive, such as where a correction is."
+    ),
+}
+ARCHIVE = {
+    "export": Leaf("archive:export", "Write all issues, pictures and feeds, or bring an earlier export up to date."),
+}
+OUTBOX = {
+    "status": Leaf(
+        "outbox_status:status", "Print how many deliveries are in each state; the numbers add up to what was planned."
+    ),
+    "list": Leaf("outbox:list_", "List an issue's deliveries."),
+    "show": Leaf("outbox:show", "Show one delivery with every attempt."),
+    "hold": Leaf("outbox:hold", "Stop an issue: nothing more is started until it is released."),
+    "release": Leaf("outbox:release", "Let a held issue go on."),
+    "retry": Leaf("outbox:retry", "Make deferred deliveries due at once: those named, or all of the issue."),
+    "cancel": Leaf("outbox:cancel", "Cancel what has not been started: the deliveries named, or all of the issue."),
+    "reconcile": Leaf(
+        "reconcile:reconcile",
+        "Resolve uncertain deliveries by evidence: a relay's log, delivery reports, or a person's word.",
+    ),
+    "resend": Leaf(
+        "outbox:resend", "Send an uncertain delivery once more, because a person decided that it did not arrive."
+    ),
+}
+SCHEDULE = {
+    "run": Leaf(
+        "schedule_daemon:run", "Stay and look at the clock when a run is due, at start-up and every five minutes."
+    ),
+    "next": Leaf("schedule:next_", "Forecast the next runs, each with its reason."),
+    "history": Leaf(
+        "schedule:history", "Show every run that was due: what became of it, who had it, and when each step was done."
+    ),
+    "skip": Leaf("schedule:skip", "Leave a period out: its run will not happen by itself."),
+    "release": Leaf(
+        "schedule:release", 'Let a run go on that waits because it is later than allowed ([schedule] late = "ask").'
+    ),
+    "special": Leaf(
+        "schedule:special",
+        "Make an issue outside the calendar; it is checked, approved and sent at its time as every other.",
+    ),
+}
+SUBSCRIBERS = {
+    "import": Leaf("subscriber_files:import_", "Import readers."),
+    "export": Leaf(
+        "subscriber_files:export",
+        "Write all readers with their consent and the never-send list, as the import takes it.",
+    ),
+    "add": Leaf("subscribers:add", "Add one reader."),
+    "show": Leaf(
+        "subscribers:show",
+        "Show everything that is known about one person; with --json it is the answer to a request for their data.",
+    ),
+    "erase": Leaf(
+        "subscribers:erase",
+        "Erase a person, then look for them in every table and file: nothing personal stays but a keyed hash.",
+    ),
+    "form": Leaf("sign_up_form:form", "Print the sign-up form as HTML to put into pages of other sites."),
+    "stats": Leaf(
+        "subscriber_figures:stats",
+        "Count readers by state, language, interest, frequency and format; who gets an issue now, and why others not.",
+    ),
+    "ask-to-confirm": Leaf(
+        "reconsent:ask_to_confirm",
+        "Ask the pending ones, such as those of an import, to confirm: once each, and so many an hour.",
+    ),
+    "retention": Leaf(
+        "retention:retention", "Forget what [retention] keeps only for a time, and ask again whom it wants asked."
+    ),
+}
+SUPPRESS = {
+    "add": Leaf("suppress:add", "Never send to this address again."),
+    "remove": Leaf(
+        "suppress:remove", "Take an address off the list; what the person said themselves (unsubscribed, erased) stays."
+    ),
+    "lookup": Leaf("suppress:lookup", "Say whether and why an address is on the list."),
+    "list": Leaf("suppress:list_", "List the entries; addresses are kept as keyed hashes only."),
+}
+DB = {
+    "upgrade": Leaf("db:upgrade", "Bring the database to this version's schema; safe to repeat."),
+    "check": Leaf("db:check", "Say whether the database is reachable and has this version's schema."),
+    "backup": Leaf(
+        "backup:backup",
+        "Write the whole database into one file, readable by you only; others may go on using the database.",
+    ),
+    "restore": Leaf("backup:restore", "Put a backup in the place of the database."),
+}
+CONFIG = {
+    "describe": Leaf("config:describe", "List every setting with its default, environment name and meaning."),
+    "check": Leaf("config:check", "Read the configuration as every command does; every problem is named."),
+}
+DKIM = {
+    "generate": Leaf(
+        "dkim:generate", "Make a key file in the workspace; print the DNS record and the lines for digest.toml."
+    ),
+    "show": Leaf("dkim:show", "Print the DNS record of a key again."),
+}
+LINKS = {
+    "list": Leaf("links:list_", "List the keys, newest first: the first one signs, all verify."),
+    "rotate": Leaf("links:rotate", "Make a new key that signs from now on."),
+    "retire": Leaf("links:retire", "Take a key out for good."),
+}
 COMMANDS: dict[str, Leaf | Noun] = {
     "init": Leaf(
         "workspace:init", "Make a workspace: digest.toml, secrets, articles/, templates/ for overrides, digest.db."
@@ -36,176 +159,15 @@ COMMANDS: dict[str, Leaf | Noun] = {
     "report": Leaf(
         "report:report", "Account for issues and runs: every month, and every reader of it, in numbers that add up."
     ),
-    "articles": Noun(
-        "Import, list, show and export articles.",
-        {
-            "import": Leaf("article_import:import_", "Import articles."),
-            "list": Leaf("articles:list_", "List all articles."),
-            "show": Leaf("articles:show", "Show one article as it is stored."),
-            "archive": Leaf(
-                "archive_notes:keep_article_out",
-                "Keep an article, with its translations, out of the public archive, or show it again.",
-            ),
-            "export": Leaf("articles:export", "Write the articles back as Markdown files, each where it came from."),
-        },
-    ),
-    "issue": Noun(
-        "Assemble, check, approve, edit and withdraw an issue.",
-        {
-            "assemble": Leaf("issue:assemble", "Choose and order the period's articles, and say why for each."),
-            "list": Leaf("issue_list:list_", "List all issues, the newest first."),
-            "show": Leaf("issue:show", "Show an issue's sections and articles, and what was left out and why."),
-            "check": Leaf("issue:check", "Check every edition; exit code 1 if something blocks."),
-            "approve": Leaf("issue:approve", "Approve the issue exactly as it is now; any later change voids it."),
-            "edit": Leaf("issue:edit", "Change an issue by hand."),
-            "withdraw": Leaf(
-                "issue:withdraw",
-                "Stop an issue for good: what was not started is cancelled; the number is not used again.",
-            ),
-            "archive": Leaf(
-                "archive_notes:keep_issue_out", "Keep an issue out of the public archive, or show it again."
-            ),
-            "note": Leaf(
-                "archive_notes:note", "Put a note above an issue's page in the archive, such as where a correction is."
-            ),
-        },
-    ),
-    "archive": Noun(
-        "Write the public archive as a static site.",
-        {
-            "export": Leaf(
-                "archive:export", "Write all issues, pictures and feeds, or bring an earlier export up to date."
-            ),
-        },
-    ),
-    "outbox": Noun(
-        "How deliveries stand; hold, release, retry, cancel, resend.",
-        {
-            "status": Leaf(
-                "outbox_status:status",
-                "Print how many deliveries are in each state; the numbers add up to what was planned.",
-            ),
-            "list": Leaf("outbox:list_", "List an issue's deliveries."),
-            "show": Leaf("outbox:show", "Show one delivery with every attempt."),
-            "hold": Leaf("outbox:hold", "Stop an issue: nothing more is started until it is released."),
-            "release": Leaf("outbox:release", "Let a held issue go on."),
-            "retry": Leaf("outbox:retry", "Make deferred deliveries due at once: those named, or all of the issue."),
-            "cancel": Leaf(
-                "outbox:cancel", "Cancel what has not been started: the deliveries named, or all of the issue."
-            ),
-            "reconcile": Leaf(
-                "reconcile:reconcile",
-                "Resolve uncertain deliveries by evidence: a relay's log, delivery reports, or a person's word.",
-            ),
-            "resend": Leaf(
-                "outbox:resend",
-                "Send an uncertain delivery once more, because a person decided that it did not arrive.",
-            ),
-        },
-    ),
-    "schedule": Noun(
-        "Run on the publication's calendar.",
-        {
-            "run": Leaf(
-                "schedule_daemon:run",
-                "Stay and look at the clock when a run is due, at start-up and every five minutes.",
-            ),
-            "next": Leaf("schedule:next_", "Forecast the next runs, each with its reason."),
-            "history": Leaf(
-                "schedule:history",
-                "Show every run that was due: what became of it, who had it, and when each step was done.",
-            ),
-            "skip": Leaf("schedule:skip", "Leave a period out: its run will not happen by itself."),
-            "release": Leaf(
-                "schedule:release",
-                'Let a run go on that waits because it is later than allowed ([schedule] late = "ask").',
-            ),
-            "special": Leaf(
-                "schedule:special",
-                "Make an issue outside the calendar; it is checked, approved and sent at its time as every other.",
-            ),
-        },
-    ),
-    "subscribers": Noun(
-        "Import, export, add, show and erase readers.",
-        {
-            "import": Leaf("subscriber_files:import_", "Import readers."),
-            "export": Leaf(
-                "subscriber_files:export",
-                "Write all readers with their consent and the never-send list, as the import takes it.",
-            ),
-            "add": Leaf("subscribers:add", "Add one reader."),
-            "show": Leaf(
-                "subscribers:show",
-                "Show everything that is known about one person; "
-                "with --json it is the answer to a request for their data.",
-            ),
-            "erase": Leaf(
-                "subscribers:erase",
-                "Erase a person, then look for them in every table and file: nothing personal stays but a keyed hash.",
-            ),
-            "form": Leaf("sign_up_form:form", "Print the sign-up form as HTML to put into pages of other sites."),
-            "stats": Leaf(
-                "subscriber_figures:stats",
-                "Count readers by state, language, interest, frequency and format; "
-                "who gets an issue now, and why others not.",
-            ),
-            "ask-to-confirm": Leaf(
-                "reconsent:ask_to_confirm",
-                "Ask the pending ones, such as those of an import, to confirm: once each, and so many an hour.",
-            ),
-            "retention": Leaf(
-                "retention:retention",
-                "Forget what [retention] keeps only for a time, and ask again whom it wants asked.",
-            ),
-        },
-    ),
-    "suppress": Noun(
-        "The never-send list.",
-        {
-            "add": Leaf("suppress:add", "Never send to this address again."),
-            "remove": Leaf(
-                "suppress:remove",
-                "Take an address off the list; what the person said themselves (unsubscribed, erased) stays.",
-            ),
-            "lookup": Leaf("suppress:lookup", "Say whether and why an address is on the list."),
-            "list": Leaf("suppress:list_", "List the entries; addresses are kept as keyed hashes only."),
-        },
-    ),
-    "db": Noun(
-        "Upgrade, check, back up and restore the database.",
-        {
-            "upgrade": Leaf("db:upgrade", "Bring the database to this version's schema; safe to repeat."),
-            "check": Leaf("db:check", "Say whether the database is reachable and has this version's schema."),
-            "backup": Leaf(
-                "backup:backup",
-                "Write the whole database into one file, readable by you only; others may go on using the database.",
-            ),
-            "restore": Leaf("backup:restore", "Put a backup in the place of the database."),
-        },
-    ),
-    "config": Noun(
-        "Describe and check the configuration.",
-        {
-            "describe": Leaf("config:describe", "List every setting with its default, environment name and meaning."),
-            "check": Leaf("config:check", "Read the configuration as every command does; every problem is named."),
-        },
-    ),
-    "dkim": Noun(
-        "Keys for signing mail ourselves (DKIM), and their DNS records.",
-        {
-            "generate": Leaf(
-                "dkim:generate", "Make a key file in the workspace; print the DNS record and the lines for digest.toml."
-            ),
-            "show": Leaf("dkim:show", "Print the DNS record of a key again."),
-        },
-    ),
-    "links": Noun(
-        "Keys of the signed links in mails: list, rotate, retire.",
-        {
-            "list": Leaf("links:list_", "List the keys, newest first: the first one signs, all verify."),
-            "rotate": Leaf("links:rotate", "Make a new key that signs from now on."),
-            "retire": Leaf("links:retire", "Take a key out for good."),
-        },
-    ),
+    "articles": Noun("Import, list, show and export articles.", ARTICLES),
+    "issue": Noun("Assemble, check, approve, edit and withdraw an issue.", ISSUE),
+    "archive": Noun("Write the public archive as a static site.", ARCHIVE),
+    "outbox": Noun("How deliveries stand; hold, release, retry, cancel, resend.", OUTBOX),
+    "schedule": Noun("Run on the publication's calendar.", SCHEDULE),
+    "subscribers": Noun("Import, export, add, show and erase readers.", SUBSCRIBERS),
+    "suppress": Noun("The never-send list.", SUPPRESS),
+    "db": Noun("Upgrade, check, back up and restore the database.", DB),
+    "config": Noun("Describe and check the configuration.", CONFIG),
+    "dkim": Noun("Keys for signing mail ourselves (DKIM), and their DNS records.", DKIM),
+    "links": Noun("Keys of the signed links in mails: list, rotate, retire.", LINKS),
 }

@@ -18,7 +18,7 @@ def metrics(
 ) -> None:
     """Print figures in the text format of Prometheus: outbox, attempts, runs, workers, build times."""
     shell = shell_of(context)
-    figures = Metrics(shell.app)
+    figures = Metrics(shell.reader)
     kept = shell.workspace / ".state" / "attempts.json"
     figures.remember(kept)
     page = figures.page()

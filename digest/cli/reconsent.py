@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from digest.cli.options import DryRunCount, Yes
-from digest.cli.shell import shell_of
+from digest.cli.shell import Shell, shell_of
 from digest.membership import reconsent
 
 
@@ -32,6 +32,10 @@ def ask_to_confirm(
         return
     if number:
         shell.confirm(f"Send {number} people a mail with a link to confirm, {rate}?", yes=yes)
+    _ask(shell, question)
+
+
+def _ask(shell: Shell, question: reconsent.Question) -> None:
     with shell.out.counting("asked") as progress:
         done = reconsent.ask(shell.app, question, progress)
     told = {"asked": done.asked, "per_hour": question.per_hour, "first_due": done.first, "last_due": done.last}

@@ -14,5 +14,5 @@ def form(
 ) -> None:
     """Print the sign-up form as HTML to put into pages of other sites."""
     shell = shell_of(context)
-    html = sign_up_form(shell.app, language)
+    html = sign_up_form(shell.reader, language)
     shell.out.emit({"html": html}, lambda: shell.out.line(html.rstrip()))

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from digest.app import open_app
 from digest.cli.editions import edition_rows, show_editions
-from digest.cli.shell import shell_of
+from digest.cli.shell import Shell, shell_of
 from digest.workspace import demo as demonstration
 from digest.workspace.create import Made, create, import_sample
 
@@ -61,22 +62,21 @@ def demo(
         "workspace": str(directory),
         "maildir": str(done.maildir),
     }
+    shell.out.emit(data, lambda: _show(shell, made, done, data))
 
-    def tell() -> None:
-        for line in made.lines:
-            shell.out.line(f"  {line}")
-        shell.out.line(
-            f"\nIssue {data['issue']}: {len(done.made.content.articles)} articles, {len(editions)} editions\n"
-        )
-        show_editions(shell, editions)
-        shell.out.line(f"\n{data['planned']} deliveries planned:")
-        shell.out.table(["outcome", "readers"], [[state, count] for state, count in data["states"].items() if count])
-        shell.out.line("\nExcluded, and why:")
-        shell.out.table(["reason", "readers"], sorted(data["excluded"].items()))
-        shell.out.line(f"\nSending once more sent {done.sent_again} mails: an issue reaches a reader once.")
-        shell.out.line(f"\nThe mails are in {done.maildir}, a Maildir that any mail client opens.")
-        # after scripts/demo there is no `digest` on the PATH
-        command = "digest" if shutil.which("digest") else sys.argv[0]
-        shell.out.line(f"Next: {command} --workspace {directory} preview {data['issue']}")
 
-    shell.out.emit(data, tell)
+def _show(shell: Shell, made: Made, done: demonstration.Demonstrated, data: Mapping[str, Any]) -> None:
+    line, table, editions = shell.out.line, shell.out.table, data["editions"]
+    for text in made.lines:
+        line(f"  {text}")
+    line(f"\nIssue {data['issue']}: {len(done.made.content.articles)} articles, {len(editions)} editions\n")
+    show_editions(shell, editions)
+    line(f"\n{data['planned']} deliveries planned:")
+    table(["outcome", "readers"], [[state, count] for state, count in data["states"].items() if count])
+    line("\nExcluded, and why:")
+    table(["reason", "readers"], sorted(data["excluded"].items()))
+    line(f"\nSending once more sent {done.sent_again} mails: an issue reaches a reader once.")
+    line(f"\nThe mails are in {done.maildir}, a Maildir that any mail client opens.")
+    # after scripts/demo there is no `digest` on the PATH
+    command = "digest" if shutil.which("digest") else sys.argv[0]
+    line(f"Next: {command} --workspace {data['workspace']} preview {data['issue']}")
