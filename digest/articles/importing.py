@@ -12,6 +12,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 from pathlib import Path
 
 from sqlalchemy.exc import DataError, IntegrityError
@@ -38,6 +39,15 @@ class Conflict:
     diff: str
 
 
+class _Outcome(Enum):
+    CREATED = auto()
+    UPDATED = auto()
+    UNCHANGED = auto()
+    KEPT = auto()
+    """The file is as it was imported; the database's text was edited since and stays."""
+    CONFLICT = auto()
+
+
 @dataclass(slots=True)
 class ArticleImportReport:
     """What an import did, or would do; slugs in the order of reading."""
@@ -48,6 +58,11 @@ class ArticleImportReport:
     kept: list[str] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+    def add(self, outcome: _Outcome, slug: str) -> None:
+        """Note what became of an article that was read; a conflict that is left has a list of its own."""
+        lists = {_Outcome.CREATED: self.created, _Outcome.UPDATED: self.updated, _Outcome.KEPT: self.kept}
+        lists.get(outcome, self.unchanged).append(slug)
 
     @property
     def needs_a_person(self) -> bool:
@@ -98,21 +113,21 @@ def import_entries(
             continue
         article = store.find(session, slug)
         outcome = _judge(article, draft, group)
-        if outcome == "conflicts" and article is not None:
+        if outcome is _Outcome.CONFLICT and article is not None:
             if not overwrite:
                 report.conflicts.append(Conflict(slug, draft.path, _difference(article, draft, group)))
                 continue
-            outcome = "updated"
+            outcome = _Outcome.UPDATED
         if not dry_run:
             try:
                 with session.begin_nested():
-                    if outcome != "kept":
+                    if outcome is not _Outcome.KEPT:
                         _put(session, article, draft, group=group, gathered=gathered, now=now)
             except (IntegrityError, DataError) as error:
                 hint = "Import again; somebody else may have stored it at the same moment."
                 report.problems.append(Problem(draft.path, draft.line, f"{slug} was not stored: {error.orig}.", hint))
                 continue
-        getattr(report, outcome).append(slug)
+        report.add(outcome, slug)
     return report
 
 
@@ -153,16 +168,15 @@ def _gather(entries: Iterable[RawEntry | Problem], known: KnownSlugs, load_image
     return gathered
 
 
-def _judge(article: Article | None, draft: Draft, group: str) -> str:
-    """Return the report's list that the article belongs to."""
+def _judge(article: Article | None, draft: Draft, group: str) -> _Outcome:
     if article is None:
-        return "created"
+        return _Outcome.CREATED
     incoming = content_hash(content_of(draft, group=group))
     if incoming == article.content_hash:
-        return "unchanged"
+        return _Outcome.UNCHANGED
     if incoming == article.imported_hash:
-        return "kept"
-    return "updated" if article.content_hash == article.imported_hash else "conflicts"
+        return _Outcome.KEPT
+    return _Outcome.UPDATED if article.content_hash == article.imported_hash else _Outcome.CONFLICT
 
 
 def _put(
