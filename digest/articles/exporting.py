@@ -16,8 +16,8 @@ from digest.articles.draft import content_hash, content_of
 from digest.articles.frontmatter import UnreadableError, read_markdown
 from digest.articles.intake import KnownSlugs, parse_entry
 from digest.articles.models import Article, Media
+from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import EnvironmentFailedError
-from digest.runtime.whole_file import whole_file
 
 _MAX_NAME_BYTES = 200  # file systems allow 255, and the name of the file in the making is a little longer
 

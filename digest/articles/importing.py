@@ -21,11 +21,11 @@ from sqlmodel import Session
 from digest.articles import media, store
 from digest.articles.draft import Draft, RawEntry, content_hash, content_of
 from digest.articles.exporting import as_markdown
+from digest.articles.file_formats import read_paths
 from digest.articles.intake import KnownSlugs, parse_entry
 from digest.articles.media import LoadedImage, LoadImage, load_pictures
 from digest.articles.models import Article
 from digest.articles.problems import Problem
-from digest.articles.readers import read_paths
 from digest.articles.translations import Groups
 from digest.runtime.errors import ContentError
 

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from digest.cli.watching import Picture
+from digest.cli.progress import Picture
 
 
 def show(picture: Callable[[], Picture], stream: TextIO, per_second: float) -> Callable[[], None] | None:

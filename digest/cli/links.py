@@ -6,7 +6,7 @@ import typer
 
 from digest.cli.options import Yes
 from digest.cli.shell import shell_of
-from digest.outbox.figures import mails_sent
+from digest.outbox.statistics import mails_sent
 from digest.settings import link_keys
 from digest.settings.root import load_settings
 

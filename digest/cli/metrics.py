@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from digest.cli.shell import shell_of
-from digest.runtime.whole_file import whole_file
+from digest.runtime.atomic_file import whole_file
 from digest.workspace.metrics.page import Metrics
 
 

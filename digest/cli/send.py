@@ -6,9 +6,9 @@ import typer
 
 from digest.cli.editions import build_of
 from digest.cli.options import IssueNumber, RelayOption, Yes
+from digest.cli.progress import Watch
 from digest.cli.shell import Shell, shell_of
 from digest.cli.status import show_excluded, show_status, tell_stopped
-from digest.cli.watching import Watch
 from digest.delivery.transport import Reply
 from digest.outbox.states import TO_LOOK_AT
 from digest.publish import lifecycle

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from digest.cli.output import Output
-from digest.cli.watching import clock_time, counted, rate
+from digest.cli.progress import clock_time, counted, rate
 from digest.outbox.states import TO_LOOK_AT
 
 Status = Mapping[str, Any]

@@ -10,8 +10,8 @@ from digest.cli import import_report
 from digest.cli.options import DryRunImport
 from digest.cli.shell import Shell, shell_of
 from digest.membership import importing
+from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
-from digest.runtime.whole_file import whole_file
 from subscribers.transfer import importer
 from subscribers.transfer.report import SubscriberImportReport
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from digest.cli.progress import Watch
 from digest.cli.shell import Shell, shell_of
-from digest.cli.watching import Watch
 from digest.delivery.wakeup.event import Wakeup
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.signals import stopping_on_signals

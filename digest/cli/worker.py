@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.options import RelayOption
+from digest.cli.progress import Watch
 from digest.cli.shell import Shell, shell_of
 from digest.cli.status import tell_stopped
-from digest.cli.watching import Watch
 from digest.outbox.states import TO_LOOK_AT
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from digest.delivery.configured_pace import meter_of
 from digest.delivery.maildir import MaildirTransport
-from digest.delivery.one_by_one import OneByOne
+from digest.delivery.sequential import OneByOne
 from digest.delivery.smtp.relay import RelayConfig, Tls
 from digest.delivery.transport import Carrier, Transport, WithEvidence
 from digest.delivery.wakeup.protocol import Dispatcher

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from digest.delivery.families import families
+from digest.delivery.mailbox_families import families
 from digest.delivery.meter import Meter, Way
 from digest.delivery.pace import PaceLimits
 from digest.settings.delivery import PaceSettings, Relay, RelayLimits

@@ -47,5 +47,5 @@ class ArchivedArticle(SQLModel, table=True):
     topics: list[str] = Field(sa_column=Column(JSON, nullable=False))
     title: str
     summary: str
-    folded: str = Field(description="all its words, as digest.editions.words folds them")
+    folded: str = Field(description="all its words, as digest.editions.search_terms folds them")
     __table_args__: Any = (UniqueConstraint("edition_id", "position"),)

@@ -18,7 +18,7 @@ from digest.membership.context import MembershipContext
 from digest.outbox.states import DUE, SkipReason, State
 from digest.outbox.tables import ATTEMPT, DELIVERY, NOTICE, Promised, move
 from digest.outbox.take import envelope_id
-from digest.runtime.whole_file import whole_file
+from digest.runtime.atomic_file import whole_file
 from subscribers.models import Subscriber
 from subscribers.transfer.bulk import table_of
 

@@ -15,8 +15,8 @@ from digest.issues.lifecycle import IssueState
 from digest.outbox.dialects import Prepared
 from digest.outbox.states import DUE, Outcome, State, moves_to
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, Promised, move
+from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import UsageError
-from digest.runtime.whole_file import whole_file
 
 WITHDRAWN = "the issue was withdrawn"
 _COMES_BACK = frozenset({State.PENDING, State.DEFERRED})

@@ -16,8 +16,8 @@ from sqlmodel import Session, col, select
 from digest.articles.body import render_body
 from digest.articles.models import Article
 from digest.editions.models import ArchivedArticle, Edition
+from digest.editions.search_terms import fold
 from digest.editions.segment import Selection
-from digest.editions.words import fold
 from digest.issues.lifecycle import PUBLISHED
 from digest.issues.models import Issue
 from digest.render.checks import Finding, Severity

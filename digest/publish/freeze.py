@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from digest.delivery.families import families
+from digest.delivery.mailbox_families import families
 from digest.delivery.pace import spread
 from digest.editions import store as edition_store
 from digest.editions.segment import ReaderGroup, Selection, select_articles
@@ -19,8 +19,8 @@ from digest.publish.publisher import FindingsBlockError, Publisher
 from digest.render.content import IssueContent
 from digest.runtime.clock import duration
 from digest.runtime.errors import RefusedError
+from digest.settings.percentages import size
 from digest.settings.root import Settings
-from digest.settings.shares import size
 from subscribers.audience import exclusion_reason
 from subscribers.interests import ALL_TEXT
 from subscribers.models import Frequency

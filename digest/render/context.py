@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from digest.articles.embeds import Citation
-from digest.render.happening import EventView
+from digest.render.event_view import EventView
 
 
 @dataclass(frozen=True, slots=True)

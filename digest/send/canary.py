@@ -8,10 +8,10 @@ from digest.delivery.canary import Judgement, Thresholds, Verdict, judge
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
-from digest.outbox import figures, operations
+from digest.outbox import operations, statistics
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
-from digest.settings.shares import share
+from digest.settings.percentages import share
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def watch(context: SendContext, number: int) -> Judgement | None:
 def _judge(context: SendContext, session: Session, issue: Issue) -> Judgement:
     rules, now = context.delivery.settings.delivery, context.clock.now()
     assert issue.rest_at is not None  # noqa: S101 - asked before
-    counts = figures.canary(session, issue.id or 0, issue.rest_at)
+    counts = statistics.canary(session, issue.id or 0, issue.rest_at)
     thresholds = Thresholds(share(rules.canary_max_rejected), share(rules.canary_max_deferred))
     return judge(counts, thresholds, waited=now >= issue.rest_at)
 

@@ -12,9 +12,9 @@ from digest.delivery.worker.progress import ScopeWait
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
-from digest.outbox import figures, store
-from digest.outbox.figures import PresentWorker
+from digest.outbox import statistics, store
 from digest.outbox.states import DUE, State
+from digest.outbox.statistics import PresentWorker
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
 from digest.settings.opened import OpenWorkspace
@@ -111,10 +111,10 @@ def details(opened: OpenWorkspace, number: int | None) -> DetailedStatus:
     now = opened.clock.now()
     with session_scope(opened.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
-        families = figures.by_family(session, issue.id or 0)
+        families = statistics.by_family(session, issue.id or 0)
         counted = {state: sum(counts.get(state, 0) for counts in families.values()) for state in State}
-        attempted = figures.attempted(session, issue.id or 0, now)
-        workers = figures.present(session, WorkerPlace.of(opened.settings.workspace).liveness)
+        attempted = statistics.attempted(session, issue.id or 0, now)
+        workers = statistics.present(session, WorkerPlace.of(opened.settings.workspace).liveness)
         meter = gauges(opened.settings)
         meter.refresh(session)
         summary = _status(session, issue, counted)

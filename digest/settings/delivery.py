@@ -7,8 +7,8 @@ from pydantic import Field, field_validator
 
 from digest.runtime.clock import duration_text
 from digest.settings.part import LOOPBACK_HOSTS, SettingsTable
-from digest.settings.shares import share
-from digest.settings.shares import size as canary_size
+from digest.settings.percentages import share
+from digest.settings.percentages import size as canary_size
 
 
 class PaceSettings(SettingsTable):

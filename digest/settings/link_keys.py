@@ -8,8 +8,8 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import ConfigError, NotFoundError, RefusedError
-from digest.runtime.whole_file import whole_file
 from digest.settings.root import SECRETS_NAME, load_settings
 
 _ASSIGNMENT = re.compile(r"^(?P<name>[ \t]*link_keys[ \t]*=[ \t]*)\[[^\]]*\]", re.MULTILINE)

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import EnvironmentFailedError
-from digest.runtime.whole_file import whole_file
 
 CERTIFICATE = "certificate.pem"
 KEY = "certificate-key.pem"

@@ -20,7 +20,7 @@ from digest.web.desk import preview
 from digest.web.desk.state import Desk
 from digest.web.http.headers import Headers, page_headers, preview_headers
 from digest.web.http.loopback import LoopbackOnly
-from digest.web.http.measure import Measure
+from digest.web.http.request_limits import Measure
 from digest.web.public import errors, health, media, metrics, start
 from digest.web.public.audience import pages_router
 from digest.workspace.metrics.page import Metrics

@@ -10,7 +10,7 @@ from databases import Base
 from report import Bound, Row, Spread
 from sqlalchemy import Engine, text
 
-from digest.delivery.families import families
+from digest.delivery.mailbox_families import families
 from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.outbox import plan

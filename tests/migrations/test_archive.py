@@ -7,7 +7,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
-from digest.editions.words import fold
+from digest.editions.search_terms import fold
 from digest.runtime.db import alembic_config, check_revision, upgrade
 from tests.support import web_sample
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli.watching import STOPPING
+from digest.cli.progress import STOPPING
 from digest.issues.period import Period
 from digest.schedule.run import STEPS
 from tests.proof.conftest import MakeRelay

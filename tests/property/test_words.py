@@ -5,7 +5,7 @@ from unicodedata import normalize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.editions.words import MAX_QUERY, MAX_WORDS, fold, shortened, words_of
+from digest.editions.search_terms import MAX_QUERY, MAX_WORDS, fold, shortened, words_of
 
 ANY = st.text(st.characters(exclude_categories=()))  # lone surrogates and controls too
 

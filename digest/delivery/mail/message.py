@@ -16,14 +16,14 @@ from digest.outbox.tables import EDITION, ISSUE
 from digest.outbox.take import Recipient, Taken
 from digest.render.context import NoticeContext, PublicationView
 from digest.render.edition import Rendered
-from digest.render.happening import event_view
+from digest.render.event_view import event_view
+from digest.render.interest_words import interests_in_words
 from digest.render.loader import Templates
 from digest.render.locales import locale_of, long_date
 from digest.render.notice import render_notice
 from digest.render.notice_kind import NoticeKind
 from digest.render.parts import Format, Parts, encode
 from digest.render.slots import Slot
-from digest.render.words import interests_in_words
 from digest.settings.publication import pick
 from digest.settings.root import Settings
 from subscribers.interests import ALL_TEXT

@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
+from digest.delivery.smtp.background_login import Logins
+from digest.delivery.smtp.connection import FOREVER, Link
 from digest.delivery.smtp.content import Stuffing
 from digest.delivery.smtp.conversation import Conversation
-from digest.delivery.smtp.link import FOREVER, Link
 from digest.delivery.smtp.login import Connection
-from digest.delivery.smtp.logins import Logins
 from digest.delivery.smtp.relay import RelayConfig
 from digest.delivery.smtp.route import Route
 from digest.delivery.transport import ParcelSource, Step

@@ -5,7 +5,7 @@ from collections import deque
 
 from digest.delivery.outcome import Reason
 from digest.delivery.pace import throttle
-from digest.delivery.smtp.link import Link
+from digest.delivery.smtp.connection import Link
 from digest.delivery.smtp.relay import RelayConfig
 from digest.delivery.transport import Parcel, ParcelSource, Phase, RelayRefusedError, Reply
 from digest.outbox.states import Outcome

@@ -31,14 +31,14 @@ from digest.runtime.clock import Clock, duration
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
 from digest.send.context import SendContext
-from digest.send.rehearsal.copying import copied
+from digest.send.rehearsal.database_copy import copied
 from digest.send.rehearsal.predict import Plan, Prediction, RelayShare, predict
 from digest.send.start import prepare_send
 from digest.send.status import IssueStatus
 from digest.settings.delivery import Relay, RelayLimits
 from digest.settings.part import LOOPBACK_HOSTS
+from digest.settings.percentages import size
 from digest.settings.root import Settings
-from digest.settings.shares import size
 from digest.sink.rules import SinkRules
 from digest.sink.server import Sink
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header
 from starlette.responses import Response
 
-from digest.editions.words import MAX_QUERY, shortened, words_of
+from digest.editions.search_terms import MAX_QUERY, shortened, words_of
 from digest.publish import archive
 from digest.publish.archive import Found
 from digest.publish.publisher import Publisher

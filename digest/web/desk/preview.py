@@ -17,11 +17,11 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError, NotFoundError
 from digest.settings.publication import pick
 from digest.web.desk import preview_views as views
-from digest.web.desk import reader as readers
-from digest.web.desk.changes import events
-from digest.web.desk.choice import Choice, Options, SchemeChoice, View, Width, frame_rows, tools
+from digest.web.desk import reader_lookup as readers
+from digest.web.desk.file_changes import events
 from digest.web.desk.frames import Scheme, frame_html, plain_page
 from digest.web.desk.state import Desk, Snapshot
+from digest.web.desk.view_query import Choice, Options, SchemeChoice, View, Width, frame_rows, tools
 from digest.web.public.pages import style
 from subscribers.models import Frequency, Subscriber
 

@@ -12,11 +12,11 @@ from digest.editions.segment import ReaderGroup
 from digest.publish.build import BuiltEdition
 from digest.publish.publisher import Publisher
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes
-from digest.render.words import interests_in_words
+from digest.render.interest_words import interests_in_words
 from digest.settings.publication import pick
-from digest.web.desk.choice import Choice
 from digest.web.desk.matrix import Row, matrix
 from digest.web.desk.state import Snapshot
+from digest.web.desk.view_query import Choice
 from subscribers.interests import ALL_TEXT, SEPARATOR
 from subscribers.models import Frequency
 

@@ -21,7 +21,7 @@ from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
 from digest.settings.root import CONFIG_NAME
-from digest.web.desk.changes import ARTICLES, TEMPLATES, Stamp, stamp
+from digest.web.desk.file_changes import ARTICLES, TEMPLATES, Stamp, stamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from uvicorn.supervisors import Multiprocess
 from digest.runtime import logs
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 from digest.settings.part import LOOPBACK_HOSTS
-from digest.web.http.patience import http_options
+from digest.web.http.timeouts import http_options
 
 # What is still being answered when the server is told to stop gets this long.
 CLOSING_SECONDS = 5

@@ -13,8 +13,8 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.settings.publication import pick
 from digest.web.public.languages import choose
-from digest.web.public.limiting import limiter
 from digest.web.public.pages import own_name, style
+from digest.web.public.rate_limits import limiter
 from subscribers.pages import InterestView, PagePublication, PagesContext, build_router
 from subscribers.pages.embed import form_html
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel, col
 
 from digest.runtime.db import session_scope
-from digest.runtime.rate_window import RateWindow
+from digest.runtime.rate_limit_table import RateWindow
 
 CLEAN_SECONDS = 600
 _TABLE = SQLModel.metadata.tables["rate_window"]

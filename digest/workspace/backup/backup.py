@@ -17,7 +17,7 @@ import digest.issues.models
 import digest.notify.models  # noqa: F401 - a table is known when its module is loaded
 import subscribers.models  # noqa: F401
 from digest.delivery.worker.place import WorkerPlace
-from digest.outbox import figures
+from digest.outbox import statistics
 from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.runtime import db
@@ -192,7 +192,7 @@ def _refuse_with_workers(settings: Settings, engine: Engine) -> None:
         with Session(engine.execution_options(**{db.READ_ONLY: True})) as session:
             alive = [
                 worker.host
-                for worker in figures.present(session, WorkerPlace.of(settings.workspace).liveness)
+                for worker in statistics.present(session, WorkerPlace.of(settings.workspace).liveness)
                 if worker.alive
             ]
     except SQLAlchemyError:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import EnvironmentFailedError, UsageError
-from digest.runtime.whole_file import whole_file
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"

@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from digest.runtime.atomic_file import sync
 from digest.runtime.errors import RefusedError
-from digest.runtime.whole_file import sync
 from digest.workspace.backup import files
 from digest.workspace.backup.files import BackupFailedError, BackupUnusableError
 

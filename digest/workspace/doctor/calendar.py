@@ -10,9 +10,9 @@ from digest.issues.models import Issue
 from digest.render.checks import Severity
 from digest.runtime.clock import duration
 from digest.schedule import runs as run_store
-from digest.schedule.overdue import unclaimed
 from digest.schedule.runs import IssueRun, RunState
 from digest.schedule.tick import MONTHLY, occurrences
+from digest.schedule.unclaimed import unclaimed
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 TOLD_FOR = timedelta(days=45)

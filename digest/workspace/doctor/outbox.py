@@ -10,7 +10,7 @@ from digest.articles.models import Article, Media
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.notify.models import WebhookCall, WebhookState
-from digest.outbox import figures, store
+from digest.outbox import statistics, store
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, IS_STARTED, NOTICE, WORKER, Promised
@@ -68,7 +68,7 @@ def issues(context: DoctorContext) -> Iterator[Diagnosis]:
         return
     now = context.clock.now()
     with context.reading() as session:
-        alive = any(worker.alive for worker in figures.present(session, context.place.liveness))
+        alive = any(worker.alive for worker in statistics.present(session, context.place.liveness))
         for issue in _issues(session, Issue.state, _OPEN):
             if issue.held:
                 message = f"Issue {issue.number} is held: nothing of it is sent"

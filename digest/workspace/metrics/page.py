@@ -22,14 +22,14 @@ from digest.issues.lifecycle import IssueState
 from digest.notify.models import WebhookCall, WebhookState
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
+from digest.runtime.atomic_file import whole_file
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
-from digest.runtime.whole_file import whole_file
-from digest.schedule.overdue import unclaimed
 from digest.schedule.runs import INSTALLED, OPEN, IssueRun, RunState
 from digest.schedule.tick import occurrences
+from digest.schedule.unclaimed import unclaimed
 from digest.settings.opened import OpenWorkspace
-from digest.workspace.metrics.counting import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
+from digest.workspace.metrics.queries import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _NOTICE_STATES = (State.PENDING, State.DEFERRED, State.STARTED)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from digest.delivery.canary import Thresholds, Verdict, judge
 from digest.outbox.states import State
-from digest.settings.shares import share, size
+from digest.settings.percentages import share, size
 
 RULES = Thresholds(rejected=0.05, deferred=0.5)
 A, D, R, U, P = State.ACCEPTED, State.DEFERRED, State.REJECTED, State.UNCERTAIN, State.PENDING

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from digest.delivery.families import families
+from digest.delivery.mailbox_families import families
 from digest.delivery.meter import Meter, Way
-from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
 from digest.delivery.pace import THROTTLE_PAUSE, PaceLimits, spread
+from digest.delivery.sequential import OneByOne
 from digest.delivery.transport import Envelope, Parcel, ParcelSource, Phase, RelayRefusedError, Reply, Step
 from digest.delivery.worker.loop import Worker
 from digest.delivery.worker.progress import DeliveryProgress

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.families import families
+from digest.delivery.mailbox_families import families
 from digest.delivery.outcome import Outcome
 from digest.delivery.pace import (
     UNLIMITED,

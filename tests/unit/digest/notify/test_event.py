@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from digest.notify import Event, EventKind
 from digest.notify.dispatch import body_of
-from digest.render.happening import event_view
+from digest.render.event_view import event_view
 from digest.render.locales import catalogue
 from digest.settings.operators import EventName
 

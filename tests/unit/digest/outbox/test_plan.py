@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, inspect, update
 from sqlalchemy.exc import IntegrityError
 
-from digest.outbox import figures, store
+from digest.outbox import statistics, store
 from digest.outbox.plan import AudienceChangedError, bring_forward
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
@@ -149,7 +149,7 @@ def test_nothing_of_the_rest_is_taken_before_a_canarys_verdict(ledger: Ledger) -
             assert len(taken.started) == (3 if not later else 0)
             assert store.next_due(session, ledger.issue_id) is None
             assert store.next_pending(session, ledger.issue_id, [""]) is None
-            counted = figures.canary(session, ledger.issue_id, rest_at)
+            counted = statistics.canary(session, ledger.issue_id, rest_at)
             assert sum(counted.values()) == 3
     with session_scope(ledger.engine) as session:
         session.execute(update(ISSUE).values(rest_at=None))

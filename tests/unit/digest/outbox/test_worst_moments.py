@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from digest.delivery.meter import Meter, Way
-from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
+from digest.delivery.sequential import OneByOne
 from digest.delivery.transport import ParcelSource, Phase, Reply, Step
 from digest.delivery.worker.loop import HANGING_SECONDS, Worker
 from digest.outbox.settle import read_file, settle

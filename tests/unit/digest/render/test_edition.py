@@ -8,7 +8,7 @@ import pytest
 from digest.render.checks import HTML_WARNING, html_bytes
 from digest.render.context import EditionContext, LeftOutView, NoticeContext
 from digest.render.edition import render_edition
-from digest.render.happening import EventView
+from digest.render.event_view import EventView
 from digest.render.loader import Templates
 from digest.render.markup import shown
 from digest.render.notice import render_notice

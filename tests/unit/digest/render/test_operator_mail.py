@@ -7,7 +7,7 @@ import pytest
 
 from digest.notify import Event, EventKind
 from digest.render.context import NoticeContext, PublicationView
-from digest.render.happening import event_view
+from digest.render.event_view import event_view
 from digest.render.loader import Templates
 from digest.render.notice import render_notice
 from digest.render.notice_kind import NoticeKind

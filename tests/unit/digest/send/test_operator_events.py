@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from digest.app import App
-from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
+from digest.delivery.sequential import OneByOne
 from digest.delivery.worker import rotation
 from digest.outbox.tables import NOTICE
 from digest.publish import lifecycle

@@ -9,9 +9,9 @@ import pytest
 import trustme
 
 from digest.delivery.outcome import Outcome
+from digest.delivery.smtp.connection import Link
 from digest.delivery.smtp.content import Stuffing
 from digest.delivery.smtp.conversation import Conversation
-from digest.delivery.smtp.link import Link
 from digest.delivery.smtp.relay import Timeouts
 from digest.delivery.transport import Envelope, Parcel, Phase, Reply
 from tests.support.mailbag import ListBag

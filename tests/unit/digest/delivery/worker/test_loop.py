@@ -16,8 +16,8 @@ from sqlmodel import Session
 from digest.delivery.mail.headers import HeaderUnsafeError
 from digest.delivery.mail.message import Letter
 from digest.delivery.maildir import MaildirTransport
-from digest.delivery.one_by_one import OneByOne
 from digest.delivery.outcome import Outcome
+from digest.delivery.sequential import OneByOne
 from digest.delivery.smtp.relay import RelayConfig, Tls
 from digest.delivery.smtp.transport import SmtpTransport
 from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from digest.publish.archive import Stored, fitting
 from digest.publish.publisher import Publisher
 from digest.web.archive.search import PAGE
-from digest.web.http.measure import QUERY_OCTETS
+from digest.web.http.request_limits import QUERY_OCTETS
 from tests.support import web_sample
 from tests.support.frozen import Frozen
 from tests.support.published import draft, publish, publish_lines, set_state

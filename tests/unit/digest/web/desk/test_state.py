@@ -15,7 +15,7 @@ from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
-from digest.web.desk.changes import WorkspaceFilter, stamp
+from digest.web.desk.file_changes import WorkspaceFilter, stamp
 from subscribers.models import Subscriber
 from tests.support import web_sample
 from tests.support.served import served

@@ -23,7 +23,7 @@ from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.workspace.create import create
 from digest.workspace.metrics import Metrics
-from digest.workspace.metrics.counting import (
+from digest.workspace.metrics.queries import (
     AttemptCounts,
     counting_due,
     counting_odd,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import UsageError
-from digest.runtime.whole_file import whole_file
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from digest.articles.draft import RawEntry
+from digest.articles.file_formats import read_paths
 from digest.articles.problems import Problem
-from digest.articles.readers import read_paths
 from digest.runtime.errors import UsageError
 
 ARTICLE = b"---\ntitle: x\n---\n"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from digest.cli.watching import (
+from digest.cli.progress import (
     STOPPING,
     MessageRate,
     Watch,

@@ -18,7 +18,7 @@ from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.settings.web import FormLimits
 from digest.testing import FrozenClock
-from digest.web.public.limiting import NETWORK, REGION, Limiter, limiter, network_of
+from digest.web.public.rate_limits import NETWORK, REGION, Limiter, limiter, network_of
 from subscribers.links import LinkSigner
 from subscribers.pages import Asking
 from tests.support import web_sample

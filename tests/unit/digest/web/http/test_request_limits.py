@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.runtime.privacy import masked
-from digest.web.http import patience
+from digest.web.http import timeouts
 from digest.web.http.server import Bounds, Server
 from subscribers.links import LinkSigner, Purpose
 from subscribers.pages import forms
@@ -89,7 +89,7 @@ def test_a_head_that_never_ends_is_refused() -> None:
 
 
 def test_who_sends_a_request_too_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(timeouts, "HEAD_SECONDS", 0.3)
     with served() as port:
         for begun in (b"", b"GET /who HTTP/1.1\r\nhost: ", b"GET /who HTTP/1.1\r\nhost: x\r\n\r\nGET /wh"):
             with connect(port) as connection:
@@ -99,7 +99,7 @@ def test_who_sends_a_request_too_slowly_is_cut_off(monkeypatch: pytest.MonkeyPat
 
 
 def test_dripping_does_not_extend_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(timeouts, "HEAD_SECONDS", 0.5)
     with served() as port, connect(port) as connection:
         assert any(fails(connection) for _ in range(WAIT_SECONDS * 20))
 

@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qs
 
-from digest.web.desk.choice import Choice, Options, frame_rows, tools
+from digest.web.desk.view_query import Choice, Options, frame_rows, tools
 
 
 def test_a_choice_names_each_interest_and_survives_an_address() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from pathlib import Path
 
-from digest.web.desk.changes import events
+from digest.web.desk.file_changes import events
 
 SECONDS = 10
 
