@@ -11,15 +11,7 @@ from sqlmodel import Session, col, select
 
 from subscribers.consent import BY_THE_PERSON, ConsentKind
 from subscribers.errors import SubscriberNotFoundError
-from subscribers.models import (
-    AddressChange,
-    ConsentEvent,
-    SignupDay,
-    Subscriber,
-    SubscriberState,
-    Suppression,
-    Wording,
-)
+from subscribers.models import AddressChange, ConsentEvent, SignupDay, Subscriber, SubscriberState, Suppression, Wording
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql

@@ -20,10 +20,7 @@ LOST = "lost footnotes"
 """Key in the parser's environment of the problems with definitions that the plugin would drop without a word."""
 
 # What screen readers say instead of "one"; in another language the bare number stays.
-_LABELS = {
-    "en": ("Footnote {}", "Back to the text of footnote {}"),
-    "ko": ("각주 {}", "각주 {}의 본문으로"),
-}
+_LABELS = {"en": ("Footnote {}", "Back to the text of footnote {}"), "ko": ("각주 {}", "각주 {}의 본문으로")}
 
 
 def environment(article_key: str, language: str) -> EnvType:

@@ -33,11 +33,9 @@ class Rule(Protocol):
     @property
     def weekday(self) -> int | None:
         """The day of the week that the rule names, 0 for Monday."""
-        ...
 
     def day(self, days: Sequence[date], working: WorkingDays) -> date:
         """Return the day among those of a month, of which there are at least 27."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

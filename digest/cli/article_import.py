@@ -42,12 +42,7 @@ def _document(report: ArticleImportReport) -> dict[str, Any]:
 
 
 def _show(out: Output, report: ArticleImportReport, *, dry_run: bool) -> None:
-    done = {
-        "created": report.created,
-        "updated": report.updated,
-        "unchanged": report.unchanged,
-        "kept": report.kept,
-    }
+    done = {"created": report.created, "updated": report.updated, "unchanged": report.unchanged, "kept": report.kept}
     counts = [f"{len(slugs)} {what}" for what, slugs in done.items() if slugs]
     out.line(("Would be: " if dry_run else "") + (", ".join(counts) or "nothing to import"))
     if report.kept:

@@ -28,7 +28,7 @@ ISSUE = {
     ),
 }
 ARCHIVE = {
-    "export": Leaf("archive:export", "Write all issues, pictures and feeds, or bring an earlier export up to date."),
+    "export": Leaf("archive:export", "Write all issues, pictures and feeds, or bring an earlier export up to date.")
 }
 OUTBOX = {
     "status": Leaf(

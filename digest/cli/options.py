@@ -11,13 +11,11 @@ IssueNumber = Annotated[
     typer.Argument(min=1, max=MAX_KEY, help="The issue's number; default: the unfinished one, else the newest."),
 ]
 DeliveredIssueNumber = Annotated[
-    int | None,
-    typer.Argument(min=1, max=MAX_KEY, help="The issue's number; default: the newest that is on its way."),
+    int | None, typer.Argument(min=1, max=MAX_KEY, help="The issue's number; default: the newest that is on its way.")
 ]
 RequiredIssueNumber = Annotated[int, typer.Argument(min=1, max=MAX_KEY, help="The issue's number.")]
 IssueOption = Annotated[
-    int | None,
-    typer.Option("--issue", min=1, max=MAX_KEY, help="The issue; default: the newest that is on its way."),
+    int | None, typer.Option("--issue", min=1, max=MAX_KEY, help="The issue; default: the newest that is on its way.")
 ]
 DeliveryId = Annotated[
     int, typer.Argument(metavar="ID", min=1, max=MAX_KEY, help="A delivery, as `outbox list` numbers them.")

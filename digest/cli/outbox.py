@@ -85,11 +85,7 @@ def cancel(
     _tell_count(shell, {"issue": issue.number, "cancelled": count}, f"Cancelled: {count}.")
 
 
-def resend(
-    context: typer.Context,
-    delivery: DeliveryId,
-    yes: Yes = False,
-) -> None:
+def resend(context: typer.Context, delivery: DeliveryId, yes: Yes = False) -> None:
     """Send an uncertain delivery once more, because a person decided that it did not arrive."""
     shell = shell_of(context)
     shell.confirm(f"Delivery {delivery} may have arrived. Send it again, with the same Message-ID?", yes=yes)

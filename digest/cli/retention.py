@@ -9,11 +9,7 @@ from digest.cli.shell import shell_of
 from digest.membership import retention as rules
 
 
-def retention(
-    context: typer.Context,
-    dry_run: DryRunCount = False,
-    yes: Yes = False,
-) -> None:
+def retention(context: typer.Context, dry_run: DryRunCount = False, yes: Yes = False) -> None:
     """Forget what [retention] keeps only for a time, and ask again whom it wants asked. `digest tick` does it daily."""
     shell = shell_of(context)
     now = shell.app.clock.now()

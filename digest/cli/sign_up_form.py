@@ -9,8 +9,7 @@ from digest.web.public.audience import sign_up_form
 
 
 def form(
-    context: typer.Context,
-    language: Annotated[str, typer.Option(help="Default: the publication's.")] = "",
+    context: typer.Context, language: Annotated[str, typer.Option(help="Default: the publication's.")] = ""
 ) -> None:
     """Print the sign-up form as HTML to put into pages of other sites."""
     shell = shell_of(context)

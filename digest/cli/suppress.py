@@ -26,11 +26,7 @@ def add(
     shell = shell_of(context)
     with shell.session() as session:
         new = suppression.add(
-            session,
-            _key(shell.app, address),
-            suppression.SuppressionReason.MANUAL,
-            shell.app.clock.now(),
-            source=note,
+            session, _key(shell.app, address), suppression.SuppressionReason.MANUAL, shell.app.clock.now(), source=note
         )
     told = "is suppressed now" if new else "was suppressed already"
     shell.out.emit({"address": address, "suppressed": True, "new": new}, lambda: shell.out.line(f"{address} {told}."))

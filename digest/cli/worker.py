@@ -18,8 +18,7 @@ from digest.send import worker as delivering
 def worker(
     context: typer.Context,
     number: Annotated[
-        int | None,
-        typer.Argument(min=1, max=MAX_KEY, help="Only this issue; default: every issue that is being sent."),
+        int | None, typer.Argument(min=1, max=MAX_KEY, help="Only this issue; default: every issue that is being sent.")
     ] = None,
     relay: RelayOption = "",
     stay: Annotated[

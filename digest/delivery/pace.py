@@ -94,10 +94,7 @@ def spend(gauge: Gauge, limits: PaceLimits, count: int, now: datetime) -> Gauge:
     """Return the gauge after `count` more messages were started."""
     today = _day(now)
     counted = replace(
-        gauge,
-        day=today,
-        today=count + (gauge.today if gauge.day == today else 0),
-        first_day=gauge.first_day or today,
+        gauge, day=today, today=count + (gauge.today if gauge.day == today else 0), first_day=gauge.first_day or today
     )
     if limits.per_second:
         second_at = _plausible(gauge.second_at, limits.per_second, max(1.0, limits.per_second), now)

@@ -72,11 +72,9 @@ class Transport(Protocol):
         this message's transaction has been acted upon, so that the attempt is `not_sent`: RelayRefusedError (the
         configuration is wrong; stop the run) and `digest.runtime.errors.RelayUnreachableError` (wait, then go on).
         """
-        ...
 
     def close(self) -> None:
         """Say goodbye and free what is held; `send` may be called again afterwards."""
-        ...
 
 
 @runtime_checkable
@@ -87,7 +85,6 @@ class WithEvidence(Protocol):
 
     def evidence(self, delivery_id: str) -> bool | None:
         """Return whether it was delivered; None when that cannot be known."""
-        ...
 
 
 class Encoded(list[bytes]):
@@ -120,15 +117,12 @@ class ParcelSource(Protocol):
 
     def waiting(self, relay: str) -> int:
         """Return how many parcels wait for this relay: no more connections are opened than that."""
-        ...
 
     def next(self, relay: str) -> Parcel | None:
         """Return the next parcel for this relay; None if none may go now."""
-        ...
 
     def may_go(self, parcel: Parcel) -> bool:
         """Return whether a parcel that it gave, and whose envelope came back, may still begin."""
-        ...
 
 
 class Carrier(Protocol):
@@ -137,21 +131,17 @@ class Carrier(Protocol):
     @property
     def relays(self) -> tuple[str, ...]:
         """The names of the ways that parcels may name."""
-        ...
 
     @property
     def capacity(self) -> int:
         """How many parcels can be under way at once at most."""
-        ...
 
     @property
     def under_way(self) -> int:
         """How many parcels were taken from the source and have not ended."""
-        ...
 
     def allow(self, relay: str, connections: int) -> None:
         """Use at most so many connections to a relay from now on: 0 opens none and takes no parcel for it."""
-        ...
 
     def step(self, source: ParcelSource, seconds: float) -> Step:
         """Get on with everything, waiting at most `seconds` for something to happen.
@@ -159,8 +149,6 @@ class Carrier(Protocol):
         A parcel ends exactly once, with a reply. A failure is about a relay as such: RelayRefusedError (the
         configuration is wrong) or RelayUnreachableError (it may work later); parcels are not involved.
         """
-        ...
 
     def close(self) -> None:
         """Say goodbye and free what is held. Parcels still under way are left to the caller, who knows their keys."""
-        ...

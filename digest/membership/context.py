@@ -11,9 +11,7 @@ class MembershipContext(OpenWorkspace, Protocol):
     """An opened workspace whose workers can be woken: membership promises notices."""
 
     @property
-    def dispatcher(self) -> Dispatcher:
-        """Wakes workers when a notice becomes due."""
-        ...
+    def dispatcher(self) -> Dispatcher: ...
 
 
 def new_ref() -> str:

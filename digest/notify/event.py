@@ -83,10 +83,7 @@ def _next_steps(event: Event) -> tuple[str, ...]:
         ),
         EventKind.FINISHED: (f"digest outbox status{number}",),
         EventKind.MISSED: (f"digest issue assemble{period}",),
-        EventKind.UNCERTAIN_WAITING: (
-            f"digest outbox list{number} --state uncertain",
-            "digest outbox reconcile",
-        ),
+        EventKind.UNCERTAIN_WAITING: (f"digest outbox list{number} --state uncertain", "digest outbox reconcile"),
         EventKind.TEST: (),
     }
     return steps[event.kind]

@@ -205,8 +205,7 @@ def _insert_deliveries(
         .order_by(SUBSCRIBER.c.id)
     )
     inserted: CursorResult[Any] = session.execute(  # type: ignore[assignment]
-        insert_new(session, DELIVERY).from_select(list(values), readers),
-        execution_options={"preserve_rowcount": True},
+        insert_new(session, DELIVERY).from_select(list(values), readers), execution_options={"preserve_rowcount": True}
     )
     return inserted.rowcount
 

@@ -73,11 +73,7 @@ def attempted(session: Session, issue_id: int, now: datetime) -> Attempted:
     outcome = func.coalesce(ATTEMPT.c.outcome, literal_column(f"'{State.STARTED.value}'"))
     query = (
         select(
-            ATTEMPT.c.relay,
-            outcome,
-            func.count(),
-            func.sum(case((lately, 1), else_=0)),
-            func.min(ATTEMPT.c.started_at),
+            ATTEMPT.c.relay, outcome, func.count(), func.sum(case((lately, 1), else_=0)), func.min(ATTEMPT.c.started_at)
         )
         .join(DELIVERY, DELIVERY.c.id == ATTEMPT.c.delivery_id)
         .where(DELIVERY.c.issue_id == issue_id)

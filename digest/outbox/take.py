@@ -12,20 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import (
-    Column,
-    DateTime,
-    Integer,
-    String,
-    bindparam,
-    false,
-    func,
-    insert,
-    literal,
-    null,
-    select,
-    update,
-)
+from sqlalchemy import Column, DateTime, Integer, String, bindparam, false, func, insert, literal, null, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState

@@ -75,10 +75,7 @@ def edition_context(
     display: Literal["full"] | None = "full" if archive else None
     lead = selection.shown[0][0] if selection.shown else ""
     shown = [
-        (
-            section,
-            _article_view(content.shown(slug), settings, archive_url, display=display, lead=slug == lead),
-        )
+        (section, _article_view(content.shown(slug), settings, archive_url, display=display, lead=slug == lead))
         for slug, section in selection.shown
     ]
     name = pick(publication.name, language)
@@ -151,12 +148,7 @@ def _earlier(issue: EarlierIssue, language: str, settings: Settings) -> EarlierI
 
 
 def _article_view(
-    article: Article,
-    settings: Settings,
-    archive_url: str,
-    *,
-    display: Literal["full", "summary"] | None,
-    lead: bool,
+    article: Article, settings: Settings, archive_url: str, *, display: Literal["full", "summary"] | None, lead: bool
 ) -> ArticleView:
     own: Any = article.display
     base_url = settings.publication.base_url

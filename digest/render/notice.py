@@ -45,12 +45,7 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
     )
     folder = f"email/{kind}"
     theme = theme_of(templates, {})
-    variables: dict[str, object] = {
-        "notice": notice,
-        "slots": slots,
-        "theme": theme,
-        "language": language,
-    }
+    variables: dict[str, object] = {"notice": notice, "slots": slots, "theme": theme, "language": language}
     subject = " ".join(templates.render(f"{folder}/subject.txt.j2", language, variables).split())
     variables["notice"] = replace(notice, subject=subject)
     html, declared = render_html(folder, language, variables, templates, nonce)

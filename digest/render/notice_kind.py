@@ -60,10 +60,7 @@ class NoticeKind(StrEnum):
     )
     WELCOME = (
         "welcome",
-        NoticeSpec(
-            slots=frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL}),
-            sent_to=_CONFIRMED,
-        ),
+        NoticeSpec(slots=frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL}), sent_to=_CONFIRMED),
     )
     GOODBYE = "goodbye"  # the answer to leaving
     ADDRESS = (

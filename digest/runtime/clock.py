@@ -35,15 +35,12 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the present instant, in UTC."""
-        ...
 
     def monotonic(self) -> float:
         """Return seconds that never jump, for measuring durations."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
-        ...
 
 
 class SystemClock:

@@ -19,9 +19,7 @@ from digest.send.context import SendContext
 
 
 def run_forever(
-    context: SendContext,
-    say: Callable[[str], None],
-    watching: Callable[[], AbstractContextManager[ProgressListener]],
+    context: SendContext, say: Callable[[str], None], watching: Callable[[], AbstractContextManager[ProgressListener]]
 ) -> None:
     """Look when a step is due, at start-up and every few minutes, until told to stop; `watching` opens each look.
 

@@ -52,15 +52,12 @@ class ProgressListener(Protocol):
 
     def step(self, period: str, name: str) -> None:
         """Receive the step that begins now."""
-        ...
 
     def expect(self, total: int) -> None:
         """Receive the number of deliveries that the step has before it."""
-        ...
 
     def __call__(self, progress: DeliveryProgress, /) -> None:
         """Receive the progress of its delivery."""
-        ...
 
 
 class NullProgress:

@@ -16,26 +16,19 @@ class SendContext(Protocol):
     """Everything between an approved issue and its account; `digest.app.App` is one."""
 
     @property
-    def engine(self) -> Engine:
-        """The database, with this version's schema."""
-        ...
+    def engine(self) -> Engine: ...
 
     @property
-    def clock(self) -> Clock:
-        """The present instant; DIGEST_NOW may have moved it."""
-        ...
+    def clock(self) -> Clock: ...
 
     @property
     def publisher(self) -> "Publisher":
         """Builds and freezes issues."""
-        ...
 
     @property
     def delivery(self) -> "ConfiguredDelivery":
         """The configured relays, their pace, the writer of messages, and the dispatcher of workers."""
-        ...
 
     @property
     def notifier(self) -> "Notifier":
         """Tells the operators."""
-        ...

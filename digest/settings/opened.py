@@ -11,22 +11,16 @@ from digest.settings.root import Settings, load_settings
 
 
 class OpenWorkspace(Protocol):
-    """Configuration, database and time of one workspace; `digest.app.App` is one."""
+    """Configuration, database (with this version's schema) and clock of one workspace; `digest.app.App` is one."""
 
     @property
-    def settings(self) -> Settings:
-        """The validated configuration."""
-        ...
+    def settings(self) -> Settings: ...
 
     @property
-    def engine(self) -> Engine:
-        """The database, with this version's schema."""
-        ...
+    def engine(self) -> Engine: ...
 
     @property
-    def clock(self) -> Clock:
-        """The present instant; DIGEST_NOW may have moved it."""
-        ...
+    def clock(self) -> Clock: ...
 
 
 def open_engine(workspace: Path) -> Engine:

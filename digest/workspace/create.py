@@ -130,9 +130,7 @@ class SampleContext(OpenWorkspace, Protocol):
     """A new workspace, opened: where the sample's articles and readers go."""
 
     @property
-    def publisher(self) -> Publisher:
-        """Imports the articles."""
-        ...
+    def publisher(self) -> Publisher: ...
 
 
 def import_sample(made: Made, context: SampleContext) -> Made:

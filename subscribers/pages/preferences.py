@@ -105,13 +105,7 @@ class PreferencesPage(BasePage):
         )
 
     def _preferences_page(
-        self,
-        person: Subscriber,
-        *,
-        notice: str = "",
-        problem: str = "",
-        status: int = 0,
-        typed: Form | None = None,
+        self, person: Subscriber, *, notice: str = "", problem: str = "", status: int = 0, typed: Form | None = None
     ) -> Response:
         """Show the page; `typed` fills the form with what was posted, so that it needs only be sent again."""
         context, now, shown = self.context, self.context.now(), self.view(person)

@@ -37,12 +37,7 @@ def _preferences(language: str, *, left: bool = False) -> dict[str, object]:
 
 
 def _unsubscribe(language: str) -> dict[str, object]:
-    return {
-        "person": _person(language),
-        "rarer": ("second", "third"),
-        "months": PAUSE_MONTHS,
-        "notice": "",
-    }
+    return {"person": _person(language), "rarer": ("second", "third"), "months": PAUSE_MONTHS, "notice": ""}
 
 
 def _undo(language: str) -> dict[str, object]:

@@ -76,9 +76,7 @@ class ColumnMap:
     def over(self, other: "ColumnMap") -> "ColumnMap":
         """Return `other` with what this one says instead, where it says something."""
         return ColumnMap(
-            {**other.columns, **self.columns},
-            {**other.interests, **self.interests},
-            {**other.status, **self.status},
+            {**other.columns, **self.columns}, {**other.interests, **self.interests}, {**other.status, **self.status}
         )
 
     def apply(self, values: Mapping[str, str], left: Leftovers) -> dict[str, str]:

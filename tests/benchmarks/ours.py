@@ -33,11 +33,7 @@ class Delivered:
 
 
 def deliver(
-    world: World,
-    sinks: Sequence[Callable[[], Sink]],
-    *,
-    connections: int = 10,
-    extra: dict[str, str] | None = None,
+    world: World, sinks: Sequence[Callable[[], Sink]], *, connections: int = 10, extra: dict[str, str] | None = None
 ) -> Delivered:
     """Deliver everything with one worker for each sink, all on one database."""
     world.restore()

@@ -20,16 +20,7 @@ import digest
 import subscribers
 from digest.cli import app, main
 
-ODD = (
-    "",
-    "x" * 5000,
-    "-1",
-    "9" * 24,
-    "\udcff\udcfe",
-    "\u202e%s{0}",
-    "9999-12-31",
-    "0001-01-01",
-)
+ODD = ("", "x" * 5000, "-1", "9" * 24, "\udcff\udcfe", "\u202e%s{0}", "9999-12-31", "0001-01-01")
 STAYING = {("serve",), ("sink",), ("preview",), ("worker",), ("schedule", "run"), ("demo",)}
 """Those that stay until they are told to stop, or run others."""
 UNEXPECTED = 70

@@ -76,6 +76,5 @@ def publish_lines(press: Publisher, numbers: range, now: datetime) -> None:
             session.flush()
             parts = {"subject": f"Subject {number}", "preheader": "", "html": "<p>", "text": "", "nonce": "0" * 16}
             edition_store.save(
-                session,
-                edition_store.new(issue.id or 0, now, archive=True, language="en", articles=[], **parts),
+                session, edition_store.new(issue.id or 0, now, archive=True, language="en", articles=[], **parts)
             )

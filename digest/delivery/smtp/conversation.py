@@ -36,15 +36,12 @@ class Mailbag(Protocol):
 
     def take(self) -> Parcel | None:
         """Return the next parcel, whose envelope is written at once; None if there is none."""
-        ...
 
     def done(self, parcel: Parcel, reply: Reply) -> None:
         """Note how a parcel ended."""
-        ...
 
     def again(self, parcel: Parcel, reply: Reply) -> None:
         """Let a parcel that was not acted upon go on another connection; `reply` ends it if it has gone too often."""
-        ...
 
 
 class _Aside(Enum):

@@ -20,14 +20,12 @@ class Dispatcher(Protocol):
     @property
     def how(self) -> str:
         """By what a worker that stays is woken, for a person."""
-        ...
 
     def announce(self, session: Session, number: int | None) -> None:
         """Tell the workers, when the caller's transaction commits, that mail is due of issue `number` (None: notices).
 
         A rollback leaves nothing behind, and a failure to announce never fails the transaction.
         """
-        ...
 
     def run(self, work: Work, wakeup: Wakeup, say: Say, *, only: int | None = None) -> None:
         """Stay until `wakeup.stop()`: call `work` at the start, when it is announced, and when what was put off is due.
@@ -35,7 +33,6 @@ class Dispatcher(Protocol):
         `only` is the one issue whose deliveries matter, beside notices. A database or relay that is away is waited for;
         what waiting does not mend (RelayRefusedError, UsageError ...) is raised.
         """
-        ...
 
 
 class NoDispatcher:

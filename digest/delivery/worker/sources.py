@@ -26,15 +26,12 @@ class Writer(Protocol):
 
     def prepare(self, session: Session, edition_ids: Sequence[int]) -> None:
         """Read what the next letters need."""
-        ...
 
     def delivery(self, taken: Taken, now: datetime) -> "Letter":
         """Return the letter of a delivery; ContentError if there can be none."""
-        ...
 
     def notice(self, taken: TakenNotice, now: datetime) -> "Letter":
         """Return the letter of a notice; ContentError if there can be none."""
-        ...
 
 
 class LazyWriter:
@@ -72,15 +69,12 @@ class WorkSource(Protocol, Generic[S]):
 
     def take(self, session: Session, limit: int, now: datetime, under_way: Mapping[str, int]) -> Window[S]:
         """Start up to `limit`, in the caller's transaction."""
-        ...
 
     def write(self, started: S, now: datetime) -> "Letter":
         """Return the letter of what was started."""
-        ...
 
     def next_due(self, session: Session) -> datetime | None:
         """Return when something of it is due, put off or not."""
-        ...
 
 
 class IssueStream:

@@ -19,7 +19,6 @@ class Numbered(Protocol):
     @property
     def number(self) -> int:
         """Its number."""
-        ...
 
 
 def list_values(page: Page, issues: Sequence[ShownIssue]) -> dict[str, Any]:

@@ -28,11 +28,7 @@ def build_router(publisher: Publisher) -> APIRouter:
 
     @router.api_route("/archive/search", methods=METHODS, include_in_schema=False)
     def search(
-        q: str = "",
-        interest: str = "",
-        page: str = "1",
-        lang: str = "",
-        accept_language: Annotated[str, Header()] = "",
+        q: str = "", interest: str = "", page: str = "1", lang: str = "", accept_language: Annotated[str, Header()] = ""
     ) -> Response:
         shown = Page(publisher, choose(lang, accept_language, languages), "/archive/search")
         chosen = interest if interest in publisher.settings.catalogue.slugs else ""

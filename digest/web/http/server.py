@@ -74,12 +74,7 @@ class Server(uvicorn.Server):
 
 
 def serve(
-    app: FastAPI,
-    host: str,
-    port: int,
-    *,
-    told: Callable[[str], object] = lambda _: None,
-    bounds: Bounds | None = None,
+    app: FastAPI, host: str, port: int, *, told: Callable[[str], object] = lambda _: None, bounds: Bounds | None = None
 ) -> None:
     """Serve `app` until stopped by a signal. `told` gets the address as soon as it is ours; port 0 takes a free one."""
     with _listening(host, port, told) as listening, suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end

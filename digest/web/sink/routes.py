@@ -142,10 +142,7 @@ class SinkPages:
         return Response(content, media_type="message/rfc822", headers=headers)
 
     def listing(
-        self,
-        to: str = "",
-        limit: Annotated[int | None, Query(ge=0)] = None,
-        offset: Annotated[int, Query(ge=0)] = 0,
+        self, to: str = "", limit: Annotated[int | None, Query(ge=0)] = None, offset: Annotated[int, Query(ge=0)] = 0
     ) -> Response:
         """The same for scripts; `count` is about all that match."""
         found = self._mailbox.mails(to)

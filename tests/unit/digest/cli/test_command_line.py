@@ -65,12 +65,7 @@ def _error_classes(base: type[DigestError] = DigestError) -> Iterator[type[Diges
 @pytest.mark.parametrize("kind", list(_error_classes()))
 def test_every_error_has_its_sentence_and_a_documented_code(kind: type[DigestError]) -> None:
     assert (kind.__doc__ or "").strip().endswith("."), "the docstring is what a person reads"
-    assert kind.exit_code in {
-        errors.EXIT_ATTENTION,
-        errors.EXIT_USAGE,
-        errors.EXIT_REFUSED,
-        errors.EXIT_ENVIRONMENT,
-    }
+    assert kind.exit_code in {errors.EXIT_ATTENTION, errors.EXIT_USAGE, errors.EXIT_REFUSED, errors.EXIT_ENVIRONMENT}
 
 
 def test_content_that_needs_mending_exits_1(workspace: Path) -> None:

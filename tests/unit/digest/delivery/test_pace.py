@@ -36,10 +36,7 @@ def test_without_limits_nothing_is_limited() -> None:
     assert allowance(Gauge(), PaceLimits(), NOON).count == UNLIMITED
 
 
-@given(
-    st.integers(1, 500),
-    st.lists(st.tuples(st.integers(0, 900), st.integers(1, 60)), max_size=40),
-)
+@given(st.integers(1, 500), st.lists(st.tuples(st.integers(0, 900), st.integers(1, 60)), max_size=40))
 def test_no_hour_has_more_than_the_limit_an_hour(per_hour: int, asks: list[tuple[int, int]]) -> None:
     limits, gauge, now = PaceLimits(per_hour=per_hour), Gauge(), NOON
     sent: list[datetime] = []

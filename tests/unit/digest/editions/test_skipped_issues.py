@@ -133,13 +133,7 @@ def flat(text: str) -> str:
 
 @pytest.mark.parametrize(
     ("number", "expected"),
-    [
-        (1, {}),
-        (2, {"second": [1]}),
-        (3, {"third": [1, 2]}),
-        (6, {"second": [5], "third": [4, 5]}),
-        (25, {}),
-    ],
+    [(1, {}), (2, {"second": [1]}), (3, {"third": [1, 2]}), (6, {"second": [5], "third": [4, 5]}), (25, {})],
 )
 def test_the_issues_in_between_follow_from_the_number(number: int, expected: dict[str, list[int]]) -> None:
     assert {str(frequency): list(numbers) for frequency, numbers in in_between(number).items()} == expected

@@ -131,10 +131,7 @@ def test_a_place_is_read_strictly(text: str) -> None:
 def test_bad_hands_are_told(stocked: Engine, now: datetime, tmp_path: Path) -> None:
     with session_scope(stocked) as session:
         issue = assembled(session, now)
-        for act in (
-            lambda: edit.add(session, issue, "nothing", ORDER),
-            lambda: edit.drop(session, issue, "nothing"),
-        ):
+        for act in (lambda: edit.add(session, issue, "nothing", ORDER), lambda: edit.drop(session, issue, "nothing")):
             with pytest.raises(NotFoundError):
                 act()
         with pytest.raises(RefusedError, match="once"):

@@ -87,10 +87,7 @@ def test_who_bounced_or_left_since_gets_no_mail(people: People) -> None:
     assert [taken.address for taken in people.deliver()] == [people.person(stays).address]
 
 
-@pytest.mark.parametrize(
-    ("wait", "asked"),
-    [(timedelta(hours=12), 0), (timedelta(hours=30), 1)],
-)
+@pytest.mark.parametrize(("wait", "asked"), [(timedelta(hours=12), 0), (timedelta(hours=30), 1)])
 def test_asked_again_only_if_told_to_and_not_within_a_day(people: People, wait: timedelta, asked: int) -> None:
     pending(people, 1)
     run(people)

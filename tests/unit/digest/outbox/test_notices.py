@@ -79,8 +79,7 @@ def test_the_link_to_data_does_not_go_to_an_address_left_behind(ledger: Ledger) 
 
 
 @pytest.mark.parametrize(
-    ("reason", "goes"),
-    [("unsubscribed", True), ("hard_bounce", False), ("complaint", False), ("manual", False)],
+    ("reason", "goes"), [("unsubscribed", True), ("hard_bounce", False), ("complaint", False), ("manual", False)]
 )
 def test_the_link_to_data_goes_to_who_left_not_to_what_bounces(ledger: Ledger, reason: str, *, goes: bool) -> None:
     person = ledger.reader(address="a@example.org", state="unsubscribed", suppression_key="k")

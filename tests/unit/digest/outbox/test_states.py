@@ -9,17 +9,7 @@ from sqlalchemy.dialects import sqlite
 
 import digest
 from digest.outbox.settle import Settlement, not_sent
-from digest.outbox.states import (
-    DUE,
-    MOVES,
-    TERMINAL,
-    UNFINISHED,
-    DeliveryMoveError,
-    Outcome,
-    State,
-    may_move,
-    moves_to,
-)
+from digest.outbox.states import DUE, MOVES, TERMINAL, UNFINISHED, DeliveryMoveError, Outcome, State, may_move, moves_to
 from digest.outbox.tables import DELIVERY, Promised, move
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)

@@ -54,11 +54,7 @@ def test_interrupts_and_doubt_never_make_a_mail_on_the_wire_due(desk: Desk) -> N
             return reply
 
     transport = Interrupted(4, hook)
-    with (
-        pytest.raises(KeyboardInterrupt),
-        database(desk, "begin", broken),
-        worker(desk, transport, jitter) as one,
-    ):
+    with pytest.raises(KeyboardInterrupt), database(desk, "begin", broken), worker(desk, transport, jitter) as one:
         one.deliver(desk.ledger.issue_id)
     sent = [envelope.recipient for envelope, _ in transport.sent]
     assert len(sent) == 8

@@ -118,10 +118,7 @@ def test_any_change_to_what_is_read_voids_the_approval_by_name(press: Publisher)
 @pytest.mark.one_database
 @pytest.mark.parametrize(
     ("path", "text", "named"),
-    [
-        ("email/digest/subject.txt.j2", "x", "templates and theme changed"),
-        ("theme.toml", "", None),
-    ],
+    [("email/digest/subject.txt.j2", "x", "templates and theme changed"), ("theme.toml", "", None)],
 )
 def test_a_changed_template_voids_it_too(press: Publisher, path: str, text: str, named: str | None) -> None:
     approve(press)

@@ -31,8 +31,7 @@ def test_same_content_same_bytes_with_other_templates_objects(templates: Templat
 
 
 @pytest.mark.parametrize(
-    "other",
-    [edition(subject="Another"), edition(article("lead", "Other words.", lead=True)), edition(language="ko")],
+    "other", [edition(subject="Another"), edition(article("lead", "Other words.", lead=True)), edition(language="ko")]
 )
 def test_other_content_has_other_slots(templates: Templates, other: EditionContext) -> None:
     assert render_edition(other, templates).nonce != render_edition(edition(), templates).nonce

@@ -64,9 +64,7 @@ def test_articles_left_out_name_their_section_below_their_title(templates: Templ
     assert "LeftoutSpecial·Korean" in shown(_foreign(templates).html).text
 
 
-def test_the_plain_text_begins_with_the_publications_own_lines(
-    templates: Templates,
-) -> None:
+def test_the_plain_text_begins_with_the_publications_own_lines(templates: Templates) -> None:
     rendered = render_edition(edition(), templates)
     assert rendered.text.startswith("Smart City Newsletter · No. 21\n")
     assert rendered.text.index("Once a month") < rendered.text.index("What September brought.")

@@ -4,17 +4,7 @@ import hashlib
 
 import pytest
 
-from digest.render.slots import (
-    PREFIX,
-    Slot,
-    SlotContext,
-    SlotTokens,
-    choose_nonce,
-    escape,
-    fill,
-    split,
-    token,
-)
+from digest.render.slots import PREFIX, Slot, SlotContext, SlotTokens, choose_nonce, escape, fill, split, token
 from digest.runtime.errors import ContentError
 
 NONCE = "0123456789abcdef"

@@ -130,8 +130,7 @@ def test_absence_is_evidence_only_in_a_complete_log_that_covers(relay: Relay) ->
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "why"),
-    [(0, 30, "begins too late"), (-5, 14, "ends too early"), (-5, 30, "gap")],
+    ("first", "last", "why"), [(0, 30, "begins too late"), (-5, 14, "ends too early"), (-5, 30, "gap")]
 )
 def test_a_complete_log_that_does_not_cover_resolves_nothing(relay: Relay, first: int, last: int, why: str) -> None:
     relay.uncertain()

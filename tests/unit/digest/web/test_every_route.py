@@ -136,11 +136,7 @@ def test_every_answer_of_every_route_has_the_headers(
 
 
 def test_a_head_without_measure_is_refused_on_every_route(client: TestClient) -> None:
-    for headers, status in (
-        ({f"x{number}": "y" for number in range(101)}, 431),
-        ({"x": "y" * 17_000}, 431),
-        ({}, 414),
-    ):
+    for headers, status in (({f"x{number}": "y" for number in range(101)}, 431), ({"x": "y" * 17_000}, 431), ({}, 414)):
         for path in ("/subscribe", "/nothing"):
             answer = client.get(path + ("?lang=" + "k" * 4096 if status == 414 else ""), headers=headers)
             assert answer.status_code == status
@@ -237,11 +233,7 @@ def surrogates(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
 
-@given(
-    st.sampled_from([*PURPOSES, "subscribe"]),
-    st.fixed_dictionaries({}, optional=FORMS),
-    st.booleans(),
-)
+@given(st.sampled_from([*PURPOSES, "subscribe"]), st.fixed_dictionaries({}, optional=FORMS), st.booleans())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_form_however_filled_in_is_our_fault(
     open_client: TestClient, signer: LinkSigner, now: datetime, page: str, fields: dict[str, str], multipart: bool
@@ -272,11 +264,7 @@ def test_no_described_request_is_our_fault_and_reading_is_safe(
 
         @given(case=operation.as_strategy())
         @settings(
-            max_examples=15,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            derandomize=True,
-            database=None,
+            max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
         )
         def run(case: schemathesis.Case) -> None:
             answer = case.call()

@@ -151,8 +151,7 @@ def test_another_sites_page_cannot_post_even_with_a_good_form(
 
 @pytest.mark.one_database
 @pytest.mark.parametrize(
-    "headers",
-    [{}, {"origin": "null"}, {"origin": BASE_URL}, {"origin": "null", "sec-fetch-site": "same-origin"}],
+    "headers", [{}, {"origin": "null"}, {"origin": BASE_URL}, {"origin": "null", "sec-fetch-site": "same-origin"}]
 )
 def test_what_browsers_send_from_our_own_page_is_taken(
     site: Site, client: TestClient, person: Subscriber, headers: dict[str, str]

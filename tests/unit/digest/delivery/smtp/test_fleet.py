@@ -344,10 +344,7 @@ def test_what_came_back_and_may_not_go_again_was_not_sent(
         while len(ended) < 2:
             ended += fleet.step(source, 0.01).ended
         fleet.close()
-    assert [(r.outcome, r.phase) for _, r in ended] == [
-        (Outcome.ACCEPTED, Phase.DOT),
-        (Outcome.NOT_SENT, Phase.BEFORE),
-    ]
+    assert [(r.outcome, r.phase) for _, r in ended] == [(Outcome.ACCEPTED, Phase.DOT), (Outcome.NOT_SENT, Phase.BEFORE)]
 
 
 class Frozen:
