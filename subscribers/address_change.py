@@ -49,15 +49,16 @@ class ChangeDue:
     language: str
     nonce: str
     at: datetime
+    name: str = ""  # left out: another person may read there
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Somebody whose mail goes to a new address from now on; the old one is told so."""
+    """A person whose mail goes to a new address from now on; the mail that says so goes to `address`, the old one."""
 
     subscriber_id: int
     ref: str
-    old_address: str
+    address: str
     name: str
     language: str
     nonce: str
@@ -166,7 +167,7 @@ def confirm(
         Moved(
             subscriber_id=person.id or 0,
             ref=person.ref,
-            old_address=old_address,
+            address=old_address,
             name=person.name,
             language=person.language,
             nonce=change.nonce,

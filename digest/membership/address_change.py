@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from digest.delivery.wakeup.protocol import Dispatcher
 from digest.membership.context import MembershipContext
-from digest.outbox import notices
+from digest.membership.promise import promise
 from digest.outbox.states import DUE, State
 from digest.outbox.tables import NOTICE, move
 from digest.render.notice_kind import NoticeKind
@@ -18,32 +18,12 @@ from subscribers.address_change import ChangeDue, Moved
 
 def change_due(dispatcher: Dispatcher, session: Session, due: ChangeDue) -> None:
     """Promise the mail to a new address with the link to confirm it."""
-    dispatcher.announce(session, None)
-    notices.promise(
-        session,
-        NoticeKind.ADDRESS,
-        due.nonce,
-        address=due.address,
-        language=due.language,
-        now=due.at,
-        context={"extra": due.nonce},
-        subscriber_id=due.subscriber_id,
-    )
+    promise(dispatcher, session, NoticeKind.ADDRESS, due.nonce, to=due, now=due.at, extra=due.nonce)
 
 
 def moved(dispatcher: Dispatcher, session: Session, moved: Moved) -> None:
     """Promise the mail that tells the old address of the change; the new one is not in it."""
-    dispatcher.announce(session, None)
-    notices.promise(
-        session,
-        NoticeKind.ADDRESS_CHANGED,
-        moved.nonce,
-        address=moved.old_address,
-        name=moved.name,
-        language=moved.language,
-        now=moved.at,
-        subscriber_id=moved.subscriber_id,
-    )
+    promise(dispatcher, session, NoticeKind.ADDRESS_CHANGED, moved.nonce, to=moved, now=moved.at)
 
 
 def forget_expired(context: MembershipContext) -> int:

@@ -11,6 +11,7 @@ from digest.membership.context import MembershipContext, new_ref
 from digest.membership.erasure import Erased, before_erasing, forget, forget_files
 from digest.membership.erasure_proof import Proof, prove
 from digest.membership.importing import importer
+from digest.membership.promise import promise
 from digest.outbox import notices
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
@@ -30,18 +31,8 @@ from subscribers.transfer.rows import COLUMNS, as_cells
 
 def confirmation_due(dispatcher: Dispatcher, session: Session, due: ConfirmationDue) -> None:
     """Promise the mail with the link to confirm."""
-    dispatcher.announce(session, None)
-    notices.promise(
-        session,
-        NoticeKind.CONFIRMATION,
-        f"{due.ref}:{due.request}",
-        address=due.address,
-        name=due.name,
-        language=due.language,
-        now=due.requested_at,
-        context={"extra": due.request},
-        subscriber_id=due.subscriber_id,
-    )
+    key = f"{due.ref}:{due.request}"
+    promise(dispatcher, session, NoticeKind.CONFIRMATION, key, to=due, now=due.requested_at, extra=due.request)
 
 
 def confirmation_withheld(dispatcher: Dispatcher, session: Session, now: datetime) -> None:
@@ -52,36 +43,17 @@ def confirmation_withheld(dispatcher: Dispatcher, session: Session, now: datetim
 
 def welcome(context: MembershipContext, session: Session, confirmed: Confirmed) -> None:
     """Promise the mail that says what was agreed, and how to change it."""
-    context.dispatcher.announce(session, None)
     now = context.clock.now()
-    notices.promise(
-        session,
-        NoticeKind.WELCOME,
-        f"{confirmed.ref}:{now.date()}",  # whoever leaves and comes back all day gets one
-        address=confirmed.address,
-        name=confirmed.name,
-        language=confirmed.language,
-        now=now,
-        context={"interests": confirmed.interests, "frequency": confirmed.frequency},
-        subscriber_id=confirmed.subscriber_id,
-    )
+    key = f"{confirmed.ref}:{now.date()}"  # whoever leaves and comes back all day gets one
+    agreed = {"interests": confirmed.interests, "frequency": confirmed.frequency}
+    promise(context.dispatcher, session, NoticeKind.WELCOME, key, to=confirmed, now=now, **agreed)
 
 
 def goodbye(dispatcher: Dispatcher, session: Session, withdrawal: Withdrawal) -> None:
     """Promise the answer to somebody who left by the page; one-click is answered by its 200, not by another mail."""
-    if withdrawal.method == ConsentMethod.ONE_CLICK:
-        return
-    dispatcher.announce(session, None)
-    notices.promise(
-        session,
-        NoticeKind.GOODBYE,
-        f"{withdrawal.ref}:{withdrawal.at.date()}",  # one a day, as with the welcome
-        address=withdrawal.address,
-        name=withdrawal.name,
-        language=withdrawal.language,
-        now=withdrawal.at,
-        subscriber_id=withdrawal.subscriber_id,
-    )
+    if withdrawal.method != ConsentMethod.ONE_CLICK:
+        key = f"{withdrawal.ref}:{withdrawal.at.date()}"  # one a day, as with the welcome
+        promise(dispatcher, session, NoticeKind.GOODBYE, key, to=withdrawal, now=withdrawal.at)
 
 
 def add_subscriber(

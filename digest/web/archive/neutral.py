@@ -1,4 +1,4 @@
-"""An edition without its reader, for pages that anybody may open. Pure."""
+"""An edition without its reader, for public pages: personal lines are found by their slots, see docs/adr/0016. Pure."""
 
 import html as html_escape
 import re

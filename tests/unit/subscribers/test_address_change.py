@@ -59,7 +59,7 @@ def test_the_old_address_stays_until_the_new_one_is_confirmed(site: Site, client
     assert "K•••@new.example.org" in page
     moved = site.person(NEW)
     assert (moved.address, moved.interests, moved.state) == ("Kim@new.example.org", "mobility", "confirmed")
-    assert [one.old_address for one in site.moved] == ["kim.minjun@example.org"]
+    assert [one.address for one in site.moved] == ["kim.minjun@example.org"]
     assert site.events(moved) == ["address-asked", "address-changed"]
 
 
