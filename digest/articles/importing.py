@@ -85,24 +85,8 @@ def import_paths(
     A bad article stops no other, and none is stored by half. `overwrite` takes the file's side where both changed; the
     database's goes to the history. `dry_run` writes nothing. Raises UsageError for paths that cannot be meant.
     """
-    return import_entries(
-        session, read_paths(paths), known=known, now=now, load_image=load_image, dry_run=dry_run, overwrite=overwrite
-    )
-
-
-def import_entries(
-    session: Session,
-    entries: Iterable[RawEntry | Problem],
-    *,
-    known: KnownSlugs,
-    now: datetime,
-    load_image: LoadImage = media.load_image,
-    dry_run: bool = False,
-    overwrite: bool = False,
-) -> ArticleImportReport:
-    """Import entries that were read already; see `import_paths`."""
     # Everything slow comes before the first query: on SQLite that begins a transaction that no other may write beside.
-    gathered = _gather(entries, known, load_image)
+    gathered = _gather(read_paths(paths), known, load_image)
     report = ArticleImportReport(problems=gathered.problems)
     groups = Groups(session, gathered.drafts)
     for slug, draft in gathered.drafts.items():

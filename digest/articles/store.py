@@ -1,11 +1,11 @@
 """Articles in the database: finding them, and changing one with its history kept."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 
 from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from digest.articles.draft import CONTENT_FIELDS, Draft, content_hash, content_of
 from digest.articles.media import LoadedImage
@@ -59,11 +59,9 @@ def revise(session: Session, article: Article, draft: Draft, *, group: str, now:
 
     Its slug stays. When it moves to another group of translations, its own translations move with it.
     """
-    before, old_hash = content_of(article, group=article.group), article.content_hash
-    if old_hash == content_hash(content_of(draft, group=group)):
+    if article.content_hash == content_hash(content_of(draft, group=group)):
         return False
-    if article.id is not None and session.exec(_same_moment(article.id, old_hash, now)).first() is None:
-        session.add(ArticleHistory(article_id=article.id, content_hash=old_hash, content=before, replaced_at=now))
+    _keep_in_history(session, article, now)
     if article.group == article.slug != group:
         session.execute(update(Article).where(col(Article.group) == article.slug).values(group=group))
     _fill(article, draft, group)
@@ -77,9 +75,7 @@ def set_kept_out(session: Session, article: Article, now: datetime, *, kept_out:
     """Keep an article out of the archive, or let it in, with its history kept; return whether that changed anything."""
     if article.kept_out == kept_out:
         return False
-    before, old_hash = content_of(article, group=article.group), article.content_hash
-    if article.id is not None and session.exec(_same_moment(article.id, old_hash, now)).first() is None:
-        session.add(ArticleHistory(article_id=article.id, content_hash=old_hash, content=before, replaced_at=now))
+    _keep_in_history(session, article, now)
     article.kept_out, article.updated_at = kept_out, now
     article.content_hash = content_hash(content_of(article, group=article.group))
     session.add(article)
@@ -90,24 +86,21 @@ def set_kept_out(session: Session, article: Article, now: datetime, *, kept_out:
 def keep_media(session: Session, image: LoadedImage, *, now: datetime) -> None:
     """Store a picture unless it is there already."""
     if session.get(Media, image.hash) is None:
-        session.add(
-            Media(
-                hash=image.hash,
-                extension=image.extension,
-                width=image.width,
-                height=image.height,
-                content=image.content,
-                created_at=now,
-            )
-        )
+        session.add(Media(**asdict(image), created_at=now))
 
 
-def _same_moment(article_id: int, old_hash: str, now: datetime) -> SelectOfScalar[ArticleHistory]:
-    return select(ArticleHistory).where(
-        col(ArticleHistory.article_id) == article_id,
-        col(ArticleHistory.content_hash) == old_hash,
+def _keep_in_history(session: Session, article: Article, now: datetime) -> None:
+    """Keep an article's content as it is before a change; two changes at one instant from one content are one."""
+    here = [
+        col(ArticleHistory.article_id) == article.id,
+        col(ArticleHistory.content_hash) == article.content_hash,
         col(ArticleHistory.replaced_at) == now,
-    )
+    ]
+    if article.id is not None and session.exec(select(ArticleHistory).where(*here)).first() is None:
+        before = content_of(article, group=article.group)
+        session.add(
+            ArticleHistory(article_id=article.id, content_hash=article.content_hash, content=before, replaced_at=now)
+        )
 
 
 def _fill(article: Article, draft: Draft, group: str) -> None:

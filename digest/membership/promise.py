@@ -1,37 +1,18 @@
 """Promises a notice to a person and wakes the workers, in the caller's transaction."""
 
 from datetime import datetime
-from typing import Protocol
 
 from sqlmodel import Session
 
 from digest.delivery.wakeup.protocol import Dispatcher
 from digest.outbox import notices
 from digest.render.notice_kind import NoticeKind
+from subscribers.address_change import ChangeDue, Moved
+from subscribers.preferences import Withdrawal
+from subscribers.signup import ConfirmationDue, Confirmed
 
-
-class Addressee(Protocol):
-    """A person as the audience names them when a mail is due."""
-
-    @property
-    def subscriber_id(self) -> int:
-        """Key of their row."""
-        ...
-
-    @property
-    def address(self) -> str:
-        """Address that the notice goes to; it need not be the person's present one."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Name in the mail's To field; may be empty."""
-        ...
-
-    @property
-    def language(self) -> str:
-        """Language of the notice."""
-        ...
+Addressee = ConfirmationDue | Confirmed | Withdrawal | ChangeDue | Moved
+"""A person as the audience names them when a mail is due; `address` is where it goes."""
 
 
 def promise(
