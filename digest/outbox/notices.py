@@ -1,7 +1,7 @@
 """Notices: mail that belongs to no issue. The same attempts and outcomes as a delivery, and a guard of their own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -110,13 +110,7 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
     started = start(session, Promised.NOTICE, wanted, taker, now)
     taken = [
         TakenNotice(
-            promised=one.promised,
-            id=one.id,
-            attempt_id=one.attempt_id,
-            relay=one.relay,
-            tries=one.tries,
-            first_try=one.first_try,
-            planned_at=one.planned_at,
+            **asdict(one),
             kind=row.kind,
             key=row.key,
             address=row.address,

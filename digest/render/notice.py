@@ -1,7 +1,7 @@
 """Mails that belong to no issue, by the same path as editions: rendered once per kind and language, then spliced."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, fields
 
 from digest.render.checks import CheckedMail, check_mail
 from digest.render.context import NoticeContext
@@ -12,20 +12,6 @@ from digest.render.notice_kind import NoticeKind
 from digest.render.slots import SlotTokens, choose_nonce
 
 
-@dataclass(frozen=True, slots=True)
-class _Notice(NoticeContext):
-    """What the templates get: the context, the subject once it is rendered, and the slots by the names of their use."""
-
-    subject: str = ""
-    confirm_url: str = ""
-    preferences_url: str = ""
-    unsubscribe_url: str = ""
-    interests: str = ""
-    keep_url: str = ""
-    data_url: str = ""
-    consent_date: str = ""
-
-
 def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templates: Templates) -> Rendered:
     """Return the notice, final but for the slots of its kind; the same bytes for the same arguments.
 
@@ -33,21 +19,20 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
     """
     nonce = choose_nonce(json.dumps([kind, language, asdict(context)], default=str, sort_keys=True))
     slots = SlotTokens(nonce)
-    notice = _Notice(
-        **{name: getattr(context, name) for name in NoticeContext.__dataclass_fields__},
-        confirm_url=slots.action_url,
-        preferences_url=slots.preferences_url,
-        unsubscribe_url=slots.unsubscribe_url,
-        interests=slots.interests,
-        keep_url=slots.action_url,
-        data_url=slots.action_url,
-        consent_date=slots.consent_date,
-    )
+    notice = {field.name: getattr(context, field.name) for field in fields(context)} | {
+        "confirm_url": slots.action_url,
+        "keep_url": slots.action_url,
+        "data_url": slots.action_url,
+        "preferences_url": slots.preferences_url,
+        "unsubscribe_url": slots.unsubscribe_url,
+        "interests": slots.interests,
+        "consent_date": slots.consent_date,
+    }
     folder = f"email/{kind}"
     theme = theme_of(templates, {})
     variables: dict[str, object] = {"notice": notice, "slots": slots, "theme": theme, "language": language}
     subject = " ".join(templates.render(f"{folder}/subject.txt.j2", language, variables).split())
-    variables["notice"] = replace(notice, subject=subject)
+    variables["notice"] = notice | {"subject": subject}
     html, declared = render_html(folder, language, variables, templates, nonce)
     text = render_text(folder, language, variables, templates)
     mail = CheckedMail(
