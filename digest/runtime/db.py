@@ -184,7 +184,7 @@ def revision_of(engine: Engine) -> str | None:
 def queue_of(engine: Engine) -> queue_schema.QueueSchema:
     """Return how the tables of the workers' queue stand."""
     with engine.connect() as connection:
-        return queue_schema.standing(connection)
+        return queue_schema.schema_state(connection)
 
 
 def check_revision(engine: Engine) -> None:

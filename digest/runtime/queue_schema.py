@@ -50,7 +50,7 @@ def is_installed() -> bool:
     return find_spec("procrastinate") is not None
 
 
-def standing(connection: Connection) -> QueueSchema:
+def schema_state(connection: Connection) -> QueueSchema:
     """Return how procrastinate's tables stand."""
     if connection.dialect.name != "postgresql":
         return QueueSchema.NOT_NEEDED
@@ -81,7 +81,7 @@ def _go_on(connection: Connection) -> bool:
     from procrastinate.schema import SchemaManager  # noqa: PLC0415 - it takes most of a second to load
 
     connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
-    found = standing(connection)
+    found = schema_state(connection)
     if found is QueueSchema.MISSING:
         _run(connection, SchemaManager.get_schema())
         _mark(connection, _migrations()[-1])

@@ -80,9 +80,9 @@ class Route:
 
     def told(self) -> tuple[list[tuple[Parcel, Reply]], list[tuple[str, DigestError]]]:
         """Return what has ended and what failed, and forget it."""
-        news = self.ended, self.failures
+        result = self.ended, self.failures
         self.ended, self.failures, self.has_urgent_news = [], [], False
-        return news
+        return result
 
     def allow(self, connections: int) -> None:
         """Use at most so many; what is too many finishes its mail and goes."""
@@ -91,8 +91,8 @@ class Route:
             self.paused_until = 0.0
         else:
             self.give_back("the relay is not used any more")
-        staying = sorted((link for link in self.links if not link.is_leaving), key=lambda link: link.is_idle)
-        for link in staying[self.allowed :]:
+        kept = sorted((link for link in self.links if not link.is_leaving), key=lambda link: link.is_idle)
+        for link in kept[self.allowed :]:
             link.conversation.retire()
 
     def came_in(self) -> None:

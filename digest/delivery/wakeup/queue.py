@@ -13,7 +13,7 @@ from digest.delivery.wakeup.local import LOOK_EVERY, LocalDispatcher, pauses, se
 from digest.delivery.wakeup.protocol import Say, Work
 from digest.runtime.clock import Clock
 from digest.runtime.db import AWAY
-from digest.runtime.queue_schema import QueueSchema, standing
+from digest.runtime.queue_schema import QueueSchema, schema_state
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class QueueDispatcher(LocalDispatcher):
                 return None
             try:
                 with self._engine.connect() as connection:
-                    schema = standing(connection)
+                    schema = schema_state(connection)
             except AWAY as error:
                 if not away:
                     say(f"{sentence(error)} Waiting until it answers.")

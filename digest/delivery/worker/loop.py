@@ -242,7 +242,7 @@ class Worker:
         """Take from a stream until the window is full."""
         take = partial(self._take, stream, self._limit() - len(self._in_flight), dict(self._in_flight.families))
         taken_at, known = self._clock.monotonic(), self._in_flight.attempt_ids
-        asked_at = self._round_robin.news
+        asked_at = self._round_robin.changes
 
         def taken(window: Window[Started]) -> None:
             self._presence.has_started = self._presence.has_started or bool(window.started)

@@ -25,7 +25,7 @@ class RoundRobin:
         self._clock = clock
         self._streams = list(streams)
         self._done: dict[int, datetime] = {}
-        self.news = 0
+        self.changes = 0
         """Counts what has become due again: who was asked before the last of it may have something now."""
 
     @property
@@ -52,11 +52,11 @@ class RoundRobin:
         # a run may take hours, and who signs up in the meantime waits for a confirmation
         return stream.fills_up and not self.is_done and now - done_at >= FILLS_UP_EVERY
 
-    def asked(self, stream: WorkSource[Any], window: Window[Started], news: int) -> None:
+    def asked(self, stream: WorkSource[Any], window: Window[Started], changes: int) -> None:
         """Put it last; one that had nothing and waits for nothing is done, unless there is news since `news`."""
         self._streams.remove(stream)
         self._streams.append(stream)
-        if not window.exhausted or news != self.news:
+        if not window.exhausted or changes != self.changes:
             stream.again_at = None
             self._done.pop(id(stream), None)
         elif stream.again_at is None or stream.again_at - self._clock.now() > LONGEST_WAIT:
@@ -65,7 +65,7 @@ class RoundRobin:
     def ask_again(self, stream: WorkSource[Any]) -> None:
         """Something of it has become due again."""
         self._done.pop(id(stream), None)
-        self.news += 1
+        self.changes += 1
 
     def _open(self) -> list[WorkSource[Any]]:
         return [stream for stream in self._streams if id(stream) not in self._done]

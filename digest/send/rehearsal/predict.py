@@ -65,9 +65,9 @@ def predict(plan: Plan, *, per_second: float, build_seconds: float) -> Predictio
         bounds.append(Bound(f"mailboxes of {family}", _seconds(messages, plan.limits.get(family, PaceLimits()))))
     if plan.window:
         bounds.append(Bound("[delivery] window", plan.window.total_seconds()))
-    telling = sorted((bound for bound in bounds if bound.seconds > 0), key=lambda bound: -bound.seconds)
-    slowest = telling[0].seconds if telling else 0.0
-    return Prediction(build_seconds + plan.canary_wait.total_seconds() + slowest, tuple(telling))
+    relevant = sorted((bound for bound in bounds if bound.seconds > 0), key=lambda bound: -bound.seconds)
+    slowest = relevant[0].seconds if relevant else 0.0
+    return Prediction(build_seconds + plan.canary_wait.total_seconds() + slowest, tuple(relevant))
 
 
 def _seconds(messages: int, limits: PaceLimits) -> float:

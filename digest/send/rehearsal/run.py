@@ -23,6 +23,7 @@ from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.notify.notifier import Notifier
+from digest.outbox.figures import OTHERS
 from digest.outbox.notices import TakenNotice
 from digest.outbox.take import Taken
 from digest.publish import build, lifecycle
@@ -43,7 +44,6 @@ from digest.sink.rules import SinkRules
 from digest.sink.server import Sink
 
 BY = "a rehearsal"
-OTHERS = "others"
 
 
 @dataclass

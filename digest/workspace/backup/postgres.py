@@ -153,8 +153,8 @@ def _read(backup: Path, *flags: str) -> str:
 
 def _first_line(message: str) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    telling = next((line for line in lines if "error" in line.casefold()), lines[0] if lines else "it does not say why")
-    return re.sub(r"^\S+: (error: )?", "", telling)[:300]
+    line = next((line for line in lines if "error" in line.casefold()), lines[0] if lines else "it does not say why")
+    return re.sub(r"^\S+: (error: )?", "", line)[:300]
 
 
 def _hint(message: str) -> str:

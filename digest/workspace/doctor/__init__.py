@@ -25,7 +25,7 @@ _CHECKS: tuple[Callable[[DoctorContext], Iterator[Diagnosis | Skipped]], ...] = 
     outbox.deliveries,
     outbox.issues,
     outbox.workers,
-    outbox.telling,
+    outbox.webhook,
     outbox.media,
     relays.handshakes,
     relays.signature,

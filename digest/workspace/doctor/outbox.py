@@ -108,7 +108,7 @@ def workers(context: DoctorContext) -> Iterator[Diagnosis]:
         yield Diagnosis("worker-dead", Severity.BLOCK, message, "Start `digest worker`: it marks them, and goes on.")
 
 
-def telling(context: DoctorContext) -> Iterator[Diagnosis]:
+def webhook(context: DoctorContext) -> Iterator[Diagnosis]:
     """The operators' webhook took what it was to be told."""
     if context.trouble is not None:
         return
