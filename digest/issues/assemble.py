@@ -74,24 +74,24 @@ def assemble(
     """
     by_hand = {item.slug: item for item in kept}
     out_by_hand = set(dropped)
-    order = {rule.slug: place for place, rule in enumerate(sections)}
-    chosen: list[tuple[Candidate, ChosenArticle]] = []
+    order, first = {rule.slug: place for place, rule in enumerate(sections)}, sections[0].slug
+    chosen: list[ChosenArticle] = []
     left_out: list[LeftOut] = []
-    for candidate in sorted(candidates, key=lambda c: _rank(c, order, sections[0].slug)):
-        section = candidate.section or sections[0].slug
+    for candidate in sorted(candidates, key=lambda c: _rank(c, order, first)):
+        slug, section = candidate.slug, candidate.section or first
         verdict, reason = _verdict(candidate, period, carried, first_issue=first_issue)
-        by_editor = by_hand.get(candidate.slug)
-        if by_editor and candidate.slug not in carried and by_editor.section in order:
-            chosen.append((candidate, by_editor))
-        elif candidate.slug in out_by_hand:
-            left_out.append(LeftOut(candidate.slug, f"dropped {BY_HAND}"))
-        elif verdict and section not in order:
-            left_out.append(LeftOut(candidate.slug, f"the publication has no section {section!r}"))
+        by_editor = by_hand.get(slug)
+        if by_editor and slug not in carried and by_editor.section in order:
+            chosen.append(by_editor)
+        elif slug in out_by_hand:
+            left_out.append(LeftOut(slug, f"dropped {BY_HAND}"))
+        elif verdict and section in order:
+            chosen.append(ChosenArticle(slug, section, reason))
         elif verdict:
-            chosen.append((candidate, ChosenArticle(candidate.slug, section, reason)))
+            left_out.append(LeftOut(slug, f"the publication has no section {section!r}"))
         elif reason:
-            left_out.append(LeftOut(candidate.slug, reason))
-    return _capped([c for _, c in chosen], left_out, sections)
+            left_out.append(LeftOut(slug, reason))
+    return _capped(chosen, left_out, sections)
 
 
 def _rank(candidate: Candidate, order: Mapping[str, int], first: str) -> tuple[int, bool, int, int, str]:
