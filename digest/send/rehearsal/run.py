@@ -23,8 +23,8 @@ from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.notify.notifier import Notifier
-from digest.outbox.figures import OTHERS
 from digest.outbox.notices import TakenNotice
+from digest.outbox.statistics import OTHERS
 from digest.outbox.take import Taken
 from digest.publish import build, lifecycle
 from digest.publish.publisher import Publisher
