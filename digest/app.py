@@ -11,7 +11,9 @@ from sqlmodel import Session
 
 from digest.runtime import db
 from digest.runtime.clock import Clock, open_clock
+from digest.runtime.queue_schema import is_installed
 from digest.settings.root import Settings, load_settings
+from subscribers.links import LinkSigner
 
 # A command that lists issues must not load the renderers: each part is imported when it is first asked for.
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from digest.notify.notifier import Notifier
     from digest.publish.publisher import Publisher
     from digest.render.loader import Templates
-    from subscribers.links import LinkSigner
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,8 @@ class App:
         return Publisher(self.settings, self.engine, self.templates)
 
     @cached_property
-    def signer(self) -> "LinkSigner":
+    def signer(self) -> LinkSigner:
         """The signer of links; its newest key signs, every key verifies."""
-        from subscribers.links import LinkSigner  # noqa: PLC0415 - only for links
-
         keys = [key.get_secret_value() for key in self.settings.secrets.link_keys]
         return LinkSigner(keys, self.settings.publication.base_url)
 
@@ -78,13 +77,10 @@ class App:
             from digest.delivery.wakeup.protocol import NoDispatcher  # noqa: PLC0415 - only for reading
 
             return NoDispatcher()
-        if self.engine.dialect.name == "postgresql":
-            from digest.runtime.queue_schema import is_installed  # noqa: PLC0415 - only on PostgreSQL
+        if self.engine.dialect.name == "postgresql" and is_installed():
+            from digest.delivery.wakeup.queue import QueueDispatcher  # noqa: PLC0415 - only on PostgreSQL
 
-            if is_installed():
-                from digest.delivery.wakeup.queue import QueueDispatcher  # noqa: PLC0415 - only on PostgreSQL
-
-                return QueueDispatcher(self.engine, self.clock)
+            return QueueDispatcher(self.engine, self.clock)
         from digest.delivery.wakeup.local import LocalDispatcher  # noqa: PLC0415 - only for writing
 
         return LocalDispatcher(self.engine, self.clock)

@@ -66,6 +66,6 @@ def _country(country: str, part: str) -> WorkingDays:
 
 
 def _languages(country: str) -> Collection[str]:
-    import holidays  # noqa: PLC0415
+    import holidays  # noqa: PLC0415 - as in `_country`
 
     return tuple(holidays.country_holidays(country).supported_languages)

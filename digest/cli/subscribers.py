@@ -8,7 +8,7 @@ import typer
 from digest.cli.options import Address, Yes
 from digest.cli.output import Output
 from digest.cli.shell import shell_of
-from digest.membership import notices
+from digest.membership import importing, notices
 from digest.membership.own_data import data_at
 from digest.runtime.errors import EnvironmentFailedError
 
@@ -25,7 +25,7 @@ def add(
 ) -> None:
     """Add one reader. Without proof of their consent they are pending, and get a mail with a link to confirm."""
     shell = shell_of(context)
-    state = notices.add_subscriber(
+    state = importing.add_subscriber(
         shell.app, address, name=name, interests=interests, language=language, confirmed_by=confirmed_by
     )
     told = "is confirmed" if state == "confirmed" else "is asked to confirm (next: digest worker)"

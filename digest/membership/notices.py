@@ -1,8 +1,6 @@
 """Where the audience meets the outbox: sign-ups, confirmations and goodbyes become Notices in the same transaction."""
 
-import io
 from datetime import datetime
-from functools import partial
 
 from sqlmodel import Session
 
@@ -10,23 +8,18 @@ from digest.delivery.wakeup.protocol import Dispatcher
 from digest.membership.context import MembershipContext, new_ref
 from digest.membership.erasure import Erased, before_erasing, forget, forget_files
 from digest.membership.erasure_proof import Proof, prove
-from digest.membership.importing import importer
 from digest.membership.promise import promise
 from digest.outbox import notices
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
-from digest.runtime.errors import RefusedError
-from subscribers import preferences, signup, store, suppression
+from subscribers import preferences, store, suppression
 from subscribers.address import EmailAddress
 from subscribers.consent import ConsentMethod
 from subscribers.errors import SubscriberNotFoundError
-from subscribers.models import Subscriber, SubscriberState
-from subscribers.names import parse_name
+from subscribers.models import Subscriber
 from subscribers.preferences import Withdrawal
-from subscribers.signup import ConfirmationDue, Confirmed, SignupForm
+from subscribers.signup import ConfirmationDue, Confirmed
 from subscribers.suppression import SuppressionReason
-from subscribers.transfer.exporter import as_csv
-from subscribers.transfer.rows import COLUMNS, as_cells
 
 
 def confirmation_due(dispatcher: Dispatcher, session: Session, due: ConfirmationDue) -> None:
@@ -54,55 +47,6 @@ def goodbye(dispatcher: Dispatcher, session: Session, withdrawal: Withdrawal) ->
     if withdrawal.method != ConsentMethod.ONE_CLICK:
         key = f"{withdrawal.ref}:{withdrawal.at.date()}"  # one a day, as with the welcome
         promise(dispatcher, session, NoticeKind.GOODBYE, key, to=withdrawal, now=withdrawal.at)
-
-
-def add_subscriber(
-    context: MembershipContext, address: str, *, name: str, interests: str, language: str, confirmed_by: str
-) -> SubscriberState:
-    """Add one reader; return their state. With `confirmed_by` consent is on record elsewhere, else they are asked."""
-    email = EmailAddress.parse(address)
-    wanted = context.settings.catalogue.canonical(context.settings.catalogue.choose(interests))
-    language = language or context.settings.publication.language
-    if confirmed_by:
-        _import_one(context, email, name=name, interests=wanted, language=language, source=confirmed_by)
-    else:
-        form = SignupForm(email, language, wanted, parse_name(name))
-        ask = partial(confirmation_due, context.dispatcher)
-        with session_scope(context.engine) as session:
-            signup.request(
-                session,
-                form,
-                method=ConsentMethod.COMMAND,
-                now=context.clock.now(),
-                new_ref=new_ref,
-                secret=context.settings.suppression_key,
-                confirmation_due=ask,
-            )
-    with session_scope(context.engine, read_only=True) as session:
-        person = store.by_key(session, email.key)
-    if person is None:
-        raise RefusedError(f"{address} is on the never-send list", hint="`digest suppress lookup` says why.")
-    return SubscriberState(person.state)
-
-
-def _import_one(
-    context: MembershipContext, email: EmailAddress, *, name: str, interests: str, language: str, source: str
-) -> None:
-    """An import of one line: what holds for a file (never overrule the person) holds here too."""
-    cells = {
-        "email": email.address,
-        "name": parse_name(name),
-        "interests": interests or ";",
-        "language": language,
-        "status": "confirmed",
-        "confirmed_at": context.clock.now().isoformat(),
-        "consent_source": source,
-    }
-    line = {column: cells.get(column, "") for column in COLUMNS}
-    file = io.BytesIO((as_csv(COLUMNS) + as_csv(as_cells(line))).encode())
-    report = importer(context).run(file, context.clock.now())
-    for refusal in [problem.message for problem in report.problems] + [kept.reason for kept in report.kept]:
-        raise RefusedError(f"{email.address} was not added: {refusal}")
 
 
 def erase_subscriber(context: MembershipContext, address: str) -> Proof:

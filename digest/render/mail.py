@@ -25,8 +25,7 @@ def render_html(
 
     Raises ContentError with template and line for what is wrong in the templates.
     """
-    # a worker renders nothing: it need not carry premailer, its HTTP client and its CSS parser
-    from digest.render.inline import inline  # noqa: PLC0415
+    from digest.render.inline import inline  # noqa: PLC0415 - premailer, which a worker does not need
 
     name = f"{folder}/body.mjml.j2"
     mjml = templates.render(name, language, variables)

@@ -176,7 +176,7 @@ def command_tree() -> Iterator[tuple[str, Any, Any]]:
         yield words, command, context
         if hasattr(command, "list_commands"):
             for name in command.list_commands(context):
-                yield from below(f"{words} {name}", command.get_command(context, name), context)
+                yield from below(f"{words} {name}", command.commands[name], context)
 
     return below("digest", root, None)
 

@@ -47,8 +47,9 @@ NOW = datetime(2021, 9, 30, tzinfo=UTC)
 
 def stocked(directory: Path) -> tuple[app.App, list[Selection]]:
     """A workspace with an issue of 26 articles, and a hundred distinct choices of twelve of them."""
-    create.create(directory, sample=True)
+    made = create.create(directory, sample=True)
     works = app.open_app(directory)
+    create.import_sample(made, works)
     with session_scope(works.engine) as session:
         originals = session.exec(select(Article).where(Article.slug == Article.group)).all()
         for article in originals:

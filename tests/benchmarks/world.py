@@ -38,7 +38,7 @@ DOMAINS = 50
 class World:
     """A planned issue: `base` restores its database, `environment` lets a command find both."""
 
-    create: Path
+    workspace: Path
     base: Base
     readers: int
 
@@ -98,8 +98,9 @@ def configured(**values: str) -> Iterator[None]:
 def plan(folder: Path, base: Base, readers: int) -> World:
     """Make a workspace in `folder` whose issue is planned for `readers` readers; `base` then keeps it as it is."""
     with configured(DIGEST_DATABASE__URL=base.url):
-        create.create(folder, sample=True)
+        made = create.create(folder, sample=True)
         works = app.open_app(folder)
+    create.import_sample(made, works)
     now = datetime.now(UTC)
     with session_scope(works.engine) as session:
         _double_articles(session)

@@ -63,7 +63,7 @@ def check(line: str) -> None:
             return
         if not rest:
             return
-        inner = command.get_command(context, rest[0])
+        inner = command.commands.get(rest[0])
         if inner is None:
             raise ValueError(f"there is no command {rest[0]!r}")
         command, words = inner, rest[1:]

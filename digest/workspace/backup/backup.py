@@ -8,15 +8,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
-import digest.articles.models
-import digest.editions.models
-import digest.feedback.models
-import digest.issues.models
-import digest.notify.models  # noqa: F401 - a table is known when its module is loaded
-import subscribers.models  # noqa: F401
 from digest.delivery.worker.place import WorkerPlace
+from digest.migrations.metadata import METADATA
 from digest.outbox import statistics
 from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
@@ -27,7 +22,7 @@ from digest.schedule.tick import skip_since_backup
 from digest.settings.root import CONFIG_NAME, SECRETS_NAME, Settings, load_settings
 from digest.workspace.backup import files, postgres, sqlite
 
-TABLES = frozenset(SQLModel.metadata.tables)
+TABLES = frozenset(METADATA.tables)
 """Every table of both packages."""
 
 

@@ -5,15 +5,16 @@ Only what mailbox providers demand of bulk senders is a finding; a provider's ow
 
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import dns.exception
+import dns.resolver
+from dns.resolver import Resolver
 
 from digest.delivery.dkim import setup
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, UsageError
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext, Skipped
-
-if TYPE_CHECKING:
-    from dns.resolver import Resolver
 
 SECONDS = 3.0
 MOST_LOOKUPS = 10
@@ -39,10 +40,7 @@ def published(context: DoctorContext) -> Iterator[Diagnosis | Skipped]:
     yield from _dmarc(domain, resolver)
 
 
-def _resolver(nameserver: str) -> "Resolver | None":
-    import dns.exception  # noqa: PLC0415 - slow to load
-    import dns.resolver  # noqa: PLC0415
-
+def _resolver(nameserver: str) -> Resolver | None:
     try:
         resolver = dns.resolver.Resolver(configure=not nameserver)
         if nameserver:
@@ -58,10 +56,7 @@ def _resolver(nameserver: str) -> "Resolver | None":
     return resolver
 
 
-def _answers(resolver: "Resolver", domain: str) -> bool:
-    import dns.exception  # noqa: PLC0415
-    import dns.resolver  # noqa: PLC0415
-
+def _answers(resolver: Resolver, domain: str) -> bool:
     try:
         resolver.resolve(domain, "SOA")
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
@@ -71,8 +66,8 @@ def _answers(resolver: "Resolver", domain: str) -> bool:
     return True
 
 
-def _spf(domain: str, resolver: "Resolver") -> Iterator[Diagnosis]:
-    from checkdmarc.spf import check_spf  # noqa: PLC0415
+def _spf(domain: str, resolver: Resolver) -> Iterator[Diagnosis]:
+    from checkdmarc.spf import check_spf  # noqa: PLC0415 - optional: digestpress[dns]
 
     found: Mapping[str, Any] = check_spf(domain, resolver=resolver, timeout=SECONDS)
     record, lookups = found.get("record"), found.get("dns_lookups") or 0
@@ -93,10 +88,7 @@ def _spf(domain: str, resolver: "Resolver") -> Iterator[Diagnosis]:
         yield Diagnosis("spf-open", Severity.ADVISE, message, "End it in -all or ~all.")
 
 
-def _dkim(context: DoctorContext, resolver: "Resolver") -> Iterator[Diagnosis | Skipped]:
-    import dns.exception  # noqa: PLC0415
-    import dns.resolver  # noqa: PLC0415
-
+def _dkim(context: DoctorContext, resolver: Resolver) -> Iterator[Diagnosis | Skipped]:
     try:
         ours = setup.show(context.settings) if context.settings.dkim else None
     except DigestError:
@@ -125,8 +117,8 @@ def _key_of(record: str) -> str:
     return next(("".join(value.split()) for name, _, value in tags if name.strip() == "p"), "")
 
 
-def _dmarc(domain: str, resolver: "Resolver") -> Iterator[Diagnosis]:
-    from checkdmarc.dmarc import check_dmarc  # noqa: PLC0415
+def _dmarc(domain: str, resolver: Resolver) -> Iterator[Diagnosis]:
+    from checkdmarc.dmarc import check_dmarc  # noqa: PLC0415 - optional: digestpress[dns]
 
     found: Mapping[str, Any] = check_dmarc(domain, resolver=resolver, timeout=SECONDS)
     if not found.get("record"):

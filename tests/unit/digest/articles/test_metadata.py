@@ -56,7 +56,7 @@ def test_a_second_picture_behind_the_first_loses_its_metadata() -> None:
 
 
 def test_the_samples_pictures_have_nothing_to_take_out(repo_root: Path) -> None:
-    for path in (repo_root / "digest" / "sample" / "articles" / "images").iterdir():
+    for path in (repo_root / "digest" / "workspace" / "sample" / "articles" / "images").iterdir():
         assert without_metadata(path.read_bytes(), "jpg", 1) == path.read_bytes()
 
 

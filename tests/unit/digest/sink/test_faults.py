@@ -16,7 +16,7 @@ from digest.sink import faults
 from digest.sink.faults import NAMES, fault_for, is_rejected
 from digest.sink.rules import SinkRules
 from digest.sink.server import Sink
-from tests.unit.digest.delivery.conftest import MakeTransport
+from tests.support.smtp_transports import MakeTransport
 
 MESSAGE = [b"Subject: hello\r\n\r\n", b"one\r\n.two\r\n"]
 # More than the buffers of two sockets hold, so that the client notices before it has handed over everything.

@@ -22,7 +22,7 @@ from digest.sink.faults import fault_for
 from digest.sink.rules import Login, MessageQuota, Quota, SinkRules, Tries
 from digest.sink.server import Sink
 from digest.testing import FrozenClock
-from tests.unit.digest.delivery.conftest import MakeTransport
+from tests.support.smtp_transports import MakeTransport
 
 MESSAGE = [b"Subject: hello\r\n\r\nhello\r\n"]
 

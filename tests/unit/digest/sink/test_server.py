@@ -11,7 +11,7 @@ from digest.delivery.transport import Envelope, Phase
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 from digest.sink.rules import SinkRules
 from digest.sink.server import Sink
-from tests.unit.digest.delivery.conftest import MakeTransport
+from tests.support.smtp_transports import MakeTransport
 
 MESSAGE = [b"Subject: hello\r\n\r\n", b"one\r\n.two\r\n"]
 

@@ -22,8 +22,8 @@ from digest.render.slots import SlotTokens
 from digest.settings.root import load_settings
 from digest.sink.server import Sink
 from subscribers.links import LinkSigner
+from tests.support.smtp_transports import MakeTransport
 from tests.support.verifiers import Mailauth, dkimpy_accepts
-from tests.unit.digest.delivery.conftest import MakeTransport
 
 KEY = "k" * 32
 NONCE = "0123456789abcdef"

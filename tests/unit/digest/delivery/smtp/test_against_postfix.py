@@ -13,7 +13,7 @@ import pytest
 from digest.delivery.outcome import Outcome
 from digest.delivery.transport import Envelope, Phase
 from digest.runtime.errors import RelayUnreachableError
-from tests.unit.digest.delivery.conftest import MakeTransport
+from tests.support.smtp_transports import MakeTransport
 
 SMTP_SINK = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = pytest.mark.skipif(SMTP_SINK is None, reason="Postfix's smtp-sink is not installed")

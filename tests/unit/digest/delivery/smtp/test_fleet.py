@@ -22,7 +22,7 @@ from digest.delivery.transport import Carrier, Envelope, Parcel, ParcelSource, P
 from digest.runtime.errors import ConfigError, RelayUnreachableError
 from tests.support.mailbag import ListSource, carry
 from tests.support.odd_server import WELL, OddServer
-from tests.unit.digest.delivery.conftest import SHORT, MakeTransport
+from tests.support.smtp_transports import SHORT, MakeTransport
 
 MakeFleet = Callable[..., Fleet]
 Ended = tuple[Parcel, Reply]

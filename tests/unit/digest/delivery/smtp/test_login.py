@@ -16,7 +16,7 @@ from digest.delivery.outcome import Outcome
 from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
 from digest.delivery.transport import Envelope, RelayRefusedError
 from digest.runtime.errors import RelayUnreachableError
-from tests.unit.digest.delivery.conftest import MakeTransport
+from tests.support.smtp_transports import MakeTransport
 
 ENVELOPE = Envelope("7", "sender@example.org", "reader@example.org")
 MESSAGE = [b"Subject: hello\r\n\r\n", b".one\r\n..two\r\n.\r\nthree"]

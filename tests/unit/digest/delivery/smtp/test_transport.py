@@ -15,7 +15,7 @@ from digest.delivery.smtp.conversation import Conversation
 from digest.delivery.smtp.relay import Timeouts
 from digest.delivery.transport import Envelope, Parcel, Phase, Reply
 from tests.support.mailbag import ListBag
-from tests.unit.digest.delivery.conftest import MakeTransport
+from tests.support.smtp_transports import MakeTransport
 
 YES = b"250 ok\r\n250 ok\r\n354 go\r\n"
 

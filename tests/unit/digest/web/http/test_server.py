@@ -17,7 +17,7 @@ from digest.web.http.server import AddressTakenError, serve, serve_on_loopback
 PROGRAM = """
 import asyncio, sys, threading
 from fastapi import FastAPI
-from digest.web.server import serve
+from digest.web.http.server import serve
 app = FastAPI()
 
 @app.get("/hello/{token}")

@@ -331,7 +331,7 @@ def test_what_runs_since_the_backup_is_not_run_again(vault: Vault, engine: Engin
 
 
 def test_a_backup_has_every_table_though_few_modules_are_loaded(engine: Engine) -> None:
-    told = "from digest import backup; print(*sorted(backup.TABLES))"
+    told = "from digest.workspace.backup import backup; print(*sorted(backup.TABLES))"
     alone = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
     # the queue's tables are not ours: what it holds is only who is to be woken
     found = {name for name in inspect(engine).get_table_names() if not name.startswith("procrastinate_")}
