@@ -1,1 +1,1 @@
-"""The local mail world: an SMTP server that stores what it receives and fails on request."""
+"""Local SMTP server for development: stores what it receives and fails on request."""

@@ -1,4 +1,4 @@
-"""A certificate of the sink's own, for 127.0.0.1 and localhost: made once, then kept, so that it can be trusted."""
+"""Self-signed certificate of the sink for 127.0.0.1 and localhost: kept between runs, so that it can be trusted."""
 
 import contextlib
 import ipaddress
@@ -20,10 +20,10 @@ _DAYS = 365
 
 
 def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return a context for the server's side of TLS and the file that a client must trust.
+    """Return a TLS server context and the certificate file that a client must trust.
 
-    The pair in `folder` is used again while it fits together and has a day left, and made anew otherwise. Raises
-    EnvironmentFailedError if it cannot be written.
+    The pair in `folder` is reused while it fits together and has a day left. Raises EnvironmentFailedError if it cannot
+    be written.
     """
     certificate, key = folder / CERTIFICATE, folder / KEY
     if not _is_usable(certificate, key):
@@ -63,7 +63,7 @@ def _make(certificate: Path, key: Path) -> None:
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=_DAYS))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        # Not an authority: whoever trusts it trusts this server, and nothing that could be signed with its key.
+        # Not an authority: trusting it means trusting this server, and nothing signed with its key.
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
@@ -71,10 +71,6 @@ def _make(certificate: Path, key: Path) -> None:
     )
     pem = serialization.Encoding.PEM
     secret = private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(key, secret, 0o600)
-    _write(certificate, made.public_bytes(pem), 0o644)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    with whole_file(path, mode=mode) as partial:
-        partial.write_bytes(content)
+    for path, content, mode in ((key, secret, 0o600), (certificate, made.public_bytes(pem), 0o644)):
+        with whole_file(path, mode=mode) as partial:
+            partial.write_bytes(content)

@@ -39,7 +39,7 @@ THROTTLE_SECONDS = 60
 
 
 class SmtpStage(StrEnum):
-    """Where in the transaction the sink acts."""
+    """Stage of the transaction at which the sink acts."""
 
     RCPT = "rcpt"
     DATA = "data"
@@ -48,7 +48,7 @@ class SmtpStage(StrEnum):
 
 
 class Manner(StrEnum):
-    """How the answer comes."""
+    """Timing of the answer."""
 
     AT_ONCE = "at once"
     LATE = "late"
@@ -66,7 +66,7 @@ class Then(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is answered at a stage, how, and what follows. An empty answer says nothing.
+    """A fault: the answer at a stage, its timing, and what follows. An empty answer sends nothing.
 
     `again_after`: None acts every time; otherwise once for each address, and again after so many seconds.
     """
@@ -115,7 +115,7 @@ NAMES = tuple(_NAMED)
 
 
 def fault_for(address: str) -> Fault | None:
-    """Return what happens to a magic recipient, or None for any other."""
+    """Return the fault of a magic recipient, None for any other."""
     name = address.rpartition("@")[0].casefold().partition("+")[0]
     if match := _CODE.fullmatch(name):
         code, after_dot = match.groups()
@@ -125,7 +125,7 @@ def fault_for(address: str) -> Fault | None:
 
 
 def fault_at(stage: SmtpStage, addresses: Iterable[str]) -> Fault | None:
-    """Return what the first magic recipient of a message makes happen at this stage, or None."""
+    """Return the fault of a message's first magic recipient at this stage, or None."""
     faults = (fault_for(address) for address in addresses)
     return next((fault for fault in faults if fault and fault.stage is stage), None)
 

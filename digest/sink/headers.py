@@ -1,4 +1,4 @@
-"""Header fields of mails that nobody vouches for: never an error, never a character that steers. Pure."""
+"""Lenient parser of header fields of untrusted mails: no errors, no control characters. Pure."""
 
 import codecs
 import re
@@ -24,7 +24,7 @@ _STEERING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One field, its value unfolded and decoded, in one line. A line that is no field has no name."""
+    """A field with its unfolded, decoded value in one line. A line that is no field has no name."""
 
     name: str
     text: str
@@ -50,26 +50,26 @@ def headers(head: bytes) -> list[Header]:
 
 
 def first(found: list[Header], name: str) -> str:
-    """Return the decoded value of the first field with this name, or nothing."""
+    """Return the decoded value of the first field of this name, else an empty string."""
     return next((header.text for header in found if header.name.casefold() == name.casefold()), "")
 
 
 def in_one_line(text: str) -> str:
-    """Return text in one line, with � for every character that would steer a page or a terminal."""
+    """Return text in one line, with � for every control and bidi character."""
     return _STEERING.sub("�", text.replace("\t", " ").replace("\n", "�")).strip()
 
 
 def in_lines(text: str) -> str:
-    """Return text with its lines and tabs, and with � for every other character that steers."""
+    """Return text with its lines and tabs, and with � for every other control and bidi character."""
     return _STEERING.sub("�", text.replace("\r\n", "\n"))
 
 
 def _header(line: bytes) -> Header:
     found = _NAME.match(line)
     if not found:
-        return Header("", in_one_line(_decoded(line[:MAX_VALUE_BYTES])))
+        return Header("", in_one_line(line[:MAX_VALUE_BYTES].decode("utf-8", "replace")))
     value = line[found.end() :].strip()[:MAX_VALUE_BYTES]
-    return Header(found[1].decode("ascii"), in_one_line(_words(_decoded(value))))
+    return Header(found[1].decode("ascii"), in_one_line(_words(value.decode("utf-8", "replace"))))
 
 
 def _words(value: str) -> str:
@@ -82,12 +82,8 @@ def _words(value: str) -> str:
     return "".join(part if isinstance(part, str) else decoded(part, charset) for part, charset in parts)
 
 
-def _decoded(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
-
-
 def decoded(content: bytes, charset: str | None) -> str:
-    """Return the text of bytes in a charset that a mail claims, or in UTF-8 where nobody knows it."""
+    """Return bytes decoded by the charset that a mail claims, or as UTF-8 if that is unknown."""
     try:
         codec = codecs.lookup(charset or "utf-8").name
         return content.decode("utf-8" if codec in _NO_CHARSETS else codec, "replace")

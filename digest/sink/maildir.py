@@ -1,4 +1,4 @@
-"""The sink's Maildir: written to by the server, and looked at by the page beside it."""
+"""Maildir of the sink: written by the server, read by the page beside it."""
 
 import contextlib
 import hashlib
@@ -22,10 +22,10 @@ HEAD_BYTES = 64 * 1024
 
 
 class Keeper:
-    """A Maildir that is written to; each message is whole before it appears in `new`."""
+    """Writes messages into a Maildir; each is whole before it appears in `new`."""
 
     def __init__(self, maildir: Path) -> None:
-        """Make its folders where they are missing. Raises EnvironmentFailedError if that cannot be."""
+        """Make missing folders. Raises EnvironmentFailedError if that fails."""
         self._maildir = maildir
         self._numbers = itertools.count(1)
         try:
@@ -42,7 +42,7 @@ class Keeper:
         head = [f"Return-Path: <{envelope.mail_from}>", *(f"Delivered-To: {r}" for r in envelope.rcpt_tos)]
         content: Any = envelope.original_content
         unfinished = self._maildir / "tmp" / name
-        # A Maildir has the system's line ends; who checks a signature brings the CRLF back.
+        # A Maildir has the system's line ends; a signature check restores the CRLF.
         unfinished.write_bytes(
             "\n".join([*head, ""]).encode("utf-8", "surrogateescape") + content.replace(b"\r\n", b"\n")
         )
@@ -50,15 +50,15 @@ class Keeper:
 
 
 class Thrower:
-    """Keeps nothing: a rehearsal's mail would fill the disk."""
+    """Discards messages: a rehearsal's mail would fill the disk."""
 
     def keep(self, envelope: Envelope) -> None:
-        """Forget one message."""
+        """Discard a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMail:
-    """One kept mail as a list shows it; `size` in bytes, with the envelope's lines. `key` names it in addresses."""
+    """A stored mail as a list shows it; `size` in bytes, with the envelope's lines. `key` names it in URLs."""
 
     key: str
     path: Path
@@ -71,17 +71,12 @@ class StoredMail:
 
 
 class Mailbox:
-    """A Maildir that is read; files do not change, so that each is looked into once. For several threads."""
+    """Reads a Maildir, each file once, as they do not change. Thread-safe."""
 
     def __init__(self, maildir: Path) -> None:
-        self._maildir = maildir
+        self.path = maildir
         self._known: dict[tuple[str, int, int], StoredMail] = {}
         self._lock = threading.Lock()
-
-    @property
-    def path(self) -> Path:
-        """Where it lies."""
-        return self._maildir
 
     def mails(self, recipient: str = "") -> list[StoredMail]:
         """Return the mails, newest first: all of them, or those of which a recipient contains this text."""
@@ -94,15 +89,19 @@ class Mailbox:
                     known[key] = mail
             self._known = known
         wanted = recipient.strip().casefold()
-        found = [(key[1], key[0], mail) for key, mail in known.items() if not wanted or _is_to(mail, wanted)]
-        return [mail for _, _, mail in sorted(found, key=lambda each: each[:2], reverse=True)]
+        newest_first = sorted(known, key=lambda key: (key[1], key[0]), reverse=True)
+        # without a text to search for, also mails without a recipient
+        return [
+            mail
+            for mail in map(known.__getitem__, newest_first)
+            if not wanted or any(wanted in recipient.casefold() for recipient in mail.recipients)
+        ]
 
     def find(self, key: str) -> StoredMail | None:
-        """Return the mail with this key, or None."""
         return next((mail for mail in self.mails() if mail.key == key), None)
 
     def delete_all(self) -> int:
-        """Delete what is there now and return how many that were."""
+        """Delete the present mails and return how many they were."""
         deleted = 0
         for mail in self.mails():
             with contextlib.suppress(OSError):
@@ -112,16 +111,12 @@ class Mailbox:
 
     def _entries(self) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
         for folder in ("new", "cur"):
-            with contextlib.suppress(FileNotFoundError), os.scandir(self._maildir / folder) as entries:
+            with contextlib.suppress(FileNotFoundError), os.scandir(self.path / folder) as entries:
                 for entry in entries:
                     # A mail program may move or delete one at any moment.
                     with contextlib.suppress(OSError):
                         if entry.is_file(follow_symlinks=False) and not entry.name.startswith("."):
                             yield entry, entry.stat(follow_symlinks=False)
-
-
-def _is_to(mail: StoredMail, wanted: str) -> bool:
-    return any(wanted in recipient.casefold() for recipient in mail.recipients)
 
 
 def _look_into(path: Path, status: os.stat_result) -> StoredMail | None:
@@ -145,10 +140,7 @@ def _look_into(path: Path, status: os.stat_result) -> StoredMail | None:
 
 
 def recipients_of(found: list[Header]) -> tuple[str, ...]:
-    """Return to whom a mail went: the envelope's lines that the sink wrote, or To where another program kept it."""
-    to = tuple(header.text for header in itertools.takewhile(_is_envelope, found) if header.name != "Return-Path")
+    """Return the recipients: the envelope lines that the sink wrote, else To."""
+    envelope = itertools.takewhile(lambda header: header.name in {"Return-Path", "Delivered-To"}, found)
+    to = tuple(header.text for header in envelope if header.name == "Delivered-To")
     return to or tuple(filter(None, [first(found, "To")]))
-
-
-def _is_envelope(header: Header) -> bool:
-    return header.name in {"Return-Path", "Delivered-To"}

@@ -1,4 +1,4 @@
-"""How the sink treats everybody: the options of `digest sink`, and what it must remember to keep to them."""
+"""Rules of the sink for every recipient: the options of `digest sink`, and the counters they need."""
 
 import math
 import re
@@ -18,7 +18,7 @@ _REMEMBERED = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """So many messages within so many seconds."""
+    """A rate limit: so many messages within so many seconds."""
 
     messages: int
     seconds: float
@@ -34,7 +34,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The only user and password that the sink lets in."""
+    """The only user and password that the sink accepts."""
 
     user: str
     password: str
@@ -62,7 +62,7 @@ class SinkRules:
     pipelining: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Raise UsageError for impossible values."""
         if self.size_limit <= 0:
             raise UsageError("A size limit has at least one byte.", hint="Leave --size out for 32 MiB.")
         if not 0 <= self.rejects <= 100:
@@ -73,7 +73,7 @@ class SinkRules:
 
 
 class MessageQuota:
-    """Counts messages against a quota, over the last so many seconds at any moment."""
+    """Sliding-window rate limit of messages."""
 
     def __init__(self, quota: Quota | None, monotonic: Callable[[], float]) -> None:
         self._quota = quota
@@ -92,7 +92,7 @@ class MessageQuota:
 
 
 class Tries:
-    """Remembers whom a fault met that acts once for each address."""
+    """Remembers the addresses met by faults that act once for each address."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic

@@ -1,6 +1,6 @@
-"""Our own local mail world: an SMTP server that keeps what it gets as a Maildir, with recipients that make it fail.
+"""Local SMTP server that stores mail in a Maildir, with magic recipients that make it fail.
 
-Which recipients do what is a table in `digest.sink.faults`; what holds for everybody is in `sink_rules`.
+`digest.sink.faults` has the table of magic recipients, `digest.sink.rules` what holds for all of them.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 class Sink:
-    """The server, in a thread of its own while it runs; also a context manager."""
+    """The server, in a thread of its own; also a context manager."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class Sink:
         starttls: bool = False,
         keeps: bool = True,
     ) -> None:
-        """Prepare a sink that keeps messages under `maildir`, which is made if needed; or throws them away.
+        """Prepare a sink that stores messages under `maildir`, which is made if needed; or discards them.
 
-        Port 0 takes a free one. With `starttls` its certificate is in the Maildir's folder, see `certificate`. Raises
-        UsageError unless `host` is on loopback: anyone who reaches a sink can fill the disk.
+        Port 0 takes a free one. With `starttls` a certificate is kept in the Maildir's folder, see `certificate`.
+        Raises UsageError unless `host` is on loopback: anyone who reaches a sink can fill the disk.
         """
         if not RelayConfig(host).is_loopback:
             raise UsageError(f"The sink listens on loopback only, not on {host}.", hint="Use --host 127.0.0.1.")
@@ -68,11 +68,11 @@ class Sink:
 
     @property
     def url(self) -> str:
-        """Return the address as `digest send --relay` takes it; right once it listens."""
+        """The URL for `digest send --relay`; right once it listens."""
         return f"smtp://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def start(self) -> None:
-        """Listen; `port` then tells where. A sink starts once. Raises EnvironmentFailedError if the port is taken."""
+        """Listen; `port` is set then. Starts once only. Raises EnvironmentFailedError if the port is taken."""
         self._thread.start()
         self._started.wait()
         if self._failure:
@@ -84,25 +84,17 @@ class Sink:
             )
 
     def stop(self) -> None:
-        """Close every connection and end the thread."""
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
-    def serve_forever(self) -> None:
-        """Listen until interrupted."""
-        with self:
-            self._thread.join()
-
     def __enter__(self) -> Self:
-        """Start."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop."""
         self.stop()
 
     def _run(self) -> None:
@@ -132,7 +124,7 @@ class Sink:
 
 
 class _World:
-    """What all connections share, all in one thread; aiosmtpd asks the `handle_` methods by name and position."""
+    """State of all connections, in one thread; aiosmtpd calls the `handle_` methods by name and position."""
 
     def __init__(self, keeper: Keeper | Thrower, rules: SinkRules, tls: ssl.SSLContext | None) -> None:
         self.rules = rules
@@ -231,7 +223,7 @@ class _Server(SMTP):
                 await self._end(Then.CLOSE)
 
     async def push(self, status: Any) -> None:
-        """Answer; a fault says how, and what follows."""
+        """Answer; a fault determines how, and what follows."""
         if not isinstance(status, Fault):
             await self._say(status)
             return
@@ -263,18 +255,13 @@ class _Server(SMTP):
         if then is Then.RESET and self.transport is not None:
             # A socket that must not linger is ended by a reset instead of the usual goodbye.
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
-        if then is not Then.HANG:
-            self.hang_up()
+        if then is not Then.HANG and self.transport is not None:
+            self.transport.close()
         # Closing cancels this coroutine; until then nothing may be answered.
         await asyncio.Event().wait()
 
     def abort(self) -> None:
-        """End at once: closing under TLS waits for the client's goodbye, and the sink is about to be gone."""
+        """End at once: closing under TLS would wait for the client, and the sink is shutting down."""
         for transport in (self.transport, self._original_transport):
             if isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
-
-    def hang_up(self) -> None:
-        """Close the connection without a word."""
-        if self.transport is not None:
-            self.transport.close()
