@@ -1,1 +1,1 @@
-"""7. What came back."""
+"""Stage 7: feedback, the evidence of what became of sent mail."""

@@ -1,6 +1,6 @@
-"""Delivery status notifications (RFC 3464): which message a server reports about, and what it says. Pure.
+"""Parser of delivery status notifications (RFC 3464). Pure.
 
-Anybody can write such a report. What it says counts only for a Message-ID that nobody else can know.
+Reports can be forged: one counts only with a Message-ID that cannot be guessed.
 """
 
 import re
@@ -36,7 +36,7 @@ class NotAReportError(ContentError):
 
 @dataclass(frozen=True, slots=True)
 class ReportedRecipient:
-    """What is said about one recipient; `action` is one of ACTIONS, `words` are cleaned and may be kept."""
+    """Report about one recipient; `action` is one of ACTIONS, `words` are cleaned and may be kept."""
 
     address: str
     action: str
@@ -47,19 +47,19 @@ class ReportedRecipient:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What a server says of the message with this Message-ID, by recipient; of at least one."""
+    """Report about the message of this Message-ID, for at least one recipient."""
 
     message_id: str
     recipients: tuple[ReportedRecipient, ...]
 
     def about(self, address: str) -> ReportedRecipient:
-        """Return what it says about this recipient; if it does not name them, the best that it says of anybody."""
+        """Return the report about this recipient; if they are not named, the best one about any."""
         own = [recipient for recipient in self.recipients if recipient.address.casefold() == address.casefold()]
         return min(own or self.recipients, key=lambda recipient: ACTIONS.index(recipient.action))
 
 
 def read_report(data: bytes) -> DeliveryReport:
-    """Return what a mail reports. Raises NotAReportError with one of a few reasons for all else, however broken."""
+    """Return a mail's report. Raises NotAReportError with one of a few reasons for all else, however broken."""
     if len(data) > MAX_BYTES:
         raise NotAReportError("the mail is too big")
     # the parser recurses, so deep nesting is refused before it
@@ -111,8 +111,7 @@ def _original_id(part: Message) -> str:
 
 
 def _message_id(original: Message) -> str:
-    match = _MESSAGE_ID.search(str(original.get("Message-ID", "")))
-    return match.group(0) if match else ""
+    return next(iter(_MESSAGE_ID.findall(str(original.get("Message-ID", "")))), "")
 
 
 def _recipients(status: Message) -> Iterator[ReportedRecipient]:

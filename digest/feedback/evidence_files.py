@@ -1,4 +1,4 @@
-"""Opening what an operator brings as evidence: a relay's logs in the order of time, and mails in files and folders."""
+"""Evidence files: relay logs in order of time, and mails in files, mbox files, Maildirs and folders."""
 
 import gzip
 import mailbox
@@ -35,8 +35,9 @@ class LogFile:
 
 
 def open_logs(names: Sequence[str], zone: tzinfo | None, now: datetime, stack: ExitStack) -> list[LogFile]:
-    """Open logs, gzipped ones too, the oldest first, whatever the order of `names`: a shell puts mail.log.1 behind
-    mail.log. They stay open until `stack` closes. Raises EvidenceUnreadableError, also later, while lines are read.
+    """Open logs, also gzipped, the oldest first whatever the order of `names`: a shell sorts mail.log.1 last.
+
+    They stay open until `stack` closes. Raises EvidenceUnreadableError, also later, while lines are read.
     """
     if names.count(STDIN) > 1:
         raise UsageError("Standard input can be read only once", hint="Name `-` once.")
@@ -47,7 +48,7 @@ def _open_log(name: str, zone: tzinfo | None, now: datetime, stack: ExitStack) -
     stream, written = _open(name, stack)
     # a log that was put away years ago has no year in its dates, but its file does
     dates = Dates(zone, min(now, written) if written else now)
-    lines = _reading(name, log_lines(stream, dates))
+    lines = _checked(name, log_lines(stream, dates))
     head = list(islice(lines, _HEAD))
     begins = next((line.at for line in head if line.at is not None), float("inf"))
     return LogFile("(stdin)" if name == STDIN else Path(name).name, chain(head, lines), begins)
@@ -66,7 +67,7 @@ def _open(name: str, stack: ExitStack) -> tuple[BinaryIO, datetime | None]:
     return file, written
 
 
-def _reading(name: str, lines: Iterator[LogLine]) -> Iterator[LogLine]:
+def _checked(name: str, lines: Iterator[LogLine]) -> Iterator[LogLine]:
     line = None
     try:
         for line in lines:
@@ -78,7 +79,7 @@ def _reading(name: str, lines: Iterator[LogLine]) -> Iterator[LogLine]:
 
 
 def mails(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Return each mail with its place: from files with one mail, mbox files, Maildirs and folders of mails.
+    """Return each mail with its place: from files with one mail, mbox files, Maildirs and folders.
 
     At most MAX_BYTES and one more of each are read. Raises EvidenceUnreadableError.
     """
@@ -87,7 +88,7 @@ def mails(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         try:
             if path.is_dir():
                 yield from _folder(path)
-            elif path.is_file() and _starts_with_from(path):
+            elif path.is_file() and _read(path, 5) == b"From ":
                 yield from _mbox(path)
             else:
                 yield path.name, _read(path)
@@ -101,14 +102,9 @@ def _folder(path: Path) -> Iterator[tuple[str, bytes]]:
         yield file.name, _read(file)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = MAX_BYTES + 1) -> bytes:
     with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
-
-
-def _starts_with_from(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(5) == b"From "
+        return file.read(most)
 
 
 def _mbox(path: Path) -> Iterator[tuple[str, bytes]]:

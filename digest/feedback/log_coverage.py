@@ -1,10 +1,11 @@
-"""What time a relay's log covers: only inside of it does a message's absence mean something. Pure."""
+"""Time span that a relay's log covers: only inside it does a message's absence mean something. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 BEFORE = timedelta(minutes=1)
-"""How long before an attempt its relay's log has to begin: the two clocks may differ."""
+"""How long before an attempt its relay's log has to begin: the clocks may differ."""
 AFTER = timedelta(minutes=15)
 """How long after an attempt's start the log has to go on: the answer to the final dot may take ten minutes."""
 
@@ -14,15 +15,14 @@ _MAX_MINUTES = 2_000_000  # nearly four years
 
 @dataclass(slots=True)
 class Coverage:
-    """The time between each host's first and last line, and the minutes in which anybody wrote one."""
+    """Time between each host's first and last line, and the minutes with any line."""
 
     hosts: dict[bytes, tuple[float, float]] = field(default_factory=dict)
     minutes: set[int] = field(default_factory=set)
     lossy: str = ""
-    """Where the log says itself that lines are missing; empty if nowhere."""
+    """Where the log itself reports lost lines; empty if nowhere."""
 
     def note(self, host: bytes, at: float | None) -> None:
-        """Take in that `host` has written a line."""
         if at is None:
             return
         first, last = self.hosts.get(host, (at, at))
@@ -32,7 +32,7 @@ class Coverage:
             self.minutes.add(int(at) // 60)
 
     def objection(self, started_at: datetime, until: datetime | None = None) -> str:
-        """Return why the log's silence about an attempt that began then proves nothing; empty if it does.
+        """Return why absence from the log proves nothing about an attempt begun then; empty if it does.
 
         With `until` it may have begun at any time between the two.
         """
@@ -46,11 +46,7 @@ class Coverage:
         return "the log has a gap at that time" if self._has_gap(int(begin) // 60, int(end) // 60) else ""
 
     def _has_gap(self, first: int, last: int) -> bool:
-        """Whether a whole stretch of minutes is silent, as long as the one that a single attempt needs."""
+        """Return whether minutes without a line last as long as a single attempt needs."""
         longest = int((BEFORE + AFTER).total_seconds()) // 60 + 1
-        silent = 0
-        for minute in range(first, last + 1):
-            silent = 0 if minute in self.minutes else silent + 1
-            if silent >= longest:
-                return True
-        return False
+        seen = [first - 1, *(minute for minute in range(first, last + 1) if minute in self.minutes), last + 1]
+        return any(later - earlier > longest for earlier, later in pairwise(seen))

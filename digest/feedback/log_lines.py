@@ -1,8 +1,6 @@
-"""A mail log's lines, whatever wrote them: syslog, Postfix itself, or the journal's exports. Reads a stream of bytes.
+"""Parser of mail log lines: syslog, Postfix's own log, and the journal's exports. Pure.
 
-A log holds what strangers sent: every line is bounded, and what has no known form is passed over.
-
-Pure.
+Logs hold untrusted data: every line is bounded, and unknown forms are skipped.
 """
 
 import json
@@ -13,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import BinaryIO, NamedTuple
 
 MAX_LINE = 64 * 1024
-"""Bytes. Longer lines are passed over: syslog daemons cut far below."""
+"""Bytes. Longer lines are skipped: syslog daemons cut far below."""
 
 _TOO_LATE = 250_000_000_000  # what datetime can still hold
 _MONTHS = {name: n for n, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
@@ -29,7 +27,7 @@ _WANTED_FIELDS = (b"__REALTIME_TIMESTAMP", b"_HOSTNAME", b"SYSLOG_IDENTIFIER", b
 
 
 class LogLine(NamedTuple):
-    """One message: when (seconds since 1970, None if it does not tell), where, who, what, and on which line."""
+    """A log line: time (seconds since 1970, None if unknown), host, program, text, and line number."""
 
     at: float | None
     host: bytes
@@ -41,7 +39,7 @@ class LogLine(NamedTuple):
 
 @dataclass(slots=True)
 class Dates:
-    """Reads dates. Syslog's old form has neither year nor zone: no date is later than `latest`, plus a day's grace.
+    """Parser of log dates. Syslog's old form has neither year nor zone: no date is later than `latest` and a day.
 
     Without a `zone` it is this machine's.
     """
@@ -83,7 +81,7 @@ class Dates:
 
 
 def log_lines(stream: BinaryIO, dates: Dates) -> Iterator[LogLine]:
-    """Return the lines of daemons with a name like `postfix/smtp`, and of the logging daemons themselves.
+    """Return the lines of daemons named like `postfix/smtp`, and of the logging daemons themselves.
 
     Understood: syslog's old and RFC 3339 dates (so also Postfix's `maillog_file` and `journalctl`'s own output),
     `journalctl -o json` and `-o export`.
@@ -129,7 +127,7 @@ def _json(line: bytes, number: int) -> LogLine | None:
 
 
 def _bytes(value: object) -> bytes:
-    """Return a field of the journal's JSON: text, or a list of numbers when it is none (systemd, Journal JSON)."""
+    """Return a field of the journal's JSON: text, or a list of numbers if binary (systemd, Journal JSON)."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if isinstance(value, list) and all(isinstance(one, int) and 0 <= one < 256 for one in value):
@@ -138,7 +136,7 @@ def _bytes(value: object) -> bytes:
 
 
 def _export(first: bytes, stream: BinaryIO, number: int) -> Iterator[LogLine]:
-    """Read the journal's export format: fields by line, or with a length when they are binary; blank lines between."""
+    """Parse the journal's export format: fields by line, or with a length when binary; blank lines between."""
     fields: dict[bytes, bytes] = {}
     begins, line = number, first
     lines = _numbered(stream, number)

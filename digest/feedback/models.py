@@ -1,4 +1,4 @@
-"""Table of the last stage: what came back, each event once."""
+"""Table of feedback events."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel
 
 
 class FeedbackEvent(SQLModel, table=True):
-    """A bounce, complaint or one-click unsubscribe. The event id makes a repeat harmless."""
+    """A bounce, complaint or one-click unsubscribe. The unique event id makes a repeat harmless."""
 
     __tablename__ = "feedback_event"
     id: int | None = Field(default=None, primary_key=True)

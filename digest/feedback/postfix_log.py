@@ -1,4 +1,4 @@
-"""What a Postfix relay's log says about messages, by their Message-ID. Pure: lines go in, verdicts come out. Pure.
+"""Fate of messages in a Postfix log, by their Message-ID. Pure.
 
 How a message shows there (postlogd, 3.7, and the source of cleanup, smtpd, qmgr):
 
@@ -48,7 +48,7 @@ Key = tuple[bytes, bytes, bytes]
 
 
 class Fate(StrEnum):
-    """What evidence says of a message."""
+    """Fate of a message by evidence."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -58,7 +58,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What became of a message: `words` are cleaned and may be kept; `source` tells the file and line."""
+    """Fate of a message: `words` are cleaned and may be kept; `source` is file and line."""
 
     fate: Fate
     words: str
@@ -78,7 +78,7 @@ class _Result:
 
 @dataclass(slots=True, eq=False)
 class _Copy:
-    """One stay of a message in a queue."""
+    """A copy of a message in a queue."""
 
     key: Key
     source: str
@@ -97,7 +97,7 @@ class _Copy:
 
 
 class PostfixLog:
-    """Follows the messages that are wanted through a log, in the order of its lines. Memory grows with those only."""
+    """Follows the wanted messages through a log, in the order of its lines. Memory grows with those only."""
 
     def __init__(self, wanted: Mapping[str, str]) -> None:
         """Look for these Message-IDs (with their angle brackets), each with its recipient's address."""
@@ -110,7 +110,7 @@ class PostfixLog:
         self.lines = 0
 
     def read(self, lines: Iterable[LogLine], name: str) -> None:
-        """Take in one file's lines; `name` is how sources tell the file."""
+        """Read one file's lines; `name` stands for it in sources."""
         for line in lines:
             instance, slash, _ = line.tag.partition(b"/")
             if not slash:
@@ -122,9 +122,9 @@ class PostfixLog:
             self._take_in(line, instance, line.tag.rpartition(b"/")[2], name)
 
     def verdict(self, own_id: str) -> Sighting | None:
-        """Return what became of a message; None if the log does not tell.
+        """Return a message's fate; None if the log does not show it.
 
-        NOT_TAKEN holds for what the log shows; whether it shows everything, `coverage` has to tell.
+        NOT_TAKEN holds for what the log shows; `coverage` tells whether it shows everything.
         """
         copies = self._copies.get(own_id.encode(), [])
         if not copies:
@@ -132,8 +132,7 @@ class PostfixLog:
         address = self._wanted[own_id.encode()]
         found = [_verdict(copy, address, set()) for copy in copies]
         for fate in (Fate.ACCEPTED, Fate.EXPIRED, Fate.REJECTED):
-            chosen = [sighting for sighting in found if sighting and sighting.fate is fate]
-            if chosen:
+            if chosen := [sighting for sighting in found if sighting and sighting.fate is fate]:
                 return chosen[-1]
         if len(copies) >= _MAX_COPIES or not all(found):
             return None
@@ -169,7 +168,7 @@ class PostfixLog:
             self._sessions.pop(session, None)
 
     def _message_id(self, key: Key, own_id: bytes, source: str) -> None:
-        self._in_queue.pop(key, None)  # whoever had this queue id before is gone
+        self._in_queue.pop(key, None)  # the queue id is used again
         if own_id not in self._wanted:
             return
         copies = self._copies.setdefault(own_id, [])
@@ -231,14 +230,14 @@ def _verdict(copy: _Copy, address: bytes, seen: set[int]) -> Sighting | None:
             further = _verdict(copy.next, address, seen | {id(copy)})
             if further is not None and further.fate is not Fate.NOT_TAKEN:
                 return further
-        return _told(Fate.ACCEPTED, "sent", sent)
+        return _sighting(Fate.ACCEPTED, "sent", sent)
     deferred = _last(results, b"deferred") or _last(results, b"SOFTBOUNCE")
     if deferred and copy.expired:
-        return _told(Fate.EXPIRED, "given up by the relay", deferred, copy.expired)
+        return _sighting(Fate.EXPIRED, "given up by the relay", deferred, copy.expired)
     if deferred:
-        return _told(Fate.ACCEPTED, "accepted by the relay, which keeps trying", deferred)
+        return _sighting(Fate.ACCEPTED, "accepted by the relay, which keeps trying", deferred)
     if bounced := _last(results, b"bounced"):
-        return _told(Fate.REJECTED, "bounced", bounced)
+        return _sighting(Fate.REJECTED, "bounced", bounced)
     return _before_any_result(copy)
 
 
@@ -247,7 +246,7 @@ def _before_any_result(copy: _Copy) -> Sighting | None:
     if taken := copy.queued or copy.kept:
         return Sighting(Fate.ACCEPTED, f"accepted by the relay, in its queue as {where}", taken)
     if copy.refused and copy.refused.enhanced.startswith(b"5"):
-        return _told(Fate.REJECTED, "refused by the relay", copy.refused)
+        return _sighting(Fate.REJECTED, "refused by the relay", copy.refused)
     if copy.refused:
         return Sighting(Fate.NOT_TAKEN, f"put off by the relay: {_clean(copy.refused.words)}", copy.refused.source)
     if copy.cut_off:
@@ -256,7 +255,7 @@ def _before_any_result(copy: _Copy) -> Sighting | None:
 
 
 def _about(copy: _Copy, address: bytes) -> list[_Result]:
-    """Return what concerns the reader: a relay may send further copies of its own, as `always_bcc` does."""
+    """Return the results for the recipient: a relay may send further copies, as `always_bcc` does."""
     own = [result for to, result in copy.results.items() if address in {to.lower(), copy.recipients[to].lower()}]
     return own or list(copy.results.values())
 
@@ -265,12 +264,12 @@ def _last(results: list[_Result], status: bytes) -> _Result | None:
     return next((result for result in reversed(results) if result.status == status), None)
 
 
-def _told(fate: Fate, what: str, result: _Result, source: str = "") -> Sighting:
+def _sighting(fate: Fate, what: str, result: _Result, source: str = "") -> Sighting:
     said = _SAID.search(result.words) or _REPLY.search(result.words)
     code = int(said.group(1)) if said and said.group(1) else None
+    if fate is Fate.ACCEPTED and code and code >= 400:
+        code = None
     words = f"{what}: {result.queue_id.decode('ascii')} {_clean(result.words)}"
-    if fate is Fate.ACCEPTED:
-        code = None if code and code >= 400 else code
     return Sighting(fate, words, source or result.source, code, result.enhanced.decode("ascii"))
 
 
