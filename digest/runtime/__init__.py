@@ -1,1 +1,1 @@
-"""The floor: settings, database, clock, errors. Knows no stage."""
+"""Runtime base: database, clock, errors, logs, files. Knows no stage."""

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: whoever reads one meanwhile sees what was there before."""
+"""Atomic file writes: a reader sees the earlier file or the whole new one."""
 
 import os
 import threading
@@ -11,17 +11,16 @@ from digest.runtime.errors import UsageError
 
 @contextmanager
 def whole_file(path: Path, *, mode: int | None = None, durable: bool = True) -> Iterator[Path]:
-    """Yield an empty file beside `path`, which takes its name when the block ends well and is gone otherwise.
+    """Yield an empty file beside `path`, which replaces it when the block ends well and is removed otherwise.
 
-    The folder must exist. `mode` is exact, whatever the umask; None leaves it to the umask. `durable` files are on the
-    disk before they take the name, so that a power cut leaves the earlier file or this one, never half of it. Raises
-    UsageError if `path` names what is no file, such as a folder or /dev/null, which root would replace for everybody;
-    OSError as the system does.
+    The folder must exist. `mode` is exact; None leaves it to the umask. `durable` files are synced before the rename,
+    so that a power cut leaves the earlier file or this one. Raises UsageError if `path` is no file, such as a folder or
+    /dev/null, which root would replace for everybody; OSError as the system does.
     """
     if not path.name or (path.exists() and not path.is_file()):
         what = "a folder" if path.is_dir() else "no file"
         raise UsageError(f"'{path}' is {what}; it stays as it is", hint="Name a file.")
-    # what a killed process left under this name is nobody's: it would be in the way where process ids come again
+    # a leftover of a killed process would be in the way when process ids repeat
     partial = path.with_name(f".{path.name[:100]}.{os.getpid()}-{threading.get_native_id()}.partial")
     partial.unlink(missing_ok=True)
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
@@ -40,7 +39,7 @@ def whole_file(path: Path, *, mode: int | None = None, durable: bool = True) -> 
 
 
 def sync(path: Path) -> None:
-    """Bring a file or folder to the disk."""
+    """Flush a file or folder to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Time as an argument: rules get a datetime, loops get a Clock."""
+"""Clocks and durations: rules get a datetime, loops get a Clock."""
 
 import os
 import re
@@ -13,7 +13,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def duration(text: str) -> timedelta:
-    """Read a duration such as 30m, 12h or 7d."""
+    """Parse a duration such as 30m, 12h or 7d."""
     match = _DURATION.fullmatch(text.strip())
     if not match:
         raise ConfigError(f"{text!r} is not a duration", hint="Write 30m, 12h or 7d.")
@@ -21,17 +21,16 @@ def duration(text: str) -> timedelta:
 
 
 def duration_text(text: str) -> str:
-    """Return a setting that is a duration; raise ValueError if it is none, as validators do."""
+    """Return a valid duration setting; raise ValueError for another, as validators do."""
     try:
         duration(text)
     except ConfigError as error:
-        message = f"{error.message}. {error.hint}"
-        raise ValueError(message) from error
+        raise ValueError(f"{error.message}. {error.hint}") from error
     return text
 
 
 class Clock(Protocol):
-    """What loops need of time."""
+    """Clock of loops."""
 
     def now(self) -> datetime:
         """Return the present instant, in UTC."""
@@ -44,34 +43,30 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock; `DIGEST_NOW` is handled by bootstrap, not here."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
-        """Return the present instant, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never jump."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
         time.sleep(seconds)
 
 
 class ShiftedClock(SystemClock):
-    """The machine's clock moved by a fixed amount: DIGEST_NOW lets a rehearsal run on another day."""
+    """The machine's clock moved by a fixed amount: DIGEST_NOW runs a rehearsal on another day."""
 
     def __init__(self, start: datetime) -> None:
         self._shift: timedelta = start - datetime.now(UTC)
 
     def now(self) -> datetime:
-        """Return the moved instant, in UTC."""
         return super().now() + self._shift
 
 
 def open_clock() -> Clock:
-    """Return the clock, moved if DIGEST_NOW says so."""
+    """Return the clock, moved if DIGEST_NOW is set."""
     text = os.environ.get("DIGEST_NOW")
     if not text:
         return SystemClock()

@@ -1,4 +1,4 @@
-"""The database: engine, transactions, schema revision. SQLite and PostgreSQL differ here and in outbox.dialects."""
+"""Database engine, transactions and schema revision. SQLite and PostgreSQL differ here and in outbox.dialects."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 HEAD = "0008"
-"""The newest revision in digest/migrations (a test compares). Every command asks, and Alembic is slow to load."""
+"""The newest revision in digest/migrations (a test compares). Not read there: Alembic is slow to load."""
 RESTORING = "restoring:"
-"""Stands before the revision while a restored database is not safe to use yet, so that every command refuses."""
+"""Prefix of the revision while a restored database is not safe to use, so that every command refuses."""
 BUSY_SECONDS = 30
 READ_ONLY = "digest_read_only"
 BULK_CACHE_KIB = 64 * 1024
@@ -29,7 +29,7 @@ _DRIVERS = {
 }
 _FORMS = "Write sqlite:///digest.db or postgresql://USER@HOST/NAME."
 AWAY = (OperationalError, InterfaceError, InternalError)
-"""What a database raises that may be back soon; the last one is a standby that is not yet the new server."""
+"""Errors that may be over soon; InternalError is a standby that is not yet the new server."""
 
 
 class DatabaseNewerError(EnvironmentFailedError):
@@ -87,13 +87,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
-    # A server tuned for speed may answer COMMIT before the commit is on its disk. A crash then forgets attempts whose
-    # mail has gone, and they would be made again. Whoever asks for more than "on" (a replica, too) keeps it.
+    # A server tuned for speed may answer COMMIT before it is on disk; after a crash, mail that has gone would be sent
+    # again. Stricter values than "on" (a replica, too) stay.
     connection.execute(
         "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     )
-    # A process that is stopped in the middle of a transaction, or whose machine sleeps, would hold up everybody who
-    # leaves, and every hold, until it wakes. None of our transactions waits for anything but the database.
+    # A process stopped in the middle of a transaction would block unsubscribes and holds until it wakes. None of our
+    # transactions waits for anything but the database.
     connection.execute("SET idle_in_transaction_session_timeout = '5min'")
     connection.commit()  # else a rollback takes the settings back
 
@@ -105,10 +105,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def for_bulk(engine: Engine) -> Iterator[Engine]:
-    """Yield an engine for writing very many rows.
+    """Yield an engine for bulk inserts.
 
-    Their keys are random, so that each transaction of an SQLite database changes pages all over its indexes: with the
-    cache and the checkpoints that suit everything else, each page is read and written again for every few rows.
+    Keys are random, so that each transaction changes pages all over SQLite's indexes; with the usual cache and
+    checkpoints each page would be read and written again for every few rows.
     """
     if engine.dialect.name != "sqlite":
         yield engine
@@ -146,7 +146,7 @@ def explain(error: DBAPIError) -> DatabaseUnreachableError:
 
 
 def alembic_config(connection: Connection | None = None) -> "Config":
-    """Return Alembic's configuration for our migrations; they run on `connection`."""
+    """Return Alembic's configuration for our migrations, which run on `connection`."""
     from alembic.config import Config  # noqa: PLC0415 - see HEAD
 
     config = Config()
@@ -156,7 +156,7 @@ def alembic_config(connection: Connection | None = None) -> "Config":
 
 
 def upgrade_on(connection: Connection) -> None:
-    """Bring the schema to this version's revision, in the connection's transaction."""
+    """Upgrade the schema to this version's revision, in the connection's transaction."""
     from alembic import command  # noqa: PLC0415 - see HEAD
 
     refuse_newer(_revision(connection))
@@ -164,7 +164,7 @@ def upgrade_on(connection: Connection) -> None:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to this version's revision, and that of the queue to its own; safe to repeat."""
+    """Upgrade the schema to this version's revision, and the queue's tables; safe to repeat."""
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":  # two upgrades at once: the second waits, then finds nothing to do
@@ -182,7 +182,6 @@ def revision_of(engine: Engine) -> str | None:
 
 
 def queue_of(engine: Engine) -> queue_schema.QueueSchema:
-    """Return how the tables of the workers' queue stand."""
     with engine.connect() as connection:
         return queue_schema.schema_state(connection)
 
@@ -205,7 +204,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def refuse_newer(current: str | None) -> None:
-    """Raise unless a database of this revision is one that this version can use or upgrade."""
+    """Raise unless this version can use or upgrade a database of this revision."""
     if (current or "").startswith(RESTORING):
         raise RestoreUnfinishedError
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - see HEAD

@@ -1,4 +1,4 @@
-"""Errors that speak: the docstring is the message, the hint says what to do, the exit code is the command's."""
+"""Error base classes: the docstring is the message, the hint says what to do, each has an exit code."""
 
 from typing import ClassVar
 
@@ -21,7 +21,6 @@ class DigestError(Exception):
 
     @property
     def message(self) -> str:
-        """The one sentence for a person."""
         return str(self)
 
 
@@ -49,8 +48,6 @@ class NotFoundError(UsageError):
 
 class ContentError(DigestError):
     """Some content cannot be used as it is."""
-
-    exit_code = EXIT_ATTENTION
 
 
 class RefusedError(DigestError):

@@ -1,4 +1,4 @@
-"""How large a number may be that stands for a row."""
+"""Upper bound of integer primary keys."""
 
 MAX_KEY = 2**31 - 1
-"""What PostgreSQL's integer holds; SQLite takes more, but no address or command names such a row."""
+"""PostgreSQL's integer; SQLite takes more, but addresses and commands refuse such keys."""

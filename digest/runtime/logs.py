@@ -1,7 +1,7 @@
-"""Logging, set up in one place: lines of text or of JSON on stderr, masked last of all.
+"""Logging setup: lines of text or JSON on stderr, masked.
 
-Whoever writes a log line leaves addresses and tokens out of it. What slips in all the same, in the words of a library
-or a server, is masked here: logs outlive an erased reader, and go where readers' data may not.
+Our own log lines have no addresses and tokens; those in the words of a library or a server are masked here: logs
+outlive an erased subscriber, and go where subscribers' data may not.
 """
 
 import json
@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from typing import Literal, TextIO, cast, get_args
 
 from digest.runtime.errors import UsageError
 from digest.runtime.privacy import masked
@@ -31,17 +31,15 @@ _QUIET = (
 
 
 def form_of(asked: str) -> Form:
-    """Return the form that is asked for: by option, else by DIGEST_LOG, else text. Raises UsageError."""
+    """Return the log form: by option, else by DIGEST_LOG, else text. Raises UsageError."""
     form = asked or os.environ.get(VARIABLE, "") or "text"
-    if form == "json":
-        return "json"
-    if form == "text":
-        return "text"
-    raise UsageError(f"{form[:40]!r} is not a form of logs", hint="Write text or json.")
+    if form not in get_args(Form):
+        raise UsageError(f"{form[:40]!r} is not a form of logs", hint="Write text or json.")
+    return cast("Form", form)
 
 
 def set_up(form: Form, *, verbose: bool = False, stream: TextIO | None = None) -> None:
-    """Send what is logged to `stream` (stderr), in one form and masked; `verbose` adds what is merely of interest."""
+    """Log to `stream` (stderr), in one form and masked; `verbose` adds INFO."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else Lines())
     root = logging.getLogger()
@@ -51,32 +49,31 @@ def set_up(form: Form, *, verbose: bool = False, stream: TextIO | None = None) -
 
 
 def keep_quiet() -> None:
-    """Let libraries say only what is wrong, whatever the level of ours."""
+    """Limit libraries to warnings, whatever our level."""
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.ERROR if name == "mail.log" else logging.WARNING)
 
 
 class Lines(logging.Formatter):
-    """One line for a person: who says it, if it is not us, and what."""
+    """Formatter of lines for people; names the logger if it is not ours."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the masked line, with the traceback below it if there is one."""
         start = "" if record.name.startswith("digest") else f"{record.name}: "
         return masked(start + super().format(record))
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line, for programs."""
+    """Formatter of JSON lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the object: time, level, logger, message, and the exception's text if there is one."""
+        """Return an object of time, level, logger, message, and the exception's text if there is one."""
         exception = self.formatException(record.exc_info) if record.exc_info else ""
         at = datetime.fromtimestamp(record.created, UTC)
         return line(record.getMessage(), level=record.levelname.lower(), logger=record.name, at=at, exception=exception)
 
 
 def line(message: str, *, level: str, logger: str, at: datetime | None = None, **more: str) -> str:
-    """Return one line of JSON; what is empty is left out."""
+    """Return one line of JSON; empty values are left out."""
     stamp = (at or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     fields = {"time": stamp, "level": level, "logger": logger, "message": masked(message)}
     fields |= {name: masked(text) for name, text in more.items() if text}

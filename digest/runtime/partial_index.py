@@ -1,4 +1,4 @@
-"""Indexes over a part of a table's rows, for SQLite and PostgreSQL."""
+"""Partial indexes for SQLite and PostgreSQL."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from sqlalchemy import Connection, Index, Table, event, text
 
 
 def partial_index(name: str, *columns: str, where: str) -> Index:
-    """Return an index over the rows that `where` chooses.
+    """Return an index over the rows that `where` selects.
 
-    To name `postgresql_where` here would load PostgreSQL's dialect with all its drivers into every command.
+    Not with `postgresql_where`, which would load PostgreSQL's dialect with all its drivers into every command.
     """
     return Index(name, *columns, sqlite_where=text(where), info={"where": where})
 

@@ -1,4 +1,4 @@
-"""Masking: what leaves for logs, webhooks and operators holds no address and no token, whatever it was made from."""
+"""Masking of addresses and tokens in what leaves for logs, webhooks and operators."""
 
 import re
 

@@ -1,7 +1,7 @@
-"""procrastinate's own tables on PostgreSQL: made and brought up to date by `digest db upgrade`.
+"""Schema of procrastinate's tables on PostgreSQL, created and migrated by `digest db upgrade`.
 
-No Alembic revision holds them: whether they are wanted depends on an optional package, and what they look like on its
-version. Which of its migrations were applied stands as a comment on its table of jobs.
+Not in Alembic: whether they are wanted depends on an optional package, and their form on its version. A comment on the
+table of jobs stores the last migration that was applied.
 """
 
 from enum import StrEnum
@@ -15,26 +15,25 @@ from sqlalchemy.schema import SetTableComment
 PREFIX = "procrastinate_"
 JOBS = "procrastinate_jobs"
 UPGRADE_LOCK = 4715
-"""PostgreSQL's advisory lock of whoever upgrades a database: a second one waits, then finds nothing to do."""
+"""PostgreSQL's advisory lock of upgrades: a second one waits, then finds nothing to do."""
 _MARK = "kept by digestpress; newest migration: "
 
 
 class QueueSchema(StrEnum):
-    """How procrastinate's tables stand in a database."""
+    """State of procrastinate's tables in a database."""
 
     NOT_NEEDED = "not needed"
-    """SQLite: workers look for themselves."""
+    """SQLite: workers poll."""
     NOT_INSTALLED = "not installed"
-    """procrastinate is missing: workers look for themselves."""
+    """procrastinate is missing: workers poll."""
     MISSING = "missing"
     OLDER = "older than the installed procrastinate"
     FOREIGN = "kept by somebody else"
-    """They were there before us: who made them brings them up to date."""
+    """Created by another program, which migrates them."""
     READY = "ready"
 
     @property
     def remedy(self) -> str:
-        """What to do about it; empty if nothing is wrong."""
         return _REMEDIES.get(self, "")
 
 
@@ -46,7 +45,7 @@ _REMEDIES = {
 
 
 def is_installed() -> bool:
-    """Return whether procrastinate is there, without loading it."""
+    """Return whether procrastinate is installed, without loading it."""
     return find_spec("procrastinate") is not None
 
 
@@ -65,9 +64,9 @@ def schema_state(connection: Connection) -> QueueSchema:
 
 
 def bring_up_to_date(engine: Engine) -> None:
-    """Make procrastinate's tables, or apply those of its migrations that are new; safe to repeat.
+    """Create procrastinate's tables, or apply its new migrations; safe to repeat.
 
-    Each migration is a transaction of its own: PostgreSQL lets nobody use a new value of an enumeration before it is
+    Each migration is a transaction of its own: PostgreSQL cannot use a new value of an enumeration before it is
     committed, and a later migration does.
     """
     going = engine.dialect.name == "postgresql" and is_installed()
@@ -97,7 +96,7 @@ def _mark(connection: Connection, newest: Path) -> None:
 
 
 def is_ours(name: str | None, kind: str, _parents: Any = None) -> bool:
-    """Return whether Alembic is to compare an object of this name (its `include_name`): not procrastinate's tables."""
+    """Return whether Alembic compares an object of this name (its `include_name`): not procrastinate's tables."""
     return not (kind == "table" and name is not None and name.startswith(PREFIX))
 
 

@@ -1,4 +1,4 @@
-"""The table that several web processes share: how much was asked for in the present windows of time."""
+"""Table of request counts, shared by web processes."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from sqlmodel import Field, SQLModel
 
 
 class RateWindow(SQLModel, table=True):
-    """How often something happened in a window of time. The key is a keyed hash: no address, no network."""
+    """Count of events in a time window. The key is a keyed hash: no address, no network."""
 
     __tablename__ = "rate_window"
     key: str = Field(primary_key=True, max_length=120)

@@ -10,8 +10,8 @@ from types import FrameType
 def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` at the first SIGTERM or SIGINT while the block lasts.
 
-    Such blocks may stand in each other: whoever runs a worker hears of the signal, too. A second signal ends the
-    process, also if it comes when an inner block has already put our handler back in its place.
+    Blocks may be nested: outer ones are called too. A second signal ends the process, also if it comes when an inner
+    block has already restored our handler.
     """
     before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     heard = False

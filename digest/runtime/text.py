@@ -1,8 +1,8 @@
-"""Shorten texts for lists, excerpts and stored replies. Pure."""
+"""Truncation of texts for lists, excerpts and stored replies. Pure."""
 
 
 def cut(text: str, most: int) -> str:
-    """Return the text in at most `most` characters, with an ellipsis for the last one where it was longer."""
+    """Return the text in at most `most` characters, the last one an ellipsis if it was longer."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
