@@ -1,4 +1,4 @@
-"""Telling: the event becomes rows in the caller's transaction; workers carry them."""
+"""Events become notices and webhook calls in the caller's transaction; workers send them."""
 
 import hashlib
 import json
@@ -12,13 +12,11 @@ from digest.outbox.dialects import insert_new
 from digest.render.notice_kind import NoticeKind
 from digest.settings.operators import Operators
 
-__all__ = ["Operators", "tell"]
-
 
 def tell(session: Session, operators: Operators, language: str, event: Event) -> bool:
-    """Promise to tell the operators of `event`, in the caller's transaction; return whether anybody is told at all.
+    """Notify the operators of `event`, in the caller's transaction; return whether any recipient is configured.
 
-    Safe to repeat: an event of the same key is told once to each address and once to the webhook.
+    Safe to repeat: each address and the webhook get an event of the same key once.
     """
     if event.kind != EventKind.TEST and event.kind.value not in operators.wanted:
         return False
@@ -54,5 +52,5 @@ def body_of(event: Event) -> str:
 
 
 def _short(address: str) -> str:
-    """Return a name for an address that does not hold it: keys stand in logs and Message-IDs."""
+    """Return a hash of an address, as keys stand in logs and Message-IDs."""
     return hashlib.sha256(address.casefold().encode()).hexdigest()[:12]

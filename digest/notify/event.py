@@ -1,7 +1,4 @@
-"""What operators are told, as a plain value: what happened, to which issue or period, the numbers, what to do next.
-
-Pure.
-"""
+"""Events for operators: what happened, to which issue or period, the numbers, what to do next. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +11,7 @@ MAX_WHY = 500
 
 
 class EventKind(StrEnum):
-    """What can happen to a month that operators want to hear of."""
+    """Kinds of events that operators may be notified of."""
 
     ASSEMBLED = "assembled"
     NEEDS_APPROVAL = "needs_approval"
@@ -24,16 +21,16 @@ class EventKind(StrEnum):
     MISSED = "missed"
     UNCERTAIN_WAITING = "uncertain_waiting"
     TEST = "test"
-    """Nothing happened: somebody tries whether they would be told."""
+    """A test of the notifications."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened.
+    """An event.
 
-    `why` is for a person, in words without anybody's address. `occasion` tells apart what may happen more than once to
-    an issue or period: the second reminder, the third halt. The key of an event is made of its kind, its issue (else
-    its period) and its occasion; a second event of the same key is the same one.
+    `why` is for a person, without addresses. `occasion` tells apart what may happen more than once to an issue or
+    period: the second reminder, the third halt. The key is made of kind, issue (else period) and occasion; a second
+    event of the same key is the same one.
     """
 
     kind: EventKind
@@ -43,22 +40,20 @@ class Event:
     why: str = ""
     numbers: Mapping[str, int] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
-    """What to do next; left out, it follows from the kind."""
+    """What to do next; by default it follows from the kind."""
     occasion: str = ""
 
     @property
     def key(self) -> str:
-        """Return what makes it this event and no other."""
         about = f"issue-{self.issue}" if self.issue is not None else self.period or "workspace"
         return ":".join(part for part in (self.kind.value, about, self.occasion) if part)[:160]
 
     @property
     def next_steps(self) -> tuple[str, ...]:
-        """Return the commands by which a person goes on."""
         return self.commands or _next_steps(self)
 
     def as_json(self) -> dict[str, object]:
-        """Return the event as it is mailed and posted: e-mail addresses masked, numbers that are zero left out."""
+        """Return the event as it is mailed and posted: addresses masked, zero numbers left out."""
         return {
             "issue": self.issue,
             "period": self.period or None,

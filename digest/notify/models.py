@@ -1,4 +1,4 @@
-"""The table of webhook calls: at least once each, in the order of their events, until the other side has taken them."""
+"""Table of webhook calls: at least once each, in the order of their events."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from digest.runtime.partial_index import partial_index
 
 
 class WebhookState(StrEnum):
-    """What became of a call to the webhook."""
+    """State of a webhook call."""
 
     PENDING = "pending"
     TOLD = "told"  # the other side has taken it
@@ -18,7 +18,7 @@ class WebhookState(StrEnum):
 
 
 class WebhookCall(SQLModel, table=True):
-    """One call to the operators' webhook. `body` is kept as it is signed and sent."""
+    """A call to the operators' webhook. `body` is stored as it is signed and sent."""
 
     __tablename__ = "webhook_call"
     id: int | None = Field(default=None, primary_key=True)

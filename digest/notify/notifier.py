@@ -1,4 +1,4 @@
-"""Tell the operators of one workspace: by mail and by webhook."""
+"""Notifier of a workspace's operators, by mail and webhook."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from digest.settings.root import Settings
 
 @dataclass(frozen=True)
 class Notifier:
-    """The operators of `settings`, and the ways to reach them."""
+    """Notifies the operators of `settings`."""
 
     settings: Settings
     engine: Engine
@@ -25,20 +25,18 @@ class Notifier:
 
     @property
     def operators(self) -> Operators:
-        """Who is told, and of what."""
         return self.settings.operators
 
     def tell(self, session: Session, event: Event) -> bool:
-        """Tell the operators of an event, in the caller's transaction; return whether anybody is told.
+        """Notify the operators of an event, in the caller's transaction; return whether any recipient is configured.
 
         Safe to repeat: an event of the same key is the same one.
         """
-        told = tell(session, self.operators, self.settings.publication.language, event)
-        if told:
+        promised = tell(session, self.operators, self.settings.publication.language, event)
+        if promised:
             self.dispatcher.announce(session, None)
-        return told
+        return promised
 
     @property
     def webhook(self) -> WebhookCaller:
-        """What makes the calls to the operators' webhook."""
         return WebhookCaller(self.engine, self.clock, self.operators, self.settings.workspace)

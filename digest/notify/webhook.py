@@ -1,10 +1,10 @@
-"""One signed webhook call in the form of Standard Webhooks, protected against SSRF.
+"""Signed webhook call (Standard Webhooks), protected against SSRF.
 
-The address is the operator's own, yet its name may come to point elsewhere: it is resolved once and checked, and that
-very address is connected to. Redirects are not followed, proxies are not used.
+The operator's host name may come to point elsewhere: it is resolved once, checked, and that very address is connected
+to. No redirects, no proxies.
 
 `http.client`, not httpx: httpx can pin the address and check the certificate for the name, but its timeouts are for
-each read. A deadline for the whole call needs its asynchronous client, and that one hides why a connection failed.
+each read. A deadline for the whole call needs its asynchronous client, which hides why a connection failed.
 """
 
 import base64
@@ -14,6 +14,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,19 +39,19 @@ class ForbiddenAddressError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What a call came to: a status, or why there is none."""
+    """Result of a call: a status, or why there is none."""
 
     status: int | None
     words: str
 
     @property
     def is_taken(self) -> bool:
-        """Whether the other side has it."""
+        """Whether the receiver has it."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
     def is_final(self) -> bool:
-        """Whether it wants no more calls (410 Gone)."""
+        """Whether the receiver wants no more calls (410 Gone)."""
         return self.status == http.HTTPStatus.GONE
 
 
@@ -74,7 +75,7 @@ def read_secret(path: Path) -> bytes:
 
 
 def call(url: str, key: bytes, call_id: str, timestamp: int, body: bytes) -> WebhookAnswer:
-    """POST `body` and return what came of it; never raises for what the other side or the network does."""
+    """POST `body` and return the result; never raises for errors of the receiver or the network."""
     parts = urlsplit(url)
     headers = {
         "content-type": "application/json",
@@ -85,26 +86,22 @@ def call(url: str, key: bytes, call_id: str, timestamp: int, body: bytes) -> Web
         "connection": "close",
     }
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection: http.client.HTTPConnection | None = None
-    watchdog: threading.Timer | None = None
     try:
-        connection = _connect(parts.scheme, parts.hostname or "", parts.port)
-        # a timeout is for each byte: who drips would hold us for ever
-        watchdog = threading.Timer(WHOLE_SECONDS, _hang_up, [connection.sock])
-        watchdog.daemon = True
-        watchdog.start()
-        connection.request("POST", target, body, headers)
-        response = connection.getresponse()
-        response.read(_READ_BYTES)
+        with closing(_connect(parts.scheme, parts.hostname or "", parts.port)) as connection:
+            # a timeout is for each read: a dripping server would hold us for ever
+            watchdog = threading.Timer(WHOLE_SECONDS, _hang_up, [connection.sock])
+            watchdog.daemon = True
+            watchdog.start()
+            try:
+                connection.request("POST", target, body, headers)
+                response = connection.getresponse()
+                response.read(_READ_BYTES)
+            finally:
+                watchdog.cancel()
     except (OSError, http.client.HTTPException, ValueError) as error:
         return WebhookAnswer(None, masked(str(error) or type(error).__name__)[:200])
-    finally:
-        if watchdog is not None:
-            watchdog.cancel()
-        if connection is not None:
-            connection.close()
-    told = "a redirect, which is not followed" if 300 <= response.status < 400 else ""
-    return WebhookAnswer(response.status, f"{response.status} {told}".strip())
+    note = "a redirect, which is not followed" if 300 <= response.status < 400 else ""
+    return WebhookAnswer(response.status, f"{response.status} {note}".strip())
 
 
 def _connect(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
@@ -124,8 +121,8 @@ def _connect(scheme: str, host: str, port: int | None) -> http.client.HTTPConnec
 def resolve(host: str, port: int, *, only_loopback: bool) -> str:
     """Return the address to connect to. Raises OSError: no such name, or ForbiddenAddressError.
 
-    Private networks are allowed, where monitoring often lives; what answers to nobody but the machine or its cloud
-    (link-local, such as 169.254.169.254) is not, nor is anything but loopback in clear.
+    Private networks are allowed, where monitoring often runs; link-local addresses (such as 169.254.169.254, the
+    cloud's metadata) are not, nor is http beyond loopback.
     """
     found = [entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     for text in found:
@@ -139,7 +136,5 @@ def resolve(host: str, port: int, *, only_loopback: bool) -> str:
 
 
 def _hang_up(sock: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # it is over already
         sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it is over already

@@ -1,7 +1,7 @@
-"""Carrying webhook calls: at least once each, with longer and longer pauses, while a worker works and at its end.
+"""Queue of webhook calls: at least once each, with longer and longer pauses, while a worker runs and at its end.
 
-In a thread of its own with transactions of its own: a webhook that hangs never holds up a mail. A claim moves the due
-time on, so that two who carry do not call at once, and a claim whose process died is due again after the lease.
+In a thread and transactions of its own: a hanging webhook never holds up a mail. A claim moves the due time on, so that
+two workers do not call at once; after a crash the call is due again when this lease ends.
 """
 
 import logging
@@ -53,7 +53,7 @@ class WebhookCaller:
         self._stamp = stamp
 
     def look(self) -> int:
-        """Make the calls that are due; return how many were taken by the other side."""
+        """Make the calls that are due; return how many were accepted."""
         url, secret = self._operators.webhook, self._operators.webhook_secret_file
         if not url or not secret:
             return 0
@@ -106,7 +106,7 @@ class WebhookCaller:
 
     @contextmanager
     def beside(self) -> Iterator[None]:
-        """Carry while something else is done, and once more at its end."""
+        """Make calls during the block, and once more at its end."""
         if not self._operators.webhook:
             yield
             return
@@ -125,12 +125,11 @@ class WebhookCaller:
             going = not ending.wait(LOOK_EVERY)
             try:
                 self.look()
-            except DBAPIError:  # it is away: the worker beside us says so, and the rows wait
+            except DBAPIError:  # the database is away: the worker reports it, and the rows wait
                 continue
 
 
 def next_due(session: Any) -> datetime | None:
-    """Return when the next call is due, None if none is."""
     query = select(CALL.c.due_at).where(_WAITS).order_by(CALL.c.due_at).limit(1)
     moment: datetime | None = session.execute(query).scalar()
     return moment
