@@ -1,1 +1,1 @@
-"""5. The promise: one row for each issue and subscriber."""
+"""Stage 5: the outbox, one promise for each issue and subscriber."""

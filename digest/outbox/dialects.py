@@ -1,4 +1,4 @@
-"""Where SQLite and PostgreSQL differ for the outbox. Not in row locks: SQLite has one writer anyway."""
+"""SQL differences between SQLite and PostgreSQL in the outbox. Not row locks: SQLite has one writer anyway."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,6 @@ from sqlalchemy import (
     DateTime,
     Executable,
     FromClause,
-    Select,
     Table,
     bindparam,
     cast,
@@ -26,6 +25,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.types import TypeEngine
 from sqlmodel import Session
 
 if TYPE_CHECKING:
@@ -35,12 +35,11 @@ POSTGRESQL = "postgresql"
 
 
 def dialect_of(session: Session) -> str:
-    """Return `sqlite` or `postgresql`."""
     return session.get_bind().dialect.name
 
 
 def insert_new(session: Session, table: Table) -> "sqlite.Insert | postgresql.Insert":
-    """Return an INSERT for `table` that leaves rows alone whose unique key is there already."""
+    """Return an INSERT for `table` that skips rows whose unique key exists."""
     if dialect_of(session) == POSTGRESQL:
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - all its drivers, which SQLite does not need
 
@@ -49,19 +48,19 @@ def insert_new(session: Session, table: Table) -> "sqlite.Insert | postgresql.In
 
 
 def is_alone(session: Session) -> bool:
-    """Say whether nobody else can change anything during a transaction that writes: SQLite has one writer."""
+    """Return whether a writing transaction excludes all other writers: SQLite has only one."""
     return dialect_of(session) != POSTGRESQL
 
 
 def domain_of(session: Session, address: ColumnElement[str]) -> ColumnElement[str]:
-    """Return an expression for what stands behind the @ of an address."""
+    """Return an expression for the domain of an address."""
     if dialect_of(session) == POSTGRESQL:
         return func.split_part(address, "@", 2)
     return func.substr(address, func.instr(address, "@") + 1)
 
 
 def database_now(session: Session) -> datetime:
-    """Return the present instant by the database's clock: the one clock that workers on several machines share."""
+    """Return the database's time: the one clock that workers on several machines share."""
     if dialect_of(session) == POSTGRESQL:
         # not now(): that is when the transaction began, and a take may have waited for locks since
         moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
@@ -71,29 +70,29 @@ def database_now(session: Session) -> datetime:
 
 
 def instant(value: datetime | str) -> datetime:
-    """Return an instant as it came from the driver."""
+    """Return an instant from the driver's value."""
     if isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
     return value.astimezone(UTC)
 
 
 class Prepared:
-    """A statement of the delivery path: built and compiled once, then handed to the driver as it is.
+    """A statement of the delivery path: compiled once, then handed to the driver as it is.
 
-    Building and caching an expression anew for each window, and converting every value of every row, took four fifths
-    of the ledger's time. `build` gets the rows that `run` is given, with columns of the names and types of `columns`.
-    All rows go in one call. What comes back are the driver's own values: see `instant`.
+    Compiling it for each window and converting every value took four fifths of the ledger's time. `build` gets the rows
+    that `run` is given, with the names and types of `columns`; all rows go in one call. Results are the driver's own
+    values: see `instant`.
     """
 
     def __init__(
-        self, build: Callable[["Given"], Executable], columns: Sequence[Column[Any]] = (), *, changes: bool = False
+        self, build: Callable[["Given"], Executable], columns: "Types | None" = None, *, changes: bool = False
     ) -> None:
-        """`changes` tells that the statement changes something for each row, and may be executed for one at a time.
+        """`changes`: the statement changes something for each row, and may be executed for one at a time.
 
-        SQLite is faster so, as nothing crosses a network; PostgreSQL gets all rows as arrays of one statement.
+        That is faster on SQLite, as nothing crosses a network; PostgreSQL gets all rows as arrays of one statement.
         """
         self._build = build
-        self._columns = columns
+        self._columns = [Column(name, kind) for name, kind in (columns or {}).items()]
         self._changes = changes
         self._compiled: dict[str, _Compiled] = {}
 
@@ -105,15 +104,11 @@ class Prepared:
             compiled = self._build(self._given(name)).compile(dialect=connection.dialect)  # type: ignore[attr-defined]
             names = [column.name for column in self._columns]
             instants = [place for place, column in enumerate(self._columns) if isinstance(column.type, DateTime)]
-            self._compiled[name] = _Compiled(
-                str(compiled), compiled.positiontup or (), dict(compiled.params), names, instants
-            )
+            order, constants = compiled.positiontup or (), dict(compiled.params)
+            self._compiled[name] = _Compiled(str(compiled), order, constants, names, instants)
         statement = self._compiled[name]
-        if name == POSTGRESQL:
-            return connection.exec_driver_sql(statement.sql, statement.arrays(rows, values))
-        if self._changes:
-            return connection.exec_driver_sql(statement.sql, statement.each(rows, values))
-        return connection.exec_driver_sql(statement.sql, statement.document(rows, values))
+        parameters = statement.arrays if name == POSTGRESQL else statement.each if self._changes else statement.document
+        return connection.exec_driver_sql(statement.sql, parameters(rows, values))
 
     def _given(self, dialect: str) -> "Given":
         if dialect == POSTGRESQL:
@@ -121,8 +116,10 @@ class Prepared:
         return _GivenOne(self._columns) if self._changes else _given_document(self._columns)
 
 
+Types = Mapping[str, TypeEngine[Any]]
+"""Column types by name."""
 Given = Any
-"""What `build` gets: something with `c`, a column for each of its names."""
+"""What `build` gets: an object with `c`, which has a column for each name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +131,19 @@ class _Compiled:
     instants: Sequence[int]
 
     def arrays(self, rows: Sequence[Sequence[Any]], values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters for PostgreSQL: an array for each column."""
-        bound = {**self.constants, **values}
-        for place, name in enumerate(self.names):
-            bound[f"rows_{name}"] = [row[place] for row in rows]
-        return bound
+        """Return PostgreSQL's parameters: an array for each column."""
+        columns = {f"rows_{name}": [row[place] for row in rows] for place, name in enumerate(self.names)}
+        return {**self.constants, **values, **columns}
 
     def document(self, rows: Sequence[Sequence[Any]], values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return the parameters for SQLite: all rows as one JSON document."""
+        """Return SQLite's parameters: all rows as one JSON document."""
         bound = {**self.constants, **values}
         if self.names:
             bound["rows"] = json.dumps(rows, default=_written)
         return tuple(_plain(bound[name]) for name in self.order)
 
     def each(self, rows: Sequence[Sequence[Any]], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Return the parameters for SQLite, row by row."""
+        """Return SQLite's parameters, row by row."""
         bound = {name: _plain(value) for name, value in {**self.constants, **values}.items()}
         places = {f"rows_{name}": place for place, name in enumerate(self.names)}
         fixed = [name for name in self.order if name not in places]
@@ -184,8 +179,7 @@ def _given_arrays(columns: Sequence[Column[Any]]) -> FromClause:
 def _given_document(columns: Sequence[Column[Any]]) -> FromClause:
     each = func.json_each(bindparam("rows")).table_valued("value", name="each")
     cells = [func.json_extract(each.c.value, f"$[{place}]").label(c.name) for place, c in enumerate(columns)]
-    chosen: Select[Any] = select(*cells).select_from(each)
-    return chosen.subquery("given")
+    return select(*cells).select_from(each).subquery("given")
 
 
 class _GivenOne:

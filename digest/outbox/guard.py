@@ -1,22 +1,22 @@
-"""The guard before each attempt: whether a person may still get the issue, in the transaction that starts it."""
+"""Eligibility check of recipients in the transaction that starts an attempt."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import Column, ColumnElement, DateTime, Executable, FromClause, Integer, bindparam, select
+from sqlalchemy import ColumnElement, DateTime, Executable, FromClause, Integer, bindparam, select
 from sqlmodel import Session
 
 from digest.outbox.dialects import POSTGRESQL, Prepared, dialect_of
 from digest.outbox.tables import SUBSCRIBER
 
 Exclusion = Callable[[ColumnElement[datetime]], ColumnElement[str | None]]
-"""From an instant to an expression over Subscriber: why this person must not get the issue; NULL for who may."""
+"""From an instant to an expression over Subscriber: the reason of exclusion, NULL for the eligible."""
 
 
 class Person(NamedTuple):
-    """Somebody who is to get something, as the guard sees them."""
+    """A subscriber as the eligibility check reads them."""
 
     id: int
     ref: str
@@ -35,7 +35,7 @@ _LOCK_PEOPLE = Prepared(
         .order_by(SUBSCRIBER.c.id)
         .with_for_update(read=True, of=SUBSCRIBER)
     ),
-    [Column("id", Integer)],
+    {"id": Integer()},
 )
 
 
@@ -47,11 +47,11 @@ def _people_query(exclusion: Exclusion) -> Prepared:
         reason = exclusion(bindparam("now", type_=DateTime(timezone=True)))
         return select(*columns, reason.label("exclusion")).where(SUBSCRIBER.c.id.in_(select(given.c.id)))
 
-    return Prepared(build, [Column("id", Integer)])
+    return Prepared(build, {"id": Integer()})
 
 
 def guarded(session: Session, ids: Sequence[int], exclusion: Exclusion, now: datetime) -> dict[int, Person]:
-    """Lock these people for share and return them with the reason that speaks against each, if any."""
+    """Lock these subscribers for share and return them with the reason of exclusion, if any."""
     rows = [[of_id] for of_id in ids]
     if dialect_of(session) == POSTGRESQL:
         # In id order, so that two takes cannot wait for each other. Then read in a statement of its own: its snapshot

@@ -1,4 +1,4 @@
-"""Tables of the fifth stage: the promises (deliveries, notices), each try, who is trying, and how fast they may."""
+"""Tables of the outbox: promises (deliveries, notices), attempts, workers, rate limits."""
 
 from datetime import date, datetime
 from typing import Any
@@ -13,7 +13,7 @@ ODD = "'deferred', 'rejected', 'expired', 'skipped', 'cancelled', 'uncertain'"
 
 
 class Promise(SQLModel):
-    """What a delivery and a notice have in common: a state, when it is due, and the attempt that owns it."""
+    """Common columns of deliveries and notices: state, due time, and the attempt that owns it."""
 
     state: str = Field(default=State.PENDING, max_length=12)
     reason: str = Field(default="", description="why it is in this state, in words for a person")
@@ -47,13 +47,13 @@ class Delivery(Promise, table=True):
             "ix_delivery_due", "issue_id", "family", "due_at", "id", where="state IN ('pending', 'deferred')"
         ),
         partial_index("ix_delivery_open", "worker_id", where="state = 'started'"),
-        # For whoever measures: what is neither waiting nor simply accepted is rare, and counted without the others.
+        # For metrics: what is neither waiting nor simply accepted is rare, and counted without the others.
         partial_index("ix_delivery_odd", "issue_id", "state", where=f"state IN ({ODD})"),
     )
 
 
 class Notice(Promise, table=True):
-    """A mail that belongs to no issue: confirmation, welcome, goodbye, operators' mail. Unique by kind and key."""
+    """A mail outside of issues: confirmation, welcome, goodbye, operators' mail. Unique by kind and key."""
 
     id: int | None = Field(default=None, primary_key=True)
     kind: str = Field(max_length=40)
@@ -71,7 +71,7 @@ class Notice(Promise, table=True):
 
 
 class Attempt(SQLModel, table=True):
-    """One try on the wire; durable before the wire."""
+    """One attempt to send, committed before anything goes on the wire."""
 
     id: str = Field(primary_key=True, max_length=40)
     delivery_id: int | None = Field(default=None, foreign_key="delivery.id", index=True)
@@ -89,7 +89,7 @@ class Attempt(SQLModel, table=True):
 
 
 class WorkerRecord(SQLModel, table=True):
-    """A process that delivers; alive while its file lock is held (same host) or its heartbeat is fresh (elsewhere)."""
+    """A delivering process; alive while its file lock is held (same host) or its heartbeat is fresh (elsewhere)."""
 
     __tablename__ = "worker"
     id: str = Field(primary_key=True, max_length=40)
@@ -102,9 +102,9 @@ class WorkerRecord(SQLModel, table=True):
 
 
 class PaceRecord(SQLModel, table=True):
-    """How much has been asked of a relay, a family of mailboxes or a domain, and how long it must be left alone.
+    """Rate limit counts and throttling of a relay, mailbox family or domain; see digest.delivery.pace.
 
-    One row for each scope that is limited or was throttled, shared by all workers; digest.delivery.pace has the rules.
+    One row for each scope that is limited or was throttled, shared by all workers.
     """
 
     __tablename__ = "pace"

@@ -1,7 +1,7 @@
-"""Notices: mail that belongs to no issue. The same attempts and outcomes as a delivery, and a guard of their own."""
+"""Notices: mail outside of issues, with attempts and outcomes like deliveries, and their own eligibility check."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ MOVED = "the address was changed"
 
 @dataclass(frozen=True, slots=True)
 class TakenNotice(Started):
-    """A started notice. `ref` is the subscriber's, None for mail to nobody on the list."""
+    """A started notice. `ref` is the subscriber's, None for mail to others."""
 
     kind: str
     key: str
@@ -43,7 +43,7 @@ def promise(
     context: Mapping[str, Any] | None = None,
     subscriber_id: int | None = None,
 ) -> None:
-    """Promise a notice, in the caller's transaction. A second promise of the same kind and key is the same one."""
+    """Promise a notice, in the caller's transaction. Repeating kind and key changes nothing."""
     row = {
         "kind": kind,
         "key": key,
@@ -62,7 +62,7 @@ def promise(
 
 
 def objection(kind: str, state: str | None, suppressed: str | None = None) -> str:
-    """Return why this kind of notice must not go to somebody in `state` (None: not on the list); empty if it may.
+    """Return why this kind of notice must not go to a person in `state` (None: no subscriber); empty if it may.
 
     `suppressed` is the reason for which their address is on the never-send list, if it is.
     """
@@ -75,7 +75,7 @@ def objection(kind: str, state: str | None, suppressed: str | None = None) -> st
 
 
 def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -> Window[TakenNotice]:
-    """Start up to `limit` due notices, as `take` does with deliveries; the caller commits before anything is sent."""
+    """Start up to `limit` due notices, as `take` does; the caller commits before anything is sent."""
     due = session.execute(
         select(NOTICE)
         .where(IS_DUE, NOTICE.c.due_at <= now)
@@ -109,16 +109,7 @@ def take_notices(session: Session, taker: Taker, *, limit: int, now: datetime) -
     skip(session, Promised.NOTICE, refused, now)
     started = start(session, Promised.NOTICE, wanted, taker, now)
     taken = [
-        TakenNotice(
-            **asdict(one),
-            kind=row.kind,
-            key=row.key,
-            address=row.address,
-            name=row.name,
-            language=row.language,
-            context=row.context,
-            ref=refs[row.id],
-        )
+        TakenNotice(*one.values, row.kind, row.key, row.address, row.name, row.language, row.context, refs[row.id])
         for one, row in zip(started, wanted, strict=True)
     ]
     return Window(tuple(taken), len(refused))

@@ -1,4 +1,4 @@
-"""What an operator may do with an outbox: hold, release, retry, cancel, resend, and close an issue. Callers commit."""
+"""Operator actions on an outbox: hold, release, retry, cancel, resend, finish. Callers commit."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from digest.runtime.errors import NotFoundError, RefusedError
 
 RESEND_AFTER = timedelta(minutes=15)
 CANCELLABLE = DUE | {State.UNCERTAIN}
-"""What a person may cancel by its number; all of an issue at once only what is due."""
+"""States from which a delivery may be cancelled by number; without numbers only what is due."""
 
 
 class NoSuchDeliveryError(NotFoundError):
@@ -29,12 +29,12 @@ class ResendRefusedError(RefusedError):
 
 
 def hold(session: Session, issue_id: int) -> bool:
-    """Stop the issue: no take starts anything until `release`. Return whether it was not held before."""
+    """Stop an issue: no take starts anything until `release`. Return whether it was not held before."""
     return _set_held(session, issue_id, held=True)
 
 
 def release(session: Session, issue_id: int) -> bool:
-    """Let a held issue go on; return whether it was held."""
+    """Continue a held issue; return whether it was held."""
     return _set_held(session, issue_id, held=False)
 
 
@@ -44,16 +44,16 @@ def _set_held(session: Session, issue_id: int, *, held: bool) -> bool:
 
 
 def retry(session: Session, issue_id: int, now: datetime, ids: Sequence[int] | None = None) -> int:
-    """Make deferred deliveries (all of the issue, or those named) due at once; return how many."""
+    """Make deferred deliveries (all of the issue, or those in `ids`) due at once; return how many."""
     statement = move(DELIVERY, State.PENDING, {State.DEFERRED}, *_chosen(issue_id, ids))
     return _changed(session, statement.values(due_at=now))
 
 
 def cancel(session: Session, issue_id: int, now: datetime, *, reason: str, ids: Sequence[int] | None = None) -> int:
-    """Cancel what has not been started; return how many. Those named by id may also be uncertain.
+    """Cancel what has not been started; return how many. Those in `ids` may also be uncertain.
 
-    Whoever cancels because an issue is withdrawn has locked the issue for update and changed its state first, so that
-    nothing comes back afterwards.
+    A caller that withdraws the issue has locked it for update and changed its state first, so that nothing comes back
+    afterwards.
     """
     states = DUE if ids is None else CANCELLABLE
     statement = move(DELIVERY, State.CANCELLED, states, *_chosen(issue_id, ids))
@@ -61,10 +61,10 @@ def cancel(session: Session, issue_id: int, now: datetime, *, reason: str, ids: 
 
 
 def resend(session: Session, delivery_id: int, liveness: WorkerLiveness, now: datetime) -> None:
-    """Send an uncertain delivery once more, on a person's word that it did not arrive.
+    """Send an uncertain delivery once more, because a person says that it did not arrive.
 
-    Its Message-ID stays, so that a reader's mailbox may recognise a repeat. Raises NoSuchDeliveryError, and
-    ResendRefusedError when its fate is known, its worker may still be at it, or its issue is withdrawn.
+    Its Message-ID stays, so that a mailbox may recognise a repeat. Raises NoSuchDeliveryError, and ResendRefusedError
+    when its fate is known, its worker may still be sending, or its issue is withdrawn.
     """
     owner = select(DELIVERY.c.issue_id).where(DELIVERY.c.id == delivery_id).scalar_subquery()
     issue = session.execute(select(ISSUE).where(ISSUE.c.id == owner).with_for_update()).first()
@@ -81,7 +81,7 @@ def resend(session: Session, delivery_id: int, liveness: WorkerLiveness, now: da
         raise ResendRefusedError(f"Delivery {delivery_id} may still be on its way", hint=hint)
     again = move(DELIVERY, State.PENDING, {State.UNCERTAIN}, DELIVERY.c.id == delivery_id)
     session.execute(again.values(reason="sent again by hand", due_at=now))
-    # also when it is sending already: an issue that somebody is about to finish must not be
+    # also when it is sending already: another transaction may be about to finish it
     session.execute(update(ISSUE).where(ISSUE.c.id == issue.id).values(state=IssueState.SENDING.value, sent_at=None))
 
 

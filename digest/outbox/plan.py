@@ -1,4 +1,4 @@
-"""Freezing: one promise for each eligible reader, in one transaction, with the others counted by their reason."""
+"""Planning: one delivery for each eligible subscriber, in one transaction; the others counted by reason."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,7 +54,7 @@ _FAMILIES = Table(
     prefixes=["TEMPORARY"],
     sqlite_with_rowid=False,
 )
-# When each part of a spread audience is due; who is in which part follows from their id.
+# When each part of a spread audience is due; a subscriber's part follows from their id.
 _SPREAD = Table(
     "spread_due",
     MetaData(),
@@ -76,7 +76,7 @@ class AudienceChangedError(DigestError):
 
 @dataclass(frozen=True, slots=True)
 class PlanResult:
-    """How many deliveries the issue has, how many of them are new, and how many people were left out, by reason."""
+    """Numbers of deliveries, of new ones among them, and of excluded subscribers by reason."""
 
     planned: int
     added: int
@@ -85,9 +85,9 @@ class PlanResult:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How an audience is spread: which domains are paced together, and when each equal part is due (one: all at once).
+    """Due times and families: which domains are paced together, and when each equal part is due (one: all at once).
 
-    Due times stand in the rows, so that every worker keeps them, also after a restart.
+    Due times are stored in the rows, so that every worker keeps them, also after a restart.
     """
 
     due: Sequence[datetime]
@@ -95,7 +95,7 @@ class Timing:
 
 
 class _Group(NamedTuple):
-    """Readers of one language, set of interests and frequency, and their edition; None where it would be empty."""
+    """Subscribers of one language, set of interests and frequency, with their edition; None if it would be empty."""
 
     edition_id: int | None
     language: str
@@ -112,18 +112,24 @@ def freeze(
     *,
     timing: Timing | None = None,
 ) -> PlanResult:
-    """Plan one delivery per eligible reader. The caller has locked the issue, and commits.
+    """Plan one delivery per eligible subscriber. The caller has locked the issue, and commits.
 
-    `editions` maps (language, interests as stored) to the id of the edition such readers get, or to None where it would
-    be empty; (language, interests, frequency) for readers whose frequency gives them another edition than the rest.
-    `exclusion` is an expression over Subscriber: NULL for who gets the issue, else the reason why not. Those who have a
-    delivery already keep it as it is, so that freezing twice changes nothing. Raises AudienceChangedError when an
-    eligible reader's group is not in `editions`; a rollback then leaves nothing behind.
+    `editions` maps (language, interests as stored) to an edition's id, or to None where it would be empty; also
+    (language, interests, frequency), for a frequency with another edition than the rest. `exclusion` is an expression
+    over Subscriber: NULL for the eligible, else the reason. Existing deliveries stay as they are, so that freezing
+    twice changes nothing. Raises AudienceChangedError when an eligible subscriber's group is not in `editions`; a
+    rollback then leaves nothing behind.
     """
     timing = timing or Timing([now])
     groups = [_Group(edition, *key) for key, edition in editions.items()]
     same = _same_group({group.frequency for group in groups})
-    with _joinable(session, groups, timing):
+    families = [{"domain": domain, "family": family} for domain, family in timing.families.items()]
+    parts = [{"part": part, "due_at": due} for part, due in enumerate(timing.due)]
+    with (
+        _temporary(session, _MAPPING, [group._asdict() for group in groups]),
+        _temporary(session, _FAMILIES, families),
+        _temporary(session, _SPREAD, parts),
+    ):
         before = _planned(session, issue_id)
         added = _insert_deliveries(session, issue_id, exclusion, same, now=now, due=timing.due)
         excluded = None
@@ -132,28 +138,15 @@ def freeze(
             excluded = _count_excluded(session, nothing_for, exclusion, same, added)
         if excluded is None:
             excluded = _count_left_out(session, issue_id, exclusion, same)
-        # who else plans the same issue at this moment may have been first, and what they planned is seen only now
+        # a concurrent transaction may have planned the same issue first, which is seen only now
         planned = before + added if is_alone(session) else _planned(session, issue_id)
     return PlanResult(planned, added, excluded)
 
 
-@contextmanager
-def _joinable(session: Session, groups: Sequence[_Group], timing: Timing) -> Iterator[None]:
-    """Put the groups, the families and the due times into temporary tables."""
-    families = [{"domain": domain, "family": family} for domain, family in timing.families.items()]
-    parts = [{"part": part, "due_at": due} for part, due in enumerate(timing.due)]
-    with (
-        _temporary(session, _MAPPING, [group._asdict() for group in groups]),
-        _temporary(session, _FAMILIES, families),
-        _temporary(session, _SPREAD, parts),
-    ):
-        yield
-
-
 def bring_forward(session: Session, issue_id: int, count: int, now: datetime) -> int:
-    """Make `count` of an issue's deliveries due now, of all kinds of readers; return how many. The caller commits.
+    """Make `count` of an issue's deliveries due now; return how many. The caller commits.
 
-    Who they are follows from their ids, scattered: the first to sign up are not like the others.
+    They are chosen by scattered ids: the first to sign up are not like the others.
     """
     scattered = (cast(DELIVERY.c.id, BigInteger) * _SCATTER) % _SCATTER_MODULUS
     chosen = (
@@ -176,7 +169,7 @@ def _temporary(session: Session, table: Table, rows: Sequence[Mapping[str, objec
 
 
 def _same_group(frequencies: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that joins readers with their group."""
+    """Return the condition that joins subscribers with their group."""
     apart = sorted(set(frequencies) - {Frequency.EVERY})
     own, every = SUBSCRIBER.c.frequency, literal(Frequency.EVERY.value)
     return and_(
@@ -232,9 +225,9 @@ def _count_excluded(
     same: ColumnElement[bool],
     added: int,
 ) -> dict[str, int] | None:
-    """Count those who are excluded or have an empty edition, if that and the `added` are everybody, else return None.
+    """Count the excluded and those with an empty edition; None unless these and the `added` are everybody.
 
-    Only where nothing was planned before and nobody can have changed since. To look for each reader's delivery and
+    Only where nothing was planned before and nothing can have changed since. Looking for each subscriber's delivery and
     group, as `_count_left_out` does, takes as long as planning them.
     """
     reasons = select(exclusion.label("reason")).select_from(SUBSCRIBER).subquery()
@@ -247,7 +240,7 @@ def _count_excluded(
     excluded = {str(reason): int(number) for reason, number in counted}
     if len(nothing_for) > _MOST_EMPTY:
         return None
-    # by the index of interests: who has one of these and another language has an edition, and is told apart
+    # by the index of interests; the join tells apart those whose language has an edition
     theirs = select(func.count()).select_from(SUBSCRIBER.join(_MAPPING, same))
     theirs = theirs.where(SUBSCRIBER.c.interests.in_(nothing_for), _MAPPING.c.edition_id.is_(None), exclusion.is_(None))
     empty = session.execute(theirs).scalar_one() if nothing_for else 0
@@ -260,7 +253,7 @@ def _count_excluded(
 def _count_left_out(
     session: Session, issue_id: int, exclusion: ColumnElement[str | None], same: ColumnElement[bool]
 ) -> dict[str, int]:
-    """Count those without a delivery of this issue, so that planned and left out together are everybody."""
+    """Count those without a delivery of this issue, so that planned and left out are everybody."""
     unknown = case(
         (_MAPPING.c.language.is_(None), _UNMAPPED), (_MAPPING.c.edition_id.is_(None), SkipReason.EMPTY.value)
     )
@@ -274,7 +267,7 @@ def _count_left_out(
     counted = session.execute(
         select(left_out.c.reason, func.count()).group_by(left_out.c.reason).order_by(left_out.c.reason)
     )
-    # NULL: on PostgreSQL somebody may have confirmed since the statement before; the next issue is their first
+    # NULL: on PostgreSQL, subscribers who confirmed since the statement before; the next issue is their first
     reasons = {reason: number for reason, number in counted if reason is not None}
     if reasons.get(_UNMAPPED):
         raise AudienceChangedError

@@ -1,4 +1,4 @@
-"""Recovering: what a dead worker left on the wire becomes uncertain, and evidence may resolve it. Callers commit."""
+"""Crash recovery: attempts of dead workers become uncertain, and evidence may resolve them. Callers commit."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -14,13 +14,16 @@ from digest.outbox.take import envelope_id
 from digest.outbox.workers import WorkerLiveness
 
 _AT_ONCE = 500
+_DELIVERED = State.ACCEPTED, Outcome.ACCEPTED, "found where the transport delivers to"
+_WHY_NOT = "not found where the transport delivers to, so it was not delivered"
+_NOT_DELIVERED = State.PENDING, Outcome.NOT_SENT, _WHY_NOT
 
 Evidence = Callable[[str], bool | None]
-"""Says of an envelope id whether a transport delivered it: yes, certainly not, or None when it cannot know."""
+"""From an envelope id to whether a transport delivered it: yes, certainly not, or None if it cannot know."""
 
 
 def recover(session: Session, liveness: WorkerLiveness, now: datetime) -> int:
-    """Mark what dead workers have started as uncertain; return how many. A living worker's are left to it."""
+    """Mark what dead workers have started as uncertain; return how many. Live workers' attempts are left alone."""
     moment = database_now(session)
     found = 0
     for promised in Promised:
@@ -49,10 +52,10 @@ def _lose(session: Session, promised: Promised, owner: str, why: str, now: datet
 
 
 def resolve_by_evidence(session: Session, relay: str, evidence: Evidence, now: datetime, host: str) -> int:
-    """Settle the uncertain whose last attempt went by `relay`, as far as it knows what became of them; return how many.
+    """Settle the uncertain whose last attempt went by `relay`, as far as it knows their fate; return how many.
 
     Only the transport that sent an attempt can say that it did not: another one's silence would send it twice. So would
-    that of the same path on another machine than `host`, this one; and a worker there may have been silent only.
+    the silence of the same path on another machine than `host`, this one.
     """
     return settle_evidence(session, evident(session, relay, evidence, now, host))
 
@@ -72,26 +75,20 @@ def evident(session: Session, relay: str, evidence: Evidence, now: datetime, hos
         for row in rows:
             delivered = evidence(envelope_id(promised, row.id, row.created_at))
             if delivered or (delivered is False and row.host in {host, None}):
-                found.append(_resolved(promised, row.id, row.attempt_id, now, delivered=delivered))
+                state, outcome, why = _DELIVERED if delivered else _NOT_DELIVERED
+                attempt = (promised, row.id, row.attempt_id, state, outcome, now)
+                found.append(Settlement(*attempt, reason=why, by_evidence=not delivered))
     return found
 
 
 def settle_evidence(session: Session, settlements: Sequence[Settlement]) -> int:
-    """Settle what evidence or a person says; return how many promises that changed."""
+    """Settle by evidence or a person's word; return how many promises that changed."""
     changed = 0
     for start in range(0, len(settlements), _AT_ONCE):
         some = settlements[start : start + _AT_ONCE]
         back = [s.id for s in some if s.promised is Promised.DELIVERY and s.state is State.PENDING]
         issues = select(DELIVERY.c.issue_id).where(DELIVERY.c.id.in_(back))
-        if back:  # for update at once: two who first lock for share would wait for each other
+        if back:  # for update at once: two transactions that first lock for share would deadlock
             session.execute(select(ISSUE.c.id).where(ISSUE.c.id.in_(issues)).order_by(ISSUE.c.id).with_for_update())
         changed += settle(session, some)
     return changed
-
-
-def _resolved(promised: Promised, of_id: int, attempt_id: str, now: datetime, *, delivered: bool) -> Settlement:
-    if delivered:
-        why = "found where the transport delivers to"
-        return Settlement(promised, of_id, attempt_id, State.ACCEPTED, Outcome.ACCEPTED, now, reason=why)
-    why = "not found where the transport delivers to, so it was not delivered"
-    return Settlement(promised, of_id, attempt_id, State.PENDING, Outcome.NOT_SENT, now, reason=why, by_evidence=True)

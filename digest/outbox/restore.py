@@ -1,7 +1,7 @@
-"""After a restore: the database tells how things stood when the backup was taken, not what was sent since.
+"""Reset of a restored database, which does not know what was sent since its backup.
 
-So everything on its way is held, and what may have gone out since is uncertain: no move of the ledger, but the loss of
-what the ledger knew. Evidence or a person resolves it, as always. The caller commits, before anybody can take anything.
+Everything on its way is held, and what may have gone out since is uncertain; evidence or a person resolves it, as
+always. The caller commits, before any worker can take anything.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ NO_LONGER_APPROVED = "approved_hash", "approved_manifest", "approved_by", "appro
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """What was done to keep a restored database from sending anything twice. Issues by number.
+    """Changes that keep a restored database from sending anything twice. Issues by number.
 
     `known_until` is the last instant that the backup knows of; None if nothing was ever sent.
     """
@@ -40,8 +40,8 @@ class Aftermath:
 def settle_down(session: Session, now: datetime) -> Aftermath:
     """Hold what is on its way, take approvals back, and mark as uncertain what may have been sent since the backup.
 
-    Deliveries of a frozen issue stay as they are: nothing of it had been started, and a person releases it or not.
-    Notices are not repeated either, harmless as a second confirmation is: who has left since must not be written to.
+    Deliveries of a frozen issue stay: none was started, and a person releases it or not. Notices are not repeated
+    either, harmless as a second confirmation is: a subscriber who has left since must not be written to.
     """
     known_until = session.execute(select(func.max(ATTEMPT.c.started_at))).scalar_one()
     frozen = _numbers(session, IssueState.FROZEN)
@@ -72,7 +72,7 @@ def _numbers(session: Session, *states: IssueState) -> tuple[int, ...]:
 def _doubt(
     session: Session, promised: Promised, in_doubt: ColumnElement[bool], known_until: datetime | None, now: datetime
 ) -> int:
-    """Give each an attempt that may have been made at any time from what is known until now, and make it uncertain."""
+    """Give each an attempt at an unknown time from what is known until now, and make it uncertain."""
     table, token = promised.table, new_attempt_id()[:16]
     made_up = literal(f"{RESTORED}-{token}-") + cast(table.c.id, String)
     own_start = and_(table.c.state.in_([State.STARTED, State.UNCERTAIN]), table.c.started_at.is_not(None))
@@ -97,6 +97,6 @@ def _doubt(
 
 
 def _only_relay(session: Session) -> str:
-    """Return the way that everything went so far, if there was only one: its record can tell what went since."""
+    """Return the relay of all attempts so far, if there was only one: its log can tell what went since."""
     relays = session.execute(select(ATTEMPT.c.relay).where(ATTEMPT.c.relay != "").distinct().limit(2)).scalars().all()
     return relays[0] if len(relays) == 1 else ""

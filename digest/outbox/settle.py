@@ -1,18 +1,17 @@
-"""Settling: what became of attempts, written once per attempt and harmless to repeat. Callers commit."""
+"""Settlement: the outcomes of attempts, written once per attempt and safe to repeat. Callers commit."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Column, DateTime, Integer, String, func, or_, select, update
+from sqlalchemy import DateTime, Integer, String, func, or_, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
-from digest.outbox.dialects import Prepared
+from digest.outbox.dialects import Prepared, Types
 from digest.outbox.states import DUE, Outcome, State, moves_to
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, Promised, move
 from digest.runtime.atomic_file import whole_file
@@ -28,9 +27,9 @@ class OutcomesUnreadableError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """One attempt's end: the state its promise goes to and why, and what the server said.
+    """Outcome of an attempt: the state its promise goes to and why, and the server's answer.
 
-    `due_at` is None when it stays as it was. `by_evidence` tells that `not_sent` was not believed but seen.
+    `due_at` is None when it stays as it was. `by_evidence`: `not_sent` was seen, not believed.
     """
 
     promised: Promised
@@ -49,7 +48,7 @@ class Settlement:
 
     @property
     def settles(self) -> tuple[str, ...]:
-        """The states from which it may be taken: what is uncertain may have gone, whatever its sender believes."""
+        """The states it may follow: what is uncertain may have gone, whatever its sender believes."""
         if self.outcome == Outcome.NOT_SENT and not self.by_evidence:
             return moves_to(self.state, State.STARTED)
         return moves_to(self.state, State.STARTED, State.UNCERTAIN)
@@ -58,34 +57,33 @@ class Settlement:
 def settle(session: Session, settlements: Sequence[Settlement]) -> int:
     """Write how attempts ended; return how many promises that changed.
 
-    A promise changes only if this attempt still owns it and nobody has settled it; else the attempt keeps what is said
-    here as evidence. What comes back although its issue was withdrawn meanwhile is cancelled; an issue that counts as
-    sent meanwhile goes on, else nobody would ever take what came back.
+    A promise changes only if this attempt still owns it and it is not settled yet; else the attempt keeps the outcome
+    as evidence. What comes back for an issue withdrawn meanwhile is cancelled; an issue marked as sent meanwhile is
+    reopened, else what came back would never be taken.
     """
     changed = 0
     for promised in Promised:
         mine = sorted((s for s in settlements if s.promised is promised), key=lambda s: s.id)
         if not mine:
             continue
-        states = _lock_issues(session, mine) if promised is Promised.DELIVERY else set()
+        back = [s.id for s in mine if s.state in _COMES_BACK]
+        states = _lock_issues(session, back) if back and promised is Promised.DELIVERY else set()
         for allowed in sorted({s.settles for s in mine}):
-            changed += _write(session, promised, [s for s in mine if s.settles == allowed], allowed)
+            some = [s for s in mine if s.settles == allowed]
+            rows = [[s.id, s.attempt_id, s.state.value, s.reason, s.ended_at, s.due_at] for s in some]
+            changed += _settle_promises(promised, allowed).run(session, rows).rowcount
         if IssueState.WITHDRAWN in states:
-            _cancel_withdrawn(session, mine)
+            _cancel_withdrawn(session, back)
         if IssueState.SENT in states:
-            _reopen_sent(session, mine)
-    _write_attempts(session, settlements)
+            _reopen_sent(session, back)
+    attempts = [[s.attempt_id, s.ended_at, str(s.outcome), s.code, s.enhanced, s.reply, s.relay] for s in settlements]
+    if attempts:
+        _SETTLE_ATTEMPTS.run(session, attempts)
     return changed
 
 
-_ROWS: list[Column[Any]] = [
-    Column("id", Integer),
-    Column("attempt", String),
-    Column("state", String),
-    Column("reason", String),
-    Column("ended_at", DateTime(timezone=True)),
-    Column("due_at", DateTime(timezone=True)),
-]
+_TEXT, _TIME = String(), DateTime(timezone=True)
+_ROWS: Types = {"id": Integer(), "attempt": _TEXT, "state": _TEXT, "reason": _TEXT, "ended_at": _TIME, "due_at": _TIME}
 
 
 @lru_cache(maxsize=8)
@@ -111,11 +109,7 @@ def _settle_promises(promised: Promised, allowed: tuple[str, ...]) -> Prepared:
     )
 
 
-def _write(session: Session, promised: Promised, settlements: Sequence[Settlement], allowed: tuple[str, ...]) -> int:
-    rows = [[s.id, s.attempt_id, s.state.value, s.reason, s.ended_at, s.due_at] for s in settlements]
-    return _settle_promises(promised, allowed).run(session, rows).rowcount
-
-
+_ANSWER = ("enhanced", "reply", "relay")
 _SETTLE_ATTEMPTS = Prepared(
     lambda given: (
         update(ATTEMPT)
@@ -129,47 +123,28 @@ _SETTLE_ATTEMPTS = Prepared(
             relay=func.coalesce(func.nullif(given.c.relay, ""), ATTEMPT.c.relay),
         )
     ),
-    [
-        Column("attempt", String),
-        Column("ended_at", DateTime(timezone=True)),
-        Column("outcome", String),
-        Column("code", Integer),
-        Column("enhanced", String),
-        Column("reply", String),
-        Column("relay", String),
-    ],
+    {"attempt": _TEXT, "ended_at": _TIME, "outcome": _TEXT, "code": Integer(), **dict.fromkeys(_ANSWER, _TEXT)},
     changes=True,
 )
 
 
-def _write_attempts(session: Session, settlements: Sequence[Settlement]) -> None:
-    rows = [[s.attempt_id, s.ended_at, str(s.outcome), s.code, s.enhanced, s.reply, s.relay] for s in settlements]
-    if rows:
-        _SETTLE_ATTEMPTS.run(session, rows)
-
-
-def _lock_issues(session: Session, settlements: Sequence[Settlement]) -> set[str]:
+def _lock_issues(session: Session, back: Sequence[int]) -> set[str]:
     """Lock the issues of what comes back, and return their states.
 
     A withdrawal in progress is waited for: it cancels what is due, and would not see what comes back meanwhile.
     """
-    back = [s.id for s in settlements if s.state in _COMES_BACK]
-    if not back:
-        return set()
     issues = select(DELIVERY.c.issue_id).where(DELIVERY.c.id.in_(back))
     query = select(ISSUE.c.state).where(ISSUE.c.id.in_(issues)).with_for_update(read=True)
     return set(session.execute(query).scalars())
 
 
-def _cancel_withdrawn(session: Session, settlements: Sequence[Settlement]) -> None:
-    back = [s.id for s in settlements if s.state in _COMES_BACK]
+def _cancel_withdrawn(session: Session, back: Sequence[int]) -> None:
     withdrawn = select(ISSUE.c.id).where(ISSUE.c.state == IssueState.WITHDRAWN)
     cancelled = move(DELIVERY, State.CANCELLED, DUE, DELIVERY.c.id.in_(back), DELIVERY.c.issue_id.in_(withdrawn))
     session.execute(cancelled.values(reason=WITHDRAWN))
 
 
-def _reopen_sent(session: Session, settlements: Sequence[Settlement]) -> None:
-    back = [s.id for s in settlements if s.state in _COMES_BACK]
+def _reopen_sent(session: Session, back: Sequence[int]) -> None:
     issues = select(DELIVERY.c.issue_id).where(DELIVERY.c.id.in_(back), IS_DUE)
     session.execute(
         update(ISSUE)
@@ -181,7 +156,7 @@ def _reopen_sent(session: Session, settlements: Sequence[Settlement]) -> None:
 def not_sent(
     promised: Promised, of_id: int, attempt_id: str, why: str, now: datetime, *, due_at: datetime | None = None
 ) -> Settlement:
-    """Return the settlement of an attempt that ended before the envelope: due again at once, or at `due_at`."""
+    """Return the settlement of an attempt that ended before the envelope: due at once, or at `due_at`."""
     return Settlement(promised, of_id, attempt_id, State.PENDING, Outcome.NOT_SENT, now, reason=why, due_at=due_at)
 
 
@@ -189,13 +164,12 @@ _FILE = TypeAdapter(list[Settlement])
 
 
 def write_file(path: Path, settlements: Iterable[Settlement]) -> None:
-    """Keep settlements in a file until the database is back; the file is whole and on the disk, or not there."""
+    """Write settlements to a file, atomically and durably, until the database is back."""
     with whole_file(path, mode=0o600) as partial:
         partial.write_bytes(_FILE.dump_json(list(settlements), indent=1))
 
 
 def read_file(path: Path) -> list[Settlement]:
-    """Return the settlements that `write_file` kept."""
     try:
         return _FILE.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:

@@ -1,11 +1,11 @@
-"""The states of a delivery: one table of allowed moves, and the sets that other code asks about. Pure."""
+"""Delivery states: the table of allowed transitions, and the sets that other code needs. Pure."""
 
 from enum import StrEnum
 from functools import cache
 
 
 class State(StrEnum):
-    """Where a delivery (or notice) is. Every planned one is in exactly one of these."""
+    """State of a delivery or notice. Every planned one is in exactly one of these."""
 
     PENDING = "pending"
     STARTED = "started"
@@ -19,7 +19,7 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How one attempt ended. Every attempt ends in exactly one of these."""
+    """How an attempt ended. Every attempt ends in exactly one of these."""
 
     ACCEPTED = "accepted"
     DEFERRED = "deferred"
@@ -65,9 +65,9 @@ class DeliveryMoveError(ValueError):
 
 
 NEEDS_A_PERSON = (State.REJECTED, State.UNCERTAIN, State.EXPIRED)
-"""Nothing of the program's own will change these: a person decides what becomes of them."""
+"""States that never change by themselves: a person decides."""
 TO_LOOK_AT = (State.DEFERRED, *NEEDS_A_PERSON)
-"""What a command that delivered once points out: also what is put off, which only a later call tries again."""
+"""States that a command that delivered once reports: also deferred, which only a later call tries again."""
 
 
 class SkipReason(StrEnum):
@@ -83,16 +83,15 @@ class SkipReason(StrEnum):
 
 
 def may_move(old: State, new: State) -> bool:
-    """Return whether a delivery may go from `old` to `new`."""
     return new in MOVES[old]
 
 
 @cache
 def moves_to(new: State, *old: State, restored: bool = False) -> tuple[str, ...]:
-    """Return `old` as the values of the WHERE clause of an UPDATE to `new`, in the order of `State`.
+    """Return `old` as values for the WHERE clause of an UPDATE to `new`, in the order of `State`.
 
-    Every statement that changes a state is built with it. Raises DeliveryMoveError for a move that is not in the table
-    (or, with `restored`, in that of a restore). An uncertain one may be found uncertain once more.
+    Every statement that changes a state is built with it. Raises DeliveryMoveError for a transition that is not in the
+    table (or, with `restored`, in that of a restore). An uncertain one may become uncertain once more.
     """
     for state in old:
         lost = restored and new in RESTORE_MOVES.get(state, ())

@@ -1,4 +1,4 @@
-"""Figures of an issue for whoever watches it: by family, by relay, how fast, and who is at it. One scan each."""
+"""Statistics of an issue: by mailbox family, by relay, rate, and workers. One scan each."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,14 +12,14 @@ from digest.outbox.tables import ATTEMPT, DELIVERY, WORKER
 from digest.outbox.workers import WorkerLiveness
 
 OTHERS = "others"
-"""What mailboxes are called that belong to no family."""
+"""Label of mailboxes outside of families."""
 RATE_OVER = timedelta(minutes=1)
 TELLS_OF_DEAD = timedelta(hours=1)
 
 
 @dataclass(slots=True)
 class Attempted:
-    """What attempts came to: by relay and outcome (`started` has none yet), and how many ended lately.
+    """Attempts by relay and outcome (`started` has none yet), and how many ended lately.
 
     `since` is when the first of them began, None if there was none.
     """
@@ -37,7 +37,7 @@ class Attempted:
 
 
 def by_family(session: Session, issue_id: int) -> dict[str, dict[State, int]]:
-    """Return the counts of the issue's deliveries by family of mailboxes, then state; zeros are left out."""
+    """Return delivery counts by mailbox family, then state, without zeros."""
     family = func.coalesce(func.nullif(DELIVERY.c.family, literal_column("''")), literal_column(f"'{OTHERS}'"))
     query = (
         select(family, DELIVERY.c.state, func.count())
@@ -52,21 +52,20 @@ def by_family(session: Session, issue_id: int) -> dict[str, dict[State, int]]:
 
 
 def mails_sent(session: Session) -> int:
-    """Return how many mails relays have taken so far, of every issue and every notice."""
+    """Return how many mails relays have accepted so far, of every issue and every notice."""
     taken = ATTEMPT.c.outcome == State.ACCEPTED.value
     found: int = session.execute(select(func.count()).select_from(ATTEMPT).where(taken)).scalar_one()
     return found
 
 
 def canary(session: Session, issue_id: int, rest_at: datetime) -> dict[State, int]:
-    """Return the counts of the deliveries that were not kept back until `rest_at`: tried, or due before."""
+    """Return the counts by state of deliveries not held back until `rest_at`: tried, or due before."""
     mine = or_(DELIVERY.c.attempts > 0, DELIVERY.c.due_at < rest_at)
     query = select(DELIVERY.c.state, func.count()).where(DELIVERY.c.issue_id == issue_id, mine)
     return {State(state): count for state, count in session.execute(query.group_by(DELIVERY.c.state))}
 
 
 def attempted(session: Session, issue_id: int, now: datetime) -> Attempted:
-    """Return what the issue's attempts came to."""
     lately = and_(
         ATTEMPT.c.ended_at > now - RATE_OVER, ATTEMPT.c.ended_at <= now, ATTEMPT.c.outcome != Outcome.NOT_SENT.value
     )
@@ -99,7 +98,7 @@ class PresentWorker:
 
 
 def present(session: Session, liveness: WorkerLiveness) -> list[PresentWorker]:
-    """Return the workers that have not signed off, the newest last: those that live, and the dead of the last hour."""
+    """Return workers that have not signed off, the newest last: live ones, and dead ones of the last hour."""
     moment = database_now(session)
     rows = session.execute(select(WORKER).where(WORKER.c.stopped_at.is_(None)).order_by(WORKER.c.started_at))
     found = []

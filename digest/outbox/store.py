@@ -1,4 +1,4 @@
-"""Reading the outbox: how an issue stands, delivery by delivery and in numbers that add up."""
+"""Queries of the outbox: deliveries, attempts, counts by state, and due times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, NOTICE, SUBSC
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """One delivery as it stands. `address` is empty for somebody who was erased."""
+    """A delivery. `address` is empty for an erased subscriber."""
 
     id: int
     number: int
@@ -34,7 +34,7 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """One attempt of a delivery; `outcome` is None while it is on the wire, or its worker died."""
+    """An attempt of a delivery; `outcome` is None while it is on the wire, or its worker died."""
 
     id: str
     worker_id: str
@@ -48,7 +48,7 @@ class AttemptRow:
 
 
 def counts(session: Session, issue_id: int) -> dict[State, int]:
-    """Return how many deliveries of the issue are in each state, every state named; the sum is what was planned."""
+    """Return the issue's deliveries by state, every state named; the sum is what was planned."""
     query = select(DELIVERY.c.state, func.count()).where(DELIVERY.c.issue_id == issue_id).group_by(DELIVERY.c.state)
     found = {State(state): count for state, count in session.execute(query)}
     return {state: found.get(state, 0) for state in State}
@@ -75,20 +75,20 @@ def show(session: Session, delivery_id: int) -> tuple[DeliveryRow, list[AttemptR
 
 
 def next_due(session: Session, issue_id: int) -> datetime | None:
-    """Return when the next delivery of the issue is due, None if none will be before somebody decides."""
+    """Return when the issue's next delivery is due, None if none will be before a person decides."""
     query = select(func.min(DELIVERY.c.due_at)).where(DELIVERY.c.issue_id == issue_id, IS_DUE)
     moment: datetime | None = session.execute(query.where(*_not_kept_back(session, issue_id))).scalar_one()
     return moment
 
 
 def _not_kept_back(session: Session, issue_id: int) -> list[ColumnElement[bool]]:
-    """While a canary is watched, what is due with the rest waits for its verdict, not for its time."""
+    """Return the condition that during a canary excludes the rest, which waits for the verdict, not for its time."""
     rest_at = session.execute(select(ISSUE.c.rest_at).where(ISSUE.c.id == issue_id)).scalar()
     return [] if rest_at is None else [DELIVERY.c.due_at < rest_at]
 
 
 def next_pending(session: Session, issue_id: int, families: Sequence[str]) -> datetime | None:
-    """Return when the next delivery is due that no server has put off; None if none, or if nothing may be started."""
+    """Return when the next delivery is due that no server has deferred; None if none may be started."""
     if not is_sending(session, issue_id):
         return None
     moments: list[datetime] = []
@@ -102,13 +102,12 @@ def next_pending(session: Session, issue_id: int, families: Sequence[str]) -> da
 
 
 def next_notice_due(session: Session) -> datetime | None:
-    """Return when the next notice is due, None if none will be."""
     moment: datetime | None = session.execute(select(func.min(NOTICE.c.due_at)).where(IS_DUE)).scalar_one()
     return moment
 
 
 def is_sending(session: Session, issue_id: int) -> bool:
-    """Return whether the issue is being sent and not held, without waiting for anybody."""
+    """Return whether the issue is being sent and not held, without waiting for locks."""
     query = select(ISSUE.c.id).where(ISSUE.c.id == issue_id, ISSUE.c.state == IssueState.SENDING.value, ~ISSUE.c.held)
     return session.execute(query).first() is not None
 

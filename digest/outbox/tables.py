@@ -1,4 +1,4 @@
-"""The outbox's tables as Core tables: on the path of each delivery no ORM object is made (PERFORMANCE, ledger)."""
+"""Core tables of the outbox: no ORM objects on the path of each delivery (PERFORMANCE, ledger)."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -37,19 +37,18 @@ WORKER: Final = _table(_Worker)
 
 
 class Promised(StrEnum):
-    """Which kind of promise: a delivery of an issue, or a notice. Both keep the same columns (`models.Promise`)."""
+    """Kind of promise: delivery of an issue, or notice. Both have the columns of `models.Promise`."""
 
     DELIVERY = "delivery"
     NOTICE = "notice"
 
     @property
     def table(self) -> Table:
-        """The table that holds promises of this kind."""
         return DELIVERY if self is Promised.DELIVERY else NOTICE
 
     @property
     def attempt_key(self) -> str:
-        """The column of `attempt` that points to it."""
+        """The column of `attempt` that refers to it."""
         return f"{self.value}_id"
 
 
@@ -61,7 +60,7 @@ IS_STARTED: Final = text(f"state = {State.STARTED.value!r}")
 def move(
     table: Table, new: State, old: Collection[State], *conditions: ColumnElement[bool], restored: bool = False
 ) -> Update:
-    """Return an UPDATE of the promises that meet `conditions` from one of `old` to `new`; the table must allow it."""
+    """Return an UPDATE of the promises that meet `conditions` from one of `old` to `new`, if the states allow it."""
     state, values = table.c.state, moves_to(new, *old, restored=restored)
     before = state == values[0] if len(values) == 1 else state.in_(values)
     return update(table).where(*conditions, before).values(state=new.value)

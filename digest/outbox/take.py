@@ -1,6 +1,6 @@
-"""Taking: claim, guard and attempt in one commit, so that nothing is on the wire that the database does not know.
+"""Take due promises: claim, check and attempt in one commit, so that the database knows all that is on the wire.
 
-The caller commits, and must send nothing before that commit is known to have succeeded (DESIGN, section 4).
+The caller commits, and sends nothing before that commit is known to have succeeded (DESIGN, section 4).
 """
 
 import itertools
@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import Column, DateTime, Integer, String, bindparam, false, func, insert, literal, null, select, update
+from sqlalchemy import DateTime, Integer, String, bindparam, false, func, insert, literal, null, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
-from digest.outbox.dialects import Prepared, instant
-from digest.outbox.guard import Exclusion, Person, guarded
+from digest.outbox.dialects import Prepared, Types, instant
+from digest.outbox.guard import Exclusion, guarded
 from digest.outbox.states import DUE, Outcome, State, moves_to
 from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, IS_STARTED, ISSUE, Promised
 
@@ -25,8 +25,8 @@ from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, IS_STARTED, ISSUE, P
 def envelope_id(promised: Promised, of_id: int, planned_at: datetime) -> str:
     """Return the id by which transports and logs know a promise, at every attempt.
 
-    It holds the instant of planning, because ids begin at 1 in each database: a Maildir that outlives its database, or
-    is shared by two, must not take one promise for another.
+    It holds the time of planning, because ids begin at 1 in each database: a Maildir that outlives its database, or is
+    shared by two, must not take one promise for another.
     """
     return f"{promised.value}-{of_id}-{int(planned_at.timestamp() * 1_000_000):x}"
 
@@ -35,10 +35,9 @@ def envelope_id(promised: Promised, of_id: int, planned_at: datetime) -> str:
 class Started:
     """An attempt that may go on the wire once its transaction is committed.
 
-    `relay` is the way it was started for. `planned_at` is when the promise was made: with its id it names the promise
-    beyond this database (`envelope_id`). `tries` counts the tries that a server has put off, and this one; `first_try`
-    is when the first of them began. Attempts that ended before the envelope do not count: they do not say how long the
-    other side has been refusing.
+    `planned_at` is when the promise was made. `tries` counts the tries that a server has deferred, and this one;
+    `first_try` is when the first of them began. Attempts that ended before the envelope do not count: they do not say
+    how long the server has been refusing.
     """
 
     promised: Promised
@@ -51,13 +50,17 @@ class Started:
 
     @property
     def envelope_id(self) -> str:
-        """The id by which transports and logs know the promise."""
         return envelope_id(self.promised, self.id, self.planned_at)
+
+    @property
+    def values(self) -> tuple[Promised, int, str, str, int, datetime, datetime]:
+        """The fields in their order, for a subclass that adds more."""
+        return self.promised, self.id, self.attempt_id, self.relay, self.tries, self.first_try, self.planned_at
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A recipient, as they are at the moment of the take."""
+    """A recipient as read at the moment of the take."""
 
     ref: str
     address: str
@@ -69,7 +72,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Taken(Started):
-    """A started delivery: which edition goes to whom, and whose mailbox that is."""
+    """A started delivery: its edition, its recipient, and the family of their mailbox."""
 
     edition_id: int
     family: str
@@ -81,21 +84,20 @@ T_co = TypeVar("T_co", bound=Started, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Window(Generic[T_co]):
-    """What one take brought: the started ones, and how many were skipped because they are no longer eligible."""
+    """Result of a take: what was started, and how many were skipped as no longer eligible."""
 
     started: tuple[T_co, ...]
     skipped: int = 0
 
     @property
     def exhausted(self) -> bool:
-        """Whether nothing was due."""
         return not self.started and not self.skipped
 
 
 def new_attempt_id() -> str:
     """Return a unique id of 32 hexadecimal digits: the time first (as in RFC 9562 section 5.7), the process, a count.
 
-    Ids made one after the other lie side by side in the index: with random ones each take wrote as many pages as rows.
+    Consecutive ids lie side by side in the index: with random ones each take wrote as many pages as rows.
     """
     return f"{time.time_ns() // 1_000_000:012x}{_PROCESS}{next(_COUNT):08x}"
 
@@ -106,19 +108,17 @@ _COUNT = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """In whose name attempts are started.
+    """The worker in whose name attempts are started.
 
-    `relay` names the way in each attempt, so that after a crash one knows whose evidence counts; with several ways,
+    `relay` is stored in each attempt, so that after a crash one knows whose evidence counts; with several relays,
     `assign` names one for each of so many.
     """
 
     worker_id: str
     relay: str
-    new_id: Callable[[], str] = new_attempt_id
     assign: Callable[[int], Sequence[str]] | None = None
 
     def ways(self, count: int) -> Sequence[str]:
-        """Return the way of each of `count` attempts."""
         return self.assign(count) if self.assign else [self.relay] * count
 
 
@@ -131,7 +131,7 @@ class Share:
 
 
 class DueDelivery(NamedTuple):
-    """A promise that is due, locked by the take."""
+    """A due delivery, locked by the take."""
 
     id: int
     subscriber_id: int
@@ -151,10 +151,10 @@ def take(
     now: datetime,
     shares: Sequence[Share] | None = None,
 ) -> Window[Taken]:
-    """Start up to `limit` due deliveries of an issue that is sending and not held.
+    """Start up to `limit` due deliveries of an issue that is being sent and not held.
 
-    `exclusion` leaves the frequency out, which is a rule of planning only. `shares` are asked in their order; without
-    them every family of the issue may be started.
+    `exclusion` leaves out the frequency, which counts only in planning. `shares` are asked in their order; without them
+    every family of the issue may be started.
     """
     until = lock_sending(session, issue_id, now)
     if until is None:
@@ -169,7 +169,11 @@ def take(
     skip(session, Promised.DELIVERY, refused, now)
     eligible = [row for row in due if row.id not in refused]
     started = start(session, Promised.DELIVERY, eligible, taker, now)
-    return Window(tuple(_taken(s, row, people) for s, row in zip(started, eligible, strict=True)), len(refused))
+    taken = (
+        Taken(*one.values, row.edition_id, row.family, Recipient(*people[row.subscriber_id][1:-1]))
+        for one, row in zip(started, eligible, strict=True)
+    )
+    return Window(tuple(taken), len(refused))
 
 
 _MOMENT = timedelta(microseconds=1)
@@ -185,7 +189,7 @@ _SENDING = Prepared(
 def lock_sending(session: Session, issue_id: int, now: datetime) -> datetime | None:
     """Lock the issue for share, so that hold and withdraw wait for us or we for them; None if it may not be sent.
 
-    Return until when a delivery must be due to be started: now, or while a canary is watched, before the rest is.
+    Return until when a delivery must be due to be started: now, or during a canary, before the rest is.
     """
     row = _SENDING.run(session, issue_id=issue_id).first()
     if row is None or row[0] is None:
@@ -194,7 +198,7 @@ def lock_sending(session: Session, issue_id: int, now: datetime) -> datetime | N
 
 
 def families_of(session: Session, issue_id: int) -> list[str]:
-    """Return the families of mailboxes that the issue has due deliveries for, now or later."""
+    """Return the mailbox families that the issue has due deliveries for, now or later."""
     query = select(DELIVERY.c.family).where(DELIVERY.c.issue_id == issue_id, IS_DUE).distinct()
     return sorted(session.execute(query).scalars())
 
@@ -225,24 +229,8 @@ def _due(session: Session, issue_id: int, shares: Sequence[Share], limit: int, n
     return found
 
 
-def _taken(started: Started, row: DueDelivery, people: Mapping[int, Person]) -> Taken:
-    person = people[row.subscriber_id]
-    return Taken(
-        promised=started.promised,
-        id=started.id,
-        attempt_id=started.attempt_id,
-        relay=started.relay,
-        tries=started.tries,
-        first_try=started.first_try,
-        planned_at=started.planned_at,
-        edition_id=row.edition_id,
-        family=row.family,
-        reader=Recipient(*person[1:-1]),
-    )
-
-
 def skip(session: Session, promised: Promised, reasons: Mapping[int, str], now: datetime) -> None:
-    """Settle promises, locked by the caller, as skipped: id to reason."""
+    """Settle promises that the caller has locked as skipped: id to reason."""
     if not reasons:
         return
     table = promised.table
@@ -255,7 +243,7 @@ def skip(session: Session, promised: Promised, reasons: Mapping[int, str], now: 
     )
 
 
-_ROWS: list[Column[Any]] = [Column("id", Integer), Column("attempt", String), Column("relay", String)]
+_ROWS: Types = {"id": Integer(), "attempt": String(), "relay": String()}
 
 
 @lru_cache(maxsize=2)
@@ -301,14 +289,14 @@ def _start_attempts(promised: Promised) -> Prepared:
 
 
 def start(session: Session, promised: Promised, rows: Sequence[Any], taker: Taker, now: datetime) -> list[Started]:
-    """Write an attempt for each promise, in the order of `rows`; the caller has locked them and read them."""
+    """Write an attempt for each promise, in the order of `rows`, which the caller has locked and read."""
     if not rows:
         return []
     history = _put_off(session, promised, [row.id for row in rows if row.attempts])
     started = []
     for row, relay in zip(rows, taker.ways(len(rows)), strict=True):
         tries, first_try = history.get(row.id, (1, now))
-        started.append(Started(promised, row.id, taker.new_id(), relay, tries, first_try, row.created_at))
+        started.append(Started(promised, row.id, new_attempt_id(), relay, tries, first_try, row.created_at))
     given = [[one.id, one.attempt_id, one.relay] for one in started]
     _start_promises(promised).run(session, given, worker=taker.worker_id, now=now)
     _start_attempts(promised).run(session, given, worker=taker.worker_id, now=now)
@@ -330,7 +318,7 @@ def _put_off(session: Session, promised: Promised, ids: Sequence[int]) -> dict[i
 def started_by(session: Session, worker_id: str) -> dict[Promised, list[tuple[int, str]]]:
     """Return (id, attempt id) of what is started in this worker's name.
 
-    When the result of a take's commit is unknown, this tells it; the worker sends nothing before it has asked.
+    It tells whether a take with unknown result was committed; the worker sends nothing before it has asked.
     """
     found = {}
     for promised in Promised:

@@ -1,4 +1,4 @@
-"""The uncertain: what is known of each, so that evidence can be found, and how many there are."""
+"""Uncertain promises: what is known of each, so that evidence can be found, and how many there are."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from digest.outbox.workers import WorkerLiveness, lives
 
 @dataclass(frozen=True, slots=True)
 class Uncertain:
-    """One promise whose fate is unknown, with its last attempt.
+    """A promise of unknown fate, with its last attempt.
 
-    `name` is what its Message-ID is made of: the issue's number and the reader's ref, or the notice's kind and key.
-    `address` is empty for somebody who was erased; `relay` is empty when no server has answered the attempt.
-    It was started between `started_at` and `until`, which are one instant unless a restore has lost what is known.
+    `name` is what its Message-ID is made of: the issue's number and the subscriber's ref, or the notice's kind and key.
+    `address` is empty for an erased subscriber, `relay` when no server answered. It was started between `started_at`
+    and `until`: one instant, unless a restore has lost it.
     """
 
     promised: Promised
@@ -38,7 +38,7 @@ class Uncertain:
 
 
 def uncertain(session: Session, issue_id: int | None = None, ids: Collection[int] | None = None) -> list[Uncertain]:
-    """Return the uncertain by id: all, notices too, or the deliveries of an issue, or those of them named in `ids`."""
+    """Return the uncertain by id: all with notices, or the deliveries of an issue, or those of them in `ids`."""
     names = ("started_at", "worker_id", "code", "enhanced", "reply", "relay")
     last: list[ColumnElement[Any]] = [ATTEMPT.c[name] for name in names]
     last.append(case((ATTEMPT.c.worker_id == RESTORED, ATTEMPT.c.ended_at), else_=ATTEMPT.c.started_at))
@@ -70,7 +70,6 @@ def _read(promised: Promised, row: Sequence[Any]) -> Uncertain:
 
 
 def count_uncertain(session: Session) -> int:
-    """Return how many deliveries and notices are uncertain."""
     total = 0
     for promised in Promised:
         table = promised.table

@@ -1,4 +1,4 @@
-"""Who delivers, and whether they live: a file lock tells it on this machine, a heartbeat elsewhere."""
+"""Worker registry and liveness: a file lock on this machine, a heartbeat elsewhere."""
 
 import fcntl
 import os
@@ -19,20 +19,19 @@ SILENT_AFTER = timedelta(seconds=60)
 
 
 class WorkerLock:
-    """A lock on a file of its own, held while the worker lives; the system frees it however the process ends."""
+    """A file lock, held while the worker lives; the system frees it however the process ends."""
 
     def __init__(self, folder: Path, worker_id: str) -> None:
         self.path = folder / f"{worker_id}.lock"
         self._file: IO[bytes] | None = None
 
     def acquire(self) -> None:
-        """Make the file and lock it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("wb")
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def release(self, *, clean: bool) -> None:
-        """Free the lock. Unless the worker has signed off (`clean`), its file stays: free, it says that it died."""
+        """Free the lock. Its file stays unless the worker has signed off (`clean`): unlocked, it means that it died."""
         if clean:
             self.path.unlink(missing_ok=True)
         if self._file is not None:
@@ -41,7 +40,7 @@ class WorkerLock:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLiveness:
-    """Where to look for signs of life: this machine's name and the folder of its workers' locks."""
+    """Checks whether workers live, by this machine's locks and the heartbeats of others."""
 
     host: str
     folder: Path
@@ -58,14 +57,14 @@ class WorkerLiveness:
         return database_time - beat <= SILENT_AFTER
 
     def _locked(self, worker_id: str) -> bool | None:
-        """Return whether the lock is held; None if there is no such file, as for another workspace on this machine."""
+        """Return whether the lock is held; None without such a file, as for another workspace on this machine."""
         try:
             file = (self.folder / f"{worker_id}.lock").open("rb")
         except FileNotFoundError:
             return None
         with file:
             try:
-                # shared, so that two who look at once do not take each other for the worker
+                # shared, so that two concurrent checks do not take each other for the worker
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return True
@@ -73,7 +72,7 @@ class WorkerLiveness:
 
 
 def register(session: Session, worker_id: str, host: str, now: datetime) -> None:
-    """Sign on; safe to repeat. The lock must be held already, so that nobody finds the row without it."""
+    """Sign on; safe to repeat. The lock must be held already, so that the row is never seen without it."""
     session.execute(
         insert_new(session, WORKER).values(
             id=worker_id, host=host, pid=os.getpid(), started_at=now, heartbeat_at=database_now(session)
@@ -82,21 +81,21 @@ def register(session: Session, worker_id: str, host: str, now: datetime) -> None
 
 
 def beat(session: Session, worker_id: str) -> None:
-    """Say that this worker lives, by the database's clock."""
+    """Update the heartbeat, by the database's clock."""
     session.execute(update(WORKER).where(WORKER.c.id == worker_id).values(heartbeat_at=database_now(session)))
 
 
 def sign_off(session: Session, worker_id: str, now: datetime) -> None:
-    """Say that this worker has ended and holds nothing."""
+    """Note that this worker has ended and holds nothing."""
     session.execute(update(WORKER).where(WORKER.c.id == worker_id).values(stopped_at=now))
 
 
 def forget(session: Session, worker_id: str) -> None:
-    """Take away the trace of a worker that has started nothing, and ends."""
+    """Remove a worker that has started nothing, and ends."""
     session.execute(delete(WORKER).where(WORKER.c.id == worker_id))
 
 
 def lives(session: Session, worker_id: str | None, liveness: WorkerLiveness) -> bool:
-    """Return whether this worker may still be sending. One that never signed on does not."""
+    """Return whether this worker may still be sending; one that never signed on may not."""
     row = session.execute(select(WORKER).where(WORKER.c.id == worker_id)).mappings().first()
     return row is not None and liveness.lives(dict(row), database_now(session))
