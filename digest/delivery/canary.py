@@ -1,4 +1,4 @@
-"""The canary: a few get the issue first, and how they fare decides whether the rest does. Pure."""
+"""Canary release of an issue: how the first few deliveries fare decides about the rest. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ _TRIED = (State.ACCEPTED, State.DEFERRED, *_BAD)
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The largest shares of the canary that may fare badly: refused for good or uncertain, and put off."""
+    """Largest tolerated shares of the canary: rejected or uncertain, and deferred."""
 
     rejected: float
     deferred: float
 
 
 class Verdict(StrEnum):
-    """What becomes of the rest."""
+    """Decision about the rest of the audience."""
 
     GO = "go"
     WAIT = "wait"
@@ -35,9 +35,9 @@ class Judgement:
 
 
 def judge(counts: Mapping[State, int], thresholds: Thresholds, *, waited: bool) -> Judgement:
-    """Judge a canary by the states of its deliveries. Too many refusals halt at once; all else is known after the wait.
+    """Return the verdict. Too many rejections halt at once; everything else is decided after the wait.
 
-    Who is no longer eligible says nothing. As long as one was not tried yet, nothing is known of the relay.
+    Skipped and cancelled deliveries do not count. While one delivery is untried, nothing is known of the relay.
     """
     tried = sum(counts.get(state, 0) for state in _TRIED)
     bad = sum(counts.get(state, 0) for state in _BAD)

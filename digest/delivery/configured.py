@@ -1,8 +1,9 @@
-"""The configured way out of a workspace: its relays or its Maildir, or the way that a command names, and their pace."""
+"""Transports, carriers and workers as digest.toml or a `--relay` option configures them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine
 
 from digest.delivery.configured_pace import meter_of
-from digest.delivery.maildir import MaildirTransport
+from digest.delivery.maildir import MAILDIR, MaildirTransport
 from digest.delivery.sequential import OneByOne
 from digest.delivery.smtp.relay import RelayConfig, Tls
 from digest.delivery.transport import Carrier, Transport, WithEvidence
@@ -35,7 +36,7 @@ if TYPE_CHECKING:  # the renderers wait for the first message
 
 @dataclass(frozen=True)
 class ConfiguredDelivery:
-    """What [delivery], [[relay]] and [dkim] say, built on demand."""
+    """Delivery as [delivery], [[relay]] and [dkim] configure it, built on demand."""
 
     settings: Settings
     engine: Engine
@@ -45,26 +46,27 @@ class ConfiguredDelivery:
 
     @cached_property
     def writer(self) -> "MessageWriter":
-        """The writer of each recipient's message. Raises ConfigError for a DKIM key that cannot be used."""
+        """The message writer. Raises ConfigError for a DKIM key that cannot be used."""
         return self.make_writer()
 
     @property
     def worker_writer(self) -> Writer:
-        """The writer as workers use it."""
         return self.writer
 
     @property
     def place(self) -> WorkerPlace:
-        """Where this machine's workers keep their locks and their leftovers."""
+        """The lock and leftover folders of this machine's workers."""
         return WorkerPlace.of(self.settings.workspace)
 
     def transport(self, override: str = "") -> Transport:
         """Return the configured transport, or the one that `smtp://host:port` or `maildir:PATH` names."""
         settings = self.settings
         if settings.dkim:
-            _ = self.writer  # a DKIM key that cannot be used is told here, before anything is frozen
+            _ = self.writer  # a DKIM key that cannot be used is reported here, before anything is frozen
+        if override.startswith(MAILDIR) and override != MAILDIR:
+            return MaildirTransport(Path(override.removeprefix(MAILDIR)))
         if override:
-            return _override(override, settings)
+            return _smtp(_named(override, settings), settings)
         if settings.delivery.transport == "maildir":
             return MaildirTransport(settings.workspace / settings.delivery.maildir)
         if not settings.relay:
@@ -72,7 +74,7 @@ class ConfiguredDelivery:
         return _smtp(settings.relay[0], settings)
 
     def carrier(self, override: str = "") -> Carrier:
-        """Return what carries an issue: every configured relay, or the way that `override` names."""
+        """Return a carrier over all configured relays, or over the one that `override` names."""
         relays = _relays(self.settings, override)
         if not relays:
             return OneByOne(self.transport(override), self.clock)
@@ -83,15 +85,12 @@ class ConfiguredDelivery:
     def worker(
         self, carrier: Carrier, progress: Callable[[DeliveryProgress], None], *, writer_on_demand: bool = False
     ) -> Worker:
-        """Return a worker that delivers by `carrier`, at the configured pace and with the configured patience.
+        """Return a worker with the configured rate limits and patience.
 
         With `writer_on_demand` the renderers are loaded for the first message; a DKIM key is always checked now.
         """
         lazy = writer_on_demand and self.settings.dkim is None
-        pauses: list[float] = []
-        for pause in PAUSES:
-            if sum(pauses) + pause <= self.settings.delivery.patience:
-                pauses.append(pause)
+        patience = self.settings.delivery.patience
         return Worker(
             self.engine,
             carrier,
@@ -101,29 +100,22 @@ class ConfiguredDelivery:
             meter=meter_of(self.settings, carrier.relays),
             evidence=_evidence_of(carrier),
             progress=progress,
-            pauses=tuple(pauses),
+            pauses=tuple(pause for pause, total in zip(PAUSES, accumulate(PAUSES), strict=True) if total <= patience),
         )
 
 
 def _evidence_of(carrier: Carrier) -> Evidence | None:
-    """Return who says whether a delivery arrived: a Maildir, if that is the only way."""
+    """Return the evidence of a Maildir, if that is the only transport."""
     transport = carrier.transport if isinstance(carrier, OneByOne) else None
     return transport.evidence if isinstance(transport, WithEvidence) else None
 
 
 def _relays(settings: Settings, override: str) -> Sequence[Relay]:
-    """Return the relays to use, none for a Maildir."""
-    if override.startswith("maildir:"):
+    if override.startswith(MAILDIR):
         return ()
     if override:
         return [_named(override, settings)]
     return settings.relay if settings.delivery.transport == "smtp" else ()
-
-
-def _override(text: str, settings: Settings) -> Transport:
-    if text.startswith("maildir:") and len(text) > len("maildir:"):
-        return MaildirTransport(Path(text.removeprefix("maildir:")))
-    return _smtp(_named(text, settings), settings)
 
 
 def _named(text: str, settings: Settings) -> Relay:

@@ -1,4 +1,4 @@
-"""The pace that [[relay]] and [delivery.families] ask for, as a meter."""
+"""Rate limits of [[relay]] and [delivery.families], as a Meter."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from digest.settings.root import Settings
 
 
 def gauges(settings: Settings) -> Meter:
-    """Return the meter of every configured relay and family, for looking at."""
+    """Return a meter of every configured relay and family, to read their state from."""
     return meter_of(settings, [f"{relay.host}:{relay.port}" for relay in settings.relay])
 
 
 def meter_of(settings: Settings, relays: Sequence[str]) -> Meter:
-    """Return the meter of `relays` (`HOST:PORT`), at the pace that is configured for them."""
+    """Return a meter of `relays` (`HOST:PORT`) with their configured limits."""
     configured = {f"{relay.host}:{relay.port}": relay for relay in settings.relay}
     ways = []
     for name in relays:
@@ -27,7 +27,7 @@ def meter_of(settings: Settings, relays: Sequence[str]) -> Meter:
 
 
 def limits_of(asked: PaceSettings) -> PaceLimits:
-    """Return what a relay or a family may be asked for; a relay's connections are kept by its transport."""
+    """Return the limits of a relay or family; a relay's connections are limited by its transport."""
     if isinstance(asked, RelayLimits):
         return PaceLimits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)
     return PaceLimits(asked.connections, asked.per_second, asked.per_hour, asked.per_day)

@@ -1,4 +1,4 @@
-"""Delivering into a Maildir that any mail program reads. Its files are evidence, so that a crash leaves no doubt."""
+"""Maildir transport. Its files are evidence of delivery, so that a crash leaves no doubt."""
 
 import os
 import re
@@ -7,19 +7,20 @@ from pathlib import Path
 
 from digest.delivery.transport import Envelope, Phase, Reply
 from digest.outbox.states import Outcome
+from digest.runtime.atomic_file import sync
 from digest.runtime.errors import RelayUnreachableError
 
 MAILDIR = "maildir:"
-"""How names of such transports begin."""
+"""Prefix of the names of such transports."""
 ALREADY_THERE = "already in the Maildir"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 
 class MaildirTransport:
-    """Writes each message as one file that is whole or not there, named after the delivery.
+    """Writes each message atomically as one file, named after the delivery.
 
     A file of that name, new or read already, is an earlier attempt of the same delivery: nothing is written twice.
-    Who deletes a mail deletes the evidence.
+    Deleting a mail deletes the evidence.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +30,7 @@ class MaildirTransport:
         self._ready = False
 
     def send(self, envelope: Envelope, message: Sequence[bytes]) -> Reply:
-        """Keep the message, with the line ends of this system's files. Raises RelayUnreachableError if it cannot."""
+        """Store the message with LF line ends. Raises RelayUnreachableError on a write error."""
         file_name = self._file_name(envelope.delivery_id)
         try:
             kept = self._keep(file_name, b"".join(message).replace(b"\r\n", b"\n"))
@@ -41,13 +42,13 @@ class MaildirTransport:
         return Reply(Outcome.ACCEPTED, None, None, text, self.name, Phase.DOT)
 
     def evidence(self, delivery_id: str) -> bool:
-        """Return whether this delivery is here. A file appears as a whole, so that `False` is certain, too."""
+        """Return whether this delivery is stored. Files appear atomically, so `False` is certain too."""
         file_name = self._file_name(delivery_id)
         self._read = self._list_read()
         return file_name in self._read or (self.path / "new" / file_name).exists()
 
     def remove(self, delivery_ids: Iterable[str]) -> int:
-        """Remove the mails of these deliveries, because their reader is erased; return how many there were."""
+        """Remove the mails of these deliveries, because their subscriber is erased; return how many there were."""
         names = {self._file_name(delivery_id) for delivery_id in delivery_ids}
         removed = 0
         for folder in ("new", "cur"):
@@ -59,7 +60,7 @@ class MaildirTransport:
         return removed
 
     def close(self) -> None:
-        """Nothing is held between two messages."""
+        """Do nothing: no resource is held between messages."""
 
     def _keep(self, file_name: str, data: bytes) -> bool:
         if not self._ready:
@@ -70,28 +71,19 @@ class MaildirTransport:
         if file_name in self._read:
             return False
         partial = self.path / "tmp" / f"{file_name}.{os.getpid()}"
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        partial.write_bytes(data)
+        sync(partial)
         try:
             (self.path / "new" / file_name).hardlink_to(partial)  # unlike renaming, it never replaces
         except FileExistsError:
             return False
         finally:
             partial.unlink()
-        self._sync_folder()
+        sync(self.path / "new")
         return True
 
-    def _sync_folder(self) -> None:
-        folder = os.open(self.path / "new", os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
     def _list_read(self) -> frozenset[str]:
-        """Return the names of what a mail program has moved to `cur`, without the flags behind the colon."""
+        """Return the file names in `cur`, without the flags behind the colon."""
         folder = self.path / "cur"
         if not folder.is_dir():
             return frozenset()

@@ -1,7 +1,4 @@
-"""What a mail server's answer means: one outcome for the delivery, one reason for a person, words that may be kept.
-
-Pure.
-"""
+"""Classification of SMTP replies (RFC 5321, 3463): outcome, reason, and text that may be stored. Pure."""
 
 import re
 import unicodedata
@@ -14,7 +11,7 @@ MAX_REPLY_CHARACTERS = 500
 
 
 class Reason(StrEnum):
-    """Why the server answered as it did; only the first two say something about the reader's address."""
+    """Why the server answered as it did; only the first two are about the recipient's address."""
 
     MAILBOX_UNKNOWN = "mailbox_unknown"
     MAILBOX_DISABLED = "mailbox_disabled"
@@ -34,7 +31,7 @@ class Reason(StrEnum):
 
     @property
     def is_about_address(self) -> bool:
-        """Whether it says that nobody reads mail at this address; nothing else may ever suppress a reader."""
+        """Whether the address has no mailbox; no other reason may ever suppress a subscriber."""
         return self in {Reason.MAILBOX_UNKNOWN, Reason.MAILBOX_DISABLED}
 
 
@@ -83,31 +80,27 @@ _ADDRESS = re.compile(
 
 
 def classify(code: int) -> Outcome:
-    """Return the outcome that a reply code to a whole transaction means.
+    """Return the outcome that a reply code means for a whole transaction.
 
-    The first digit alone decides (RFC 5321 section 4.2.1): some servers send `421 5.7.32`, and that is to be retried.
-    A code that cannot end a transaction (1yz, 3yz, nonsense) leaves the message's fate open: `uncertain`.
+    The first digit alone decides (RFC 5321 section 4.2.1): some servers send `421 5.7.32`, and that is to be retried. A
+    code that cannot end a transaction (1yz, 3yz, nonsense) leaves the message's fate open: `uncertain`.
     """
     return _BY_FIRST_DIGIT.get(code // 100, Outcome.UNCERTAIN)
 
 
 def enhanced_status(lines: list[str]) -> str | None:
-    """Return the enhanced status code (RFC 2034) of a reply, given its lines without the reply code, or None.
+    """Return the enhanced status code (RFC 2034) of a reply's lines (without the reply code), or None.
 
-    Every line of a multi-line reply should begin with it; the first line that does is taken, as some servers
-    put it only on the last one.
+    Every line should begin with it; the first that does counts, as some servers put it only on the last one.
     """
-    for line in lines:
-        if match := _LEADING_ENHANCED.match(line):
-            return match.group(1)
-    return None
+    return next((match[1] for line in lines if (match := _LEADING_ENHANCED.match(line))), None)
 
 
 def explain(code: int | None, enhanced: str | None) -> Reason:
-    """Return the reason that a reply gives: the enhanced code's if there is one, else what the reply code allows.
+    """Return the reason: that of the enhanced code if there is one, else what the reply code allows.
 
-    5.7.x is always about the sender or the content, never about the reader's address, so it can never
-    suppress a reader. A temporary 4.7.x or 4.2.1 is the server asking to go slower.
+    5.7.x is always about the sender or the content, so it can never suppress a subscriber. A temporary 4.7.x or 4.2.1
+    asks us to go slower.
     """
     if code in _LOGIN_CODES:
         return Reason.LOGIN
@@ -123,9 +116,9 @@ def explain(code: int | None, enhanced: str | None) -> Reason:
 
 
 def clean_reply(text: str) -> str:
-    """Return a server's words as they may be stored and shown: one line, at most 500 characters.
+    """Return a server's text as it may be stored and shown: one line, at most 500 characters.
 
-    Control and other invisible characters go away, and every e-mail address becomes `<address>`: logs and reasons
+    Control and other invisible characters are removed, and every e-mail address becomes `<address>`: logs and reasons
     outlive an erased subscriber.
     """
     if text.isascii() and text.isprintable() and "@" not in text and "%40" not in text:

@@ -1,12 +1,13 @@
-"""Pace: how many messages may be started now, by limits that were set and by what servers asked for. Pure.
+"""Rate limiting by configured limits and by servers' throttling: how many messages may start now. Pure.
 
-A *scope* is what is limited: a relay, a family of mailboxes, or a single domain. Its gauge is a few instants and
-counts, one row in the database, so that a pace survives a restart and is one pace for all workers.
+A *scope* is what is limited: a relay, a family of mailboxes, or a single domain. Its gauge is one row in the database,
+so that limits survive a restart and hold for all workers together.
 """
 
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from digest.delivery.outcome import Reason
 from digest.delivery.retry import THROTTLE_PAUSE, THROTTLE_STATUS
@@ -26,7 +27,7 @@ _PART, _MOST_PARTS = timedelta(seconds=10), 1000
 
 @dataclass(frozen=True, slots=True)
 class PaceLimits:
-    """The most that a scope may be asked for. None is no limit; `warm_up` is the most of its first days, in order."""
+    """Limits of a scope. None is no limit; `warm_up` has the daily limits of its first days, in order."""
 
     connections: int | None = None
     per_second: float | None = None
@@ -36,13 +37,12 @@ class PaceLimits:
 
     @property
     def counts(self) -> bool:
-        """Whether messages must be counted to keep them."""
         return any((self.per_second, self.per_hour, self.per_day, self.warm_up))
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """What has been asked of a scope, and how it stands with its server."""
+    """State of a scope: what was used of its limits, and its throttling."""
 
     second_at: datetime | None = None
     hour_at: datetime | None = None
@@ -55,7 +55,7 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many more may be started now; when none, `again_at` is when to ask again (None: after an answer), and why."""
+    """How many more may start now; if none, when to ask again (None: after a reply), and why."""
 
     count: int
     again_at: datetime | None = None
@@ -63,20 +63,17 @@ class Allowance:
 
 
 def allowance(gauge: Gauge, limits: PaceLimits, now: datetime, under_way: int = 0) -> Allowance:
-    """Return how many may be started now, with `under_way` of this scope on the wire already.
+    """Return how many may start now, with `under_way` of this scope on the wire already.
 
-    A connection under a limit carries one message at a time, so that connections and messages under way are one number.
+    A limited connection carries one message at a time, so connections and messages under way are one number.
     """
     until = held_until(gauge, now)
     if until is not None:
         return Allowance(0, until, "their server asked to be left alone")
-    room = UNLIMITED
-    for connections in (limits.connections, gauge.ramp):
-        if connections is not None:
-            room = min(room, connections - under_way)
+    room = min([n - under_way for n in (limits.connections, gauge.ramp) if n is not None], default=UNLIMITED)
     if room <= 0:
         return Allowance(0)
-    for rate, burst, used_until, why in _rates(gauge, limits, now):
+    for _, rate, burst, used_until, why in _rates(gauge, limits, now):
         free = _free(rate, burst, used_until, now)
         if free < 1:
             return Allowance(0, (used_until or now) - timedelta(seconds=(burst - 1) / rate), why)
@@ -93,21 +90,16 @@ def allowance(gauge: Gauge, limits: PaceLimits, now: datetime, under_way: int = 
 def spend(gauge: Gauge, limits: PaceLimits, count: int, now: datetime) -> Gauge:
     """Return the gauge after `count` more messages were started."""
     today = _day(now)
-    counted = replace(
-        gauge, day=today, today=count + (gauge.today if gauge.day == today else 0), first_day=gauge.first_day or today
-    )
-    if limits.per_second:
-        second_at = _plausible(gauge.second_at, limits.per_second, max(1.0, limits.per_second), now)
-        counted = replace(counted, second_at=_used(second_at, now, count / limits.per_second))
-    if limits.per_hour:
-        rate = hour_rate(limits.per_hour)
-        hour_at = _plausible(gauge.hour_at, rate, hour_burst(limits.per_hour), now)
-        counted = replace(counted, hour_at=_used(hour_at, now, count / rate))
-    return counted
+    used: dict[str, Any] = {
+        name: max(used_until or now, now) + timedelta(seconds=count / rate)
+        for name, rate, _, used_until, _ in _rates(gauge, limits, now)
+    }
+    before = gauge.today if gauge.day == today else 0
+    return replace(gauge, day=today, today=before + count, first_day=gauge.first_day or today, **used)
 
 
 def spread(start: datetime, window: timedelta) -> list[datetime]:
-    """Return when each equal part of an audience is due, so that the mail is spread over `window` from `start` on.
+    """Return when each equal part of an audience is due, spread over `window` from `start` on.
 
     A part every ten seconds is as even as a relay can tell, up to a thousand parts.
     """
@@ -116,9 +108,9 @@ def spread(start: datetime, window: timedelta) -> list[datetime]:
 
 
 def throttle(reply: Reply) -> timedelta | None:
-    """Return how long the other side wants to be left alone after this reply; None if it does not say so.
+    """Return the pause that this reply asks for; None if it asks for none.
 
-    A mailbox that gets too much (4.2.1) says nothing about its domain, and a rejection nothing about the pace.
+    A mailbox that gets too much (4.2.1) says nothing about its domain, and a rejection nothing about the rate.
     """
     if reply.outcome is not Outcome.DEFERRED or reply.code is None:
         return None
@@ -130,28 +122,28 @@ def throttle(reply: Reply) -> timedelta | None:
 
 
 def held_until(gauge: Gauge, now: datetime) -> datetime | None:
-    """Return until when a scope is left alone, None if it is not; nobody is for longer than the longest pause."""
+    """Return until when a scope is paused, None if it is not; no longer than the longest pause."""
     until = gauge.held_until
     return until if until is not None and now < until <= now + THROTTLE_PAUSE else None
 
 
 def is_about_relay(reply: Reply) -> bool:
-    """Whether a reply is about us and the relay: before RCPT no recipient was named yet."""
+    """Whether a reply is about us and the relay: before RCPT no recipient was named."""
     return reply.phase in {Phase.BEFORE, Phase.MAIL}
 
 
 def hold(gauge: Gauge, pause: timedelta, now: datetime) -> Gauge:
-    """Return the gauge after a throttling: left alone for `pause`, then one connection.
+    """Return the gauge after a throttling: paused, then one connection.
 
-    Gmail's sender guidelines say of 4.7.28, to the letter: send nothing for at least ten minutes, then use one
-    connection; if that fails wait ten more, if it works add connections one at a time.
+    Gmail's sender guidelines for 4.7.28: send nothing for at least ten minutes, then use one connection; if that fails
+    wait ten more, if it works add connections one at a time.
     """
     until = now + pause
     return replace(gauge, held_until=max(until, gauge.held_until or until), ramp=1)
 
 
 def welcome(gauge: Gauge, limits: PaceLimits) -> Gauge:
-    """Return the gauge after a message was accepted: one connection more, until the throttling is over."""
+    """Return the gauge after an accepted message: one connection more, until the throttling is over."""
     if gauge.ramp is None:
         return gauge
     ramp = gauge.ramp + 1
@@ -159,14 +151,16 @@ def welcome(gauge: Gauge, limits: PaceLimits) -> Gauge:
     return replace(gauge, ramp=None if over else ramp, held_until=None if over else gauge.held_until)
 
 
-def _rates(gauge: Gauge, limits: PaceLimits, now: datetime) -> list[tuple[float, float, datetime | None, str]]:
+def _rates(gauge: Gauge, limits: PaceLimits, now: datetime) -> list[tuple[str, float, float, datetime | None, str]]:
+    """Return of each rate limit the gauge's field, messages a second, burst, arrival time, and why one waits."""
     rates = []
     if limits.per_second:
-        rates.append((limits.per_second, max(1.0, limits.per_second), gauge.second_at, "the second's limit is used up"))
+        burst = max(1.0, limits.per_second)
+        rates.append(("second_at", limits.per_second, burst, gauge.second_at, "the second's limit is used up"))
     if limits.per_hour:
-        of_hour = hour_rate(limits.per_hour), hour_burst(limits.per_hour), gauge.hour_at
-        rates.append((*of_hour, "the hour's limit is used up"))
-    return [(rate, burst, _plausible(used_until, rate, burst, now), why) for rate, burst, used_until, why in rates]
+        rate, burst = hour_rate(limits.per_hour), hour_burst(limits.per_hour)
+        rates.append(("hour_at", rate, burst, gauge.hour_at, "the hour's limit is used up"))
+    return [(name, rate, burst, _plausible(until, rate, burst, now), why) for name, rate, burst, until, why in rates]
 
 
 def hour_burst(per_hour: int) -> float:
@@ -175,25 +169,21 @@ def hour_burst(per_hour: int) -> float:
 
 
 def hour_rate(per_hour: int) -> float:
-    """Return messages a second such that a burst and an hour of them are not more than the limit."""
+    """Return messages a second such that a burst and an hour of them do not exceed the limit."""
     return max(per_hour - hour_burst(per_hour), per_hour / 2) / _HOUR.total_seconds()
 
 
 def _plausible(used_until: datetime | None, rate: float, burst: float, now: datetime) -> datetime | None:
-    """Return the arrival time; None for one that is further ahead than a clock that was never put back can make it."""
+    """Return the arrival time; None if it is too far ahead, which only a clock that was put back can cause."""
     farthest = now + _HOUR + 2 * timedelta(seconds=burst / rate)
     return used_until if used_until is not None and used_until <= farthest else None
 
 
 def _free(rate: float, burst: float, used_until: datetime | None, now: datetime) -> float:
-    """Return how many fit: the generic cell rate algorithm, with `used_until` as theoretical arrival time."""
+    """Return how many fit: generic cell rate algorithm, with `used_until` as theoretical arrival time."""
     ahead = max(timedelta(0), (used_until or now) - now).total_seconds()
     # an instant has microseconds; without the margin a whole message would round down to none
     return burst - ahead * rate + 1e-3
-
-
-def _used(used_until: datetime | None, now: datetime, seconds: float) -> datetime:
-    return max(used_until or now, now) + timedelta(seconds=seconds)
 
 
 def _most_today(gauge: Gauge, limits: PaceLimits, now: datetime) -> int | None:

@@ -1,8 +1,8 @@
-"""From a server's reply to the ledger's entry. Pure."""
+"""Settlement of an attempt: from the server's reply to the outbox's states. Pure."""
 
 from datetime import datetime
 
-from digest.delivery.retry import DEFAULT_RULE, RetryRule, next_try
+from digest.delivery.retry import next_try
 from digest.delivery.transport import Reply
 from digest.outbox.settle import Settlement
 from digest.outbox.states import Outcome, State
@@ -17,15 +17,11 @@ _STATES = {
 }
 
 
-def conclude(
-    started: Started, reply: Reply, now: datetime, jitter: float, rule: RetryRule = DEFAULT_RULE
-) -> Settlement:
-    """Return how an attempt ended: with the next try if the server put it off, or expired if that would be too late."""
+def conclude(started: Started, reply: Reply, now: datetime, jitter: float) -> Settlement:
+    """Return how an attempt ended: deferred with its next try, or expired if that would be too late."""
     state, due_at = _STATES[reply.outcome], None
     if state is State.DEFERRED:
-        due_at = next_try(
-            started.tries, reply.outcome, now, started.first_try, jitter, enhanced=reply.enhanced, rule=rule
-        )
+        due_at = next_try(started.tries, now, started.first_try, jitter, enhanced=reply.enhanced)
         state = State.DEFERRED if due_at else State.EXPIRED
     return Settlement(
         started.promised,

@@ -1,1 +1,1 @@
-"""DKIM signatures, made in process (RFC 6376)."""
+"""DKIM signatures (RFC 6376)."""

@@ -1,4 +1,4 @@
-"""Keys of our own DKIM signature: loaded and refused, made, and shown as the DNS record that verifiers read."""
+"""DKIM keys: loading and validation, generation, and the DNS record that verifiers read."""
 
 import base64
 import os
@@ -33,25 +33,24 @@ _ANOTHER_KEY = "`digest dkim generate` makes another key; [dkim] key_file and se
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The TXT record in DNS: `value` as a whole, `strings` of at most 255 bytes as it is kept."""
+    """TXT record in DNS: `value` as a whole, `strings` of at most 255 bytes as DNS stores it."""
 
     name: str
     value: str
 
     @property
     def strings(self) -> tuple[str, ...]:
-        """The value in pieces, whose joining gives it back."""
         return tuple(self.value[i : i + _STRING] for i in range(0, len(self.value), _STRING))
 
     @property
     def zone_line(self) -> str:
-        """The record as it stands in a zone file (RFC 1035 section 5.1)."""
+        """The record as a zone file line (RFC 1035 section 5.1)."""
         strings = "\n".join(f'    "{string}"' for string in self.strings)
         return f"{self.name}. IN TXT (\n{strings} )"
 
 
 def load(path: Path, selector: str, domain: str) -> DkimSigner:
-    """Return a signer with the key in `path` (PEM). Raises ConfigError for names and keys that cannot be used."""
+    """Return a signer with the key in `path` (PEM). Raises ConfigError for unusable names and keys."""
     check_names(selector, domain)
     data = _read(path)
     try:
@@ -73,9 +72,9 @@ def load(path: Path, selector: str, domain: str) -> DkimSigner:
 
 
 def generate(path: Path, bits: int = MIN_BITS) -> rsa.RSAPrivateKey:
-    """Make a key and its file (mode 0600), which must not exist. `bits` is 2048 to 4096."""
+    """Generate a key of 2048 to 4096 bits into a new file (mode 0600)."""
     try:
-        # Created with its mode, not changed afterwards: nobody can read it in between.
+        # Created with its mode, not changed afterwards: it is never readable by others.
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except FileExistsError as error:
         hint = "Choose another --selector; `digest dkim show` prints the record of a key that is there."

@@ -1,4 +1,4 @@
-"""A DKIM key for a workspace: which selector and file, the record to publish, and what to write into digest.toml."""
+"""DKIM setup of a workspace: selector, key file, DNS record, and the lines for digest.toml."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from digest.settings.root import Settings
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A key, its record in DNS and the lines of digest.toml that make it sign."""
+    """A key, its DNS record and the lines of digest.toml that enable it."""
 
     selector: str
     domain: str
@@ -24,7 +24,6 @@ class Published:
     is_configured: bool
 
     def as_json(self) -> dict[str, object]:
-        """The document that scripts read."""
         return {
             "selector": self.selector,
             "domain": self.domain,
@@ -40,28 +39,28 @@ class Published:
 
 
 def signer_of(settings: Settings) -> DkimSigner | None:
-    """Return what signs this workspace's mail, or None if it is off. Raises ConfigError for an unusable key."""
+    """Return the signer of this workspace's mail, None if off. Raises ConfigError for an unusable key."""
     if settings.dkim is None:
         return None
     return load(settings.workspace / settings.dkim.key_file, settings.dkim.selector, domain_of(settings))
 
 
 def domain_of(settings: Settings) -> str:
-    """The domain that signs: the sender's, unless configured."""
+    """Return the signing domain: the sender's, unless configured."""
     return (settings.dkim and settings.dkim.domain) or settings.publication.sender_domain
 
 
 def is_aligned(settings: Settings) -> bool:
-    """Whether DMARC (RFC 9989) counts the signature for the sender: its own domain, one above or one below."""
+    """Whether the signature is aligned for DMARC (RFC 9989): the sender's domain, one above or one below."""
     ours, sender = (name.lower().split(".") for name in (domain_of(settings), settings.publication.sender_domain))
     shorter, longer = sorted((ours, sender), key=len)
     return longer[-len(shorter) :] == shorter and (len(shorter) > 1 or shorter == longer)
 
 
 def make(settings: Settings, selector: str, bits: int, today: date) -> Published:
-    """Make a key. Without a selector: the configured one if its key is missing, else one by the month.
+    """Generate a key. Without a selector: the configured one if its key is missing, else one by the month.
 
-    Raises RefusedError if the file exists, ConfigError or UsageError for values that cannot be used.
+    Raises RefusedError if the file exists, ConfigError or UsageError for unusable values.
     """
     if not MIN_BITS <= bits <= MAX_BITS:
         raise UsageError(f"A key of {bits} bits is not made", hint=f"Use {MIN_BITS} to {MAX_BITS}.")
@@ -72,7 +71,7 @@ def make(settings: Settings, selector: str, bits: int, today: date) -> Published
 
 
 def show(settings: Settings, selector: str = "") -> Published:
-    """Return a key's record again: the configured one's, or that of another selector. Raises ConfigError."""
+    """Return a key's record: the configured one's, or that of another selector. Raises ConfigError."""
     if not selector and settings.dkim is None:
         hint = "`digest dkim generate` makes a key; --selector shows one that is not configured yet."
         raise UsageError("No [dkim] is configured: mail is not signed here", hint=hint)
@@ -89,15 +88,13 @@ def _next_selector(settings: Settings, today: date) -> str:
 
 
 def _key_file(settings: Settings, selector: str) -> str:
-    """Each selector has a file of its own: during a rotation both keys are there."""
-    if _is_configured(settings.dkim, selector):
-        assert settings.dkim is not None  # noqa: S101 - it is configured
-        return settings.dkim.key_file
-    return f"dkim-{selector}.pem"
+    """Return the key file of a selector: each has its own, as a rotation needs both keys."""
+    configured = _configured(settings, selector)
+    return configured.key_file if configured else f"dkim-{selector}.pem"
 
 
-def _is_configured(dkim: Dkim | None, selector: str) -> bool:
-    return dkim is not None and dkim.selector == selector
+def _configured(settings: Settings, selector: str) -> Dkim | None:
+    return settings.dkim if settings.dkim and settings.dkim.selector == selector else None
 
 
 def _published(settings: Settings, signer: DkimSigner) -> Published:
@@ -112,5 +109,5 @@ def _published(settings: Settings, signer: DkimSigner) -> Published:
         bits=signer.key.key_size,
         record=record_of(signer.key, signer.selector, signer.domain),
         config="\n".join(lines),
-        is_configured=_is_configured(settings.dkim, signer.selector),
+        is_configured=_configured(settings, signer.selector) is not None,
     )

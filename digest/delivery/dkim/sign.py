@@ -1,7 +1,7 @@
-"""Our own DKIM signature (RFC 6376), for relays that do not sign: rsa-sha256, c=relaxed/simple, the whole body. Pure.
+"""DKIM signing (RFC 6376) for relays that do not sign: rsa-sha256, c=relaxed/simple, the whole body. Pure.
 
-Simple for the body: collapsing its blanks would cost more than signing does, and nothing between us and the reader
-rewraps base64 or quoted-printable. Relaxed for the header, since relays do refold it. Pure: the instant is an argument.
+Simple for the body: collapsing its blanks would cost more than signing, and base64 and quoted-printable are not
+rewrapped on the way. Relaxed for the header, since relays do refold it.
 """
 
 import base64
@@ -20,35 +20,12 @@ from digest.runtime.errors import ContentError
 # In h= once more than they occur, so that adding one breaks the signature (RFC 6376 section 8.15): what a mail program
 # shows, answers, decodes by or leaves by. Not the others: relays may add a Sender or a Content-Transfer-Encoding.
 OVERSIGNED = frozenset(
-    {
-        b"from",
-        b"to",
-        b"subject",
-        b"date",
-        b"reply-to",
-        b"content-type",
-        b"list-unsubscribe",
-        b"list-unsubscribe-post",  # RFC 8058 section 4: one click counts only if both are signed
-    }
+    # RFC 8058 section 4: one click counts only if both List-Unsubscribe fields are signed
+    b"from to subject date reply-to content-type list-unsubscribe list-unsubscribe-post".split()
 )
-SIGNED = (
-    b"from",
-    b"to",
-    b"subject",
-    b"date",
-    b"reply-to",
-    b"message-id",
-    b"mime-version",
-    b"content-type",
-    b"content-transfer-encoding",
-    b"sender",
-    b"list-id",
-    b"list-unsubscribe",
-    b"list-unsubscribe-post",
-    b"list-help",
-    b"feedback-id",
-    b"cfbl-address",
-    b"cfbl-feedback-id",
+SIGNED = tuple(
+    b"from to subject date reply-to message-id mime-version content-type content-transfer-encoding sender list-id "
+    b"list-unsubscribe list-unsubscribe-post list-help feedback-id cfbl-address cfbl-feedback-id".split()
 )
 _LINE = 78
 _B64_LINE = 75  # after ` b=`
@@ -70,8 +47,7 @@ class DkimSigner:
     def sign(self, message: Sequence[bytes], now: datetime) -> bytes:
         """Return the DKIM-Signature field with its CRLF, to stand in front of `message`.
 
-        `message` is the pieces as they go over the wire, CRLF line ends, before dots are doubled; `now` becomes t=.
-        Raises UnsignableError.
+        `message` is in wire form before dot-stuffing, in pieces; `now` becomes t=. Raises UnsignableError.
         """
         head, body = parted(message)
         fields = _by_name(relaxed(head))
@@ -94,7 +70,7 @@ def parted(message: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
     """Return the header block without its last CRLF, and the pieces of the body without the blank line before it."""
     first, rest = (message[0], message[1:]) if message else (b"", ())
     end = first.find(b"\r\n\r\n")
-    if end < 0 and rest:  # the blank line is not in the first piece, as it is in our letters: seldom, so joined
+    if end < 0 and rest:  # the blank line is not in the first piece, as it is in our messages: seldom, so joined
         first, rest = b"".join(message), ()
         end = first.find(b"\r\n\r\n")
     if first.startswith(b"\r\n"):  # a body without a header
@@ -107,7 +83,7 @@ def parted(message: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
 def relaxed(head: bytes) -> list[tuple[bytes, bytes]]:
     """Return each field's lower-case name and its relaxed form without CRLF (RFC 6376 section 3.4.2), in order.
 
-    The block is unfolded and its blanks are collapsed at once: a regular expression for each field costs far more.
+    Unfolds and collapses the whole block at once: a regular expression for each field costs far more.
     """
     text = head.replace(b"\t", b" ").replace(b"\r\n ", b" ")
     while b"  " in text:
@@ -121,9 +97,9 @@ def relaxed(head: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def body_digest(body: Sequence[bytes]) -> bytes:
-    """Return SHA-256 of a body in simple form (RFC 6376 section 3.4.3): empty lines at its end count as one line end.
+    """Return SHA-256 of a body in simple form (RFC 6376 section 3.4.3): trailing empty lines count as one line end.
 
-    Only the pieces at the end are looked at; nothing else is copied.
+    Only the last pieces are searched; nothing is copied.
     """
     digest = hashlib.sha256()
     tail: list[bytes] = []
@@ -152,7 +128,7 @@ def _by_name(fields: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
     return found
 
 
-@lru_cache(maxsize=100)  # the letters of an edition have the same fields
+@lru_cache(maxsize=100)  # the messages of an edition have the same fields
 def _listed(names: tuple[tuple[bytes, int], ...]) -> str:
     """Return the value of h=, folded after colons (RFC 6376 section 3.5)."""
     lines, line = [], " h="

@@ -1,1 +1,1 @@
-"""One recipient's message: headers and spliced parts."""
+"""Composition of a recipient's message: headers and spliced parts."""

@@ -1,8 +1,7 @@
-"""Mail headers as bytes (RFC 5322): the shared fields once per edition, the personal ones per recipient.
+"""Mail headers as bytes (RFC 5322): the shared fields once per edition, the personal ones per recipient. Pure.
 
 Not made with EmailMessage: it turns a long List-Unsubscribe into encoded-words, which RFC 2047 section 5 forbids and
-which mailbox providers ignore, and it loses spaces of folded Korean subjects. Fields are written here, encoded-words by
-`email.header`. Pure: the instant is an argument.
+mailbox providers ignore, and it loses spaces of folded Korean subjects. `email.header` makes the encoded-words.
 """
 
 import base64
@@ -38,7 +37,7 @@ class HeaderUnsafeError(ContentError):
 
 
 def text_value(text: str, name: str) -> str:
-    """Return an unstructured value (a subject) for the field `name`, folded: plain if possible, else encoded-words.
+    """Return a folded unstructured value (a subject) for the field `name`: plain if possible, else encoded-words.
 
     Raises HeaderUnsafeError for control characters.
     """
@@ -51,7 +50,7 @@ def text_value(text: str, name: str) -> str:
 
 
 def mailbox(display_name: str, address: str, name: str) -> str:
-    """Return `display name <address>` for the field `name`, folded: atoms, a quoted string or encoded-words.
+    """Return a folded `display name <address>` for the field `name`.
 
     Raises HeaderUnsafeError for control characters, and for an address that is not ASCII (it would need SMTPUTF8).
     """
@@ -87,7 +86,7 @@ def _refuse_controls(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """In whose name mail goes out, in one language. `archive_url` and `reply_to` may be empty."""
+    """Sender and list of a publication, in one language. `archive_url` and `reply_to` may be empty."""
 
     sender_name: str
     sender_address: str
@@ -98,12 +97,12 @@ class Identity:
 
     @property
     def domain(self) -> str:
-        """The domain of the sender's address, in which Message-IDs are made."""
+        """The domain of the sender's address, used in Message-IDs."""
         return self.sender_address.rpartition("@")[2]
 
 
 def shared_header(identity: Identity, subject: str, *, about: str, part: str) -> bytes:
-    """Return the fields that are the same for every reader of an edition or kind of notice, each with its CRLF.
+    """Return the fields shared by all recipients of an edition or kind of notice, each with its CRLF.
 
     `about` and `part` (such as `issue-21` and `en`) go into the Feedback-ID, by which a provider reports complaints.
     """
@@ -124,7 +123,7 @@ def shared_header(identity: Identity, subject: str, *, about: str, part: str) ->
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """What of a header differs from reader to reader. Without an unsubscribe URL there is nothing to leave yet."""
+    """Personal header values. `unsubscribe_url` is empty where there is no subscription yet."""
 
     name: str
     address: str
@@ -134,7 +133,7 @@ class Personal:
 
 
 def personal_header(personal: Personal, now: datetime) -> bytes:
-    """Return one reader's fields, each with its CRLF. `now` is when it is sent, not when it was rendered."""
+    """Return one recipient's fields, each with its CRLF. `now` is when it is sent, not when it was rendered."""
     text = (
         f"To: {mailbox(personal.name, personal.address, 'To')}\r\n"
         f"Date: {_date(now.replace(microsecond=0))}\r\n"
@@ -155,9 +154,9 @@ def _date(second: datetime) -> str:
 
 
 def message_id(key: bytes, parts: Sequence[str], domain: str) -> str:
-    """Return the Message-ID of what `parts` name, such as issue, number and reader: the same at each attempt.
+    """Return the Message-ID of what `parts` name, such as issue, number and ref: the same at each attempt.
 
-    Keyed, so that nobody can tell from it who the reader is, nor make one.
+    Keyed, so that it neither reveals the recipient nor can be forged.
     """
     mac = _mac(key).copy()
     mac.update("\0".join(parts).encode())

@@ -1,4 +1,4 @@
-"""From an edition and a reader to one message: what is the same for all is made once, the rest is spliced in."""
+"""Message composition: the parts shared by all recipients are made once, the personal ones spliced in."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ Sign = Callable[[Sequence[bytes], datetime], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message, ready to go: its envelope, and its bytes in pieces with CRLF line ends, not dot-stuffed."""
+    """A message ready to send: its envelope, and its bytes in pieces with CRLF line ends, not dot-stuffed."""
 
     envelope: Envelope
     message: Encoded
@@ -44,7 +44,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What all readers of an edition, or of a kind of notice, share."""
+    """Parts shared by all recipients of an edition, or of a kind of notice."""
 
     header: bytes
     parts: Parts
@@ -53,7 +53,7 @@ class _Form:
 
 
 class MessageWriter:
-    """Writes the messages of one publication. `prepare` reads what a window needs; writing needs no database."""
+    """Composes the messages of a publication. `prepare` reads what a window needs; writing needs no database."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class MessageWriter:
         *,
         sign: Sign | None = None,
     ) -> None:
-        """Make a writer; `sign`, if given, puts a signature in front of each message."""
+        """`sign`, if given, returns a signature field to put in front of each message."""
         self._settings = settings
         self._templates = templates
         self._signer = signer
@@ -88,7 +88,7 @@ class MessageWriter:
                 self._editions[row.id] = _Form(header, encode(row.html, row.text, row.nonce), row.number, view_url)
 
     def message_id(self, number: int, ref: str) -> str:
-        """Return the Message-ID of an issue to a reader: the same at every attempt."""
+        """Return the Message-ID of an issue to a recipient: the same at every attempt."""
         return message_id(self._key, ("issue", str(number), ref), self._settings.publication.sender_domain)
 
     def notice_id(self, kind: str, key: str) -> str:
@@ -112,7 +112,7 @@ class MessageWriter:
     def test(self, number: int, rendered: Rendered, reader: Recipient, token: str, now: datetime) -> Letter:
         """Return an edition as a test mail: marked, with a Message-ID of its own and links that say so.
 
-        `token` is random: a repeat of the real Message-ID would let mail programs hide the reader's own copy.
+        `token` is random: with the real Message-ID mail programs would hide the reader's own copy.
         """
         header = shared_header(self._identity(reader.language), rendered.subject, about=f"issue-{number}", part="test")
         form = _Form(header, encode(rendered.html, rendered.text, rendered.nonce), number)
@@ -123,7 +123,7 @@ class MessageWriter:
         return self._letter(f"test-{token}", form, personal, values, now=now, plain=reader.format == "text")
 
     def notice(self, taken: TakenNotice, now: datetime) -> Letter:
-        """Return the message of a notice. Raises ContentError for what no mail can carry."""
+        """Return the message of a notice. Raises ContentError for what mail cannot hold."""
         kind = NoticeKind(taken.kind)
         if kind.spec.is_event:  # few, and each with a text of its own
             form = self._make_notice_form(kind, taken.language, event=taken.context)
@@ -177,7 +177,7 @@ class MessageWriter:
         return LIFETIMES[purpose].days if purpose else 0
 
     def _day(self, text: str, language: str) -> str:
-        """Return the day of an instant in the reader's language; empty for what is no instant."""
+        """Return an instant's day in the recipient's language; empty for what is no instant."""
         try:
             day = datetime.fromisoformat(text).astimezone(self._settings.publication.zone).date()
         except ValueError:
@@ -217,7 +217,7 @@ class MessageWriter:
             event=event_view(event, self._templates.translate(language), publication.zone) if event else None,
         )
         rendered = render_notice(kind, language, context, self._templates)
-        # nobody is on the list yet, or any more: the mail is about the subscription, not from it
+        # the recipient is not on the list yet, or any more: the mail is about the subscription, not from it
         identity = replace(identity, archive_url="")
         header = shared_header(identity, rendered.subject, about=kind.value, part=language)
         return _Form(header, encode(rendered.html, rendered.text, rendered.nonce))

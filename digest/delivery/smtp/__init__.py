@@ -1,1 +1,1 @@
-"""SMTP after connect: login, pipelined conversation, connections, relays."""
+"""SMTP client: login, pipelined conversations, connections and relays."""

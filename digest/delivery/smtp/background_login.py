@@ -1,4 +1,4 @@
-"""Logging in beside the thread that carries mail: a relay that hangs there must not stop the others."""
+"""Logins at relays in background threads: a relay that hangs there must not stop the others."""
 
 import contextlib
 import socket
@@ -14,7 +14,7 @@ Outcome = Connection | DigestError
 
 
 class Logins:
-    """Attempts to log in, each in a thread of its own that does not keep the process alive."""
+    """Login attempts, each in a daemon thread."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
@@ -26,11 +26,11 @@ class Logins:
         self.wakeup.setblocking(False)
 
     def start(self, config: RelayConfig, then: Callable[[Outcome], None]) -> None:
-        """Log in; `then` is called by `deliver` with the connection, or with why there is none."""
+        """Log in; `deliver` passes `then` the connection, or why there is none."""
         threading.Thread(target=self._log_in, args=(config, then), name=f"login at {config.name}", daemon=True).start()
 
     def deliver(self) -> None:
-        """Hand out what has come, in the caller's thread."""
+        """Pass finished logins on, in the caller's thread."""
         with contextlib.suppress(BlockingIOError):
             self.wakeup.recv(4096)
         with self._lock:
@@ -39,7 +39,7 @@ class Logins:
             then(outcome)
 
     def close(self) -> None:
-        """Want none of them any more; a connection that still comes is closed at once."""
+        """Abandon all attempts; a connection that still comes is closed at once."""
         with self._lock:
             self._is_closed = True
             results, self._results = self._results, []
@@ -55,7 +55,7 @@ class Logins:
             outcome = log_in(config, self._context)
         except DigestError as error:
             outcome = error
-        except Exception as error:  # noqa: BLE001 - a login that nobody hears of would be waited for without end
+        except Exception as error:  # noqa: BLE001 - a lost login would be waited for without end
             outcome = RelayUnreachableError(f"The login at {config.name} failed: {type(error).__name__}.")
         with self._lock:
             if not self._is_closed:

@@ -1,16 +1,17 @@
-"""The socket under a conversation: it never blocks, counts what has left, and has a deadline for what is awaited."""
+"""Non-blocking socket of an SMTP conversation, with a deadline for what is awaited."""
 
 import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from digest.delivery.smtp.conversation import Conversation
 from digest.delivery.smtp.reply import GarbledReplyError, ReplyReader
 
 READ_BYTES = 64 * 1024
 SEND_BUFFER = 512 * 1024
-"""Large enough for a usual message, so that it leaves in one call; the system may grant less."""
+"""Large enough for a usual message in one call; the system may grant less."""
 _YOUNG_SECONDS = 5.0
 _TLS_BLOCK = 16 * 1024  # a TLS record: what a failed call may have sent a part of
 _BLOCKED = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -18,7 +19,7 @@ FOREVER = float("inf")
 
 
 class Link:
-    """One connection and its conversation. `deadline` is in seconds of the monotonic clock."""
+    """A connection and its conversation. `deadline` is in seconds of the monotonic clock."""
 
     def __init__(self, sock: socket.socket, conversation: Conversation, goodbye: float) -> None:
         """Take over a connected, logged-in socket, plain or TLS; `goodbye` is how long QUIT may take."""
@@ -36,51 +37,44 @@ class Link:
 
     @property
     def is_over(self) -> bool:
-        """Return whether the socket is to be closed."""
         return self._leaving.is_over if self._leaving else self.conversation.is_over
 
     @property
     def was_useless(self) -> bool:
-        """Return whether the server closed it at once, before any mail had begun."""
+        """Whether the server closed it at once, before any mail had begun."""
         is_young = time.monotonic() - self._since < _YOUNG_SECONDS
         return self.is_over and not self._leaving and self.conversation.carried == 0 and is_young
 
     @property
     def is_leaving(self) -> bool:
-        """Return whether we said goodbye."""
         return self._leaving is not None
 
     @property
     def is_idle(self) -> bool:
-        """Return whether a mail could begin here."""
         return not (self._leaving or self.conversation.pending or self.conversation.is_over)
 
     @property
     def has_unsent(self) -> bool:
-        """Return whether it waits to be able to write."""
+        """Whether it waits to be able to write."""
         return not self._leaving and self.conversation.has_unsent
 
     def begin(self) -> None:
-        """Start with a parcel, if there is one."""
         self._guarded(self.conversation.begin)
         self._write()
         self._wait_anew()
 
     def handle(self) -> None:
-        """Read what can be read and write what can be written."""
         self._guarded(self._read)
 
     def expire(self) -> None:
-        """Conclude what has not come in time."""
         if self._leaving:
             self._leaving.is_over = True
-        elif self.has_unsent:
-            self.conversation.lost("the server stopped taking our bytes", closed=False)
         else:
-            self.conversation.lost("the server did not answer in time", closed=False)
+            why = "the server stopped taking our bytes" if self.has_unsent else "the server did not answer in time"
+            self.conversation.lost(why, closed=False)
 
     def leave(self) -> None:
-        """Say QUIT; nothing depends on the answer."""
+        """Send QUIT; nothing depends on the answer."""
         self._leaving = _Leaving(self.conversation.pending + 1)
         self.deadline = time.monotonic() + self._goodbye
         try:
@@ -89,14 +83,13 @@ class Link:
             self._leaving.is_over = True
 
     def close(self) -> None:
-        """Free the socket."""
         self.sock.close()
 
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
             act()
         except BaseException:
-            # an interrupt in the middle leaves a connection on which nobody knows whose turn it is
+            # an interrupt in the middle leaves a connection out of step
             self.conversation.lost("the conversation was interrupted", closed=False)
             raise
 
@@ -123,7 +116,7 @@ class Link:
             self._wait_anew()
 
     def _write(self) -> int:
-        """Write as much as goes; return how many bytes went."""
+        """Write as much as the socket takes; return how many bytes."""
         conversation, total = self.conversation, 0
         while conversation.has_unsent and not conversation.is_over:
             block = conversation.unsent
@@ -136,20 +129,14 @@ class Link:
             except OSError as error:
                 if self._is_tls:
                     conversation.sent(len(block))
-                self._hear_last_words()
+                with suppress(OSError):  # a server that closes says why before
+                    if data := self.sock.recv(READ_BYTES):
+                        conversation.receive(data)
                 self._gone(_broken(error))
                 break
             conversation.sent(count)
             total += count
         return total
-
-    def _hear_last_words(self) -> None:
-        """Read what a server said that has had enough: it says why before it closes."""
-        try:
-            if data := self.sock.recv(READ_BYTES):
-                self.conversation.receive(data)
-        except OSError:
-            return
 
     def _gone(self, why: str) -> None:
         if self._leaving:
@@ -163,7 +150,7 @@ class Link:
 
 
 class _Leaving:
-    """The wait for the answer to QUIT, and for those that are still to come before it."""
+    """Waits for the answer to QUIT, and for those still to come before it."""
 
     def __init__(self, answers: int) -> None:
         self._answers = answers

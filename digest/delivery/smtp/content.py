@@ -1,8 +1,7 @@
-"""A message as it goes over the wire: leading dots doubled, the final dot behind it. Pure.
+"""Dot-stuffing of message content (RFC 5321 section 4.5.2). Pure.
 
-What our own encoder made has no such dots, and is not searched. In any other message large pieces may be the same
-objects for every reader. They are searched once; for each reader only the small pieces and the borders between pieces
-are looked at.
+Content of our own encoder needs none, and is not searched. In other messages large pieces may be the same objects for
+every recipient: they are searched once, then only small pieces and the borders between pieces.
 """
 
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ _MAX_HELD_BYTES = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Content:
-    """Pieces for the wire, the final dot included; `size` is their number of bytes."""
+    """Pieces for the wire with the final dot; `size` is their number of bytes."""
 
     pieces: list[bytes]
     size: int
@@ -27,7 +26,7 @@ class Content:
 
 
 class Stuffing:
-    """Doubles leading dots (RFC 5321, section 4.5.2) and remembers the large pieces it has seen. For one thread."""
+    """Doubles leading dots, and caches the large pieces it has seen. For one thread."""
 
     def __init__(self) -> None:
         # By id: hashing a piece costs as much as searching it. Holding the piece keeps its id from being given away.
@@ -35,7 +34,6 @@ class Stuffing:
         self._held = 0
 
     def content(self, message: Sequence[bytes]) -> Content:
-        """Return what is to be sent for a message of any number of pieces."""
         if isinstance(message, Encoded):
             return Content([*message, FINAL_DOT], sum(map(len, message)) + len(FINAL_DOT), is_ascii=True)
         pieces: list[bytes] = []
@@ -51,10 +49,9 @@ class Stuffing:
                     pieces.append(b".")
             before = piece
             if len(piece) > _LARGE:
-                found = known.get(id(piece)) or self._look_at(piece)
-                pieces.append(found[1])
-                if not found[2]:
-                    is_ascii = False
+                _, stuffed, piece_is_ascii = known.get(id(piece)) or self._look_at(piece)
+                pieces.append(stuffed)
+                is_ascii = is_ascii and piece_is_ascii
             else:
                 pieces.append(piece)
                 small.append(piece)

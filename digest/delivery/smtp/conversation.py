@@ -1,12 +1,11 @@
-"""The conversation with a relay that let us in: mail after mail on one connection, as bytes in and bytes out. Pure.
+"""SMTP client as a state machine after login: mail after mail on one connection, bytes in and bytes out. Pure.
 
-No socket and no clock. Where the server offers PIPELINING (RFC 2920), an envelope is one write, and the content of one
-message and the envelope of the next are one write as well (section 3.1 lets content begin a group): a message then
-costs one round trip. Elsewhere each command waits for its answer.
+With PIPELINING (RFC 2920) an envelope is one write, and so are the content of one message and the envelope of the next
+(section 3.1 lets content begin a group): a message costs one round trip. Else each command waits for its answer.
 
-The rule that keeps "once" true: before the final dot may have left, whatever goes wrong means that the server has
-nothing (deferred, or rejected if it said so); afterwards only its answer tells, and without one the message is
-uncertain (RFC 1047). A message of whose envelope nothing was answered was not acted upon: it goes again elsewhere.
+To send once only: before the final dot may have left, any failure means that the server has nothing (deferred, or
+rejected if it said so); afterwards only its answer tells, and without one the message is uncertain (RFC 1047). A
+message of whose envelope nothing was answered was not acted upon: it goes again elsewhere.
 """
 
 import re
@@ -32,7 +31,7 @@ _TOO_MANY = "the server answered more often than it was asked"
 
 
 class Mailbag(Protocol):
-    """Where a conversation gets its parcels, and whom it tells what became of them."""
+    """Source of a conversation's parcels, and receiver of their results."""
 
     def take(self) -> Parcel | None:
         """Return the next parcel, whose envelope is written at once; None if there is none."""
@@ -41,7 +40,7 @@ class Mailbag(Protocol):
         """Note how a parcel ended."""
 
     def again(self, parcel: Parcel, reply: Reply) -> None:
-        """Let a parcel that was not acted upon go on another connection; `reply` ends it if it has gone too often."""
+        """Retry an unanswered parcel on another connection; `reply` ends it after too many tries."""
 
 
 class _Aside(Enum):
@@ -64,9 +63,9 @@ class _Mail:
 
 
 class Conversation:
-    """One connection after its login. It asks for the next parcel exactly when the envelope is about to be written."""
+    """One connection after its login. It takes the next parcel only when the envelope is about to be written."""
 
-    def __init__(  # noqa: PLR0917 - each is one thing that it lives by
+    def __init__(  # noqa: PLR0917 - each is used throughout
         self, relay: str, offers: Mapping[str, str], timeouts: Timeouts, most: int, bag: Mailbag, stuffing: Stuffing
     ) -> None:
         """`offers` is what EHLO announced, keys in lower case; at most `most` mails are carried."""
@@ -98,32 +97,27 @@ class Conversation:
 
     @property
     def pending(self) -> int:
-        """Return how many answers are still to come."""
         return len(self._expected)
 
     @property
     def is_carrying(self) -> bool:
-        """Return whether a parcel is under way."""
         return any(mail for _, mail in self._expected)
 
     @property
     def is_worn_out(self) -> bool:
-        """Return whether it has carried as many mails as it may."""
         return self.carried >= self._most
 
     @property
     def has_unsent(self) -> bool:
-        """Return whether there is something to write."""
         return self._out_at < len(self._out)
 
     @property
     def unsent(self) -> memoryview | bytes:
-        """Return what is to be written."""
         return memoryview(self._out)[self._out_at :] if self._out_at else self._out
 
     @property
     def patience(self) -> float | None:
-        """Return how many seconds the next thing may take, counted from the last one; None when nothing is awaited."""
+        """Seconds the next thing may take, counted from the last one; None when nothing is awaited."""
         if self._out_at <= self._dot_at:
             return self._block_wait
         return self._waits[self._expected[0][0]] if self._expected else None
@@ -133,7 +127,7 @@ class Conversation:
         self._most = 0
 
     def begin(self) -> None:
-        """Start with a parcel, if nothing is under way and there is one."""
+        """Begin with a parcel, if nothing is under way and there is one."""
         if self._expected or self.is_over:
             return
         if not self._reader.is_read_up:
@@ -146,7 +140,7 @@ class Conversation:
         self._out_at += count
 
     def receive(self, data: bytes) -> int:
-        """Take what the server said; return how many whole replies it had."""
+        """Take bytes from the server; return how many whole replies they had."""
         count = 0
         try:
             self._reader.feed(data)
@@ -158,9 +152,9 @@ class Conversation:
         return count
 
     def lost(self, why: str, *, closed: bool) -> None:
-        """Conclude everything: the connection is gone, or is not to be trusted any more.
+        """End everything: the connection is gone, or cannot be trusted any more.
 
-        `closed` says that the server went away by itself, which it may do between mails.
+        `closed` means that the server closed it, which it may do between mails.
         """
         if self.is_over:
             return
@@ -207,7 +201,7 @@ class Conversation:
             self._hear_envelope(phase, mail, answer)
 
     def _is_in_group(self, phase: Phase | _Aside) -> bool:
-        """Return whether an answer may come while a part of the same write has not left."""
+        """Return whether an answer may come before all of the same write has left."""
         return self._pipelined and phase in {Phase.MAIL, Phase.RCPT, _Aside.RESET} and bool(self._expected)
 
     def _hear_envelope(self, phase: Phase, mail: _Mail, answer: SmtpReply) -> None:
@@ -226,7 +220,7 @@ class Conversation:
                 self._refused(mail, *mail.refusal, answer if phase is Phase.DATA else None)
 
     def _hear_goodbye(self, mail: _Mail, phase: Phase, answer: SmtpReply) -> None:
-        """End a mail by the first answer that was not a yes, which may be the goodbye itself."""
+        """End a mail by its first negative answer, which may be the 421 itself."""
         self._expected.clear()  # an envelope is always the last thing under way
         throttled = explain(answer.code, answer.enhanced) is Reason.THROTTLED
         if phase is Phase.MAIL and answer.code == _CLOSING and self.carried > 1 and not throttled:
@@ -240,7 +234,7 @@ class Conversation:
         self.is_over = True
 
     def _refused(self, mail: _Mail, phase: Phase, answer: SmtpReply, to_data: SmtpReply | None) -> None:
-        """End a mail by the first answer that was not a yes, and bring the connection back to where one may begin."""
+        """End a mail by its first negative answer, and bring the connection back to where one may begin."""
         is_wanted = to_data is not None and to_data.code == 354
         if to_data is not None and not is_wanted and not to_data.is_no and phase is not Phase.DATA:
             # then the answers are not those to our commands, and the refusal may not be one
@@ -249,7 +243,7 @@ class Conversation:
             self.lost(_TOO_MANY, closed=False)
             return
         self._done_by(mail, phase, answer)
-        # a server that wants a message although it refused the sender could give somebody an empty one
+        # a server that wants a message although it refused the sender could deliver an empty one
         if not answer.is_no or (phase is Phase.MAIL and is_wanted):
             self.lost(_CLOSED, closed=False)
         elif is_wanted:
@@ -268,7 +262,7 @@ class Conversation:
             self._announce(mail, b"RSET\r\n")
 
     def _go_on(self, is_in_step: bool) -> None:
-        """Begin the next mail, or let its envelope be answered if it is on its way."""
+        """Begin the next mail, or wait for the answer to its envelope if that is on its way."""
         if not is_in_step or (self.has_unsent and not self._expected):
             self.lost(_CLOSED, closed=True)
         elif not self._expected:
@@ -301,7 +295,7 @@ class Conversation:
         return self._out_at > self._dot_at
 
     def _next(self) -> _Mail | None:
-        """Return the next mail that this server can take; what it cannot take, or must never get, ends here."""
+        """Return the next mail that this server can take; others end here."""
         while self.carried < self._most and (parcel := self._bag.take()):
             content = self._stuffing.content(parcel.message)
             if not (problem := self._problem(parcel.envelope, content)):

@@ -1,4 +1,4 @@
-"""Many connections to any number of relays, in one thread: each goes on whenever its server has said something."""
+"""SMTP carrier: an event loop in one thread over many connections to any number of relays."""
 
 import logging
 import selectors
@@ -13,32 +13,32 @@ from digest.delivery.smtp.content import Stuffing
 from digest.delivery.smtp.conversation import Conversation
 from digest.delivery.smtp.login import Connection
 from digest.delivery.smtp.relay import RelayConfig
-from digest.delivery.smtp.route import Route
+from digest.delivery.smtp.route import RETURNED_SECONDS, Route
 from digest.delivery.transport import ParcelSource, Step
 from digest.runtime.errors import ConfigError, DigestError, RelayUnreachableError
 
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
-"""A connection without work for so long is given up: servers count connections, and may give that one to others."""
+"""Idle connections are closed after so long: servers limit connections, and may give this one to others."""
 _PER_CONNECTION = 2  # one message that waits for its last answer, and the envelope of the next behind it
 _SLICE_SECONDS = 0.01
 
 
 class Fleet:
-    """A `Carrier` over SMTP. For one thread; logging in happens in threads of its own.
+    """A `Carrier` over SMTP. For one thread; logins run in background threads.
 
-    A relay that refuses us or cannot be reached is a failure of the step, and is not tried again before a step at least
-    a second later, or before `allow` says that it may be. Parcels that a server left unbegun go on another connection,
-    a few times and for 30 seconds at most, while the source lets them; else, with none to be had, or after
-    `allow(relay, 0)`, they end as `not_sent`.
+    A relay that refuses us or cannot be reached is a failure of the step, and is not tried again for a second, or until
+    `allow` permits it. Parcels that a server left unanswered go on another connection, a few times and for 30 seconds
+    at most, while the source lets them; else, with none to be had, or after `allow(relay, 0)`, they end as `not_sent`.
     """
 
     def __init__(self, relays: Sequence[RelayConfig], context: ssl.SSLContext | None = None) -> None:
-        """Open nothing yet; `context` stands in for the system's trusted authorities and must verify, as they do."""
+        """Open nothing yet; `context` replaces the system's trusted authorities and must verify, too."""
         self._routes = {config.name: Route(config) for config in relays}
         if len(self._routes) < len(relays):
             raise ConfigError("Two [[relay]] have the same host and port.")
+        self.relays = tuple(self._routes)
         self._context = context or ssl.create_default_context()
         self._stuffing = Stuffing()
         self._selector: selectors.BaseSelector | None = None
@@ -46,32 +46,25 @@ class Fleet:
         self._earliest = FOREVER
 
     @property
-    def relays(self) -> tuple[str, ...]:
-        """The names of the relays."""
-        return tuple(self._routes)
-
-    @property
     def capacity(self) -> int:
-        """How many parcels can be under way at once at most."""
         return sum(route.allowed for route in self._routes.values()) * _PER_CONNECTION
 
     @property
     def under_way(self) -> int:
-        """How many parcels were taken from the source and have not ended."""
         return sum(route.under_way for route in self._routes.values())
 
     def allow(self, relay: str, connections: int) -> None:
-        """Use at most so many connections to a relay, and never more than its configuration says."""
+        """Limit a relay's connections; its configuration stays an upper bound."""
         route = self._routes[relay]
         route.allow(connections)
         for link in list(route.links):
             self._settle(route, link)
 
     def step(self, source: ParcelSource, seconds: float) -> Step:
-        """Get on with everything; return when something ended or failed, at the latest after `seconds`.
+        """Make progress everywhere; return when something ended or failed, at the latest after `seconds`.
 
-        What else is ready by then is done as well, for at most some milliseconds; but once a server asks to be left
-        alone, nothing more begins there before the next step.
+        What else is ready by then is done too, for at most some milliseconds; but once a server throttles, nothing more
+        begins there before the next step.
         """
         until = time.monotonic() + seconds
         news_since = FOREVER
@@ -96,7 +89,7 @@ class Fleet:
                 route.source = None
 
     def close(self) -> None:
-        """Say goodbye where nothing is under way, and free everything; `step` may be called again afterwards."""
+        """Send QUIT where nothing is under way, and free everything; `step` may be called again afterwards."""
         if self._logins is not None:
             self._logins.close()
         links = [(route, link) for route in self._routes.values() for link in route.links]
@@ -125,7 +118,7 @@ class Fleet:
         return self._selector, self._logins
 
     def _get_going(self) -> None:
-        """Give work to idle connections, open those that are missing, conclude what has not come in time."""
+        """Give work to idle connections, open missing ones, end what timed out."""
         now = time.monotonic()
         if now >= self._earliest:
             self._expire(now)
@@ -140,7 +133,7 @@ class Fleet:
             self._earliest = min(self._earliest, route.next_look)
 
     def _employ(self, route: Route) -> None:
-        """Let idle connections begin, as many as parcels wait."""
+        """Begin mails on idle connections, as many as parcels wait."""
         for link in list(route.idle)[: route.waiting]:
             route.idle.discard(link)
             try:
@@ -149,7 +142,7 @@ class Fleet:
                 self._settle(route, link)
 
     def _handle(self, seconds: float) -> int:
-        """Wait at most so long for something to happen; return how much did."""
+        """Wait at most so long for events; return how many were handled."""
         events = self._opened()[0].select(seconds)
         for key, _ in events:
             if key.data is None:
@@ -163,12 +156,12 @@ class Fleet:
         return len(events)
 
     def _came(self, route: Route, outcome: Connection | DigestError) -> None:
-        """Take a connection that a login has brought, or note why there is none."""
+        """Take a login's connection, or note why there is none."""
         route.logins -= 1
         if isinstance(outcome, DigestError):
             route.failed(outcome)
             return
-        route.came_in()
+        route.is_proven = True
         config = route.config
         most = config.max_messages_per_connection if len(route.links) < route.allowed else 0
         conversation = Conversation(config.name, outcome.offers, config.timeouts, most, route, self._stuffing)
@@ -178,7 +171,6 @@ class Fleet:
         self._settle(route, link)
 
     def _settle(self, route: Route, link: Link) -> None:
-        """Do what follows from the state that a link has come to."""
         if link.is_idle:
             if link.conversation.is_worn_out:
                 route.idle.discard(link)
@@ -188,7 +180,7 @@ class Fleet:
                 link.deadline = time.monotonic() + IDLE_SECONDS
         if link.is_over:
             if link.was_useless:
-                # without this we would knock again at once, and again
+                # without this we would reconnect at once, and again
                 route.failed(RelayUnreachableError(f"{route.name} lets us in and closes before any mail."))
             self._drop(route, link)
             return
@@ -209,7 +201,7 @@ class Fleet:
                     else:
                         link.expire()
                 self._settle(route, link)
-            route.give_back_stale(now)
+            route.give_back("no connection could be had in time", before=now - RETURNED_SECONDS)
 
     def _drop(self, route: Route, link: Link) -> None:
         if link in route.links:
@@ -221,7 +213,7 @@ class Fleet:
     def _news(self) -> Step:
         step = Step()
         for route in self._routes.values():
-            ended, failures = route.told()
+            ended, failures = route.take_news()
             step.ended += ended
             step.failures += failures
         return step

@@ -1,4 +1,4 @@
-"""From nothing to a connection that may carry mail: greeting, EHLO, TLS, login, all by smtplib except the reading."""
+"""SMTP login: greeting, EHLO, STARTTLS, AUTH; by smtplib, except the reading of replies."""
 
 import smtplib
 import socket
@@ -21,25 +21,24 @@ class ConnectionLostError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A relay that let us in: a connected socket, plain or TLS, and what its EHLO offered."""
+    """A logged-in connection: its socket, plain or TLS, and what EHLO offered."""
 
     sock: socket.socket
     offers: dict[str, str]
 
 
 def log_in(config: RelayConfig, context: ssl.SSLContext) -> Connection:
-    """Connect, protect and authenticate as `config` asks.
+    """Connect, protect and authenticate as `config` asks, with a `context` that must verify.
 
-    `context` must verify; it is the caller's, so that it is made once. Raises RelayRefusedError when the configuration
-    cannot work (no TLS where it is required, a certificate that proves nothing, wrong password, 5yz) and
-    RelayUnreachableError when it may work later.
+    Raises RelayRefusedError when the configuration cannot work (no TLS where it is required, an invalid certificate,
+    wrong password, 5yz) and RelayUnreachableError when it may work later.
     """
     try:
         session = _open(config, context)
         try:
             _protect(session, config, context)
             _authenticate(session, config)
-            if not session.wire.is_read_up:
+            if not session.wire.reader.is_read_up:
                 raise ConnectionLostError("the server answered more often than it was asked")
             # The last segment must not wait for the acknowledgement of the one before it (Nagle; RFC 1122, 4.2.3.4).
             session.wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -53,10 +52,7 @@ def log_in(config: RelayConfig, context: ssl.SSLContext) -> Connection:
 
 
 def look(config: RelayConfig, context: ssl.SSLContext) -> dict[str, str]:
-    """Return what a relay offers once the line is protected as `config` asks; nothing is sent, nobody logs in.
-
-    Raises as `log_in` does.
-    """
+    """Return what a relay offers after TLS as `config` asks, without a login or mail; raises as `log_in` does."""
     try:
         session = _open(config, context)
         try:
@@ -71,20 +67,16 @@ def look(config: RelayConfig, context: ssl.SSLContext) -> dict[str, str]:
 
 
 class _Wire:
-    """One connected socket, plain or TLS, and the replies that come over it."""
+    """A connected socket, plain or TLS, and the replies that come over it."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._reader = ReplyReader()
-
-    @property
-    def is_read_up(self) -> bool:
-        return self._reader.is_read_up
+        self.reader = ReplyReader()
 
     def read(self, timeout: float) -> SmtpReply:
-        """Return the next whole reply. `timeout` (seconds) is for all of it, however slowly its bytes drip."""
+        """Return the next whole reply, within `timeout` seconds for all of it."""
         deadline = time.monotonic() + timeout
-        while (answer := self._reader.next()) is None:
+        while (answer := self.reader.next()) is None:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise ConnectionLostError("the server did not answer in time")
@@ -95,12 +87,12 @@ class _Wire:
                 raise ConnectionLostError("the server did not answer in time") from None
             if not data:
                 raise ConnectionLostError("the server closed the connection")
-            self._reader.feed(data)
+            self.reader.feed(data)
         return answer
 
 
 class _Session(smtplib.SMTP):
-    """smtplib's commands over our wire: replies have one deadline and a limit, which smtplib's reader lacks."""
+    """smtplib's commands with our reader: replies have one deadline and a size limit, which smtplib's lack."""
 
     def __init__(self, config: RelayConfig) -> None:
         self._config = config
@@ -109,18 +101,17 @@ class _Session(smtplib.SMTP):
 
     @property
     def wire(self) -> _Wire:
-        """Return the wire over the present socket, which STARTTLS replaces."""
+        """The wire over the present socket, which STARTTLS replaces."""
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("the connection is closed")
         if self._wire is None or self._wire.sock is not self.sock:
             # What came in clear behind the answer to STARTTLS may have been put there by anyone (RFC 3207 section 6).
-            if self._wire is not None and not self._wire.is_read_up:
+            if self._wire is not None and not self._wire.reader.is_read_up:
                 raise ConnectionLostError("the server sent more in clear after STARTTLS")
             self._wire = _Wire(self.sock)
         return self._wire
 
     def getreply(self) -> tuple[int, bytes]:
-        """Return the code and text of the next reply."""
         timeouts = self._config.timeouts
         timeout = timeouts.login if self._wire else timeouts.greeting
         try:

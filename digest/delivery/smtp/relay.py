@@ -1,4 +1,4 @@
-"""A relay as configured, and how long we wait for it."""
+"""Configuration of a relay and its timeouts."""
 
 import ipaddress
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Tls(StrEnum):
-    """How the connection to a relay is protected. Wherever TLS is used, certificate and host name are verified."""
+    """TLS mode of a relay. Wherever TLS is used, certificate and host name are verified."""
 
     REQUIRED = "required"
     OPPORTUNISTIC = "opportunistic"
@@ -16,7 +16,7 @@ class Tls(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait in each phase: the minimums of RFC 5321 section 4.5.3.2, each for a whole reply.
+    """Timeouts of each phase in seconds: the minimums of RFC 5321 section 4.5.3.2, each for a whole reply.
 
     A shorter wait after the final dot makes uncertain deliveries: the server may be about to accept.
     """
@@ -34,12 +34,11 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class RelayConfig:
-    """One mail server that takes our messages.
+    """A relay.
 
-    Without `tls` a relay off this machine must offer STARTTLS, and one on loopback is spoken to in clear. `helo` is our
-    own fully qualified name; None asks the system. `max_messages_per_connection` keeps us below the caps that
-    servers have and often do not announce. `weight` is its share of the mail beside other relays; `connections` the
-    most that one worker opens.
+    Without `tls` it must offer STARTTLS, unless it is on loopback. `helo` is our fully qualified name; None asks the
+    system. `max_messages_per_connection` keeps us below caps that servers often do not announce. `weight` is its share
+    of the mail beside other relays; `connections` is the limit of one worker.
     """
 
     host: str
@@ -55,17 +54,16 @@ class RelayConfig:
 
     @property
     def name(self) -> str:
-        """Return how replies and logs name this relay."""
         return f"{self.host}:{self.port}"
 
     @property
     def protection(self) -> Tls:
-        """Return the protection asked for, or the default of where the relay is."""
+        """The TLS mode asked for, or the default for where the relay is."""
         return Tls(self.tls) if self.tls else Tls.NONE if self.is_loopback else Tls.REQUIRED
 
     @property
     def is_loopback(self) -> bool:
-        """Return whether what we send never leaves this machine."""
+        """Whether the relay is on this machine."""
         if self.host == "localhost":
             return True
         try:

@@ -1,7 +1,4 @@
-"""Reading SMTP replies out of the bytes that come: whole replies, however they are cut and grouped on their way.
-
-Pure.
-"""
+"""Parser of SMTP replies from a byte stream, however it is cut. Pure."""
 
 from typing import NamedTuple
 
@@ -20,29 +17,26 @@ class GarbledReplyError(OSError):
 
 
 class SmtpReply(NamedTuple):
-    """One reply of the server: its code and the text of its lines."""
+    """A server's reply: its code and the text of its lines."""
 
     code: int
     lines: tuple[bytes, ...]
 
     @property
     def enhanced(self) -> str | None:
-        """Return the enhanced status code, if the reply has one."""
         return enhanced_status([line.decode("utf-8", "replace") for line in self.lines])
 
     @property
     def text(self) -> str:
-        """Return the server's words, cleaned."""
         return clean_reply(b" ".join(self.lines).decode("utf-8", "replace"))
 
     @property
     def is_no(self) -> bool:
-        """Return whether it refuses, for now or for good."""
         return 400 <= self.code < 600
 
 
 class ReplyReader:
-    """Takes bytes, gives replies. What is read ahead belongs to the next reply."""
+    """Takes bytes, returns replies. Bytes read ahead belong to the next reply."""
 
     __slots__ = ("_ahead", "_at", "_codes", "_lines", "_searched", "_size")
 
@@ -56,11 +50,10 @@ class ReplyReader:
 
     @property
     def is_read_up(self) -> bool:
-        """Return whether nothing was read ahead, not even a part of a reply."""
+        """Whether nothing was read ahead, not even a part of a reply."""
         return self._at == len(self._ahead) and not self._lines
 
     def feed(self, data: bytes) -> None:
-        """Take what came."""
         self._ahead = self._ahead[self._at :] + data if self._at < len(self._ahead) else data
         self._at = 0
 

@@ -1,7 +1,8 @@
-"""What a fleet knows about one relay: its connections, what it may use, what came back, and what there is to tell."""
+"""State of one relay in a fleet: its connections, limits, results and failures."""
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 from digest.delivery.outcome import Reason
 from digest.delivery.pace import throttle
@@ -13,19 +14,20 @@ from digest.runtime.errors import DigestError
 
 AFTER_FAILURE_SECONDS = 1.0
 MAX_RETURNS = 10
-"""How often a parcel may come back unbegun: one that closes after each mail can hit it once on each connection."""
+"""How often a parcel may come back unanswered: a server that closes after each mail can hit it on each connection."""
 RETURNED_SECONDS = 30.0
-"""How long a returned parcel waits for a connection: whoever gave it has checked that its reader still wants it."""
+"""How long a returned parcel waits for a connection: its recipient was checked when it was given."""
 _LOGINS_AT_ONCE = 4
 # What MAIL may be refused for that another message would not meet: its SIZE, its SMTPUTF8.
 _ABOUT_THE_MESSAGE = frozenset({Reason.MESSAGE_TOO_BIG, Reason.ADDRESS_UNSUPPORTED})
 
 
 class Route:
-    """The way to one relay; the mailbag of its conversations."""
+    """A relay of a fleet; the mailbag of its conversations."""
 
     def __init__(self, config: RelayConfig) -> None:
         self.config = config
+        self.name = config.name
         self.allowed = config.connections
         self.source: ParcelSource | None = None
         self.links: set[Link] = set()
@@ -36,56 +38,52 @@ class Route:
         self.failures: list[tuple[str, DigestError]] = []
         self.paused_until = 0.0
         self.has_urgent_news = False
-        """Whether a server asked to be left alone: nothing more begins before whoever gives parcels has heard it."""
-        self._is_proven = False
+        """Whether a server throttles: nothing more begins before the parcels' source has heard it."""
+        self.is_proven = False
+        """Whether the relay let us in."""
         self._returned: deque[Parcel] = deque()
         self._returns: dict[str, tuple[int, float]] = {}
 
     @property
-    def name(self) -> str:
-        """Return the relay's name."""
-        return self.config.name
-
-    @property
     def waiting(self) -> int:
-        """Return how many parcels wait to begin, and may."""
+        """How many parcels wait to begin, and may."""
         if self.has_urgent_news:
             return 0
         return len(self._returned) + (self.source.waiting(self.name) if self.source and self.allowed else 0)
 
     @property
     def may_need_a_look(self) -> bool:
-        """Return whether a parcel could begin here, or a connection be opened, if parcels wait."""
+        """Whether a parcel could begin here, or a connection be opened, if parcels wait."""
         return bool(self.idle or self._returned) or len(self.links) + self.logins < self.allowed
 
     @property
     def next_look(self) -> float:
-        """Return when something is to be done although nothing happens (monotonic clock)."""
+        """When something is to be done although nothing happens (monotonic clock)."""
         oldest = min((self._returns[parcel.key][1] for parcel in self._returned), default=float("inf"))
         return min(oldest + RETURNED_SECONDS, self.paused_until or float("inf"))
 
     def missing(self, now: float) -> int:
         """Return how many connections to open now.
 
-        A relay that has not let us in yet is asked once at a time: a wrong password is not tried in parallel.
+        One login at a time until one has succeeded: a wrong password is not tried in parallel.
         """
         if now < self.paused_until:
             return 0
         self.paused_until = 0.0
         room = self.allowed - len(self.links) - self.logins
-        at_once = (_LOGINS_AT_ONCE if self._is_proven else 1) - self.logins
+        at_once = (_LOGINS_AT_ONCE if self.is_proven else 1) - self.logins
         if room <= 0 or at_once <= 0:
             return 0
         return max(0, min(room, at_once, self.waiting - len(self.idle) - self.logins))
 
-    def told(self) -> tuple[list[tuple[Parcel, Reply]], list[tuple[str, DigestError]]]:
-        """Return what has ended and what failed, and forget it."""
+    def take_news(self) -> tuple[list[tuple[Parcel, Reply]], list[tuple[str, DigestError]]]:
+        """Return and forget what has ended and what failed."""
         result = self.ended, self.failures
         self.ended, self.failures, self.has_urgent_news = [], [], False
         return result
 
     def allow(self, connections: int) -> None:
-        """Use at most so many; what is too many finishes its mail and goes."""
+        """Use at most so many connections; surplus ones finish their mail and go."""
         self.allowed = max(0, min(connections, self.config.connections))
         if self.allowed:
             self.paused_until = 0.0
@@ -95,21 +93,17 @@ class Route:
         for link in kept[self.allowed :]:
             link.conversation.retire()
 
-    def came_in(self) -> None:
-        """Note that the relay let us in."""
-        self._is_proven = True
-
     def failed(self, error: DigestError) -> None:
-        """Note that the relay did not let us in, or does not want us; it is left alone for a while."""
+        """Note a failed login or a refusal; the relay is paused for a while."""
         if not self.failures:  # of several logins at once, one tells the story
             self.failures.append((self.name, error))
-        self._is_proven = False
+        self.is_proven = False
         self.paused_until = time.monotonic() + AFTER_FAILURE_SECONDS
         if not any(not link.is_leaving for link in self.links):
             self.give_back(error.message)
 
     def take(self) -> Parcel | None:
-        """Return the next parcel: one that came back before a new one."""
+        """Return the next parcel: a returned one before a new one."""
         if self.source is None or not self.allowed or self.has_urgent_news:
             return None
         if self._returned:
@@ -121,12 +115,11 @@ class Route:
         return parcel
 
     def done(self, parcel: Parcel, reply: Reply) -> None:
-        """Note how a parcel ended."""
         self.under_way -= 1
         if self._returns:
             self._returns.pop(parcel.key, None)
         if reply.phase is Phase.MAIL and reply.outcome is Outcome.REJECTED and reply.reason not in _ABOUT_THE_MESSAGE:
-            # about us, not about this message: nobody is rejected for it, and no other message fares better
+            # about us, not about this message: it is not rejected, and no other message fares better
             what = "wants a login before mail" if reply.reason is Reason.LOGIN else "refuses our sender address"
             error = RelayRefusedError(f"{self.name} {what}: {reply.code} {reply.text}")
             reply = Reply(Outcome.NOT_SENT, reply.code, reply.enhanced, reply.text, reply.relay, reply.phase)
@@ -137,7 +130,7 @@ class Route:
         self.has_urgent_news = self.has_urgent_news or throttle(reply) is not None
 
     def again(self, parcel: Parcel, reply: Reply) -> None:
-        """Keep a parcel that was not acted upon for another connection."""
+        """Keep an unanswered parcel for another connection."""
         now = time.monotonic()
         times, since = self._returns.get(parcel.key, (0, now))
         if times >= MAX_RETURNS:
@@ -149,36 +142,29 @@ class Route:
             self._returned.append(parcel)
 
     def reconsider(self) -> None:
-        """End the returned parcels that may not go any more, as not sent: their readers were asked some time ago."""
+        """End returned parcels that may not go any more, as not sent: their recipients were checked some time ago."""
         if self._returned and self.source is not None:
-            returned, self._returned = self._returned, deque()
-            for parcel in returned:
-                if self.source.may_go(parcel):
-                    self._returned.append(parcel)
-                else:
-                    self._not_sent(parcel, "it waited for another connection, and may not go any more")
+            self._keep_returned(self.source.may_go, "it waited for another connection, and may not go any more")
 
     def give_back(self, why: str, *, before: float = float("inf")) -> None:
-        """End the returned parcels, or those that came back before a moment, as not sent."""
+        """End returned parcels, or those that came back before a moment, as not sent."""
+        self._keep_returned(lambda parcel: self._returns[parcel.key][1] >= before, why)
+
+    def _keep_returned(self, wanted: Callable[[Parcel], bool], why_not: str) -> None:
         returned, self._returned = self._returned, deque()
         for parcel in returned:
-            if self._returns[parcel.key][1] < before:
-                self._not_sent(parcel, why)
-            else:
+            if wanted(parcel):
                 self._returned.append(parcel)
-
-    def give_back_stale(self, now: float) -> None:
-        """End the returned parcels that have waited too long."""
-        if self._returned:
-            self.give_back("no connection could be had in time", before=now - RETURNED_SECONDS)
+            else:
+                self._not_sent(parcel, why_not)
 
     def forget(self) -> None:
-        """Begin anew, as if nothing had been under way."""
+        """Reset, as if nothing had been under way."""
         self.idle.clear()
         self.links.clear()
         self._returned.clear()
         self._returns.clear()
-        self.told()
+        self.take_news()
         self.logins = self.under_way = 0
 
     def _not_sent(self, parcel: Parcel, why: str) -> None:

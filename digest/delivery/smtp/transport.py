@@ -1,4 +1,4 @@
-"""Handing one message after another to a relay over SMTP: a fleet of one connection, and a caller who waits."""
+"""SMTP transport: one message at a time over a fleet of one connection."""
 
 import ssl
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ _A_WHILE = 60.0
 
 
 class SmtpTransport:
-    """A connection to one relay, opened when first needed and again when it is worn out. For one thread."""
+    """One connection to a relay, opened when first needed and again when it is worn out. For one thread."""
 
     def __init__(self, config: RelayConfig, context: ssl.SSLContext | None = None) -> None:
-        """Make a transport; `context` stands in for the system's trusted authorities and must verify, as they do."""
+        """Make a transport; `context` replaces the system's trusted authorities and must verify, too."""
         self._relay = config.name
         self._fleet = Fleet([replace(config, connections=1)], context)
 
     def send(self, envelope: Envelope, message: Sequence[bytes]) -> Reply:
-        """Hand over one message; see `Transport.send` for what is a value and what an error."""
+        """Send one message; see `Transport.send` for results and errors."""
         only = _Only(Parcel(envelope.delivery_id, self._relay, envelope, message))
         self._fleet.allow(self._relay, 1)  # after a failure: the caller has decided to try again
         try:
@@ -42,7 +42,6 @@ class SmtpTransport:
             raise
 
     def close(self) -> None:
-        """Say QUIT and close; nothing depends on the answer."""
         self._fleet.close()
 
 
@@ -59,5 +58,5 @@ class _Only:
         parcel, self._parcel = (self._parcel, None) if self.waiting(relay) else (None, self._parcel)
         return parcel
 
-    def may_go(self, parcel: Parcel) -> bool:  # noqa: ARG002 - who gave it still wants it sent
+    def may_go(self, parcel: Parcel) -> bool:  # noqa: ARG002 - its caller still waits
         return True

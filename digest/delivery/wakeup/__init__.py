@@ -1,1 +1,1 @@
-"""Who wakes the workers: nobody but the rows themselves on one machine, procrastinate on PostgreSQL."""
+"""Wakeup of long-running workers: polling, or procrastinate's queue on PostgreSQL."""

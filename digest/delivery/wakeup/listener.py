@@ -1,4 +1,4 @@
-"""A worker's ear: procrastinate's worker in a thread of its own. It rings; the work is done where signals arrive."""
+"""Listener of the queue: procrastinate's worker in a thread, which rings a Wakeup. It does no work itself."""
 
 import asyncio
 import logging
@@ -20,25 +20,23 @@ QUEUE = "digest"
 TASK = "digest.due"
 AGAIN_SECONDS = 2.0
 STALLED_SECONDS = 30.0
-"""A job is `doing` for milliseconds, and procrastinate's workers beat every 10 s."""
+"""Seconds; a job is `doing` for milliseconds, and procrastinate's workers beat every 10 s."""
 POOL_SECONDS = 5.0
 END_SECONDS = 10.0
 
 
 class _Connector(procrastinate.PsycopgConnector):
-    """Lets us hear each notification, also of jobs that another worker takes off the queue.
+    """Reports each notification, also of jobs that another worker takes off the queue, and a failed LISTEN.
 
-    It also tells when listening has failed: procrastinate tries once to connect anew, and when the database is away a
-    little longer its worker goes on, deaf.
+    Procrastinate reconnects only once; when the database is away longer, its worker goes on without notifications.
     """
 
-    def __init__(self, url: str, heard: Callable[[], None], deaf: Callable[[], None]) -> None:
+    def __init__(self, url: str, heard: Callable[[], None], lost: Callable[[], None]) -> None:
         super().__init__(conninfo=url, min_size=1, max_size=2, timeout=POOL_SECONDS)
         self._heard = heard
-        self._deaf = deaf
+        self._lost = lost
 
     async def listen_notify(self, on_notification: Any, channels: Iterable[str]) -> None:
-        """Listen, and ring at each notification."""
 
         async def hear(*, channel: str, payload: str) -> None:
             self._heard()
@@ -47,15 +45,14 @@ class _Connector(procrastinate.PsycopgConnector):
         try:
             await super().listen_notify(hear, channels)
         except exceptions.ConnectorException:
-            self._deaf()
+            self._lost()
             raise
 
 
 class Listener:
-    """Rings `wakeup` whenever something is announced, for the time of a with block. Connects again for as long."""
+    """Rings `wakeup` at each announcement while its with block lasts; reconnects as long as that takes."""
 
-    def __init__(self, url: str, wakeup: Wakeup) -> None:
-        """`url` is libpq's (postgresql://...)."""
+    def __init__(self, url: str, wakeup: Wakeup) -> None:  # `url` is libpq's (postgresql://...)
         self._url = url
         self._wakeup = wakeup
         self._loop = asyncio.new_event_loop()
@@ -64,7 +61,7 @@ class Listener:
         self._listening: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
-        # What it has to say (tracebacks) is said by us in a sentence.
+        # its tracebacks are replaced by a sentence of ours
         for name in ("procrastinate", "psycopg.pool"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._thread.start()
@@ -106,11 +103,11 @@ class Listener:
 
         @app.task(name=TASK, queue=QUEUE)
         async def due(issue: int | None = None) -> None:
-            """Somebody announced that something is due; what it is stands in the outbox's rows."""
+            """Ring; what is due stands in the outbox's rows."""
             del issue
             self._wakeup.ring()
 
-        try:  # no `async with`: told to end while it connects, that would leave the pool's tasks behind
+        try:  # no `async with`: ended while it connects, that would leave the pool's tasks behind
             await app.open_async()
             await _sweep(app)
             await app.run_worker_async(queues=[QUEUE], delete_jobs="always", install_signal_handlers=False)
@@ -119,7 +116,7 @@ class Listener:
 
 
 async def _sweep(app: procrastinate.App) -> None:
-    """Remove the jobs of workers that were killed between taking a job and finishing it; procrastinate keeps them."""
+    """Remove jobs whose worker was killed before finishing them; procrastinate keeps them."""
     for job in await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS):
         with suppress(exceptions.ConnectorException):  # another worker has swept it
             await app.job_manager.finish_job(job, Status.FAILED, delete_job=True)

@@ -1,4 +1,4 @@
-"""The dispatcher without a queue: the rows are the truth, so it is enough to look at them."""
+"""Dispatcher that polls the database, without a queue: the rows are all it needs."""
 
 from collections.abc import Iterator
 from itertools import chain, repeat
@@ -15,13 +15,13 @@ from digest.runtime.db import AWAY, explain, session_scope
 from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUnreachableError
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks where nobody rings. A look is three small queries."""
+"""Seconds between two polls without notifications. A poll is three small queries."""
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _AWAY = (DatabaseUnreachableError, RelayUnreachableError, *AWAY)
 
 
 class LocalDispatcher:
-    """Looks at the database once a second. It needs nothing but the rows, on any database."""
+    """Polls the database once a second, on any database."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -30,14 +30,12 @@ class LocalDispatcher:
 
     @property
     def how(self) -> str:
-        """By what a worker that stays is woken, for a person."""
         return f"a look at the database every {self._every:g} s"
 
     def announce(self, session: Session, number: int | None) -> None:
-        """Do nothing: whoever stays sees the rows as soon as they are committed."""
+        """Do nothing: a poll sees the rows once they are committed."""
 
     def run(self, work: Work, wakeup: Wakeup, say: Say, *, only: int | None = None) -> None:
-        """Stay; see the port."""
         wanted, patience, worked_at = True, pauses(), self._clock.monotonic()
         away, rest, resting = False, 0.0, pauses()
         while not wakeup.stopping:
@@ -67,7 +65,7 @@ class LocalDispatcher:
 
 
 def pauses() -> Iterator[float]:
-    """Return how long to wait for what is away, in seconds, before each further try."""
+    """Return the pauses, in seconds, before each further try of what is away."""
     return chain(_PAUSES, repeat(_PAUSES[-1]))
 
 

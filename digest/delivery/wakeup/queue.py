@@ -1,4 +1,4 @@
-"""The dispatcher on PostgreSQL: procrastinate's jobs, put off in the caller's own transaction, wake every worker."""
+"""Dispatcher on PostgreSQL: procrastinate jobs, deferred in the caller's transaction, wake every worker."""
 
 import logging
 
@@ -18,23 +18,23 @@ from digest.runtime.queue_schema import QueueSchema, schema_state
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_WHEN_WOKEN = 5.0
-"""Seconds between two looks beside the queue: a job that was lost delays the mail by this much, no more."""
+"""Seconds between two polls beside the queue: the longest delay by a lost job."""
 _ANNOUNCED = "digest_announced"
-# Asked first, because a violated constraint stands as an error in the server's log: once for each sign-up.
+# Queried first, because a violated constraint stands as an error in the server's log: once for each sign-up.
 _WAITING = text("SELECT 1 FROM procrastinate_jobs WHERE queueing_lock = :lock AND status = 'todo' LIMIT 1")
 _HAS_TABLE = text("SELECT to_regclass('procrastinate_jobs') IS NOT NULL")
 
 
 def lock_of(number: int | None) -> str:
-    """Return the queueing lock: of each kind of announcement one job waits at most."""
+    """Return the queueing lock: at most one job of each kind of announcement waits."""
     return "notices" if number is None else f"issue {number}"
 
 
 class QueueDispatcher(LocalDispatcher):
-    """A job says "something of issue N is due" and carries nothing else; so lost, doubled, repeated jobs are harmless.
+    """A job says "something of issue N is due" and nothing else; lost, doubled or repeated jobs are harmless.
 
-    Every worker that stays hears of it, and one of them takes the job off the queue, at once: no job is `doing` while
-    mail is sent, and a worker that is killed leaves none behind.
+    Every running worker is notified, and one of them takes the job off the queue at once: no job is `doing` while mail
+    is sent, and a killed worker leaves none behind.
     """
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
@@ -45,14 +45,13 @@ class QueueDispatcher(LocalDispatcher):
 
     @property
     def how(self) -> str:
-        """By what a worker that stays is woken, for a person."""
         return f"PostgreSQL's notifications (procrastinate), and {super().how}"
 
     def announce(self, session: Session, number: int | None) -> None:
         """Put a job on the queue as the last thing in the caller's transaction.
 
-        Last, because who announces the same thing in another transaction waits for ours: with nothing left to lock,
-        that is never long, and never a circle.
+        Last, because another transaction with the same announcement waits for ours: with nothing left to lock, that is
+        short and never a deadlock.
         """
         if _ANNOUNCED not in session.info:
             session.info[_ANNOUNCED] = set()
@@ -79,10 +78,10 @@ class QueueDispatcher(LocalDispatcher):
         assert raw is not None  # noqa: S101 - the connection is in use
         options = {"queue": QUEUE, "queueing_lock": lock_of(number), "connection": raw}
         try:
-            with raw.transaction():  # a savepoint, since the question above has begun a transaction
+            with raw.transaction():  # a savepoint, since the query above has begun a transaction
                 self._app.configure_task(TASK, allow_unknown=True, **options).defer(issue=number)
         except exceptions.AlreadyEnqueued:
-            return  # somebody was quicker since the question above
+            return  # another transaction was quicker since the query above
         except exceptions.ConnectorException as error:
             self._warn(f"{error.__cause__ or error}".strip().splitlines()[0])
 
@@ -92,7 +91,7 @@ class QueueDispatcher(LocalDispatcher):
         self._warned = True
 
     def run(self, work: Work, wakeup: Wakeup, say: Say, *, only: int | None = None) -> None:
-        """Stay; see the port. Without procrastinate's tables it looks for itself."""
+        """Run; without procrastinate's tables by polling alone."""
         schema = self._schema_when_it_answers(wakeup, say)
         if schema in {QueueSchema.MISSING, QueueSchema.OLDER}:
             say(f"The queue's tables are {schema}: run `digest db upgrade`. Looking every {LOOK_EVERY:g} s meanwhile.")
@@ -104,11 +103,11 @@ class QueueDispatcher(LocalDispatcher):
             super().run(work, wakeup, say, only=only)
 
     def _schema_when_it_answers(self, wakeup: Wakeup, say: Say) -> QueueSchema | None:
-        """Return how the queue's tables stand; None if it was told to stop before the database said so."""
+        """Return the state of the queue's tables; None if stopped before the database answered."""
         away = False
         for pause in pauses():
             if wakeup.stopping:
-                return None
+                break
             try:
                 with self._engine.connect() as connection:
                     schema = schema_state(connection)

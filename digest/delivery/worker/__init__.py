@@ -1,1 +1,1 @@
-"""The delivery worker: take, send, settle, recover."""
+"""Delivery worker: take, send, settle, recover."""

@@ -1,4 +1,4 @@
-"""The worker's transactions, one at a time, while its connections go on: in a thread of its own where that helps."""
+"""Background executor of a worker's transactions: a thread with PostgreSQL, inline with SQLite."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,11 +8,11 @@ T = TypeVar("T")
 
 
 class Background:
-    """Runs one job at a time. What its result leads to is done by whoever calls `collect`, in their own thread.
+    """Runs one job at a time; `collect` hands its result to a callback, in the caller's thread.
 
-    A database server does its part in a process of its own, and the driver lets other threads run meanwhile, so that a
-    durable take costs the connections nothing. SQLite works in our own process: in a second thread it would compete
-    with the connections for the interpreter, and cost a third more; so there a job is done at once (not `beside`).
+    A database server works in a process of its own and the driver releases the interpreter lock, so a durable take
+    costs the connections nothing. SQLite works in our process: in a second thread it would compete with the connections
+    for the interpreter, a third slower; there jobs run inline (not `beside`).
     """
 
     def __init__(self, *, beside: bool) -> None:
@@ -27,7 +27,7 @@ class Background:
         return self._job is not None
 
     def start(self, job: Callable[[], T], then: Callable[[T], None] = lambda _result: None) -> None:
-        """Begin a job; `then` gets its result when it is collected. Only when not busy."""
+        """Begin a job, only when not busy; `then` gets its result when that is collected."""
         self._then = then
         if not self._beside:
             self._job = self._done(job)
@@ -46,7 +46,7 @@ class Background:
         return done
 
     def collect(self, *, wait: bool = False) -> bool:
-        """Do what the finished job's result leads to, or raise its error; return whether there was one."""
+        """Pass the finished job's result on, or raise its error; return whether there was one."""
         job = self._job
         if job is None or not (wait or job.done()):
             return False
@@ -59,7 +59,6 @@ class Background:
         return True
 
     def close(self) -> None:
-        """Wait for the thread to end."""
         if self._executor is not None:
             self._executor.shutdown(wait=True)
             self._executor = None

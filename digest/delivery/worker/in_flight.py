@@ -1,4 +1,4 @@
-"""What was taken and has not ended: what waits for each relay, and what is under way."""
+"""Work in flight: started promises that wait for a relay or are on the wire."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ S = TypeVar("S", bound=Started)
 
 @dataclass(frozen=True, slots=True)
 class InFlight(Generic[S]):
-    """One started promise, where it came from, and when it was taken (monotonic seconds)."""
+    """A started promise, its source, and when it was taken (monotonic seconds)."""
 
     stream: "WorkSource[S]"
     started: S
@@ -25,22 +25,20 @@ class InFlight(Generic[S]):
 
     @property
     def family(self) -> str:
-        """Whose mailbox it goes to."""
         return self.started.family if isinstance(self.started, Taken) else ""
 
     @property
     def address(self) -> str:
-        """The recipient's address."""
         if isinstance(self.started, Taken):
             return self.started.reader.address
         return self.started.address if isinstance(self.started, TakenNotice) else ""
 
 
 class InFlightSource:
-    """The source of a carrier.
+    """Source of a carrier's parcels.
 
-    `admit` makes a parcel of an item at the last moment, or settles it and says None; while `may_start` says no,
-    everything waits. `may_go` is asked about an item that must begin once more.
+    `admit` makes a parcel at the last moment, or settles the item and returns None; nothing starts while `may_start`
+    says no. `may_go` is asked about an item that must begin once more.
     """
 
     def __init__(
@@ -55,38 +53,34 @@ class InFlightSource:
         self._waiting: dict[str, deque[InFlight[Started]]] = {}
         self._under_way: dict[str, InFlight[Started]] = {}
         self.families: Counter[str] = Counter()
-        """How many items of each family have not ended."""
+        """Number of items in flight by family."""
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values())) + len(self._under_way)
 
     @property
     def attempt_ids(self) -> frozenset[str]:
-        """The attempts that have not ended."""
         waiting = [item.started.attempt_id for queue in self._waiting.values() for item in queue]
         return frozenset(waiting) | self._under_way.keys()
 
     def add(self, items: Iterable[InFlight[Started]]) -> None:
-        """Let them wait for their relays, in their order."""
         for item in items:
             self._waiting.setdefault(item.started.relay, deque()).append(item)
             self.families[item.family] += 1
 
     def waiting(self, relay: str) -> int:
-        """Return how many wait for this relay."""
         return len(self._waiting.get(relay, ()))
 
     def waiting_since(self, relay: str) -> float | None:
-        """Return when the first of those that wait for this relay was taken (monotonic seconds)."""
+        """Return when the first item that waits for this relay was taken (monotonic seconds)."""
         queue = self._waiting.get(relay)
         return queue[0].taken_at if queue else None
 
     def under_way(self, relay: str) -> int:
-        """Return how many were given to the carrier for this relay and have not ended."""
+        """Return how many of this relay's items are with the carrier."""
         return sum(item.started.relay == relay for item in self._under_way.values())
 
     def next(self, relay: str) -> Parcel | None:
-        """Return the next parcel for this relay; None if none may go now."""
         queue = self._waiting.get(relay)
         while queue and self._may_start():
             item = queue[0]  # it waits until it is known elsewhere: an error here must not lose it
@@ -96,33 +90,27 @@ class InFlightSource:
             queue.popleft()
             if parcel is not None:
                 return parcel
-            self._forget(item)
+            self.families[item.family] -= 1
         return None
 
     def may_go(self, parcel: Parcel) -> bool:
-        """Return whether a parcel that came back unbegun may still go."""
+        """Return whether a parcel that came back unanswered may still go."""
         item = self._under_way.get(parcel.key)
         return item is not None and self._may_go(item)
 
     def carried(self, key: str) -> InFlight[Started]:
-        """Return the item of a parcel that is under way."""
         return self._under_way[key]
 
     def ended(self, key: str) -> None:
-        """Forget the item whose parcel has ended; its outcome is kept, for what nobody knows counts as never sent."""
-        self._forget(self._under_way.pop(key))
+        """Forget an ended item. Keep its outcome first: an attempt without one counts as never sent."""
+        self.families[self._under_way.pop(key).family] -= 1
 
     def take_back(self, relay: str | None = None) -> list[InFlight[Started]]:
-        """Return what waits (for one relay, or all); it waits no more."""
+        """Return and remove the items that wait, for one relay or all."""
         names = list(self._waiting) if relay is None else [relay]
         items = [item for name in names for item in self._waiting.pop(name, ())]
-        for item in items:
-            self._forget(item)
+        self.families.subtract(item.family for item in items)
         return items
 
     def on_the_way(self) -> list[InFlight[Started]]:
-        """Return what is under way."""
         return list(self._under_way.values())
-
-    def _forget(self, item: InFlight[Started]) -> None:
-        self.families[item.family] -= 1

@@ -1,4 +1,4 @@
-"""A worker's side of the database: each outcome is kept until it is stored, also while the database is away."""
+"""A worker's transactions; outcomes are buffered until stored, also while the database is away."""
 
 from collections import deque
 from collections.abc import Callable, Collection
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from digest.outbox.settle import Settlement, not_sent, settle, write_file
@@ -18,11 +18,11 @@ from digest.runtime.db import AWAY, explain, session_scope
 T = TypeVar("T")
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""How long to wait for a database or relay that is away, in seconds, before each further try; then it is given up."""
+"""Seconds before each further try of a database or relay that is away; after the last one it is given up."""
 
 
 class Patience:
-    """Waits in short steps, so that a request to stop is heard; gives up after the last pause, or when told to stop."""
+    """Back-off that a stop request interrupts; it gives up after the last pause."""
 
     def __init__(self, clock: Clock, is_stopping: Callable[[], bool], pauses: tuple[float, ...] = PAUSES) -> None:
         self._clock = clock
@@ -31,11 +31,11 @@ class Patience:
         self._failures = 0
 
     def succeeded(self) -> None:
-        """Begin anew with the shortest pause."""
+        """Reset to the shortest pause."""
         self._failures = 0
 
     def wait(self) -> bool:
-        """Wait after a failure; return False when there is no sense in trying again."""
+        """Wait after a failure; return False when there is no point in trying again."""
         if self._failures >= len(self._pauses):
             return False
         end = self._clock.monotonic() + self._pauses[self._failures]
@@ -46,7 +46,7 @@ class Patience:
 
 
 class WorkerLedger:
-    """Runs a worker's transactions, one at a time. What is kept is stored with the next one, whatever it is for.
+    """Runs a worker's transactions, one at a time; each also stores the outcomes kept so far.
 
     Outcomes may be kept in another thread than the one that runs the transaction.
     """
@@ -59,19 +59,13 @@ class WorkerLedger:
         self._kept: deque[Settlement] = deque()
         self._in_doubt = False
 
-    @property
-    def kept(self) -> int:
-        """How many outcomes are not stored yet."""
-        return len(self._kept)
-
     def keep(self, settlement: Settlement) -> None:
-        """Remember how an attempt ended until the next transaction."""
         self._kept.append(settlement)
 
     def transact(self, work: Callable[[Session], T]) -> T:
         """Store what is kept and do `work`, in one transaction, again while the database is away.
 
-        Raises DatabaseUnreachableError when patience is at its end; what is kept stays kept.
+        Raises DatabaseUnreachableError when patience ends; what is kept stays kept.
         """
         while True:
             # Kept until they are stored. Others may keep more meanwhile, behind these.
@@ -82,7 +76,8 @@ class WorkerLedger:
                     result = work(session)
             except AWAY as error:
                 self._in_doubt = True  # the commit may have come through without us hearing of it
-                self._give_up_or_wait(error)
+                if not self._patience.wait():
+                    raise explain(error) from error
             else:
                 for _ in batch:
                     self._kept.popleft()
@@ -90,19 +85,18 @@ class WorkerLedger:
                 return result
 
     def store(self) -> None:
-        """Store what is kept."""
         self.transact(lambda _session: None)
 
     def once(self, work: Callable[[Session], T]) -> T:
-        """Do `work` in a transaction of its own, without patience."""
+        """Do `work` in a transaction of its own, without retries."""
         with session_scope(self._engine) as session:
             return work(session)
 
     def take(self, work: Callable[[Session], T], known: Collection[str] = ()) -> T:
-        """As `transact`, for a take; `known` are the attempts that have not ended.
+        """As `transact`, for a take; `known` are the attempts in flight.
 
-        After a transaction whose result is unknown, what is started in our name without our knowing is put back first:
-        it was never sent, because nothing is sent before its commit is known.
+        After a transaction with unknown result, attempts in our name that are not known are put back first: they were
+        never sent, because nothing is sent before its commit is known.
         """
 
         def put_back_and_take(session: Session) -> T:
@@ -125,14 +119,10 @@ class WorkerLedger:
         ]
         settle(session, strays)
 
-    def _give_up_or_wait(self, error: DBAPIError) -> None:
-        if not self._patience.wait():
-            raise explain(error) from error
-
     def close(self, folder: Path, known: Collection[str] = ()) -> Path | None:
-        """Store what is kept, once more; if the database does not take it, write it to a file and return its path.
+        """Store what is kept, once more; on a database error write it to a file and return its path.
 
-        `known` are the attempts of which nobody has said how they ended: an interrupt can leave such.
+        `known` are the attempts without an outcome, which an interrupt can leave.
         """
 
         def store_all(session: Session) -> None:
@@ -140,7 +130,7 @@ class WorkerLedger:
             self._put_back_strays(session, known)
 
         try:
-            with suppress(SQLAlchemyError):  # whatever ails the database: what it did not take must not be lost
+            with suppress(SQLAlchemyError):  # whatever the error: what the database did not take must not be lost
                 self.once(store_all)
                 self._kept.clear()
         finally:

@@ -1,4 +1,4 @@
-"""The worker: take, compose, send, settle, until nothing is due or it is told to stop. DESIGN, section 4."""
+"""Main loop of a delivery worker: take, compose, send, settle. DESIGN, section 4."""
 
 import gc
 import logging
@@ -42,13 +42,13 @@ logger = logging.getLogger(__name__)
 STALE_SECONDS = 120.0
 OBJECTS_BEFORE_COLLECTING = 20_000
 HANGING_SECONDS = 10.0
-"""A relay that carries nothing for so long, whatever the reason, leaves its share to the others."""
+"""A relay that carries nothing for so long, for whatever reason, loses its share to the others."""
 _WITHOUT_RELAY = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
 class WorkerRun:
-    """What one call has done: outcomes by name, how many were skipped, and when the next delivery is due, if any."""
+    """Result of one call: outcomes, skipped deliveries, and when the next one is due, if any."""
 
     progress: DeliveryProgress = field(default_factory=DeliveryProgress)
     next_due: datetime | None = None
@@ -56,17 +56,11 @@ class WorkerRun:
 
     @property
     def outcomes(self) -> dict[State, int]:
-        """How many promises went into each state."""
         return {State(name): count for name, count in self.progress.states.items()}
-
-    @property
-    def skipped(self) -> int:
-        """How many were skipped, because their reader is no longer eligible."""
-        return self.progress.skipped
 
 
 class Worker:
-    """One process that delivers. A context manager: it signs on, and off when its work is stored."""
+    """A delivery worker. As a context manager it signs on, and off when its work is stored."""
 
     def __init__(
         self,
@@ -82,9 +76,9 @@ class Worker:
         jitter: Callable[[], float] = random.random,
         pauses: tuple[float, ...] = PAUSES,
     ) -> None:
-        """`progress` is told how it stands after each change; `pauses` (seconds) are those between tries.
+        """`progress` is called after each change; `pauses` (seconds) are those between tries.
 
-        `evidence` says of a delivery whether the carrier's only transport delivered it, if that can be known.
+        `evidence` tells of a delivery whether the carrier's only transport delivered it, if that can be known.
         """
         self.id = new_attempt_id()
         self._carrier = carrier
@@ -98,7 +92,7 @@ class Worker:
         self._presence = WorkerPresence(self.id, self._ledger, place, clock)
         self._evidence = evidence
         self._meter = meter or Meter([Way(name) for name in carrier.relays])
-        self._taker = Taker(self.id, carrier.relays[0], assign=self._assign)
+        self._taker = Taker(self.id, carrier.relays[0], assign=lambda count: self._meter.assign(count, clock.now()))
         self._in_flight = InFlightSource(self._admit, self._may_start, self._may_go)
         self._background = Background(beside=engine.dialect.name == POSTGRESQL)
         self._failure: DigestError | None = None
@@ -110,7 +104,7 @@ class Worker:
 
     def __enter__(self) -> Self:
         self._presence.begin()
-        # what was loaded by now stays, and a message makes no cycles: the collector need not look so often
+        # what was loaded by now stays, and a message makes no cycles: the collector need not run so often
         gc.freeze()
         self._thresholds = gc.get_threshold()
         gc.set_threshold(OBJECTS_BEFORE_COLLECTING, *self._thresholds[1:])
@@ -127,11 +121,11 @@ class Worker:
             self._presence.end(self._in_flight.attempt_ids)
 
     def stop(self) -> None:
-        """Finish the messages on the wire, store what is known, and return."""
+        """Finish the messages on the wire, store the outcomes, and return."""
         self._stopping = self._run.progress.stopping = True
 
     def deliver(self, *issue_ids: int) -> WorkerRun:
-        """Deliver issues, side by side, until nothing of them is due; mark as sent what has nothing left to do.
+        """Deliver issues side by side until nothing of them is due; mark finished ones as sent.
 
         Raises RelayRefusedError, RelayUnreachableError or DatabaseUnreachableError when going on makes no sense now;
         what was not sent is due again.
@@ -143,7 +137,6 @@ class Worker:
         return self._work([NoticeStream(self._taker, self._writer)])
 
     def deliver_all(self, issue_ids: Sequence[int]) -> WorkerRun:
-        """Deliver issues and notices, side by side."""
         return self._work([NoticeStream(self._taker, self._writer), *map(self._issue, issue_ids)])
 
     def _issue(self, issue_id: int) -> IssueStream:
@@ -205,7 +198,7 @@ class Worker:
             return True
 
     def _begin_transaction(self) -> None:
-        """Begin what is most urgent of what the database is asked for, if anything is."""
+        """Begin the most urgent database transaction, if there is one."""
         if isinstance(self._failure, DatabaseUnreachableError):
             return
         if self._presence.must_recover:
@@ -239,7 +232,7 @@ class Worker:
         return min(STEP_SECONDS, self._round_robin.seconds_to_next)
 
     def _refill(self, stream: WorkSource[Any]) -> None:
-        """Take from a stream until the window is full."""
+        """Take from a source until the window is full."""
         take = partial(self._take, stream, self._limit() - len(self._in_flight), dict(self._in_flight.families))
         taken_at, known = self._clock.monotonic(), self._in_flight.attempt_ids
         asked_at = self._round_robin.changes
@@ -266,9 +259,6 @@ class Worker:
         self._meter.spend(session, [(one.relay, getattr(one, "family", "")) for one in window.started], now)
         return window
 
-    def _assign(self, count: int) -> list[str]:
-        return self._meter.assign(count, self._clock.now())
-
     def _allow(self) -> None:
         now = self._clock.now()
         for relay in self._carrier.relays:
@@ -279,7 +269,7 @@ class Worker:
             elif self._meter.has_other(relay, now) and self._hangs(relay):
                 self._bear(relay, RelayUnreachableError(f"{relay} has taken no mail for {HANGING_SECONDS:.0f} s."))
         self._run.progress.waits = self._meter.waits(now)
-        self._progress(self._run.progress)  # also when nothing ends: whoever watches sees what it waits for
+        self._progress(self._run.progress)  # also when nothing ends: it shows what is waited for
 
     def _hangs(self, relay: str) -> bool:
         since = self._in_flight.waiting_since(relay)
@@ -295,7 +285,7 @@ class Worker:
         return self._presence.has_looked and not self._objection(item)[0]
 
     def _admit(self, item: InFlight[Started]) -> Parcel | None:
-        """Make a parcel of an item, asked immediately before its envelope; or settle it, and return None."""
+        """Make a parcel of an item, immediately before its envelope; or settle it, and return None."""
         objection, due_at = self._objection(item)
         if objection:
             self._give_back([item], objection, due_at)
@@ -306,7 +296,7 @@ class Worker:
         except HeaderUnsafeError as error:  # about this reader alone; anything else would hit every reader
             fields = (started.promised, started.id, started.attempt_id, State.REJECTED, Outcome.REJECTED)
             self._ledger.keep(Settlement(*fields, self._clock.now(), reason=f"no mail can be made: {error.message}"))
-            self._count(item, State.REJECTED, started.relay)
+            self._run.progress.count(State.REJECTED, started.relay, item.family)
             return None
         return Parcel(started.attempt_id, started.relay, letter.envelope, letter.message)
 
@@ -331,7 +321,7 @@ class Worker:
             self._round_robin.ask_again(item.stream)
 
     def _note(self, step: Step) -> None:
-        """Keep what has ended, and see to relays that failed."""
+        """Keep the outcomes of ended parcels, and handle relay failures."""
         for parcel, reply in step.ended:
             item = self._in_flight.carried(parcel.key)
             settlement = self._concluded(item, reply)
@@ -351,20 +341,17 @@ class Worker:
     def _learn(self, item: InFlight[Started], parcel: Parcel, reply: Reply, state: State) -> None:
         self._relay_patience.succeeded()
         self._meter.note(reply, parcel.relay, parcel.envelope.recipient, self._clock.now())
-        self._count(item, state, parcel.relay)
+        self._run.progress.count(state, parcel.relay, item.family)
         if reply.outcome is Outcome.DEFERRED and is_about_relay(reply):
             self._allow()  # it wants to be left alone now, not after the next look
 
     def _concluded(self, item: InFlight[Started], reply: Reply) -> Settlement:
         return conclude(item.started, reply, self._clock.now(), self._jitter())
 
-    def _count(self, item: InFlight[Started], state: State, relay: str) -> None:
-        self._run.progress.count(state, relay, item.family)
-
     # When things fail
 
     def _bear(self, relay: str, failure: DigestError) -> None:
-        """Go on without a relay, or wait for it; a refusal ends the run, since it would meet every message alike."""
+        """Go on without a relay, or wait for it; a refusal ends the run, since it would hit every message."""
         now = self._clock.now()
         if isinstance(failure, RelayRefusedError):
             self._failure = self._failure or failure
@@ -380,9 +367,9 @@ class Worker:
             self._failure = failure
 
     def _end_badly(self, error: BaseException) -> None:
-        """Settle what an exception left behind: what was under way may have arrived, what waited has not gone."""
+        """Settle what an exception left: what was under way may have arrived, what waited has not gone."""
         why = f"the worker ended before the answer came: {type(error).__name__}"
-        self._stopping = True  # whoever waits for the database waits no longer
+        self._stopping = True  # a wait for the database ends
         with suppress(Exception):
             self._background.collect(wait=True)
         self._give_back(self._in_flight.take_back(), why)

@@ -1,4 +1,4 @@
-"""Where the workers of a machine keep their locks and their leftovers."""
+"""Folders of a machine's workers: locks and leftovers."""
 
 import socket
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from digest.outbox.workers import WorkerLiveness
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlace:
-    """Where a worker lives: its machine's name, the folder of locks, and that of outcomes the database did not take."""
+    """A machine's name, its folder of worker locks, and that of outcomes the database did not take."""
 
     host: str
     locks: Path
@@ -17,11 +17,9 @@ class WorkerPlace:
 
     @classmethod
     def of(cls, workspace: Path) -> "WorkerPlace":
-        """Return the place of this machine's workers in a workspace."""
         state = workspace / ".state"
         return cls(socket.gethostname(), state / "workers", state / "outcomes")
 
     @property
     def liveness(self) -> WorkerLiveness:
-        """Says whether a worker of the database lives."""
         return WorkerLiveness(self.host, self.locks)

@@ -1,4 +1,4 @@
-"""Being a worker: signing on and off, the heartbeat, and looking after those who died."""
+"""A worker's registration and heartbeat, and recovery of what dead workers left."""
 
 import logging
 from collections.abc import Callable, Collection
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 RECOVER_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 LOOK_HOLDS_SECONDS = 2.0
-"""What was seen so long ago permits nothing any more: while the database is away, nothing is started."""
+"""An older look permits nothing: while the database is away, nothing is started."""
 
 
 class WorkerPresence:
-    """One worker's presence in the database and on this machine."""
+    """A worker's registration in the database and on this machine."""
 
     def __init__(self, worker_id: str, ledger: WorkerLedger, place: WorkerPlace, clock: Clock) -> None:
         self.worker_id = worker_id
@@ -38,7 +38,7 @@ class WorkerPresence:
         """Whether an attempt names this worker: then its row must stay."""
 
     def begin(self) -> None:
-        """Sign on; the lock comes first, so that nobody finds a worker that seems dead."""
+        """Sign on; the lock comes first, so that a live worker never seems dead."""
         self._lock.acquire()
         try:
             now = self._clock.now()
@@ -49,7 +49,7 @@ class WorkerPresence:
         self._beaten = self._clock.monotonic()
 
     def end(self, known: Collection[str] = ()) -> None:
-        """Store what is kept, or write it to a file, and sign off; `known` are the attempts whose end nobody knows."""
+        """Store what is kept, or write it to a file, and sign off; `known` are the attempts without an outcome."""
         signed_off = False
         try:
             left = self._ledger.close(self._place.leftovers, known)
@@ -71,11 +71,10 @@ class WorkerPresence:
 
     @property
     def must_recover(self) -> bool:
-        """Whether it is time to look after dead workers' deliveries: at the start, then every 30 seconds."""
+        """Whether dead workers' deliveries are to be recovered: at the start, then every 30 seconds."""
         return self._clock.monotonic() - self._recovered >= RECOVER_SECONDS
 
     def recover(self, relay: str, evidence: Evidence | None) -> None:
-        """Look after dead workers' deliveries."""
 
         def work(session: Session) -> tuple[int, int]:
             now = self._clock.now()
@@ -89,7 +88,7 @@ class WorkerPresence:
 
     @property
     def must_look(self) -> bool:
-        """Whether it is time to look: once a second."""
+        """Whether the look once a second is due."""
         return self._clock.monotonic() - self._looked >= LOOK_SECONDS
 
     @property
@@ -98,7 +97,7 @@ class WorkerPresence:
         return self._clock.monotonic() - self._looked < LOOK_HOLDS_SECONDS
 
     def look(self, besides: Callable[[Session], None]) -> None:
-        """See which issues are being sent, beat if that is due, and do `besides`, all in one transaction."""
+        """Read which issues are being sent, beat if that is due, and do `besides`, in one transaction."""
         moment = self._clock.monotonic()
         beat = moment - self._beaten >= HEARTBEAT_EVERY.total_seconds()
 

@@ -1,4 +1,4 @@
-"""How a run stands, for whoever watches it: by state, by relay, by family of mailboxes, and what waits."""
+"""Delivery progress: counts by state, relay and mailbox family, and what waits."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from digest.outbox.states import State
 
 @dataclass(frozen=True, slots=True)
 class ScopeWait:
-    """A scope (`relay:NAME`, `family:NAME`, `domain:NAME`) that may not be used until then, and why."""
+    """A scope (`relay:NAME`, `family:NAME`, `domain:NAME`) that is blocked until then, and why."""
 
     scope: str
     until: datetime
@@ -19,7 +19,7 @@ class ScopeWait:
 
 @dataclass(slots=True)
 class DeliveryProgress:
-    """Counts of what has ended. It is the worker's own, and changes while the run goes on."""
+    """Counts of what has ended. The worker changes them while it runs; other threads take a `copy`."""
 
     states: Counter[str] = field(default_factory=Counter)
     relays: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -30,20 +30,18 @@ class DeliveryProgress:
 
     @property
     def settled(self) -> int:
-        """How many promises need nothing more: those put off will be tried again."""
+        """How many promises are settled; deferred ones will be tried again."""
         return self.states.total() - self.states[State.DEFERRED] + self.skipped
 
     def count(self, state: State, relay: str, family: str) -> None:
-        """Count one promise that has an outcome."""
         self.states[state] += 1
         self.relays[relay][state] += 1
         self.families[family][state] += 1
 
     def copy(self) -> "DeliveryProgress":
-        """Return it as it stands, for another thread.
+        """Return a snapshot for another thread.
 
-        `dict()` copies in one step of the interpreter; a list of items is made of objects, and while one is made the
-        collector may let others in.
+        `dict()` copies without releasing the interpreter lock; while a list of items is made, another thread may run.
         """
         relays = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.relays).items()})
         families = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.families).items()})

@@ -1,4 +1,4 @@
-"""Where a worker's work comes from: the deliveries of an issue, or notices. Each knows how to take and how to write."""
+"""Work sources: the deliveries of an issue, or notices. Each takes work and writes its messages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -22,20 +22,20 @@ LOOK_AFTER_LIMIT = timedelta(seconds=5)
 
 
 class Writer(Protocol):
-    """What makes messages of what was taken; `digest.delivery.mail.message.MessageWriter` does."""
+    """Composes messages; `digest.delivery.mail.message.MessageWriter` is one."""
 
     def prepare(self, session: Session, edition_ids: Sequence[int]) -> None:
-        """Read what the next letters need."""
+        """Read what the next messages need."""
 
     def delivery(self, taken: Taken, now: datetime) -> "Letter":
-        """Return the letter of a delivery; ContentError if there can be none."""
+        """Return the message of a delivery; ContentError if there can be none."""
 
     def notice(self, taken: TakenNotice, now: datetime) -> "Letter":
-        """Return the letter of a notice; ContentError if there can be none."""
+        """Return the message of a notice; ContentError if there can be none."""
 
 
 class LazyWriter:
-    """A Writer that is made for its first message. For notices: those of an issue would be made in the take."""
+    """A Writer made for its first message. For notices only: an issue's would be made in the take."""
 
     def __init__(self, make: Callable[[], Writer]) -> None:
         self._make = make
@@ -45,22 +45,20 @@ class LazyWriter:
         return self._make()
 
     def prepare(self, session: Session, edition_ids: Sequence[int]) -> None:
-        """Read what the next letters need."""
         self._writer.prepare(session, edition_ids)
 
     def delivery(self, taken: Taken, now: datetime) -> "Letter":
-        """Return the letter of a delivery."""
         return self._writer.delivery(taken, now)
 
     def notice(self, taken: TakenNotice, now: datetime) -> "Letter":
-        """Return the letter of a notice."""
         return self._writer.notice(taken, now)
 
 
 class WorkSource(Protocol, Generic[S]):
-    """One source of work. `again_at` says after an empty take when to ask again; None: there is nothing to wait for.
+    """A source of work.
 
-    `fills_up` says that more may come from outside while a run goes on.
+    `again_at` says after an empty take when to ask again (None: nothing to wait for), `fills_up` that others may add
+    work while a run goes on.
     """
 
     issue_id: int | None
@@ -71,14 +69,14 @@ class WorkSource(Protocol, Generic[S]):
         """Start up to `limit`, in the caller's transaction."""
 
     def write(self, started: S, now: datetime) -> "Letter":
-        """Return the letter of what was started."""
+        """Return the message of what was started."""
 
     def next_due(self, session: Session) -> datetime | None:
-        """Return when something of it is due, put off or not."""
+        """Return when its next promise is due, deferred or not."""
 
 
 class IssueStream:
-    """The deliveries of one issue. They were all planned when it was frozen."""
+    """Deliveries of one issue, all planned when it was frozen."""
 
     fills_up: bool = False
 
@@ -92,7 +90,7 @@ class IssueStream:
         self._families: list[str] | None = None
 
     def take(self, session: Session, limit: int, now: datetime, under_way: Mapping[str, int]) -> Window[Taken]:
-        """Start up to `limit` deliveries, of the families that may get mail now, each family in its turn."""
+        """Start up to `limit` deliveries, of the families that may get mail now, in turn."""
         if self._families is None:
             self._families = families_of(session, self._issue)
         shares, later = self._meter.shares(self._families, under_way, now)
@@ -113,16 +111,14 @@ class IssueStream:
         return min(later, now + LOOK_AFTER_LIMIT) if later else now + LOOK_AGAIN
 
     def write(self, started: Taken, now: datetime) -> "Letter":
-        """Return the reader's letter."""
         return self._writer.delivery(started, now)
 
     def next_due(self, session: Session) -> datetime | None:
-        """Return when the next delivery is due."""
         return store.next_due(session, self._issue)
 
 
 class NoticeStream:
-    """Mail that belongs to no issue: confirmations of sign-ups, mails to operators."""
+    """Mail outside of issues: confirmations of sign-ups, mails to operators."""
 
     fills_up: bool = True
 
@@ -132,20 +128,11 @@ class NoticeStream:
         self._taker = taker
         self._writer = writer
 
-    def take(
-        self,
-        session: Session,
-        limit: int,
-        now: datetime,
-        under_way: Mapping[str, int],  # noqa: ARG002 - notices are few
-    ) -> Window[TakenNotice]:
-        """Start up to `limit` notices."""
+    def take(self, session: Session, limit: int, now: datetime, under_way: Mapping[str, int]) -> Window[TakenNotice]:  # noqa: ARG002 - notices are few
         return take_notices(session, self._taker, limit=limit, now=now)
 
     def write(self, started: TakenNotice, now: datetime) -> "Letter":
-        """Return the letter."""
         return self._writer.notice(started, now)
 
     def next_due(self, session: Session) -> datetime | None:
-        """Return when the next notice is due."""
         return store.next_notice_due(session)

@@ -1,25 +1,25 @@
-"""How much a worker takes at once: enough for its connections, never more than may be doubtful after a crash."""
+"""Window size of a worker: enough for its connections, limited by what a crash may leave uncertain."""
 
 from digest.runtime.clock import Clock
 
 MAX_WINDOW = 50
 FIRST_WINDOW = 10
 WINDOW_SECONDS = 2.0
-"""An unsubscribe that is answered while a window is on its way may cross with it: this long, not longer."""
+"""How long an unsubscribe may cross with a message of a window that is on its way."""
 
 
 def window_limit(pace: float | None, capacity: int) -> int:
-    """Return how many may be started and not ended, 1 to 50.
+    """Return how many may be in flight, 1 to 50.
 
-    The least of: twice what the connections can have in flight, and two seconds' worth at the present pace (messages a
-    second; None before the first answer).
+    The least of: twice what the connections carry, and two seconds' worth at the present rate (messages a second; None
+    before the first answer).
     """
     most = min(MAX_WINDOW, max(2, 2 * capacity))
     return min(most, FIRST_WINDOW) if pace is None else max(1, min(most, int(WINDOW_SECONDS * pace)))
 
 
 class RecentRate:
-    """How many messages a second were answered lately."""
+    """Moving average of answered messages a second."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.outcome import Outcome
-from digest.delivery.retry import DEFAULT_RULE, RetryRule, next_try, pause
+from digest.delivery.retry import GIVE_UP_AFTER, next_try, pause
 
 NOW = datetime(2021, 9, 30, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -29,30 +28,15 @@ def test_a_throttling_gmail_is_left_alone_for_ten_minutes(enhanced: str) -> None
     assert pause(5, 0, enhanced=enhanced) == 80 * MINUTE
 
 
-@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.UNCERTAIN])
-def test_only_deferred_is_tried_again_by_the_clock(outcome: Outcome) -> None:
-    assert next_try(1, outcome, NOW, NOW, 0) is None
-
-
-def test_what_was_not_sent_is_due_at_once() -> None:
-    assert next_try(9, Outcome.NOT_SENT, NOW, NOW - timedelta(days=9), 0) == NOW
-
-
 def test_a_delivery_expires_after_three_days() -> None:
-    last = NOW + DEFAULT_RULE.give_up_after - 5 * MINUTE
-    assert next_try(1, Outcome.DEFERRED, last, NOW, 0) == NOW + timedelta(days=3)
-    assert next_try(1, Outcome.DEFERRED, last + timedelta(seconds=1), NOW, 0) is None
-
-
-def test_the_patience_is_a_choice() -> None:
-    rule = RetryRule(timedelta(seconds=1), timedelta(seconds=3), timedelta(seconds=10))
-    assert next_try(5, Outcome.DEFERRED, NOW, NOW, 0, rule=rule) == NOW + timedelta(seconds=3)
-    assert next_try(5, Outcome.DEFERRED, NOW + timedelta(seconds=9), NOW, 0, rule=rule) is None
+    last = NOW + GIVE_UP_AFTER - 5 * MINUTE
+    assert next_try(1, last, NOW, 0) == NOW + timedelta(days=3)
+    assert next_try(1, last + timedelta(seconds=1), NOW, 0) is None
 
 
 @given(st.integers(1, 100), st.floats(0, 1))
 def test_the_next_try_is_always_later_and_within_bounds(attempts: int, jitter: float) -> None:
-    due = next_try(attempts, Outcome.DEFERRED, NOW, NOW, jitter)
+    due = next_try(attempts, NOW, NOW, jitter)
     assert due is not None
     assert NOW + 5 * MINUTE <= due <= NOW + timedelta(hours=6)
 
