@@ -70,10 +70,8 @@ def _read(promised: Promised, row: Sequence[Any]) -> Uncertain:
 
 
 def count_uncertain(session: Session) -> int:
-    total = 0
-    for promised in Promised:
-        table = promised.table
-        total += session.execute(select(func.count()).where(table.c.state == State.UNCERTAIN.value)).scalar_one()
+    queries = (select(func.count()).where(one.table.c.state == State.UNCERTAIN.value) for one in Promised)
+    total: int = sum(session.execute(query).scalar_one() for query in queries)
     return total
 
 
