@@ -98,15 +98,14 @@ def _report(parts: Sequence[Message]) -> DeliveryReport:
 
 def _original_id(part: Message) -> str:
     kind, payload = part.get_content_type(), part.get_payload()
-    if kind in _ORIGINAL and isinstance(payload, list) and payload and isinstance(payload[0], Message):
-        return _message_id(payload[0])
-    if kind in _HEADERS:
-        # of a message/* type the parser has made a message already
-        if isinstance(payload, list):
-            return _message_id(payload[0]) if payload and isinstance(payload[0], Message) else ""
-        raw = part.get_payload(decode=True)
-        if isinstance(raw, bytes):
-            return _message_id(BytesParser(policy=policy.compat32).parsebytes(raw, headersonly=True))
+    if kind not in _ORIGINAL | _HEADERS:
+        return ""
+    # of a message/* type the parser has made a message already
+    if isinstance(payload, list):
+        return _message_id(payload[0]) if payload and isinstance(payload[0], Message) else ""
+    raw = part.get_payload(decode=True)
+    if kind in _HEADERS and isinstance(raw, bytes):
+        return _message_id(BytesParser(policy=policy.compat32).parsebytes(raw, headersonly=True))
     return ""
 
 
