@@ -10,7 +10,6 @@ from digest.notify.dispatch import tell
 from digest.notify.event import Event
 from digest.notify.webhook_calls import WebhookCaller
 from digest.runtime.clock import Clock
-from digest.settings.operators import Operators
 from digest.settings.root import Settings
 
 
@@ -23,20 +22,16 @@ class Notifier:
     clock: Clock
     dispatcher: Dispatcher
 
-    @property
-    def operators(self) -> Operators:
-        return self.settings.operators
-
     def tell(self, session: Session, event: Event) -> bool:
         """Notify the operators of an event, in the caller's transaction; return whether any recipient is configured.
 
         Safe to repeat: an event of the same key is the same one.
         """
-        promised = tell(session, self.operators, self.settings.publication.language, event)
+        promised = tell(session, self.settings.operators, self.settings.publication.language, event)
         if promised:
             self.dispatcher.announce(session, None)
         return promised
 
     @property
     def webhook(self) -> WebhookCaller:
-        return WebhookCaller(self.engine, self.clock, self.operators, self.settings.workspace)
+        return WebhookCaller(self.engine, self.clock, self.settings.operators, self.settings.workspace)
