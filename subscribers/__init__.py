@@ -1,14 +1,11 @@
-"""The audience: who reads, what they agreed to, and how they change or end it.
+"""Subscribers: addresses, consent, preferences, suppression list.
 
-This package imports nothing from `digest`; sessions, the present instant, keys and templates arrive as arguments. The
-two meet at
+Imports nothing from `digest`; sessions, the present instant, keys and templates arrive as arguments. The two meet at
 
-1. `audience.eligible` and `audience.exclusion_reason`: one SQL expression, used when the audience is frozen and again
-   in the take;
-2. `interests.Catalogue`: the only place where topics of articles and interests of readers meet;
+1. `audience.eligible` and `audience.exclusion_reason`: SQL used when the audience is frozen and before each attempt;
+2. `interests.Catalogue`: the only place where topics of articles and interests of subscribers meet;
 3. `links.LinkSigner`: every personal URL in a mail;
 4. `suppression.add`: what bounces and complaints call.
 
-The reverse need, mail to a person, is a callback: `signup.ConfirmationDue` and `preferences.Withdrawal` are handed to
-functions that write in the same transaction.
+Mails are requested by callbacks, such as those for `signup.ConfirmationDue`, which write in the same transaction.
 """

@@ -1,4 +1,4 @@
-"""An e-mail address that mail can be sent to, and the key that says whether two addresses are one person. Pure."""
+"""Validation and normalisation of e-mail addresses. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -10,22 +10,18 @@ from email_validator import EmailNotValidError, EmailSyntaxError, validate_email
 from subscribers.characters import has_invisible
 from subscribers.errors import AddressError
 
-# RFC 5321, 4.5.3.1.3: a path has 256 octets, and two of them are the angle brackets.
-MAX_OCTETS = 254
-# RFC 5321, 4.5.3.1.1
-_MAX_LOCAL: Final = 64
-# Local parts of which the library has nothing to say: what it checks in others costs ten times as much.
+MAX_OCTETS = 254  # RFC 5321, 4.5.3.1.3: a path has 256, and two of them are the angle brackets
+_MAX_LOCAL: Final = 64  # RFC 5321, 4.5.3.1.1
+# Local parts that need no check by the library, which takes ten times as long.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*", re.ASCII)
 _DOMAINS_REMEMBERED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class EmailAddress:
-    """One address, in the two forms that are kept.
+    """A valid address: `address` for the wire (domain as lower-case IDNA A-labels), `key` for comparing two of them.
 
-    `address` goes on the wire: the local part as written, the domain lower-case in IDNA A-labels. `key` is the
-    identity: the local part case-folded too. Plus and dots stay, because only the receiving server knows whether they
-    matter.
+    The key also has the local part case-folded. Plus and dots stay: only the receiving server knows what they mean.
     """
 
     address: str
@@ -33,7 +29,7 @@ class EmailAddress:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the address in `text`; raise AddressError, whose `problem` is a stable name, when it cannot be one."""
+        """Return the address in `text`. Raises AddressError, whose `problem` is a stable identifier."""
         stripped = text.strip(" ")
         local, at, domain = stripped.partition("@")
         if at and len(stripped) <= MAX_OCTETS and len(local) <= _MAX_LOCAL and _PLAIN.fullmatch(local):
@@ -54,31 +50,25 @@ class EmailAddress:
         local, domain = valid.local_part, valid.ascii_domain.lower()
         address = f"{local}@{domain}"
         if len(address) > MAX_OCTETS:
-            raise AddressError(
-                "too-long", f"The address is longer than {MAX_OCTETS} characters in the form used on the wire"
-            )
+            message = f"The address is longer than {MAX_OCTETS} characters in the form used on the wire"
+            raise AddressError("too-long", message)
         return cls(address=address, key=f"{local.casefold()}@{domain}")
 
     @property
     def masked(self) -> str:
-        """Return the address with all but the first letter of the local part hidden: for pages that a stranger may
-        see.
-        """
+        """The address as a stranger may see it; see `mask`."""
         return mask(self.address)
 
 
 def mask(address: str) -> str:
-    """Return `k•••@example.org` for kim@example.org; always three dots, so that the length is not told either."""
+    """Return `k•••@example.org` for kim@example.org; always three dots, so that the length stays hidden too."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}•••@{domain}"
 
 
 @lru_cache(maxsize=_DOMAINS_REMEMBERED)
 def _ascii_domain(domain: str) -> str:
-    """Return the domain as an address with any plain local part has it on the wire; empty if no address can have it.
-
-    Only what may be remembered is: domains are few, and every reader of one asks for it.
-    """
+    """Return the domain as used on the wire, empty if it is invalid; cached, since addresses share few domains."""
     if not domain.isascii():
         return ""
     try:
@@ -88,9 +78,7 @@ def _ascii_domain(domain: str) -> str:
 
 
 def _refuse_unsafe(text: str) -> None:
-    """Raise for what the library would take, or would name less clearly; the text may come from anybody and be of
-    any size.
-    """
+    """Raise AddressError for what the library would accept or would report less clearly; untrusted text of any size."""
     if not text:
         raise AddressError("empty", "The address is empty")
     if len(text.encode("utf-8", "surrogatepass")) > MAX_OCTETS:
@@ -102,8 +90,7 @@ def _refuse_unsafe(text: str) -> None:
     if not at:
         raise AddressError("syntax", "The address has no @-sign")
     if not local.isascii():
-        # Would need SMTPUTF8 (RFC 6531) at every server on the way; a mail that cannot arrive is refused before consent
-        # is asked.
+        # Would need SMTPUTF8 (RFC 6531) at every server on the way.
         raise AddressError("local-part", "The part before the @-sign may contain only ASCII characters")
 
 

@@ -1,15 +1,12 @@
-"""A change of address: asked for on the preferences page, done by whoever reads the mail at the new address.
+"""Change of address, requested on the preferences page and confirmed by a link mailed to the new address.
 
-Until then the old address stays. Who asks is never told whether the new one is known or suppressed, and what is kept
-of the request is the same in each case, so that their own data does not tell it either.
-
-The old address becomes free: its next owner may sign up. It also goes on the never-send list, as if it had left, so
-that an old file cannot bring it back; only a confirmation that is made there lifts that.
+Neither the page nor the requester's own data reveals whether the new address is known or suppressed. The old address
+is suppressed as unsubscribed, so that no import brings it back; a sign-up confirmed from there lifts that.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy.exc import IntegrityError
@@ -24,15 +21,15 @@ from subscribers.models import AddressChange, Subscriber, SubscriberState
 from subscribers.suppression import SuppressionReason
 
 LIFETIME = LIFETIMES[Purpose.ADDRESS]
-# A reader can type anybody's address: one mail a day to an address, and three addresses a day of one reader.
+# Subscribers can type other people's addresses: one mail a day to an address, three addresses a day of a subscriber.
 QUIET = timedelta(hours=24)
 MOST_A_DAY = 3
-# Says in the never-send list that an address was left by a change and not by leaving.
 MOVED = "address-change"
+"""Source of a suppression that stems from a change of address."""
 
 
 class ChangeState(StrEnum):
-    """What became of a request: asked for, confirmed at the new address, or replaced by another."""
+    """State of a request: open, confirmed at the new address, or replaced by another."""
 
     ASKED = "asked"
     DONE = "done"
@@ -41,7 +38,7 @@ class ChangeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeDue:
-    """A mail to a new address that is due: its link is for `ref`, with `nonce` as the extra, issued at `at`."""
+    """A confirmation mail to a new address; its link is for `ref`, with `nonce` as the extra, issued at `at`."""
 
     subscriber_id: int
     ref: str
@@ -54,7 +51,7 @@ class ChangeDue:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A person whose mail goes to a new address from now on; the mail that says so goes to `address`, the old one."""
+    """A completed change of address, for the mail that informs the old address."""
 
     subscriber_id: int
     ref: str
@@ -76,7 +73,7 @@ def request(
     change_due: Callable[[Session, ChangeDue], None],
     wording: str = "",
 ) -> None:
-    """Note that a reader wants their mail at `address`, and call `change_due` if a mail may go there."""
+    """Store a request for mail at `address`, and call `change_due` if a confirmation mail may go there."""
     row = store.lock(session, subscriber)
     if row.state != SubscriberState.CONFIRMED:
         raise ConsentRefusedError("Only a reader's address can be changed")
@@ -85,7 +82,7 @@ def request(
     recent = [one for one in earlier if now - one.requested_at < QUIET]
     if len(recent) >= MOST_A_DAY or any(_same(one, key) for one in recent):
         return
-    _void(session, earlier)  # the last word counts: a mistyped address must not get the subscription later
+    _void(session, earlier)  # only the newest request counts: a mistyped address must not get the subscription later
     change = AddressChange(
         subscriber_id=row.id or 0,
         nonce=new_ref(),
@@ -98,21 +95,11 @@ def request(
     session.flush()
     consent.record(session, row, ConsentKind.ADDRESS_ASKED, ConsentMethod.PAGE, now, wording=wording)
     if _free(session, address.key, key) and _may_mail(session, change, now):
-        change_due(
-            session,
-            ChangeDue(
-                subscriber_id=row.id or 0,
-                ref=row.ref,
-                address=change.address,
-                language=row.language,
-                nonce=change.nonce,
-                at=now,
-            ),
-        )
+        change_due(session, ChangeDue(row.id or 0, row.ref, change.address, row.language, change.nonce, now))
 
 
-def standing(session: Session, payload: LinkPayload, now: datetime) -> tuple[Subscriber, AddressChange]:
-    """Return whose change a link is for, and the change; raise LinkInvalidError when there is nothing to do with it."""
+def change_of(session: Session, payload: LinkPayload, now: datetime) -> tuple[Subscriber, AddressChange]:
+    """Return the subscriber and the request that a link is for. Raises LinkInvalidError if it is not in force."""
     person, change = store.by_ref(session, payload.ref), store.change_by_nonce(session, payload.extra)
     if person is None or change is None or change.subscriber_id != person.id or now - change.requested_at > LIFETIME:
         raise LinkInvalidError
@@ -131,15 +118,15 @@ def confirm(
     on_moved: Callable[[Session, Moved], None],
     wording: str = "",
 ) -> Subscriber:
-    """Change the address, by whoever reads the mail that went there. Safe to repeat.
+    """Change the address. Safe to repeat.
 
-    Raises LinkInvalidError when the request was replaced, is too old, or the address has become somebody else's.
+    Raises LinkInvalidError when the request was replaced or is too old, or the address is another subscriber's.
     """
     found = store.by_ref(session, payload.ref)
     if found is None:
         raise LinkInvalidError
     store.lock(session, found)
-    person, change = standing(session, payload, now)
+    person, change = change_of(session, payload, now)
     if change.state == ChangeState.DONE:
         return person
     address = EmailAddress.parse(change.address)
@@ -152,33 +139,21 @@ def confirm(
             person.address, person.address_key = address.address, address.key
             person.suppression_key, person.address_since = change.suppression_key, now
             session.add(person)
-    except IntegrityError as error:  # somebody signed up there at the same moment
+    except IntegrityError as error:  # a sign-up with that address at the same moment
         raise LinkInvalidError from error
     suppression.add(session, old_key, SuppressionReason.UNSUBSCRIBED, now, source=MOVED)
     _void(session, store.changes_of(session, person))
     change.state, change.address = ChangeState.DONE, ""
     session.add(change)
     detail = {"before": old_key, "after": change.suppression_key}
-    consent.record(
-        session, person, ConsentKind.ADDRESS_CHANGED, ConsentMethod.PAGE, now, wording=wording, detail=detail
-    )
-    on_moved(
-        session,
-        Moved(
-            subscriber_id=person.id or 0,
-            ref=person.ref,
-            address=old_address,
-            name=person.name,
-            language=person.language,
-            nonce=change.nonce,
-            at=now,
-        ),
-    )
+    kind, method = ConsentKind.ADDRESS_CHANGED, ConsentMethod.PAGE
+    consent.record(session, person, kind, method, now, wording=wording, detail=detail)
+    on_moved(session, Moved(person.id or 0, person.ref, old_address, person.name, person.language, change.nonce, now))
     return person
 
 
 def forget_expired(session: Session, now: datetime, forget: Callable[[Session, Sequence[str]], None]) -> int:
-    """Delete the requests that can no longer be confirmed; `forget` is told their nonces. Return how many."""
+    """Delete requests that can no longer be confirmed, after `forget` got their nonces. Return their number."""
     expired = store.changes_before(session, now - LIFETIME)
     if expired:
         forget(session, [change.nonce for change in expired])
@@ -188,7 +163,7 @@ def forget_expired(session: Session, now: datetime, forget: Callable[[Session, S
 
 
 def forget_person(session: Session, subscriber: Subscriber) -> None:
-    """Empty what the requests of somebody who is erased hold of them; a keyed hash stays until they expire."""
+    """Remove addresses from the requests of an erased subscriber; a keyed hash stays until they expire."""
     _void(session, store.changes_of(session, subscriber))
 
 
@@ -204,25 +179,21 @@ def _void(session: Session, changes: Iterable[AddressChange]) -> None:
 
 
 def _free(session: Session, address_key: str, key: str) -> bool:
-    """Whether an address is nobody's, and on the never-send list only because a reader moved away from it."""
+    """Whether no subscriber has the address, and it is suppressed at most because of a change of address."""
     held = suppression.lookup(session, key)
     moved_away = held is not None and held.reason == SuppressionReason.UNSUBSCRIBED and held.source == MOVED
     return store.by_key(session, address_key) is None and (held is None or moved_away)
 
 
 def _may_mail(session: Session, change: AddressChange, now: datetime) -> bool:
-    """Whether nobody asked for a mail to this address in the last day; the unique key decides between two at once."""
+    """Whether no mail went to this address in the last day; the unique key decides between concurrent requests."""
     if store.last_mailed(session, change.suppression_key, now - QUIET) is not None:
         return False
     try:
         with session.begin_nested():
-            change.mailed_on = _day(now)
+            change.mailed_on = now.astimezone(UTC).date()
             session.add(change)
     except IntegrityError:
         session.refresh(change)
         return False
     return True
-
-
-def _day(now: datetime) -> date:
-    return now.astimezone(UTC).date()

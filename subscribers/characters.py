@@ -1,4 +1,4 @@
-"""Characters that may not stand in a line of text: a name, an address, a field of a mail's header. Pure."""
+"""Control and invisible characters, forbidden in names, addresses and header fields. Pure."""
 
 from unicodedata import category
 
@@ -12,5 +12,5 @@ def has_controls(text: str) -> bool:
 
 
 def has_invisible(text: str) -> bool:
-    """Return whether the text holds a control character or one without a shape, such as a zero-width space."""
+    """Return whether the text holds a control or invisible character, such as a zero-width space."""
     return has_controls(text) or any(category(character) == "Cf" for character in text)

@@ -1,4 +1,4 @@
-"""What can be wrong about readers, said in one sentence with a hint; nothing here carries a whole address."""
+"""Errors about subscribers: one sentence and a hint, never a whole address."""
 
 from typing import ClassVar
 

@@ -1,7 +1,7 @@
-"""Signed links: what a URL in a mail may do, and for how long. Pure: the present instant is an argument. Pure.
+"""Signed links: HMAC tokens with a purpose (by their salt), an opaque reference and an expiry. Pure.
 
-A token says a purpose (by its salt), an opaque reference, and nothing about the person. It is not single-use, because
-scanners open links before people do; what protects is that opening changes nothing.
+They hold no personal data. They are not single-use, because scanners open links before people do; opening changes
+nothing.
 """
 
 import base64
@@ -23,7 +23,7 @@ MAX_TOKEN_LENGTH = 1024
 
 
 class Purpose(StrEnum):
-    """What a link is for; also the first part of its path. A token of one purpose is worthless for another."""
+    """Purpose of a link and first part of its path. A token of one purpose is invalid for another."""
 
     CONFIRM = "confirm"
     KEEP = "keep"
@@ -35,10 +35,10 @@ class Purpose(StrEnum):
     DATA = "data"
     VIEW = "view"
     TEST = "test"
-    FORM = "form"  # no link: the hidden field that says that a form is ours, and when we showed it
+    FORM = "form"  # not a link: the CSRF token in a form's hidden field
 
 
-# Purposes without a lifetime never expire: people leave from mail that is years old, and the link must work then too.
+# Purposes without a lifetime never expire: people unsubscribe from mail that is years old.
 LIFETIMES = {
     Purpose.CONFIRM: timedelta(days=7),
     Purpose.KEEP: timedelta(days=90),
@@ -46,16 +46,14 @@ LIFETIMES = {
     Purpose.UNDO: timedelta(days=1),
     Purpose.FORM: timedelta(days=7),  # a page may stay open over a holiday
     Purpose.ADDRESS: timedelta(days=2),
-    # Made by the preferences page when it is opened; no mail has one.
-    Purpose.ERASE: timedelta(hours=1),
-    # Opens all that we hold about somebody: only for as long as a mail that was just asked for may take.
-    Purpose.DATA: timedelta(days=1),
+    Purpose.ERASE: timedelta(hours=1),  # made when the preferences page is opened; no mail has one
+    Purpose.DATA: timedelta(days=1),  # opens all personal data: only as long as the mail with it may take
 }
 
 
 @dataclass(frozen=True, slots=True)
 class LinkPayload:
-    """What a genuine token says. `issued_at` is None for purposes that never expire."""
+    """Content of a valid token. `issued_at` is None for purposes that never expire."""
 
     purpose: Purpose
     ref: str
@@ -68,29 +66,21 @@ _SEPARATOR = b"."
 
 
 class LinkSigner:
-    """Makes and reads links.
-
-    `keys` is a ring, newest first: the newest signs, all verify, so that rotating a key breaks no link.
-    """
+    """Signs and verifies links. The newest of `keys`, the first, signs; all verify, so that rotation breaks no link."""
 
     def __init__(self, keys: Sequence[str | bytes], base_url: str) -> None:
         if not keys or any(len(key) < MIN_KEY_LENGTH for key in keys):
-            raise SecretUnusableError(
-                f"Links need at least one secret key, each of {MIN_KEY_LENGTH} characters or more"
-            )
+            message = f"Links need at least one secret key, each of {MIN_KEY_LENGTH} characters or more"
+            raise SecretUnusableError(message)
         # The library signs with the last key.
         ring = [key.encode() if isinstance(key, str) else key for key in reversed(keys)]
         self.base_url = base_url.rstrip("/")
+        signing = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}  # the library's default is SHA-1
         self._serializers = {
-            purpose: URLSafeSerializer(
-                ring,
-                salt=f"digestpress.link.{purpose}",
-                # The library's default is SHA-1.
-                signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
-            )
+            purpose: URLSafeSerializer(ring, salt=f"digestpress.link.{purpose}", signer_kwargs=signing)
             for purpose in Purpose
         }
-        # Copied for each token. hmac.digest would let other threads run at each call, and wait for them.
+        # Copied for each token: hmac.digest would release the GIL at each call and wait for other threads.
         self._macs = {
             purpose: [
                 hmac.new(serializer.make_signer(serializer.salt).derive_key(key), digestmod="sha256")
@@ -104,32 +94,26 @@ class LinkSigner:
         return f"{self.base_url}/{purpose}/{self.token(purpose, ref, extra=extra, now=now)}"
 
     def token(self, purpose: Purpose, ref: str, *, extra: str = "", now: datetime | None = None) -> str:
-        """Return the token.
-
-        The same arguments give the same token; `now` must be given if and only if the purpose expires.
-        """
+        """Return the token, the same for the same arguments; `now` is for purposes that expire, and only for those."""
         if (now is None) == (purpose in LIFETIMES):
             raise ValueError(f"a link for {purpose} {'needs' if now is None else 'takes no'} instant of issue")
         issued = [] if now is None else [int(now.timestamp())]
-        # As the library would, whose keys and format these are, and who reads it. It derives the key and looks for
-        # something to compress each time, which is most of what a reader's mail costs.
+        # In the library's format and with its keys. It would derive the key and try to compress each time, which is
+        # most of what personalising a mail costs.
         if ref.isascii() and ref.isalnum() and not extra:  # nearly always; what the encoder would write
             text = f'["{ref}","",{issued[0]}]' if issued else f'["{ref}",""]'
         else:
             text = _encode([ref, extra, *issued])
         payload = _base64(text.encode())
-        newest = self._macs[purpose][0]
-        return (payload + _SEPARATOR + _signature(newest, payload)).decode("ascii")
+        return (payload + _SEPARATOR + _signature(self._macs[purpose][0], payload)).decode("ascii")
 
     def read(self, purpose: Purpose, token: str, now: datetime) -> LinkPayload:
-        """Return what the token says; raise LinkExpiredError, or LinkInvalidError for anything that we did not make
-        for `purpose`.
-        """
+        """Return the content of a token. Raises LinkExpiredError, or LinkInvalidError if it was not signed for this."""
         if len(token) > MAX_TOKEN_LENGTH:
             raise LinkInvalidError
         payload, _, signature = token.encode("utf-8", "replace").rpartition(_SEPARATOR)
-        # Compared as text, because 43 base64 characters hold two bits more than SHA-256 has: a decoder drops them, and
-        # four spellings of one signature would pass. With every key, so that the time does not tell which one it was.
+        # As text, because 43 base64 characters hold two bits more than SHA-256, and four spellings of a signature would
+        # pass. With every key, so that the time does not reveal which one matched.
         matches = [hmac.compare_digest(_signature(mac, payload), signature) for mac in self._macs[purpose]]
         if not any(matches):
             raise LinkInvalidError

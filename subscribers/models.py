@@ -1,4 +1,4 @@
-"""Tables of the audience: who reads, what they agreed to, and who must never be written to."""
+"""Tables of subscribers, consent and suppressions."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 
 class SubscriberState(StrEnum):
-    """Where a person stands with us; pausing is `paused_until`, beside the state."""
+    """State of a subscription; pausing is `paused_until`, beside the state."""
 
     PENDING = "pending"
     CONFIRMED = "confirmed"
@@ -18,7 +18,7 @@ class SubscriberState(StrEnum):
 
 
 class Frequency(StrEnum):
-    """How many of the issues a subscriber gets; thinning of one series, never another composition."""
+    """How many of the issues a subscriber gets; the issues themselves stay the same."""
 
     EVERY = "every"
     SECOND = "second"
@@ -26,7 +26,7 @@ class Frequency(StrEnum):
 
 
 class Subscriber(SQLModel, table=True):
-    """A person at an address. Erasing empties every personal column and keeps the row as a tombstone."""
+    """A person with an address. Erasing empties every personal column and keeps the row as a tombstone."""
 
     id: int | None = Field(default=None, primary_key=True)
     ref: str = Field(unique=True, max_length=32, description="random; what links carry instead of an address or id")
@@ -51,7 +51,7 @@ class Subscriber(SQLModel, table=True):
 
 
 class ConsentEvent(SQLModel, table=True):
-    """What a person agreed to or withdrew: what, when, how, in which words. Append-only."""
+    """Consent given, changed or withdrawn: what, when, how, in which words. Append-only."""
 
     __tablename__ = "consent_event"
     id: int | None = Field(default=None, primary_key=True)
@@ -64,7 +64,7 @@ class ConsentEvent(SQLModel, table=True):
 
 
 class Wording(SQLModel, table=True):
-    """The words of a page as somebody saw them when they agreed; consent events name the version. Never changed."""
+    """Text of a page as it was shown for consent; consent events name the version. Never changed."""
 
     version: str = Field(primary_key=True, max_length=40, description="page, language, and a hash of the text")
     language: str = Field(max_length=35)
@@ -73,7 +73,7 @@ class Wording(SQLModel, table=True):
 
 
 class AddressChange(SQLModel, table=True):
-    """A new address that somebody asked for and has not confirmed there yet. Kept for two days at most."""
+    """Request for a new address, until it is confirmed there. Kept for two days at most."""
 
     __tablename__ = "address_change"
     id: int | None = Field(default=None, primary_key=True)
@@ -89,7 +89,7 @@ class AddressChange(SQLModel, table=True):
 
 
 class Suppression(SQLModel, table=True):
-    """Never send to this address, with a reason. Keyed by a hash, so that it survives erasure."""
+    """An address on the never-send list, with a reason. Keyed by a hash, so that it survives erasure."""
 
     key: str = Field(primary_key=True, max_length=64)
     reason: str = Field(max_length=24, description="unsubscribed, erased, hard_bounce, complaint, manual")
@@ -98,7 +98,7 @@ class Suppression(SQLModel, table=True):
 
 
 class SignupDay(SQLModel, table=True):
-    """How many times the sign-up form was sent on a day (UTC), whatever became of it."""
+    """Number of submissions of the sign-up form on a day (UTC), whatever their outcome."""
 
     __tablename__ = "signup_day"
     day: date = Field(primary_key=True)

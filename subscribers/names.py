@@ -1,4 +1,4 @@
-"""A person's name as it may be written into a mail. Pure."""
+"""Validation of names for use in mails. Pure."""
 
 import unicodedata
 
@@ -6,15 +6,14 @@ from subscribers.characters import has_controls
 from subscribers.errors import NameUnusableError
 
 MAX_LENGTH = 200
-# They turn the order of the text that follows, so that a name could rewrite the sentence it stands in.
+# Bidirectional controls, with which a name could reorder the sentence around it.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def parse_name(text: str, what: str = "name") -> str:
-    """Return the name (or another text of one line), composed (NFC) and without spaces around it; the empty text is
-    nobody's fault.
+    """Return a name, or another text of one line, which may be empty, in NFC and without surrounding spaces.
 
-    Raises NameUnusableError for what is too long or would break a header or a line: control characters, line ends, NUL.
+    Raises NameUnusableError for more than 200 characters, control characters and line ends.
     """
     plain = text.isascii() and text.isprintable()  # nothing to compose, and nothing that turns or breaks a line
     name = text.strip(" ") if plain else unicodedata.normalize("NFC", text).strip(" \u00a0\u3000")

@@ -1,7 +1,7 @@
-"""What readers decide about themselves. Each change locks their row, and its proof is written in the same transaction.
+"""Changes by subscribers: preferences, pause, unsubscribe, erasure; each with its consent event in one transaction.
 
-The lock conflicts with the share lock of a take: a take that has begun is waited for, and no later one overlooks the
-change.
+Each locks the subscriber's row, which conflicts with the share lock of a take: a running take ends first, and later
+ones see the change.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ LEFT = frozenset({SubscriberState.UNSUBSCRIBED, SubscriberState.ERASED})
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What to change; None leaves a thing as it is. `interests` is canonical text."""
+    """Preferences to change; None leaves one as it is. `interests` is canonical text."""
 
     interests: str | None = None
     language: str | None = None
@@ -31,7 +31,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """Somebody who has just left: what a goodbye needs."""
+    """A completed unsubscribe, for the goodbye mail."""
 
     subscriber_id: int
     ref: str
@@ -51,7 +51,7 @@ def change(
     now: datetime,
     wording: str = "",
 ) -> dict[str, list[str]]:
-    """Apply the choices; return what changed as {field: [before, after]}, empty when nothing did."""
+    """Apply the choices; return the changes as {field: [before, after]}."""
     row = _present(session, subscriber)
     changed = {
         name: [str(getattr(row, name)), str(value)]
@@ -75,7 +75,7 @@ def pause(
     now: datetime,
     wording: str = "",
 ) -> None:
-    """Send nothing before `until`; issues of that time are not sent later either."""
+    """Pause mail until `until`; issues of that time are not sent later."""
     row = _present(session, subscriber)
     if row.paused_until == until:
         return
@@ -88,7 +88,7 @@ def pause(
 def resume(
     session: Session, subscriber: Subscriber, *, method: ConsentMethod, now: datetime, wording: str = ""
 ) -> None:
-    """End a pause at once; without one nothing happens."""
+    """End a pause, if there is one."""
     row = _present(session, subscriber)
     if row.paused_until is None:
         return
@@ -107,26 +107,22 @@ def unsubscribe(
     on_unsubscribed: Callable[[Session, Withdrawal], None] | None = None,
     wording: str = "",
 ) -> bool:
-    """End the subscription; False when it had ended before. Safe to repeat. `secret` is the suppression key."""
-    ids = [subscriber.id or 0]
-    ended = unsubscribe_all(
-        session, ids, method=method, now=now, secret=secret, on_unsubscribed=on_unsubscribed, wording=wording
-    )
-    return bool(ended)
+    """End the subscription; False if it had ended before. Safe to repeat. `secret` is the suppression key."""
+    ids, listener = [subscriber.id or 0], on_unsubscribed
+    return bool(unsubscribe_all(session, ids, method, now, secret, on_unsubscribed=listener, wording=wording))
 
 
 def unsubscribe_all(
     session: Session,
     ids: Sequence[int],
-    *,
     method: ConsentMethod,
     now: datetime,
     secret: bytes,
+    *,
     on_unsubscribed: Callable[[Session, Withdrawal], None] | None = None,
     wording: str = "",
 ) -> list[int]:
-    """End the subscriptions of several people, with as many statements as for one; return the ids of those who had not
-    left before.
+    """End several subscriptions with as many statements as one; return the ids of those that had not ended before.
 
     Their rows are locked in id order, as a take locks them.
     """
@@ -140,14 +136,15 @@ def unsubscribe_all(
     for row in rows:
         consent.record(session, row, ConsentKind.UNSUBSCRIBED, method, now, wording=wording)
         if on_unsubscribed is not None:
-            on_unsubscribed(session, _withdrawal(row, method, now))
+            left = Withdrawal(row.id or 0, row.ref, row.address, row.name, row.language, method, now)
+            on_unsubscribed(session, left)
     return [row.id or 0 for row in rows]
 
 
 def resubscribe(session: Session, subscriber: Subscriber, *, now: datetime, secret: bytes, wording: str = "") -> bool:
-    """Take back a withdrawal, by the person's own POST from their own link; False when there was none.
+    """Undo an unsubscribe, on the subscriber's own POST; False if there was none.
 
-    Lifts `unsubscribed` from the never-send list; a bounce or complaint stays, and so no mail will go.
+    Lifts `unsubscribed` from the never-send list; bounces and complaints stay and keep mail back.
     """
     row = store.lock(session, subscriber)
     if row.state != SubscriberState.UNSUBSCRIBED:
@@ -156,9 +153,8 @@ def resubscribe(session: Session, subscriber: Subscriber, *, now: datetime, secr
     row.confirmed_at, row.unsubscribed_at = now, None
     session.add(row)
     suppression.lift_by_confirmation(session, suppression.key_of(row.address_key or "", secret))
-    consent.record(
-        session, row, ConsentKind.CONFIRMED, ConsentMethod.PAGE, now, wording=wording, detail={"again": True}
-    )
+    kind, detail = ConsentKind.CONFIRMED, {"again": True}
+    consent.record(session, row, kind, ConsentMethod.PAGE, now, wording=wording, detail=detail)
     return True
 
 
@@ -173,13 +169,11 @@ def erase(
     wording: str = "",
     remember_hash: bool = True,
 ) -> bool:
-    """Empty every personal column and every detail of the consent events; False when it was done before.
+    """Empty every personal column and the details of the consent events; False if that was done before.
 
-    What stays: the row (deliveries count it), what happened when, and a keyed hash on the never-send list, so that no
-    import brings the person back. `forget` is called with the subscriber, as they still are, for what other tables hold
-    about them: first, because a take locks notices before people, and locking the other way round could wait for it for
-    ever; and again, for what was promised before the row was locked. Without `remember_hash` not even the hash is kept:
-    for requests that nobody ever confirmed.
+    The row, the events and, with `remember_hash`, a keyed hash on the never-send list stay: the hash keeps imports from
+    adding the person again. `forget` clears other tables. It is called before the row is locked, because a take locks
+    notices before subscribers and the other order could deadlock, and again after, for notices promised in between.
     """
     if forget is not None:
         forget(session, subscriber)
@@ -204,20 +198,8 @@ def erase(
     return True
 
 
-def _withdrawal(row: Subscriber, method: ConsentMethod, now: datetime) -> Withdrawal:
-    return Withdrawal(
-        subscriber_id=row.id or 0,
-        ref=row.ref,
-        address=row.address,
-        name=row.name,
-        language=row.language,
-        method=method,
-        at=now,
-    )
-
-
 def _present(session: Session, subscriber: Subscriber) -> Subscriber:
-    """Return the locked row of somebody who is not erased."""
+    """Return the subscriber's row, locked. Raises ConsentRefusedError if they were erased."""
     row = store.lock(session, subscriber)
     if row.state == SubscriberState.ERASED:
         raise ConsentRefusedError("This subscriber was erased; nothing about them can be changed")

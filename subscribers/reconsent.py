@@ -1,4 +1,4 @@
-"""Consent that has become old is asked for again; only the person's own answer renews it."""
+"""Renewal of old consent by the subscriber's answer to a mail that asks for it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,16 +13,17 @@ from subscribers.models import ConsentEvent, Subscriber, SubscriberState
 
 
 def keep(session: Session, payload: LinkPayload, *, now: datetime, wording: str = "") -> Subscriber:
-    """Renew the consent of who was asked, by their own hand, and return them; the second time changes nothing.
+    """Renew the consent of the subscriber whom the link names, and return them. Safe to repeat.
 
-    Raises LinkInvalidError when nobody was asked so, or they have left since.
+    Raises LinkInvalidError if there was no such question, or they have unsubscribed since.
     """
     person = store.by_ref(session, payload.ref)
     if person is None:
         raise LinkInvalidError
     person = store.lock(session, person)
     events = store.events(session, person)
-    if person.state != SubscriberState.CONFIRMED or not _was_asked(events, payload.extra):
+    asked = consent.was_requested(events, ConsentKind.ASKED, payload.extra)
+    if person.state != SubscriberState.CONFIRMED or not asked:
         raise LinkInvalidError
     if not was_kept(events, payload.extra):
         person.confirmed_at = now
@@ -32,15 +33,6 @@ def keep(session: Session, payload: LinkPayload, *, now: datetime, wording: str 
     return person
 
 
-def _was_asked(events: Sequence[ConsentEvent], request: str) -> bool:
-    left = {ConsentKind.UNSUBSCRIBED, ConsentKind.ERASED}
-    last = max((at for at, event in enumerate(events) if event.kind in left), default=-1)
-    return any(
-        event.kind == ConsentKind.ASKED and request and event.detail.get("request") == request
-        for event in events[last + 1 :]
-    )
-
-
 def was_kept(events: Sequence[ConsentEvent], request: str) -> bool:
-    """Say whether the question with this request has been answered."""
+    """Return whether the question with this request has been answered."""
     return any(event.kind == ConsentKind.CONFIRMED and event.detail.get("request") == request for event in events)

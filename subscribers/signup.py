@@ -1,4 +1,4 @@
-"""Double opt-in: a request makes nobody a reader; the person's own click on a button in the mail does."""
+"""Sign-up with double opt-in: a subscription begins with a confirmation by a link in a mail."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkPayload
 from subscribers.models import ConsentEvent, Frequency, Subscriber, SubscriberState
 
-# A stranger can type anybody's address into the form: more than one mail a day would make it a weapon.
+# Strangers can enter other people's addresses: one mail a day, so that the form cannot flood a mailbox.
 QUIET = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class SignupForm:
-    """What somebody asked for. `interests` is canonical text."""
+    """A request to subscribe. `interests` is canonical text."""
 
     address: EmailAddress
     language: str
@@ -32,7 +32,7 @@ class SignupForm:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationDue:
-    """A confirmation mail that is due: its link is for `ref`, with `request` as the extra, issued at `requested_at`."""
+    """A confirmation mail; its link is for `ref`, with `request` as the extra, issued at `requested_at`."""
 
     subscriber_id: int
     ref: str
@@ -45,7 +45,7 @@ class ConfirmationDue:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Somebody who has become a reader by their own confirmation, just now."""
+    """A new confirmation, for the welcome mail."""
 
     subscriber_id: int
     ref: str
@@ -68,15 +68,14 @@ def request(
     confirmation_withheld: Callable[[Session, datetime], None] | None = None,
     wording: str = "",
 ) -> None:
-    """Note a request to subscribe, and call `confirmation_due` in the same transaction if a mail may be sent.
+    """Record a request to subscribe, and call `confirmation_due` in the same transaction if a mail may be sent.
 
-    No mail: already a reader, asked within the last day, or bounced or complained. The caller is never told which, and
-    what a stranger asks for changes nothing about a reader. `secret` is the suppression key, `new_ref` gives random
-    text, `wording` is the version of the words shown.
+    No mail goes to subscribers, after a request within a day, or after bounces and complaints; the caller does not
+    learn which, and nothing about a subscriber changes. `secret` is the suppression key, `wording` a version of words.
 
-    Nor does the time tell: the database gets the same statements in every case. Where no mail may be sent they are
-    taken back, and `confirmation_withheld` stands in for what `confirmation_due` would write; the day's count, which is
-    written in every case, makes every commit wait for the disk.
+    Against timing attacks, each case runs the same statements: without a mail they are rolled back, with
+    `confirmation_withheld` in place of `confirmation_due`. The day's count is always written, so every commit waits for
+    the disk.
     """
     key = suppression.key_of(form.address.key, secret)
     held = suppression.lookup(session, key)
@@ -88,11 +87,13 @@ def request(
         nonce = new_ref()
         detail = {"request": nonce}
         if mailing:
-            _apply(form, subscriber)
+            for name in ("name", "language", "interests", "format", "frequency"):
+                setattr(subscriber, name, getattr(form, name))
             session.add(subscriber)
         consent.record(session, subscriber, ConsentKind.REQUESTED, method, now, wording=wording, detail=detail)
         if mailing:
-            confirmation_due(session, _due(subscriber, nonce, now))
+            who = (subscriber.id or 0, subscriber.ref, subscriber.address, subscriber.name, subscriber.language)
+            confirmation_due(session, ConfirmationDue(*who, nonce, now))
         elif confirmation_withheld is not None:
             confirmation_withheld(session, now)
         session.flush()
@@ -102,16 +103,15 @@ def request(
 
 
 def confirm(session: Session, payload: LinkPayload, *, now: datetime, wording: str = "") -> Confirmed | None:
-    """Make the person a reader by their own hand; None when they are one already.
+    """Confirm a subscription; None if it was confirmed before.
 
-    Raises LinkInvalidError when the request is unknown, or older than a later withdrawal: a forgotten mail must not
-    bring back who has left.
+    Raises LinkInvalidError if the request is unknown or older than an unsubscribe, which an old mail must not undo.
     """
     subscriber = store.by_ref(session, payload.ref)
     if subscriber is None:
         raise LinkInvalidError
     subscriber = store.lock(session, subscriber)
-    if not _still_stands(store.events(session, subscriber), payload.extra):
+    if not consent.was_requested(store.events(session, subscriber), ConsentKind.REQUESTED, payload.extra):
         raise LinkInvalidError
     if subscriber.state == SubscriberState.CONFIRMED:
         return None
@@ -120,36 +120,19 @@ def confirm(session: Session, payload: LinkPayload, *, now: datetime, wording: s
     session.add(subscriber)
     if subscriber.suppression_key:
         suppression.lift_by_confirmation(session, subscriber.suppression_key)
-    consent.record(
-        session,
-        subscriber,
-        ConsentKind.CONFIRMED,
-        ConsentMethod.PAGE,
-        now,
-        wording=wording,
-        detail={"request": payload.extra},
-    )
-    return Confirmed(
-        subscriber_id=subscriber.id or 0,
-        ref=subscriber.ref,
-        address=subscriber.address,
-        name=subscriber.name,
-        language=subscriber.language,
-        interests=subscriber.interests,
-        frequency=subscriber.frequency,
-    )
+    kind, method, detail = ConsentKind.CONFIRMED, ConsentMethod.PAGE, {"request": payload.extra}
+    consent.record(session, subscriber, kind, method, now, wording=wording, detail=detail)
+    who = (subscriber.id or 0, subscriber.ref, subscriber.address, subscriber.name, subscriber.language)
+    return Confirmed(*who, subscriber.interests, subscriber.frequency)
 
 
 def _find_or_add(session: Session, form: SignupForm, key: str, now: datetime, ref: str) -> Subscriber:
-    """Return the person at an address, locked; a new row if there is none.
-
-    A row is written in either case, and taken back where it is not wanted.
-    """
+    """Return the subscriber with an address, locked; a row is written in any case, and rolled back if one exists."""
     found = store.by_key(session, form.address.key)
     new = Subscriber(
         ref=ref,
         address=form.address.address,
-        # What is taken back must not wait for the row that is there.
+        # What is rolled back must not wait for the existing row.
         address_key=form.address.key if found is None else f"{ref}@",
         suppression_key=key,
         name=form.name,
@@ -172,38 +155,6 @@ def _find_or_add(session: Session, form: SignupForm, key: str, now: datetime, re
     return store.lock(session, found or new)
 
 
-def _apply(form: SignupForm, subscriber: Subscriber) -> None:
-    subscriber.name = form.name
-    subscriber.language = form.language
-    subscriber.interests = form.interests
-    subscriber.format = form.format
-    subscriber.frequency = form.frequency
-
-
-def _due(subscriber: Subscriber, nonce: str, now: datetime) -> ConfirmationDue:
-    return ConfirmationDue(
-        subscriber_id=subscriber.id or 0,
-        ref=subscriber.ref,
-        address=subscriber.address,
-        name=subscriber.name,
-        language=subscriber.language,
-        request=nonce,
-        requested_at=now,
-    )
-
-
 def _asked_recently(events: Sequence[ConsentEvent], now: datetime) -> bool:
-    return any(event.kind == ConsentKind.REQUESTED and now - event.happened_at < QUIET for event in _since_left(events))
-
-
-def _still_stands(events: Sequence[ConsentEvent], nonce: str) -> bool:
-    return any(
-        event.kind == ConsentKind.REQUESTED and nonce and event.detail.get("request") == nonce
-        for event in _since_left(events)
-    )
-
-
-def _since_left(events: Sequence[ConsentEvent]) -> Sequence[ConsentEvent]:
-    """Return the events after the last withdrawal."""
-    left = [at for at, event in enumerate(events) if event.kind in {ConsentKind.UNSUBSCRIBED, ConsentKind.ERASED}]
-    return events[left[-1] + 1 :] if left else events
+    recent = (event for event in consent.since_left(events) if now - event.happened_at < QUIET)
+    return any(event.kind == ConsentKind.REQUESTED for event in recent)

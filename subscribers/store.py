@@ -1,4 +1,4 @@
-"""Every query of the audience, except the expression of audience.py and the bulk path of transfer.py."""
+"""Queries of subscribers, but for eligibility (audience.py) and bulk writes (transfer/bulk.py)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 
 
 def by_ref(session: Session, ref: str) -> Subscriber | None:
-    """Return the subscriber whom a link names; tombstones too."""
+    """Return the subscriber with the reference of a link; tombstones too."""
     return session.exec(select(Subscriber).where(col(Subscriber.ref) == ref)).one_or_none()
 
 
 def by_id(session: Session, of_id: int) -> Subscriber | None:
-    """Return the subscriber with this id, as it is now and locked; tombstones too."""
-    statement = select(Subscriber).where(col(Subscriber.id) == of_id).with_for_update()
-    return session.exec(statement.execution_options(populate_existing=True)).one_or_none()
+    """Return the current row with this id, locked; tombstones too. See `lock`."""
+    return next(iter(lock_all(session, [of_id])), None)
 
 
 def by_key(session: Session, key: str) -> Subscriber | None:
@@ -34,25 +33,19 @@ def by_key(session: Session, key: str) -> Subscriber | None:
 
 
 def lock(session: Session, subscriber: Subscriber) -> Subscriber:
-    """Return the row as it is now, locked until the transaction ends.
+    """Return the current row, locked until the transaction ends.
 
-    A take locks its subscribers for share, so a withdrawal waits for a take in progress and no later take overlooks it.
-    SQLite has no row locks and needs none: its transactions begin IMMEDIATE.
+    A take locks its subscribers for share: an unsubscribe waits for a running take, and later ones see it. SQLite has
+    no row locks and needs none: its transactions begin IMMEDIATE.
     """
-    statement = (
-        select(Subscriber)
-        .where(col(Subscriber.id) == subscriber.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    found = session.exec(statement).one_or_none()
+    found = by_id(session, subscriber.id or 0)
     if found is None:
         raise SubscriberNotFoundError
     return found
 
 
 def lock_all(session: Session, ids: Sequence[int]) -> Sequence[Subscriber]:
-    """Return these rows as they are now, locked in id order; see `lock`."""
+    """Return the current rows with these ids, locked in id order; see `lock`."""
     statement = (
         select(Subscriber)
         .where(col(Subscriber.id).in_(ids))
@@ -63,53 +56,46 @@ def lock_all(session: Session, ids: Sequence[int]) -> Sequence[Subscriber]:
     return session.exec(statement).all()
 
 
-def standings(session: Session, refs: Sequence[str]) -> dict[str, tuple[int, str]]:
-    """Return id and state of the subscribers whom these references name; tombstones too."""
+def states_of(session: Session, refs: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Return id and state of the subscribers with these references; tombstones too."""
     query = select(Subscriber.ref, Subscriber.id, Subscriber.state).where(col(Subscriber.ref).in_(refs))
     return {ref: (subscriber_id or 0, state) for ref, subscriber_id, state in session.exec(query).all()}
 
 
-def be_impatient(session: Session) -> None:
-    """Wait for no row longer than a second in this transaction: it holds others that people wait for."""
+def limit_lock_wait(session: Session) -> None:
+    """Wait at most a second for a locked row in this transaction, because other requests wait for it."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SET LOCAL lock_timeout = '1s'"))
 
 
 def lock_by_suppression_key(session: Session, key: str) -> None:
-    """Lock the row of whoever has the address with this keyed hash, until the transaction ends; see `lock`."""
-    session.exec(
-        select(Subscriber.id)
-        .where(col(Subscriber.suppression_key) == key)
-        .order_by(col(Subscriber.id))
-        .with_for_update()
-    ).all()
+    """Lock the subscriber whose address has this keyed hash, until the transaction ends; see `lock`."""
+    query = select(Subscriber.id).where(col(Subscriber.suppression_key) == key).order_by(col(Subscriber.id))
+    session.exec(query.with_for_update()).all()
 
 
 def events(session: Session, subscriber: Subscriber) -> Sequence[ConsentEvent]:
-    """Return the person's consent events, oldest first."""
-    return session.exec(
-        select(ConsentEvent).where(col(ConsentEvent.subscriber_id) == subscriber.id).order_by(col(ConsentEvent.id))
-    ).all()
+    """Return the subscriber's consent events, oldest first."""
+    query = select(ConsentEvent).where(col(ConsentEvent.subscriber_id) == subscriber.id)
+    return session.exec(query.order_by(col(ConsentEvent.id))).all()
 
 
 def changes_of(session: Session, subscriber: Subscriber) -> Sequence[AddressChange]:
-    """Return the person's requests for another address, oldest first."""
-    return session.exec(
-        select(AddressChange).where(col(AddressChange.subscriber_id) == subscriber.id).order_by(col(AddressChange.id))
-    ).all()
+    """Return the subscriber's requests for another address, oldest first."""
+    query = select(AddressChange).where(col(AddressChange.subscriber_id) == subscriber.id)
+    return session.exec(query.order_by(col(AddressChange.id))).all()
 
 
 def change_by_nonce(session: Session, nonce: str) -> AddressChange | None:
-    """Return the request for another address that a link names, as it is now."""
+    """Return the current row of the request for another address with the nonce of a link."""
     statement = select(AddressChange).where(col(AddressChange.nonce) == nonce)
     return session.exec(statement.execution_options(populate_existing=True)).one_or_none()
 
 
 def changes_before(session: Session, instant: datetime) -> Sequence[AddressChange]:
     """Return the requests for another address that were made before an instant."""
-    return session.exec(
-        select(AddressChange).where(col(AddressChange.requested_at) < instant).order_by(col(AddressChange.id))
-    ).all()
+    query = select(AddressChange).where(col(AddressChange.requested_at) < instant)
+    return session.exec(query.order_by(col(AddressChange.id))).all()
 
 
 def last_mailed(session: Session, key: str, since: datetime) -> AddressChange | None:
@@ -123,23 +109,16 @@ def last_mailed(session: Session, key: str, since: datetime) -> AddressChange | 
 
 
 def wordings(session: Session, versions: Sequence[str]) -> dict[str, str]:
-    """Return the words of these versions."""
+    """Return the texts of these versions."""
     rows = session.exec(select(Wording.version, Wording.text).where(col(Wording.version).in_(versions))).all()
     return dict(rows)
 
 
 def everyone(session: Session, batch: int = 1000) -> Iterator[Sequence[Subscriber]]:
-    """Yield every subscriber but the erased ones, in id order and in batches; only one batch is in memory."""
+    """Yield all subscribers that are not erased, in id order and in batches; only one batch is in memory."""
     last = 0
-    while True:
-        rows = session.exec(
-            select(Subscriber)
-            .where(col(Subscriber.id) > last, col(Subscriber.state) != SubscriberState.ERASED)
-            .order_by(col(Subscriber.id))
-            .limit(batch)
-        ).all()
-        if not rows:
-            return
+    query = select(Subscriber).where(col(Subscriber.state) != SubscriberState.ERASED).order_by(col(Subscriber.id))
+    while rows := session.exec(query.where(col(Subscriber.id) > last).limit(batch)).all():
         yield rows
         last = rows[-1].id or last
         for row in rows:
@@ -147,7 +126,7 @@ def everyone(session: Session, batch: int = 1000) -> Iterator[Sequence[Subscribe
 
 
 def events_of(session: Session, ids: Sequence[int]) -> Sequence[ConsentEvent]:
-    """Return the consent events of these people: one person after the other, each from the oldest to the newest."""
+    """Return the consent events of these subscribers, one after the other, oldest first."""
     return session.exec(
         select(ConsentEvent)
         .where(col(ConsentEvent.subscriber_id).in_(ids))
@@ -157,29 +136,22 @@ def events_of(session: Session, ids: Sequence[int]) -> Sequence[ConsentEvent]:
 
 
 def taken_refs(session: Session, refs: Sequence[str]) -> set[str]:
-    """Return which of these references are somebody's."""
-    if not refs:
-        return set()
-    return set(session.exec(select(Subscriber.ref).where(col(Subscriber.ref).in_(refs))).all())
+    """Return which of these references are in use."""
+    return set(session.exec(select(Subscriber.ref).where(col(Subscriber.ref).in_(refs))).all()) if refs else set()
 
 
 def changed_by_themselves(session: Session, ids: Sequence[int]) -> set[int]:
-    """Return which of these subscribers have decided something with their own hand."""
-    return set(
-        session.exec(
-            select(ConsentEvent.subscriber_id)
-            .where(
-                col(ConsentEvent.subscriber_id).in_(ids),
-                col(ConsentEvent.method).in_(BY_THE_PERSON),
-                col(ConsentEvent.kind) != ConsentKind.REQUESTED,  # anybody can fill in the form
-            )
-            .distinct()
-        ).all()
+    """Return which of these subscribers have made a choice themselves, apart from filling in the public form."""
+    query = select(ConsentEvent.subscriber_id).where(
+        col(ConsentEvent.subscriber_id).in_(ids),
+        col(ConsentEvent.method).in_(BY_THE_PERSON),
+        col(ConsentEvent.kind) != ConsentKind.REQUESTED,
     )
+    return set(session.exec(query.distinct()).all())
 
 
 def suppressed_keys(session: Session, keys: Sequence[str]) -> dict[str, str]:
-    """Return which of these keyed hashes are suppressed, each with its reason."""
+    """Return the reasons of those of these keyed hashes that are suppressed."""
     rows = session.exec(select(Suppression.key, Suppression.reason).where(col(Suppression.key).in_(keys))).all()
     return dict(rows)
 
@@ -194,13 +166,12 @@ def suppressions_of(session: Session, keys: Sequence[str]) -> dict[str, Suppress
     return {row.key: row for row in session.exec(select(Suppression).where(col(Suppression.key).in_(keys))).all()}
 
 
-def suppressions_of_nobody(session: Session, batch: int = 1000) -> Iterator[Suppression]:
+def suppressions_without_subscriber(session: Session, batch: int = 1000) -> Iterator[Suppression]:
     """Yield, in the order of their hashes, the suppressions of addresses that no subscriber has."""
-    somebody = exists().where(col(Subscriber.suppression_key) == col(Suppression.key)).correlate(Suppression)
+    known = exists().where(col(Subscriber.suppression_key) == col(Suppression.key)).correlate(Suppression)
     last = ""
-    while rows := session.exec(
-        select(Suppression).where(col(Suppression.key) > last, ~somebody).order_by(col(Suppression.key)).limit(batch)
-    ).all():
+    query = select(Suppression).where(~known).order_by(col(Suppression.key)).limit(batch)
+    while rows := session.exec(query.where(col(Suppression.key) > last)).all():
         yield from rows
         last = rows[-1].key
         for row in rows:
@@ -210,13 +181,13 @@ def suppressions_of_nobody(session: Session, batch: int = 1000) -> Iterator[Supp
 def counts(
     session: Session, by: ColumnElement[str] | Mapped[str], which: ColumnElement[bool] | None = None
 ) -> dict[str, int]:
-    """Return how many subscribers there are for each value of `by`, of all or of those that `which` chooses."""
+    """Return the number of subscribers by value of `by`, of all or of those that `which` selects."""
     statement = select(by, func.count()).select_from(Subscriber).group_by(by).order_by(by)
     return dict(session.exec(statement if which is None else statement.where(which)).all())
 
 
 def count_request(session: Session, day: date) -> None:
-    """Count one more use of the sign-up form."""
+    """Count one more submission of the sign-up form."""
     insert: Callable[..., sqlite.Insert | postgresql.Insert] = sqlite.insert
     if session.get_bind().dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - all its drivers, which SQLite does not need

@@ -1,4 +1,4 @@
-"""Never send to this address: kept as a keyed hash, so that it outlives erasure and tells nobody who it was."""
+"""Suppression list (never-send list) of keyed hashes of addresses, which survive erasure without personal data."""
 
 import hashlib
 import hmac
@@ -16,7 +16,7 @@ MIN_SECRET_OCTETS = 16
 
 
 class SuppressionReason(StrEnum):
-    """Why we never send to an address."""
+    """Why an address is suppressed."""
 
     UNSUBSCRIBED = "unsubscribed"
     ERASED = "erased"
@@ -25,12 +25,11 @@ class SuppressionReason(StrEnum):
     MANUAL = "manual"
 
 
-# What the person decided; only the person's own new confirmation lifts it, never a command or an import.
+# Decided by the subscriber: only their own new confirmation lifts it, never a command or an import.
 PERSONAL = frozenset({SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED})
 
-# An address has one reason. A stronger one replaces a weaker: lifting it must not let mail out that the weaker would
-# have held. `erased` is strongest, since nothing else remembers it; `unsubscribed` is weakest, since the subscriber's
-# state says it too.
+# An address has one reason; a stronger one replaces a weaker. `erased` is strongest, since nothing else remembers it;
+# `unsubscribed` is weakest, since the subscriber's state says it too.
 STRENGTH = {
     SuppressionReason.UNSUBSCRIBED: 0,
     SuppressionReason.HARD_BOUNCE: 1,
@@ -41,24 +40,21 @@ STRENGTH = {
 
 
 def key_of(address_key: str, secret: bytes) -> str:
-    """Return the keyed hash of an address key: 64 hex digits of HMAC-SHA256.
-
-    `secret` never rotates: an old hash could not be found.
-    """
+    """Return the HMAC-SHA256 of an address key, 64 hex digits. `secret` never rotates, so that old hashes match."""
     if len(secret) < MIN_SECRET_OCTETS:
         raise SecretUnusableError(f"The suppression key needs {MIN_SECRET_OCTETS} bytes or more")
     return hmac.digest(secret, address_key.encode(), hashlib.sha256).hex()
 
 
 def key_id(secret: bytes) -> str:
-    """Return a name for the key: hashes of two installations mean the same addresses if it is the same."""
+    """Return a fingerprint of the key; hashes of two installations are comparable if it is the same."""
     return key_of("which key is this", secret)[:8]
 
 
 def add(session: Session, key: str, reason: SuppressionReason, now: datetime, *, source: str = "") -> bool:
-    """Suppress the address with this hash. Return False when it was suppressed before for this or a stronger reason.
+    """Suppress the address with this hash; False if it was suppressed before for this or a stronger reason.
 
-    Locks the subscriber's row, so that a take in progress is waited for and no later one overlooks it.
+    Locks the subscriber's row: a running take ends first, and later ones see the suppression.
     """
     store.lock_by_suppression_key(session, key)
     return _put(session, session.get(Suppression, key), key, reason, now=now, source=source)
@@ -85,7 +81,7 @@ def _put(
 
 
 def remove(session: Session, key: str) -> bool:
-    """Lift a suppression on the publisher's word; False when there is none. What the person decided is refused."""
+    """Lift a suppression for the publisher; False if there is none. Refuses to lift a subscriber's own decision."""
     found = session.get(Suppression, key)
     if found is None:
         return False
@@ -100,7 +96,7 @@ def remove(session: Session, key: str) -> bool:
 
 
 def lift_by_confirmation(session: Session, key: str) -> None:
-    """Lift what the person decided, because the person has just confirmed anew. Bounces and complaints stay."""
+    """Lift the subscriber's own decision after they confirmed again. Bounces and complaints stay."""
     found = session.get(Suppression, key)
     if found is not None and found.reason in PERSONAL:
         session.delete(found)

@@ -1,7 +1,7 @@
-"""The audience's pages: subscribe, confirm, preferences, unsubscribe. GET shows, only POST acts.
+"""Public pages: subscribe, confirm, preferences, unsubscribe, erase. GET shows, only POST acts.
 
-There is no cookie and no login: the signed link is the authority. What else protects the forms is in guarding.py. The
-sign-up form is open to every site; all that it can cause is one confirmation mail a day for each address.
+There is no cookie and no login: the signed link authorises, csrf.py protects the forms. The sign-up form is open to
+every site; it can cause one confirmation mail a day for each address.
 """
 
 from fastapi import APIRouter, Request
@@ -26,26 +26,22 @@ READ = ["GET", "HEAD"]
 
 
 def build_router(context: PagesContext) -> APIRouter:
-    """Return the routes of a reader's way, from /subscribe to /erase, and /test, for the links of a test mail."""
-    signing_up, preferring, leaving, keeping = (
-        SubscribePage(context),
-        PreferencesPage(context),
-        UnsubscribePage(context),
-        ReconsentPage(context),
-    )
-    moving, erasing, downloading, others = AddressPage(context), ErasePage(context), DataPage(context), Others(context)
+    """Return the routes from /subscribe to /erase, and /test, for the links of a test mail."""
+    subscribe, unsubscribe = SubscribePage(context), UnsubscribePage(context)
+    preferences, reconsent, address = PreferencesPage(context), ReconsentPage(context), AddressPage(context)
+    erase, data, others = ErasePage(context), DataPage(context), Others(context)
     router = APIRouter(include_in_schema=False)
     for path, show, act in (
-        ("/subscribe", signing_up.subscribe, signing_up.post_subscribe),
-        ("/confirm/{token}", signing_up.confirm, signing_up.post_confirm),
-        ("/keep/{token}", keeping.keep, keeping.post_keep),
-        ("/preferences/{token}", preferring.preferences, preferring.post_preferences),
-        ("/unsubscribe/{token}", leaving.unsubscribe, leaving.post_unsubscribe),
-        ("/undo/{token}", leaving.undo, leaving.post_undo),
-        ("/address/{token}", moving.address, moving.post_address),
-        ("/erase/{token}", erasing.erase, erasing.post_erase),
-        ("/data/{token}", downloading.data, downloading.post_data),
-        # A test mail goes to an editor, who may try its links; they must change nothing about anybody.
+        ("/subscribe", subscribe.subscribe, subscribe.post_subscribe),
+        ("/confirm/{token}", subscribe.confirm, subscribe.post_confirm),
+        ("/keep/{token}", reconsent.keep, reconsent.post_keep),
+        ("/preferences/{token}", preferences.preferences, preferences.post_preferences),
+        ("/unsubscribe/{token}", unsubscribe.unsubscribe, unsubscribe.post_unsubscribe),
+        ("/undo/{token}", unsubscribe.undo, unsubscribe.post_undo),
+        ("/address/{token}", address.address, address.post_address),
+        ("/erase/{token}", erase.erase, erase.post_erase),
+        ("/data/{token}", data.data, data.post_data),
+        # A test mail goes to an editor, who may try its links; they change no subscriber.
         ("/test/{token}", others.test, others.test),
     ):
         router.add_api_route(path, show, methods=READ)
@@ -56,7 +52,7 @@ def build_router(context: PagesContext) -> APIRouter:
 
 
 class Others(BasePage):
-    """What belongs to no step of a reader's way."""
+    """Target of the links in test mails, and the style sheet."""
 
     def test(self, request: Request, token: str) -> Response:
         try:

@@ -1,4 +1,4 @@
-"""The page behind the mail to a new address: GET shows a button, POST changes the address."""
+"""Confirmation of a new address, by the link mailed there: GET shows a button, POST changes the address."""
 
 from fastapi import Request
 from starlette.responses import Response
@@ -9,7 +9,7 @@ from subscribers.address_change import ChangeState
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.pages.page import REFUSED, BasePage, Posted
+from subscribers.pages.page import BasePage, Posted
 
 
 class AddressPage(BasePage):
@@ -20,7 +20,7 @@ class AddressPage(BasePage):
         try:
             payload = context.signer.read(Purpose.ADDRESS, token, now)
             with context.read() as session:
-                person, change = address_change.standing(session, payload, now)
+                person, change = address_change.change_of(session, payload, now)
         except LinkInvalidError:
             return self.unknown(request)
         if change.state == ChangeState.DONE:
@@ -32,45 +32,22 @@ class AddressPage(BasePage):
         try:
             payload = context.signer.read(Purpose.ADDRESS, token, now)
             with context.read() as session:
-                person, change = address_change.standing(session, payload, now)
+                person, change = address_change.change_of(session, payload, now)
             refused = self.refusal(request, form, Purpose.ADDRESS, person)
             if refused:
-                return self._asking(person, change.address, problem=refused, status=REFUSED[refused])
+                return self._asking(person, change.address, problem=refused)
             with context.write() as session:
                 found = store.by_ref(session, payload.ref)
-                language = self.language_of(found) if found else ""
-                person = address_change.confirm(
-                    session,
-                    payload,
-                    now=now,
-                    on_moved=context.on_moved,
-                    wording=self.wording(session, "address", language) if found else "",
-                )
+                words = self.wording(session, "address", self.language_of(found)) if found else ""
+                person = address_change.confirm(session, payload, now=now, on_moved=context.on_moved, wording=words)
         except LinkInvalidError:
             return self.unknown(request)
         return self._done(person)
 
-    def _asking(self, person: Subscriber, address: str, *, problem: str = "", status: int = 200) -> Response:
-        return self.form_page(
-            "address",
-            Purpose.ADDRESS,
-            person,
-            status=status,
-            masked=mask(address),
-            done=False,
-            preferences="",
-            problem=problem,
-        )
+    def _asking(self, person: Subscriber, address: str, *, problem: str = "") -> Response:
+        return self.form_page("address", Purpose.ADDRESS, person, problem, masked=mask(address))
 
     def _done(self, person: Subscriber) -> Response:
-        # Whoever has this token reads the mail at the new address, as whoever has a preferences link does.
-        link = self.preferences_link(person)
-        return self.page(
-            "address",
-            self.language_of(person),
-            masked=mask(person.address),
-            done=True,
-            preferences=link,
-            problem="",
-            form_token="",
-        )
+        # This token, like a preferences link, proves access to the mail at the new address.
+        link, masked = self.preferences_link(person), mask(person.address)
+        return self.done_page("address", self.language_of(person), masked=masked, preferences=link)

@@ -1,10 +1,9 @@
-"""What keeps the open forms from being a weapon: who asks, which page the form came from, and when it was shown.
+"""Protection of forms against forgery (CSRF), programs and mail flooding.
 
-There is no cookie and no login. The signed link is the authority, so a foreign site, which does not know it, can do
-nothing in a visitor's name; and a site that does know it (a forwarded mail) could as well post by itself. What is left
-for it is to use somebody else's browser, address and hand for that, by a form or a button of its own. So a human form
-is taken only from our own page: by what the browser says of the page that posts, and by a token that the page holds.
-RFC 8058 posts come from no page and are exempt (section 3.2), and the sign-up form may stand on any site.
+There is no cookie: the signed link authorises. A foreign site does not know it, and one that does (from a forwarded
+mail) could post by itself, but might use a visitor's browser and address for it. So forms are taken only from our own
+pages, by Fetch Metadata and a token. Exempt are RFC 8058 posts (section 3.2) and the sign-up form, which may stand on
+any site.
 """
 
 from collections.abc import Callable
@@ -20,18 +19,18 @@ from subscribers.links import LinkSigner, Purpose
 from subscribers.pages.forms import Form
 
 FIELD = "form"
-"""The hidden field with the token."""
+"""Hidden field with the token."""
 TRAP = "remark"
-"""A field that no person sees, and that programs fill in because it is there."""
+"""Honeypot: an invisible field that programs fill in."""
 QUICKEST = timedelta(seconds=2)
-"""Nobody reads the page, types an address and sends it in less."""
+"""Shortest time in which a person can fill in the sign-up form."""
 SUBSCRIBE = "subscribe"
 _OWN = frozenset({"same-origin", "none"})
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class Refusal(StrEnum):
-    """Why a form is not taken; the page says so, changes nothing, and offers the same form anew."""
+    """Why a form is refused; the page says so, changes nothing, and shows the form again."""
 
     NONE = ""
     FOREIGN = "foreign"
@@ -39,16 +38,16 @@ class Refusal(StrEnum):
 
 
 class FormStamp(StrEnum):
-    """What the hidden field of the sign-up form says."""
+    """Verdict on the hidden field of the sign-up form."""
 
     WELL = "well"
     TOO_FAST = "fast"
-    ELSEWHERE = "elsewhere"  # a form on a foreign site, or one that was kept for too long
+    ELSEWHERE = "elsewhere"  # a form on a foreign site, or an expired one
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Somebody who wants a mail to be sent: their host, the key of the address; `bare` if not by a page of ours."""
+    """A request for a mail: the client's host, the key of the address; `bare` if not from a page of ours."""
 
     host: str
     address_key: str
@@ -56,22 +55,21 @@ class Asking:
 
 
 Gate = Callable[[Asking], int]
-"""Says how many seconds somebody has to wait; 0 lets them pass, and counts them."""
+"""Rate limiter: returns the seconds to wait; 0 admits the request and counts it."""
 
 
-def open_gate(asking: Asking) -> int:
-    """Let everybody pass: for whoever builds the pages without limits."""
-    del asking
+def open_gate(_asking: Asking) -> int:
+    """Admit every request, for pages without limits."""
     return 0
 
 
 def token(signer: LinkSigner, purpose: str, ref: str, now: datetime) -> str:
-    """Return the hidden field's value: good for this form of this person, from now on."""
+    """Return the hidden field's value, valid from now on for this form of this subscriber."""
     return signer.token(Purpose.FORM, ref, extra=purpose, now=now)
 
 
 def refusal(headers: Headers, form: Form, signer: LinkSigner, purpose: Purpose, *, ref: str, now: datetime) -> Refusal:
-    """Say whether a human form on a page behind a signed link was posted by a person who had that page open."""
+    """Return why a form behind a signed link is refused, if it was not posted from its page."""
     if from_elsewhere(headers, signer.base_url):
         return Refusal.FOREIGN
     try:
@@ -82,9 +80,9 @@ def refusal(headers: Headers, form: Form, signer: LinkSigner, purpose: Purpose, 
 
 
 def from_elsewhere(headers: Headers, base_url: str) -> bool:
-    """Say whether the browser tells that another site's page posts (Fetch Metadata, else RFC 6454).
+    """Return whether another site's page posts, by Fetch Metadata, else by `Origin` (RFC 6454).
 
-    `Origin: null` tells nothing: it is what browsers send from our own pages, whose referrer policy is `no-referrer`.
+    Browsers send `Origin: null` from our own pages too, because of their referrer policy `no-referrer`.
     """
     site = headers.get("sec-fetch-site", "").strip().lower()
     if site:
@@ -97,7 +95,7 @@ def from_elsewhere(headers: Headers, base_url: str) -> bool:
 
 
 def shown(form: Form, signer: LinkSigner, now: datetime) -> FormStamp:
-    """Say when the sign-up form was shown, as its hidden field has it."""
+    """Return the verdict on the hidden field of a sign-up form, which holds the time when it was shown."""
     try:
         payload = signer.read(Purpose.FORM, form.one(FIELD), now)
     except LinkInvalidError:

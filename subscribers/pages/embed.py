@@ -1,6 +1,6 @@
-"""The sign-up form for other sites: plain HTML to copy. It posts to /subscribe from wherever it stands.
+"""Sign-up form for other sites: plain HTML to copy, which posts to /subscribe.
 
-It needs no token and no cookie, because it acts in nobody's name: all that it can cause is a confirmation mail.
+It needs no token and no cookie: all that it can cause is a confirmation mail.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ Render = Callable[[str, str, Mapping[str, Any]], str]
 
 
 class EmbedPage(BasePage):
-    """Show the form's HTML."""
+    """Page with the HTML of the form."""
 
     def embed(self, request: Request, lang: str = "") -> Response:
         context, language = self.context, self.language(request, lang)
@@ -24,6 +24,6 @@ class EmbedPage(BasePage):
 
 
 def form_html(render: Render, publication: PagePublication, base_url: str, language: str) -> str:
-    """Return the form in one language, with addresses that hold anywhere."""
+    """Return the form in one language, with absolute addresses."""
     values = {"language": language, "base_url": base_url, "publication": publication}
     return render("web/embed_form.html.j2", language, values).strip() + "\n"

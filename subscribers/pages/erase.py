@@ -1,4 +1,4 @@
-"""Being forgotten: GET says what is erased and what is kept, POST erases at once and for good."""
+"""Erasure of personal data: GET says what is erased and what is kept, POST erases at once and for good."""
 
 from fastapi import Request
 from starlette.responses import Response
@@ -7,11 +7,11 @@ from subscribers import preferences
 from subscribers.consent import ConsentMethod
 from subscribers.links import Purpose
 from subscribers.models import Subscriber
-from subscribers.pages.page import REFUSED, BasePage, Posted
+from subscribers.pages.page import BasePage, Posted
 
 
 class ErasePage(BasePage):
-    """Erase a person by their own hand."""
+    """Erasure on the subscriber's own request."""
 
     def erase(self, request: Request, token: str) -> Response:
         person = self.shown_to(Purpose.ERASE, token)
@@ -24,9 +24,9 @@ class ErasePage(BasePage):
             return self.unknown(request)
         refused = self.refusal(request, form, Purpose.ERASE, found)
         if refused:
-            return self._erase_page(found, problem=refused, status=REFUSED[refused])
+            return self._erase_page(found, problem=refused)
         if form.one("confirm") != "erase":
-            return self._erase_page(found, problem="choice", status=400)
+            return self._erase_page(found, problem="choice")
         with context.write() as session:
             language = self.language_of(found)
             done = preferences.erase(
@@ -38,12 +38,10 @@ class ErasePage(BasePage):
                 forget=context.forget,
                 wording=self.wording(session, "erase", language),
             )
-        if not done:  # by another hand, in between
+        if not done:  # erased by another request meanwhile
             return self.unknown(request)
-        return self.page("erase", language, person=None, done=True, preferences="", problem="", form_token="")
+        return self.done_page("erase", language, person=None)
 
-    def _erase_page(self, person: Subscriber, *, problem: str = "", status: int = 200) -> Response:
+    def _erase_page(self, person: Subscriber, *, problem: str = "") -> Response:
         back = self.preferences_link(person)
-        return self.form_page(
-            "erase", Purpose.ERASE, person, status=status, done=False, preferences=back, problem=problem
-        )
+        return self.form_page("erase", Purpose.ERASE, person, problem, preferences=back)

@@ -1,4 +1,4 @@
-"""What a browser, a mail program or anybody else posts: read with limits, into names and values."""
+"""Parsing of posted forms, with limits of size, fields and time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -31,15 +31,14 @@ class Form:
 
 
 async def read_form(request: Request) -> Form:
-    """Return the posted form, urlencoded or multipart; uploaded files are passed over.
+    """Return the posted form, urlencoded or multipart, without uploaded files.
 
-    Raises HTTPException: 413 for more than 64 KiB, which is refused before it is read or kept, 408 for what does not
-    arrive, 400 for what is no form.
+    Raises HTTPException: 413 for more than 64 KiB, before it is read, 408 after 30 seconds, 400 for what is no form.
     """
     body = await _limited(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
-        # Anything else is read as urlencoded: a mail program that forgets to name the type still wants to unsubscribe.
+        # Anything else is read as urlencoded: mail programs that forget the type want to unsubscribe, too.
         fields = await _multipart(request, body) if kind == "multipart/form-data" else _urlencoded(body)
     except (MultiPartException, ValueError, KeyError) as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST) from error
@@ -59,7 +58,7 @@ async def _limited(request: Request) -> bytes:
                     raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     except TimeoutError as error:
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from error
-    except ClientDisconnect as error:  # nobody hears the answer, but it is no fault of ours for the log
+    except ClientDisconnect as error:  # not an error for the log
         raise HTTPException(HTTPStatus.BAD_REQUEST) from error
     return bytes(body)
 

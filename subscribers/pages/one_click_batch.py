@@ -1,7 +1,6 @@
-"""Working together: what several requests want of the database at the same moment is asked, and written, once.
+"""Group commit: concurrent requests for the same action share one transaction.
 
-A commit that is durable takes milliseconds of the disk's time, and SQLite has one writer. Each request still gets its
-answer only after the commit that holds its change.
+A durable commit takes milliseconds, and SQLite has one writer. Each request is answered after the commit of its change.
 """
 
 import threading
@@ -11,11 +10,11 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 MOST = 200
-"""Wishes of one transaction: a take that wants one of their rows waits for all."""
+"""Requests in one transaction: a take that needs one of their rows waits for all."""
 
 
-class _Wish(Generic[Result]):
-    """What one thread wants: not yet fulfilled, fulfilled, or to be tried alone."""
+class _Request(Generic[Result]):
+    """One thread's request: open, done, or to be retried alone."""
 
     def __init__(self, ref: str) -> None:
         self.ref = ref
@@ -24,43 +23,36 @@ class _Wish(Generic[Result]):
         self.alone = False
 
 
-class Together(Generic[Result]):
-    """Collects the references of those to whom the same thing is to be done.
-
-    `act(references, alone)` does it and returns a result for each; it must be safe to repeat.
-    """
+class GroupCommit(Generic[Result]):
+    """Batches calls from several threads; `act(references, alone)` returns results by reference. Must be idempotent."""
 
     def __init__(self, act: Callable[[Sequence[str], bool], Mapping[str, Result]]) -> None:
         self._act = act
-        self._waiting: list[_Wish[Result]] = []
+        self._waiting: list[_Request[Result]] = []
         self._list = threading.Lock()
         self._turn = threading.Lock()
 
     def do(self, ref: str) -> Result | None:
-        """Return the result for this reference when it is committed; raise what went wrong.
+        """Return the result for this reference once it is committed; raise its error.
 
-        Whoever gets the turn acts for all who wait. Where that fails, each tries by themselves: one row that somebody
-        holds, or that cannot be changed, is no matter of the others.
+        One thread acts for all that wait. If that fails each retries alone: a locked row does not block the others.
         """
-        wish: _Wish[Result] = _Wish(ref)
+        request: _Request[Result] = _Request(ref)
         with self._list:
-            self._waiting.append(wish)
+            self._waiting.append(request)
         with self._turn:
-            if not (wish.done or wish.alone):
-                self._fulfil(self._next())
-        return self._act([ref], True).get(ref) if wish.alone else wish.result
+            if not (request.done or request.alone):
+                self._run_batch()
+        return self._act([ref], True).get(ref) if request.alone else request.result
 
-    def _next(self) -> Sequence[_Wish[Result]]:
+    def _run_batch(self) -> None:
         with self._list:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-        return batch
-
-    def _fulfil(self, batch: Sequence[_Wish[Result]]) -> None:
         try:
-            results = self._act(sorted({wish.ref for wish in batch}), False)
-        except Exception:  # noqa: BLE001 - each gets to see it when they try alone, if it concerns them
-            for wish in batch:
-                wish.alone = True
+            results = self._act(sorted({request.ref for request in batch}), False)
+        except Exception:  # noqa: BLE001 - each sees it when it retries alone, if it concerns it
+            for request in batch:
+                request.alone = True
         else:
-            for wish in batch:
-                wish.result, wish.done = results.get(wish.ref), True
+            for request in batch:
+                request.result, request.done = results.get(request.ref), True

@@ -1,4 +1,4 @@
-"""What the audience's pages need, and how each of them answers."""
+"""Base class and context of the public pages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -26,9 +26,8 @@ from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
 
 Posted = Annotated[Form, Depends(read_form)]
-NOBODY = ""
-"""No subscriber's reference."""
-REFUSED = {Refusal.FOREIGN: HTTPStatus.FORBIDDEN, Refusal.STALE: HTTPStatus.BAD_REQUEST}
+NO_REF = ""
+"""A reference that no subscriber has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,12 @@ class PagePublication:
 
 @dataclass(frozen=True, slots=True)
 class PagesContext:
-    """Everything the pages need, given by whoever builds the application.
+    """Everything the pages need from the application.
 
-    `read` and `write` open a session for one transaction, which ends well when the block does. `languages` are codes
-    with their own names, the publication's first language first. `choose_language(asked, accept_language)` returns one
-    of the codes. `render(template, language, values)` returns HTML. The callbacks write in the same transaction, but
-    `own_data`, which only reads. `gate` holds back who asks for too many mails. The headers of every answer are the
-    application's business.
+    `read` and `write` open a session for one transaction. `languages` are codes with their own names, the default
+    first. `choose_language(asked, accept_language)` returns one of the codes, `render(template, language, values)`
+    HTML. The callbacks write in the same transaction; `own_data` only reads. `gate` limits requests for mails. The
+    application adds the headers of responses.
     """
 
     read: Callable[[], AbstractContextManager[Session]]
@@ -88,20 +86,19 @@ class PagesContext:
 
 
 class BasePage:
-    """What every page does: find out whom a link names, speak their language, answer with the headers."""
+    """What all pages do: resolve a link to a subscriber, choose their language, render the response."""
 
     def __init__(self, context: PagesContext) -> None:
         self.context = context
         self._languages = [{"code": code, "name": own} for code, own in context.languages]
 
     def named(self, session: Session, purpose: Purpose, token: str) -> Subscriber | None:
-        """Return who a link names, erased or not; None for a link that is forged, expired, or of nobody.
+        """Return the subscriber of a link, erased or not; None for a link that is forged, expired or unknown.
 
-        The database is asked whatever the link is, so that the time tells nobody why it does not work. After a change
-        of address the old mailbox may be somebody else's: what was mailed there before only serves to leave, by links
-        that never expire.
+        Against timing attacks, the database is asked in every case. Links issued before a change of address do not
+        work, because the old mailbox may be another person's, but for those that never expire: they only unsubscribe.
         """
-        ref, issued_at = NOBODY, None
+        ref, issued_at = NO_REF, None
         with suppress(LinkInvalidError):
             payload = self.context.signer.read(purpose, token, self.context.now())
             ref, issued_at = payload.ref, payload.issued_at
@@ -110,42 +107,34 @@ class BasePage:
         return None if issued_at and since and issued_at < since.replace(microsecond=0) else person
 
     def ref(self, purpose: Purpose, token: str) -> str:
-        """Return the reference in a link; nobody's for a link that is forged or expired."""
+        """Return the reference in a link; NO_REF for a link that is forged or expired."""
         try:
             return self.context.signer.read(purpose, token, self.context.now()).ref
         except LinkInvalidError:
-            return NOBODY
+            return NO_REF
 
     def person(self, session: Session, purpose: Purpose, token: str) -> Subscriber | None:
-        """Return who a link names; None for a link that does not work, or of somebody erased."""
+        """Return the subscriber of a link; None for an invalid link or an erased subscriber."""
         person = self.named(session, purpose, token)
         return None if person is None or person.state == SubscriberState.ERASED else person
 
     def shown_to(self, purpose: Purpose, token: str) -> Subscriber | None:
-        """Return who a link names, as a page that changes nothing shows them."""
+        """Return the subscriber of a link as `person` does, in a transaction of its own."""
         with self.context.read() as session:
             return self.person(session, purpose, token)
 
     def locked(self, session: Session, person: Subscriber) -> Subscriber | None:
-        """Return somebody's row for changing, as it is now; None if they were erased in the meantime."""
+        """Return the subscriber's current row, locked; None if they were erased in the meantime."""
         row = store.lock(session, person)
         return None if row.state == SubscriberState.ERASED else row
 
-    def form_token(self, purpose: Purpose, person: Subscriber) -> str:
-        """Return the hidden field of the forms on a person's page."""
-        return csrf.token(self.context.signer, purpose, person.ref, self.context.now())
-
     def refusal(self, request: Request, form: Form, purpose: Purpose, person: Subscriber) -> Refusal:
-        """Say whether a form on a person's page was posted from that page, not too long after it was shown."""
+        """Return why a form on a subscriber's page is refused, if it is."""
         context = self.context
         return csrf.refusal(request.headers, form, context.signer, purpose, ref=person.ref, now=context.now())
 
     def admit(self, request: Request, address_key: str, *, bare: bool = False) -> None:
-        """Count somebody who asks for a mail to this address; raise HTTPException 429 when it is too much.
-
-        For every route that makes a mail go to an address which the person only says is theirs. Leaving is never held
-        back.
-        """
+        """Count a request for a mail to an unverified address. Raises HTTPException 429 beyond the limits."""
         host = request.client.host if request.client else ""
         wait = self.context.gate(Asking(host, address_key, bare))
         if wait:
@@ -162,11 +151,11 @@ class BasePage:
         return self.context.choose_language(asked[:35], request.headers.get("accept-language", ""))
 
     def unknown(self, request: Request) -> Response:
-        """Answer every link that does not work in the same way: nobody learns whether it ever did."""
+        """Return the page for every invalid link, the same whether or not the link ever worked."""
         return self.page("message", self.language(request), 404, kind="link")
 
     def wording(self, session: Session, page: str, language: str) -> str:
-        """Return the version of the words that a page shows, and keep them: the proof of what somebody agreed to."""
+        """Store the text of a page, as proof of what was consented to, and return its version."""
         name, values = sample(page, language)
         return wording.keep(session, page, language, self.html(name, language, **values), self.context.now())
 
@@ -174,15 +163,24 @@ class BasePage:
         return HTMLResponse(self.html(name, language, **values), status_code=status)
 
     def form_page(
-        self, name: str, purpose: Purpose, person: Subscriber, /, *, status: int = 200, **values: Any
+        self, name: str, purpose: Purpose, person: Subscriber, problem: str = "", /, **values: Any
     ) -> Response:
-        """Return a person's page whose form posts for `purpose`."""
-        token = self.form_token(purpose, person)
-        shown = {"person": self.view(person), "form_token": token, **values}
-        return self.page(name, self.language_of(person), status, **shown)
+        """Return a subscriber's page whose form posts for `purpose`; `problem` names what was wrong with the last post.
+
+        The status is 403 for a form from another site, 400 for other problems.
+        """
+        status = 403 if problem == Refusal.FOREIGN else 400 if problem else 200
+        token = csrf.token(self.context.signer, purpose, person.ref, self.context.now())
+        shown = {"person": self.view(person), "form_token": token, "problem": problem, "done": False, "preferences": ""}
+        return self.page(name, self.language_of(person), status, **shown | values)
+
+    def done_page(self, name: str, language: str, **values: Any) -> Response:
+        """Return a page after its action, without a form."""
+        shown: dict[str, Any] = {"done": True, "preferences": "", "problem": "", "form_token": "", **values}
+        return self.page(name, language, **shown)
 
     def preferences_link(self, person: Subscriber) -> str:
-        """Return the way from a page with a link of its own to the person's preferences."""
+        """Return the relative address of the subscriber's preferences from a page with a link of its own."""
         return "../preferences/" + self.context.signer.token(Purpose.PREFERENCES, person.ref, now=self.context.now())
 
     def html(self, name: str, language: str, *, path: str = "", **values: Any) -> str:

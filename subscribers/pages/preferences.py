@@ -1,7 +1,7 @@
-"""The preferences page: what a reader gets, where, how often, and when not.
+"""Preferences page: interests, language, format, frequency, pause, address.
 
-Its link is in every issue, and a forwarded issue carries it along: whatever is done here, no answer says who the reader
-is. Their data goes another way, by a mail to their own address (downloading.py).
+Its link is in every issue and gets forwarded with it, so no response reveals who the subscriber is. Personal data is
+mailed to their own address (data.py).
 """
 
 from datetime import datetime
@@ -17,12 +17,12 @@ from subscribers.errors import AddressError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
 from subscribers.pages.forms import Form
-from subscribers.pages.page import REFUSED, BasePage, Posted
+from subscribers.pages.page import BasePage, Posted
 from subscribers.pages.views import FormInvalidError, read_preferences, retyped
 
 
 class PreferencesPage(BasePage):
-    """Show and save preferences, ask for another address or a person's data."""
+    """Show and save preferences; request another address or personal data."""
 
     def preferences(self, request: Request, token: str) -> Response:
         person = self.shown_to(Purpose.PREFERENCES, token)
@@ -35,7 +35,7 @@ class PreferencesPage(BasePage):
             return self.unknown(request)
         refused = self.refusal(request, form, Purpose.PREFERENCES, person)
         if refused:
-            return self._preferences_page(person, problem=refused, status=REFUSED[refused], typed=form)
+            return self._preferences_page(person, problem=refused, typed=form)
         notice, problem = "", ""
         with context.write() as session:
             person = self.locked(session, person)
@@ -45,12 +45,11 @@ class PreferencesPage(BasePage):
                 notice = self._act(request, session, person, form)
             except FormInvalidError as error:
                 problem = error.problem
-        return self._preferences_page(
-            person, notice=notice, problem=problem, typed=form if problem == "address" else None
-        )
+        typed = form if problem == "address" else None
+        return self._preferences_page(person, notice=notice, problem=problem, typed=typed)
 
     def _act(self, request: Request, session: Session, person: Subscriber, form: Form) -> str:
-        """Do what was asked for; return what was done. Raises FormInvalidError for what the page does not offer."""
+        """Do the posted action; return its notice. Raises FormInvalidError for what the page does not offer."""
         now, left = self.context.now(), person.state == SubscriberState.UNSUBSCRIBED
         match form.one("do"):
             case "again":
@@ -105,9 +104,9 @@ class PreferencesPage(BasePage):
         )
 
     def _preferences_page(
-        self, person: Subscriber, *, notice: str = "", problem: str = "", status: int = 0, typed: Form | None = None
+        self, person: Subscriber, *, notice: str = "", problem: str = "", typed: Form | None = None
     ) -> Response:
-        """Show the page; `typed` fills the form with what was posted, so that it needs only be sent again."""
+        """Return the page; `typed` is a posted form whose values it shows again."""
         context, now, shown = self.context, self.context.now(), self.view(person)
         if typed is not None and typed.one("do") == "save" and not shown.left:
             shown = retyped(shown, typed, context.catalogue, [code for code, _ in context.languages])
@@ -115,13 +114,12 @@ class PreferencesPage(BasePage):
             "preferences",
             Purpose.PREFERENCES,
             person,
-            status=status or (400 if problem else 200),
+            problem,
             person=shown,
             notice=notice,
-            problem=problem,
             new=typed.one("email")[:MAX_OCTETS] if typed is not None else "",
             unsubscribe="../unsubscribe/" + context.signer.token(Purpose.UNSUBSCRIBE, person.ref),
-            # By the page itself: it reveals nothing, and a forwarded mail lets anybody make the reader leave anyway.
+            # The page reveals nothing, and a forwarded mail allows to unsubscribe the person anyway.
             erase="../erase/" + context.signer.token(Purpose.ERASE, person.ref, now=now),
             today=now.astimezone(context.timezone).date(),
         )

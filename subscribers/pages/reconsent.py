@@ -1,4 +1,4 @@
-"""The page that asks whether somebody still wants the mail."""
+"""Page that asks for renewed consent."""
 
 from fastapi import Request
 from starlette.responses import Response
@@ -7,11 +7,11 @@ from subscribers import reconsent
 from subscribers.errors import LinkInvalidError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
-from subscribers.pages.page import REFUSED, BasePage, Posted
+from subscribers.pages.page import BasePage, Posted
 
 
 class ReconsentPage(BasePage):
-    """Ask, and renew the consent."""
+    """Renewal of consent."""
 
     def keep(self, request: Request, token: str) -> Response:
         person = self._asked(token)
@@ -24,7 +24,7 @@ class ReconsentPage(BasePage):
             return self.unknown(request)
         refused = self.refusal(request, form, Purpose.KEEP, asked)
         if refused:
-            return self._keep_page(asked, problem=refused, status=REFUSED[refused])
+            return self._keep_page(asked, problem=refused)
         try:
             payload = context.signer.read(Purpose.KEEP, token, now)
             with context.write() as session:
@@ -32,17 +32,14 @@ class ReconsentPage(BasePage):
                 person = reconsent.keep(session, payload, now=now, wording=words)
         except LinkInvalidError:
             return self.unknown(request)
-        link = self.preferences_link(person)
-        return self._keep_page(person, done=True, preferences=link)
+        return self._keep_page(person, done=True, preferences=self.preferences_link(person))
 
     def _asked(self, token: str) -> Subscriber | None:
-        """Return the reader whom a link asks; nobody who is none any more."""
+        """Return the confirmed subscriber of a link, if there is one."""
         person = self.shown_to(Purpose.KEEP, token)
         return person if person is not None and person.state == SubscriberState.CONFIRMED else None
 
     def _keep_page(
-        self, person: Subscriber, *, done: bool = False, preferences: str = "", problem: str = "", status: int = 200
+        self, person: Subscriber, *, done: bool = False, preferences: str = "", problem: str = ""
     ) -> Response:
-        return self.form_page(
-            "keep", Purpose.KEEP, person, status=status, done=done, preferences=preferences, problem=problem
-        )
+        return self.form_page("keep", Purpose.KEEP, person, problem, done=done, preferences=preferences)

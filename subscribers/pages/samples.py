@@ -1,4 +1,4 @@
-"""Each page as everybody sees it, with nothing of anybody in it: what the version of its words is made from."""
+"""Sample values of each page, without personal data, from which the version of its text is computed."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -23,11 +23,7 @@ def _person(language: str, *, left: bool = False) -> PersonView:
     )
 
 
-def _subscribe(_language: str) -> dict[str, object]:
-    return {"path": "/subscribe", "done": False, "email": "", "everything": True, "chosen": ()}
-
-
-def _confirm(language: str) -> dict[str, object]:
+def _own_page(language: str) -> dict[str, object]:
     return {"person": _person(language), "done": False, "preferences": ""}
 
 
@@ -40,38 +36,24 @@ def _unsubscribe(language: str) -> dict[str, object]:
     return {"person": _person(language), "rarer": ("second", "third"), "months": PAUSE_MONTHS, "notice": ""}
 
 
-def _undo(language: str) -> dict[str, object]:
-    return {"person": _person(language, left=True), "undo": "undo"}
-
-
-def _keep(language: str) -> dict[str, object]:
-    return {"person": _person(language), "done": False, "preferences": ""}
-
-
-def _erase(language: str) -> dict[str, object]:
-    return {"person": _person(language), "done": False, "preferences": ""}
-
-
-def _address(_language: str) -> dict[str, object]:
-    return {"masked": _MASKED, "done": False, "preferences": ""}
-
-
+_SUBSCRIBE = {"path": "/subscribe", "done": False, "email": "", "everything": True, "chosen": ()}
+_ADDRESS = {"masked": _MASKED, "done": False, "preferences": ""}
 # Page -> the template and its values. The names stand in consent events and are at most eleven characters long.
 _PAGES: Mapping[str, tuple[str, Callable[[str], Mapping[str, object]]]] = {
-    "subscribe": ("subscribe", _subscribe),
-    "confirm": ("confirm", _confirm),
+    "subscribe": ("subscribe", lambda _language: _SUBSCRIBE),
+    "confirm": ("confirm", _own_page),
     "preferences": ("preferences", _preferences),
     "again": ("preferences", lambda language: _preferences(language, left=True)),
     "unsubscribe": ("unsubscribe", _unsubscribe),
-    "undo": ("unsubscribed", _undo),
-    "keep": ("keep", _keep),
-    "erase": ("erase", _erase),
-    "address": ("address", _address),
+    "undo": ("unsubscribed", lambda language: {"person": _person(language, left=True), "undo": "undo"}),
+    "keep": ("keep", _own_page),
+    "erase": ("erase", _own_page),
+    "address": ("address", lambda _language: _ADDRESS),
 }
 PAGES = tuple(_PAGES)
 
 
 def sample(page: str, language: str) -> tuple[str, Mapping[str, Any]]:
-    """Return the template of a page and the values of nobody in particular."""
+    """Return the template of a page and its sample values."""
     template, values = _PAGES[page]
     return template, {"problem": "", "form_token": "", **values(language)}

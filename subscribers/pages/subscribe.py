@@ -1,4 +1,4 @@
-"""The pages for signing up and confirming."""
+"""Sign-up form and confirmation page."""
 
 from fastapi import Request
 from starlette.responses import Response
@@ -12,13 +12,13 @@ from subscribers.models import Subscriber, SubscriberState
 from subscribers.pages import csrf
 from subscribers.pages.csrf import TRAP, FormStamp
 from subscribers.pages.forms import Form
-from subscribers.pages.page import REFUSED, BasePage, Posted
+from subscribers.pages.page import BasePage, Posted
 from subscribers.pages.views import FormInvalidError, read_interests
 from subscribers.signup import SignupForm
 
 
 class SubscribePage(BasePage):
-    """Subscribe, and confirm."""
+    """Sign-up and confirmation."""
 
     def subscribe(self, request: Request, lang: str = "") -> Response:
         return self._subscribe_page(self.language(request, lang))
@@ -50,14 +50,13 @@ class SubscribePage(BasePage):
                     confirmation_withheld=context.confirmation_withheld,
                     wording=self.wording(session, "subscribe", language),
                 )
-        # The same answer to everybody: who types an address must not learn whether it is a reader's, and a program that
-        # fills in what no person sees must not learn that it was seen through.
+        # The same response in every case: it must not reveal whether the address is known or the honeypot was noticed.
         return self._subscribe_page(language, done=True)
 
     def _subscribe_page(
         self, language: str, *, done: bool = False, problem: str = "", typed: Form | None = None
     ) -> Response:
-        """Show the form, with what was typed where it needs only a correction."""
+        """Return the form; `typed` is a posted one whose values it shows again."""
         typed = typed or Form({})
         return self.page(
             "subscribe",
@@ -83,7 +82,7 @@ class SubscribePage(BasePage):
             return self.unknown(request)
         refused = self.refusal(request, form, Purpose.CONFIRM, person)
         if refused:
-            return self._confirm_page(person, problem=refused, status=REFUSED[refused])
+            return self._confirm_page(person, problem=refused)
         try:
             payload = context.signer.read(Purpose.CONFIRM, token, now)
             with context.write() as session:
@@ -97,19 +96,9 @@ class SubscribePage(BasePage):
             return self.unknown(request)
         if person is None:
             return self.unknown(request)
-        # Whoever has this token reads the person's mail, as whoever has a preferences link does.
-        link = self.preferences_link(person)
-        return self._confirm_page(person, preferences=link)
+        # This token, like a preferences link, proves access to the person's mail.
+        return self._confirm_page(person, preferences=self.preferences_link(person))
 
-    def _confirm_page(
-        self, person: Subscriber, *, preferences: str = "", problem: str = "", status: int = 200
-    ) -> Response:
-        return self.form_page(
-            "confirm",
-            Purpose.CONFIRM,
-            person,
-            status=status,
-            done=person.state == SubscriberState.CONFIRMED,
-            preferences=preferences,
-            problem=problem,
-        )
+    def _confirm_page(self, person: Subscriber, *, preferences: str = "", problem: str = "") -> Response:
+        done = person.state == SubscriberState.CONFIRMED
+        return self.form_page("confirm", Purpose.CONFIRM, person, problem, done=done, preferences=preferences)

@@ -1,4 +1,4 @@
-"""What the pages show and what their forms mean. Pure: rows and fields in, values out."""
+"""View models of the pages and interpretation of their forms. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,6 @@ from subscribers.preferences import Choices
 
 FORMATS = ("html", "text")
 PAUSE_MONTHS = (1, 3, 6)
-# A pause is not a way to leave; who means longer is better served by leaving, which can be undone just as well.
 LONGEST_PAUSE = timedelta(days=2 * 366)
 
 
@@ -28,7 +27,7 @@ class FormInvalidError(SubscribersError):
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
-    """What a page shows of a person: nothing that says who they are, since links get forwarded with the mail."""
+    """What a page shows of a subscriber: nothing that identifies them, since links get forwarded with mails."""
 
     masked: str
     left: bool
@@ -42,14 +41,14 @@ class PersonView:
 
 @dataclass(frozen=True, slots=True)
 class PreferencesForm:
-    """What the preferences form asks for; `paused_until` None ends a pause."""
+    """Values of the preferences form; `paused_until` None ends a pause."""
 
     choices: Choices
     paused_until: datetime | None
 
 
 def view_of(person: Subscriber, catalogue: Catalogue, timezone: tzinfo, now: datetime) -> PersonView:
-    """Return what a page may show."""
+    """Return what a page may show of a subscriber."""
     interests = catalogue.parse(person.interests)
     paused = person.paused_until if person.paused_until and person.paused_until > now else None
     return PersonView(
@@ -65,7 +64,7 @@ def view_of(person: Subscriber, catalogue: Catalogue, timezone: tzinfo, now: dat
 
 
 def read_interests(form: Form, catalogue: Catalogue) -> str:
-    """Return the canonical text of the interests in a form: `scope` is all or some, `interest` occurs for each one."""
+    """Return the canonical text of the interests in a form: `scope` is all or some, `interest` is repeated."""
     if form.one("scope") == "all" or not catalogue.slugs:
         return catalogue.canonical(ALL)
     chosen = form.all("interest")
@@ -77,7 +76,7 @@ def read_interests(form: Form, catalogue: Catalogue) -> str:
 def read_preferences(
     form: Form, catalogue: Catalogue, languages: tuple[str, ...], timezone: tzinfo, now: datetime
 ) -> PreferencesForm:
-    """Return what the preferences form asks for; raise FormInvalidError for what the page does not offer."""
+    """Return the values of the preferences form. Raises FormInvalidError for what the page does not offer."""
     choices = Choices(
         interests=read_interests(form, catalogue),
         language=_one_of(form.one("language"), languages),
@@ -88,7 +87,7 @@ def read_preferences(
 
 
 def retyped(view: PersonView, form: Form, catalogue: Catalogue, languages: Sequence[str]) -> PersonView:
-    """Return the view with what the form says instead, as far as the page offers it: for asking again."""
+    """Return the view with the form's values, as far as the page offers them, for showing the form again."""
     chosen = frozenset(form.all("interest")).intersection(catalogue.slugs)
     language, shape, frequency = form.one("language"), form.one("format"), form.one("frequency")
     paused: date | None
@@ -108,7 +107,7 @@ def retyped(view: PersonView, form: Form, catalogue: Catalogue, languages: Seque
 
 
 def fewer_interests(form: Form, person: Subscriber, catalogue: Catalogue) -> str:
-    """Return the interests that remain: an unsubscribe link can only ever make less mail."""
+    """Return the remaining interests: an unsubscribe link can only reduce mail."""
     present = catalogue.parse(person.interests)
     had = frozenset(catalogue.slugs) if present == ALL else present
     kept = had.intersection(form.all("interest"))

@@ -1,7 +1,7 @@
-"""The words somebody saw when they agreed: kept once for each version, so that a consent event can be proved.
+"""Versioned texts of pages, as proof of what was shown for consent; each version is stored once.
 
-A version is a hash of the page's text in its language. It changes when the words change, by whatever hand: a template,
-a translation, the title of an interest, the publication's name. Nothing has to be remembered when words are edited.
+A version is a hash of the page's text in its language: it changes with a template, a translation, the title of an
+interest, the publication's name.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from sqlmodel import Session
 from subscribers.models import Wording
 
 _UNSEEN = frozenset({"script", "style", "head", "header", "footer", "nav"})
-_DIGITS = 12  # with the page's and the language's names they fit into 40 characters; nobody forges words of their own
+_DIGITS = 12  # with the names of page and language they fit into 40 characters
 _LONGEST_LANGUAGE = 12
 
 
 class _Text(HTMLParser):
-    """Collects what a reader sees in the page's main part."""
+    """Collects the visible text of the page's main part."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -55,7 +55,7 @@ def version_of(page: str, language: str, text: str) -> str:
 
 
 def keep(session: Session, page: str, language: str, html: str, now: datetime) -> str:
-    """Keep a page's words unless they are kept already, in the caller's transaction; return their version."""
+    """Store a page's text unless it is stored already, in the caller's transaction; return its version."""
     text = words_of(html)
     version = version_of(page, language, text)
     if session.get(Wording, version) is None:

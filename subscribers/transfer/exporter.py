@@ -57,7 +57,7 @@ def _everything(session: Session, secret: bytes) -> Iterator[Mapping[str, Any]]:
             mine = events.get(person.id or 0, [])
             yield _reader(person, mine, held.get(person.suppression_key or ""))
     made_with = suppression.key_id(secret)
-    for lone in store.suppressions_of_nobody(session, BATCH):
+    for lone in store.suppressions_without_subscriber(session, BATCH):
         yield {
             "suppression_key": f"{made_with}:{lone.key}",
             "suppressed": lone.reason,

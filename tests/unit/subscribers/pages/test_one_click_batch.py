@@ -1,4 +1,4 @@
-"""What is done together is done for each, and one who cannot be served holds up nobody else."""
+"""What is done commit is done for each, and one who cannot be served holds up nobody else."""
 
 import threading
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from subscribers import store
 from subscribers.links import Purpose
-from subscribers.pages.one_click_batch import MOST, Together
+from subscribers.pages.one_click_batch import MOST, GroupCommit
 from tests.support.site import Site
 from tests.unit.subscribers.pages.test_no_telling import at_once
 
@@ -26,11 +26,11 @@ def test_who_waits_while_somebody_writes_is_written_for_at_once() -> None:
             assert go_on.wait(30)
         return {ref: ref.upper() for ref in refs}
 
-    together = Together(act)
+    commit = GroupCommit(act)
     results: dict[str, str | None] = {}
 
     def want(ref: str) -> None:
-        results[ref] = together.do(ref)
+        results[ref] = commit.do(ref)
 
     first = threading.Thread(target=want, args=("first",))
     first.start()
@@ -38,7 +38,7 @@ def test_who_waits_while_somebody_writes_is_written_for_at_once() -> None:
     others = [threading.Thread(target=want, args=(f"r{number % 5}",)) for number in range(10)]
     for thread in others:
         thread.start()
-    while len(together._waiting) < 10:
+    while len(commit._waiting) < 10:
         pass
     go_on.set()
     for thread in [first, *others]:
@@ -53,15 +53,15 @@ def test_a_batch_that_fails_is_tried_singly_and_one_fails() -> None:
             raise ValueError("bad")
         return dict.fromkeys(refs, alone)
 
-    together = Together(act)
-    together._turn.acquire()  # so that all of them come to wait
+    commit = GroupCommit(act)
+    commit._turn.acquire()  # so that all of them come to wait
     results: list[object] = []
     wanted = ["a", "bad", "b", "c"]
-    done = threading.Thread(target=lambda: results.extend(at_once(4, lambda number: together.do(wanted[number]))))
+    done = threading.Thread(target=lambda: results.extend(at_once(4, lambda number: commit.do(wanted[number]))))
     done.start()
-    while len(together._waiting) < 4:
+    while len(commit._waiting) < 4:
         pass
-    together._turn.release()
+    commit._turn.release()
     done.join(30)
     assert [results[0], results[2], results[3]] == [True, True, True]
     assert isinstance(results[1], ValueError)
@@ -74,8 +74,8 @@ def test_a_crowd_is_taken_in_parts() -> None:
         sizes.append(len(refs))
         return dict.fromkeys(refs, True)
 
-    together = Together(act)
-    assert all(at_once(MOST + 50, lambda number: together.do(str(number))))
+    commit = GroupCommit(act)
+    assert all(at_once(MOST + 50, lambda number: commit.do(str(number))))
     assert sum(sizes) == MOST + 50
     assert max(sizes) <= MOST
 
