@@ -38,7 +38,7 @@ class ChangeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeDue:
-    """A confirmation mail to a new address; its link is for `ref`, with `nonce` as the extra, issued at `at`."""
+    """A mail without a name to a new address; its link is for `ref`, with `nonce` as the extra, issued at `at`."""
 
     subscriber_id: int
     ref: str
@@ -51,7 +51,7 @@ class ChangeDue:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A completed change of address, for the mail that informs the old address."""
+    """A completed change of address, for the mail that informs the old one, `address`."""
 
     subscriber_id: int
     ref: str

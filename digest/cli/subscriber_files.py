@@ -12,7 +12,7 @@ from digest.cli.shell import Shell, shell_of
 from digest.membership import importing
 from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
-from subscribers.transfer import importer
+from subscribers.transfer import exporter
 from subscribers.transfer.report import SubscriberImportReport
 
 
@@ -86,7 +86,7 @@ def export(
     form = form or ("jsonl" if file is not None and file.suffix in {".jsonl", ".ndjson"} else "csv")
     if form not in {"csv", "jsonl"}:
         raise UsageError(f"There is no format {form!r}", hint="There are csv and jsonl.")
-    lines = importer.export_csv if form == "csv" else importer.export_json_lines
+    lines = exporter.export_csv if form == "csv" else exporter.export_json_lines
     secret = shell.reader.settings.suppression_key
     with shell.session(read_only=True) as session:
         if file is None:

@@ -1,1 +1,1 @@
-"""Readers in and out: files of other programs, row by row."""
+"""Import and export of subscribers."""

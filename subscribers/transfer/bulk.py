@@ -1,8 +1,4 @@
-"""Many new rows at once, by each driver's own fastest way: COPY on PostgreSQL, executemany on SQLite.
-
-Building an expression and converting every value of every row, as the ORM does, takes several times as long as the
-database itself.
-"""
+"""Bulk inserts: COPY on PostgreSQL, executemany on SQLite; the ORM would take several times as long."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,10 +26,7 @@ SUBSCRIBER, CONSENT_EVENT, SUPPRESSION = table_of(Subscriber), table_of(ConsentE
 
 
 def new_ids(session: Session, table: Table, count: int) -> Sequence[int]:
-    """Return so many ids that nobody has or will get, so that rows of two tables can be written without reading back.
-
-    On SQLite the transaction is the only writer; what it takes here it must use.
-    """
+    """Reserve ids, so that rows of two tables can be written without reading back; on SQLite they must be used."""
     if not count:
         return ()
     if _is_postgresql(session):
@@ -44,14 +37,13 @@ def new_ids(session: Session, table: Table, count: int) -> Sequence[int]:
 
 
 def insert_rows(session: Session, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows, whose cells stand in the order of `columns`; instants are aware, JSON is a dict."""
+    """Insert rows, with cells in the order of `columns`; instants are aware, JSON is a dict."""
     names = ", ".join(columns)
     connection = session.connection()
     convert = _json if _is_postgresql(session) else _plain
     kinds = [table.c[name].type for name in columns]
-    places = [
-        place for place, kind in enumerate(kinds) if isinstance(kind, JSON) or (convert is _plain and _is_instant(kind))
-    ]
+    converted = JSON if convert is _json else (JSON, UTCDateTime)
+    places = [place for place, kind in enumerate(kinds) if isinstance(kind, converted)]
     ready = _converted(rows, places, convert)
     if convert is _json:
         raw = connection.connection.driver_connection
@@ -62,10 +54,6 @@ def insert_rows(session: Session, table: Table, columns: Sequence[str], rows: It
     elif cells := list(ready):
         marks = ", ".join("?" * len(columns))
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", cells)  # noqa: S608
-
-
-def _is_instant(kind: Any) -> bool:
-    return isinstance(kind, UTCDateTime)
 
 
 def _converted(

@@ -1,4 +1,4 @@
-"""Readers out: everybody with their consent and the never-send list, and everything about one person."""
+"""Export of all subscribers with consent and suppressions as CSV or JSON Lines, and of one person's data."""
 
 import csv
 import io
@@ -19,11 +19,10 @@ BATCH = 1_000
 
 
 def export_csv(session: Session, secret: bytes) -> Iterator[str]:
-    """Yield the lines of a CSV file of everything, in the form that the import takes.
+    """Yield the lines of a CSV file for the import, with a byte order mark, without which spreadsheets garble Korean.
 
-    The first line begins with a byte order mark: spreadsheets would take Korean names for something else without it.
-    Who left or is suppressed is in it too, so that another installation keeps to it; of the erased only the hash is,
-    made with `secret`.
+    It includes unsubscribed and suppressed people, so that other installations respect that; of erased people only the
+    hash, made with `secret`.
     """
     yield "\ufeff" + as_csv(EXPORTED)
     for line in _everything(session, secret):
@@ -36,13 +35,13 @@ def export_csv(session: Session, secret: bytes) -> Iterator[str]:
 
 
 def export_json_lines(session: Session, secret: bytes) -> Iterator[str]:
-    """Yield one JSON object a line: each reader, then the hashes of the never-send list that are nobody's."""
+    """Yield one JSON object a line: each subscriber, then the suppressed hashes without a subscriber."""
     for line in _everything(session, secret):
         yield json.dumps({name: value for name, value in line.items() if value is not None}, ensure_ascii=False) + "\n"
 
 
 def as_csv(cells: Sequence[str]) -> str:
-    """Return one line of CSV with its end."""
+    """Return one line of CSV with its line end."""
     buffer = io.StringIO()
     csv.writer(buffer).writerow(cells)
     return buffer.getvalue()
@@ -105,7 +104,7 @@ def event_view(event: ConsentEvent) -> Mapping[str, Any]:
 
 
 def show_person(session: Session, person: Subscriber) -> dict[str, Any]:
-    """Return everything that the audience knows about a person, ready for JSON."""
+    """Return the data in the subscribers' tables about a person, ready for JSON."""
     held = suppression.lookup(session, person.suppression_key) if person.suppression_key else None
     return {
         "address": person.address,

@@ -1,7 +1,6 @@
-"""Readers in: a file is recognised, each of its rows is decided on its own, and written in chunks.
+"""Import of subscribers: the file's format is recognised, each row is decided on its own, and written in chunks.
 
-Each chunk is a transaction of its own, so that a long import never keeps an unsubscribe waiting, and one that was
-broken off is simply run again.
+Each chunk is a transaction: a long import does not block an unsubscribe, and an interrupted one is run again.
 """
 
 import gc
@@ -21,24 +20,13 @@ from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.models import Subscriber, Suppression
 from subscribers.suppression import SuppressionReason
 from subscribers.transfer.bulk import CONSENT_EVENT, SUBSCRIBER, insert_rows, new_ids
-from subscribers.transfer.exporter import export_csv, export_json_lines
 from subscribers.transfer.merge import Action, Decision, Present, decide_known, decide_new, with_interests_of
 from subscribers.transfer.reading import ImportOptions, read_file
-from subscribers.transfer.report import MAX_TOLD, KeptRow, SubscriberImportReport
+from subscribers.transfer.report import SubscriberImportReport
 from subscribers.transfer.rows import ReaderRow, Row, RowProblem, RowRules, SuppressedRow
 
-__all__ = [
-    "MAX_TOLD",
-    "ImportOptions",
-    "Importer",
-    "KeptRow",
-    "SubscriberImportReport",
-    "export_csv",
-    "export_json_lines",
-]  # fmt: skip
-
 CHUNK = 10_000
-# A chunk of the longest lines must fit into memory, too: consent events can make one a megabyte long.
+# Bounds memory for the longest lines: consent events can make one a megabyte long.
 EVENTS_OF_A_CHUNK = 50_000
 _TRIES = 5
 _OBJECTS_BEFORE_COLLECTING = 200_000
@@ -55,7 +43,7 @@ _MADE_WITH = "the hash was made with another suppression key; copy suppression_k
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """Brings a file in. `transaction` opens a session that commits at its end; `new_ref` gives 32 random hex digits."""
+    """Imports files. `transaction` opens a session that commits at its end; `new_ref` returns 32 random hex digits."""
 
     transaction: Callable[[], AbstractContextManager[Session]]
     rules: RowRules
@@ -72,11 +60,10 @@ class Importer:
         add_interests: bool = False,
         progress: Callable[[int], None] = lambda _lines: None,
     ) -> SubscriberImportReport:
-        """Read the file and write its readers; with `dry_run` only say what would be done.
+        """Import a file; with `dry_run` only report what would be done.
 
-        A bad line never stops a good one. Memory does not grow with the file. `add_interests` adds the file's interests
-        to those that readers have. Raises ImportFileError when the beginning makes the file useless as a whole; nothing
-        has been written then.
+        Bad lines are reported and skipped; memory does not grow with the file. `add_interests` adds the file's
+        interests to present ones. Raises ImportFileError, before writing, for a file that is unusable as a whole.
         """
         contents = read_file(stream, self.rules, asked)
         report = SubscriberImportReport(source=contents.source, left=contents.left)
@@ -90,7 +77,7 @@ class Importer:
     def _without_hashes(
         self, rows: Sequence[Row], report: SubscriberImportReport, now: datetime, *, dry_run: bool
     ) -> Sequence[ReaderRow | RowProblem]:
-        """Put the addresses of which only the hash is left on the never-send list, and return the other rows."""
+        """Suppress the rows of which only the hash is left, and return the other rows."""
         hashes = [row for row in rows if isinstance(row, SuppressedRow)]
         others = [row for row in rows if not isinstance(row, SuppressedRow)]
         if not hashes:
@@ -124,7 +111,7 @@ class Importer:
                     decided, problems = chunk.decide(rows, add_interests=add_interests)
                     if not dry_run:
                         chunk.write(decided)
-            except IntegrityError:  # somebody signed up with one of the addresses meanwhile: they are known now
+            except IntegrityError:  # a sign-up with one of the addresses meanwhile; the next try finds it
                 if not left:
                     raise
             else:
@@ -139,22 +126,19 @@ Decided = list[tuple[ReaderRow, Decision]]
 
 
 class _Chunk:
-    """One transaction's worth of rows: what is known about them, what is decided, and the writing of it."""
+    """Rows of one transaction: matching with known subscribers, decisions, writes."""
 
     def __init__(self, session: Session, importer: Importer, now: datetime, *, lock: bool) -> None:
-        self._session = session
-        self._importer = importer
-        self._now = now
-        self._lock = lock
+        self._session, self._importer, self._now, self._lock = session, importer, now, lock
         self._keys: dict[str, str] = {}
         self._known: dict[str, Present] = {}
 
     def decide(self, rows: Sequence[ReaderRow], *, add_interests: bool) -> tuple[Decided, list[RowProblem]]:
-        """Return what becomes of each row, and which have the reference of somebody else."""
+        """Return a decision for each row, and the rows whose reference another subscriber has."""
         secret, language, now = self._importer.secret, self._importer.rules.language, self._now
         self._keys = {row.email.key: suppression.key_of(row.email.key, secret) for row in rows}
         people = _people(self._session, list(self._keys), lock=self._lock)
-        # After the locks: whoever was being erased while we waited for theirs is on the never-send list by now.
+        # After the locks: addresses that were erased while we waited for them are suppressed by now.
         held = store.suppressed_keys(self._session, list(self._keys.values()))
         own = store.changed_by_themselves(self._session, [row.id or 0 for row in people])
         self._known = {
@@ -183,10 +167,10 @@ class _Chunk:
         return decided, problems
 
     def write(self, decided: Decided) -> None:
-        """Write what was decided."""
         session = self._session
         created = [(row, decision) for row, decision in decided if decision.action == Action.CREATE]
-        ids = {row.email.key: of_id for (row, _), of_id in zip(created, self._ids(len(created)), strict=True)}
+        reserved = new_ids(session, SUBSCRIBER, len(created))
+        ids = {row.email.key: of_id for (row, _), of_id in zip(created, reserved, strict=True)}
         insert_rows(session, SUBSCRIBER, _CREATED, (self._cells(ids, row, decision) for row, decision in created))
         self._change(decided)
         for row, decision in decided:
@@ -196,23 +180,15 @@ class _Chunk:
         ids |= {key: present.id for key, present in self._known.items()}
         insert_rows(session, CONSENT_EVENT, _EVENT, self._events(decided, ids))
 
-    def _ids(self, count: int) -> Sequence[int]:
-        return new_ids(self._session, SUBSCRIBER, count)
-
     def _cells(self, ids: dict[str, int], row: ReaderRow, decision: Decision) -> list[Any]:
         key = row.email.key
         own = [ids[key], row.ref or self._importer.new_ref(), row.email.address, key, self._keys[key]]
         return own + [decision.values[name] for name in _DECIDED]
 
     def _change(self, decided: Decided) -> None:
-        changes = [
-            {"of": present.id, **{name: present.values[name] for name in _KEPT}, **decision.values}
-            for present, decision in (
-                (self._known[row.email.key], decision)
-                for row, decision in decided
-                if decision.action == Action.UPDATE and decision.values
-            )
-        ]
+        updated = [(row, decision) for row, decision in decided if decision.action == Action.UPDATE and decision.values]
+        known = [(self._known[row.email.key], decision) for row, decision in updated]
+        changes = [{"of": present.id, **present.values, **decision.values} for present, decision in known]
         if changes:
             statement = update(Subscriber).where(col(Subscriber.id) == bindparam("of"))
             self._session.connection().execute(statement.values({name: bindparam(name) for name in _KEPT}), changes)
@@ -220,7 +196,7 @@ class _Chunk:
     def _events(self, decided: Decided, ids: dict[str, int]) -> Iterator[list[Any]]:
         for row, decision in decided:
             if decision.action == Action.CREATE and row.consent is not None:
-                for past in row.consent:  # an export of ours: the proofs travel as they were written
+                for past in row.consent:  # from an export of ours, unchanged
                     yield [ids[row.email.key], past.kind, past.method, past.wording, past.detail, past.happened_at]
             elif decision.action in {Action.CREATE, Action.UPDATE}:
                 yield _event(ids[row.email.key], row, decision, self._now)
@@ -228,7 +204,7 @@ class _Chunk:
 
 @contextmanager
 def _collecting_rarely() -> Iterator[None]:
-    """Let the collector look less often: rows make no cycles, and looking at them all took a seventh of the time."""
+    """Run the garbage collector less often: rows make no cycles, and it took a seventh of the time."""
     thresholds = gc.get_threshold()
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTING, *thresholds[1:])
     try:
@@ -238,7 +214,7 @@ def _collecting_rarely() -> Iterator[None]:
 
 
 class _Seen:
-    """The addresses of this file so far, with their lines; in a private file of SQLite's, so that memory stays flat."""
+    """Addresses of the file so far, with their lines, in a temporary SQLite database: memory stays flat."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
@@ -262,7 +238,6 @@ class _Seen:
                 report.add_duplicate(RowProblem(row.line, "email", message))
 
     def close(self) -> None:
-        """Forget the addresses."""
         self._database.close()
 
 
@@ -281,7 +256,7 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def _people(session: Session, keys: Sequence[str], *, lock: bool) -> Sequence[Subscriber]:
     statement = select(Subscriber).where(col(Subscriber.address_key).in_(keys)).order_by(col(Subscriber.id))
-    # Locked in id order, as everybody locks subscribers: two who lock in different orders would wait for each other.
+    # Locked in id order, as everywhere: different orders would deadlock.
     rows = session.exec(statement.with_for_update() if lock else statement).all()
     for row in rows:
         session.expunge(row)

@@ -1,9 +1,8 @@
-"""Bytes of a file as lines and CSV records, however broken: memory never grows with the file. Pure."""
+"""Streaming reader of lines and CSV records, tolerant of broken ones. Pure."""
 
 import csv
 from collections import deque
 from collections.abc import Iterator
-from itertools import chain
 from typing import BinaryIO, Final
 
 from subscribers.transfer.rows import CellError, RowProblem
@@ -16,7 +15,7 @@ csv.field_size_limit(MAX_LINE)
 
 
 def read_lines(stream: BinaryIO) -> Iterator[Line]:
-    """Yield number and bytes of each line without its end; None for a line that is too long."""
+    """Yield number and bytes of each line without its line end; None for a line of more than 1 MiB."""
     number = 0
     while line := stream.readline(MAX_LINE):
         number += 1
@@ -27,12 +26,12 @@ def read_lines(stream: BinaryIO) -> Iterator[Line]:
 
 
 def too_long(number: int) -> RowProblem:
-    """Return what is said about a line of which only the number is known."""
+    """Return the problem of a line that is too long."""
     return RowProblem(number, "", f"the line is longer than {MAX_LINE} bytes")
 
 
 def decoded(line: bytes) -> str:
-    """Return the line's text; raise CellError for bytes that are no UTF-8, and for NUL."""
+    """Return the line's text. Raises CellError for invalid UTF-8 and for NUL."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -43,7 +42,7 @@ def decoded(line: bytes) -> str:
 
 
 def cells_of(line: bytes, delimiter: str = ",") -> list[str]:
-    """Return the cells of one line; raise CellError for what `decoded` refuses, and for quotes that are not closed."""
+    """Return the cells of one line. Raises CellError as `decoded` does, and for unclosed quotes."""
     text = decoded(line)
     if "\r" in text:
         raise CellError("the line contains a carriage return")
@@ -58,10 +57,7 @@ def _split(text: str, delimiter: str) -> list[str]:
 
 
 def records(lines: Iterator[Line], delimiter: str = ",") -> Iterator[tuple[int, list[str]] | RowProblem]:
-    """Yield each line that is not blank with its number and cells; no cell may hold a line end.
-
-    So a quote that is never closed costs its own line and not the file.
-    """
+    """Yield number and cells of each line that is not blank. No cell spans lines: a bad quote spoils one line only."""
     for number, line in lines:
         if line is None:
             yield too_long(number)
@@ -73,10 +69,9 @@ def records(lines: Iterator[Line], delimiter: str = ",") -> Iterator[tuple[int, 
 
 
 def spread_records(lines: Iterator[Line], delimiter: str = ",") -> Iterator[tuple[int, list[str]] | RowProblem]:
-    """Yield records as `records` does, of programs that write line ends into cells; those become spaces.
+    """Yield records as `records` does, with line ends in cells as spaces.
 
-    A quote that is not closed within a hundred lines costs its own line only: what follows is read as if it were not
-    there.
+    A quote that is not closed within a hundred lines spoils its own line only; those after it are read again.
     """
     waiting: deque[Line] = deque()
     while (first := _next(waiting, lines)) is not None:
@@ -90,10 +85,8 @@ def spread_records(lines: Iterator[Line], delimiter: str = ",") -> Iterator[tupl
         taken_lines: list[Line] = []
         while _is_open(taken) and len(taken) < MAX_LINES_OF_A_CELL and sum(map(len, taken)) < MAX_LINE:
             following = _next(waiting, lines)
-            if following is None:
-                break
-            taken_lines.append(following)
-            if following[1] is None:
+            taken_lines += [following] if following else []
+            if following is None or following[1] is None:
                 break
             taken.append(following[1])
         try:
@@ -116,8 +109,3 @@ def _joined(lines: list[bytes], delimiter: str) -> list[str]:
         raise CellError(f"a quote is opened and not closed within {MAX_LINES_OF_A_CELL} lines")
     text = " ".join(decoded(line) for line in lines)
     return [cell.replace("\r", " ") for cell in _split(text.replace("\r", " "), delimiter)]
-
-
-def back(first: Line, lines: Iterator[Line]) -> Iterator[Line]:
-    """Return the lines with one that was read already in front again."""
-    return chain([first], lines)

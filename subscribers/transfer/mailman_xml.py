@@ -1,4 +1,4 @@
-"""The members in the XML that Mailman 2's bin/export.py writes, one by one: memory does not grow with the file."""
+"""Streaming reader of the members in Mailman 2's XML export (bin/export.py)."""
 
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, Final
@@ -11,8 +11,8 @@ _TEXTS: Final = ("realname", "language")
 
 
 def read_members(stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, str]] | RowProblem]:
-    """Yield line and values of each member. What is broken ends the reading, with a problem that says where."""
-    # Entities of the file's own are not resolved: a few lines could stand for gigabytes.
+    """Yield line and values of each member; broken XML ends with a problem that says where."""
+    # The file's own entities are not resolved: a few lines could expand to gigabytes.
     events = etree.iterparse(
         stream, events=("end",), tag="member", resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False
     )

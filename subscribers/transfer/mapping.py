@@ -1,4 +1,4 @@
-"""How the columns and values of somebody else's file become ours, and what found no place. Pure."""
+"""Mapping of another program's columns and values to ours, with a count of what was not mapped. Pure."""
 
 import csv
 import tomllib
@@ -12,44 +12,31 @@ from subscribers.interests import ALL_TEXT, SEPARATOR
 from subscribers.transfer.rows import COLUMNS
 
 TARGETS: Final = (*COLUMNS, "opted_in_at", "created_at", "unsubscribed_at")
-# The words of other programs for where somebody stands.
-STATUS_WORDS: Final[Mapping[str, str]] = {
-    "confirmed": "confirmed",
-    "pending": "pending",
-    "unconfirmed": "pending",
-    "subscribed": "",
-    "active": "",
-    "enabled": "",
-    "unsubscribed": "unsubscribed",
-    "opted out": "unsubscribed",
-    "blocklisted": "unsubscribed",
-    "blacklisted": "unsubscribed",
-    "suppressed": "suppressed",
-    "disabled": "suppressed",
-    "inactive": "suppressed",
-    "archived": "suppressed",
-    "cleaned": "bounced",
-    "bounced": "bounced",
-    "complained": "complained",
-    "spam": "complained",
-    "nobody": "nobody",
-    "nonsubscribed": "nobody",
-    "non-subscribed": "nobody",
-    "transactional": "nobody",
+_WORDS_OF_STATUS: Final[Mapping[str, tuple[str, ...]]] = {
+    "confirmed": ("confirmed",),
+    "pending": ("pending", "unconfirmed"),
+    "": ("subscribed", "active", "enabled"),
+    "unsubscribed": ("unsubscribed", "opted out", "blocklisted", "blacklisted"),
+    "suppressed": ("suppressed", "disabled", "inactive", "archived"),
+    "bounced": ("cleaned", "bounced"),
+    "complained": ("complained", "spam"),
+    "nobody": ("nobody", "nonsubscribed", "non-subscribed", "transactional"),
 }
-MOST_TOLD: Final = 1_000
+# Other programs' words for a status -> ours.
+STATUS_WORDS: Final = {word: status for status, words in _WORDS_OF_STATUS.items() for word in words}
+MAX_NAMES: Final = 1_000
 _ELSE: Final = "(others)"
 
 
 @dataclass(slots=True)
 class Leftovers:
-    """What of a file found no place: cells by column, and values that are no interest of ours, with their counts."""
+    """Counts of what was not mapped: cells by column, and values that are no interest."""
 
     columns: Counter[str] = field(default_factory=Counter)
     interests: Counter[str] = field(default_factory=Counter)
 
     def column(self, name: str) -> None:
-        """Count a cell that is not kept."""
+        """Count a cell that is not imported."""
         _count(self.columns, name)
 
     def interest(self, value: str) -> None:
@@ -58,15 +45,14 @@ class Leftovers:
 
 
 def _count(counter: Counter[str], name: str) -> None:
-    counter[name[:100] if name in counter or len(counter) < MOST_TOLD else _ELSE] += 1
+    counter[name[:100] if name in counter or len(counter) < MAX_NAMES else _ELSE] += 1
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """Which columns of a file make ours, which of its values are which interest, and which of its words which status.
+    """Mapping of columns (ours to theirs), and of values to interests and statuses, whatever their case.
 
-    Several columns are joined: names by a space, interests as one list. `interests` and `status` are looked up without
-    regard to case.
+    Several columns are joined: names by a space, interests as one list.
     """
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -74,13 +60,13 @@ class ColumnMap:
     status: Mapping[str, str] = field(default_factory=dict)
 
     def over(self, other: "ColumnMap") -> "ColumnMap":
-        """Return `other` with what this one says instead, where it says something."""
+        """Return `other` with the entries of this one laid over it."""
         return ColumnMap(
             {**other.columns, **self.columns}, {**other.interests, **self.interests}, {**other.status, **self.status}
         )
 
     def apply(self, values: Mapping[str, str], left: Leftovers) -> dict[str, str]:
-        """Return our cells; count in `left` what found no place."""
+        """Return our cells; count in `left` what was not mapped."""
         cells: dict[str, str] = {}
         used: set[str] = set()
         for target, columns in self.columns.items():
@@ -103,7 +89,7 @@ class ColumnMap:
         return text
 
     def interests_of(self, texts: Iterable[str], left: Leftovers) -> str:
-        """Return the interests that lists of values name; a value that is none of ours is counted and left out."""
+        """Return the interests in lists of values; unknown values are counted and left out."""
         slugs = set()
         for text in texts:
             for value in _values(text):
@@ -116,7 +102,7 @@ class ColumnMap:
 
 
 def _values(text: str) -> list[str]:
-    """Return the values of a cell that holds a list: Mailchimp quotes them, others use commas, semicolons or bars."""
+    """Return the values of a list in a cell: Mailchimp quotes them, others use commas, semicolons or bars."""
     for separator in (";", "|"):
         if separator in text:
             return [part.strip().strip('"') for part in text.split(separator) if part.strip()]
@@ -124,7 +110,7 @@ def _values(text: str) -> list[str]:
 
 
 def parse_mapping(text: str) -> ColumnMap:
-    """Return the mapping that `email=E-Mail Address,name=First Name+Last Name` says. Raises ImportFileError."""
+    """Parse a mapping such as `email=E-Mail Address,name=First Name+Last Name`. Raises ImportFileError."""
     columns = {}
     for part in text.split(","):
         target, equals, source = part.partition("=")
@@ -138,7 +124,7 @@ def parse_mapping(text: str) -> ColumnMap:
 
 
 def read_mapping(content: bytes) -> ColumnMap:
-    """Return the mapping of a TOML file with [columns], [interests] and [status]. Raises ImportFileError."""
+    """Parse a TOML file with [columns], [interests] and [status]. Raises ImportFileError."""
     try:
         data: dict[str, Any] = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

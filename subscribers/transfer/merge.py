@@ -1,7 +1,7 @@
-"""What becomes of one imported reader, given what we know already. Pure.
+"""Merging of an imported row with a known subscriber. Pure.
 
-A file speaks for the publisher, so the person's own word stands above it: who left stays away, who is on the never-send
-list stays there, and what somebody chose with their own hand is not changed.
+The subscriber's own decisions take precedence over a file: it never undoes an unsubscribe, a suppression or a choice
+that they made themselves.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _NOBODY = "they never subscribed there"
 
 
 class Action(StrEnum):
-    """What an import does about one line."""
+    """Action of an import for one line."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -40,7 +40,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The reader as the database has them, with the reason they are suppressed for, if they are."""
+    """A subscriber in the database; `suppressed` is the reason, if they are, `own_hand` whether they made a choice."""
 
     id: int
     state: str
@@ -51,7 +51,7 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The action, the columns to write, the suppression to add, and why a line was not followed."""
+    """The action, the columns to write, the suppression to add, and the reason for not following a line."""
 
     action: Action
     values: Mapping[str, object] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Decision:
 
 
 def decide_new(row: ReaderRow, suppressed: str | None, language: str, now: datetime) -> Decision:
-    """Decide about an address that nobody has; `language` is for who names none."""
+    """Decide about an unknown address; `language` is the default."""
     if suppressed is not None:
         return Decision(Action.KEEP, reason=f"the address is on the never-send list ({suppressed})")
     if row.status == "nobody":
@@ -83,14 +83,14 @@ def decide_new(row: ReaderRow, suppressed: str | None, language: str, now: datet
 
 
 def _suppression_of(row: ReaderRow) -> SuppressionReason | None:
-    """Return why the file says that nobody must write to them. An export of ours says it in a column of its own."""
+    """Return the suppression that the file demands; an export of ours has a column for it."""
     if row.suppressed is not None:
         return SuppressionReason(row.suppressed) if row.suppressed else None
     return _SUPPRESSIONS.get(row.status)
 
 
 def decide_known(row: ReaderRow, present: Present, now: datetime) -> Decision:
-    """Decide about an address that somebody has."""
+    """Decide about a known address."""
     gone = present.state == SubscriberState.UNSUBSCRIBED
     never = _suppression_of(row)
     if row.status == "nobody":
@@ -118,7 +118,7 @@ def _update(row: ReaderRow, present: Present, now: datetime, *, gone: bool) -> D
 
 
 def with_interests_of(row: ReaderRow, present: Present) -> ReaderRow:
-    """Return the row with the interests that the reader has already, beside its own: for one file per list."""
+    """Return the row with the subscriber's present interests added: for exports with one file per list."""
     if row.interests is None:
         return row
     both = split(row.interests) | split(str(present.values["interests"]))

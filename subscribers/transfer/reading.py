@@ -1,15 +1,16 @@
-"""A file of readers, whatever program wrote it: recognised by its beginning, then read row by row. Pure."""
+"""Reader of subscriber files of various programs: recognises the format, then reads row by row. Pure."""
 
 import codecs
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, BinaryIO, Final
 
 from subscribers.errors import ImportFileError
 from subscribers.transfer import sources
-from subscribers.transfer.lines import Line, back, cells_of, decoded, read_lines, records, spread_records, too_long
+from subscribers.transfer.lines import Line, cells_of, decoded, read_lines, records, spread_records, too_long
 from subscribers.transfer.mailman_xml import read_members
 from subscribers.transfer.mapping import ColumnMap, Leftovers
 from subscribers.transfer.rows import COLUMNS, READABLE, CellError, Row, RowProblem, RowRules, bare, read_row
@@ -23,11 +24,10 @@ _SUBSCRIBED: Final = {"", "pending", "confirmed"}
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What a person says about a file, beside what stands in it.
+    """Options of an import.
 
-    `interests` is for readers for whom the file names none; `confirmed_by` is where the consent is on record of those
-    whom the file counts as subscribed without a proof; `status` stands for the file's own; `titles` are the names of
-    our interests, lower-case, with their slugs.
+    `interests` is for rows without any; `confirmed_by` says where the consent is on record, for rows that are
+    subscribed without a proof; `status` overrides the file's; `titles` maps lower-case titles of interests to slugs.
     """
 
     file_name: str = ""
@@ -47,7 +47,7 @@ class _Job:
 
 @dataclass(slots=True)
 class FileContents:
-    """The rows of a file, to be taken once; whose file it is; and, as they are taken, what found no place."""
+    """The rows of a file, to be iterated once, the program that wrote it, and what was not mapped so far."""
 
     source: str
     rows: Iterator[Row]
@@ -55,10 +55,7 @@ class FileContents:
 
 
 def read_file(stream: BinaryIO, rules: RowRules, asked: ImportOptions | None = None) -> FileContents:
-    """Recognise the file and return its rows; memory does not grow with it.
-
-    Raises ImportFileError when the beginning makes the file useless as a whole.
-    """
+    """Recognise the format and return the rows as a stream. Raises ImportFileError for an unusable beginning."""
     job = _Job(rules, asked or ImportOptions(), Leftovers())
     lines = read_lines(stream)
     first = next(lines, (1, b""))
@@ -68,7 +65,7 @@ def read_file(stream: BinaryIO, rules: RowRules, asked: ImportOptions | None = N
     if head.lstrip().startswith(b"<?xml") or head.lstrip().startswith(b"<mailman"):
         stream.seek(0)
         return _foreign(sources.MAILMAN2_XML, read_members(stream), job)
-    lines = back((first[0], head if first[1] is not None else None), lines)
+    lines = chain([(first[0], head if first[1] is not None else None)], lines)
     if head.lstrip().startswith(b"{"):
         return _json_lines(head, lines, job)
     return _csv(head, lines, job)
@@ -117,7 +114,7 @@ def _refuse_doubled(names: Sequence[str]) -> None:
 
 
 def our_columns(names: Sequence[str]) -> Sequence[str]:
-    """Return the names of a first line of ours; raise ImportFileError, which names the nearest known column."""
+    """Return the column names of our own format. Raises ImportFileError with the nearest known column."""
     known = ", ".join(COLUMNS)
     for name in names:
         if name not in READABLE:
@@ -182,7 +179,7 @@ def _json_lines(head: bytes, lines: Iterator[Line], job: _Job) -> FileContents:
 
 
 def _object(number: int, line: bytes | None) -> Any:
-    """Return the line's object with its number under the empty key, which no JSON of ours has."""
+    """Return the line's JSON object with the line number under the empty key, which is otherwise refused."""
     if line is None:
         return too_long(number)
     try:
@@ -213,7 +210,7 @@ def _our_object(value: Any, job: _Job) -> Row:
             return RowProblem(number, name[:60], "there is no such column")
         cells[name] = json.dumps(inner) if name == "consent" else sources.flattened("", inner).get("", "")
         if name == "interests" and not cells[name] and inner is not None:
-            cells[name] = ";"  # an empty list is none, as against no word on it
+            cells[name] = ";"  # an empty list means none; a missing value is unknown
         if "\0" in cells[name]:
             return RowProblem(number, name, "the text contains NUL")
     return read_row(number, _adjust(cells, job.asked), job.rules)
@@ -243,14 +240,14 @@ def _foreign(
 
 
 def _placed(row: Row, source: SourceProgram) -> Row:
-    """Name a problem's column as the file does."""
+    """Return a row with the column of a problem renamed to the file's."""
     if not isinstance(row, RowProblem):
         return row
     return replace(row, column=" + ".join(source.map.columns.get(row.column, (row.column,))))
 
 
 def _adjust(cells: dict[str, str], asked: ImportOptions) -> dict[str, str]:
-    """Let what a person says about the file hold for a reader of whom the file does not say it."""
+    """Apply the options to cells that the file leaves empty."""
     status = cells.get("status", "").strip()
     if asked.status and status in _SUBSCRIBED:
         cells["status"] = status = asked.status

@@ -1,4 +1,4 @@
-"""What an import did, or would do: counts of everything, and the first thousand of what a person has to look at."""
+"""Report of an import of subscribers: counts of everything, and the first thousand problems."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,13 +7,12 @@ from subscribers.transfer.mapping import Leftovers
 from subscribers.transfer.merge import Action, Decision
 from subscribers.transfer.rows import RowProblem
 
-# Of a file in which every line is wrong, nobody reads more; the counts are complete.
-MAX_TOLD = 1_000
+MAX_LISTED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class KeptRow:
-    """A line that was read but not followed, because the person's own word or the never-send list stands above it."""
+    """A line that was not followed, because of the subscriber's own decision or the never-send list."""
 
     line: int
     reason: str
@@ -21,9 +20,9 @@ class KeptRow:
 
 @dataclass(slots=True)
 class SubscriberImportReport:
-    """What an import did, or would do. The lists hold the first thousand; the counts are of all.
+    """Result of an import, or of a dry run. The lists hold the first thousand; the counts are of all.
 
-    `states` and `never_send` count what becomes of the new readers, `kept_reasons` why lines were not followed.
+    `states` and `never_send` count new subscribers, `kept_reasons` why lines were not followed.
     """
 
     created: int = 0
@@ -43,9 +42,9 @@ class SubscriberImportReport:
     left: Leftovers = field(default_factory=Leftovers)
 
     def add_problem(self, problem: RowProblem) -> None:
-        """Count a problem and keep it if there is room."""
+        """Count a problem, and list it if there is room."""
         self.problem_count += 1
-        if len(self.problems) < MAX_TOLD:
+        if len(self.problems) < MAX_LISTED:
             self.problems.append(problem)
 
     def add_duplicate(self, problem: RowProblem) -> None:
@@ -54,7 +53,7 @@ class SubscriberImportReport:
         self.add_problem(problem)
 
     def add(self, line: int, decision: Decision) -> None:
-        """Count what became of a line."""
+        """Count the decision about a line."""
         match decision.action:
             case Action.CREATE:
                 self.created += 1
@@ -69,7 +68,7 @@ class SubscriberImportReport:
             case Action.KEEP:
                 self.kept_count += 1
                 self.kept_reasons[decision.reason] += 1
-                if len(self.kept) < MAX_TOLD:
+                if len(self.kept) < MAX_LISTED:
                     self.kept.append(KeptRow(line, decision.reason))
         if decision.suppress is not None:
             self.never_send[decision.suppress.value] += 1

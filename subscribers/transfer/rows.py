@@ -1,4 +1,4 @@
-"""Readers of a file, each read on its own: what is wrong with one says nothing about the others. Pure."""
+"""Parsing and validation of one row of a file of subscribers. Pure."""
 
 import json
 import re
@@ -15,30 +15,15 @@ from subscribers.models import Frequency
 from subscribers.names import parse_name
 
 COLUMNS: Final = (
-    "email",
-    "name",
-    "interests",
-    "language",
-    "format",
-    "frequency",
-    "status",
-    "confirmed_at",
-    "consent_source",
-    "paused_until",
+    *("email", "name", "interests", "language", "format", "frequency"),
+    *("status", "confirmed_at", "consent_source", "paused_until"),
 )
-"""The columns of a readers' file that people write."""
+"""Columns of a file that people write."""
 EXPORTED: Final = (
-    *COLUMNS,
-    "ref",
-    "created_at",
-    "unsubscribed_at",
-    "suppressed",
-    "suppressed_at",
-    "suppressed_by",
-    "suppression_key",
-    "consent",
+    *(*COLUMNS, "ref", "created_at", "unsubscribed_at"),
+    *("suppressed", "suppressed_at", "suppressed_by", "suppression_key", "consent"),
 )
-"""The columns of an export of everything: what is needed to begin again elsewhere as if nothing had happened."""
+"""Columns of a complete export, from which another installation can continue."""
 READABLE: Final = (*EXPORTED, "opted_in_at")
 STATUSES: Final = ("confirmed", "pending", "unsubscribed", "suppressed", "bounced", "complained", "nobody")
 REASONS: Final = ("unsubscribed", "hard_bounce", "complaint", "manual", "erased")
@@ -46,7 +31,7 @@ FORMATS: Final = ("html", "text")
 MAX_LANGUAGE: Final = 35
 MAX_EVENTS: Final = 2_000
 _REMEMBERED: Final = 10_000
-# Apostrophes before it count too, so that taking one off gives back exactly what was guarded.
+# Leading apostrophes count too, so that removing one restores exactly what was guarded.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"''*[=+\-@\t\r]")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)
@@ -56,7 +41,7 @@ _KEY = re.compile(r"[0-9a-f]{8}:[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """Why a line was not taken: its number in the file (the header is line 1), the column, and a sentence."""
+    """Why a line was refused: its number in the file (the header is line 1), the column, and a sentence."""
 
     line: int
     column: str
@@ -68,7 +53,7 @@ class RowProblem:
 
 @dataclass(frozen=True, slots=True)
 class PastEvent:
-    """A consent event that another installation wrote down."""
+    """A consent event from another installation."""
 
     kind: str
     method: str
@@ -79,7 +64,7 @@ class PastEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReaderRow:
-    """One reader as the file says. None stands for a column that the file does not have."""
+    """A subscriber as described by the file. None stands for a column that the file does not have."""
 
     line: int
     email: EmailAddress
@@ -105,7 +90,7 @@ class ReaderRow:
 
 @dataclass(frozen=True, slots=True)
 class SuppressedRow:
-    """An address that is on the never-send list and whose owner nobody knows: only its keyed hash is left."""
+    """A suppressed address of which only the keyed hash is left."""
 
     line: int
     key: str
@@ -120,12 +105,12 @@ Row = ReaderRow | SuppressedRow | RowProblem
 
 @dataclass(frozen=True, slots=True)
 class RowRules:
-    """What a file is read against: the interests there are, the language of who names none, and the time zone."""
+    """The publication's interests, default language and time zone, against which rows are read."""
 
     catalogue: Catalogue
     language: str
     timezone: tzinfo
-    # Files hold the same few interests and languages again and again.
+    # Cache: files repeat the same few interests and languages.
     remembered: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -134,7 +119,7 @@ class CellError(Exception):
 
 
 def read_row(line: int, cells: Mapping[str, str], rules: RowRules) -> Row:
-    """Return what the cells say, by column; columns must be of READABLE."""
+    """Parse cells by column; columns must be of READABLE."""
     if not cells.get("email") and cells.get("suppression_key"):
         return _read_suppressed(line, cells, rules)
     read: dict[str, object] = {}
@@ -145,7 +130,7 @@ def read_row(line: int, cells: Mapping[str, str], rules: RowRules) -> Row:
             return RowProblem(line, column, str(error))
     if "email" not in read:
         return RowProblem(line, "email", "there is no address")
-    # Without a word on it, only a confirmation that has a date counts as one.
+    # Without a status, only a dated confirmation counts.
     read["status"] = read.get("status") or ("confirmed" if read.get("confirmed_at") else "pending")
     read.pop("suppression_key", None)
     return ReaderRow(line=line, has_pause="paused_until" in read, **{**_ABSENT, **read})
@@ -168,7 +153,7 @@ def _read_suppressed(line: int, cells: Mapping[str, str], rules: RowRules) -> Su
 
 
 def guarded(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula; `bare` takes the apostrophe off again."""
+    """Return a cell safe from formula injection in spreadsheets; `bare` removes the apostrophe again."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
@@ -267,10 +252,6 @@ def _event(event: Any, rules: RowRules) -> PastEvent:
     return PastEvent(kind, method, wording, detail, moment)
 
 
-def _source(text: str, _rules: RowRules) -> str:
-    return parse_name(text, "source")
-
-
 _READ: Mapping[str, Callable[[str, RowRules], Any]] = {
     "email": lambda text, _rules: EmailAddress.parse(text),
     "name": lambda text, _rules: parse_name(text),
@@ -280,7 +261,7 @@ _READ: Mapping[str, Callable[[str, RowRules], Any]] = {
     "frequency": _one_of(tuple(Frequency), Frequency.EVERY),
     "status": _one_of(STATUSES, ""),
     "confirmed_at": _instant,
-    "consent_source": _source,
+    "consent_source": lambda text, _rules: parse_name(text, "source"),
     "paused_until": _instant,
     "opted_in_at": _instant,
     "ref": _matching(_REF, "reference"),
@@ -288,7 +269,7 @@ _READ: Mapping[str, Callable[[str, RowRules], Any]] = {
     "unsubscribed_at": _instant,
     "suppressed": _one_of(REASONS, ""),
     "suppressed_at": _instant,
-    "suppressed_by": _source,
+    "suppressed_by": lambda text, _rules: parse_name(text, "source"),
     "suppression_key": lambda _text, _rules: None,
     "consent": _consent,
 }

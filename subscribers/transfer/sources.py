@@ -1,6 +1,6 @@
-"""The files of other programs: how each is recognised, and what its columns mean. Pure.
+"""Export formats of other programs: how they are recognised, and what their columns mean. Pure.
 
-What the columns are called was looked up where each program writes them; the file is named beside each.
+Names of columns are from the code that writes them; its file is named beside each.
 """
 
 import json
@@ -18,7 +18,7 @@ Cells = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class SourceProgram:
-    """A program whose files are known: its name, its columns, and what else has to be done about a record."""
+    """A program with a known export format: its name, its column mapping, and conversions of records."""
 
     name: str
     map: ColumnMap
@@ -31,7 +31,7 @@ class SourceProgram:
         return self.finish(self.map.apply(expanded, left), expanded)
 
     def with_map(self, over: ColumnMap) -> "SourceProgram":
-        """Return this source with what a person says about its columns and values instead."""
+        """Return this source with another mapping laid over its own."""
         return replace(self, map=over.over(self.map))
 
 
@@ -77,7 +77,7 @@ def _listmonk(cells: Cells, values: Mapping[str, str]) -> Cells:
 # projects keep among their tests: the audience's own fields, EMAIL_TYPE, MEMBER_RATING, OPTIN_TIME, OPTIN_IP,
 # CONFIRM_TIME, CONFIRM_IP, LATITUDE, LONGITUDE, GMTOFF, DSTOFF, TIMEZONE, CC, REGION, LAST_CHANGED | UNSUB_TIME,
 # UNSUB_CAMPAIGN_TITLE, UNSUB_CAMPAIGN_ID, UNSUB_REASON, UNSUB_REASON_OTHER | CLEAN_TIME, CLEAN_CAMPAIGN_TITLE,
-# CLEAN_CAMPAIGN_ID, then LEID, EUID, NOTES, TAGS. That somebody is "non-subscribed" stands in the file's name only.
+# CLEAN_CAMPAIGN_ID, then LEID, EUID, NOTES, TAGS. "Non-subscribed" stands in the file's name only.
 MAILCHIMP_SIGNS: Final = frozenset({"OPTIN_TIME", "CONFIRM_TIME", "LEID", "EUID"})
 MAILCHIMP_NOBODY: Final = "nonsubscribed_"
 MAILCHIMP_LEFT: Final = "UNSUB_TIME"
@@ -98,8 +98,7 @@ def _mailchimp(cells: Cells, values: Mapping[str, str]) -> Cells:
     for column in ("opted_in_at", "confirmed_at"):
         cells[column] = _utc(cells.get(column, ""))
     if not cells["opted_in_at"] and cells["confirmed_at"]:
-        # Contacts that the publisher added have no OPTIN_TIME, and the day they were added as CONFIRM_TIME. That is no
-        # proof that they asked for anything.
+        # Contacts added by the publisher have no OPTIN_TIME, and as CONFIRM_TIME the day of adding: no proof.
         cells["consent_source"] = f"Mailchimp: added on {cells['confirmed_at'][:10]}, no opt-in on record"
         cells["confirmed_at"] = ""
     return cells
@@ -118,7 +117,7 @@ def _utc(text: str) -> str:
 # (src/mailman/rest/docs/membership.rst).
 _MAILMAN_STATUS: Final = {
     "enabled": "",
-    # their own wish: only they may undo it
+    # their own decision: only they may undo it
     "byuser": "unsubscribed",
     "by_user": "unsubscribed",
     "bybounce": "bounced",
@@ -141,13 +140,13 @@ def _mailman(cells: Cells, values: Mapping[str, str]) -> Cells:
 
 
 def mailman_line(text: str) -> Mapping[str, str] | None:
-    """Return what a line of `list_members` or `mailman members` says; None if it is none."""
+    """Parse a line of `list_members` or `mailman members`; None if it is none."""
     name, address = parseaddr(text)
     return {"email": address, "name": _in_words(name)} if address.count("@") == 1 and " " not in address else None
 
 
 def _in_words(name: str) -> str:
-    """Return a name that formataddr wrote encoded (RFC 2047), or as it is if that is not how it was."""
+    """Decode a name that formataddr encoded (RFC 2047); return any other as it is."""
     try:
         return str(make_header(decode_header(name)))
     except (LookupError, ValueError, HeaderParseError):

@@ -13,7 +13,7 @@ from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.errors import ImportFileError
 from subscribers.preferences import Choices
 from subscribers.suppression import SuppressionReason
-from subscribers.transfer import importer as transfer
+from subscribers.transfer import exporter, importer
 from subscribers.transfer.exporter import show_person
 from subscribers.transfer.importer import Importer, SubscriberImportReport
 from subscribers.transfer.rows import RowRules
@@ -48,7 +48,7 @@ def line(**fields: str) -> str:
 
 def exported(engine: Engine) -> str:
     with session_scope(engine) as session:
-        return "".join(transfer.export_csv(session, SECRET))
+        return "".join(exporter.export_csv(session, SECRET))
 
 
 def test_readers_come_in_as_the_file_says(site: Site) -> None:
@@ -103,7 +103,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(site: Site) -> None:
 
 
 def test_many_chunks_are_one_import(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "CHUNK", 2)
+    monkeypatch.setattr(importer, "CHUNK", 2)
     assert counts(bring(site, FILE + "paused@example.org,Again\n")) == (6, 0, 0, 0, 1)
     assert len(site.dump()) == 6 + 6 + 2
 
