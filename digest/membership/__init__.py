@@ -1,1 +1,1 @@
-"""Where the audience meets the outbox: sign-ups become notices, people are asked, forgotten, and told what is known."""
+"""Membership: notices about subscriptions, reconsent, retention, erasure, access to personal data."""

@@ -1,4 +1,4 @@
-"""Where a change of address meets the outbox: its two mails, and forgetting the requests that came to nothing."""
+"""Mails about a change of address, and deletion of expired requests."""
 
 from collections.abc import Sequence
 
@@ -27,17 +27,17 @@ def moved(dispatcher: Dispatcher, session: Session, moved: Moved) -> None:
 
 
 def forget_expired(context: MembershipContext) -> int:
-    """Forget every request for another address that can no longer be confirmed; return how many. Safe to repeat."""
+    """Delete every request for another address that can no longer be confirmed; return their number."""
     now = context.clock.now()
     with session_scope(context.engine, read_only=True) as session:
         if not store.changes_before(session, now - address_change.LIFETIME):
-            return 0  # nearly always, and then nobody is kept from writing
+            return 0  # nearly always, and then without a lock for writing
     with session_scope(context.engine) as session:
         return address_change.forget_expired(session, now, forget_notices)
 
 
 def forget_notices(session: Session, nonces: Sequence[str]) -> None:
-    """Empty what the outbox holds of requests that came to nothing: the addresses may be anybody's."""
+    """Remove addresses of expired requests from the outbox: they may be other people's."""
     asked = (NOTICE.c.kind == NoticeKind.ADDRESS) & NOTICE.c.key.in_(nonces)
     late = "the new address was not confirmed in time"
     session.execute(move(NOTICE, State.EXPIRED, DUE, asked).values(reason=late))

@@ -1,10 +1,9 @@
-"""Forgetting one person: what every table beyond the audience's own, and every file of the workspace, holds of them.
+"""Erasure of one person's data from the outbox, feedback events and files of the workspace.
 
-`forget` is the one place that knows; the command, the page and the retention job hand it to `preferences.erase`, which
-calls it in its transaction, before the personal columns are emptied.
+The command, the page and the retention job pass `forget` to `preferences.erase`, which calls it in its transaction,
+before the personal columns are emptied.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,15 +24,14 @@ from subscribers.transfer.bulk import table_of
 FEEDBACK_EVENT = table_of(FeedbackEvent)
 _FORGOTTEN = "(erased)"
 SHORTEST_NAME = 4
-"""Shorter names stand in other people's and in ordinary words; to look for them says nothing."""
+"""Characters; shorter names occur within other people's names and ordinary words, and are not searched for."""
 
 
 def forget(session: Session, subscriber: Subscriber) -> None:
-    """Skip what is still due to somebody who is being erased, and empty what the outbox and its events hold of them.
+    """Skip notices to a person and remove their data from notices, deliveries, attempts and feedback events.
 
-    Deliveries and attempts stay as rows, so that an issue's numbers add up for ever. The caller has locked the
-    subscriber, so that no take starts anything for them meanwhile; an attempt that is on the wire settles later, and
-    its reply has been cleaned of addresses before it is written.
+    The rows stay, so that an issue's numbers add up. The caller has locked the subscriber, so no attempt begins
+    meanwhile; a running one settles later, with addresses removed from its reply.
     """
     of_id = subscriber.id or 0
     mine = NOTICE.c.subscriber_id == of_id
@@ -44,26 +42,26 @@ def forget(session: Session, subscriber: Subscriber) -> None:
     theirs = or_(ATTEMPT.c.delivery_id.in_(deliveries), ATTEMPT.c.notice_id.in_(notices))
     session.execute(update(ATTEMPT).where(theirs, ATTEMPT.c.reply != "").values(reply=_FORGOTTEN))
     for table, whose in ((DELIVERY, DELIVERY.c.subscriber_id == of_id), (NOTICE, mine)):
-        session.execute(update(table).where(whose, _is_told(table)).values(reason=_FORGOTTEN))
+        session.execute(update(table).where(whose, _is_free_text(table)).values(reason=_FORGOTTEN))
     events = or_(FEEDBACK_EVENT.c.subscriber_id == of_id, FEEDBACK_EVENT.c.delivery_id.in_(deliveries))
     session.execute(update(FEEDBACK_EVENT).where(events).values(detail={}))
 
 
 def forget_everywhere(context: MembershipContext, session: Session, subscriber: Subscriber) -> None:
-    """Do `forget` now, and `forget_files` once the transaction is committed: for whoever needs no proof."""
+    """Do `forget` now, and `forget_files` once the transaction is committed, without a proof."""
     erased = before_erasing(session, subscriber)
     forget(session, subscriber)
     event.listen(session, "after_commit", lambda _session: forget_files(context, erased), once=True)
 
 
-def _is_told(table: Table) -> ColumnElement[bool]:
-    """Say whether a reason is in somebody's words: those of a guard are ours and stay."""
+def _is_free_text(table: Table) -> ColumnElement[bool]:
+    """Return whether a reason is not one of SkipReason, and so may hold personal data."""
     return and_(table.c.reason != "", table.c.reason.not_in([reason.value for reason in SkipReason]))
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """Who was erased, as they were known: kept in memory only, to look for them afterwards."""
+    """Data of an erased person, in memory only, to search for afterwards."""
 
     id: int
     address: str
@@ -73,7 +71,7 @@ class Erased:
 
 
 def before_erasing(session: Session, subscriber: Subscriber) -> Erased:
-    """Return what has to be looked for when the person is erased; `mails` are the names of their mails."""
+    """Return the data to search for after erasure; `mails` are the names of their mails."""
     of_id = subscriber.id or 0
     mails = [
         envelope_id(promised, row.id, row.created_at)
@@ -86,23 +84,18 @@ def before_erasing(session: Session, subscriber: Subscriber) -> Erased:
 
 
 def forget_files(context: MembershipContext, erased: Erased) -> dict[str, int]:
-    """Take the person out of the workspace's files, after the transaction; return how many were changed, by kind.
+    """Remove the person from the workspace's files, after the transaction; return the number of changed files by kind.
 
-    Mails that a Maildir transport kept are evidence of their delivery; for somebody who is erased nothing is sent
-    again anyway.
+    Mails in a Maildir are evidence of delivery, which is not needed any more: erased people get no mail again.
     """
     changed = {"maildir": 0, "outcomes": 0}
     delivery = context.settings.delivery
     if delivery.transport == "maildir":
         maildir = MaildirTransport(context.settings.workspace / delivery.maildir)
         changed["maildir"] = maildir.remove(erased.mails)
-    for file in _outcome_files(WorkerPlace.of(context.settings.workspace).leftovers):
+    for file in sorted(filter(Path.is_file, WorkerPlace.of(context.settings.workspace).leftovers.glob("*"))):
         changed["outcomes"] += _redact(file, erased)
     return changed
-
-
-def _outcome_files(folder: Path) -> Iterable[Path]:
-    return sorted(path for path in folder.glob("*") if path.is_file()) if folder.is_dir() else ()
 
 
 def _redact(file: Path, erased: Erased) -> bool:

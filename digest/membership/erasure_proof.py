@@ -1,11 +1,11 @@
-"""Proof that somebody is erased: every text of every table is looked through for them, and the database's own file."""
+"""Proof of erasure: search for a person in all text columns, the SQLite file and the workspace's state files."""
 
 import json
 import logging
 import mmap
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """One place that was looked through: how many rows or bytes, and how often the address and the name were found."""
+class Searched:
+    """A searched place: number of rows or bytes, and how often the address and the name were found."""
 
     place: str
     size: int
@@ -32,12 +32,9 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was looked through, and how often the address was found at all: 0 is the proof.
+    """Searched places; the proof is that the address was found nowhere. Names may occur in other texts."""
 
-    Names are counted, too, but other people and articles may have the same words in them.
-    """
-
-    looked: tuple[Looked, ...]
+    looked: tuple[Searched, ...]
     changed: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -51,23 +48,23 @@ class Proof:
         return sum(one.name for one in self.looked)
 
     def document(self) -> dict[str, object]:
-        """Return it for JSON."""
-        places = [{"place": o.place, "size": o.size, "address": o.address, "name": o.name} for o in self.looked]
+        """Return the proof as JSON values."""
+        places = [asdict(one) for one in self.looked]
         return {"found": self.found, "name_found": self.names, "files_changed": dict(self.changed), "looked": places}
 
 
 def prove(context: MembershipContext, erased: Erased, changed: Mapping[str, int] | None = None) -> Proof:
-    """Look for somebody everywhere. SQLite's log is written back first, and its file made anew if they are in it."""
+    """Search everywhere for a person, after a checkpoint of SQLite's log; VACUUM its file if they are found there."""
     looked = list(_in_tables(context.engine, erased))
     files = list(_in_sqlite(context.engine, erased))
     if any(one.address for one in files) and not any(one.address for one in looked):
-        # pages that were given up before this version overwrote what it erases
+        # free pages, from before erasing overwrote data
         _outside_transactions(context.engine, "VACUUM")
         files = list(_in_sqlite(context.engine, erased))
     return Proof((*looked, *files, *_in_workspace(context, erased)), changed or {})
 
 
-def _in_tables(engine: Engine, erased: Erased) -> Iterator[Looked]:
+def _in_tables(engine: Engine, erased: Erased) -> Iterator[Searched]:
     inspector = inspect(engine)
     with session_scope(engine, read_only=True) as session:
         connection = session.connection()
@@ -78,7 +75,7 @@ def _in_tables(engine: Engine, erased: Erased) -> Iterator[Looked]:
                 cell = func.lower(cast(Column(column["name"]), Text))
                 counts = [func.count(), *(_times(cell, needle) for needle in _needles(erased))]
                 size, address, key, person = connection.execute(select(*counts).select_from(table(name))).one()
-                yield Looked(f"{name}.{column['name']}", size, max(address or 0, key or 0), person or 0)
+                yield Searched(f"{name}.{column['name']}", size, max(address or 0, key or 0), person or 0)
 
 
 def _holds_text(kind: TypeEngine[Any]) -> bool:
@@ -86,7 +83,7 @@ def _holds_text(kind: TypeEngine[Any]) -> bool:
 
 
 def _needles(erased: Erased) -> tuple[str, str, str]:
-    """Return what is looked for: the address as sent, its key, and the name if it says anything."""
+    """Return the texts to search for: the address as sent, its key, and the name unless it is too short."""
     return erased.address, erased.key, erased.name if len(erased.name) >= SHORTEST_NAME else ""
 
 
@@ -107,8 +104,8 @@ def _pattern(text: str) -> str:
     return "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
 
 
-def _in_sqlite(engine: Engine, erased: Erased) -> Iterator[Looked]:
-    """Look through the bytes of the database's file and of its log: what the program cannot see may still be there."""
+def _in_sqlite(engine: Engine, erased: Erased) -> Iterator[Searched]:
+    """Search the bytes of the database file and its log, where deleted data may remain."""
     if engine.dialect.name != "sqlite" or not engine.url.database:
         return
     _outside_transactions(engine, "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -119,7 +116,7 @@ def _in_sqlite(engine: Engine, erased: Erased) -> Iterator[Looked]:
 
 
 def _outside_transactions(engine: Engine, statement: str) -> None:
-    """Execute what SQLite takes in no transaction; a reader may make it impossible, and the look shows it."""
+    """Execute a statement outside of transactions, unless another connection prevents it, as the search then shows."""
     raw = engine.raw_connection()
     try:
         raw.driver_connection.execute(statement)  # type: ignore[union-attr]
@@ -129,14 +126,13 @@ def _outside_transactions(engine: Engine, statement: str) -> None:
         raw.close()
 
 
-def _in_file(path: Path, erased: Erased) -> Looked:
+def _in_file(path: Path, erased: Erased) -> Searched:
     size = path.stat().st_size
     if not size:
-        return Looked(path.name, 0, 0, 0)
+        return Searched(path.name, 0, 0, 0)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        address = max(_occurrences(data, text) for text in {erased.address, erased.key})
-        name = _occurrences(data, erased.name) if len(erased.name) >= SHORTEST_NAME else 0
-    return Looked(path.name, size, address, name)
+        address, key, name = (_occurrences(data, needle) for needle in _needles(erased))
+    return Searched(path.name, size, max(address, key), name)
 
 
 def _occurrences(data: mmap.mmap, needle: str) -> int:
@@ -148,11 +144,12 @@ def _occurrences(data: mmap.mmap, needle: str) -> int:
     return count
 
 
-def _in_workspace(context: MembershipContext, erased: Erased) -> Iterator[Looked]:
-    state = context.settings.workspace / ".state"
-    files = [path for path in sorted(state.rglob("*")) if path.is_file()] if state.is_dir() else []
+def _in_workspace(context: MembershipContext, erased: Erased) -> Iterator[Searched]:
+    files = sorted(filter(Path.is_file, (context.settings.workspace / ".state").rglob("*")))
     found = [_in_file(path, erased) for path in files]
-    yield Looked(".state", len(files), sum(one.address for one in found), sum(one.name for one in found))
+    yield Searched(".state", len(files), sum(one.address for one in found), sum(one.name for one in found))
     if context.settings.delivery.transport == "maildir":
         maildir = MaildirTransport(context.settings.workspace / context.settings.delivery.maildir)
-        yield Looked(context.settings.delivery.maildir, len(erased.mails), sum(map(maildir.evidence, erased.mails)), 0)
+        yield Searched(
+            context.settings.delivery.maildir, len(erased.mails), sum(map(maildir.evidence, erased.mails)), 0
+        )

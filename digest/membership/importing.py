@@ -1,4 +1,4 @@
-"""Import of a file of subscribers, with the workspace's rules."""
+"""Import of a file of subscribers with the workspace's settings."""
 
 import io
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def import_subscribers(
     add_interests: bool = False,
     progress: Callable[[int], None] = lambda _lines: None,
 ) -> SubscriberImportReport:
-    """Import a file of readers, each chunk in a transaction of its own."""
+    """Import a file of subscribers, each chunk in a transaction."""
     try:
         with path.open("rb") as stream, db.for_bulk(context.engine) as engine:
             return importer(context, engine).run(
@@ -60,8 +60,7 @@ def asked_of(
     confirmed_by: str = "",
     status: str = "",
 ) -> ImportOptions:
-    """Return what a person says about a file of readers; `mapping` is one, or the name of a TOML file with one."""
-
+    """Return the options of an import; `mapping` is a mapping or the name of a TOML file with one."""
     if status and status not in STATUSES:
         raise UsageError(f"There is no status {status!r}", hint=f"There are: {', '.join(STATUSES)}.")
     columns = None
@@ -83,8 +82,7 @@ def asked_of(
 
 
 def importer(context: OpenWorkspace, engine: Engine | None = None) -> Importer:
-    """Return what brings readers in, by the workspace's engine or another one of its database."""
-
+    """Return the importer, on the workspace's engine or another one of its database."""
     publication = context.settings.publication
     return Importer(
         transaction=partial(db.session_scope, engine or context.engine),

@@ -1,4 +1,4 @@
-"""Where the audience meets the outbox: sign-ups, confirmations and goodbyes become Notices in the same transaction."""
+"""Notices about subscriptions, promised in the transaction of their cause; adding and erasing one subscriber."""
 
 from datetime import datetime
 
@@ -29,7 +29,7 @@ def confirmation_due(dispatcher: Dispatcher, session: Session, due: Confirmation
 
 
 def confirmation_withheld(dispatcher: Dispatcher, session: Session, now: datetime) -> None:
-    """Write as much as `confirmation_due` does, for a sign-up that sends no mail; the caller takes it back."""
+    """Write as much as `confirmation_due` does, against timing attacks; the caller rolls it back."""
     dispatcher.announce(session, None)
     notices.promise(session, NoticeKind.CONFIRMATION, new_ref(), address="", language="", now=now)
 
@@ -50,7 +50,7 @@ def goodbye(dispatcher: Dispatcher, session: Session, withdrawal: Withdrawal) ->
 
 
 def erase_subscriber(context: MembershipContext, address: str) -> Proof:
-    """Erase a person from the audience, the outbox and the workspace's files; return what was looked through since."""
+    """Erase a subscriber from the database and the workspace's files; return the proof."""
     with session_scope(context.engine) as session:
         person = store.by_key(session, EmailAddress.parse(address).key)
         if person is None:
@@ -75,7 +75,7 @@ def erase_subscriber(context: MembershipContext, address: str) -> Proof:
 
 
 def _gone(context: MembershipContext, session: Session, address: str) -> Erased:
-    """Return who was erased before, to look for them again; raises SubscriberNotFoundError for a stranger."""
+    """Return a person who was erased before, to search again. Raises SubscriberNotFoundError."""
     email = EmailAddress.parse(address)
     held = suppression.lookup(session, suppression.key_of(email.key, context.settings.suppression_key))
     if held is None or held.reason != SuppressionReason.ERASED:

@@ -1,7 +1,6 @@
-"""Everything we hold about one person: what the audience knows, and what the outbox knows of their mail.
+"""Export of all data about one person, for `digest subscribers show` and for their own download.
 
-One document for `digest subscribers show` and for the person's own "export my data". Nothing of anybody else is in it.
-To them it goes by a link that is mailed to their address: a link from the preferences page may have been forwarded.
+The link to the download is mailed to their address, because a link to the preferences page may have been forwarded.
 """
 
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ from subscribers.transfer.exporter import show_person
 
 
 def data_at(session: Session, address: str) -> Mapping[str, Any]:
-    """Return everything about the person at `address`; raise SubscriberNotFoundError and AddressError."""
+    """Return all data about the subscriber at `address`. Raises SubscriberNotFoundError and AddressError."""
     person = store.by_key(session, EmailAddress.parse(address).key)
     if person is None:
         raise SubscriberNotFoundError(f"There is no subscriber {address}")
@@ -33,13 +32,13 @@ def data_at(session: Session, address: str) -> Mapping[str, Any]:
 
 
 def data_due(context: MembershipContext, session: Session, person: Subscriber) -> None:
-    """Promise the mail with the link to a person's data, to the address that is theirs now."""
+    """Promise the mail with the link to a person's data, one a day: others may hold a forwarded link."""
     context.dispatcher.announce(session, None)
     now = context.clock.now()
     notices.promise(
         session,
         NoticeKind.OWN_DATA,
-        f"{person.ref}:{now.astimezone(UTC).date()}",  # one a day: any number of people may hold a forwarded link
+        f"{person.ref}:{now.astimezone(UTC).date()}",
         address=person.address,
         name=person.name,
         language=person.language,
@@ -49,7 +48,7 @@ def data_due(context: MembershipContext, session: Session, person: Subscriber) -
 
 
 def own_data(session: Session, person: Subscriber) -> Mapping[str, Any]:
-    """Return everything about a person, ready for JSON."""
+    """Return all data about a subscriber, ready for JSON."""
     data = show_person(session, person)
     versions = sorted({event["wording"] for event in data["consent"] if event["wording"]})
     return {
@@ -82,16 +81,11 @@ def _issues(session: Session, person: Subscriber) -> list[dict[str, object]]:
         .order_by(ATTEMPT.c.started_at, ATTEMPT.c.id)
     )
     for attempt in attempts:
-        said = {name: getattr(attempt, name) for name in ("outcome", "code", "enhanced", "reply", "relay")}
-        told = {"at": _text(attempt.started_at), **said}
-        tries.setdefault(attempt.delivery_id, []).append(told)
+        result = {name: getattr(attempt, name) for name in ("outcome", "code", "enhanced", "reply", "relay")}
+        tries.setdefault(attempt.delivery_id, []).append({"at": _text(attempt.started_at), **result})
     return [
         {
-            "number": row.number,
-            "period": row.period,
-            "subject": row.subject,
-            "state": row.state,
-            "reason": row.reason,
+            **{name: getattr(row, name) for name in ("number", "period", "subject", "state", "reason")},
             "planned_at": _text(row.created_at),
             "settled_at": _text(row.settled_at),
             "attempts": tries.get(row.id, []),
@@ -101,7 +95,7 @@ def _issues(session: Session, person: Subscriber) -> list[dict[str, object]]:
 
 
 def _notices(session: Session, person: Subscriber) -> list[dict[str, object]]:
-    # Whether a mail went to a new address would tell whether somebody else reads there: the request itself is told.
+    # Without mails to a new address, which would reveal whether another subscriber has it; the request is listed.
     rows = session.execute(
         select(NOTICE.c.kind, NOTICE.c.state, NOTICE.c.created_at, NOTICE.c.settled_at)
         .where(NOTICE.c.subscriber_id == person.id, NOTICE.c.kind != NoticeKind.ADDRESS)

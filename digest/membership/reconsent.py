@@ -1,7 +1,6 @@
-"""Asking many people for their consent: once each, and never more mails an hour than allowed.
+"""Mass mails that ask for consent: once to each person, with a limit of mails an hour.
 
-What throttles are the due times of the notices. They stand in the rows, so that every worker keeps to them, also after
-a restart, and a run that was broken off goes on behind the last of them.
+The due times of the notices throttle. They are stored, so all workers keep to them, and an interrupted run continues.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +31,7 @@ _NOTICE = (
 
 @dataclass(frozen=True, slots=True)
 class ReconsentRun:
-    """How many were asked, and when the first and the last of their mails are due."""
+    """Number of people asked, and the due times of the first and the last mail."""
 
     asked: int
     first: datetime | None
@@ -41,7 +40,7 @@ class ReconsentRun:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A kind of mail that asks: to whom it goes, and what is written down about it."""
+    """A kind of mail that asks for consent: its recipients, consent event and rate."""
 
     kind: str
     event: ConsentKind
@@ -51,7 +50,7 @@ class Question:
 
 
 def confirmation(context: MembershipContext, *, again: bool = False, per_hour: int | None = None) -> Question:
-    """The question to those who are pending and were never asked, or with `again` were not within a day."""
+    """Return the question to pending subscribers who were never asked, or with `again` not within a day."""
     asked = exists().where(
         CONSENT_EVENT.c.subscriber_id == SUBSCRIBER.c.id, CONSENT_EVENT.c.kind == ConsentKind.REQUESTED.value
     )
@@ -74,21 +73,17 @@ def confirmation(context: MembershipContext, *, again: bool = False, per_hour: i
 
 
 def reconsent(context: MembershipContext, before: datetime) -> Question:
-    """The question to readers whose consent is older than `before`, and who were not asked since they gave it."""
+    """Return the question to subscribers whose consent is older than `before`, and who were not asked since."""
     since = func.coalesce(SUBSCRIBER.c.confirmed_at, SUBSCRIBER.c.created_at)
     asked = exists().where(
         NOTICE.c.subscriber_id == SUBSCRIBER.c.id,
         NOTICE.c.kind == NoticeKind.RECONSENT,
         NOTICE.c.created_at > since,
-        # what never reached anybody is asked anew
+        # mails that were never sent do not count
         NOTICE.c.state.not_in([State.EXPIRED.value, State.CANCELLED.value, State.SKIPPED.value]),
     )
-    who = and_(
-        SUBSCRIBER.c.state == SubscriberState.CONFIRMED.value,
-        since < before,
-        ~_suppressed(),
-        ~asked.correlate(SUBSCRIBER),
-    )
+    confirmed = SUBSCRIBER.c.state == SubscriberState.CONFIRMED.value
+    who = and_(confirmed, since < before, ~_suppressed(), ~asked.correlate(SUBSCRIBER))
     kind, event, method = NoticeKind.RECONSENT, ConsentKind.ASKED, ConsentMethod.RETENTION
     return Question(kind, event, method, who, context.settings.retention.asks_per_hour)
 
@@ -98,7 +93,7 @@ def _suppressed() -> ColumnElement[bool]:
 
 
 def count(session: Session, question: Question) -> int:
-    """Return how many people would be asked."""
+    """Return the number of people who would be asked."""
     number: int = session.execute(select(func.count()).select_from(SUBSCRIBER).where(question.who)).scalar_one()
     return number
 
@@ -106,7 +101,7 @@ def count(session: Session, question: Question) -> int:
 def ask(
     context: MembershipContext, question: Question, progress: Callable[[int], None] = lambda _asked: None
 ) -> ReconsentRun:
-    """Promise a mail to each of them, spread over the time that the throttle takes; safe to break off and repeat."""
+    """Promise a mail to each of them, spread over time; safe to interrupt and repeat."""
     step = timedelta(hours=1) / question.per_hour
     dispatcher = context.dispatcher
     asked, first, last, after = 0, None, None, 0
@@ -128,10 +123,7 @@ def ask(
 
 
 def _next(session: Session, question: Question, after: int) -> tuple[Sequence[Any], int]:
-    """Lock the next ones in the order of their ids, as everybody locks subscribers; return them and the last id.
-
-    Whether they are still to be asked is read once they are locked: another run may have asked them meanwhile.
-    """
+    """Lock the next batch in id order, filter it again, because another run may have asked them; return the last id."""
     candidates = select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.id > after, question.who).order_by(SUBSCRIBER.c.id)
     ids = session.execute(candidates.limit(BATCH).with_for_update(of=SUBSCRIBER)).scalars().all()
     names = ("id", "ref", "address", "name", "language", "confirmed_at", "created_at")
@@ -140,7 +132,7 @@ def _next(session: Session, question: Question, after: int) -> tuple[Sequence[An
 
 
 def _free_from(session: Session, now: datetime, step: timedelta) -> datetime:
-    """Return when the next mail that asks may be due: behind all that are waiting."""
+    """Return the first free due time, after all waiting mails that ask for consent."""
     kinds = [NoticeKind.CONFIRMATION, NoticeKind.RECONSENT]
     waiting = select(func.max(NOTICE.c.due_at)).where(IS_DUE, NOTICE.c.kind.in_(kinds), NOTICE.c.due_at > now)
     latest = session.execute(waiting).scalar_one_or_none()

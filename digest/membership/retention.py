@@ -1,6 +1,6 @@
-"""What is kept about people only for a time: each rule says who or what it is about; counted first, then applied.
+"""Retention of personal data by the rules of `[retention]`: counting what is due, and applying it.
 
-Rules are settings of `[retention]`. All are safe to apply at any time and by several machines at once.
+Rules may be applied at any time, and by several machines at once.
 """
 
 import json
@@ -29,14 +29,14 @@ from subscribers.transfer.bulk import CONSENT_EVENT
 
 BATCH = 500
 _OPEN = [state.value for state in UNFINISHED]
-# A question counts as put when the server took it or refused it for good; else it is put again.
+# A question counts once the server accepted it or refused it for good; else it is asked again.
 _PUT = [State.ACCEPTED.value, State.REJECTED.value, State.UNCERTAIN.value]
 _OVER = sorted({state.value for state in TERMINAL} | {State.ACCEPTED.value})
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionDue:
-    """What the rules say now: how many are to be forgotten, asked again, ended, and how many texts emptied."""
+    """Numbers of subscribers to erase, to ask again and to end, and of texts to empty."""
 
     pending_forgotten: int = 0
     asked_again: int = 0
@@ -51,13 +51,13 @@ class RetentionDue:
 
 
 def due(context: MembershipContext, now: datetime) -> RetentionDue:
-    """Count what the rules say; nothing is changed."""
+    """Count what the rules require, without changes."""
     rules = context.settings.retention
     with session_scope(context.engine, read_only=True) as session:
         return RetentionDue(
-            _people(session, _never_confirmed(now, rules.pending_days)) if rules.pending_days else 0,
+            _rows(session, SUBSCRIBER, _never_confirmed(now, rules.pending_days)) if rules.pending_days else 0,
             reconsent.count(session, _question(context, now)) if rules.reconsent_months else 0,
-            _people(session, _unanswered(now, rules.answer_days)) if rules.reconsent_months else 0,
+            _rows(session, SUBSCRIBER, _unanswered(now, rules.answer_days)) if rules.reconsent_months else 0,
             _rows(session, ATTEMPT, _old_replies(now, rules.reply_days)) if rules.reply_days else 0,
             _rows(session, NOTICE, _old_notices(now, rules.reply_days)) if rules.reply_days else 0,
         )
@@ -66,7 +66,7 @@ def due(context: MembershipContext, now: datetime) -> RetentionDue:
 def apply(
     context: MembershipContext, now: datetime, progress: Callable[[int], None] = lambda _done: None
 ) -> RetentionDue:
-    """Do what the rules say, in short transactions; return what was done."""
+    """Apply the rules in short transactions; return what was done."""
     rules = context.settings.retention
     pending = unanswered = replies = emptied = asked = 0
     if rules.pending_days:
@@ -86,7 +86,7 @@ def apply(
 
 
 def apply_once_a_day(context: MembershipContext) -> RetentionDue | None:
-    """Do what the rules say, if this machine has not done so today; None if it has."""
+    """Apply the rules, unless this machine has done so today; then return None."""
     now = context.clock.now()
     today = now.astimezone(context.settings.publication.zone).date()
     marker = context.settings.workspace / ".state" / "retention.json"
@@ -109,11 +109,8 @@ def _question(context: MembershipContext, now: datetime) -> reconsent.Question:
     return reconsent.reconsent(context, now - relativedelta(months=context.settings.retention.reconsent_months))
 
 
-# Who and what
-
-
 def _never_confirmed(now: datetime, days: int) -> ColumnElement[bool]:
-    """Who has been pending for so long, counted from the last word from or to them."""
+    """Subscribers who have been pending for so many days since their last event or mail."""
     before = now - timedelta(days=days)
     lately = exists().where(CONSENT_EVENT.c.subscriber_id == SUBSCRIBER.c.id, CONSENT_EVENT.c.happened_at >= before)
     mail = exists().where(
@@ -128,7 +125,7 @@ def _never_confirmed(now: datetime, days: int) -> ColumnElement[bool]:
 
 
 def _unanswered(now: datetime, days: int) -> ColumnElement[bool]:
-    """Who was asked again, has not answered, and had so many days for it since the mail went out."""
+    """Subscribers who were asked again and have not answered for so many days since the mail."""
     since = func.coalesce(SUBSCRIBER.c.confirmed_at, SUBSCRIBER.c.created_at)
     asked = exists().where(
         NOTICE.c.subscriber_id == SUBSCRIBER.c.id,
@@ -149,13 +146,6 @@ def _old_notices(now: datetime, days: int) -> ColumnElement[bool]:
     return and_(NOTICE.c.address != "", NOTICE.c.state.in_(_OVER), settled)
 
 
-# Counting and doing
-
-
-def _people(session: Session, who: ColumnElement[bool]) -> int:
-    return _rows(session, SUBSCRIBER, who)
-
-
 def _rows(session: Session, table: Any, which: ColumnElement[bool]) -> int:
     number: int = session.execute(select(func.count()).select_from(table).where(which)).scalar_one()
     return number
@@ -173,7 +163,7 @@ def _each(
     act: Callable[[Session, Any], bool],
     progress: Callable[[int], None],
 ) -> int:
-    """Let `act` do something about each of these people, who are locked, and looked at again once they are."""
+    """Apply `act` to each of these subscribers, locked and checked again; return how often it returned true."""
     done, after = 0, 0
     while ids := _ids(context, who, after):
         with session_scope(context.engine) as session:
@@ -208,12 +198,11 @@ def _unsubscribe_all(
 
 
 def _empty(context: MembershipContext, table: Any, which: ColumnElement[bool], values: dict[str, object]) -> int:
-    done = 0
-    while True:
-        some = select(table.c.id).where(which).limit(10 * BATCH)
+    done, number = 0, -1
+    some = select(table.c.id).where(which).limit(10 * BATCH)
+    while number:
         with session_scope(context.engine) as session:
             changed: Any = session.execute(update(table).where(table.c.id.in_(some)).values(values))
         number = int(changed.rowcount)
         done += number
-        if not number:
-            return done
+    return done
