@@ -1,1 +1,1 @@
-"""1. What we could publish."""
+"""Stage 1: articles, pictures and their import."""

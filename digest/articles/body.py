@@ -1,6 +1,6 @@
-"""Markdown to a clean HTML fragment that every later stage of rendering survives. Pure.
+"""Markdown bodies to sanitised HTML fragments, fit for mail. Pure.
 
-Tags written in a body are text, never markup. This module does not render titles, images or videos, and knows no mail.
+Tags in a body are text, never markup. Titles, images and videos are rendered by templates.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from digest.articles.problems import Problem
 from digest.runtime.errors import ContentError
 
 MAX_DEPTH = 40
-"""Nested elements in a body. libxml2 drops text silently at about 254, mrml ends the process at about 7,500."""
+"""Nested elements in a body. libxml2 drops text silently at about 254, mrml aborts at about 7,500."""
 MAX_CHARACTERS = 100_000
 """Characters in a body; Gmail clips a whole mail at about that size."""
 
-# The parser itself stops at this depth and drops the rest, so it must lie above ours to be noticed.
+# The parser drops what is deeper, so its limit lies above ours for the excess to be noticed.
 _PARSER_DEPTH = MAX_DEPTH + 20
 _DEPTH = "depth"
 _SCHEMES = {"http", "https", "mailto", "tel"}
@@ -45,10 +45,9 @@ _LINK_HINT = "Write [words](https://...) with the whole address; mailto: and tel
 
 @dataclass(frozen=True, slots=True)
 class BodyHtml:
-    """A body ready for a mail: `html` has no style, script or image; `text` its words with single spaces between them.
+    """A body for a mail: `html` without style, script or image; `text` with single spaces; `links` in order.
 
-    `links` are the addresses in order, in-mail footnote links included. `problems` name what had to be taken out, with
-    lines counted from the body's first line.
+    `links` include those of footnotes. `problems` name what was removed, with lines counted from the body's first line.
     """
 
     html: str
@@ -61,8 +60,8 @@ class BodyHtml:
 def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
     """Return the body as HTML, the same bytes for the same arguments.
 
-    `article_key` keeps footnotes of different articles apart; `language` (BCP 47) chooses the labels of footnotes that
-    screen readers speak. Raises ContentError where the body is nested too deeply or is too long.
+    `article_key` makes ids of footnotes unique; `language` (BCP 47) is that of their labels for screen readers. Raises
+    ContentError where the body is nested too deeply or is too long.
     """
     if len(markdown) > MAX_CHARACTERS:
         message = f"The body of {article_key} has {len(markdown):,} characters; the limit is {MAX_CHARACTERS:,}."
@@ -70,7 +69,8 @@ def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
     env = footnotes.environment(article_key, language)
     tokens = _parser().parse(clean(markdown), env)
     if max(env[_DEPTH], _depth(tokens)) > MAX_DEPTH:
-        raise _too_deep(article_key)
+        message = f"The body of {article_key} is nested more than {MAX_DEPTH} elements deep."
+        raise ContentError(message, hint="Flatten the lists or quotations: a mail shows about four levels well.")
     problems = [*env[footnotes.LOST], *_settle(tokens)]
     html = _sanitise(_parser().renderer.render(footnotes.place(tokens), _parser().options, env))
     words = _Words()
@@ -80,28 +80,20 @@ def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
     return BodyHtml(html, " ".join("".join(words.text).split()), tuple(words.links), tuple(named))
 
 
-def _too_deep(article_key: str) -> ContentError:
-    message = f"The body of {article_key} is nested more than {MAX_DEPTH} elements deep."
-    return ContentError(message, hint="Flatten the lists or quotations: a mail shows about four levels well.")
-
-
 @cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _PARSER_DEPTH})
     parser.enable(["table", "strikethrough"])
     cjk_emphasis.install(parser)
     footnotes.install(parser)
-    # Measured before footnotes move to the end, which drops those that lost their reference to the parser's own limit.
+    # Measured before footnotes move to the end, which drops those whose reference the parser's own limit cut off.
     parser.core.ruler.after("inline", _DEPTH, _measure)
-    # Addresses are judged in _settle, which can say what was wrong; the parser would print a bad one as text.
+    # Addresses are checked in _settle, which reports problems; the parser would print a bad one as text.
     parser.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005
     # A gap that begins with a newline between two inline tags is lost by mrml, and the words join.
     parser.add_render_rule("softbreak", lambda *_: " ")
     parser.add_render_rule("hardbreak", lambda *_: "<br>")
     return parser
-
-
-# Rules over tokens
 
 
 def _measure(state: StateCore) -> None:
@@ -118,7 +110,7 @@ def _depth(tokens: Sequence[Token]) -> int:
 
 
 def _settle(tokens: Sequence[Token]) -> list[Problem]:
-    """Change the tokens to what a mail can carry; return what could not be kept."""
+    """Change the tokens to what mail supports; return problems with what was dropped."""
     problems: list[Problem] = []
     _demote_headings(tokens)
     for index, token in enumerate(tokens):
@@ -134,7 +126,7 @@ def _settle(tokens: Sequence[Token]) -> list[Problem]:
 
 
 def _demote_headings(tokens: Sequence[Token]) -> None:
-    """Make headings h4 and h5, with none left out between: the mail has the h1, sections h2, article titles h3."""
+    """Make headings h4 and h5 without gaps: h1 to h3 are those of mail, sections and articles."""
     ranks = [int(token.tag[1]) for token in tokens if token.type == "heading_open"]
     started = False
     for token in tokens:
@@ -177,7 +169,7 @@ def _settle_inline(children: Sequence[Token], line: int | None) -> tuple[list[To
 
 
 def _settle_link(token: Token, *, empty: bool) -> str | None:
-    """Clean a link's title; return what is wrong with its address, or None. Links are never inside links."""
+    """Clean a link's title; return what is wrong with its address, or None."""
     if "title" in token.attrs:
         token.attrSet("title", one_line(str(token.attrs["title"])))
     address = str(token.attrs["href"])
@@ -201,11 +193,8 @@ def address_fault(address: str) -> str | None:
     return None
 
 
-# The last pass
-
-
 def _sanitise(html: str) -> str:
-    # Not needed for what markdown-it prints with html=False; it holds should the parser ever let a tag through.
+    # Defence in depth: markdown-it with html=False prints no tags of authors.
     cleaned = nh3.clean(
         html,
         tags=_TAGS,
@@ -219,7 +208,7 @@ def _sanitise(html: str) -> str:
 
 
 class _Words(HTMLParser):
-    """Collects words and link addresses, so that later stages can be held to losing none."""
+    """Collects words and link addresses, for checks that later stages lose none."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

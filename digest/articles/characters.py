@@ -1,10 +1,10 @@
-"""The characters that text may hold: what XML, mail and databases carry without harm. Pure."""
+"""Normalisation of text and removal of characters that XML, mail or databases do not support. Pure."""
 
 import re
 import unicodedata
 
-# XML 1.0, section 2.2 forbids C0 controls, surrogates, U+FFFE and U+FFFF; C1 controls are legal there, but mail readers
-# show them as boxes. PostgreSQL refuses NUL, and a lone surrogate cannot be encoded as UTF-8 at all.
+# XML 1.0, section 2.2 forbids C0 controls, surrogates, U+FFFE and U+FFFF; mail readers show C1 controls as boxes;
+# PostgreSQL refuses NUL, and a lone surrogate cannot be encoded as UTF-8.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _BLANKS = re.compile("[ \t\n]+")
 _LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
@@ -21,10 +21,7 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the clean text with every run of blanks and line ends as one space, as a title or an attribute needs it.
-
-    No-break and ideographic spaces stay: they are typography.
-    """
+    """Return the clean text on one line; runs of blanks become one space, no-break and ideographic spaces stay."""
     return _BLANKS.sub(" ", clean(text)).strip(" ")
 
 

@@ -1,7 +1,7 @@
-"""Emphasis beside Korean, Chinese and Japanese words, which CommonMark was not made for. Pure.
+"""Emphasis beside Korean, Chinese and Japanese words in Markdown. Pure.
 
-CommonMark leaves `**"스마트"**는` as typed: after a quotation mark, a closing mark must be followed by a space or by
-punctuation, but particles follow their word without one. Here a wide letter may follow as well.
+CommonMark leaves `**"스마트"**는` as typed: after a quotation mark, a closing `**` must be followed by a space or
+punctuation, but particles follow their word directly. Here a wide letter may follow as well.
 """
 
 import unicodedata

@@ -1,4 +1,4 @@
-"""The dates that an article may carry: a day, a month, or a range of them. Pure."""
+"""Parsing of article dates: a day, a month, or a range of them. Pure."""
 
 import calendar
 import re
@@ -19,7 +19,7 @@ def parse_day(text: str) -> date:
 
 
 def parse_span(text: str) -> tuple[date, date | None]:
-    """Return the first and the last day of a date as written; the last is None for a single day. Raises ValueError."""
+    """Return the first and the last day of a date; the last is None for a single day. Raises ValueError."""
     first, slash, last = (part.strip() for part in text.partition("/"))
     starts_on, month_ends = _parse_point(first)
     if not slash:
@@ -37,6 +37,5 @@ def _parse_point(text: str) -> tuple[date, date | None]:
         raise ValueError(text)
     if found[3] is not None:
         return parse_day(text), None
-    year, month = int(found[1]), int(found[2])
-    first = date(year, month, 1)
-    return first, date(year, month, calendar.monthrange(year, month)[1])
+    first = date(int(found[1]), int(found[2]), 1)
+    return first, first.replace(day=calendar.monthrange(first.year, first.month)[1])

@@ -1,7 +1,4 @@
-"""An article as somebody wrote it, before it has a row; and the one form of its content that is hashed and compared.
-
-Pure.
-"""
+"""Drafts of articles before they are stored, and the canonical content that is hashed and compared. Pure."""
 
 import hashlib
 import json
@@ -19,10 +16,10 @@ MAX_SLUG = 120
 
 @dataclass(frozen=True, slots=True)
 class RawEntry:
-    """The keys and values of one article as read, not yet checked.
+    """Unchecked keys and values of one article.
 
-    `path` names it to people; `lines` maps a key (`title`, `images.0.alt`, `body`) to its line. Pictures are looked for
-    in `folder` and must lie below `root`; `source` is a Markdown file's path from the root.
+    `path` is for messages; `lines` maps a key (`title`, `images.0.alt`, `body`) to its line. Paths of pictures start
+    from `folder` and must stay below `root`; `source` is a Markdown file's path from the root.
     """
 
     path: str
@@ -68,25 +65,22 @@ CONTENT_FIELDS = (
     *("title", "language", "summary", "body", "kind", "section", "topics", "date_text", "sources", "link", "citation"),
     *("pin", "weight", "display", "apply_by"),
 )
-"""What an article says, apart from its pictures. The days follow from `date_text`; the slug is only the name."""
+"""Fields of the content, apart from pictures. The days follow from `date_text`; the slug is only the name."""
 
 _PICTURE_PLACE = {"src", "poster", "extension", "width", "height"}
 
 
 def content_of(article: Draft | Article, *, group: str) -> dict[str, Any]:
-    """Return the content as JSON values; `group` is the slug of the original that it translates, or its own."""
+    """Return the content as JSON values; `group` is the slug of the translated original, or its own."""
     content = {name: _plain(getattr(article, name)) for name in CONTENT_FIELDS}
     content["translation_of"] = None if group == article.slug else group
-    if article.kept_out:  # said only where it is so: the hashes of all other articles stay as they were
+    if article.kept_out:  # only then, so that hashes of other articles stay as they were
         content["archive"] = False
     return {**content, "images": _plain(article.images), "videos": _plain(article.videos)}
 
 
 def content_hash(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 (hex) of the canonical JSON of some content.
-
-    A picture counts by its bytes: moving or renaming its file changes nothing.
-    """
+    """Return the SHA-256 (hex) of the content's canonical JSON; pictures count by their bytes, not by file name."""
     pictures = {
         key: [{name: value for name, value in one.items() if name not in _PICTURE_PLACE} for one in content[key]]
         for key in ("images", "videos")

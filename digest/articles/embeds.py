@@ -1,4 +1,4 @@
-"""Images, videos and the citation of an article, as values and as the JSON of their columns. Pure."""
+"""Images, videos and citation of an article, as dataclasses and as JSON for the database. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -9,7 +9,7 @@ _Stored = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """A picture in the store: SHA-256 of its bytes (hex), jpg | png | gif, size in pixels as shown."""
+    """A stored picture: SHA-256 of its bytes (hex), jpg | png | gif, size in pixels as shown."""
 
     hash: str
     extension: str
@@ -35,7 +35,7 @@ class ArticleImage:
 
 @dataclass(frozen=True, slots=True)
 class ArticleVideo:
-    """A link to a video; `poster` is a path as written and may be empty, `file` is the poster's once it is loaded."""
+    """A link to a video; `poster` is a path as written or empty, `file` is the poster's once it is loaded."""
 
     title: str = ""
     summary: str = ""
@@ -64,7 +64,7 @@ class Citation:
 
 
 def as_json(one: ArticleImage | ArticleVideo | Citation) -> dict[str, Any]:
-    """Return the form that is stored, hashed and compared: one flat object, the file's keys among the others."""
+    """Return the form that is stored and hashed: one flat object, with the file's keys."""
     values = asdict(one)
     if isinstance(one, Citation):
         return values | {"authors": list(one.authors)}

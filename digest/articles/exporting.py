@@ -1,4 +1,4 @@
-"""Export: the articles as Markdown files and their pictures, for editing elsewhere and importing again unchanged."""
+"""Export of articles as Markdown files with pictures, which can be edited and imported again."""
 
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -19,12 +19,12 @@ from digest.articles.models import Article, Media
 from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import EnvironmentFailedError
 
-_MAX_NAME_BYTES = 200  # file systems allow 255, and the name of the file in the making is a little longer
+_MAX_NAME_BYTES = 200  # file systems allow 255, and the name of the temporary file is a little longer
 
 
 @dataclass(slots=True)
 class ExportReport:
-    """Paths from the directory: written; already of the same content; and left alone since they were edited there."""
+    """Paths from the directory: written; of the same content; and left alone because they were edited there."""
 
     written: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
@@ -32,10 +32,10 @@ class ExportReport:
 
 
 def export(session: Session, directory: Path, *, overwrite: bool = False) -> ExportReport:
-    """Write every article below `directory`, each where it was imported from, and return what was written.
+    """Write every article below `directory`, to the path it was imported from.
 
-    A file that says something else than both the database and the last import is somebody's work: it is left, unless
-    `overwrite`. What is written back counts as imported, so the caller commits. Raises EnvironmentFailedError.
+    Files edited since the last import are left, unless `overwrite`. Articles that are written back count as imported,
+    so the caller commits. Raises EnvironmentFailedError.
     """
     report = ExportReport()
     taken: set[str] = set()
@@ -70,7 +70,7 @@ def _export_article(
 
 
 def _place(article: Article, taken: Collection[str]) -> str:
-    """Return the path below the directory: where the article came from, or else a file named after its slug."""
+    """Return the path below the directory: that of the import, or else one named after the slug."""
     source = PurePosixPath(article.source_path or "/")
     if _stays_inside(source) and source.suffix.lower() == ".md" and str(source) not in taken:
         return str(source)
@@ -85,7 +85,7 @@ def _stays_inside(path: PurePosixPath) -> bool:
 
 
 def _content_of_file(session: Session, target: Path, directory: Path, article: Article) -> str | None:
-    """Return the content hash of what a file says now, None if it is not an article."""
+    """Return the content hash of an existing file, None if it is not an article."""
     try:
         entry = read_markdown(target.read_bytes(), str(target))
     except (UnreadableError, OSError):
@@ -100,7 +100,7 @@ def _content_of_file(session: Session, target: Path, directory: Path, article: A
 
 
 class _Anything(Collection[str]):
-    """Holds every slug: whether a section or topic is still defined does not matter for what a file says."""
+    """Collection of every slug, with which undefined sections and topics are accepted."""
 
     def __contains__(self, slug: object) -> bool:
         return True
@@ -115,19 +115,16 @@ class _Anything(Collection[str]):
 def _write_article(session: Session, article: Article, directory: Path, place: str) -> None:
     content = content_of(article, group=article.group)
     folder = PurePosixPath(place).parent
-    for one, key in _pictures(content):
-        picture = session.get(Media, one["hash"]) if one["hash"] else None
-        if picture is not None:
-            one[key] = _write_picture(directory, folder, one[key], picture)
+    for kind, key in (("images", "src"), ("videos", "poster")):
+        for one in content[kind]:
+            picture = session.get(Media, one["hash"]) if one["hash"] else None
+            if picture is not None:
+                one[key] = _write_picture(directory, folder, one[key], picture)
     _write(directory / place, as_markdown(article.slug, content).encode())
 
 
-def _pictures(content: Mapping[str, Any]) -> list[tuple[dict[str, Any], str]]:
-    return [(one, "src") for one in content["images"]] + [(one, "poster") for one in content["videos"]]
-
-
 def _write_picture(directory: Path, folder: PurePosixPath, src: str, picture: Media) -> str:
-    """Write a picture where the article names it, or under its hash where that is elsewhere or taken; return that."""
+    """Write a picture to the path in the article, or under its hash if that is outside or taken; return the path."""
     named = PurePosixPath(src)
     path = directory / folder / named
     if not _stays_inside(named) or (path.exists() and _bytes(path) != picture.content):
@@ -141,47 +138,41 @@ def _write_picture(directory: Path, folder: PurePosixPath, src: str, picture: Me
 def _bytes(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
-    except OSError:  # a folder, or not ours to read: no picture of ours
+    except OSError:  # a folder, or not readable
         return None
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a whole file or none, so that a full disk leaves the old one."""
+    """Write a file atomically: a full disk leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path, durable=False) as partial:
         partial.write_bytes(content)
 
 
 def as_markdown(slug: str, content: Mapping[str, Any]) -> str:
-    """Return front matter and body; keys that say nothing are left out."""
+    """Return front matter and body, without empty keys."""
     images, videos = ([_short(one) for one in content[key]] for key in ("images", "videos"))
     front: dict[str, object] = {
         "title": content["title"],
         "slug": slug,
-        "summary": content["summary"],
-        "section": content["section"],
-        "topics": content["topics"],
-        "kind": content["kind"],
+        **{key: content[key] for key in ("summary", "section", "topics", "kind")},
         "date": _day_or_text(content["date_text"]),
-        "sources": content["sources"],
-        "link": content["link"],
+        **{key: content[key] for key in ("sources", "link")},
         "image": images[0] if len(images) == 1 else None,
         "images": images if len(images) > 1 else None,
         "video": videos[0] if len(videos) == 1 else None,
         "videos": videos if len(videos) > 1 else None,
         "citation": content["citation"] and _short(content["citation"]),
-        "pin": content["pin"],
-        "weight": content["weight"],
-        "display": content["display"],
+        **{key: content[key] for key in ("pin", "weight", "display")},
         "lang": content["language"],
         "translation_of": content["translation_of"],
         "apply_by": _day_or_text(content["apply_by"] or ""),
         "archive": content.get("archive"),
     }
-    # An empty citation is still a citation, and `archive: false` is said only to mean it.
-    meant = {"citation", "archive"}
-    said = {key: value for key, value in front.items() if value or (key in meant and value is not None)}
-    dumped = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=100)
+    # An empty citation and `archive: false` have a meaning.
+    kept = {"citation", "archive"}
+    front = {key: value for key, value in front.items() if value or (key in kept and value is not None)}
+    dumped = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{dumped}---\n\n{content['body']}".rstrip() + "\n"
 
 
@@ -189,13 +180,13 @@ _LOADED = {"hash", "extension", "width", "height"}
 
 
 def _short(group: Mapping[str, Any]) -> dict[str, object]:
-    """Return what somebody would write of an image, a video or a citation; an empty alt says something."""
+    """Return the keys of an image, a video or a citation that authors write; an empty alt is kept."""
     picture = group.get("src") or group.get("poster")
     return {key: value for key, value in group.items() if key not in _LOADED and (value or (key == "alt" and picture))}
 
 
 def _day_or_text(text: str) -> date | str:
-    # A date prints without the quotation marks that YAML would put around text that looks like one.
+    # YAML would put quotation marks around text that looks like a date, but not around a date.
     try:
         return parse_day(text)
     except ValueError:

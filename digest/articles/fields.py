@@ -1,7 +1,4 @@
-"""Typed reading of an entry's values: each getter returns a usable value and notes a problem where there was none.
-
-Pure.
-"""
+"""Typed access to an entry's values: getters return valid values and record problems. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -31,11 +28,11 @@ class Fields:
         self._place = place
 
     def has(self, key: str) -> bool:
-        """Say whether the key has a value, if only an empty text."""
+        """Return whether the key has a value, even an empty text."""
         return self._values.get(key) is not None
 
     def line(self, key: str = "") -> int | None:
-        """Return the line of a key, or else that of the place above it."""
+        """Return the line of a key, or else of its parent."""
         place = self._name(key)
         while place:
             if place in self._entry.lines:
@@ -44,11 +41,11 @@ class Fields:
         return self._entry.line
 
     def note(self, key: str, message: str, hint: str = "") -> None:
-        """Add a problem with a key."""
+        """Record a problem with a key."""
         self.problems.append(Problem(self._entry.path, self.line(key), message, hint))
 
     def only(self, known: Iterable[str]) -> None:
-        """Note every key that is not known."""
+        """Record a problem for every unknown key."""
         known = set(known)
         for key in self._values:
             if key not in known:
@@ -85,7 +82,7 @@ class Fields:
         return tuple(dict.fromkeys(text for text in found if text))
 
     def flag(self, key: str) -> bool:
-        """Return true or false; false if there is none."""
+        """Return a boolean; false if there is none."""
         value = self._values.get(key)
         if value is None or isinstance(value, bool):
             return bool(value)
@@ -107,7 +104,7 @@ class Fields:
         return number
 
     def choice(self, key: str, allowed: Collection[str], *, what: str) -> str:
-        """Return one of the allowed words, "" if there is none; `what` names the kind of word in the problem."""
+        """Return one of the allowed words, "" if there is none; `what` describes it in the problem."""
         word = self.text(key)
         if word and word not in allowed:
             self.note(key, f"{word} is not a known {what}.", nearest(word, allowed))

@@ -1,4 +1,4 @@
-"""Files and folders to raw entries. A file that cannot be read is a Problem among them and stops no other."""
+"""Readers of Markdown, CSV and JSON files; an unreadable file yields a Problem and does not stop the others."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ _SUFFIXES = (".md", ".csv", ".json")
 
 
 def read_paths(paths: Sequence[str | Path]) -> Iterator[RawEntry | Problem]:
-    """Yield what the files hold: Markdown below folders in the order of their names; CSV and JSON only where named.
+    """Yield the entries of files: Markdown also below folders, sorted by name; CSV and JSON only where named.
 
-    Raises UsageError for a path that cannot be meant.
+    Raises UsageError for a path that is unusable.
     """
     for path in paths:
         _check(str(path))
@@ -51,7 +52,7 @@ def _check(path: str) -> None:
 
 
 def _markdown_below(folder: Path) -> list[Path]:
-    """Return the Markdown files below a folder, without hidden folders and README files. Links are not followed."""
+    """Return the Markdown files below a folder, without hidden ones and READMEs. Links are not followed."""
     found: list[Path] = []
     for parent, folders, files in os.walk(folder, onerror=_stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -67,11 +68,11 @@ def _stop(error: OSError) -> None:
 
 
 def _read_file(file: Path, root: Path) -> Iterator[RawEntry | Problem]:
-    # A name need not be UTF-8, but what we print and store must be.
+    # Names need not be UTF-8, but what we print and store must be.
     shown = os.fsencode(file).decode("utf-8", "replace")
     limit = MAX_BYTES if file.suffix.lower() == ".md" else MAX_TABLE_BYTES
     try:
-        # A named pipe would make us wait for ever.
+        # A named pipe would block for ever.
         if not file.is_file():
             yield Problem(shown, None, "This is not a file.", "It may be a broken link.")
             return
@@ -95,19 +96,11 @@ def _read_file(file: Path, root: Path) -> Iterator[RawEntry | Problem]:
         return
     source = file.relative_to(root).as_posix().encode("utf-8", "replace").decode()
     for entry in entries:
-        yield RawEntry(
-            path=entry.path,
-            values=entry.values,
-            lines=entry.lines,
-            line=entry.line,
-            folder=file.parent,
-            root=root,
-            source=source if file.suffix.lower() == ".md" else None,
-        )
+        yield replace(entry, folder=file.parent, root=root, source=source if file.suffix.lower() == ".md" else None)
 
 
 def _read_csv(text: str, path: str) -> list[RawEntry]:
-    """Return one entry a row; a column such as `image.src` fills a nested key, and lists are separated by `;`."""
+    """Return one entry a row; a column such as `image.src` is a nested key, lists are separated by `;`."""
     rows = csv.reader(io.StringIO(text), strict=True)
     entries: list[RawEntry] = []
     try:
@@ -117,17 +110,16 @@ def _read_csv(text: str, path: str) -> list[RawEntry]:
                 "Name each column once: title, body, topics, date, image.src, image.alt ..., with commas between them."
             )
             raise UnreadableError(Problem(path, 1, "The first line does not name the columns.", hint))
-        while True:
-            line = rows.line_num + 1
-            row = next(rows, None)
-            if row is None:
-                return entries
+        line = rows.line_num + 1
+        for row in rows:
+            first, line = line, rows.line_num + 1
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) > len(header):
                 message = f"The row has {len(row)} cells; the first line names {len(header)} columns."
-                raise UnreadableError(Problem(path, line, message, "Put quotation marks around cells with commas."))
-            entries.append(RawEntry(path, _nest(dict(zip(header, row, strict=False))), line=line))
+                raise UnreadableError(Problem(path, first, message, "Put quotation marks around cells with commas."))
+            entries.append(RawEntry(path, _nest(dict(zip(header, row, strict=False))), line=first))
+        return entries
     except csv.Error as error:
         hint = "Put quotation marks around cells with commas or line breaks, and double the ones inside."
         raise UnreadableError(Problem(path, rows.line_num, f"The table is broken: {error}.", hint)) from None
@@ -148,7 +140,7 @@ def _nest(row: dict[str, str]) -> dict[str, Any]:
 
 
 def _read_json(text: str, path: str) -> list[RawEntry]:
-    """Return one entry for one object, or for each object of a list."""
+    """Return an entry for one object, or for each object of a list."""
     try:
         data = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:

@@ -1,7 +1,4 @@
-"""Footnotes that the eye can follow where links inside a mail do not work: `[1]` in the text and before the note.
-
-Pure.
-"""
+"""Footnotes as `[1]` in the text and before the note, readable where links inside a mail do not work. Pure."""
 
 import hashlib
 import re
@@ -17,9 +14,9 @@ from mdit_py_plugins.footnote import footnote_plugin
 from digest.articles.problems import Problem
 
 LOST = "lost footnotes"
-"""Key in the parser's environment of the problems with definitions that the plugin would drop without a word."""
+"""Key in the parser's environment of problems with definitions that the plugin would drop silently."""
 
-# What screen readers say instead of "one"; in another language the bare number stays.
+# For screen readers; in other languages the bare number stays.
 _LABELS = {"en": ("Footnote {}", "Back to the text of footnote {}"), "ko": ("각주 {}", "각주 {}의 본문으로")}
 
 
@@ -30,7 +27,7 @@ def environment(article_key: str, language: str) -> EnvType:
 
 
 def install(parser: MarkdownIt) -> None:
-    """Teach the parser footnotes; the tokens then still need `place`."""
+    """Add footnotes to the parser; tokens must pass through `place` before rendering."""
     parser.use(footnote_plugin)
     parser.core.ruler.before("footnote_tail", "footnotes_lost", _note_lost)
     parser.add_render_rule("footnote_ref", _reference)
@@ -42,7 +39,7 @@ def install(parser: MarkdownIt) -> None:
 
 
 def place(tokens: Sequence[Token]) -> list[Token]:
-    """Return the tokens with a link back at the beginning of each footnote instead of at its end."""
+    """Return the tokens with the back link at the beginning of each footnote instead of its end."""
     placed: list[Token] = []
     for index, token in enumerate(tokens):
         if token.type == "footnote_anchor":
@@ -61,7 +58,7 @@ def place(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _anchor_key(article_key: str) -> str:
-    """Return the key as it may stand in an id: ASCII, since some readers drop other anchors."""
+    """Return the key for use in an id: ASCII, since some mail apps drop other anchors."""
     if re.fullmatch(r"[A-Za-z0-9_-]{1,80}", article_key):
         return article_key
     return hashlib.sha256(article_key.encode("utf-8", "replace")).hexdigest()[:12]
@@ -86,7 +83,7 @@ def _anchor(own: str, target: str, number: int, label: str) -> str:
 
 
 def _note_lost(state: StateCore) -> None:
-    """Note the definitions that are nested, doubled or never used, before the plugin drops them."""
+    """Record problems with nested, doubled and unused definitions, before the plugin drops them."""
     seen: set[str] = set()
     depth = 0
     for token in state.tokens:

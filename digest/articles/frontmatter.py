@@ -1,7 +1,7 @@
-"""The bytes of a Markdown file to keys, values and lines. Values are judged by `intake`, not here. Pure.
+"""Parser of Markdown files with YAML front matter into keys, values and lines. Pure.
 
-Every plain scalar of the front matter is text: `lang: no` is Norwegian, not false. Anchors, aliases and tags of YAML
-are refused: nothing that a writer needs, and the way in for bombs and objects.
+All plain scalars are text: `lang: no` is Norwegian, not false. Anchors, aliases and tags of YAML are refused, as a way
+in for bombs and objects. `intake` validates values.
 """
 
 import re
@@ -28,7 +28,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class UnreadableError(Exception):
-    """One problem that makes a whole file unreadable; readers turn it into that problem."""
+    """A problem that makes a whole file unreadable."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -41,9 +41,8 @@ def read_markdown(content: bytes, path: str) -> RawEntry:
         raise UnreadableError(too_large(path, len(content), MAX_BYTES))
     text = decode(content, path)
     if not text.strip():
-        raise UnreadableError(
-            Problem(path, None, "The file is empty.", "Write at least `title:` between two lines of ---.")
-        )
+        hint = "Write at least `title:` between two lines of ---."
+        raise UnreadableError(Problem(path, None, "The file is empty.", hint))
     front, first, body = _split(text, path)
     values, lines = _read_yaml(front, path, first)
     if "body" in values:
@@ -55,13 +54,13 @@ def read_markdown(content: bytes, path: str) -> RawEntry:
 
 
 def too_large(path: str, size: int, limit: int) -> Problem:
-    """Return the problem with a file of too many bytes."""
+    """Return the problem with a file that is too large."""
     message = f"The file has {size:,} bytes; the limit is {limit:,}."
     return Problem(path, None, message, "Put long texts on a page of their own and link to it.")
 
 
 def decode(content: bytes, path: str) -> str:
-    """Return the text of a file that should be UTF-8, a byte order mark removed. Raises UnreadableError."""
+    """Decode a file as UTF-8, without a byte order mark. Raises UnreadableError."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -114,7 +113,7 @@ def _read_yaml(front: str, path: str, first_line: int) -> tuple[dict[str, Any], 
 
 
 class _RefusedError(Exception):
-    """Valid YAML that a front matter must not hold; `line` counts from 0."""
+    """Valid YAML that is refused in front matter; `line` counts from 0."""
 
     def __init__(self, line: int, message: str, hint: str = "See the front matter of the sample articles.") -> None:
         super().__init__(message)

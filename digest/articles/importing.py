@@ -1,11 +1,11 @@
-"""Import: what files hold against what the database holds. The database is the truth; nobody's change is overwritten.
+"""Import of articles: three-way merge of files with the database, which overwrites no change.
 
 | database since the last import | file since the last import | then |
 |---|---|---|
 | same | same | unchanged |
 | same | changed | updated, the old content goes to the history |
 | changed | same | kept |
-| changed | changed | conflict, shown as a difference (unchanged where both say the same) |
+| changed | changed | conflict, shown as a diff (unchanged if both are the same) |
 """
 
 import difflib
@@ -44,13 +44,13 @@ class _Outcome(Enum):
     UPDATED = auto()
     UNCHANGED = auto()
     KEPT = auto()
-    """The file is as it was imported; the database's text was edited since and stays."""
+    """The file is unchanged since the import; the database's text was edited and stays."""
     CONFLICT = auto()
 
 
 @dataclass(slots=True)
 class ArticleImportReport:
-    """What an import did, or would do; slugs in the order of reading."""
+    """Result of an import, or of a dry run; slugs in the order of reading."""
 
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -60,13 +60,13 @@ class ArticleImportReport:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, outcome: _Outcome, slug: str) -> None:
-        """Note what became of an article that was read; a conflict that is left has a list of its own."""
+        """Add an article by its outcome, unless it is a conflict, which has a list of its own."""
         lists = {_Outcome.CREATED: self.created, _Outcome.UPDATED: self.updated, _Outcome.KEPT: self.kept}
         lists.get(outcome, self.unchanged).append(slug)
 
     @property
     def needs_a_person(self) -> bool:
-        """Say whether something was left undone (exit code 1)."""
+        """Whether something was left undone (exit code 1)."""
         return bool(self.conflicts or self.problems)
 
 
@@ -82,8 +82,8 @@ def import_paths(
 ) -> ArticleImportReport:
     """Import files and folders of articles; return what happened to each. The caller commits.
 
-    A bad article stops no other, and none is stored by half. `overwrite` takes the file's side where both changed; the
-    database's goes to the history. `dry_run` writes nothing. Raises UsageError for paths that cannot be meant.
+    A bad article does not stop others. `overwrite` resolves conflicts in favour of the file, with the database's text
+    in the history. `dry_run` writes nothing. Raises UsageError for unusable paths.
     """
     # Everything slow comes before the first query: on SQLite that begins a transaction that no other may write beside.
     gathered = _gather(read_paths(paths), known, load_image)
@@ -139,7 +139,7 @@ def _gather(entries: Iterable[RawEntry | Problem], known: KnownSlugs, load_image
             gathered.problems.append(
                 Problem(draft.path, entry.lines.get("slug", draft.line), message, "Give it its own.")
             )
-            # Which of the two is meant is not ours to guess.
+            # Neither is imported.
             gathered.drafts.pop(draft.slug, None)
             continue
         first[draft.slug] = draft.path

@@ -1,7 +1,4 @@
-"""From what somebody wrote to a Draft, with every mistake named. Pictures are loaded later; no file is read here.
-
-Pure.
-"""
+"""Validation of raw entries into drafts, with a Problem for every mistake; pictures are loaded later. Pure."""
 
 import re
 from collections.abc import Collection
@@ -26,7 +23,7 @@ KEYS = (
     *("videos", "citation", "pin", "weight", "display", "lang", "translation_of", "apply_by", "archive"),
     "body",
 )
-"""What may stand in front matter, in the order in which it is written; `body` only in CSV and JSON."""
+"""Keys of front matter, in the order of export; `body` only in CSV and JSON."""
 IMAGE_KEYS = ("src", "alt", "caption", "credit")
 VIDEO_KEYS = ("title", "summary", "url", "poster", "alt")
 CITATION_KEYS = ("authors", "journal", "volume", "number", "date", "pages", "contact")
@@ -35,7 +32,7 @@ KINDS = tuple(kind.value for kind in Kind)
 MAX_TITLE = 300
 MAX_SUMMARY = 2_000
 _MAX_WEIGHT = 10_000
-# BCP 47 as far as it is needed: a language, perhaps a script and a region.
+# The needed part of BCP 47: a language, perhaps a script and a region.
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?")
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 _ALT_HINT = 'Say in words what it shows; write alt: "" only if it is mere decoration.'
@@ -43,7 +40,7 @@ _ALT_HINT = 'Say in words what it shows; write alt: "" only if it is mere decora
 
 @dataclass(frozen=True, slots=True)
 class KnownSlugs:
-    """What the publication has defined: slugs of its sections and topics, and its default language."""
+    """Slugs of the publication's sections and topics, and its default language."""
 
     sections: Collection[str]
     topics: Collection[str]
@@ -51,7 +48,7 @@ class KnownSlugs:
 
 
 def parse_markdown(content: bytes, path: str, known: KnownSlugs) -> tuple[Draft | None, tuple[Problem, ...]]:
-    """Return the article in a Markdown file, or None and what is wrong with it; `path` only names it."""
+    """Return the article in a Markdown file, or None and the problems; `path` is for messages."""
     try:
         entry = read_markdown(content, path)
     except UnreadableError as error:
@@ -60,7 +57,7 @@ def parse_markdown(content: bytes, path: str, known: KnownSlugs) -> tuple[Draft 
 
 
 def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple[Problem, ...]]:
-    """Return the draft that an entry holds, or None and everything that is wrong with it, in the order of lines."""
+    """Return the draft of an entry, or None and all problems, in the order of lines."""
     fields = Fields(entry)
     title = fields.text("title", limit=MAX_TITLE)
     if not fields.problems and not any(character.isalnum() for character in title):
@@ -83,8 +80,8 @@ def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple
         date_text=date_text,
         sources=fields.texts("sources"),
         link=fields.address("link") or None,
-        images=tuple(_images(fields)),
-        videos=tuple(_videos(fields)),
+        images=tuple(map(_image, _views(fields, "image"))),
+        videos=tuple(map(_video, _views(fields, "video"))),
         citation=_citation(fields),
         pin=fields.flag("pin"),
         weight=fields.whole("weight", limit=_MAX_WEIGHT),
@@ -149,10 +146,9 @@ def _day(fields: Fields, key: str) -> date | None:
         return None
 
 
-def _images(fields: Fields) -> list[ArticleImage]:
-    lead = fields.mapping("image")
-    views = [*([lead] if lead else []), *fields.mappings("images")]
-    return [_image(view) for view in views]
+def _views(fields: Fields, single: str) -> list[Fields]:
+    lead = fields.mapping(single)
+    return [*([lead] if lead else []), *fields.mappings(f"{single}s")]
 
 
 def _image(view: Fields) -> ArticleImage:
@@ -164,12 +160,6 @@ def _image(view: Fields) -> ArticleImage:
     if not view.has("alt"):
         view.note("alt", f"The image {image.src} has no alt.", _ALT_HINT)
     return image
-
-
-def _videos(fields: Fields) -> list[ArticleVideo]:
-    single = fields.mapping("video")
-    views = [*([single] if single else []), *fields.mappings("videos")]
-    return [_video(view) for view in views]
 
 
 def _video(view: Fields) -> ArticleVideo:
@@ -194,7 +184,7 @@ def _citation(fields: Fields) -> Citation | None:
 
 
 def _check_together(fields: Fields, draft: Draft) -> None:
-    """Note what each key alone cannot show."""
+    """Record problems between several keys."""
     needs = {
         Kind.GALLERY: (bool(draft.images), "images"),
         Kind.VIDEO: (bool(draft.videos), "a video"),

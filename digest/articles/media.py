@@ -1,4 +1,4 @@
-"""Pictures: from a file beside an article to bytes that any mail reader shows. Nothing is fetched from the network."""
+"""Loading of pictures from files: checks, metadata removal, hash. Nothing is fetched from the network."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ MAX_BYTES = 5_000_000
 MAX_PIXELS = 40_000_000
 """Width times height; a decoded pixel takes up to four bytes of memory."""
 
-# MPO is what many telephones write: a JPEG with a second picture behind it.
+# MPO: a JPEG with a second picture behind it, as many phones write.
 _EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "GIF": "gif"}
 _ORIENTATION = 0x0112  # Exif tag; values from 5 on turn the picture by a quarter
 _FORMATS_HINT = "Save it as JPEG, PNG or GIF; many mail readers do not show WebP, SVG or AVIF."
@@ -44,7 +44,7 @@ class LoadedImage(PictureFile):
 
 
 def load_image(root: Path, folder: Path, src: str) -> LoadedImage:
-    """Return the picture `src` names, seen from `folder`; it must lie below `root`. Raises ContentError."""
+    """Load the picture at `src`, relative to `folder`; it must lie below `root`. Raises ContentError."""
     path = _place(root, folder, src)
     try:
         if not path.is_file():
@@ -61,10 +61,7 @@ def load_image(root: Path, folder: Path, src: str) -> LoadedImage:
 
 
 def read_image(content: bytes, name: str) -> LoadedImage:
-    """Return the picture in these bytes without its metadata, decoded once to be sure that it is whole.
-
-    Raises ContentError.
-    """
+    """Return the picture without metadata, after a complete decoding as a check. Raises ContentError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -80,10 +77,9 @@ def read_image(content: bytes, name: str) -> LoadedImage:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         message = f"The picture {name} has more than {MAX_PIXELS:,} pixels."
         raise ContentError(message, hint="Make it smaller: 1,200 pixels of width are enough for any mail.") from None
-    except Exception as error:  # decoders meet hostile bytes and raise errors of every kind
-        raise ContentError(
-            f"The picture {name} is damaged: {error}.", hint="Save it again from the original."
-        ) from error
+    except Exception as error:  # decoders raise errors of every kind
+        hint = "Save it again from the original."
+        raise ContentError(f"The picture {name} is damaged: {error}.", hint=hint) from error
     if orientation >= 5:
         width, height = height, width
     content = without_metadata(content, extension, orientation)
@@ -116,10 +112,7 @@ LoadImage = Callable[[Path, Path, str], LoadedImage]
 def load_pictures(
     entry: RawEntry, draft: Draft, load_image: LoadImage
 ) -> tuple[Draft | None, dict[str, LoadedImage], tuple[Problem, ...]]:
-    """Return the draft with the file of each image and poster, and the pictures by hash.
-
-    If one cannot be used the draft is None, and the problems say why, each with the line of the picture's path.
-    """
+    """Return the draft with the file of each image and poster, and the pictures by hash; or None and the problems."""
     pictures: dict[str, LoadedImage] = {}
     problems: list[Problem] = []
 
@@ -140,7 +133,7 @@ def load_pictures(
 
 
 def _placed(entry: RawEntry, ones: Sequence[_Embed], single: str, key: str) -> Iterator[tuple[_Embed, str]]:
-    """Yield each image or video with the place of its picture's path: the single one stands before the list."""
+    """Yield each image or video with the key of its picture's path: the single one comes before the list."""
     leads = 1 if entry.values.get(single) is not None else 0
     for index, one in enumerate(ones):
         yield one, f"{single}.{key}" if index < leads else f"{single}s.{index - leads}.{key}"

@@ -1,7 +1,4 @@
-"""What a camera writes into a picture besides the picture (place, time, device, owner) is not published. Pure.
-
-The pixels stay as they are, bit for bit: segments and chunks are left out, nothing is encoded again.
-"""
+"""Lossless removal of metadata (place, time, device, owner) from JPEG and PNG pictures. Pure."""
 
 import zlib
 from collections.abc import Iterator
@@ -12,9 +9,9 @@ _PNG_SIGNATURE = 8
 
 
 def without_metadata(content: bytes, extension: str, orientation: int) -> bytes:
-    """Return a whole, decodable picture without what it tells about its making. `orientation` (Exif, 1 to 8) is kept.
+    """Return a valid picture without metadata and without a second picture behind it, but with its Exif orientation.
 
-    A second picture behind the first, as telephones write them, goes too. GIFs stay as they are: no camera makes them.
+    GIFs stay as they are: no camera makes them.
     """
     if extension == "jpg":
         return b"".join(_jpeg(content, orientation))
@@ -24,7 +21,7 @@ def without_metadata(content: bytes, extension: str, orientation: int) -> bytes:
 
 
 def _tiff(orientation: int) -> bytes:
-    """An Exif block with one entry: which way is up."""
+    """Return an Exif block with the orientation only."""
     head = b"MM\x00*" + (8).to_bytes(4, "big") + (1).to_bytes(2, "big")
     entry = (0x0112).to_bytes(2, "big") + (3).to_bytes(2, "big") + (1).to_bytes(4, "big")
     return head + entry + orientation.to_bytes(2, "big") + bytes(2) + bytes(4)
@@ -53,7 +50,7 @@ def _jpeg(content: bytes, orientation: int) -> Iterator[bytes]:
 
 
 def _end_of_image(content: bytes, start: int) -> int:
-    """Return where the picture ends: behind its EOI. Within its data FF is followed by 00, so that it cannot occur."""
+    """Return the end of the EOI marker, which cannot occur within data, where FF is followed by 00."""
     found = content.find(b"\xff\xd9", start)
     return len(content) if found < 0 else found + 2
 

@@ -1,4 +1,4 @@
-"""Tables of the first stage: what we could publish."""
+"""Tables of articles, their history and pictures."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 
 class Article(SQLModel, table=True):
-    """One unit of content. `slug` names it; its translations form one group with it."""
+    """An article in one language; its translations form a group with it."""
 
     id: int | None = Field(default=None, primary_key=True)
     slug: str = Field(unique=True, max_length=120)
@@ -53,7 +53,7 @@ class Article(SQLModel, table=True):
 
 
 class ArticleHistory(SQLModel, table=True):
-    """What an article was before a change; append-only."""
+    """Content of an article before a change; append-only."""
 
     __tablename__ = "article_history"
     id: int | None = Field(default=None, primary_key=True)

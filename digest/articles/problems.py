@@ -1,4 +1,4 @@
-"""What is wrong with some content, told to the person who wrote it."""
+"""Problems with content, with place and hint for its author."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One sentence about one place; `line` counts from 1 and is None where no line is to blame."""
+    """A problem at a place; `line` counts from 1, None if there is no line."""
 
     path: str
     line: int | None
@@ -21,7 +21,7 @@ class Problem:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names the known word most like `word`, or else all known words."""
+    """Return a hint with the known word closest to `word`, or else all known words."""
     words = sorted(known)
     close = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     if close:

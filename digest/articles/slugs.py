@@ -1,4 +1,4 @@
-"""Slugs: the names of articles, made of letters and digits of any script and hyphens. Pure."""
+"""Slugs of articles: letters and digits of any script, and hyphens. Pure."""
 
 import unicodedata
 
@@ -8,10 +8,7 @@ _TITLE_LENGTH = 80
 
 
 def slug_of(title: str) -> str:
-    """Return the slug that a title gives, at most 80 characters long and cut between words; "" without any letter.
-
-    Hangul and other scripts stay as they are: a transliteration would be a guess, and browsers show them readable.
-    """
+    """Return the slug of a title, at most 80 characters, cut between words, not transliterated; "" without letters."""
     text = unicodedata.normalize("NFC", title).lower()
     words = "".join(character if _belongs(character) else " " for character in text).split()
     slug = words[0][:_TITLE_LENGTH] if words else ""
@@ -23,7 +20,7 @@ def slug_of(title: str) -> str:
 
 
 def is_slug(text: str) -> bool:
-    """Say whether a text may stand as a slug as it is."""
+    """Return whether a text is a valid slug."""
     words = text.split("-")
     if not all(words) or len(text) > MAX_SLUG or text != unicodedata.normalize("NFC", text).lower():
         return False

@@ -1,4 +1,4 @@
-"""Articles in the database: finding them, and changing one with its history kept."""
+"""Queries of articles, and changes with history."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,30 +15,29 @@ from digest.runtime.errors import NotFoundError
 
 
 def get(session: Session, slug: str) -> Article:
-    """Return the article of this name. Raises NotFoundError with the nearest name."""
+    """Return the article with this slug. Raises NotFoundError with the nearest slug."""
     article = find(session, slug)
     if article is None:
         known = session.exec(select(Article.slug)).all()
-        raise NotFoundError(
-            f"There is no article {slug}.", hint=nearest(slug, known) if known else "There are none yet."
-        )
+        hint = nearest(slug, known) if known else "There are none yet."
+        raise NotFoundError(f"There is no article {slug}.", hint=hint)
     return article
 
 
 def find(session: Session, slug: str) -> Article | None:
-    """Return the article of this name, or None."""
+    """Return the article with this slug, or None."""
     return session.exec(select(Article).where(col(Article.slug) == slug)).first()
 
 
 def list_articles(session: Session) -> Sequence[Article]:
-    """Return all articles, the newest first, those without a date before them; equal dates in the order of slugs."""
-    # Databases differ in where they put NULL, so it is said.
+    """Return all articles: those without a date, then the newest first; equal dates by slug."""
+    # Explicit, because databases differ in where they put NULL.
     order = (col(Article.starts_on).is_not(None), col(Article.starts_on).desc(), col(Article.slug))
     return session.exec(select(Article).order_by(*order)).all()
 
 
 def candidates(session: Session, *, until: date) -> Sequence[Article]:
-    """Return every article that begins on or before `until` or has no date, in the order of slugs."""
+    """Return every article that begins on or before `until` or has no date, sorted by slug."""
     due = or_(col(Article.starts_on).is_(None), col(Article.starts_on) <= until)
     return session.exec(select(Article).where(due).order_by(col(Article.slug))).all()
 
@@ -55,13 +54,13 @@ def create(session: Session, draft: Draft, *, group: str, now: datetime) -> Arti
 
 
 def revise(session: Session, article: Article, draft: Draft, *, group: str, now: datetime) -> bool:
-    """Give an article the content of a draft and keep the old in its history; return whether anything changed.
+    """Replace an article's content and keep the old one in its history; return whether anything changed.
 
-    Its slug stays. When it moves to another group of translations, its own translations move with it.
+    The slug stays. If the group of translations changes, its own translations move with it.
     """
     if article.content_hash == content_hash(content_of(draft, group=group)):
         return False
-    _keep_in_history(session, article, now)
+    _keep_history(session, article, now)
     if article.group == article.slug != group:
         session.execute(update(Article).where(col(Article.group) == article.slug).values(group=group))
     _fill(article, draft, group)
@@ -72,10 +71,10 @@ def revise(session: Session, article: Article, draft: Draft, *, group: str, now:
 
 
 def set_kept_out(session: Session, article: Article, now: datetime, *, kept_out: bool) -> bool:
-    """Keep an article out of the archive, or let it in, with its history kept; return whether that changed anything."""
+    """Exclude an article from the archive, or include it, with history; return whether anything changed."""
     if article.kept_out == kept_out:
         return False
-    _keep_in_history(session, article, now)
+    _keep_history(session, article, now)
     article.kept_out, article.updated_at = kept_out, now
     article.content_hash = content_hash(content_of(article, group=article.group))
     session.add(article)
@@ -89,18 +88,13 @@ def keep_media(session: Session, image: LoadedImage, *, now: datetime) -> None:
         session.add(Media(**asdict(image), created_at=now))
 
 
-def _keep_in_history(session: Session, article: Article, now: datetime) -> None:
-    """Keep an article's content as it is before a change; two changes at one instant from one content are one."""
-    here = [
-        col(ArticleHistory.article_id) == article.id,
-        col(ArticleHistory.content_hash) == article.content_hash,
-        col(ArticleHistory.replaced_at) == now,
-    ]
-    if article.id is not None and session.exec(select(ArticleHistory).where(*here)).first() is None:
-        before = content_of(article, group=article.group)
-        session.add(
-            ArticleHistory(article_id=article.id, content_hash=article.content_hash, content=before, replaced_at=now)
-        )
+def _keep_history(session: Session, article: Article, now: datetime) -> None:
+    if article.id is None:
+        return
+    content, old_hash = content_of(article, group=article.group), article.content_hash
+    same = select(ArticleHistory).filter_by(article_id=article.id, content_hash=old_hash, replaced_at=now)
+    if session.exec(same).first() is None:
+        session.add(ArticleHistory(article_id=article.id, content_hash=old_hash, content=content, replaced_at=now))
 
 
 def _fill(article: Article, draft: Draft, group: str) -> None:

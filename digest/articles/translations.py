@@ -1,4 +1,4 @@
-"""Which articles are one text in several languages: a group, named after the slug of the original."""
+"""Groups of translations, named by the slug of the original."""
 
 from sqlmodel import Session, select
 
@@ -9,7 +9,7 @@ from digest.runtime.errors import ContentError
 
 
 class Groups:
-    """Finds the original that a draft translates, in this import or in the database, in whatever order they come."""
+    """Resolves the original of a translation, in this import or in the database."""
 
     def __init__(self, session: Session, drafts: dict[str, Draft]) -> None:
         self._drafts = drafts
@@ -18,7 +18,7 @@ class Groups:
         self._taken = {(group, language): slug for slug, group, language in rows if slug not in drafts}
 
     def of(self, draft: Draft) -> str:
-        """Return the slug of the original, the draft's own if it translates nothing. Raises ContentError."""
+        """Return the slug of the original, or the draft's own for an original. Raises ContentError."""
         group, seen = draft.slug, {draft.slug}
         wanted = draft.translation_of
         while wanted is not None:
