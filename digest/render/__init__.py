@@ -1,1 +1,1 @@
-"""4. From an edition to HTML, text and pre-encoded parts."""
+"""Stage 4: rendering of editions and notices to HTML, plain text and encoded parts."""

@@ -1,4 +1,4 @@
-"""From rows to what templates get: an issue and a selection become an EditionContext in one language."""
+"""Builds the EditionContext of one edition from an issue's rows and a selection of articles."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -27,20 +27,18 @@ from digest.runtime.text import cut_between_words
 from digest.settings.publication import pick
 from digest.settings.root import Settings
 
-MOST_TITLES = 30  # of an issue in between; the mail's own articles need the room
+MOST_TITLES = 30  # of a skipped issue; the mail's own articles need the room
 PREHEADER_CHARACTERS = 140
 PREHEADER_LEAST = 40  # fewer characters say too little beside a subject
-SENTENCE_END = re.compile(
-    r"""(?:[^\W_]{3}|[가-힣]|[)"”’])[.!?](?= [^a-z\d])|[。！？]"""
-)  # after "U.S." or "5." it goes on
-UNFINISHED = re.compile(
-    r"(?: \S*\d\S*(?: \S+)?|[,;:. ])+$"
-)  # a figure without its unit, marks of a sentence that goes on
+# Not after "U.S." or "5.".
+SENTENCE_END = re.compile(r"""(?:[^\W_]{3}|[가-힣]|[)"”’])[.!?](?= [^a-z\d])|[。！？]""")
+# A figure without its unit, or punctuation within a sentence.
+UNFINISHED = re.compile(r"(?: \S*\d\S*(?: \S+)?|[,;:. ])+$")
 
 
 @dataclass(frozen=True, slots=True)
 class IssueContent:
-    """An issue's rows, read once for all its editions: group -> language -> article."""
+    """Rows of an issue, read once for all editions: group -> language -> article."""
 
     issue: Issue
     sections: Mapping[str, str]  # group -> section slug
@@ -49,11 +47,7 @@ class IssueContent:
 
     def shown(self, slug: str) -> Article:
         """Return the article with this slug."""
-        for by_language in self.articles.values():
-            for article in by_language.values():
-                if article.slug == slug:
-                    return article
-        raise KeyError(slug)
+        return {a.slug: a for by_language in self.articles.values() for a in by_language.values()}[slug]
 
     def titled(self, group: str, language: str) -> Article:
         """Return the group's article in `language`, else the original."""
@@ -69,7 +63,7 @@ def edition_context(
     *,
     archive: bool = False,
 ) -> EditionContext:
-    """Return what the templates get for one edition. `archive` shows every article in full."""
+    """Return the context of an edition's templates. `archive` shows every article in full."""
     issue, language, publication = content.issue, selection.language, settings.publication
     archive_url = f"{publication.base_url}/archive/{issue.number}"
     display: Literal["full"] | None = "full" if archive else None
@@ -111,7 +105,7 @@ def _default_subject(
 
 
 def _default_preheader(shown: Sequence[tuple[str, ArticleView]]) -> str:
-    """The lead's summary; if it is too long, its whole sentences, else cut at a word, never inside a figure."""
+    """Return the lead's summary, shortened to whole sentences, else at a word, never within a figure."""
     if not shown:
         return ""
     text = " ".join(shown[0][1].summary.split()) or shown[0][1].title
@@ -139,7 +133,7 @@ def _left_out(content: IssueContent, group: str, language: str, settings: Settin
 
 
 def _earlier(issue: EarlierIssue, language: str, settings: Settings) -> EarlierIssueView:
-    """The titles as the archive page in `language` has them, in its order."""
+    """Return a skipped issue with the titles of its archive page in `language`."""
     url = f"{settings.publication.base_url}/archive/{issue.number}"
     pages = [code for code in (language, settings.publication.language, *issue.titles) if code in issue.titles]
     titles = issue.titles[pages[0]] if pages else ()

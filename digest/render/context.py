@@ -1,7 +1,6 @@
-"""What templates get: plain frozen values, already in the edition's language; templates/README.md lists them. Pure.
+"""Context of templates: frozen values in the edition's language, listed in templates/README.md. Pure.
 
-Nothing here reads a database or a clock. Texts are data: templates escape them; only `body_html` and `intro_html`
-are markup, sanitised by digest.articles.body.
+Templates escape all texts but `body_html` and `intro_html`, which digest.articles.body has sanitised.
 """
 
 import datetime as dt
@@ -36,7 +35,7 @@ class VideoView:
 
 @dataclass(frozen=True, slots=True)
 class ArticleView:
-    """One article as this edition shows it. `language` differs from the edition's when no translation exists."""
+    """An article of an edition. `language` differs from the edition's if there is no translation."""
 
     slug: str
     anchor: str
@@ -68,7 +67,7 @@ class SectionView:
 
 @dataclass(frozen=True, slots=True)
 class LeftOutView:
-    """An article of the issue that this edition does not carry: title and its place in the archive."""
+    """An article of the issue that this edition omits: title and address in the archive."""
 
     title: str
     url: str
@@ -78,7 +77,7 @@ class LeftOutView:
 
 @dataclass(frozen=True, slots=True)
 class EarlierTitleView:
-    """A title of an issue in between, and its place in the archive."""
+    """A title of a skipped issue, and its address in the archive."""
 
     title: str
     url: str
@@ -87,7 +86,7 @@ class EarlierTitleView:
 
 @dataclass(frozen=True, slots=True)
 class EarlierIssueView:
-    """An issue that readers of every second or third issue did not get. `more` titles are only in the archive."""
+    """An issue skipped by the frequency of an edition. `more` titles are only in the archive."""
 
     number: int
     issue_date: dt.date
@@ -98,7 +97,7 @@ class EarlierIssueView:
 
 @dataclass(frozen=True, slots=True)
 class PublicationView:
-    """Who publishes, in the edition's language."""
+    """The publication in the edition's language."""
 
     name: str
     tagline: str
@@ -122,9 +121,9 @@ class EditionContext:
     sections: tuple[SectionView, ...]
     left_out: tuple[LeftOutView, ...] = ()
     frequency: str = "every"  # every | second | third
-    earlier: tuple[EarlierIssueView, ...] = ()  # the issues in between, for readers of every second or third
+    earlier: tuple[EarlierIssueView, ...] = ()  # skipped issues
     archive_url: str = ""
-    untranslated: bool = False  # some article is shown in its original language: the mail says so
+    untranslated: bool = False  # whether some article is in its original language
     theme: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -135,7 +134,7 @@ class EditionContext:
 
 @dataclass(frozen=True, slots=True)
 class NoticeContext:
-    """What the templates of notices get besides slots. Which field belongs to which kind: templates/README.md."""
+    """Context of the templates of notices, apart from slots; templates/README.md has the fields by kind."""
 
     publication: PublicationView
     expires_days: int = 0

@@ -1,4 +1,4 @@
-"""One edition, rendered once for all its readers: the same context and templates give the same bytes."""
+"""Deterministic rendering of an edition, once for all its recipients."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ _EXCERPT = 200
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A mail, final but for its slots; `nonce` is what their tokens carry."""
+    """A rendered mail with slot tokens, which contain `nonce`."""
 
     subject: str
     preheader: str
@@ -39,11 +39,10 @@ class _Draft:
 
 
 def render_edition(context: EditionContext, templates: Templates) -> Rendered:
-    """Return the edition with what the checks say.
+    """Return the rendered edition with the findings of checks.
 
-    Articles without a `display` of their own are shown in full; where that makes the HTML larger than HTML_WARNING they
-    go over to summaries, from the last to the first, the lead last, as few as it takes. Raises ContentError with
-    template and line where a template is wrong.
+    Where the HTML is larger than HTML_WARNING, articles without `display` become summaries: as few as needed, from the
+    last to the first, the lead last. Raises ContentError with template and line.
     """
     nonce = choose_nonce(json.dumps(asdict(context), default=str, ensure_ascii=False, sort_keys=True))
     candidates = _candidates(context)
@@ -86,7 +85,7 @@ def _render(context: EditionContext, as_summary: frozenset[str], templates: Temp
 
 
 def _candidates(context: EditionContext) -> list[ArticleView]:
-    """Articles that may go over to a summary, in the order in which they do."""
+    """Return the articles that may become summaries, in that order."""
     free = [
         a
         for a in reversed(context.articles)
@@ -100,7 +99,7 @@ def _slugs(articles: list[ArticleView]) -> frozenset[str]:
 
 
 def settle_display(context: EditionContext, as_summary: frozenset[str]) -> EditionContext:
-    """Return the context with `full` or `summary` for every article; one without a summary gets its first words."""
+    """Return the context with `full` or `summary` for every article; missing summaries are excerpts."""
     sections = tuple(
         replace(section, articles=tuple(_settled(article, as_summary) for article in section.articles))
         for section in context.sections

@@ -1,4 +1,4 @@
-"""What operators are told, in the words of their language. Pure: the event as it was stored, and gettext."""
+"""Translated texts of operators' events for mails. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """An event as the mail's templates get it: texts, numbers with their words, commands."""
+    """An event for templates: texts, labelled numbers, commands."""
 
     headline: str
     meaning: str
@@ -20,7 +20,7 @@ class EventView:
 
 
 def event_view(stored: Mapping[str, Any], translate: Callable[[str], str], zone: ZoneInfo) -> EventView:
-    """Return the words for an event that `digest.notify` stored. A kind that is not known speaks for itself."""
+    """Return the view of an event that `digest.notify` stored; an unknown kind is its own headline."""
     _ = translate
     kind = str(stored["event"])
     headline, meaning = _words(translate).get(kind, (kind, ""))

@@ -1,4 +1,4 @@
-"""The project's own CSS into style attributes, by premailer; MJML's style blocks stay as they are."""
+"""CSS inlining by premailer; style blocks of MJML stay as they are."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ from premailer import Premailer
 from digest.render.markup import conserved
 from digest.runtime.errors import ContentError
 
-# Three digits are another colour in some mail apps.
+# Some mail apps show three digits as another colour.
 cssutils.ser.prefs.minimizeColorHash = False
 
 _DOCTYPE = re.compile(r"^\s*<!doctype html>", re.IGNORECASE)
@@ -35,9 +35,9 @@ _OPTIONS: dict[str, Any] = {
 
 
 def inline(html: str, css: str) -> str:
-    """Return the HTML with `css` in style attributes, the same bytes for the same arguments, without any network.
+    """Return the HTML with `css` in style attributes, the same bytes for the same arguments, without network access.
 
-    Raises ContentError where text or a link would be lost, or where the markup cannot be read.
+    Raises ContentError where text or a link would be lost, or the markup is unreadable.
     """
     prepared = _STYLE_OR_COMMENT.sub(_protect, _DOCTYPE.sub("<!DOCTYPE html>", html, count=1))
     try:
@@ -73,7 +73,7 @@ def _transform(prepared: str, css: str) -> str:
 
 
 class _Inliner(Premailer):  # type: ignore[misc]
-    """Premailer with the rules of the last style sheets kept: all editions of an issue share one."""
+    """Premailer with a cache of parsed style sheets: all editions of an issue share one."""
 
     def _parse_style_rules(self, css_body: str, ruleset_index: int) -> tuple[list[Any], list[Any]]:
         rules, leftover = _rules(css_body, ruleset_index)

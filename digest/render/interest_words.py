@@ -1,4 +1,4 @@
-"""Interests as a mail says them: one wording for the mails, and for the desk that shows what they will say. Pure."""
+"""Interests as text in mails and in the preview. Pure."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""Templates and the theme: where they lie, how they speak the edition's language, and which line was wrong."""
+"""Loading of Jinja templates and the theme, with overrides, translations and error positions."""
 
 import hashlib
 import tomllib
@@ -22,40 +22,35 @@ from digest.runtime.errors import ContentError
 _PACKAGE = Path(__file__).resolve().parent.parent
 _PLAIN = (".txt.j2", ".css.j2")
 _MARKER = "<!--@"
-# What a template can cause; a ContentError from a filter has its own words.
+# Errors that a template can cause; a ContentError from a filter has its own message.
 _TEMPLATE_FAULTS = (
-    jinja2.TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
+    *(jinja2.TemplateError, ArithmeticError, AttributeError, LookupError),
+    *(RecursionError, TypeError, ValueError),
 )
 
 
 def packaged_directory() -> Path:
-    """Return the folder of the templates that come with digestpress: in the wheel, or in a checkout."""
+    """Return the folder of the packaged templates, in the wheel or in a checkout."""
     shipped = _PACKAGE / "_templates"
     return shipped if shipped.is_dir() else _PACKAGE.parent / "templates"
 
 
 @cache
 def renderer_versions() -> dict[str, str]:
-    """Return the versions of everything that decides about a mail's bytes."""
+    """Return the versions of all packages that affect a mail's bytes."""
     names = ("babel", "cssutils", "jinja2", "lxml", "mjml-python", "nh3", "markdown-it-py", "premailer")
     return {"digestpress": __version__, **{name: version(name) for name in names}}
 
 
 class Templates:
-    """The templates of one workspace: `override_dir` goes before what is packaged, file by file, theme key by key."""
+    """Templates of a workspace: `override_dir` overrides the packaged ones by file, the theme by key."""
 
     def __init__(self, override_dir: Path | None = None) -> None:
         self.directories = tuple(d for d in (override_dir, packaged_directory()) if d is not None and d.is_dir())
         self._environments: dict[str, jinja2.Environment] = {}
 
     def environment(self, language: str) -> jinja2.Environment:
-        """Return the sandboxed environment that speaks `language` (BCP 47); English where there is no catalogue."""
+        """Return the sandboxed environment in `language` (BCP 47), or English without a catalogue."""
         if language not in self._environments:
             self._environments[language] = _environment(jinja2.FileSystemLoader(self.directories), language)
         return self._environments[language]
@@ -66,7 +61,7 @@ class Templates:
 
     @property
     def theme(self) -> dict[str, Any]:
-        """theme.toml, the workspace's laid over ours."""
+        """The packaged theme.toml, overridden by the workspace's."""
         merged: dict[str, Any] = {}
         for directory in reversed(self.directories):
             path = directory / "theme.toml"
@@ -75,14 +70,14 @@ class Templates:
         return merged
 
     def render(self, name: str, language: str, context: Mapping[str, Any]) -> str:
-        """Return a template's text. Raises ContentError with template and line for whatever goes wrong in it."""
+        """Render a template. Raises ContentError with template and line."""
         try:
             return self.environment(language).get_template(name).render(context)
         except _TEMPLATE_FAULTS as error:
             raise _fault(name, error, self.directories) from error
 
     def line_of(self, name: str, language: str, context: Mapping[str, Any], tag_index: int) -> str:
-        """Return `template, line N` for the tag with this number in what the template renders."""
+        """Return `template, line N` for the tag with this number in the output of a template."""
         marking = _environment(_MarkingLoader(self.directories), language)
         rendered = marking.get_template(name).render(context)
         starts = [tag.start for tag in tags(rendered)]
@@ -91,12 +86,12 @@ class Templates:
         return marker.partition("-->")[0] if found else name
 
     def email_files(self) -> Iterator[tuple[str, bytes]]:
-        """Yield name and bytes of every file that decides about mails, as it takes effect, sorted by name."""
+        """Yield name and bytes of every file in use that affects mails, sorted by name."""
         names = {p.relative_to(d).as_posix() for d in self.directories for p in (d / "email").rglob("*") if p.is_file()}
         for name in sorted({*names, "theme.toml"}):
             for directory in self.directories:
                 if (directory / name).is_file():
-                    # The theme is merged, so that every directory's counts.
+                    # The theme is merged, so every directory's counts.
                     yield name, (directory / name).read_bytes()
                     if name != "theme.toml":
                         break
@@ -144,32 +139,30 @@ def _environment(loader: jinja2.BaseLoader, language: str) -> jinja2.Environment
 
 
 class _Compiled(jinja2.BytecodeCache):
-    """The code of each template file in this process, for as long as its source stays: compiling is most of a build."""
+    """In-memory cache of compiled templates: compiling is most of a build."""
 
     def __init__(self) -> None:
         self._code: dict[str, tuple[str, CodeType]] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Give what was compiled from the same source."""
         checksum, code = self._code.get(bucket.key, ("", None))
         if checksum == bucket.checksum:
             bucket.code = code
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what was compiled, in the place of an earlier source's."""
         if bucket.code is not None:
             self._code[bucket.key] = bucket.checksum, bucket.code
 
 
 @cache
 def _compiled(language: str) -> _Compiled:
-    """Return a language's own: filters over constants are worked out when a template is compiled."""
+    """Return the cache of a language: filters of constants are evaluated at compile time."""
     del language
     return _Compiled()
 
 
 class _MarkingLoader(jinja2.FileSystemLoader):
-    """Puts a comment with file and line before each line that begins with a tag; for looking up errors only."""
+    """Loader that adds a comment with file and line before each line that begins with a tag, to locate errors."""
 
     def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
         source, filename, uptodate = super().get_source(environment, template)
@@ -182,9 +175,8 @@ class _MarkingLoader(jinja2.FileSystemLoader):
 
 def _fault(name: str, error: Exception, directories: tuple[Path, ...]) -> ContentError:
     if isinstance(error, jinja2.TemplateNotFound):
-        return ContentError(
-            f"There is no template {error.name}.", hint="It is named in a template; see templates/README.md."
-        )
+        hint = "It is named in a template; see templates/README.md."
+        return ContentError(f"There is no template {error.name}.", hint=hint)
     place, line = name, 0
     if isinstance(error, jinja2.TemplateSyntaxError):
         place, line = error.name or name, error.lineno

@@ -1,4 +1,4 @@
-"""What depends on a language: catalogues of the templates' words, dates, numbers, names of languages."""
+"""Localisation: gettext catalogues, and formats of dates, numbers and names of languages."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ def files() -> Iterator[tuple[str, bytes]]:
 
 @cache
 def catalogue(language: str) -> NullTranslations:
-    """Return the translations for a language or the one it is a variety of; without any, English stays."""
+    """Return the translations for a language tag or its first subtag; without any, texts stay English."""
     for name in (language.replace("-", "_"), language.partition("-")[0]):
         path = _DIRECTORY / name / "LC_MESSAGES" / "messages.po"
         if path.is_file():
@@ -41,7 +41,7 @@ def catalogue(language: str) -> NullTranslations:
 
 
 def locale_of(language: str) -> Locale:
-    """Return the conventions of a language; English ones for a language that Babel does not know."""
+    """Return the locale of a language, or English if Babel does not know it."""
     try:
         return Locale.parse(language, sep="-")
     except (UnknownLocaleError, ValueError):
@@ -63,8 +63,7 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
 def long_date(day: object, locale: Locale) -> str:
     """Return a date in words; raises TypeError for anything else."""
     if not isinstance(day, date):
-        message = f"long_date takes a date, not {day!r}"
-        raise TypeError(message)
+        raise TypeError(f"long_date takes a date, not {day!r}")
     return format_date(day, "long", locale)
 
 
@@ -81,12 +80,12 @@ def article_date(text: str, locale: Locale) -> str:
         if _MONTH.fullmatch(first):
             return format_skeleton("yMMMM", date.fromisoformat(f"{first}-01"), locale=locale)
     except ValueError:
-        return text  # looks like a date and is none, such as 2021-13: the words stay
+        pass  # looks like a date and is none, such as 2021-13
     return text
 
 
 def language_name(code: str, locale: Locale) -> str:
-    """Return a language's name in the words of `locale`; the code itself where there is no name."""
+    """Return a language's name in `locale`, or the code without one."""
     try:
         return Locale.parse(code, sep="-").get_display_name(locale) or code
     except (UnknownLocaleError, ValueError):

@@ -1,4 +1,4 @@
-"""Templates to both parts of a mail, in named stages: the same path for editions and for notices."""
+"""Rendering of templates to HTML and plain text, for editions and notices."""
 
 import re
 from collections import Counter
@@ -21,9 +21,9 @@ _LINE_ENDS = re.compile(r"[ \t]+$", re.MULTILINE)
 def render_html(
     folder: str, language: str, variables: Mapping[str, Any], templates: Templates, nonce: str
 ) -> tuple[str, Counter[Slot]]:
-    """Return the HTML that `folder`/body.mjml.j2 makes, and how often it names each slot.
+    """Render `folder`/body.mjml.j2; return the HTML and the number of each slot in the MJML.
 
-    Raises ContentError with template and line for what is wrong in the templates.
+    Raises ContentError with template and line.
     """
     from digest.render.inline import inline  # noqa: PLC0415 - premailer, which a worker does not need
 
@@ -41,11 +41,11 @@ def render_html(
 
 
 def render_text(folder: str, language: str, variables: Mapping[str, Any], templates: Templates) -> str:
-    """Return the plain text that `folder`/body.txt.j2 makes: no more than one blank line, a newline at the end."""
+    """Render `folder`/body.txt.j2, with at most one blank line in a row and a newline at the end."""
     text = without_forbidden(templates.render(f"{folder}/body.txt.j2", language, variables))
     return _GAPS.sub("\n\n", _LINE_ENDS.sub("", text)).strip() + "\n"
 
 
 def theme_of(templates: Templates, over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the templates' theme with an edition's own values laid over it."""
+    """Return the templates' theme, overridden by an edition's own values."""
     return merge(templates.theme, over)

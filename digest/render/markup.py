@@ -1,7 +1,6 @@
-"""A reader of MJML and HTML that keeps positions, and the check that no stage loses text or links.
+"""Tokenizer of MJML and HTML with positions, and the check that no stage of rendering loses text or links.
 
-Not a parser for browsers' HTML: it reads what our templates, our sanitiser and the renderers print. It has no limit of
-depth or size, which the parsers between which it stands do have, without saying so.
+It reads what our templates, sanitiser and renderers print, without limits of depth or size.
 """
 
 import html
@@ -28,7 +27,7 @@ _NOT_TEXT = frozenset({"mj-attributes", "mj-style", "mj-title", "script", "style
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag at `start`..`end` (character offsets); `rest` is what stands between its name and `>`."""
+    """A tag at `start`..`end` (character offsets); `rest` is the text between its name and `>`."""
 
     name: str
     rest: str
@@ -49,7 +48,7 @@ class Tag:
 
 
 def tags(markup: str) -> Iterator[Tag]:
-    """Yield the tags in order; comments, conditional ones too, are no tags."""
+    """Yield the tags in order, without comments, even conditional ones."""
     for match in _TOKEN.finditer(markup):
         if match["name"] is not None:
             yield Tag(match["name"], match["rest"], bool(match["close"]), match.start(), match.end())
@@ -62,7 +61,7 @@ def position(markup: str, offset: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class VisibleMarkup:
-    """What a reader gets from markup: `text` without any white space, and how often each address is linked."""
+    """Visible content of markup: `text` without white space, and how often each address is linked."""
 
     text: str
     links: Counter[str]
@@ -70,7 +69,7 @@ class VisibleMarkup:
 
 @lru_cache(maxsize=4)  # each stage's result is the next one's input, and the checks look at the last again
 def shown(markup: str) -> VisibleMarkup:
-    """Return the text and the links of MJML or HTML."""
+    """Return the visible text and the links of MJML or HTML."""
     text: list[str] = []
     links: Counter[str] = Counter()
     hidden: str | None = None
@@ -86,19 +85,16 @@ def shown(markup: str) -> VisibleMarkup:
             if name in _NOT_TEXT and not match["rest"].endswith("/"):
                 hidden = name
             elif "href" in match["rest"] and name != "link":
-                links.update(_link(value) for key, value in _attributes(match["rest"]) if key == "href" and value)
+                attributes = Tag("", match["rest"], closing=False, start=0, end=0).attributes
+                links.update(_link(value) for key, value in attributes if key == "href" and value)
         elif name == hidden and match["close"]:
             hidden = None
     text.append(markup[last:] if hidden is None else "")
     return VisibleMarkup("".join(html.unescape("".join(text)).split()), links)
 
 
-def _attributes(rest: str) -> list[tuple[str, str]]:
-    return Tag("", rest, closing=False, start=0, end=0).attributes
-
-
 def _link(value: str) -> str:
-    # premailer percent-encodes what may not stand in an address; that is no loss.
+    # premailer percent-encodes forbidden characters; that is no loss.
     return quote(html.unescape(value).strip(), safe="%/:=&?~#+!$,;'@()*[]")
 
 
@@ -111,7 +107,7 @@ def conserved(before: str, after: str, stage: str) -> None:
             hint="Look at the markup of that place: deep nesting, or tags that are not closed.",
         )
     for lost in was.links - now.links:
-        # A share button carries the address inside of another one.
+        # A share button has the address within another one.
         if not any(lost in address for address in now.links):
             raise ContentError(f"{stage} lost the link to {lost}.", hint="Look at the markup around that link.")
 

@@ -1,4 +1,4 @@
-"""MJML to HTML by mrml, behind a seam that mends what mrml does wrong and refuses what it would drop in silence."""
+"""MJML to HTML by mrml, with workarounds for its defects and errors for what it would drop silently."""
 
 import html
 import re
@@ -14,7 +14,7 @@ from digest.render.mjml_lint import ELEMENTS, MjmlError, lint
 from digest.runtime.errors import EnvironmentFailedError
 
 MAX_DEPTH = 64
-"""Nested elements in the MJML: bodies may have 40. mrml ends the whole process between 7,500 and 10,000."""
+"""Nested elements in the MJML: bodies may have 40. mrml aborts the process between 7,500 and 10,000."""
 
 _QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 _POSITION = re.compile(r"position (\d+):\d+")
@@ -30,7 +30,7 @@ class RendererMissingError(EnvironmentFailedError):
 
 @cache
 def _renderer() -> Callable[..., str]:
-    """Return mrml's entry point, checked once: the package `mjml` puts a module in its place."""
+    """Return mrml's entry point, checked once: the package `mjml` installs a module of the same name."""
     entry = getattr(_mjml, "mjml2html", None)
     if not callable(entry):
         raise RendererMissingError("`mjml.mjml2html` cannot be called")
@@ -42,14 +42,14 @@ def _renderer() -> Callable[..., str]:
 def to_html(mjml: str) -> str:
     """Return the HTML of an MJML document, the same bytes for the same document.
 
-    Raises MjmlError (a ContentError that knows the tag) where an element or attribute is unknown or misplaced, where
-    nesting is too deep or markup is broken; ContentError where text or a link would be lost.
+    Raises MjmlError for an unknown or misplaced element or attribute, deep nesting or broken markup, ContentError where
+    text or a link would be lost.
     """
     mjml = without_forbidden(mjml)
     lint(mjml, max_depth=MAX_DEPTH)
     prepared = normalise(mjml)
     try:
-        # No fonts: the default is a link to a font server, and a mail asks nobody for anything.
+        # No fonts: the default is a link to a font server.
         rendered = _renderer()(prepared, fonts={})
     except ValueError as error:
         raise _refused(prepared, str(error)) from error
@@ -63,12 +63,12 @@ def _refused(prepared: str, reason: str) -> MjmlError:
         return MjmlError(f"The MJML renderer refused the mail: {reason}.", None)
     # mrml counts bytes.
     offset = len(prepared.encode()[: int(found[1])].decode(errors="ignore"))
-    index = sum(1 for tag in tags(prepared) if tag.start < offset) - 1
+    index = sum(tag.start < offset for tag in tags(prepared)) - 1
     return MjmlError(f"The MJML renderer refused the mail: {_POSITION.sub('this place', reason)}.", max(index, 0))
 
 
 def normalise(mjml: str) -> str:
-    """Return the document as mrml can take it: safe attributes, and gaps between tags that it keeps."""
+    """Return the document in a form that mrml handles: escaped attributes, and gaps between tags that it keeps."""
     out: list[str] = []
     last, ending, pre, after_mj, in_title = 0, "", 0, True, False
     for tag in tags(mjml):
@@ -89,7 +89,7 @@ def normalise(mjml: str) -> str:
 
 
 def _gap(gap: str, *, inside: bool, beside_mj: bool, pre: bool) -> str:
-    """mrml drops a gap that begins with a newline between inline tags; elsewhere it refuses one that does not."""
+    """Adapt a gap: mrml drops one that begins with a newline between inline tags, and elsewhere needs the newline."""
     if not gap or not gap.isspace() or gap == " ":
         return gap if inside or not gap.isspace() else "\n"
     if not inside:
@@ -104,7 +104,7 @@ def _tag(tag: Tag) -> str:
 
 
 def _attribute(match: re.Match[str]) -> str:
-    """mrml prints values as Rust literals: quotes, backslashes and unusual characters must be references before."""
+    """Escape a value: mrml prints Rust literals, so quotes, backslashes and non-ASCII must be character references."""
     value = match[1] if match[1] is not None else match[2].replace('"', "&#34;")
     return f'"{_reference(value)}"'
 

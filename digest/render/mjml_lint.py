@@ -1,4 +1,4 @@
-"""What MJML allows where: mrml drops unknown elements with their text, ignores unknown attributes, and says nothing."""
+"""Linter for MJML by its schema, because mrml silently drops unknown elements and attributes."""
 
 import json
 import re
@@ -35,7 +35,7 @@ ELEMENTS: Mapping[str, Element] = _load()
 
 
 class MjmlError(ContentError):
-    """The MJML of a mail is wrong. `tag_index` counts its tags from 0, which leads back to the template's line."""
+    """The MJML of a mail is wrong. `tag_index` counts its tags from 0, to find the template's line."""
 
     def __init__(self, message: str, tag_index: int | None, *, hint: str = "") -> None:
         super().__init__(message, hint=hint or "Mend the template; `digest preview` shows the mail as you write.")
@@ -76,7 +76,7 @@ def _error(mjml: str, offset: int, index: int, fault: str) -> MjmlError:
 
 
 def _between(gap: str, ending: str) -> str:
-    """Return what is wrong with what stands between two tags, or nothing."""
+    """Return what is wrong between two tags, or nothing."""
     if any("--" in comment for comment in _COMMENT.findall(gap)):
         return "A comment holds `--`, after which the MJML renderer reads no further"
     text = _COMMENT.sub("", gap).strip()
@@ -135,7 +135,7 @@ def _fits(value: str, kind: str) -> bool:
         case "unit" | "unitWithNegative":
             return all(_is_length(part, options) for part in value.split())
         case "color":
-            # Three digits: mrml keeps them, and some mail apps read them as another colour.
+            # Some mail apps show three digits as another colour.
             return not re.fullmatch(r"#[0-9a-fA-F]*", value) or len(value) == 7
     return True
 

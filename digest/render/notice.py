@@ -1,4 +1,4 @@
-"""Mails that belong to no issue, by the same path as editions: rendered once per kind and language, then spliced."""
+"""Rendering of notices (mails that belong to no issue), once per kind and language."""
 
 import json
 from dataclasses import asdict, fields
@@ -13,9 +13,9 @@ from digest.render.slots import SlotTokens, choose_nonce
 
 
 def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templates: Templates) -> Rendered:
-    """Return the notice, final but for the slots of its kind; the same bytes for the same arguments.
+    """Return the notice with slot tokens, the same bytes for the same arguments.
 
-    Raises ContentError with template and line where a template is wrong.
+    Raises ContentError with template and line.
     """
     nonce = choose_nonce(json.dumps([kind, language, asdict(context)], default=str, sort_keys=True))
     slots = SlotTokens(nonce)

@@ -1,4 +1,4 @@
-"""The mails that belong to no issue: one entry a kind, read by rendering, the outbox and whatever promises them."""
+"""Kinds of notices (mails that belong to no issue) with their properties."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ _CONFIRMED = frozenset({SubscriberState.CONFIRMED})
 
 @dataclass(frozen=True, slots=True)
 class NoticeSpec:
-    """Properties of one kind of notice. Its templates, subject included, are in `templates/email/<kind>/`."""
+    """Properties of a kind of notice. Its templates, with the subject, are in `templates/email/<kind>/`."""
 
     slots: frozenset[Slot] = frozenset()
     """The slots that both parts of the mail must have."""
@@ -32,12 +32,11 @@ class NoticeSpec:
 
 
 class NoticeKind(StrEnum):
-    """A kind of notice: stored in the outbox by its value, which is also the folder of its templates."""
+    """A kind of notice; the value is stored in the outbox and names the folder of templates."""
 
     spec: NoticeSpec
 
     def __new__(cls, value: str, spec: NoticeSpec = NoticeSpec()) -> Self:
-        """Make the member with this value."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.spec = spec

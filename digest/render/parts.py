@@ -1,10 +1,10 @@
-"""Both parts of a mail in transfer encoding, ready for readers' values: splicing instead of encoding per reader. Pure.
+"""Transfer encoding of both parts of a mail, once for an edition, with personal values spliced in. Pure.
 
-A rendered document is split at its slots *before* encoding. Each literal is encoded once for an edition; a value is
-encoded alone and put between. Nothing searches for tokens in encoded bytes, where a line break may cut one.
+A document is split at its slots before encoding, since line breaks could cut tokens in encoded bytes. Literals are
+encoded once, values alone.
 
-Lines end with CRLF, have at most 76 characters (RFC 2045 section 6.7 and 6.8) and hold only ASCII. Doubling the dot at
-a line's start belongs to the SMTP transport; quoted-printable encodes it all the same, for relays that forget it.
+Lines end with CRLF and have at most 76 ASCII characters (RFC 2045 section 6.7 and 6.8). A dot at a line's start is
+encoded in quoted-printable, for relays that do not double it.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class SlotValueMissingError(ContentError):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An edition's parts. `html` readers get multipart/alternative with both, `text` readers the plain text alone."""
+    """An edition's parts. The format `html` is multipart/alternative with both, `text` the plain text alone."""
 
     boundary: str
     plain: "QuotedBody | Base64Body"
@@ -42,16 +42,14 @@ class Parts:
     def header(self, format: Format = "html") -> bytes:  # noqa: A002 - the reader's format, as everywhere
         """Return the MIME header fields for the message's header block, each line with its CRLF."""
         if format == "html":
-            return (
-                b"MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n"
-                b' boundary="' + self.boundary.encode() + b'"\r\n'
-            )
+            kind = "MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n"
+            return f'{kind} boundary="{self.boundary}"\r\n'.encode()
         return b"MIME-Version: 1.0\r\n" + _fields("text/plain", self.plain.encoding)
 
     def splice(self, values: Mapping[Slot, str], format: Format = "html") -> list[bytes]:  # noqa: A002
-        """Return the message's body for one reader in pieces: what follows the blank line after the header block.
+        """Return the body of one recipient's message in pieces, without the blank line after the header block.
 
-        Values are plain: they are escaped here for the place where each stands. Raises SlotValueMissingError.
+        Values are plain and are escaped here for their place. Raises SlotValueMissingError.
         """
         try:
             if format == "text":
@@ -69,20 +67,19 @@ def _fields(kind: str, encoding: str) -> bytes:
 
 @lru_cache(maxsize=1_000)
 def _borders(boundary: str, plain: str, html: str) -> tuple[bytes, bytes, bytes]:
-    """Return what stands before, between and behind the parts."""
+    """Return what comes before, between and after the parts."""
     line = b"--" + boundary.encode()
     first = line + b"\r\n" + _fields("text/plain", plain) + b"\r\n"
     return first, b"\r\n" + line + b"\r\n" + _fields("text/html", html) + b"\r\n", b"\r\n" + line + b"--\r\n"
 
 
 def encode(html: str, text: str, nonce: str) -> Parts:
-    """Return both parts encoded, each in whichever of quoted-printable and base64 is smaller.
+    """Return both parts encoded, each in the smaller of quoted-printable and base64, with a reproducible boundary.
 
-    A pure function: the same documents give the same bytes, boundary included. Raises ContentError for a token that
-    names no slot.
+    Raises ContentError for a token of an unknown slot.
     """
     digest = hashlib.sha256(f"{nonce}\n{len(html)}\n{html}{text}".encode()).hexdigest()[:32]
-    # `=_` can stand in neither encoding, so that no body holds the boundary, whatever a reader's values are.
+    # `=_` occurs in neither encoding, so no body holds the boundary, whatever its values are.
     return Parts(f"=_{digest}", _smaller(text, nonce, SlotContext.PLAIN), _smaller(html, nonce, SlotContext.HTML))
 
 
@@ -98,7 +95,7 @@ def _smaller(document: str, nonce: str, place: SlotContext) -> "QuotedBody | Bas
 
 @dataclass(frozen=True, slots=True)
 class QuotedBody:
-    """Encoded literals, each ending at the end of a line, and where the slots stand between them."""
+    """Encoded literals, each ending at a line end, and the positions of slots between them."""
 
     literals: Sequence[bytes]
     slots: Sequence[tuple[int, Slot]]
@@ -114,9 +111,9 @@ class QuotedBody:
         return cls(literals, slots, place, sum(map(len, literals)))
 
     def splice(self, values: Mapping[Slot, str], everywhere: dict[Slot, bytes] | None = None) -> list[bytes]:
-        """Return the body with values, each on lines of its own that soft breaks join to the text around.
+        """Return the body with values, each on lines of its own, joined by soft breaks.
 
-        `everywhere` remembers encoded values that are the same in every place of a mail.
+        `everywhere` caches encoded values that are the same everywhere in a mail.
         """
         pieces, here = list(self.literals), dict[Slot, bytes]()
         everywhere = {} if everywhere is None else everywhere
@@ -124,7 +121,7 @@ class QuotedBody:
             value = everywhere.get(slot) or here.get(slot)
             if value is None:
                 text = values[slot]
-                # an address without anything to escape or to encode: nearly all are
+                # nearly all addresses need no escaping
                 if slot.is_url and _PLAIN_ADDRESS.fullmatch(text):
                     value = everywhere[slot] = _soft(text.encode())
                 else:
@@ -141,10 +138,7 @@ def _escaped(slot: Slot, value: str, place: SlotContext) -> bytes:
 def quote_literal(text: str) -> bytes:
     """Return text in quoted-printable, ending with CRLF, with a soft break if the text does not end a line."""
     *lines, rest = text.encode().split(b"\n")
-    encoded = [_hard(line) for line in lines]
-    if rest:
-        encoded.append(_soft(rest))
-    return b"".join(encoded)
+    return b"".join([*map(_hard, lines), _soft(rest)])
 
 
 def _hard(line: bytes) -> bytes:
@@ -182,7 +176,7 @@ def _cut(line: bytes) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class _Literal:
-    """A literal with its encoding for each number of bytes (0, 1, 2) that the text before it takes from its front."""
+    """A literal with its encodings from byte 0, 1 and 2 on; the bytes before complete the preceding group."""
 
     data: bytes
     encoded: tuple[bytes, bytes, bytes]
@@ -208,10 +202,10 @@ def _base64(data: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Base64Body:
-    """Literals encoded for every phase, since a value's length decides where the groups of three bytes begin after it.
+    """Literals encoded for every alignment of groups of three bytes, which depends on the length of values before.
 
-    A literal gives up to two bytes of its front to complete the group before it; its last one or two bytes wait for
-    what comes next. So padding stands at the end only.
+    Up to two bytes at its front complete the group before it; its last one or two wait for what follows. So there is
+    padding at the end only.
     """
 
     pieces: Sequence[_Literal | Slot]
@@ -226,7 +220,7 @@ class Base64Body:
         return cls(literals, place, sum(len(piece.encoded[0]) for piece in literals if isinstance(piece, _Literal)))
 
     def splice(self, values: Mapping[Slot, str], _everywhere: dict[Slot, bytes] | None = None) -> list[bytes]:
-        """Return the body with values; what stands elsewhere in the mail is encoded differently."""
+        """Return the body with values; encodings cannot be shared with other places of the mail."""
         out: list[bytes] = []
         carry = b""
         for piece in self.pieces:

@@ -1,9 +1,6 @@
-"""A sanitised body as text for the plain part: wrapped by the cells that a terminal or mail app gives a character.
+"""Sanitised HTML bodies to plain text, wrapped by display width. Pure.
 
-Complete by rule: every word of the body stands in the text, and every address, except those that lead to a place in the
-mail itself.
-
-Pure.
+It keeps every word of the body and every address that leads outside of the mail.
 """
 
 import re
@@ -25,17 +22,17 @@ _COLUMN_GAP = " | "
 
 
 def cells(text: str) -> int:
-    """Return the width of a text: 2 for Hangul, Han, Kana, full-width forms; 0 for marks that join the one before."""
+    """Return the display width: 2 for Hangul, Han, Kana and full-width forms, 0 for combining marks."""
     if text.isascii():
         return len(text)
     return sum(2 if east_asian_width(c) in "WF" else 0 if category(c) in {"Mn", "Me", "Cf"} else 1 for c in text)
 
 
 def wrap(text: str, width: int = WIDTH, indent: str = "", first: str | None = None) -> str:
-    """Return the text in lines of at most `width` cells, each after `indent`, the first after `first` if given.
+    """Wrap text to lines of at most `width` cells, each after `indent`, the first after `first` if given.
 
-    Newlines in the text stay. An address or another long word of narrow characters is never broken, so that it can be
-    copied; a word of wide characters may be.
+    Newlines stay. Addresses and other long words are not broken, so that they can be copied, unless they have wide
+    characters.
     """
     lines: list[str] = []
     for paragraph in text.split("\n"):
@@ -74,7 +71,7 @@ def _words(text: str, room: int) -> Iterator[str]:
 
 
 def plain_body(html: str, width: int = WIDTH) -> str:
-    """Return a sanitised HTML fragment as text; addresses are numbered in the text and listed at its end."""
+    """Return a sanitised HTML fragment as text, with numbered addresses that are listed at the end."""
     if not html.strip():
         return ""
     root = lxml_html.fragment_fromstring(html, create_parent="div")
@@ -89,7 +86,7 @@ def plain_body(html: str, width: int = WIDTH) -> str:
 
 @dataclass(slots=True)
 class _Links:
-    """The addresses of one body, each with its number."""
+    """Numbered addresses of a body."""
 
     first: int
     numbers: dict[str, int] = field(default_factory=dict)
@@ -197,7 +194,7 @@ def _grid(rows: Sequence[Sequence[str]], sizes: Sequence[int], *, has_head: bool
 
 
 def _records(rows: Sequence[Sequence[str]], width: int, *, has_head: bool) -> list[str]:
-    """A table too wide for lines: each row as a block, each cell after its column's head."""
+    """Format a wide table: each row as a block, each cell after its column's header."""
     heads, body = (rows[0], rows[1:]) if has_head else ([""] * len(rows[0]), rows)
     lines: list[str] = []
     for row in body or [heads]:

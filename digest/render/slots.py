@@ -1,8 +1,7 @@
-"""Slots: the few places of a mail that differ from reader to reader. Pure.
+"""Slots: placeholders for personal values in a rendered mail. Pure.
 
-A slot stands in the rendered mail as a token, `@@R_<nonce>_<NAME>@@`, made of characters that survive every stage. The
-nonce is derived from the edition's content, so that a build can be repeated, and is checked not to occur in it, so that
-nobody who writes an article can place a slot: an author's token would carry another reader's link to a foreign site.
+The token of a slot is `@@R_<nonce>_<NAME>@@`. The nonce is derived from the edition's content, so that builds are
+reproducible, and does not occur in it, so that authors cannot place slots, which could send personal links elsewhere.
 """
 
 import hashlib
@@ -18,14 +17,14 @@ from digest.runtime.errors import ContentError
 PREFIX = "@@R_"
 _SUFFIX = "@@"
 _NONCE = re.compile(r"[0-9a-f]{16}")
-# Everything that RFC 3986 lets stand in a URL, and the per cent sign of what is encoded already.
+# All characters that RFC 3986 allows in a URL, and the per cent sign of encoded ones.
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
 _PLAIN_URL = re.compile(r"[A-Za-z0-9%/:=&?~._-]*")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Slot(StrEnum):
-    """What may differ between two readers of an edition; the value is the name in the token."""
+    """A personal value in a mail; the value is the name in the token."""
 
     INTERESTS = "INTERESTS"
     PREFERENCES_URL = "PREFERENCES_URL"
@@ -41,14 +40,14 @@ class Slot(StrEnum):
 
 
 EDITION_SLOTS = frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL, Slot.VIEW_URL})
-"""The slots that an edition may use, and of which none may be missing in either part."""
+"""The slots that both parts of an edition must have."""
 
 WORST_VALUES: Mapping[Slot, str] = {slot: "x" * (300 if slot.is_url else 400) for slot in Slot}
-"""Values as long as they get, for measuring a mail before its readers are known."""
+"""The longest values, to measure a mail before its recipients are known."""
 
 
 class SlotContext(StrEnum):
-    """Where a slot stands; each place has its own escaping."""
+    """Context of a slot, which determines its escaping."""
 
     HTML = "html"
     PLAIN = "plain"
@@ -60,39 +59,15 @@ class SlotTokens:
 
     nonce: str
 
-    @property
-    def interests(self) -> str:
-        """The interests' titles in the reader's language."""
-        return token(self.nonce, Slot.INTERESTS)
-
-    @property
-    def preferences_url(self) -> str:
-        """The reader's preferences page."""
-        return token(self.nonce, Slot.PREFERENCES_URL)
-
-    @property
-    def unsubscribe_url(self) -> str:
-        """The reader's unsubscribe page."""
-        return token(self.nonce, Slot.UNSUBSCRIBE_URL)
-
-    @property
-    def view_url(self) -> str:
-        """This edition in a browser."""
-        return token(self.nonce, Slot.VIEW_URL)
-
-    @property
-    def action_url(self) -> str:
-        """What a notice asks its reader to open."""
-        return token(self.nonce, Slot.ACTION_URL)
-
-    @property
-    def consent_date(self) -> str:
-        """The day on which the reader agreed, in their language."""
-        return token(self.nonce, Slot.CONSENT_DATE)
+    def __getattr__(self, name: str) -> str:
+        """Return the token of the slot with this name in lower case."""
+        if name not in {slot.lower() for slot in Slot}:
+            raise AttributeError(name)
+        return token(self.nonce, Slot(name.upper()))
 
 
 def token(nonce: str, slot: Slot) -> str:
-    """Return the text that stands for a slot until it is filled."""
+    """Return the token of a slot."""
     return f"{PREFIX}{nonce}_{slot.value}{_SUFFIX}"
 
 
@@ -102,15 +77,14 @@ def choose_nonce(content: str) -> str:
         nonce = hashlib.sha256(f"{attempt}\n{content}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
         if PREFIX + nonce not in content:
             return nonce
-    raise ContentError(
-        "The articles hold slot tokens of every kind.", hint=f"Take the texts that begin with {PREFIX} out."
-    )
+    hint = f"Take the texts that begin with {PREFIX} out."
+    raise ContentError("The articles hold slot tokens of every kind.", hint=hint)
 
 
 def split(document: str, nonce: str) -> Iterator[str | Slot]:
-    """Yield the literal texts and the slots of a document in order, a literal first and last, slots between.
+    """Yield the literals and slots of a document alternately, with a literal first and last.
 
-    Raises ContentError for a token of this nonce that names no slot.
+    Raises ContentError for a token of an unknown slot.
     """
     if not _NONCE.fullmatch(nonce):
         raise ContentError(f"{nonce!r} is no slot nonce.", hint="A nonce has 16 hexadecimal digits.")
@@ -125,12 +99,12 @@ def split(document: str, nonce: str) -> Iterator[str | Slot]:
 
 
 def escape(slot: Slot, value: str, place: SlotContext) -> str:
-    """Return a value as it may stand in `place`: on one line, without control characters, as text or as an address.
+    """Return a value escaped for `place`, on one line and without control characters.
 
-    The HTML form fits between tags as well as into a quoted attribute.
+    The HTML form is for text as well as for quoted attributes.
     """
     if slot.is_url:
-        # Our own addresses need no quoting, and every delivery comes through here.
+        # Fast path: our own addresses need no quoting.
         plain = _PLAIN_URL.fullmatch(value)
         if plain and (place is SlotContext.PLAIN or "&" not in value):
             return value
@@ -141,6 +115,6 @@ def escape(slot: Slot, value: str, place: SlotContext) -> str:
 
 
 def fill(document: str, nonce: str, values: Mapping[Slot, str], place: SlotContext) -> str:
-    """Return a document with its slots filled: the slow, plain way, for pages and for measuring."""
+    """Return a document with its slots filled, for pages and for measuring; deliveries use `parts`."""
     pieces = split(document, nonce)
     return "".join(escape(p, values[p], place) if isinstance(p, Slot) else p for p in pieces)

@@ -1,7 +1,4 @@
-"""What readers would stumble over, found before they do: findings with stable ids, for both parts of a mail.
-
-Each check is a function from a Mail to findings. A finding that blocks forbids approving and sending.
-"""
+"""Checks of both parts of a mail before approval: each is a function from a CheckedMail to findings with stable ids."""
 
 from collections.abc import Callable, Iterator
 
@@ -35,5 +32,5 @@ _CHECKS: tuple[Callable[[CheckedMail], Iterator[Finding]], ...] = (
 
 
 def check_mail(mail: CheckedMail) -> tuple[Finding, ...]:
-    """Return what is wrong with a mail, each thing once, in the order of the checks."""
+    """Return the findings of all checks, without repeats."""
     return tuple(dict.fromkeys(finding for check in _CHECKS for finding in check(mail)))

@@ -1,4 +1,4 @@
-"""What a reader with a screen reader, without pictures or with small text needs."""
+"""Accessibility checks: title, language, headings, tables, images."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from digest.render.checks.mail import CheckedMail, where
 
 
 def check_title(mail: CheckedMail) -> Iterator[Finding]:
-    """The title is the subject: some screen readers say it first."""
+    """The title equals the subject: some screen readers read it first."""
     title = mail.tree.find(".//title")
     text = " ".join((title.text or "").split()) if title is not None else ""
     if text != " ".join(mail.subject.split()):
@@ -18,7 +18,7 @@ def check_title(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def check_language(mail: CheckedMail) -> Iterator[Finding]:
-    """Language and direction stand on html and on what is directly in body, because mail apps drop html and body."""
+    """Language and direction are set on html and on the children of body, because mail apps drop html and body."""
     elements = [mail.tree, *(e for e in mail.tree.find("body") if isinstance(e.tag, str))]
     for element in elements:
         missing = [name for name in ("lang", "dir") if not element.get(name) or element.get(name) in {"und", "auto"}]
@@ -28,9 +28,9 @@ def check_language(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def check_headings(mail: CheckedMail) -> Iterator[Finding]:
-    """One h1; no level is left out on the way down; no heading is empty."""
+    """There is one h1, no skipped level and no empty heading."""
     headings = list(mail.tree.iter("h1", "h2", "h3", "h4", "h5", "h6"))
-    ones = sum(1 for heading in headings if heading.tag == "h1")
+    ones = sum(heading.tag == "h1" for heading in headings)
     if ones != 1:
         message = f"The mail has {ones} headings of the first level"
         yield Finding("heading-one", Severity.BLOCK, "HTML", message, "Print exactly one h1, the publication's name.")
@@ -47,7 +47,7 @@ def check_headings(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def check_tables(mail: CheckedMail) -> Iterator[Finding]:
-    """A table for layout says so; one with data has heads."""
+    """Layout tables have a role; data tables have headers."""
     for table in mail.tree.iter("table"):
         if table.get("role") not in {"presentation", "none"} and table.find(".//th") is None:
             message = "A table has neither heads nor a role, so that screen readers count its rows aloud"
@@ -56,7 +56,7 @@ def check_tables(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def check_images(mail: CheckedMail) -> Iterator[Finding]:
-    """Every picture has words, a width in pixels and an address under the publication's own."""
+    """Every image has a text alternative, a width in pixels and an address of the publication."""
     media = f"{mail.publication.base_url.rstrip('/')}/media/"
     for image in mail.tree.iter("img"):
         source = image.get("src") or ""

@@ -1,11 +1,11 @@
-"""What a check says."""
+"""Findings of checks."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """Whether a finding forbids approving and sending, or only asks for a look."""
+    """Whether a finding forbids approval and sending, or is advice."""
 
     BLOCK = "block"
     ADVISE = "advise"
@@ -13,7 +13,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that somebody should see: `id` is stable, `where` the part of the mail, `remedy` what to do."""
+    """A result of a check: `id` is stable, `where` the part of the mail, `remedy` what to do."""
 
     id: str
     severity: Severity

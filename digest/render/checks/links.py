@@ -1,4 +1,4 @@
-"""Links that lead nowhere, into the open, or without saying where."""
+"""Checks of links: targets, addresses, link texts."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _EMPTY_WORDS = frozenset(
 
 
 def check_anchors(mail: CheckedMail) -> Iterator[Finding]:
-    """Ids are unique, and each link inside the mail has its target."""
+    """Ids are unique, and each link within the mail has a target."""
     ids = Counter(element.get("id") for element in mail.tree.iterfind(".//*[@id]"))
     for name, count in ids.items():
         if count > 1:
@@ -31,7 +31,7 @@ def check_anchors(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def check_links(mail: CheckedMail) -> Iterator[Finding]:
-    """Each link has words that say where it leads and a whole, secure, public address."""
+    """Each link has a descriptive text and an absolute, secure, public address."""
     for link in mail.tree.iterfind(".//a[@href]"):
         address = link.get("href").strip()
         if not address.startswith("#") and PREFIX not in address:

@@ -1,4 +1,4 @@
-"""A rendered mail as the checks see it."""
+"""A rendered mail with its sources, as the input of checks."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,10 +15,10 @@ from digest.render.slots import EDITION_SLOTS, Slot
 
 @dataclass(frozen=True)
 class CheckedMail:
-    """Both parts, still with their slot tokens, and what they were made from.
+    """Both parts with their slot tokens.
 
-    `declared` counts the slots in the MJML, before HTML was made of it; `source` is what the templates got, in which
-    markers such as `{{` may stand as an author's own text; `titles` are the articles' titles in order.
+    `declared` counts the slots in the MJML; `source` is the input of the templates, where markers such as `{{` may be
+    an author's text; `titles` are those of the articles in order.
     """
 
     subject: str
@@ -34,18 +34,18 @@ class CheckedMail:
 
     @cached_property
     def tree(self) -> Any:
-        """The HTML, parsed; comments are not in it."""
+        """The parsed HTML without comments."""
         parser = lxml_html.HTMLParser(remove_comments=True, encoding="utf-8")
         return lxml_html.document_fromstring(self.html.encode(), parser=parser)
 
     @cached_property
     def source_text(self) -> str:
-        """Every text that the templates got, one after the other."""
+        """All texts in the input of the templates."""
         return "\n".join(_texts(self.source))
 
     @property
     def local(self) -> bool:
-        """Whether the publication runs on this machine only, as in a trial."""
+        """Whether the publication's address is this machine, as in a trial."""
         return is_loopback(urlsplit(self.publication.base_url).hostname or "")
 
 
@@ -55,7 +55,7 @@ def is_loopback(host: str) -> bool:
 
 
 def where(element: Any) -> str:
-    """Return the part and the heading that an element stands under."""
+    """Return the part and the heading above an element."""
     above = element.xpath("(ancestor-or-self::*|preceding::*)[self::h1 or self::h2 or self::h3][last()]")
     return f"HTML, under “{' '.join(above[0].text_content().split())}”" if above else "HTML"
 

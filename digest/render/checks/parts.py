@@ -1,4 +1,4 @@
-"""The subject, the slots, and what both parts must hold."""
+"""Checks of subject, slots, unfilled templates, postal address and plain text."""
 
 import html
 import re
@@ -19,7 +19,7 @@ _LEFTOVERS = ("{{", "{%", PREFIX, "\\u{")
 
 
 def check_subject(mail: CheckedMail) -> Iterator[Finding]:
-    """A subject is there, on one line, no reply, and not longer than an inbox shows."""
+    """The subject is present, on one line, not a reply, and not longer than an inbox shows."""
     subject, remedy = mail.subject, "Change it: `digest issue edit --subject`."
     if not subject.strip():
         yield Finding("subject-empty", Severity.BLOCK, "subject", "The subject is empty", remedy)
@@ -35,12 +35,12 @@ def check_subject(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def slots_in(document: str, nonce: str) -> Counter[Slot]:
-    """Return how often each slot stands in a document."""
+    """Return how often each slot occurs in a document."""
     return Counter(piece for piece in split(document, nonce) if isinstance(piece, Slot))
 
 
 def check_slots(mail: CheckedMail) -> Iterator[Finding]:
-    """Required slots stand in both parts; none was lost or doubled on the way from the template to the HTML."""
+    """Required slots occur in both parts; none was lost or doubled between MJML and HTML."""
     html_slots, text_slots = slots_in(mail.html, mail.nonce), slots_in(mail.text, mail.nonce)
     for place, found in (("HTML", html_slots), ("plain text", text_slots)):
         for slot in sorted(mail.required - found.keys()):
@@ -54,7 +54,7 @@ def check_slots(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def check_leftovers(mail: CheckedMail) -> Iterator[Finding]:
-    """Nothing looks like a template that was not filled, unless an author wrote it."""
+    """There are no markers of unfilled templates, unless an author wrote them."""
     for place, document in (("HTML", html.unescape(mail.html)), ("plain text", mail.text)):
         for slot in Slot:
             document = document.replace(token(mail.nonce, slot), "")  # noqa: PLW2901 - the same document, cleaned
@@ -65,7 +65,7 @@ def check_leftovers(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def check_footer(mail: CheckedMail) -> Iterator[Finding]:
-    """Both parts say who sends the mail, with a postal address that is a real one."""
+    """Both parts show the sender's postal address, and it is not the placeholder."""
     address = "".join(mail.publication.postal_address.split())
     for place, text in (("HTML", shown(mail.html).text), ("plain text", "".join(mail.text.split()))):
         if not address or address not in text:
@@ -78,7 +78,7 @@ def check_footer(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def check_text(mail: CheckedMail) -> Iterator[Finding]:
-    """The plain text names the same articles in the same order, and has every address of the HTML."""
+    """The plain text has the same articles in the same order, and every address of the HTML."""
     text = "".join(mail.text.split())
     if not text:
         yield Finding("text-empty", Severity.BLOCK, "plain text", "The plain text is empty", "See body.txt.j2.")
@@ -93,13 +93,8 @@ def check_text(mail: CheckedMail) -> Iterator[Finding]:
             message = f"The {place} does not name “{title}”, or not in the issue's order"
             yield Finding("text-order", Severity.BLOCK, place, message, "Both body templates must show the same.")
         at = max(found, at)
-    named = {*_addresses(mail.text)}
+    named = set(re.findall(r"[a-z][a-z0-9+.-]*:[^\s<>]+", mail.text, re.IGNORECASE))
     for address in shown(mail.html).links:
         if not address.startswith("#") and PREFIX not in address and address not in named:
             message = f"The plain text lacks the link to {address}"
             yield Finding("text-link-missing", Severity.ADVISE, "plain text", message, "Print it in body.txt.j2.")
-
-
-def _addresses(text: str) -> Iterator[str]:
-    for found in re.finditer(r"[a-z][a-z0-9+.-]*:[^\s<>]+", text, re.IGNORECASE):
-        yield found[0]

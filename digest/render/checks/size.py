@@ -1,4 +1,4 @@
-"""Sizes beyond which Gmail clips a mail or drops its styles."""
+"""Checks of size: Gmail clips large mails and drops large styles."""
 
 from collections.abc import Iterator
 
@@ -7,20 +7,20 @@ from digest.render.checks.mail import CheckedMail
 from digest.render.slots import WORST_VALUES, SlotContext, fill
 
 HTML_WARNING = 90_000
-"""Bytes of HTML from which summaries take the place of texts, and a finding advises."""
+"""Bytes of HTML above which articles become summaries, with advice."""
 HTML_LIMIT = 100_000
-"""Bytes of HTML that block: Gmail clips at about 102,000, and the link to unsubscribe stands at the end."""
+"""Bytes of HTML above which a finding blocks: Gmail clips at about 102,000, and the unsubscribe link is at the end."""
 STYLE_LIMIT = 16_000
 """Bytes in style elements; above about 16 KB Gmail ignores them."""
 
 
 def html_bytes(html: str, nonce: str) -> int:
-    """Return the UTF-8 bytes of a rendered mail with its slots filled by values as long as they get."""
+    """Return the UTF-8 bytes of a rendered mail with the longest slot values."""
     return len(fill(html, nonce, WORST_VALUES, SlotContext.HTML).encode())
 
 
 def check_html_size(mail: CheckedMail) -> Iterator[Finding]:
-    """The whole mail must stay below the size at which Gmail clips."""
+    """The HTML stays below the size at which Gmail clips."""
     size = html_bytes(mail.html, mail.nonce)
     if size > HTML_WARNING:
         severity = Severity.BLOCK if size > HTML_LIMIT else Severity.ADVISE
@@ -29,7 +29,7 @@ def check_html_size(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def check_style_size(mail: CheckedMail) -> Iterator[Finding]:
-    """The style elements must stay below the size at which Gmail ignores them."""
+    """The style elements stay below the size at which Gmail ignores them."""
     size = sum(len((style.text or "").encode()) for style in mail.tree.iter("style"))
     if size > STYLE_LIMIT:
         message = f"The mail has {size:,} bytes of styles; Gmail ignores more than 16,000"

@@ -1,4 +1,4 @@
-"""The theme's colours in both palettes: WCAG 2.2, success criterion 1.4.3."""
+"""Contrast check of the theme's colours (WCAG 2.2, success criterion 1.4.3)."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ def _luminance(colour: str) -> float:
 
 
 def check_contrast(mail: CheckedMail) -> Iterator[Finding]:
-    """Text stands out from what is behind it, in the light and in the dark palette."""
+    """Text has enough contrast in the light and the dark palette."""
     for name in ("light", "dark"):
         yield from _palette(name, mail.theme.get(name, {}))
 
