@@ -1,1 +1,1 @@
-"""Pages: preview for editors, public pages for readers."""
+"""Web applications: public pages, the editors' preview, the sink's mailbox."""

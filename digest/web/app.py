@@ -1,4 +1,4 @@
-"""The two apps: what readers see, and the editors' desk."""
+"""FastAPI applications: the public pages and the editors' preview."""
 
 import threading
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def public_app(
     clock: Clock,
     metrics_router: APIRouter | None = None,
 ) -> FastAPI:
-    """Return the readers' app: subscriptions (`pages_router`), archive, pictures, health. GET changes nothing."""
+    """Return the public app: subscriptions (`pages_router`), archive, pictures, health. GET changes nothing."""
     app = _bare_app()
     app.include_router(pages_router)
     if metrics_router is not None:
@@ -60,10 +60,10 @@ def preview_app(
     reimport: Callable[[], ArticleImportReport] | None = None,
     reload: Callable[[], Publisher] | None = None,
 ) -> FastAPI:
-    """Return the editors' desk for issue `number` (None: the unfinished one, else the newest), for loopback only.
+    """Return the preview of issue `number` (None: the unfinished one, else the newest), for loopback only.
 
-    `reimport` imports the workspace's articles and is called for the first page and after each change below articles/;
-    `reload` reads the configuration again after a change of digest.toml or templates/. Nothing else is changed.
+    `reimport` imports the articles, for the first page and after changes below articles/; `reload` reads the
+    configuration after changes of digest.toml or templates/. Nothing else is changed.
     """
     app = _bare_app()
     desk = Desk(publisher, number, clock, reimport, reload)
@@ -77,12 +77,12 @@ def preview_app(
 
 
 def _bare_app() -> FastAPI:
-    # Neither app is an interface for programs, so there is nothing to describe to anybody.
+    # Neither app has an API to describe.
     return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
 
 def _explain_on(app: FastAPI, desk: Desk) -> None:
-    """Answer errors with a page of the desk, which renews itself when the file is mended."""
+    """Answer errors with a page of the preview, which reloads when the file is corrected."""
 
     def explain(request: Request, error: Exception) -> Response:
         return preview.explain(desk, request.url.path, error)
@@ -92,25 +92,17 @@ def _explain_on(app: FastAPI, desk: Desk) -> None:
 
 
 def app_of(opened: App, *, shared_limits: bool) -> FastAPI:
-    """Return the readers' app."""
+    """Return the public app of a workspace, with `/metrics` if a token is configured."""
+    token_file, metrics_router = opened.settings.metrics.token_file, None
+    if token_file is not None:
+        token = metrics.read_token(opened.settings.workspace / token_file)
+        metrics_router = metrics.build_router(Metrics(opened).page, token)
     pages = pages_router(opened, shared_limits=shared_limits)
     return public_app(
-        opened.publisher,
-        pages_router=pages,
-        signer=opened.signer,
-        clock=opened.clock,
-        metrics_router=_metrics_router(opened),
+        opened.publisher, pages_router=pages, signer=opened.signer, clock=opened.clock, metrics_router=metrics_router
     )
 
 
 def app_in(workspace: Path) -> FastAPI:
-    """Return the readers' app for one of several processes, which count together."""
+    """Return the public app for one of several processes, which share rate limits."""
     return app_of(open_app(workspace), shared_limits=True)
-
-
-def _metrics_router(opened: App) -> APIRouter | None:
-    """Return `/metrics` if a token is configured; without one there is no such page."""
-    token_file = opened.settings.metrics.token_file
-    if token_file is None:
-        return None
-    return metrics.build_router(Metrics(opened).page, metrics.read_token(opened.settings.workspace / token_file))

@@ -1,1 +1,1 @@
-"""The public archive: pages, search, feeds, static export."""
+"""Public archive: pages, search, feeds, static export."""

@@ -1,4 +1,4 @@
-"""An Atom feed (RFC 4287) as bytes. Pure; lxml writes the XML, so that no title can be markup."""
+"""Atom feeds (RFC 4287) as bytes, escaped by lxml. Pure."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,14 +11,14 @@ from lxml import etree
 MEDIA_TYPE = "application/atom+xml; charset=utf-8"
 ATOM = "http://www.w3.org/2005/Atom"
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-# What XML 1.0 (section 2.2) has no way to say, not even as a reference.
-_UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Characters that XML 1.0 (section 2.2) does not allow, not even as references.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One article; `url` leads to its place in the issue, `issue_url` to the whole. `topics` are slugs with titles."""
+    """An article; `url` leads to its place in the issue, `issue_url` to the issue. `topics` are slugs with titles."""
 
     id: str
     title: str
@@ -33,7 +33,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What stands around the entries."""
+    """Metadata of a feed."""
 
     id: str
     title: str
@@ -46,12 +46,12 @@ class Feed:
 
 
 def tag_uri(authority: str, day: date, *parts: str) -> str:
-    """Return an identifier for ever (RFC 4151): it does not change when the site moves to another address."""
+    """Return a permanent identifier (RFC 4151), which stays when the site moves to another address."""
     return f"tag:{authority},{day.isoformat()}:{'/'.join(quote(part, safe='') for part in parts)}"
 
 
 def authority_of(*names: str | None) -> str:
-    """Return the first of these that can be the domain in a tag URI."""
+    """Return the first of these that is valid as the domain in a tag URI."""
     lowered = ((name or "").strip().lower() for name in names)
     return next((name for name in lowered if _AUTHORITY.fullmatch(name)), "localhost")
 
@@ -79,7 +79,7 @@ def _entry(root: etree._Element, entry: Entry, feed: Feed) -> None:
         element.set(_LANG, entry.language)
     _text(element, "id", entry.id)
     _text(element, "title", entry.title)
-    # An article says for ever what it said: a correction is another one.
+    # Articles never change: a correction is another one.
     _text(element, "updated", _moment(entry.published))
     _text(element, "published", _moment(entry.published))
     _element(element, "link", rel="alternate", type="text/html", href=entry.url)
@@ -91,19 +91,14 @@ def _entry(root: etree._Element, entry: Entry, feed: Feed) -> None:
 
 
 def _element(parent: etree._Element, name: str, **attributes: str) -> etree._Element:
-    spoken = {key: speakable(value) for key, value in attributes.items()}
-    return etree.SubElement(parent, f"{{{ATOM}}}{name}", spoken)
+    allowed = {key: _FORBIDDEN.sub("�", value) for key, value in attributes.items()}
+    return etree.SubElement(parent, f"{{{ATOM}}}{name}", allowed)
 
 
 def _text(parent: etree._Element, name: str, text: str) -> None:
-    _element(parent, name).text = speakable(text)
-
-
-def speakable(text: str) -> str:
-    """Return text without the characters that no XML document may hold."""
-    return _UNSPEAKABLE.sub("�", text)
+    _element(parent, name).text = _FORBIDDEN.sub("�", text)
 
 
 def _moment(moment: datetime) -> str:
-    """RFC 3339, in UTC, to the second."""
+    """Format an instant by RFC 3339, in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

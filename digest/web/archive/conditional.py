@@ -1,4 +1,4 @@
-"""Answers that are asked for again and again: nothing is sent twice (RFC 9110 section 13)."""
+"""Conditional requests (RFC 9110 section 13): 304 for unchanged content."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ _TAG = re.compile(r'"([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class RequestValidators:
-    """What whoever asks says they have already: If-None-Match and If-Modified-Since."""
+    """The headers If-None-Match and If-Modified-Since of a request."""
 
     tags: str
     since: str
@@ -34,7 +34,7 @@ Asked = Annotated[RequestValidators, Depends(_known)]
 def answer(
     known: RequestValidators, content: bytes, media_type: str, changed: datetime, headers: Mapping[str, str]
 ) -> Response:
-    """Return the content, or 304 if whoever asks has it already."""
+    """Return the content, or 304 if the client has it already."""
     tag = hashlib.sha256(content).hexdigest()[:32]
     changed = changed.astimezone(UTC).replace(microsecond=0)
     headers = {**headers, "ETag": f'"{tag}"', "Last-Modified": format_datetime(changed, usegmt=True)}

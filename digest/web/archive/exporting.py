@@ -1,10 +1,10 @@
-"""The archive as a static site: the live pages, with their links turned to files. Same archive, same bytes.
+"""Reproducible export of the archive as a static site: the live pages with links to files.
 
 - index.html, ko.html: the start page, in the publication's language and in each other one
 - archive/index.html: the list; archive/21/index.html: an issue
 - media/, static/, feeds/, sitemap.xml: pictures, the style sheet, Atom feeds, the pages for search engines
 
-The paths are those of the live server, so that links of mails find their pages when the folder stands at base_url.
+The paths are those of the live server, so that links in mails work when the folder is served at base_url.
 """
 
 import html
@@ -38,7 +38,7 @@ _ISSUE = re.compile(r"/archive/([1-9][0-9]*)")
 def export(
     publisher: Publisher, directory: Path, *, base_url: str = "", progress: Progress = lambda _done, _of: None
 ) -> SiteReport:
-    """Bring the site in `directory` up to date. Raises UsageError for a folder that is not ours to write into."""
+    """Update the site in `directory`. Raises UsageError for a folder that is not from an export."""
     publication = publisher.settings.publication
     if base_url and not (base_url.startswith(("https://", "http://")) and urlsplit(base_url).netloc):
         raise UsageError(f"--base-url {base_url!r} is no web address", hint="Write https://archive.example.org.")
@@ -51,7 +51,7 @@ def export(
 
 
 class _Site:
-    """The files of the site, one by one."""
+    """Generator of the site's files."""
 
     def __init__(
         self, publisher: Publisher, session: Session, site: Site, issues: Sequence[ShownIssue], progress: Progress
@@ -62,7 +62,7 @@ class _Site:
         self._links = Links(publisher.settings.publication.base_url, site.default, issues)
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """Yield path and content; what is linked to before what links to it, the list last."""
+        """Yield path and content; link targets come before the pages that link to them."""
         languages = self._publisher.settings.languages
         yield "static/pages.css", style(self._publisher, "pages.css").encode()
         for done, issue in enumerate(self._issues):
@@ -110,30 +110,30 @@ class _Site:
 
 
 class Links:
-    """Turns the links of a live page into those of a file. Pure."""
+    """Rewrites the links of a live page for a static file. Pure."""
 
     def __init__(self, base_url: str, default: str, issues: Sequence[ShownIssue]) -> None:
         self._base_url, self._root, self._default = base_url, urlsplit(base_url).path, default
         self._numbers = {issue.number for issue in issues}
 
     def start_file(self, language: str) -> str:
-        """Return where the start page is."""
+        """Return the path of the start page."""
         return "index.html" if language == self._default else f"{language}.html"
 
     def list_file(self, language: str) -> str:
-        """Return where the list is."""
+        """Return the path of the list."""
         return f"archive/{self.start_file(language)}"
 
     def issue_file(self, number: int, language: str) -> str:
-        """Return where an issue is."""
+        """Return the path of an issue."""
         return f"archive/{number}/{self.start_file(language)}"
 
     def feed_file(self, language: str, interest: str) -> str:
-        """Return where a feed is."""
+        """Return the path of a feed."""
         return f"feeds/{language}/{interest}.xml" if interest else f"feeds/{language}.xml"
 
     def turned(self, text: str, path: str, language: str) -> str:
-        """Return a page with its links as they are from the file `path`."""
+        """Return a page with links relative to the file `path`."""
 
         def turn(found: re.Match[str]) -> str:
             address = self._address(html.unescape(found[2]), posixpath.dirname(path), language)
@@ -153,7 +153,7 @@ class Links:
         return posixpath.relpath(file, folder or ".") + (f"#{parts.fragment}" if parts.fragment else "")
 
     def _below(self, address: str) -> str | None:
-        """The address from the publication's root on, None for one that leads elsewhere."""
+        """Return the address relative to the publication's root, None for other sites."""
         for root in (self._base_url, self._root):
             if address == root and root:
                 return "/"
@@ -169,6 +169,4 @@ class Links:
         issue = _ISSUE.fullmatch(path)
         if issue:
             return self.issue_file(int(issue[1]), language) if int(issue[1]) in self._numbers else None
-        if path.startswith(("/media/", "/static/", "/feeds/")):
-            return path.removeprefix("/")
-        return None
+        return path.removeprefix("/") if path.startswith(("/media/", "/static/", "/feeds/")) else None

@@ -1,9 +1,7 @@
-"""Atom feeds, one for everything and one for each interest, in each language.
+"""Atom feeds in each language, one for everything and one for each interest, and the sitemap.
 
-An entry is an article and not an issue: that is what a feed for an interest can be about, what a feed reader shows as
-unread, and what people pass on. It leads to its place in the issue's page and names the issue. The articles of the last
-twelve issues are in the feed. The feed for an interest has the articles about it; those for everyone are in the feed
-for everything.
+An entry is an article of the last twelve issues, linked to its place in the issue's page. Articles without topics are
+only in the feed for everything.
 """
 
 from collections.abc import Sequence
@@ -34,7 +32,7 @@ _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where the archive's pages are: on our server, or wherever the static export is put (`still`)."""
+    """Addresses of the archive's pages, on our server or in a static export (`still`)."""
 
     base_url: str
     default: str
@@ -42,18 +40,15 @@ class Site:
 
     def archive(self, language: str) -> str:
         """Return the address of the list."""
-        if self.still:
-            return f"{self.base_url}/archive/{self._file(language)}"
-        return f"{self.base_url}/archive?lang={language}"
+        return self._page("archive", language)
 
     def issue(self, number: int, language: str) -> str:
         """Return the address of an issue's page."""
-        if self.still:
-            return f"{self.base_url}/archive/{number}/{self._file(language)}"
-        return f"{self.base_url}/archive/{number}?lang={language}"
+        return self._page(f"archive/{number}", language)
 
-    def _file(self, language: str) -> str:
-        return "" if language == self.default else f"{language}.html"
+    def _page(self, path: str, language: str) -> str:
+        file = "" if language == self.default else f"{language}.html"
+        return f"{self.base_url}/{path}/{file}" if self.still else f"{self.base_url}/{path}?lang={language}"
 
     def feed(self, language: str, interest: str) -> str:
         """Return the address of a feed."""
@@ -63,7 +58,7 @@ class Site:
 def build_router(publisher: Publisher) -> APIRouter:
     """Return the routes `/feeds/LANGUAGE.xml`, `/feeds/LANGUAGE/INTEREST.xml` and `/sitemap.xml`."""
     router = APIRouter()
-    publication = publisher.settings.publication
+    publication, catalogue = publisher.settings.publication, publisher.settings.catalogue
     site = Site(publication.base_url, publication.language)
 
     @router.api_route("/feeds/{language}.xml", methods=METHODS, include_in_schema=False)
@@ -72,12 +67,8 @@ def build_router(publisher: Publisher) -> APIRouter:
 
     @router.api_route("/feeds/{language}/{interest}.xml", methods=METHODS, include_in_schema=False)
     def about(known: Asked, language: str, interest: str) -> Response:
-        renamed = [
-            slug
-            for slug in publisher.settings.catalogue.slugs
-            if {slug} == publisher.settings.catalogue.parse(interest)
-        ]
-        if renamed and renamed != [interest]:  # who follows the feed of a former name goes on with the present one
+        renamed = [slug for slug in catalogue.slugs if {slug} == catalogue.parse(interest)]
+        if renamed and renamed != [interest]:  # the feed of a former name
             path = urlsplit(site.feed(language, renamed[0])).path
             return RedirectResponse(path, status_code=308, headers=OPEN)
         return _answer(publisher, site, known, language, interest)
@@ -93,9 +84,8 @@ def build_router(publisher: Publisher) -> APIRouter:
 
 
 def _answer(publisher: Publisher, site: Site, known: RequestValidators, language: str, interest: str = "") -> Response:
-    if language not in publisher.settings.languages or (
-        interest and interest not in publisher.settings.catalogue.slugs
-    ):
+    interests = ("", *publisher.settings.catalogue.slugs)
+    if language not in publisher.settings.languages or interest not in interests:
         raise HTTPException(404)
     with session_scope(publisher.engine, read_only=True) as session:
         content = feed(publisher, session, site, language, interest)
@@ -146,25 +136,19 @@ def _entry(publisher: Publisher, site: Site, authority: str, language: str, foun
 
 
 def _interests(publisher: Publisher, found: Found) -> list[str]:
-    """The interests that an article is about; none for one that is for everyone."""
-    topics = found.article.topics
-    return [
-        slug
-        for slug in publisher.settings.catalogue.slugs
-        if topics and publisher.settings.catalogue.matches(topics, frozenset({slug}))
-    ]
+    """Return the interests of an article; none for one that is for everyone."""
+    topics, catalogue = found.article.topics, publisher.settings.catalogue
+    return [slug for slug in catalogue.slugs if topics and catalogue.matches(topics, frozenset({slug}))]
 
 
 def _first_day(session: Session) -> date:
-    """A day on which the publication was there, which never changes: that of its first issue, withdrawn or not."""
-    query = (
-        select(col(Issue.date)).where(col(Issue.frozen_at).is_not(None)).order_by(col(Issue.frozen_at), col(Issue.id))
-    )
-    return session.exec(query.limit(1)).first() or NEVER.date()
+    """Return the day of the first issue, withdrawn or not: a date for tag URIs that never changes."""
+    query = select(col(Issue.date)).where(col(Issue.frozen_at).is_not(None))
+    return session.exec(query.order_by(col(Issue.frozen_at), col(Issue.id)).limit(1)).first() or NEVER.date()
 
 
 def sitemap(site: Site, issues: Sequence[ShownIssue], languages: Sequence[str]) -> bytes:
-    """Return the addresses of the archive for search engines, as sitemaps.org describes it."""
+    """Return the archive's sitemap for search engines (sitemaps.org)."""
     root = etree.Element(f"{{{_SITEMAP}}}urlset", nsmap={None: _SITEMAP})
     for address, changed in [
         *((site.archive(language), None) for language in languages),

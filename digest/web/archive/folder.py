@@ -1,10 +1,8 @@
-"""A folder of files that is brought up to date while a web server shows it.
+"""Update of a folder of files while a web server serves it.
 
-Everything is made beside the site first. Then files that were not there come, then changed ones are replaced, each in
-one step, then files that are no longer wanted go: whoever follows links finds a page at every moment, and a run that
-was interrupted is finished by the next. (Exchanging the whole folder would be one step, but a web server or container
-that has it mounted would go on showing the old one.) A list of what is ours (`.digest-archive.json`) keeps us from
-everything else.
+Files are staged in a subfolder. Then new files are added, changed ones replaced atomically, old ones removed: links
+work at every moment, and an interrupted run is finished by the next. (Replacing the whole folder would not reach a web
+server or container that has it mounted.) Files that are not in the list `.digest-archive.json` are never touched.
 """
 
 import fcntl
@@ -33,7 +31,7 @@ class FolderNotOursError(UsageError):
 
 @dataclass(slots=True)
 class SiteReport:
-    """What a run did; `left` are files no longer wanted that somebody has edited."""
+    """Result of an export; `left` are obsolete files that were edited by hand."""
 
     issues: int = 0
     files: int = 0
@@ -45,7 +43,7 @@ class SiteReport:
 
 
 class Folder:
-    """The site's folder, for the time of a with block ours alone."""
+    """The site's folder, locked for the time of a with block."""
 
     def __init__(self, directory: Path) -> None:
         self._root = directory
@@ -54,7 +52,7 @@ class Folder:
         self._bytes = 0
 
     def __enter__(self) -> "Folder":
-        """Take the folder. Raises FolderNotOursError, and UsageError while another export writes into it."""
+        """Lock the folder. Raises FolderNotOursError, and UsageError while another export writes into it."""
         if self._root.exists() and not self._root.is_dir():
             raise FolderNotOursError(f"{self._root} is not a folder")
         self._root.mkdir(parents=True, exist_ok=True)
@@ -74,12 +72,12 @@ class Folder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the folder as it is; what was only staged is taken away."""
+        """Remove staged files and release the lock."""
         self._clear_stage()
         os.close(self._lock)
 
     def stage(self, path: str, content: bytes) -> None:
-        """Make one file beside the site."""
+        """Write a file into the staging folder."""
         _require_plain(path)
         target = self._stage / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +86,7 @@ class Folder:
         self._bytes += len(content)
 
     def publish(self, issues: int) -> SiteReport:
-        """Let the staged files take the place of the site's."""
+        """Replace the site's files by the staged ones."""
         here = {path: self._hash_of(path) for path in sorted({*self._made, *self._ours})}
         for path in self._made:
             if here[path] is not None and path not in self._ours:
@@ -99,7 +97,7 @@ class Folder:
         report.written, report.unchanged = len(new) + len(changed), len(self._made) - len(new) - len(changed)
         if new or changed or self._ours.keys() - self._made.keys():
             both = {path: sorted({*self._ours.get(path, ()), wanted}) for path, wanted in self._made.items()}
-            self._write_list({**self._ours, **both})  # before anything is, so that it is known as ours
+            self._write_list({**self._ours, **both})  # before the files, so that they are known as ours
         for path in (*new, *changed):
             target = self._root / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +122,7 @@ class Folder:
                 parent.rmdir()
 
     def _hash_of(self, path: str) -> str | None:
-        """The hash of a file of the site, None where there is none. A link or a device is not one of ours."""
+        """Return the hash of a file of the site, None if it does not exist. Refuses links and devices."""
         target = self._root / path
         for place in (*reversed(target.parents), target):
             if place.is_relative_to(self._root) and place != self._root and place.is_symlink():
@@ -138,7 +136,7 @@ class Folder:
     def _read_list(self) -> dict[str, list[str]]:
         listed = self._root / LIST
         if not listed.is_file() or listed.is_symlink():
-            # A clone that holds only .git may become a site.
+            # A clone with only .git may become a site.
             others = sorted(entry.name for entry in self._root.iterdir() if not entry.name.startswith("."))
             if others:
                 raise FolderNotOursError(f"{self._root} is not empty ({others[0]}), and no earlier export")
@@ -169,12 +167,11 @@ class Folder:
 
 
 def _require_plain(path: str) -> None:
-    """A path that stays in the folder: a list that somebody has tampered with must not reach out of it."""
+    """Refuse paths that leave the folder, which a manipulated list could hold."""
     pure = PurePosixPath(path)
     names = pure.parts
-    if not names or pure.is_absolute() or ".." in names or names[0] in {LIST, STAGE} or str(pure) != path:
-        raise FolderNotOursError(f"{path!r} is not a path of the site", hint="Export into a new folder.")
-    if "\\" in path or "\0" in path:
+    reserved = not names or names[0] in {LIST, STAGE} or set(path) & {"\\", "\0"}
+    if reserved or pure.is_absolute() or ".." in names or str(pure) != path:
         raise FolderNotOursError(f"{path!r} is not a path of the site", hint="Export into a new folder.")
 
 

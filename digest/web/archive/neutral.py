@@ -1,4 +1,4 @@
-"""An edition without its reader, for public pages: personal lines are found by their slots, see docs/adr/0016. Pure."""
+"""Editions without personal parts, for public pages; found by their slots, see docs/adr/0016. Pure."""
 
 import html as html_escape
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from digest.render.slots import PREFIX, Slot, SlotContext, fill
 from digest.render.slots import token as slot_token
 
-# What only makes sense to the person who got the mail goes, with the line that it stands in.
+# Slots that are removed with their line.
 _PERSONAL = frozenset({Slot.INTERESTS, Slot.UNSUBSCRIBE_URL, Slot.VIEW_URL})
 _OWN_PAGES = frozenset({Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL})
 _BLOCK_LINES = 4
@@ -16,7 +16,7 @@ _FLAGS = re.DOTALL | re.IGNORECASE
 
 @dataclass(frozen=True, slots=True)
 class Neutral:
-    """Where a page leads instead of to a reader's own pages."""
+    """Public links that replace personal ones."""
 
     subscribe_url: str
     subscribe_label: str
@@ -24,16 +24,16 @@ class Neutral:
 
     @property
     def values(self) -> dict[Slot, str]:
-        """A value for every slot, for those that templates put where no line can be taken out."""
+        """A value for every slot, for slots outside of removable lines."""
         others = dict.fromkeys(Slot, self.subscribe_url)
         return others | {Slot.INTERESTS: "…", Slot.VIEW_URL: self.page_url}
 
 
 def neutral_html(html: str, nonce: str, neutral: Neutral) -> str:
-    """Return an edition's HTML for anybody: personal lines gone, one link to the page for subscribing."""
+    """Return an edition's HTML without personal lines, with a link to the sign-up form."""
     token = _token(nonce)
     html = _without_personal(html, "li", token)
-    # A link to the page itself; the line break that set it off goes with it.
+    # A link to the page itself, with the line break before it.
     to_itself = rf"(?:<br\s*/?>\s*)?<a\b[^<>]*{re.escape(slot_token(nonce, Slot.VIEW_URL))}[^<>]*>.*?</a>"
     html = re.sub(to_itself, "", html, flags=_FLAGS)
     html = _without_personal(html, "p", token)
@@ -43,14 +43,14 @@ def neutral_html(html: str, nonce: str, neutral: Neutral) -> str:
 
 
 def _without_personal(html: str, tag: str, token: str) -> str:
-    """Take out each innermost `tag` that holds personal slots only: no tag of that name begins or ends inside."""
+    """Remove each innermost `tag` whose slots are all personal: no tag of that name begins or ends inside."""
     inside = rf"(?:(?!</?{tag}\b).)*?"
     line = rf"<{tag}\b[^>]*>{inside}{token}{inside}</{tag}>\s*"
     return re.sub(line, lambda found: "" if _personal(found[0], token) else found[0], html, flags=_FLAGS)
 
 
 def neutral_text(text: str, nonce: str, neutral: Neutral) -> str:
-    """Return an edition's plain text for anybody; blocks are what blank lines part."""
+    """Return an edition's plain text without personal blocks, which are separated by blank lines."""
     token, blocks = _token(nonce), []
     for block in text.split("\n\n"):
         short = len(block.strip().splitlines()) <= _BLOCK_LINES

@@ -1,4 +1,4 @@
-"""The archive's pages as HTML, for the server and for the static export. Rows in, text out."""
+"""HTML of the archive's pages, for the server and the static export."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Numbered(Protocol):
 
 
 def list_values(page: Page, issues: Sequence[ShownIssue]) -> dict[str, Any]:
-    """Return what the list of issues shows: each with its subject as it was mailed."""
+    """Return the values of the list of issues, with their subjects as mailed."""
     default = page.publisher.settings.publication.language
     entries = []
     for issue in issues:
@@ -38,7 +38,7 @@ def interests_of(page: Page) -> list[dict[str, str]]:
 
 
 def issue_html(page: Page, issue: ShownIssue, edition: Edition, issues: Sequence[ShownIssue]) -> str:
-    """Return the whole issue between bars that lead to its neighbours; `issues` are all that the archive has."""
+    """Return the whole issue between bars with links to its neighbours; `issues` are all in the archive."""
     earlier = max((other.number for other in issues if other.number < issue.number), default=None)
     later = min((other.number for other in issues if other.number > issue.number), default=None)
     note = pick(issue.note, page.language) if issue.note else ""
@@ -47,20 +47,20 @@ def issue_html(page: Page, issue: ShownIssue, edition: Edition, issues: Sequence
 
 
 def view_html(page: Page, issue: Numbered, edition: Edition) -> str:
-    """Return one edition below a bar that leads to the whole issue."""
+    """Return one edition below a bar with a link to the whole issue."""
     bar = page.render("archive_issue", number=issue.number, whole=False, earlier=None, later=None, note="")
     return _mail(page, issue, edition, bar, "")
 
 
 def issue_text(publisher: Publisher, issue: Numbered, edition: Edition, language: str) -> str:
-    """Return the plain text of an edition, for anybody."""
+    """Return the plain text of an edition without personal parts."""
     return neutral_text(edition.text, edition.nonce, _neutral(publisher, issue, language))
 
 
 def _mail(page: Page, issue: Numbered, edition: Edition, bar: str, below: str) -> str:
     base_url = page.publisher.settings.publication.base_url
     html = neutral_html(edition.html, edition.nonce, _neutral(page.publisher, issue, page.language))
-    # In a mail a picture's address must be whole; here it is the server's that shows the page, under whatever name.
+    # A mail needs absolute addresses of pictures; here they are relative to the server, whatever its name.
     html = html.replace(f'"{base_url}/media/', f'"{urlsplit(base_url).path}/media/')
     return framed(html, bar, style(page.publisher, "archive_issue.css"), below)
 
@@ -71,12 +71,12 @@ def _neutral(publisher: Publisher, issue: Numbered, language: str) -> Neutral:
 
 
 def framed(html: str, bar: str, css: str, below: str = "") -> str:
-    """Return a mail's document with our navigation above and below it and the mail as the page's main part.
+    """Return a mail's document as the main part of a page, with navigation above and below.
 
-    What of the bar begins with a `link` or `meta` element belongs into the head.
+    Lines of the bar with a `link` or `meta` element are moved to the head.
     """
-    inside = "".join(re.findall(r"^<(?:link|meta)\b[^>]*>\n?", bar, flags=re.MULTILINE))
-    bar = re.sub(r"^<(?:link|meta)\b[^>]*>\n?", "", bar, flags=re.MULTILINE)
+    in_head = re.compile(r"^<(?:link|meta)\b[^>]*>\n?", re.MULTILINE)
+    inside, bar = "".join(in_head.findall(bar)), in_head.sub("", bar)
     head = f"{inside}<style>{css}</style>"
     html = re.sub(r"</head>", lambda found: head + found[0], html, count=1, flags=re.IGNORECASE)
     html = re.sub(r"<body\b[^>]*>", lambda found: f"{found[0]}{bar}<main>", html, count=1, flags=re.IGNORECASE)

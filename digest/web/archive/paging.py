@@ -1,4 +1,4 @@
-"""One page of many rows. Pure but for its 404."""
+"""Pagination of rows."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class ResultPage(Generic[Row]):
-    """The rows of page `number` of `pages`; `count` is about all rows."""
+    """Page `number` of `pages`; `count` is the number of all rows."""
 
     rows: Sequence[Row]
     number: int
@@ -21,7 +21,7 @@ class ResultPage(Generic[Row]):
 
 
 def at(rows: Sequence[Row], asked: str, size: int) -> ResultPage[Row]:
-    """Return the page with the number `asked`, from 1; whatever is none of ours is a 404, as any other address is."""
+    """Return the page with the number `asked`, from 1. Raises HTTPException 404."""
     pages = max(1, -(-len(rows) // size))
     if not re.fullmatch(r"[1-9][0-9]{0,8}", asked, re.ASCII) or int(asked) > pages:
         raise HTTPException(404)

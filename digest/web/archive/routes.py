@@ -1,4 +1,4 @@
-"""Issues on the web as they went out: the list, whole issues, and the one edition that a mail's view link names."""
+"""Routes of the archive: the list, whole issues, and editions by the view links of mails."""
 
 import re
 from typing import Annotated, Literal
@@ -26,7 +26,6 @@ from subscribers.errors import LinkInvalidError
 from subscribers.links import LinkSigner, Purpose
 
 METHODS = ["GET", "HEAD"]
-# A larger number is no issue of ours, and no integer of PostgreSQL either.
 PAGE = 24  # issues in a page of the list: two years of a monthly one
 Form = Annotated[Literal["html", "text"], Query(alias="format")]
 Accept = Annotated[str, Header(alias="Accept-Language")]
@@ -94,13 +93,13 @@ def _number(text: str) -> int:
 
 
 def _absent(session: Session, page: Page, number: int) -> Response:
-    """Say why there is no such page, as far as it is anybody's business: of a draft not even that there is one."""
+    """Answer for an issue that is not in the archive, without revealing drafts."""
     issue = session.exec(select(Issue).where(Issue.number == number)).first()
     if issue is not None and issue.state == IssueState.WITHDRAWN:
         raise HTTPException(410)
     if issue is None or issue.state not in PUBLISHED:
         raise HTTPException(404)
-    # Mails lead here, so their readers learn that the link was right.
+    # Mails link here, so the page confirms that the link was right.
     return show(Page(page.publisher, page.language, "/archive"), "problem", status=404, kept_out=True)
 
 

@@ -1,4 +1,4 @@
-"""Searching the archive: words and an interest in the address, so that it works without script and can be linked."""
+"""Search in the archive by words and interest; the query is in the address, without script."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -33,18 +33,12 @@ def build_router(publisher: Publisher) -> APIRouter:
         shown = Page(publisher, choose(lang, accept_language, languages), "/archive/search")
         chosen = interest if interest in publisher.settings.catalogue.slugs else ""
         words = words_of(q)
-        values: dict[str, Any] = {
-            "q": shortened(q),
-            "interest": chosen,
-            "max_query": MAX_QUERY,
-            "asked": bool(words or chosen),
-        }
-        part: ResultPage[Found] = ResultPage((), 1, 1, 0)
-        if values["asked"]:
-            part = _found(publisher, shown.language, words, chosen, page)
-        return show(
-            shown, "archive_search", **values, part=part, interests=interests_of(shown), hits=_hits(shown, part)
-        )
+        asked = bool(words or chosen)
+        values: dict[str, Any] = {"q": shortened(q), "interest": chosen, "max_query": MAX_QUERY, "asked": asked}
+        nothing: ResultPage[Found] = ResultPage((), 1, 1, 0)
+        part = _found(publisher, shown.language, words, chosen, page) if asked else nothing
+        values |= {"interests": interests_of(shown), "hits": _hits(shown, part)}
+        return show(shown, "archive_search", **values, part=part)
 
     return router
 

@@ -1,1 +1,1 @@
-"""The editors' preview: the matrix, one edition, one reader."""
+"""Editors' preview: all editions, one edition, the edition of one subscriber."""

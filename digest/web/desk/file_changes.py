@@ -1,4 +1,4 @@
-"""What editors change in a workspace: seen by comparing when a page is asked for, and told to open pages at once."""
+"""Detection of changed files in a workspace, on each request and as Server-Sent Events."""
 
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +16,7 @@ Stamp = frozenset[tuple[str, int, int]]
 
 
 def stamp(*places: Path) -> Stamp:
-    """Return path, time and size of every file under `places`; what does not exist counts as empty."""
+    """Return path, time and size of every file under `places`, which need not exist."""
     return frozenset(_stat(file) for place in places for file in _files(place))
 
 
@@ -30,20 +30,20 @@ def _files(place: Path) -> Iterator[Path]:
 def _stat(file: Path) -> tuple[str, int, int]:
     try:
         status = file.stat()
-    except FileNotFoundError:  # an editor that saves by renaming; the next look sees the new file
+    except FileNotFoundError:  # an editor that saves by renaming; the next request sees the new file
         return str(file), 0, 0
     return str(file), status.st_mtime_ns, status.st_size
 
 
 class WorkspaceFilter(DefaultFilter):
-    """Of a whole workspace only what an issue is made from: the outbox and the database change all the time."""
+    """Filter for the files that an issue is made from; others in the workspace change all the time."""
 
     def __init__(self, workspace: Path) -> None:
         super().__init__()
         self.workspace = workspace.resolve()
 
     def __call__(self, change: Change, path: str) -> bool:
-        """Return whether the change of this file concerns the preview."""
+        """Return whether this file affects the preview."""
         try:
             first = Path(path).relative_to(self.workspace).parts[:1]
         except ValueError:
@@ -52,10 +52,9 @@ class WorkspaceFilter(DefaultFilter):
 
 
 async def events(workspace: Path, closing: threading.Event) -> AsyncIterator[bytes]:
-    """Yield Server-Sent Events: `changed` whenever something that an issue is made from has changed.
+    """Yield Server-Sent Events: `changed` whenever a file that an issue is made from has changed.
 
-    A comment opens the stream, so that the browser knows at once that it is connected; empty waits send comments too,
-    which is how a closed page is noticed. Ends when `closing` is set.
+    Comments open the stream and keep it alive, which detects closed pages. Ends when `closing` is set.
     """
     yield b": watching\n\n"
     only = WorkspaceFilter(workspace)
@@ -65,7 +64,7 @@ async def events(workspace: Path, closing: threading.Event) -> AsyncIterator[byt
         debounce=QUIET_MILLISECONDS,
         rust_timeout=1000,
         yield_on_timeout=True,
-        # One of its own: awatch sets it when the browser closes the stream, and `closing` belongs to every open page.
+        # Not `closing`, which all open pages share: awatch sets it when the browser closes the stream.
         stop_event=threading.Event(),
     )
     async for changes in watching:

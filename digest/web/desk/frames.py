@@ -1,4 +1,4 @@
-"""An edition's HTML as a frame of the preview shows it. Pure; the mail itself is never touched."""
+"""HTML of an edition for a frame of the preview. Pure."""
 
 import html as html_escape
 import re
@@ -21,19 +21,16 @@ _OUTSIDE = re.compile(r"""<a\b(?![^>]*\btarget=)(?=[^>]*\bhref=["'](?:https?:|ma
 
 
 def frame_html(html: str, scheme: Scheme, base_url: str) -> str:
-    """Return the HTML for one sandboxed frame: `scheme` is forced, pictures come from here, links open beside."""
+    """Return the HTML for a sandboxed frame: forced `scheme`, local pictures, links that open in another tab."""
     html = html.replace(f"{base_url}/media/", "/media/")
-    # Only here: a mail app opens links in a browser anyway, a frame would lose the edition that is looked at.
-    html = _OUTSIDE.sub('<a target="_blank" rel="noopener"', html)
-    return force_scheme(html, scheme)
+    return force_scheme(_OUTSIDE.sub('<a target="_blank" rel="noopener"', html), scheme)
 
 
 def force_scheme(html: str, scheme: Scheme) -> str:
     """Return `html` as it looks in `scheme`, whatever the editor's system prefers.
 
-    The browser asks the system for `prefers-color-scheme`; so that light and dark can stand side by side, the question
-    is answered in the style sheet: a query for the forced scheme loses that condition (`all` when none is left), a
-    query for the other becomes `not all`.
+    In media queries, the condition for the forced scheme is removed (`all` if none is left), and a query for the other
+    scheme becomes `not all`.
     """
     html = _MEDIA_RULE.sub(lambda found: f"@media {_answer(found[1], scheme)}{{", html)
     html = _DECLARED.sub(rf"\g<1>{scheme}", html)
@@ -54,7 +51,7 @@ def _answer_one(query: str, scheme: Scheme) -> str:
 
 
 def plain_page(text: str, language: str, title: str) -> str:
-    """Return a bare page that shows plain text or source as it is, in a fixed-width font."""
+    """Return a bare page that shows plain text or source in a fixed-width font."""
     escape = html_escape.escape
     return (
         f'<!doctype html><html lang="{escape(language)}"><head><meta charset="utf-8"><title>{escape(title)}</title>'

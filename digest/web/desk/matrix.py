@@ -1,4 +1,4 @@
-"""Which edition has which article: the table in which a difference between two editions can be seen. Pure."""
+"""Table of articles by edition. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from digest.render.content import IssueContent
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One article of the issue. `slugs` has one entry for each edition: the slug it shows, or nothing."""
+    """An article of the issue. `slugs` has an entry for each edition: the slug that it shows, or None."""
 
     group: str
     title: str
@@ -24,22 +24,10 @@ class Row:
 
 
 def matrix(content: IssueContent, editions: Sequence[BuiltEdition]) -> list[Row]:
-    """Return a row for each article, in the issue's order, against the editions, in theirs."""
-    shown = [{_group(content, slug): slug for slug in edition.slugs} for edition in editions]
+    """Return a row for each article, in the issue's order, with the editions as columns."""
+    shown = [{content.shown(slug).group: slug for slug in edition.slugs} for edition in editions]
     rows = []
-    for group, by_language in content.articles.items():
-        original = next(article for article in by_language.values() if article.slug == group)
-        rows.append(
-            Row(
-                group=group,
-                title=original.title,
-                section=content.sections[group],
-                topics=tuple(original.topics),
-                slugs=tuple(of_edition.get(group) for of_edition in shown),
-            )
-        )
+    for group in content.articles:
+        original, slugs = content.shown(group), tuple(of_edition.get(group) for of_edition in shown)
+        rows.append(Row(group, original.title, content.sections[group], tuple(original.topics), slugs))
     return rows
-
-
-def _group(content: IssueContent, slug: str) -> str:
-    return content.shown(slug).group

@@ -1,4 +1,4 @@
-"""The editors' desk: an issue as every kind of reader will see it. GET only, loopback only, nothing stored."""
+"""Routes of the editors' preview: an issue as each group of subscribers gets it. GET only, loopback only."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ ASSETS = {"preview.css": "text/css", "preview.js": "text/javascript"}
 
 
 def build_router(desk: Desk, clock: Clock, closing: threading.Event) -> APIRouter:
-    """Return the desk's pages, its frames, and the stream that tells of changed files."""
+    """Return the routes of pages, frames, and the stream of file changes."""
     router = APIRouter()
     pages = PreviewPages(desk, clock, closing)
     routes: dict[str, Callable[..., Any]] = {
@@ -60,15 +60,13 @@ def build_router(desk: Desk, clock: Clock, closing: threading.Event) -> APIRoute
 
 
 class PreviewPages:
-    """The pages; each takes a fresh look."""
+    """Handlers of the preview; each request uses a new snapshot."""
 
     def __init__(self, desk: Desk, clock: Clock, closing: threading.Event) -> None:
-        self._desk = desk
-        self._clock = clock
-        self._closing = closing
+        self._desk, self._clock, self._closing = desk, clock, closing
 
     def overview(self) -> Response:
-        """All editions, the matrix, the findings."""
+        """Page with all editions, the matrix and the findings."""
         look = self._desk.look()
         settings = look.publisher.settings
         return show(
@@ -100,7 +98,7 @@ class PreviewPages:
         width: Width = "both",
         scheme: SchemeChoice = "both",
     ) -> Response:
-        """One edition in its frames, plain or as a given reader gets it."""
+        """Page with one edition in its frames, in general or for a given subscriber."""
         look = self._desk.look()
         choice = _choice(look, language, interests, frequency, whole=whole, reader=reader)
         options = Options(view, width, scheme)
@@ -132,8 +130,8 @@ class PreviewPages:
         view: View = "html",
         scheme: Scheme = Scheme.LIGHT,
     ) -> Response:
-        """One edition's bytes as a frame shows them: HTML in a scheme, plain text, or source."""
-        del reader  # the same bytes for everybody with these interests; it keeps a frame's address apart
+        """Frame with one edition: HTML in a colour scheme, plain text, or source."""
+        del reader  # only makes the frame's address unique
         look = self._desk.look()
         choice = _choice(look, language, interests, frequency, whole=whole)
         edition = _edition(look, choice)
@@ -147,7 +145,7 @@ class PreviewPages:
         return framed(plain_page(text if view == "text" else html, edition.selection.language, title))
 
     def find_reader(self, address: str = "") -> Response:
-        """Readers whose address contains what was typed; the only one at once."""
+        """Page with the subscribers whose address contains a text; redirects to a single or exact match."""
         look = self._desk.look()
         with session_scope(look.publisher.engine, read_only=True) as session:
             found = readers.search(session, address)
@@ -167,33 +165,32 @@ class PreviewPages:
         )
 
     def as_reader(self, ref: str) -> Response:
-        """The edition that a reader gets; the reason if they get none is told there."""
+        """Redirect to the edition of a subscriber."""
         look = self._desk.look()
         with session_scope(look.publisher.engine, read_only=True) as session:
             person = readers.by_ref(session, ref)
         if person is None:
             raise HTTPException(404)
-        interests = look.publisher.settings.catalogue.canonical(
-            look.publisher.settings.catalogue.parse(person.interests)
-        )
+        catalogue = look.publisher.settings.catalogue
+        interests = catalogue.canonical(catalogue.parse(person.interests))
         choice = Choice(person.language, interests, frequency=person.frequency)
         options = Options(view="text" if person.format == "text" else "html")
         return RedirectResponse(f"/edition?{choice.query}&reader={person.ref}&{options.query}", status_code=303)
 
     def slot(self, name: Literal["preferences", "unsubscribe", "view", "action"]) -> Response:
-        """What a personal link of a mail leads to: here to nowhere, so that no click can change a reader's mind."""
+        """Page that replaces the target of a personal link, so that no click changes a subscription."""
         message = f"In the mail this link leads to: {SLOT_PAGES[name][1].lower()}. The preview signs no such links."
         return show(
             self._desk.publisher, "preview_message", heading=SLOT_PAGES[name][1], message=message, hint="", troubles=()
         )
 
     async def changes(self) -> Response:
-        """A stream that says `changed` when a file of the workspace changes."""
+        """Stream of file changes as Server-Sent Events."""
         stream = events(self._desk.publisher.settings.workspace, self._closing)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     def asset(self, name: str) -> Response:
-        """The style sheet and the script."""
+        """Style sheet and script."""
         if name not in ASSETS:
             raise HTTPException(404)
         return Response(style(self._desk.publisher, name), media_type=ASSETS[name])
@@ -246,7 +243,7 @@ def _edition(look: Snapshot, choice: Choice) -> BuiltEdition | None:
 
 
 def filled(look: Snapshot, edition: BuiltEdition, choice: Choice) -> tuple[str, str]:
-    """Return HTML and text with the values of a reader who follows this; personal links lead to a page that says so."""
+    """Return HTML and text with the values for a choice; personal links lead to pages that explain them."""
     values = {slot: f"/slot/{name}" for name, (slot, _) in SLOT_PAGES.items()}
     values[Slot.INTERESTS] = views.spoken_interests(look.publisher, choice.interests, choice.language)
     rendered = edition.rendered
@@ -261,13 +258,13 @@ def framed(html: str, status: int = 200) -> Response:
 
 
 def show(publisher: Publisher, name: str, *, status: int = 200, **values: Any) -> Response:
-    """Return a page of the desk."""
+    """Return a page of the preview."""
     page = publisher.templates.render(f"web/{name}.html.j2", views.DESK_LANGUAGE, values)
     return HTMLResponse(page, status_code=status)
 
 
 def explain(desk: Desk, path: str, error: Exception) -> Response:
-    """Return what went wrong as a page of the desk, or as a bare frame inside one."""
+    """Return an error as a page of the preview, or as a bare frame."""
     if isinstance(error, DigestError):
         status, message, hint = 404 if isinstance(error, NotFoundError) else 500, error.message, error.hint
     elif isinstance(error, AnyHTTPException):

@@ -1,4 +1,4 @@
-"""What the desk's templates get: plain values made from a build, in the order in which a page shows them."""
+"""View models of the preview's templates, made from a build."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,13 +21,13 @@ from subscribers.interests import ALL_TEXT, SEPARATOR
 from subscribers.models import Frequency
 
 DESK_LANGUAGE = "en"
-# What digest.publish.freeze says of the issue as a whole has this place.
+# Place of findings about the issue as a whole, from digest.publish.freeze.
 ISSUE = "issue"
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One edition in a table or at the head of its page."""
+    """Summary of an edition in a table or at the head of its page."""
 
     label: str
     code: str
@@ -44,7 +44,7 @@ class Card:
 
 
 def language_name(code: str) -> str:
-    """Return a language's English name; the code itself when nobody knows it."""
+    """Return a language's English name, or the code if it is unknown."""
     return Locale.parse(code, sep="-").get_display_name(DESK_LANGUAGE) or code
 
 
@@ -54,24 +54,24 @@ def kilobytes(size: int) -> str:
 
 
 def weight(size: int) -> str:
-    """Return `clipped`, `heavy` or nothing: how near the HTML is to the size at which Gmail cuts it off."""
+    """Return `clipped`, `heavy` or nothing, by the size at which Gmail clips."""
     return "clipped" if size > HTML_LIMIT else "heavy" if size > HTML_WARNING else ""
 
 
 def spoken_interests(publisher: Publisher, interests: str, language: str = DESK_LANGUAGE) -> str:
-    """Return interests in words, as a mail in `language` says them."""
+    """Return interests as text, as in a mail in `language`."""
     translate = publisher.templates.translate(language)
     return interests_in_words(interests, language, publisher.settings.interest, publisher.settings.catalogue, translate)
 
 
 def counts(findings: Iterable[Finding]) -> tuple[int, int]:
-    """Return how many findings block and how many advise."""
+    """Return the numbers of findings that block and that advise."""
     counted = Counter(finding.severity for finding in findings)
     return counted[Severity.BLOCK], counted[Severity.ADVISE]
 
 
 def cards(look: Snapshot, current: BuiltEdition | None = None) -> list[Card]:
-    """Return the editions that readers get, labelled by language and number."""
+    """Return the editions with recipients, labelled by language and number."""
     made, numbers = [], Counter[str]()
     for edition in look.made.editions:
         code = edition.selection.language
@@ -82,7 +82,7 @@ def cards(look: Snapshot, current: BuiltEdition | None = None) -> list[Card]:
 
 
 def archive_cards(look: Snapshot) -> list[Card]:
-    """Return the archive's pages, one for each language."""
+    """Return the cards of the archive's pages, one for each language."""
     languages = look.publisher.settings.languages if look.made.editions else ()
     return [card_of_whole(look.publisher, look.whole(code), code) for code in languages]
 
@@ -120,7 +120,7 @@ def _spoken(publisher: Publisher, group: ReaderGroup) -> str:
 
 
 def card_for(look: Snapshot, edition: BuiltEdition, choice: Choice) -> Card:
-    """Return the card of the edition that a page shows, which may be one that nobody gets."""
+    """Return the card of the edition of a page, which may have no recipients."""
     if choice.whole:
         return card_of_whole(look.publisher, edition, choice.language)
     known = [card for card in cards(look, edition) if card.current]
@@ -128,7 +128,7 @@ def card_for(look: Snapshot, edition: BuiltEdition, choice: Choice) -> Card:
 
 
 def desk_facts(look: Snapshot) -> dict[str, Any]:
-    """Return what stands at the top of every page."""
+    """Return the values at the top of every page."""
     issue, publisher = look.issue, look.publisher
     block, advise = counts(look.made.findings)
     return {
@@ -154,14 +154,14 @@ def _note(state: str) -> str:
 
 
 def nothing_for(look: Snapshot) -> list[str]:
-    """Return whom the rule for empty editions leaves without mail, in words."""
+    """Return the interests of groups that get no mail by the rule for empty editions."""
     chosen = look.made.segmentation.selections.items()
     left = [group for group, selection in chosen if selection is None]
     return list(dict.fromkeys(spoken_interests(look.publisher, group.interests) for group in left))
 
 
 def matrix_rows(look: Snapshot) -> list[dict[str, Any]]:
-    """Return the rows of the matrix with a mark and words for every cell."""
+    """Return the rows of the matrix with a mark and a text for every cell."""
     settings, content = look.publisher.settings, look.made.content
     order = {section.slug: index for index, section in enumerate(settings.section)}
     titles = {section.slug: pick(section.title, DESK_LANGUAGE) for section in settings.section}
@@ -198,19 +198,19 @@ def _cell(slug: str | None, code: str, look: Snapshot) -> dict[str, str]:
 
 
 def grouped_findings(look: Snapshot) -> list[tuple[str, list[Finding]]]:
-    """Return the findings under headings: the issue's own first, then those of all editions, equal ones told once."""
+    """Return the findings under headings: the issue's own, then those of editions, with equal ones merged."""
     own = [finding for finding in look.made.findings if finding.where == ISSUE]
     groups: list[tuple[str, list[Finding]]] = [("The issue", _sorted(own))] if own else []
-    told: dict[tuple[str, ...], list[str]] = {}
+    labelled: dict[tuple[str, ...], list[str]] = {}
     samples: dict[tuple[str, ...], Finding] = {}
     for card, edition in zip(cards(look), look.made.editions, strict=True):
         for finding in edition.rendered.findings:
             key = (finding.id, str(finding.severity), finding.where, finding.message)
             samples.setdefault(key, finding)
-            told.setdefault(key, []).append(card.label)
+            labelled.setdefault(key, []).append(card.label)
     every = len(look.made.editions)
-    by_editions = sorted(told, key=lambda key: (-len(told[key]), told[key]))
-    for labels, keys in groupby(by_editions, key=lambda key: told[key]):
+    by_editions = sorted(labelled, key=lambda key: (-len(labelled[key]), labelled[key]))
+    for labels, keys in groupby(by_editions, key=lambda key: labelled[key]):
         distinct = list(dict.fromkeys(labels))
         several = "Editions" if len(distinct) > 1 else "Edition"
         name = "Every edition" if len(distinct) == every else f"{several} {', '.join(distinct)}"
@@ -223,7 +223,7 @@ def _sorted(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict[str, Any]:
-    """Return what the page of one edition shows beside its frames."""
+    """Return the values of the page of one edition beside its frames."""
     card = card_for(look, edition, choice)
     rendered, context = edition.rendered, edition.context
     publication = look.publisher.settings.publication
@@ -250,5 +250,5 @@ def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict
 
 
 def interests_of(choices: Sequence[str], publisher: Publisher) -> str:
-    """Return the canonical text of the interests that a query names; unknown ones are left out."""
+    """Return the canonical text of the interests in a query, without unknown ones."""
     return publisher.settings.catalogue.canonical(publisher.settings.catalogue.parse(SEPARATOR.join(choices)))

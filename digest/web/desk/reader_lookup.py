@@ -1,4 +1,4 @@
-"""One reader, looked up by an editor: which edition they get, or why they get nothing. Reads only."""
+"""Look-up of a subscriber by an editor, and why they get no mail."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ REASONS = {
 
 
 def search(session: Session, text: str) -> list[Subscriber]:
-    """Return readers whose address contains `text`, an equal one first; MOST + 1 of them tell that there are more."""
+    """Return at most MOST + 1 subscribers whose address contains `text`, an equal one first."""
     wanted = text.strip()
     if not wanted or "\0" in wanted:  # PostgreSQL takes no NUL in a text
         return []
@@ -34,7 +34,7 @@ def search(session: Session, text: str) -> list[Subscriber]:
 
 
 def by_ref(session: Session, ref: str) -> Subscriber | None:
-    """Return the reader with this reference, unless they were erased."""
+    """Return the subscriber with this reference, unless they were erased."""
     if "\0" in ref:
         return None
     query = select(Subscriber).where(Subscriber.ref == ref, col(Subscriber.address_key).is_not(None))
@@ -42,7 +42,7 @@ def by_ref(session: Session, ref: str) -> Subscriber | None:
 
 
 def reason_against(session: Session, subscriber: Subscriber, number: int, now: datetime) -> str | None:
-    """Return why this reader does not get issue `number` now, as a sentence; None if they do."""
+    """Return why this subscriber does not get issue `number` now, as a sentence; None if they do."""
     query = select(exclusion_reason(now, number)).where(Subscriber.id == subscriber.id)
     reason = session.exec(query).first()
     return None if reason is None else REASONS.get(reason, reason)

@@ -1,4 +1,4 @@
-"""What the preview shows, taken afresh for every page: changed files are imported, the issue is built as of now."""
+"""State of the preview: imports changed files and builds the issue again for each request."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ from digest.web.desk.file_changes import ARTICLES, TEMPLATES, Stamp, stamp
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something in the workspace that an editor must mend: where it is, what is wrong, and what to do."""
+    """A problem in the workspace that an editor must correct: its place, a message and a hint."""
 
     place: str
     message: str
@@ -36,7 +36,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The issue at one moment, with what the last import had to say."""
+    """A build of the issue, with the problems of the last import."""
 
     publisher: Publisher
     made: Build
@@ -45,15 +45,14 @@ class Snapshot:
 
     @property
     def issue(self) -> Issue:
-        """The issue that is looked at."""
+        """The shown issue."""
         return self.made.issue
 
     def edition_for(self, group: ReaderGroup) -> BuiltEdition | None:
-        """Return the edition of a reader who asked for this, whether or not there is one; None where none is sent."""
+        """Return the edition of a group, whether or not it has subscribers; None if no mail is sent to it."""
         publisher, made = self.publisher, self.made
-        items = items_for_segment(made.content)
-        lacking = made.content.earlier
-        selection = segment(items, [group], publisher.settings.catalogue, publisher.rules, lacking).selections[group]
+        items, catalogue = items_for_segment(made.content), publisher.settings.catalogue
+        selection = segment(items, [group], catalogue, publisher.rules, made.content.earlier).selections[group]
         if selection is None:
             return None
         for edition in made.editions:
@@ -62,7 +61,7 @@ class Snapshot:
         return self._rendered(selection, archive=False)
 
     def whole(self, language: str) -> BuiltEdition:
-        """Return the issue as its archive page will show it."""
+        """Return the whole issue, as in the archive."""
         return self._rendered(whole_for_archive(self.publisher, self.made.content, language), archive=True)
 
     def _rendered(self, selection: Selection, *, archive: bool) -> BuiltEdition:
@@ -73,7 +72,7 @@ class Snapshot:
 
 
 class Desk:
-    """Keeps up with the workspace. One request at a time; the others wait for the same answer."""
+    """Follows changes in the workspace; requests are serialised and share a build."""
 
     def __init__(
         self,
@@ -97,7 +96,7 @@ class Desk:
         self._rendered: dict[tuple[Selection, bool], BuiltEdition] = {}
 
     def look(self) -> Snapshot:
-        """Return the issue as it is now. Raises NotFoundError without an issue, ContentError for a broken template."""
+        """Return the current issue. Raises NotFoundError without an issue, ContentError for a broken template."""
         with self._lock:
             self._follow_configuration()
             self._follow_articles()
@@ -106,11 +105,11 @@ class Desk:
             return Snapshot(self.publisher, made, self.troubles(), self._rendered)
 
     def troubles(self) -> tuple[Trouble, ...]:
-        """Return what the last look found, for the page that has nothing else to show."""
+        """Return the problems that the last `look` found."""
         return self._of_configuration + self._of_articles
 
     def _build(self, session: Session) -> Build:
-        """Build the issue, unless nothing changed: a page with four frames asks five times for the same."""
+        """Build the issue, unless nothing changed: a page with four frames makes five requests."""
         now = self._clock.now()
         issue = issue_store.find(session, self._number)
         readers = reader_groups(session, issue.number, now)
@@ -119,7 +118,7 @@ class Desk:
         key = hashlib.sha256(json.dumps([issue.number, issue_hash(parts), counted]).encode()).hexdigest()
         if self._made is None or self._made[0] != key:
             self._made = key, build(self.publisher, session, issue, now)
-            self._rendered = {}  # editions that no reader gets, and the archive's, as far as somebody looked at them
+            self._rendered = {}  # requested editions without recipients, and the archive's
         return replace(self._made[1], issue=issue)
 
     def _configuration(self) -> Stamp:
@@ -132,7 +131,6 @@ class Desk:
             return
         self._configured = seen
         try:
-            # The connections stay; only what the files say is read again.
             self.publisher = replace(self._reload(), engine=self.publisher.engine)
             self._of_configuration = ()
         except DigestError as error:
@@ -150,14 +148,10 @@ class Desk:
 
 
 def _troubles(report: ArticleImportReport, workspace: Path) -> list[Trouble]:
-    found = [
-        Trouble(
-            _within(workspace, problem.path) + ("" if problem.line is None else f":{problem.line}"),
-            problem.message,
-            problem.hint,
-        )
-        for problem in report.problems
-    ]
+    found = []
+    for problem in report.problems:
+        line = "" if problem.line is None else f":{problem.line}"
+        found.append(Trouble(_within(workspace, problem.path) + line, problem.message, problem.hint))
     for conflict in report.conflicts:
         message = f"{conflict.slug} changed both here and in the database; the database's text is shown"
         hint = "Take over what you want to keep, or import with --overwrite."

@@ -1,4 +1,4 @@
-"""What an editor chose to look at, as the query of an address: shareable, and kept when the page is reloaded. Pure."""
+"""Choice and display options of the preview as query strings. Pure."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -15,7 +15,7 @@ SchemeChoice = Literal["both", "light", "dark"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to show an edition."""
+    """Display options of an edition."""
 
     view: View = "html"
     width: Width = "both"
@@ -23,13 +23,13 @@ class Options:
 
     @property
     def query(self) -> str:
-        """The options as part of an address."""
+        """The options as a query string."""
         return urlencode({"view": self.view, "width": self.width, "scheme": self.scheme})
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which edition: by what a reader asked for, so that it stays the same when its articles change."""
+    """Choice of an edition by preferences, so that it stays the same when its articles change."""
 
     language: str
     interests: str
@@ -39,12 +39,12 @@ class Choice:
 
     @property
     def group(self) -> ReaderGroup:
-        """The choice as the pipeline knows it."""
+        """The group of subscribers with these preferences."""
         return ReaderGroup(self.language, self.interests, self.frequency)
 
     @property
     def query(self) -> str:
-        """The choice as part of an address."""
+        """The choice as a query string."""
         pairs = [("language", self.language)]
         pairs += [("interests", slug) for slug in self.interests.split(SEPARATOR) if slug]
         pairs += [("frequency", self.frequency)] if self.frequency != Frequency.EVERY else []
@@ -68,7 +68,7 @@ _NAMES = {
 
 
 def tools(choice: Choice, options: Options) -> list[Tool]:
-    """Return the rows of alternatives, each item with its address; width and scheme matter only to HTML."""
+    """Return the rows of alternatives, with a query for each; width and scheme are for HTML only."""
     rows = [_tool("Show", "view", ("html", "text", "source"), choice, options)]
     if options.view == "html":
         rows.append(_tool("Width", "width", ("both", "600", "375"), choice, options))
@@ -77,22 +77,16 @@ def tools(choice: Choice, options: Options) -> list[Tool]:
 
 
 def _tool(name: str, key: str, values: tuple[str, ...], choice: Choice, options: Options) -> Tool:
-    changes: Any = [{key: value} for value in values]
-    return Tool(
-        name,
-        [
-            {
-                "name": _NAMES[value],
-                "query": f"{choice.query}&{replace(options, **change).query}",
-                "current": getattr(options, key) == value,
-            }
-            for value, change in zip(values, changes, strict=True)
-        ],
-    )
+    items = []
+    for value in values:
+        change: dict[str, Any] = {key: value}
+        query = f"{choice.query}&{replace(options, **change).query}"
+        items.append({"name": _NAMES[value], "query": query, "current": getattr(options, key) == value})
+    return Tool(name, items)
 
 
 def frame_rows(choice: Choice, options: Options, heading: str) -> list[dict[str, Any]]:
-    """Return the frames to show: a row for each width, in it one for each colour scheme."""
+    """Return the frames: a row for each width with a frame for each colour scheme."""
     if options.view != "html":
         name = _NAMES[options.view]
         query = f"{choice.query}&view={options.view}"

@@ -1,4 +1,4 @@
-"""Only this machine may look: a page elsewhere that points its own name at 127.0.0.1 (DNS rebinding) is refused."""
+"""Protection of local pages against DNS rebinding."""
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -8,13 +8,13 @@ from digest.settings.part import LOOPBACK_HOSTS
 
 
 class LoopbackOnly:
-    """ASGI middleware that answers 421 unless the request names this machine by a loopback name."""
+    """ASGI middleware that answers 421 unless the Host header is a loopback name."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what was asked of a loopback name."""
+        """Pass on requests with a loopback name as Host."""
         if scope["type"] == "http" and _name(Headers(scope=scope).get("host", "")) not in LOOPBACK_HOSTS:
             refusal = PlainTextResponse("This page answers only at http://127.0.0.1 or http://localhost.\n", 421)
             await refusal(scope, receive, send)

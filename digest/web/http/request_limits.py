@@ -1,4 +1,4 @@
-"""How much a request may say before its body. h11 limits only a head that arrives in pieces, and counts no fields."""
+"""Limits of a request's head; h11 limits only heads that arrive in pieces, and not the number of fields."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -9,12 +9,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 HEAD_OCTETS = 16 * 1024
 HEAD_FIELDS = 100
-# Our longest query is a search; a token that is too long is no matter of measure, but one that does not work.
+# Our longest query is a search.
 QUERY_OCTETS = 4 * 1024
 
 
 class Measure:
-    """ASGI middleware that refuses requests whose head no browser and no mail program would send."""
+    """ASGI middleware that refuses requests with too large a head."""
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request, int], Response]) -> None:
         self._app = app
@@ -31,7 +31,7 @@ class Measure:
 
 def _too_much(scope: Scope) -> int:
     if len(scope["query_string"]) > QUERY_OCTETS:
-        # The page that says so must not read it again.
+        # The error page must not parse it again.
         scope["query_string"] = b""
         return HTTPStatus.REQUEST_URI_TOO_LONG
     headers, path = scope["headers"], scope.get("raw_path") or b""

@@ -1,4 +1,4 @@
-"""Running an app: uvicorn without an access log, because paths carry tokens and queries carry addresses."""
+"""HTTP server: uvicorn without an access log, because paths hold tokens and queries hold addresses."""
 
 import multiprocessing
 import os
@@ -21,7 +21,7 @@ from digest.runtime.errors import EnvironmentFailedError, UsageError
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.web.http.timeouts import http_options
 
-# What is still being answered when the server is told to stop gets this long.
+# Time for running requests at shutdown.
 CLOSING_SECONDS = 5
 MAX_PORT = 65535
 BACKLOG = 2048
@@ -41,7 +41,7 @@ class WorkersFailedError(EnvironmentFailedError):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one process lets its clients hold, and whose word about them it takes."""
+    """Limit of connections of a process, and proxies whose forwarding headers it trusts."""
 
     connections: int = 500
     trusted_proxies: Sequence[str] = ("127.0.0.1", "::1")
@@ -60,14 +60,14 @@ class Bounds:
 
 
 class Server(uvicorn.Server):
-    """A server that tells the app's open streams to end, so that Ctrl-C ends it at once and without an error."""
+    """A server that ends the app's open streams at shutdown, so that Ctrl-C works at once."""
 
     def __init__(self, app: FastAPI, host: str, port: int, bounds: Bounds | None = None) -> None:
         super().__init__(uvicorn.Config(app, host=host, port=port, **(bounds or Bounds()).options()))
         self._closing: threading.Event | None = getattr(app.state, "closing", None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then wait for what is being answered."""
+        """End the streams, then wait for running requests."""
         if self._closing is not None:
             self._closing.set()
         await super().shutdown(sockets)
@@ -76,8 +76,8 @@ class Server(uvicorn.Server):
 def serve(
     app: FastAPI, host: str, port: int, *, told: Callable[[str], object] = lambda _: None, bounds: Bounds | None = None
 ) -> None:
-    """Serve `app` until stopped by a signal. `told` gets the address as soon as it is ours; port 0 takes a free one."""
-    with _listening(host, port, told) as listening, suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
+    """Serve `app` until stopped by a signal. `told` is called with the address once it is bound; port 0 is any port."""
+    with _listening(host, port, told) as listening, suppress(KeyboardInterrupt):
         Server(app, host, port, bounds).run(sockets=[listening])
 
 
@@ -90,9 +90,9 @@ def serve_by_many(
     told: Callable[[str], object] = lambda _: None,
     bounds: Bounds | None = None,
 ) -> None:
-    """Serve by several processes on one socket until stopped by a signal; each makes its own app.
+    """Serve with several processes on one socket until stopped by a signal; each makes its own app.
 
-    `make_app` must be something that a new process can import: a function of a module, or a `partial` of one.
+    A new process must be able to import `make_app`: a function of a module, or a `partial` of one.
     """
     options = (bounds or Bounds()).options()
     with _listening(host, port, told) as listening:
@@ -100,7 +100,7 @@ def serve_by_many(
             partial(_in_a_worker, make_app),
             factory=True,
             workers=workers,
-            # A machine that is busy elsewhere must not lose a process that only waits for its turn.
+            # On a busy machine a process may have to wait.
             timeout_worker_healthcheck=60,
             **options,
         )
@@ -111,27 +111,24 @@ def serve_by_many(
 
 
 class _Supervisor(Multiprocess):
-    """Starts its processes deaf to Ctrl-C, which a terminal sends to all of them, until they can obey it.
-
-    Python answers it with a traceback while it is still importing.
-    """
+    """Starts processes with SIGINT blocked, because Ctrl-C while Python imports would print a traceback."""
 
     def init_processes(self) -> None:
-        with _deaf():
+        with _sigint_blocked():
             super().init_processes()
 
     def keep_subprocess_alive(self) -> None:
-        with _deaf():
+        with _sigint_blocked():
             super().keep_subprocess_alive()
 
     def restart_all(self) -> None:
-        with _deaf():
+        with _sigint_blocked():
             super().restart_all()
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
-    """Hold Ctrl-C back; a process that is started meanwhile holds it back until `_in_a_worker`."""
+def _sigint_blocked() -> Iterator[None]:
+    """Block SIGINT; processes started meanwhile inherit that until `_in_a_worker`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -140,7 +137,7 @@ def _deaf() -> Iterator[None]:
 
 
 def _in_a_worker(make_app: Callable[[], FastAPI]) -> FastAPI:
-    """Make the app, in a process where uvicorn has taken over the signals."""
+    """Make the app in a worker process, after uvicorn has installed its signal handlers."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     logs.set_up(logs.form_of(""))
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
@@ -148,7 +145,7 @@ def _in_a_worker(make_app: Callable[[], FastAPI]) -> FastAPI:
 
 
 def _end_with_the_parent() -> None:
-    """Nobody would ever stop a process whose parent was killed; it would go on holding the port."""
+    """End this process when its parent is killed; it would keep the port."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -173,7 +170,7 @@ def _listening(host: str, port: int, told: Callable[[str], object]) -> Iterator[
 def serve_beside(
     app: FastAPI, port: int | None, neighbour: int, *, told: Callable[[str], object] = lambda _: None
 ) -> None:
-    """Serve `app` on 127.0.0.1 at `port`; without one next to the port `neighbour`, or at any if that is taken."""
+    """Serve `app` on 127.0.0.1 at `port`; without one at `neighbour` + 1, or at any port if that is taken."""
     if port is not None:
         serve(app, "127.0.0.1", port, told=told)
         return
@@ -184,7 +181,7 @@ def serve_beside(
 
 
 def serve_on_loopback(app: FastAPI, host: str, port: int, *, told: Callable[[str], object] = lambda _: None) -> None:
-    """Serve the preview, which shows readers' addresses, to this machine only."""
+    """Serve the preview, which shows addresses, on loopback only."""
     if host not in LOOPBACK_HOSTS:
         raise UsageError(
             f"The preview shows readers' addresses and has no login; it is not served on {host}",

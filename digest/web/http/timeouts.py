@@ -1,7 +1,4 @@
-"""HTTP with a limit on how long a request may take to arrive: a few slow senders must not hold every connection.
-
-uvicorn waits for ever for the head of a request. A proxy in front has such limits too; this is for who has none.
-"""
+"""Timeout for the head of a request, against slow clients (Slowloris); uvicorn has none."""
 
 import asyncio
 from typing import Any
@@ -9,33 +6,30 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 20
-"""From the connection, or the last answer, until a request's head is complete."""
+"""From the connection, or the last response, until a request's head is complete."""
 
 
 class PatientProtocol(H11Protocol):
-    """h11, because it limits the size of a head; and it closes who has not sent one in time."""
+    """h11, which limits the size of a head, with a timeout for it."""
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
         super().connection_made(transport)
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
         self._wait_no_more()
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
-        """See what has arrived; a complete head ends the waiting."""
+        """Process received data; a complete head ends the timeout."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
             self._wait_no_more()
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
         answered = self.cycle
         super().on_response_complete()
         if self.cycle is answered:  # else the next one was there already
@@ -51,12 +45,12 @@ class PatientProtocol(H11Protocol):
             self._deadline = None
 
     def _give_up(self) -> None:
-        # An abort, because a slow reader of our goodbye would hold the connection again.
+        # An abort, because a slow client could keep a closing connection open.
         self.transport.abort()
 
 
 def http_options(connections: int) -> dict[str, Any]:
-    """Return uvicorn's settings that bound what one client, and all together, may hold."""
+    """Return uvicorn's settings for limits of requests and connections."""
     return {
         "http": PatientProtocol,
         "ws": "none",

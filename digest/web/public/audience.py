@@ -1,4 +1,4 @@
-"""The audience's pages as a part of the public app: what they need of the publication, the outbox and the templates."""
+"""Wires the subscribers' pages to the publication, the outbox and the templates."""
 
 from functools import partial
 
@@ -20,10 +20,7 @@ from subscribers.pages.embed import form_html
 
 
 def pages_router(opened: App, *, shared_limits: bool = False) -> APIRouter:
-    """Return the routes for subscribing, confirming, preferences and leaving.
-
-    With `shared_limits` what strangers may ask for is counted in the database, for several processes together.
-    """
+    """Return the routes of the subscribers' pages; `shared_limits` counts in the database, for several processes."""
     settings = opened.settings
     return build_router(
         PagesContext(
@@ -55,7 +52,7 @@ def pages_router(opened: App, *, shared_limits: bool = False) -> APIRouter:
 
 
 def sign_up_form(opened: App, language: str = "") -> str:
-    """Return the sign-up form for other sites, in the publication's language or another of its own."""
+    """Return the sign-up form for other sites, in one of the publication's languages."""
     wanted = language or opened.settings.publication.language
     if wanted not in opened.settings.languages:
         hint = f"Languages: {', '.join(opened.settings.languages)}"

@@ -1,4 +1,4 @@
-"""Errors as pages that help: what happened in the reader's language, and where to go from here."""
+"""Error pages in the visitor's language."""
 
 from functools import partial
 from http import HTTPStatus
@@ -19,16 +19,15 @@ RETRY_SECONDS = "60"
 
 
 def explain(publisher: Publisher, request: Request, status: int) -> Response:
-    """Return the page that says what `status` means."""
+    """Return the page for an HTTP status."""
     asked, accept = request.query_params.get("lang", ""), request.headers.get("accept-language", "")
     language = choose(asked, accept, publisher.settings.languages)
-    # Not the request's path: it may carry a token, and the page would offer it as a link.
+    # Not the request's path: it may hold a token, and the page would link to it.
     return HTMLResponse(Page(publisher, language, "/archive").render("problem", status=status), status_code=status)
 
 
 def install(app: FastAPI, publisher: Publisher) -> None:
-    """Answer every error of `app` with a page; details of our own faults stay in the log."""
-
+    """Answer every error of `app` with a page; details of internal errors stay in the log."""
     page = partial(explain, publisher)
 
     def refused(request: Request, error: Exception) -> Response:
@@ -37,16 +36,14 @@ def install(app: FastAPI, publisher: Publisher) -> None:
         response.headers.update(getattr(error, "headers", None) or {})
         return response
 
-    def unavailable(request: Request, error: Exception) -> Response:
-        del error
+    def unavailable(request: Request, _error: Exception) -> Response:
         response = page(request, HTTPStatus.SERVICE_UNAVAILABLE)
         response.headers["Retry-After"] = RETRY_SECONDS
         return response
 
-    def broken(request: Request, error: Exception) -> Response:
-        del error
+    def broken(request: Request, _error: Exception) -> Response:
         response = page(request, HTTPStatus.INTERNAL_SERVER_ERROR)
-        # This handler runs outside of every middleware, so the headers are not added for it.
+        # This handler runs outside of the middleware that adds headers.
         response.headers.update(page_headers(publisher.settings.publication.base_url))
         return response
 

@@ -1,7 +1,4 @@
-"""Two questions of whoever watches the server: does the process answer, and can it do its work?
-
-Anybody may ask, so the answers say nothing else: why it is not ready stands in the log.
-"""
+"""Liveness and readiness probes. They are public, so the reason for not being ready is only in the log."""
 
 import logging
 
@@ -18,10 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def build_router(engine: Engine) -> APIRouter:
-    """Return `/health` (200 while the process answers) and `/ready` (503 unless the database is there and fits).
-
-    `/healthz` and `/readyz` are the same, under the names that Kubernetes made usual.
-    """
+    """Return `/health` (200), `/ready` (503 unless the database is reachable and up to date), `/healthz`, `/readyz`."""
     router = APIRouter()
 
     @router.api_route("/health", methods=METHODS, include_in_schema=False)
@@ -35,7 +29,7 @@ def build_router(engine: Engine) -> APIRouter:
         try:
             check_revision(engine)
         except (DigestError, SQLAlchemyError) as error:
-            # The class speaks, not the driver: its text names hosts and users.
+            # Not the driver's message, which has hosts and users.
             log.warning("not ready: %s", (type(error).__doc__ or "").strip().partition("\n")[0])
             return JSONResponse({"status": "unavailable"}, status_code=503)
         return JSONResponse({"status": "ok"})

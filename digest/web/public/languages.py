@@ -1,4 +1,4 @@
-"""Which of the publication's languages a page is shown in: the address's wish, the browser's, or the first. Pure."""
+"""Language negotiation: by the address, the Accept-Language header, or the default. Pure."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ def choose(asked: str, accept: str, languages: Sequence[str]) -> str:
 
 
 def match(wanted: str, languages: Sequence[str]) -> str | None:
-    """Return the language that serves who wants `wanted`: the same, else one with the same first subtag."""
+    """Return the language that matches `wanted`: the same, else one with the same first subtag."""
     wanted = wanted.strip().lower()
     if not wanted:
         return None
@@ -27,7 +27,7 @@ def _first(code: str) -> str:
 
 
 def _ranked(accept: str) -> list[str]:
-    """Return the header's languages, the preferred first; what is not understood counts for nothing."""
+    """Return the header's languages by preference; invalid entries are ignored."""
     ranked = []
     for position, part in enumerate(accept[:1000].split(",")):
         code, _, parameter = part.partition(";")

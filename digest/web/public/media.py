@@ -1,4 +1,4 @@
-"""Pictures by the hash of their bytes: one address for every reader, kept for ever."""
+"""Route of pictures by the hash of their bytes, cached for ever."""
 
 import re
 from typing import Annotated
@@ -22,7 +22,7 @@ _HEADERS = {
 
 
 def build_router(engine: Engine) -> APIRouter:
-    """Return the route `/media/HASH.ext`; anything that is not stored under exactly that name is a 404."""
+    """Return the route `/media/HASH.ext`; the extension must match, else 404."""
     router = APIRouter()
 
     @router.api_route("/media/{name}", methods=METHODS, include_in_schema=False)

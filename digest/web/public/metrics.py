@@ -1,4 +1,4 @@
-"""`/metrics`, for who knows the token. A proxy on the same machine makes every caller local: that proves nothing."""
+"""`/metrics`, protected by a token: behind a proxy on the same machine every client seems local."""
 
 import hmac
 from collections.abc import Callable
@@ -15,7 +15,7 @@ MIN_TOKEN = 16
 
 
 def read_token(path: Path) -> str:
-    """Return the token in a file. Raises ConfigError: it cannot be read, or is short enough to be guessed."""
+    """Return the token in a file. Raises ConfigError if it is unreadable or has fewer than 16 characters."""
     try:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

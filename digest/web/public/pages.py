@@ -1,4 +1,4 @@
-"""A public page: a template, a language, and what every page needs to know of the publication."""
+"""Rendering of public pages with the publication's common values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from digest.settings.publication import pick
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page in one language. `path` is where its other languages are, empty where there are none."""
+    """A page in a language. `path` is the address of its other languages, empty without any."""
 
     publisher: Publisher
     language: str
@@ -40,18 +40,18 @@ class Page:
 
 
 def own_name(code: str) -> str:
-    """Return a language's name in itself, for those who look for it; the code when nobody knows it."""
+    """Return a language's name in that language, or the code if it is unknown."""
     return locales.language_name(code, locales.locale_of(code))
 
 
 def show(
     page: Page, name: str, *, status: int = 200, headers: Mapping[str, str] = MappingProxyType({}), **values: Any
 ) -> Response:
-    """Return the page as a response; the language depends on the browser's wish."""
+    """Return the page as a response, whose language depends on Accept-Language."""
     return HTMLResponse(page.render(name, **values), status, {"Vary": "Accept-Language", **headers})
 
 
 def style(publisher: Publisher, name: str) -> str:
-    """Return the text of a style sheet or script among the web templates, the workspace's before ours."""
+    """Return a style sheet or script of the web templates; the workspace's override the packaged ones."""
     path = next(path for folder in publisher.templates.directories if (path := folder / "web" / name).is_file())
     return path.read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""How much may be asked for by the forms that send mail: for one address, from one network, and in all.
+"""Rate limits of forms that send mail: by address, by network, and in all.
 
-Counted are keyed hashes, never an address or a network, and only until their window is over.
+Counters have keyed hashes of addresses and networks, and last until their window ends.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from subscribers.pages import Asking
 
 log = logging.getLogger(__name__)
 
-# What one household or office has, and what one small provider has.
+# Prefix lengths of a household or office, and of a small provider.
 NETWORK = {4: 24, 6: 64}
 REGION = {4: 16, 6: 48}
 _HASH_CHARACTERS = 32
@@ -32,7 +32,7 @@ _NOWHERE = "nowhere"
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One counter that an asking goes through: the rule's name, the limit, whom it counts."""
+    """A counter of a request: the rule's name, the limit, the keyed hash that it counts."""
 
     rule: str
     item: RateLimitItem
@@ -40,7 +40,7 @@ class Count:
 
 
 class Limiter:
-    """The gate of the pages. `secret` keys the hashes."""
+    """Rate limiter of the pages. `secret` keys the hashes."""
 
     def __init__(self, limits: FormLimits, storage: Storage, secret: bytes) -> None:
         self._limiter = FixedWindowRateLimiter(storage)
@@ -50,13 +50,13 @@ class Limiter:
             for rule in ("bare", "network", "region", "address", "all")
             if isinstance(text := getattr(limits, rule), str)
         }
-        self._told_until = 0.0
+        self._warned_until = 0.0
 
     def __call__(self, asking: Asking) -> int:
-        """Return how many seconds somebody has to wait, 0 if not at all; who may pass is counted.
+        """Return the seconds to wait; 0 admits the request and counts it.
 
-        First all counters are only looked at, so that somebody who is held back costs no write. They are then counted
-        from the narrowest to the widest: a single network cannot use up what there is for all.
+        All counters are tested first, so that refused requests cost no write, then counted from the narrowest to the
+        widest, so that one network cannot use up the limit for all.
         """
         counts = list(self._counts(asking))
         for count in counts:
@@ -83,8 +83,8 @@ class Limiter:
     def _held_back(self, count: Count) -> int:
         ends = self._limiter.get_window_stats(count.item, count.rule, count.whom).reset_time
         wait = max(1, math.ceil(ends - time.time()))
-        if count.rule == "all" and ends > self._told_until:
-            self._told_until = ends
+        if count.rule == "all" and ends > self._warned_until:
+            self._warned_until = ends
             log.warning(
                 "Sign-ups reached [limits] all = %s/%s: no more are taken for %d s. If this is no campaign of yours, "
                 "somebody may be using the form to flood mailboxes; see docs/how-to/put-it-on-the-web.md",
@@ -96,13 +96,13 @@ class Limiter:
 
 
 def limiter(limits: FormLimits, secret: bytes, shared: Engine | None) -> Limiter:
-    """Return the gate: it counts in this process's memory, or in the database `shared`."""
+    """Return the rate limiter, which counts in this process's memory or in the database `shared`."""
     storage = MemoryStorage() if shared is None else DatabaseStorage(shared)
     return Limiter(limits, storage, secret)
 
 
 def network_of(host: str, lengths: dict[int, int]) -> str:
-    """Return the network that a host is in; one and the same for all hosts that are none."""
+    """Return the network of a host; all invalid hosts share one."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

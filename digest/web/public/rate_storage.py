@@ -1,4 +1,4 @@
-"""Counting in the database, for `limits`: what several web processes must count together."""
+"""Database storage for `limits`, shared by several web processes."""
 
 import threading
 import time
@@ -19,10 +19,7 @@ _TABLE = SQLModel.metadata.tables["rate_window"]
 
 
 class DatabaseStorage(Storage):
-    """Fixed windows as rows; a count goes up in one statement, so that no two processes count the same one.
-
-    `clock` gives seconds since 1970. Clocks of several machines may differ: then their windows end as much apart.
-    """
+    """Fixed windows as rows, incremented atomically; `clock` returns seconds since 1970."""
 
     STORAGE_SCHEME = None
 
@@ -35,11 +32,10 @@ class DatabaseStorage(Storage):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """What the database raises."""
         return DBAPIError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count `amount` more in the window of `key`, a new one of `expiry` seconds if the last is over."""
+        """Add `amount` in the window of `key`, or begin one of `expiry` seconds; return the count."""
         now = self._now()
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         fresh = {"count": amount, "expires_at": now + timedelta(seconds=expiry)}
@@ -66,7 +62,7 @@ class DatabaseStorage(Storage):
         return self._window(key)[1]
 
     def check(self) -> bool:
-        """Say whether the database answers."""
+        """Return whether the database answers."""
         try:
             self.get("")
         except DBAPIError:
@@ -74,11 +70,11 @@ class DatabaseStorage(Storage):
         return True
 
     def reset(self) -> int:
-        """Forget every window; return how many there were."""
+        """Delete all windows; return their number."""
         return self._delete(col(RateWindow.key) != "")
 
     def clear(self, key: str) -> None:
-        """Forget the window of `key`."""
+        """Delete the window of `key`."""
         self._delete(col(RateWindow.key) == key)
 
     def _window(self, key: str) -> tuple[int, float]:
@@ -94,7 +90,7 @@ class DatabaseStorage(Storage):
         return datetime.fromtimestamp(self._clock(), UTC)
 
     def _clean(self) -> None:
-        """Delete what is over, now and then: a keyed hash of a network is still something about somebody."""
+        """Delete old windows every ten minutes: even keyed hashes of networks are personal data."""
         with self._cleaning:
             if self._clock() < self._clean_at:
                 return

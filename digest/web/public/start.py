@@ -1,4 +1,4 @@
-"""The small start page, and what crawlers are told."""
+"""Start page, robots.txt and favicon."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from digest.web.public.languages import choose
 from digest.web.public.pages import Page, show
 
 METHODS = ["GET", "HEAD"]
-# Politeness, not protection: what must not be found carries X-Robots-Tag or a token.
+# Advice, not protection, which is by X-Robots-Tag and tokens.
 ROBOTS = """\
 User-agent: *
 Disallow: /view/
@@ -42,7 +42,7 @@ def build_router(publisher: Publisher) -> APIRouter:
 
     @router.api_route("/favicon.ico", methods=METHODS, include_in_schema=False)
     def icon() -> Response:
-        # Browsers ask for it on every page; none is no fault worth a page.
+        # Browsers request it on every page; there is none.
         return Response(status_code=204, headers={"Cache-Control": "public, max-age=86400"})
 
     return router

@@ -1,1 +1,1 @@
-"""The sink's mailbox in the browser."""
+"""Web mailbox of the local mail sink."""

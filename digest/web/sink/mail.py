@@ -1,4 +1,4 @@
-"""One mail of the sink as its page shows it. Nobody vouches for these bytes: nothing fails, and all has a bound."""
+"""Tolerant parsing of untrusted mails for the sink's pages, with limits of size."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from email.message import Message
 
 from digest.sink.headers import Header, decoded, headers, in_lines, in_one_line, split_head
 
-# What is shown; the file itself can be had whole.
+# Shown on a page; the whole file can be downloaded.
 MAX_SHOWN_BYTES = 1024 * 1024
 MAX_READ_BYTES = 40 * 1024 * 1024
 _MAX_PARTS = 200
@@ -27,10 +27,7 @@ class MimeLeaf:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A mail taken apart: the first HTML and the first plain text that are no attachments, each None if there is none.
-
-    `trouble` says why there is less than the mail seems to have.
-    """
+    """A parsed mail with its first HTML and plain text that are no attachments; `trouble` says what is missing."""
 
     fields: list[Header]
     source: str
@@ -42,16 +39,15 @@ class Parsed:
 
 
 def parse(content: bytes) -> Parsed:
-    """Take a mail apart as far as that is possible."""
+    """Parse a mail as far as possible."""
     head = split_head(content)[0]
     fields = headers(head)
     source, raw_head = (_shown(each[:MAX_SHOWN_BYTES], "utf-8", len(each)) for each in (content, head))
     try:
-        leaves = _leaves(message_from_bytes(content))
-    except Exception as error:  # noqa: BLE001 - the parser has no list of what broken mails make it raise
-        return Parsed(
-            fields, source, raw_head, trouble=f"Its parts cannot be read ({type(error).__name__}); this is its source."
-        )
+        leaves = [part for part in message_from_bytes(content).walk() if not part.is_multipart()]
+    except Exception as error:  # noqa: BLE001 - the errors of the parser are not documented
+        trouble = f"Its parts cannot be read ({type(error).__name__}); this is its source."
+        return Parsed(fields, source, raw_head, trouble=trouble)
     html = text = None
     parts = []
     for leaf in leaves[:_MAX_PARTS]:
@@ -71,19 +67,15 @@ def parse(content: bytes) -> Parsed:
 
 
 def framed_html(html: str) -> str:
-    """Return a mail's HTML for the sandboxed frame: links open beside, and nothing is asked for beforehand.
+    """Return a mail's HTML for the sandboxed frame, with links that open in another tab.
 
-    The frame's policy forbids every request, but a browser opens connections before it asks the policy: for
-    `<link rel="preconnect">`, and in Chromium for a frame. So these elements become unknown ones.
+    The frame's policy forbids requests, but browsers connect before they check it, for `<link rel="preconnect">` and in
+    Chromium for frames; so these elements are renamed.
     """
     html = _REACHING.sub("<x-", html)
     base = '<base target="_blank">'
     found = _HEAD.search(html)
     return f"{html[: found.end()]}{base}{html[found.end() :]}" if found else f"{html}{base}"
-
-
-def _leaves(message: Message) -> list[Message]:
-    return [part for part in message.walk() if not part.is_multipart()]
 
 
 def _body(leaf: Message) -> bytes:

@@ -1,4 +1,4 @@
-"""The sink's page: which mails came, and each of them as it would be read. GET changes nothing; loopback only."""
+"""Routes of the sink's web mailbox. GET changes nothing; loopback only."""
 
 import hmac
 import secrets
@@ -20,12 +20,12 @@ from digest.sink.maildir import Mailbox, StoredMail
 from digest.web.desk.frames import plain_page
 from digest.web.http.headers import Headers, sink_headers
 from digest.web.http.loopback import LoopbackOnly
-from digest.web.sink.mail import MAX_READ_BYTES, Parsed, framed_html, parse
+from digest.web.sink.mail import MAX_READ_BYTES, framed_html, parse
 
 PAGE = 50
 LISTED = 160  # characters of a subject in the list
 METHODS = ["GET", "HEAD"]
-# Bytes of anybody: no script, no form, no request at all, and an origin of its own.
+# Untrusted content: no scripts, forms or requests, and an opaque origin.
 FRAME_HEADERS = {
     "Content-Security-Policy": (
         "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
@@ -40,7 +40,7 @@ View = Literal["html", "text", "headers", "source"]
 
 
 def sink_app(mailbox: Mailbox, relay: str) -> FastAPI:
-    """Return the app that shows `mailbox`; `relay` is the sink's own address, as `digest send --relay` takes it."""
+    """Return the app that shows `mailbox`; `relay` is the sink's address, as for `digest send --relay`."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     pages = SinkPages(mailbox, relay)
     app.include_router(_router(pages))
@@ -64,25 +64,23 @@ def _router(pages: "SinkPages") -> APIRouter:
     for path, page in routes.items():
         router.add_api_route(path, page, methods=METHODS, include_in_schema=False, response_model=None)
     router.add_api_route("/delete", pages.delete, methods=["POST"], include_in_schema=False, response_model=None)
-    # Another site's page cannot send this one: a browser would ask us first (CORS), and we do not answer.
+    # Not for other sites' pages: browsers need a CORS preflight, which is not answered.
     router.add_api_route("/api/mails", pages.clear, methods=["DELETE"], include_in_schema=False, response_model=None)
     return router
 
 
 class SinkPages:
-    """The pages; each looks into the Maildir anew."""
+    """Handlers of the mailbox; each request reads the Maildir again."""
 
     def __init__(self, mailbox: Mailbox, relay: str) -> None:
-        self._mailbox = mailbox
-        self._relay = relay
-        self._templates = Templates()
-        # A form of another site cannot know it, so that only our own button deletes.
+        self._mailbox, self._relay, self._templates = mailbox, relay, Templates()
+        # CSRF token of the button that deletes.
         self._token = secrets.token_urlsafe(16)
 
     def overview(
         self, to: str = "", page: Annotated[int, Query(ge=1, le=1_000_000)] = 1, every: bool = False
     ) -> Response:
-        """The mails, newest first, 50 to a page; `every` renews the page by itself."""
+        """List of mails, newest first, 50 to a page; `every` reloads it automatically."""
         found = self._mailbox.mails(to)
         pages = max(1, -(-len(found) // PAGE))
         page = min(page, pages)
@@ -103,7 +101,7 @@ class SinkPages:
         )
 
     def mail(self, key: str, view: View | None = None) -> Response:
-        """One mail: its head, and one way to look at it."""
+        """One mail with its head, in one view."""
         mail, content = self._read(key)
         parsed = parse(content)
         offered = {
@@ -125,15 +123,14 @@ class SinkPages:
         )
 
     def frame(self, key: str) -> Response:
-        """A mail's HTML as its frame shows it."""
-        _, content = self._read(key)
-        parsed: Parsed = parse(content)
+        """Frame with a mail's HTML."""
+        parsed = parse(self._read(key)[1])
         if parsed.html is None:
             raise HTTPException(404)
         return HTMLResponse(framed_html(parsed.html), headers=FRAME_HEADERS)
 
     def file(self, key: str) -> Response:
-        """The file as it lies in the Maildir, to be saved: no browser shows it."""
+        """The file in the Maildir as a download."""
         mail, content = self._read(key, limit=-1)
         headers = {
             "Content-Disposition": f'attachment; filename="{mail.key}.eml"',
@@ -144,7 +141,7 @@ class SinkPages:
     def listing(
         self, to: str = "", limit: Annotated[int | None, Query(ge=0)] = None, offset: Annotated[int, Query(ge=0)] = 0
     ) -> Response:
-        """The same for scripts; `count` is about all that match."""
+        """List of mails as JSON; `count` is the number of all matches."""
         found = self._mailbox.mails(to)
         chosen = found[offset:] if limit is None else found[offset : offset + limit]
         mails = [
@@ -162,7 +159,7 @@ class SinkPages:
         return JSONResponse({"count": len(found), "mails": mails})
 
     def delete(self, token: Annotated[str, Form(max_length=100)] = "") -> Response:
-        """Delete all mails, by our own button only."""
+        """Delete all mails, by the button."""
         if not hmac.compare_digest(token.encode(), self._token.encode()):
             raise HTTPException(403)
         self._mailbox.delete_all()
@@ -180,7 +177,7 @@ class SinkPages:
         return Response(path.read_text("utf-8"), media_type="text/css")
 
     def explain(self, request: Request, error: Exception) -> Response:
-        """Say what went wrong, as JSON to scripts, bare inside a frame, else as a page."""
+        """Return an error as JSON for the API, as a bare page in a frame, else as a page."""
         status = error.status_code if isinstance(error, AnyHTTPException) else 400
         message = HTTPStatus(status).phrase
         if request.url.path.startswith("/api/"):
