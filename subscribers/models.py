@@ -84,7 +84,7 @@ class AddressChange(SQLModel, table=True):
     state: str = Field(max_length=8, description="asked, done, void")
     mailed_on: date | None = Field(default=None, description="the day of the mail, in UTC; NULL when none was due")
     requested_at: datetime = Field(index=True)
-    # At most one mail per address a day, whoever asks; NULLs are distinct.
+    # At most one mail per address a day; NULLs are distinct.
     __table_args__: Any = (UniqueConstraint("suppression_key", "mailed_on"),)
 
 

@@ -39,7 +39,7 @@ class Parts:
     plain: "QuotedBody | Base64Body"
     html: "QuotedBody | Base64Body"
 
-    def header(self, format: Format = "html") -> bytes:  # noqa: A002 - the reader's format, as everywhere
+    def header(self, format: Format = "html") -> bytes:  # noqa: A002 - the format of the mail, as everywhere
         """Return the MIME header fields for the message's header block, each line with its CRLF."""
         if format == "html":
             kind = "MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n"
@@ -130,7 +130,7 @@ class QuotedBody:
         return pieces
 
 
-@lru_cache(maxsize=1_000)  # many readers have the same interests
+@lru_cache(maxsize=1_000)  # many subscribers have the same interests
 def _escaped(slot: Slot, value: str, place: SlotContext) -> bytes:
     return _soft(escape(slot, value, place).encode())
 

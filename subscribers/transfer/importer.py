@@ -223,7 +223,7 @@ class _Seen:
         self._database.execute("BEGIN")
 
     def first_of(self, rows: Iterable[ReaderRow | RowProblem], report: SubscriberImportReport) -> Iterator[ReaderRow]:
-        """Yield the readers whose address has not occurred before; report the rest."""
+        """Yield the rows whose address has not occurred before; report the rest."""
         insert = self._database.execute
         for row in rows:
             if isinstance(row, RowProblem):

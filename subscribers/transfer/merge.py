@@ -131,11 +131,11 @@ def _leave(now: datetime) -> Decision:
 
 
 def _differences(row: ReaderRow, present: Present) -> dict[str, object]:
-    said = {
+    values = {
         name: getattr(row, name)
         for name in ("name", "interests", "language", "format", "frequency")
         if getattr(row, name) is not None
     }
     if row.has_pause:
-        said["paused_until"] = row.paused_until
-    return {name: value for name, value in said.items() if value != present.values[name]}
+        values["paused_until"] = row.paused_until
+    return {name: value for name, value in values.items() if value != present.values[name]}

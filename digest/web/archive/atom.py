@@ -91,12 +91,17 @@ def _entry(root: etree._Element, entry: Entry, feed: Feed) -> None:
 
 
 def _element(parent: etree._Element, name: str, **attributes: str) -> etree._Element:
-    allowed = {key: _FORBIDDEN.sub("�", value) for key, value in attributes.items()}
+    allowed = {key: allowed_in_xml(value) for key, value in attributes.items()}
     return etree.SubElement(parent, f"{{{ATOM}}}{name}", allowed)
 
 
 def _text(parent: etree._Element, name: str, text: str) -> None:
-    _element(parent, name).text = _FORBIDDEN.sub("�", text)
+    _element(parent, name).text = allowed_in_xml(text)
+
+
+def allowed_in_xml(text: str) -> str:
+    """Return text with U+FFFD in place of characters that XML does not allow."""
+    return _FORBIDDEN.sub("�", text)
 
 
 def _moment(moment: datetime) -> str:

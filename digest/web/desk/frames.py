@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Scheme(StrEnum):
-    """The reader's colour scheme."""
+    """Colour scheme of a mail app."""
 
     LIGHT = "light"
     DARK = "dark"
