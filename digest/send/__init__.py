@@ -1,1 +1,1 @@
-"""One issue leaving the house: send, work, status, hold, resend, reconcile, rehearse."""
+"""Sending one issue: send, worker, status, hold, resend, reconcile, rehearse."""

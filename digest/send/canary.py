@@ -1,4 +1,4 @@
-"""Watching a canary: look how the first readers' mails fared, and let the rest go, or hold it."""
+"""Canary sends: judge the outcomes of the first recipients, then release the rest or hold it."""
 
 from dataclasses import dataclass
 
@@ -16,18 +16,17 @@ from digest.settings.percentages import share
 
 @dataclass(frozen=True, slots=True)
 class CanaryResult:
-    """An issue whose canary was looked at, and what was found."""
+    """The judgement on the canary of issue `number`."""
 
     number: int
     judgement: Judgement
 
 
 def watch(context: SendContext, number: int) -> Judgement | None:
-    """Judge the canary of an issue and act on it; None where none is on its way.
+    """Judge the canary of an issue and act on it, in one transaction; None if it has no canary under way.
 
-    The verdict opens or holds in one transaction, so that a crash leaves the rest kept back.
+    A crash leaves the rest kept back.
     """
-    dispatcher = context.delivery.dispatcher
     with session_scope(context.engine) as session:
         issue = issue_store.find(session, number, lock=True)
         if issue.rest_at is None or issue.state != IssueState.SENDING or issue.held:
@@ -35,14 +34,14 @@ def watch(context: SendContext, number: int) -> Judgement | None:
         judgement = _judge(context, session, issue)
         if judgement.verdict == Verdict.WAIT:
             return judgement
-        # held or open: from here on nothing is kept back by its time only, and a release lets all of it go
+        # from here on nothing is kept back by its time only, and a release lets all of it go
         issue.rest_at = None
         session.add(issue)
         session.flush()
         if judgement.verdict == Verdict.HALT:
             operations.hold(session, issue.id or 0)
         else:
-            dispatcher.announce(session, number)
+            context.delivery.dispatcher.announce(session, number)
         return judgement
 
 
@@ -55,7 +54,7 @@ def _judge(context: SendContext, session: Session, issue: Issue) -> Judgement:
 
 
 def watch_all(context: SendContext) -> list[CanaryResult]:
-    """Judge every canary that is on its way, also of issues that were sent by hand."""
+    """Judge every canary under way, also those of issues that were sent by hand."""
     with session_scope(context.engine, read_only=True) as session:
         on_its_way = (Issue.state == IssueState.SENDING, col(Issue.rest_at).is_not(None))
         numbers = session.exec(select(Issue.number).where(*on_its_way)).all()

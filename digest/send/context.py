@@ -1,4 +1,4 @@
-"""What sending needs of an opened workspace."""
+"""The Protocol of an opened workspace for sending."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -6,14 +6,14 @@ from sqlalchemy import Engine
 
 from digest.runtime.clock import Clock
 
-if TYPE_CHECKING:  # whoever looks at deliveries loads neither renderers nor transports
+if TYPE_CHECKING:  # commands that only read deliveries load neither renderers nor transports
     from digest.delivery.configured import ConfiguredDelivery
     from digest.notify.notifier import Notifier
     from digest.publish.publisher import Publisher
 
 
 class SendContext(Protocol):
-    """Everything between an approved issue and its account; `digest.app.App` is one."""
+    """The parts that send an approved issue; `digest.app.App` is one."""
 
     @property
     def engine(self) -> Engine: ...
@@ -22,13 +22,11 @@ class SendContext(Protocol):
     def clock(self) -> Clock: ...
 
     @property
-    def publisher(self) -> "Publisher":
-        """Builds and freezes issues."""
+    def publisher(self) -> "Publisher": ...
 
     @property
     def delivery(self) -> "ConfiguredDelivery":
-        """The configured relays, their pace, the writer of messages, and the dispatcher of workers."""
+        """The configured relays, rate limits, message writer and worker dispatcher."""
 
     @property
-    def notifier(self) -> "Notifier":
-        """Tells the operators."""
+    def notifier(self) -> "Notifier": ...

@@ -1,4 +1,4 @@
-"""An issue's deliveries, one by one, with their Message-IDs and attempts."""
+"""Listing of an issue's deliveries, with their Message-IDs and attempts."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,13 +13,12 @@ from digest.send.context import SendContext
 
 @dataclass(frozen=True, slots=True)
 class ListedDelivery:
-    """One delivery and the Message-ID of its mail."""
+    """One delivery and the Message-ID of its mail, for `outbox list`."""
 
     row: DeliveryRow
     message_id: str
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `outbox list --json` prints it."""
         row = self.row
         return {
             "id": row.id,
@@ -35,20 +34,18 @@ class ListedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ShownDelivery:
-    """One delivery with its attempts, the oldest first."""
+    """One delivery with its attempts, the oldest first, for `outbox show`."""
 
     delivery: ListedDelivery
     attempts: Sequence[AttemptRow]
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `outbox show --json` prints it."""
-        row = self.delivery.row
-        moments = {"due_at": row.due_at, "started_at": row.started_at}
+        moments = {"due_at": self.delivery.row.due_at, "started_at": self.delivery.row.started_at}
         return self.delivery.as_json() | moments | {"tries": [asdict(one) for one in self.attempts]}
 
 
 def deliveries(context: SendContext, number: int | None, state: State | None) -> list[ListedDelivery]:
-    """Return an issue's deliveries, or those in `state`."""
+    """Return an issue's deliveries, all or those in `state`."""
     with session_scope(context.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
         rows = store.listing(session, issue.id or 0, state)
@@ -56,7 +53,6 @@ def deliveries(context: SendContext, number: int | None, state: State | None) ->
 
 
 def delivery(context: SendContext, delivery_id: int) -> ShownDelivery:
-    """Return one delivery with its attempts."""
     with session_scope(context.engine, read_only=True) as session:
         row, attempts = store.show(session, delivery_id)
     return ShownDelivery(_listed(context, row), attempts)

@@ -1,4 +1,4 @@
-"""What an operator does to an issue on its way; what it makes due is announced in the same transaction."""
+"""Operator actions on an issue: hold, release, retry, cancel, resend. Workers are woken in the same transaction."""
 
 from collections.abc import Collection, Sequence
 
@@ -39,7 +39,7 @@ def retry(context: SendContext, ids: Sequence[int], number: int | None) -> tuple
 
 
 def cancel(context: SendContext, issue: Issue, *, reason: str, ids: Sequence[int] | None) -> int:
-    """Cancel what was not started of an issue (those with `ids`, or all); finish the issue if it was the rest."""
+    """Cancel deliveries that were not started (those with `ids`, or all); finish the issue if none is left."""
     now = context.clock.now()
     with session_scope(context.engine) as session:
         count = operations.cancel(session, issue.id or 0, now, reason=reason, ids=ids)
@@ -62,9 +62,9 @@ def _find(session: Session, number: int | None) -> Issue:
 
 
 def issue_of(session: Session, ids: Sequence[int], number: int | None, states: Collection[State]) -> Issue:
-    """Return the issue that an operator means: that of the deliveries named, else `number`, else the newest delivered.
+    """Return the issue of the deliveries `ids`, else issue `number`, else the newest delivered.
 
-    Raises UsageError when deliveries are named that are not in one of `states`, or not of one issue.
+    Raises UsageError for deliveries that are not in one of `states`, or not of one issue.
     """
     rows = [store.show(session, delivery_id)[0] for delivery_id in ids]
     for row in rows:

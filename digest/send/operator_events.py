@@ -1,7 +1,6 @@
-"""What is new about issues, as events for the operators: they are finished, or uncertain deliveries wait.
+"""Operator events about issues: an issue is finished, or has uncertain deliveries.
 
-Read from the rows, not remembered: a worker that dies before it has told leaves it to the next one, and what was told
-already is not told again.
+Derived from the rows, not from memory: after a crash the next worker sends the event, and none is sent twice.
 """
 
 from collections.abc import Sequence
@@ -26,24 +25,23 @@ from digest.send.context import SendContext
 
 
 def tell_of(context: SendContext, issue_ids: Sequence[int]) -> bool:
-    """Tell of the issues that are finished, and of uncertain deliveries that are new; return whether anything was."""
+    """Notify operators of finished issues and of new uncertain deliveries; return whether anything was sent."""
     operators = context.delivery.settings.operators
     if not issue_ids or not (operators.addresses or operators.webhook):
         return False
-    any_told = False
+    notified = False
     with session_scope(context.engine) as session:
         for event in _events(session, issue_ids, context.clock.now()):
-            any_told = context.notifier.tell(session, event) or any_told
-    return any_told
+            notified = context.notifier.tell(session, event) or notified
+    return notified
 
 
 def _events(session: Session, issue_ids: Sequence[int], now: datetime) -> list[Event]:
     events = []
     for issue in session.scalars(select(Issue).where(col(Issue.id).in_(issue_ids)).order_by(col(Issue.number))):
         newest = _newest_uncertain(session, issue.id or 0)
-        finished = issue.state == IssueState.SENT and not _was_told(
-            session, Event(EventKind.FINISHED, now, issue.number)
-        )
+        ending = Event(EventKind.FINISHED, now, issue.number)
+        finished = issue.state == IssueState.SENT and not _last_key(session, ending)
         if not newest and not finished:
             continue
         counted = store.counts(session, issue.id or 0)
@@ -52,7 +50,7 @@ def _events(session: Session, issue_ids: Sequence[int], now: datetime) -> list[E
         if newest:
             waiting = {State.UNCERTAIN.value: counted[State.UNCERTAIN]}
             event = Event(EventKind.UNCERTAIN_WAITING, now, issue.number, issue.period, "", waiting, occasion=newest)
-            if event.key > _last_told(session, event):
+            if event.key > _last_key(session, event):
                 events.append(event)
         if finished:
             events.append(Event(EventKind.FINISHED, now, issue.number, issue.period, numbers=numbers))
@@ -60,7 +58,7 @@ def _events(session: Session, issue_ids: Sequence[int], now: datetime) -> list[E
 
 
 def _newest_uncertain(session: Session, issue_id: int) -> str:
-    """Return the newest attempt whose fate is open; what a restore made up was told when it was restored."""
+    """Return the id of the newest uncertain attempt; those that a restore made up were reported by the restore."""
     query = select(func.max(DELIVERY.c.attempt_id)).where(
         DELIVERY.c.issue_id == issue_id,
         DELIVERY.c.state == State.UNCERTAIN.value,
@@ -69,12 +67,8 @@ def _newest_uncertain(session: Session, issue_id: int) -> str:
     return session.execute(query).scalar() or ""
 
 
-def _was_told(session: Session, event: Event) -> bool:
-    return bool(_last_told(session, event))
-
-
-def _last_told(session: Session, event: Event) -> str:
-    """Return the greatest key of an event that differs from `event` by its occasion only; empty if there is none.
+def _last_key(session: Session, event: Event) -> str:
+    """Return the greatest key sent of an event that differs from `event` by its occasion only; empty if none.
 
     Occasions of uncertain deliveries are ids of attempts, which grow with time.
     """
@@ -90,7 +84,7 @@ def _last_told(session: Session, event: Event) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MailStatus:
-    """The mail that tells one operator of an event."""
+    """The mail to one operator about an event."""
 
     state: str
     reason: str
@@ -98,7 +92,7 @@ class MailStatus:
 
 @dataclass(frozen=True, slots=True)
 class CallStatus:
-    """The webhook's call of an event."""
+    """The webhook call for an event."""
 
     state: str
     answer: str
@@ -106,20 +100,17 @@ class CallStatus:
 
 @dataclass(frozen=True, slots=True)
 class EventStatus:
-    """What became of an event: each mail, and the webhook's call (None: there is none)."""
+    """Status of an event: each mail, and the webhook call (None if there is none)."""
 
     event: str
     mails: Sequence[MailStatus]
     webhook: CallStatus | None
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `tell --test --json` prints it."""
-        mails, webhook = [asdict(mail) for mail in self.mails], asdict(self.webhook) if self.webhook else None
-        return {"event": self.event, "mails": mails, "webhook": webhook}
+        return asdict(self)
 
 
 def status_of(session: Session, event: Event) -> EventStatus:
-    """Return what became of an event."""
     mine = NOTICE.c.key.startswith(f"{event.key}:", autoescape=True)
     mails = session.execute(select(NOTICE.c.state, NOTICE.c.reason).where(NOTICE.c.kind == NoticeKind.OPERATOR, mine))
     call = session.scalars(select(WebhookCall).where(col(WebhookCall.key) == event.key)).first()

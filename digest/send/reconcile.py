@@ -1,7 +1,7 @@
-"""Resolving the uncertain: by our own record, by a relay's log, by delivery reports, or by a person's word.
+"""Reconciliation of uncertain deliveries: by our own record, a relay's log, delivery reports (DSN), or an operator.
 
-Two steps, with a person between them: `look` and `assume` find what could be resolved, `Findings.store` does it. No
-lock is held while logs are read, which may take minutes; what somebody else has settled meanwhile stays so.
+Two steps, with a person between them: `look` and `assume` find what can be resolved, `Findings.store` stores it. No
+lock is held while logs are read, which may take minutes; a delivery that was settled meanwhile stays as it is.
 """
 
 from collections import Counter
@@ -31,18 +31,17 @@ _ENDS: Mapping[Fate, tuple[State, Outcome]] = {
     Fate.EXPIRED: (State.EXPIRED, Outcome.DEFERRED),
     Fate.NOT_TAKEN: (State.PENDING, Outcome.NOT_SENT),
 }
-# What several reports say, the strongest first: "delayed" yields to any, and a failure counts after a mere relaying.
+# Actions of delivery reports, the strongest first: "delayed" yields to any, "relayed" to "failed".
 _ACTIONS = ("delivered", "failed", "relayed", "expanded", "delayed")
-_MAX_WHO = 100
+_MAX_NAME = 100
 _SILENT = "the log does not show that the relay took it"
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What an operator brings as evidence: a relay's logs, and delivery reports.
+    """Evidence files from an operator: a relay's logs, and delivery reports.
 
-    `complete` says that the logs hold all that the relay wrote; `zone` is that of dates without one
-    (None: this machine's).
+    `complete`: the logs hold all that the relay wrote. `zone`: of dates without one (None: this machine's).
     """
 
     logs: Sequence[str]
@@ -53,7 +52,7 @@ class Brought:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """One uncertain promise, what becomes of it, and why. `evidence` is cleaned; `source` is a file and line."""
+    """One uncertain delivery or notice, its settlement, and why. `source` is a file and line."""
 
     about: Uncertain
     settlement: Settlement
@@ -61,7 +60,6 @@ class Resolution:
     source: str
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `outbox reconcile --json` prints it."""
         return {
             "id": self.about.id,
             "kind": self.about.promised.value,
@@ -75,7 +73,7 @@ class Resolution:
 
 @dataclass(slots=True)
 class Findings:
-    """What was found. `stored` is settled already, `proposed` waits for a person; `left` counts why others stay."""
+    """The result: `stored` is settled already, `proposed` waits for a person, `left` counts why others stay."""
 
     context: SendContext
     dry_run: bool = False
@@ -89,19 +87,18 @@ class Findings:
     left: Counter[str] = field(default_factory=Counter)
 
     def propose(self, resolutions: Iterable[Resolution]) -> None:
-        """Add what could be resolved."""
         new = list(resolutions)
         self.proposed += new
         self.unresolved -= len(new)
 
     def store(self) -> int:
-        """Settle what is proposed, as far as nobody has settled it meanwhile; return how many. Nothing is sent."""
+        """Settle what is proposed and still uncertain; return how many. Nothing is sent."""
         if self.dry_run or not self.proposed:
             return 0
         now = self.context.clock.now()
         with session_scope(self.context.engine) as session:
             back = [one.about.worker_id for one in self.proposed if one.settlement.state is State.PENDING]
-            # a worker elsewhere that was silent may be heard again
+            # a silent worker on another host may have come back
             alive = living(session, back, self.context.delivery.place.liveness)
             settlements = [
                 replace(one.settlement, ended_at=now)
@@ -113,7 +110,6 @@ class Findings:
         return changed
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `outbox reconcile --json` prints it."""
         return {
             "files": self.files,
             "from_files": self.from_files,
@@ -128,10 +124,10 @@ class Findings:
 
 
 def look(context: SendContext, brought: Brought | None = None, *, relay: str = "", dry_run: bool = False) -> Findings:
-    """Settle what our own record knows (unless `dry_run`), and find what the evidence that was brought can resolve.
+    """Settle from our own record (unless `dry_run`), and find what the evidence in `brought` can resolve.
 
-    Our own record is what workers kept in files while the database was away, and, unless other evidence was brought,
-    what a Maildir holds. A file of outcomes is renamed once it is stored.
+    Our own record: outcomes that workers kept in files while the database was away (renamed once stored), and, without
+    other evidence, the contents of a Maildir.
     """
     findings = Findings(context, dry_run)
     open_ones = _own_record(findings, relay, with_transport=brought is None or bool(relay))
@@ -215,24 +211,23 @@ def _read_reports(by_id: Mapping[str, Uncertain], names: Sequence[str], left: Co
         known = best.get(report.message_id)
         if known is None or _ACTIONS.index(reported.action) < _ACTIONS.index(known[0].action):
             best[report.message_id] = (reported, place)
-    return {own_id: _reported(reported, place) for own_id, (reported, place) in best.items()}
+    return {own_id: _sighting(reported, place) for own_id, (reported, place) in best.items()}
 
 
-def _reported(reported: ReportedRecipient, place: str) -> Sighting:
+def _sighting(reported: ReportedRecipient, place: str) -> Sighting:
     fate = Fate.ACCEPTED
     if reported.action == "failed":
-        # 4.x.x: it was put off until a server had enough of it (RFC 3464 section 2.3.4)
+        # 4.x.x: deferred until a server gave up (RFC 3464 section 2.3.4)
         fate = Fate.EXPIRED if (reported.enhanced or "").startswith("4") else Fate.REJECTED
     tries = ", still being tried" if reported.action == "delayed" else ""
-    return Sighting(
-        fate, f"a report says {reported.action}{tries}: {reported.words}", place, reported.code, reported.enhanced
-    )
+    words = f"a report says {reported.action}{tries}: {reported.words}"
+    return Sighting(fate, words, place, reported.code, reported.enhanced)
 
 
 def _objection(
     one: Uncertain, sighting: Sighting | None, log: PostfixLog | None, brought: Brought, now: datetime, *, lives: bool
 ) -> str:
-    """Return why this one stays uncertain; empty if the sighting resolves it."""
+    """Return why `one` stays uncertain; empty if the sighting resolves it."""
     if sighting is None:
         return "the log does not tell whether the relay took it" if log else "no report about it"
     if sighting.fate is not Fate.NOT_TAKEN:
@@ -256,20 +251,11 @@ def _resolution(one: Uncertain, sighting: Sighting, now: datetime) -> Resolution
     reason = sighting.words
     if sighting.fate is Fate.REJECTED:
         reason = f"{explain(sighting.code, sighting.enhanced).value.replace('_', ' ')}: {reason}"
-    settlement = Settlement(
-        one.promised,
-        one.id,
-        one.attempt_id,
-        state,
-        outcome,
-        now,
-        reason=f"{reason} [{sighting.source}]" if sighting.source else reason,
-        code=sighting.code,
-        enhanced=sighting.enhanced,
-        reply=sighting.words,
-        by_evidence=True,
-    )
-    return Resolution(one, settlement, sighting.words, sighting.source)
+    if sighting.source:
+        reason = f"{reason} [{sighting.source}]"
+    settlement = Settlement(one.promised, one.id, one.attempt_id, state, outcome, now, reason, by_evidence=True)
+    answered = replace(settlement, code=sighting.code, enhanced=sighting.enhanced, reply=sighting.words)
+    return Resolution(one, answered, sighting.words, sighting.source)
 
 
 def assume(
@@ -281,30 +267,20 @@ def assume(
     by: str = "",
     dry_run: bool = False,
 ) -> Findings:
-    """Find an issue's uncertain deliveries (all, or those named) that a person says are accepted or rejected.
+    """Propose `state` (accepted or rejected) for an issue's uncertain deliveries, all or `ids`, as `by` says.
 
-    `by` names the person. What a server has said so far stays with the attempt.
+    What a server has said so far stays with the attempt.
     """
-    who = clean_reply(by)[:_MAX_WHO] or "a person"
+    person = clean_reply(by)[:_MAX_NAME] or "a person"
     findings, now = Findings(context, dry_run, by_person=True), context.clock.now()
     with session_scope(context.engine, read_only=True) as session:
         chosen = uncertain(session, issue_id, ids)
         findings.unresolved = count_uncertain(session)
-    why = f"assumed {state} by {who}"
-    findings.propose(Resolution(one, _assumed(one, state, why, now), why, who) for one in chosen)
+    why = f"assumed {state} by {person}"
+    findings.propose(Resolution(one, _assumed(one, state, why, now), why, person) for one in chosen)
     return findings
 
 
 def _assumed(one: Uncertain, state: State, why: str, now: datetime) -> Settlement:
-    return Settlement(
-        one.promised,
-        one.id,
-        one.attempt_id,
-        state,
-        Outcome(state),
-        now,
-        reason=why,
-        code=one.code,
-        enhanced=one.enhanced,
-        reply=one.reply,
-    )
+    settlement = Settlement(one.promised, one.id, one.attempt_id, state, Outcome(state), now, why)
+    return replace(settlement, code=one.code, enhanced=one.enhanced, reply=one.reply)

@@ -1,4 +1,4 @@
-"""From an approved issue to kept promises: freeze, deliver, report; the test mail."""
+"""`digest send`: freeze an approved issue if that is still to be done, then deliver it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,14 +23,13 @@ from digest.send.worker import deliver
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """The end of a send: the issue's status, whether it was stopped, and the canary's judgement if one was made."""
+    """The result of a send: the issue's status, whether it was stopped, and the canary's judgement if one was made."""
 
     status: IssueStatus
     stopped: bool
     judgement: Judgement | None
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `send --json` prints it."""
         judgement = self.judgement
         canary = {"verdict": judgement.verdict.value, "why": judgement.why} if judgement else None
         return self.status.as_json() | {"stopped": self.stopped, "canary": canary}
@@ -38,7 +37,7 @@ class SendResult:
 
 @dataclass(frozen=True, slots=True)
 class PreparedSend:
-    """A delivery that is ready to go: which issue, how many are due, how many are excluded, and by which way."""
+    """A send that only has to be confirmed: the issue, how many are due and excluded, and the transport."""
 
     context: SendContext
     number: int
@@ -50,24 +49,23 @@ class PreparedSend:
 
     @property
     def way(self) -> str:
-        """Where the mail goes, for a person to confirm."""
+        """The relays' names, for a person to confirm."""
         return " and ".join(self.carrier.relays)
 
     def run(self, progress: Callable[[DeliveryProgress], None]) -> SendResult:
         """Start, deliver until nothing is due, and return the result."""
         self.start()
-        watch(self.context, self.number)  # a canary that was sent by an earlier call may have been waited for
+        watch(self.context, self.number)  # the wait for a canary of an earlier call may be over
         run = deliver(self.context, self.issue_id, self.carrier, progress)
         judgement = None if run.stopped else watch(self.context, self.number)
         return SendResult(status(self.context, self.number), run.stopped, judgement)
 
     def start(self) -> None:
         """Freeze if that is still to be done, and let every worker take deliveries."""
-        dispatcher = self.context.delivery.dispatcher
         if self.to_freeze:
             with session_scope(self.context.engine) as session:
                 issue = issue_store.find(session, self.number, lock=True)
-                # else somebody else was quicker, and we deliver beside them; a draft is refused by freeze
+                # else another process was quicker, and we deliver beside it; a draft is refused by freeze
                 if issue.state in {IssueState.DRAFT, IssueState.APPROVED}:
                     freeze.freeze(self.context.publisher, session, issue, self.context.clock.now())
                 refuse_finished(issue)
@@ -75,16 +73,15 @@ class PreparedSend:
             issue = issue_store.find(session, self.number, lock=True)
             if issue.state == IssueState.FROZEN:
                 numbers = {"planned": issue.planned or 0, "excluded": sum(issue.excluded.values())}
-                started = Event(
-                    EventKind.STARTED, self.context.clock.now(), issue.number, issue.period, numbers=numbers
-                )
+                now = self.context.clock.now()
+                started = Event(EventKind.STARTED, now, issue.number, issue.period, numbers=numbers)
                 self.context.notifier.tell(session, started)
             lifecycle.start_sending(session, issue)
-            dispatcher.announce(session, self.number)
+            self.context.delivery.dispatcher.announce(session, self.number)
 
 
 def refuse_finished(issue: Issue) -> None:
-    """Raise for an issue of which nothing is to be sent any more."""
+    """Raise RefusedError for an issue that is withdrawn or sent."""
     if issue.state == IssueState.WITHDRAWN:
         raise RefusedError(f"Issue {issue.number} is withdrawn; nothing of it is sent any more")
     if issue.state == IssueState.SENT:
@@ -93,7 +90,7 @@ def refuse_finished(issue: Issue) -> None:
 
 
 def prepare_send(context: SendContext, number: int | None, *, relay: str = "") -> PreparedSend:
-    """Return what `digest send` is about to do. Raises RefusedError unless the issue may be sent as it is."""
+    """Return the send, not yet started. Raises RefusedError unless the issue may be sent as it is."""
     now = context.clock.now()
     with session_scope(context.engine) as session:
         issue = issue_store.find(session, number)

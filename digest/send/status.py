@@ -1,4 +1,4 @@
-"""The status of an issue's deliveries: counts by state, family and relay, the rate, the waits, and the likely end."""
+"""Status of an issue's deliveries: counts by state, mailbox family and relay, rate, waits, and ETA."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +26,7 @@ def _by_name(counts: Mapping[State, int]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class IssueStatus:
-    """An issue's deliveries in numbers: `states` names every state, `excluded` the people left out, by reason."""
+    """An issue's deliveries in numbers: `states` has every state, `excluded` counts people left out, by reason."""
 
     number: int
     state: str
@@ -38,16 +38,14 @@ class IssueStatus:
 
     @property
     def planned(self) -> int:
-        """How many deliveries were planned: the sum of all states."""
         return sum(self.states.values())
 
     @property
     def reached(self) -> dict[State, int]:
-        """The states that some delivery is in."""
+        """The states that have deliveries."""
         return {state: count for state, count in self.states.items() if count}
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `send --json` and `outbox status --json` print it."""
         return {
             "issue": self.number,
             "state": self.state,
@@ -62,7 +60,7 @@ class IssueStatus:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits (`issue:N`, or a scope of pace), until when (None: until a person releases it), and why."""
+    """A wait of `issue:N` or of a rate limit's scope, until when (None: until a person releases it), and why."""
 
     scope: str
     until: datetime | None
@@ -71,7 +69,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class DetailedStatus:
-    """A status with all that an operator watches; `relays` has attempts by outcome, `rate` is a second."""
+    """A status with what an operator watches; `relays` has attempts by outcome, `rate` is messages a second."""
 
     status: IssueStatus
     families: Mapping[str, Mapping[State, int]]
@@ -82,7 +80,6 @@ class DetailedStatus:
     eta: datetime | None
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `outbox status --json` prints it."""
         return self.status.as_json() | {
             "families": {name: _by_name(counts) for name, counts in self.families.items()},
             "relays": dict(self.relays),
@@ -97,8 +94,7 @@ def status(context: SendContext, number: int | None) -> IssueStatus:
     """Return the status of an issue (None: the newest that is on its way)."""
     with session_scope(context.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
-        counted = store.counts(session, issue.id or 0)
-        return _status(session, issue, counted)
+        return _status(session, issue, store.counts(session, issue.id or 0))
 
 
 def _status(session: Session, issue: Issue, counted: Mapping[State, int]) -> IssueStatus:
@@ -107,7 +103,7 @@ def _status(session: Session, issue: Issue, counted: Mapping[State, int]) -> Iss
 
 
 def details(opened: OpenWorkspace, number: int | None) -> DetailedStatus:
-    """Return `status` and all that an operator watches: families, relays, rate, waits, workers, and the end."""
+    """Return the status of an issue with families, relays, rate, waits, workers, and ETA."""
     now = opened.clock.now()
     with session_scope(opened.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
@@ -140,9 +136,9 @@ def _of_issue(issue: Issue) -> list[Waiting]:
 def eta(
     counted: Mapping[State, int], rate: float, waits: Sequence[ScopeWait], open_families: set[str], now: datetime
 ) -> datetime | None:
-    """Return when the last is likely to be sent at `rate` (a second), no family before its wait is over.
+    """Return when the last is likely to be sent at `rate` messages a second, no family before its wait is over.
 
-    None when nothing can be said: nothing is under way, nothing is left, or only what servers have put off. Pure.
+    None if there is no rate, or nothing is left but deferred deliveries. Pure.
     """
     remaining = counted[State.PENDING] + counted[State.STARTED]
     if remaining == 0 or rate <= 0:

@@ -1,4 +1,4 @@
-"""The test mail: one edition to an editor, with the same bytes."""
+"""Test mail of one edition to an editor."""
 
 import secrets
 
@@ -25,7 +25,7 @@ def send_test(
     relay: str,
     frequency: str = Frequency.EVERY.value,
 ) -> Reply:
-    """Send one edition to an editor: the same bytes, marked as a test, with links that lead nowhere near a reader."""
+    """Send one edition to an editor: the same bytes, marked as a test, with links that act on no subscriber."""
     address = EmailAddress.parse(to).address
     wanted = context.delivery.settings.catalogue.canonical(context.delivery.settings.catalogue.choose(interests))
     language = language or context.delivery.settings.publication.language
@@ -37,8 +37,8 @@ def send_test(
         rendered = build.stored_rendering(session, issue, selection)
         if rendered is None:
             _, rendered = build.render_selection(context.publisher, build.content_of(session, issue), selection)
-    reader = Recipient(ref=new_ref(), address=address, name="", language=language, format="html", interests=wanted)
-    letter = context.delivery.writer.test(issue.number, rendered, reader, secrets.token_hex(8), context.clock.now())
+    editor = Recipient(ref=new_ref(), address=address, name="", language=language, format="html", interests=wanted)
+    letter = context.delivery.writer.test(issue.number, rendered, editor, secrets.token_hex(8), context.clock.now())
     transport = context.delivery.transport(relay)
     try:
         return transport.send(letter.envelope, letter.message)

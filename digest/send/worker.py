@@ -1,4 +1,4 @@
-"""A delivery worker with all its parts, started by a send, by itself or by the schedule. It builds no issue."""
+"""Delivery worker runs: of one issue, of everything that is due, or until stopped. A worker builds no issue."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from digest.delivery.transport import Carrier
 from digest.delivery.wakeup.event import Wakeup
-from digest.delivery.worker.loop import Worker, WorkerRun
+from digest.delivery.worker.loop import WorkerRun
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
 from digest.membership.address_change import forget_expired
@@ -25,12 +25,12 @@ from digest.send import operator_events
 from digest.send.context import SendContext
 
 NEWS_SECONDS = 10.0
-"""How often to look, during a send, for what operators should hear before its end."""
+"""How often a send looks for operator events before its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkResult:
-    """What a worker did: promises by the state they went into, how many are uncertain, and when more is due."""
+    """The result of a worker run: deliveries and notices by new state, how many are uncertain, and when more is due."""
 
     outcomes: Mapping[State, int]
     uncertain: int
@@ -39,24 +39,22 @@ class WorkResult:
 
     @property
     def words(self) -> str:
-        """The outcomes for a person; empty if there were none."""
+        """The outcomes in words; empty if there were none."""
         return ", ".join(f"{count} {state}" for state, count in self.outcomes.items() if count)
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `worker --json` prints it."""
         outcomes = {state.value: count for state, count in self.outcomes.items()}
         return {"outcomes": outcomes, "uncertain": self.uncertain, "next_due": self.next_due, "stopped": self.stopped}
 
 
 @dataclass(frozen=True, slots=True)
 class StayResult:
-    """What a worker did that stayed: all its outcomes, and when more is due."""
+    """The result of `worker --stay`: all its outcomes, and when more is due."""
 
     outcomes: Mapping[State, int]
     next_due: datetime | None
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `worker --stay --json` prints it."""
         return {"outcomes": {state.value: count for state, count in self.outcomes.items()}, "next_due": self.next_due}
 
 
@@ -67,9 +65,9 @@ def deliver(
     progress: Callable[[DeliveryProgress], None],
     stopping: Callable[[], bool] = lambda: False,
 ) -> WorkerRun:
-    """Deliver notices and an issue until nothing is due, the relay gives up, or a signal says stop.
+    """Deliver notices and an issue until nothing is due, the relay gives up, or a signal stops it.
 
-    `stopping` is asked once, when signals begin to reach the worker: had one come before, it would work to the end.
+    `stopping` is asked once, after the signal handlers are installed, for a signal that came before.
     """
     return _deliver_all(context, [issue_id], carrier, progress, stopping)
 
@@ -81,16 +79,18 @@ def _deliver_all(
     progress: Callable[[DeliveryProgress], None],
     stopping: Callable[[], bool],
 ) -> WorkerRun:
-    watching = _Watching(context, issues, progress)
+    relayed = _ProgressRelay(context, issues, progress)
     with (
         context.notifier.webhook.beside(),
-        context.delivery.worker(carrier, watching, writer_on_demand=not issues) as worker,
+        context.delivery.worker(carrier, relayed, writer_on_demand=not issues) as worker,
         stopping_on_signals(worker.stop),
     ):
         if stopping():
             worker.stop()
         run = worker.deliver_all(issues)
-        _tell(context, issues, worker, watching, run)
+        if operator_events.tell_of(context, issues) and not run.stopped:
+            relayed.is_over = True
+            worker.deliver_notices()  # the mails to operators, at once
         return run
 
 
@@ -102,9 +102,8 @@ def work(
     progress: Callable[[DeliveryProgress], None],
     stopping: Callable[[], bool] = lambda: False,
 ) -> WorkResult:
-    """Deliver whatever is due, of every issue that is being sent (or of one), and all notices; return the outcomes.
-    Requests for another address that came to nothing are forgotten, since somebody has to look at the clock.
-    `stopping` is that of `deliver`.
+    """Deliver what is due, of every issue that is being sent (or of one), and all notices; forget expired requests for
+    a change of address. `stopping` is that of `deliver`.
     """
     issues = _issues(context, number)
     forget_expired(context.delivery)
@@ -113,10 +112,10 @@ def work(
     return WorkResult(dict.fromkeys(State, 0) | run.outcomes, uncertain, run.next_due, run.stopped)
 
 
-class _Watching:
-    """Passes progress on until the issues are done: mails to operators about them are not part of it.
+class _ProgressRelay:
+    """Passes progress on until the issues are done, without the mails to operators.
 
-    A send may take hours: that deliveries are uncertain is told while it goes on, once; its end tells how many.
+    A send may take hours: operators hear of uncertain deliveries once while it goes on, and of their number at its end.
     """
 
     def __init__(
@@ -125,7 +124,7 @@ class _Watching:
         self._context = context
         self._issues = issues
         self._progress = progress
-        self._has_told = False
+        self._notified = False
         self._looked_at = context.clock.monotonic()
         self.is_over = False
 
@@ -134,33 +133,25 @@ class _Watching:
             return
         self._progress(progress)
         moment = self._context.clock.monotonic()
-        if not self._has_told and moment - self._looked_at >= NEWS_SECONDS:
+        if not self._notified and moment - self._looked_at >= NEWS_SECONDS:
             self._looked_at = moment
-            with suppress(DBAPIError, DigestError):  # it is away: that is the worker's to say, and the end tells it
-                self._has_told = operator_events.tell_of(self._context, self._issues)
-
-
-def _tell(context: SendContext, issues: Sequence[int], worker: Worker, watching: _Watching, run: WorkerRun) -> None:
-    """Tell the operators what has come of the issues, and send them their mails at once."""
-    if operator_events.tell_of(context, issues) and not run.stopped:
-        watching.is_over = True
-        worker.deliver_notices()
+            with suppress(DBAPIError, DigestError):  # an unreachable database is the worker's to report
+                self._notified = operator_events.tell_of(self._context, self._issues)
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationTest:
-    """A test event: what became of it, and the failure of the relay if it failed."""
+    """The status of a test event, and the relay's failure if it failed."""
 
     status: operator_events.EventStatus
     failure: str
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `tell --test --json` prints it."""
         return self.status.as_json() | {"failure": self.failure}
 
 
 def try_telling(context: SendContext, *, relay: str = "") -> NotificationTest:
-    """Tell the operators an event that says it is a test, now; return what became of each mail and of the webhook."""
+    """Send the operators a test event now; return the status of each mail and of the webhook call."""
     operators = context.delivery.settings.operators
     if not operators.addresses and not operators.webhook:
         raise ConfigError("Nobody is to be told", hint="Set addresses or webhook under [operators] in digest.toml.")
@@ -197,16 +188,15 @@ def _issues(context: SendContext, number: int | None) -> list[int]:
 def stay(context: SendContext, number: int | None, *, relay: str, say: Callable[[str], None]) -> StayResult:
     """Deliver whatever becomes due (of one issue, or of all, and notices) until stopped; return all outcomes.
 
-    `say` gets a line for a person whenever something was done. A relay that refuses us ends it, and so does a schema
-    that is newer than this version, before anything is taken.
+    `say` gets a line whenever something was done. A relay that refuses us ends it, and so does a newer schema, before
+    anything is taken.
     """
     wakeup, outcomes = Wakeup(), Counter[State](dict.fromkeys(State, 0))
     upcoming: datetime | None = None
 
     def deliver() -> None:
         nonlocal upcoming
-        # the schema may have been upgraded since we began: whoever starts us again has the new version
-        check_revision(context.engine)
+        check_revision(context.engine)  # it may have been upgraded since we began; a restart has the new version
         done = work(context, number, relay=relay, progress=lambda _settled: None, stopping=lambda: wakeup.stopping)
         outcomes.update(done.outcomes)
         if done.words or done.next_due != upcoming:

@@ -1,4 +1,4 @@
-"""A copy of what a send reads, in a SQLite database of its own: readers and articles, not a single promise or try."""
+"""A copy of the tables that a send reads, as a SQLite database: subscribers and articles, no deliveries or attempts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +16,7 @@ _CHUNK = 5_000
 
 @contextmanager
 def copied(source: Engine, parent: Path) -> Iterator[tuple[Engine, Path]]:
-    """Yield an engine on the copy, and the folder that it is in; both are gone afterwards.
-
-    It holds readers' addresses: the folder is ours alone to read, as `TemporaryDirectory` makes it.
-    """
+    """Yield an engine on the copy, and its folder (mode 0700: it holds addresses); both are removed afterwards."""
     parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="rehearsal-", dir=parent) as folder:
         target = make_engine(f"sqlite:///{Path(folder) / 'copy.db'}")

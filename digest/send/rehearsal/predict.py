@@ -1,4 +1,4 @@
-"""How long a send will take: our own speed, measured, and the pace that relays and mailbox providers allow. Pure."""
+"""Prediction of a send's duration from measured throughput and the rate limits of relays and mailboxes. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ _DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class RelayShare:
-    """A relay: its limits, and its share of the mail beside the others' weights."""
+    """A relay's limits, and its weight in the distribution of the mail."""
 
     name: str
     limits: PaceLimits
@@ -21,7 +21,7 @@ class RelayShare:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be sent and what holds it back. `families` has the messages by provider, `limits` theirs."""
+    """A send's volume and limits: `families` has the messages by mailbox provider, `limits` the providers' limits."""
 
     families: Mapping[str, int]
     limits: Mapping[str, PaceLimits]
@@ -29,15 +29,10 @@ class Plan:
     window: timedelta = timedelta(0)
     canary_wait: timedelta = timedelta(0)
 
-    @property
-    def messages(self) -> int:
-        """How many messages in all."""
-        return sum(self.families.values())
-
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Something that a send cannot be quicker than, in seconds."""
+    """A lower bound of a send's duration, in seconds."""
 
     what: str
     seconds: float
@@ -45,24 +40,25 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The time of a send in seconds, and what bounds it, the tightest first."""
+    """A send's duration in seconds, and its lower bounds, the tightest first."""
 
     seconds: float
     bounds: tuple[Bound, ...]
 
 
 def predict(plan: Plan, *, per_second: float, build_seconds: float) -> Prediction:
-    """Return how long the send takes at `per_second` messages a second of our own, after building for `build_seconds`.
+    """Return the duration at a throughput of `per_second` messages, after `build_seconds` of building.
 
-    What bounds it works side by side, so that the slowest counts; a canary's wait comes before all else.
+    The bounds apply in parallel, so that the slowest counts; a canary's wait comes before all else.
     """
-    bounds = [Bound("our own speed", plan.messages / per_second if per_second > 0 else math.inf)]
+    messages = sum(plan.families.values())
+    bounds = [Bound("our own speed", messages / per_second if per_second > 0 else math.inf)]
     weights = sum(route.weight for route in plan.routes)
     for route in plan.routes:
-        share = math.ceil(plan.messages * route.weight / weights)
+        share = math.ceil(messages * route.weight / weights)
         bounds.append(Bound(f"relay {route.name}", _seconds(share, route.limits)))
-    for family, messages in plan.families.items():
-        bounds.append(Bound(f"mailboxes of {family}", _seconds(messages, plan.limits.get(family, PaceLimits()))))
+    for family, count in plan.families.items():
+        bounds.append(Bound(f"mailboxes of {family}", _seconds(count, plan.limits.get(family, PaceLimits()))))
     if plan.window:
         bounds.append(Bound("[delivery] window", plan.window.total_seconds()))
     relevant = sorted((bound for bound in bounds if bound.seconds > 0), key=lambda bound: -bound.seconds)
@@ -71,24 +67,17 @@ def predict(plan: Plan, *, per_second: float, build_seconds: float) -> Predictio
 
 
 def _seconds(messages: int, limits: PaceLimits) -> float:
-    """Return the seconds that the limits alone make so many messages take."""
-    return max(_by_second(messages, limits), _by_hour(messages, limits), _by_day(messages, limits))
-
-
-def _by_second(messages: int, limits: PaceLimits) -> float:
-    if not limits.per_second:
-        return 0.0
-    return max(0.0, messages - max(1.0, limits.per_second)) / limits.per_second
-
-
-def _by_hour(messages: int, limits: PaceLimits) -> float:
-    if not limits.per_hour:
-        return 0.0
-    return max(0.0, messages - hour_burst(limits.per_hour)) / hour_rate(limits.per_hour)
+    """Return the seconds that so many messages take by the limits alone."""
+    seconds = _by_day(messages, limits)
+    if limits.per_second:
+        seconds = max(seconds, (messages - max(1.0, limits.per_second)) / limits.per_second)
+    if limits.per_hour:
+        seconds = max(seconds, (messages - hour_burst(limits.per_hour)) / hour_rate(limits.per_hour))
+    return seconds
 
 
 def _by_day(messages: int, limits: PaceLimits) -> float:
-    """Return the whole days that pass before the last message may go; the first days may be those of a warm-up."""
+    """Return the seconds of the whole days that pass before the last message may go, warm-up included."""
     days, left = 0, messages
     while True:
         allowed = limits.warm_up[days] if days < len(limits.warm_up) else limits.per_day

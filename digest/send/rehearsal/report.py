@@ -1,4 +1,4 @@
-"""A rehearsal's report, as a page of Markdown for whoever decides about the real send."""
+"""The report of a rehearsal, in Markdown."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from digest.send.rehearsal.run import Rehearsal
 
 
 def write(rehearsal: Rehearsal, folder: Path) -> Path:
-    """Write the report into `folder` and return its file. It names no reader."""
+    """Write the report into `folder` and return its file. It holds no personal data."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"issue-{rehearsal.number}-{rehearsal.at:%Y-%m-%dT%H%M%S}.md"
     file.write_text(page(rehearsal), encoding="utf-8")
@@ -15,7 +15,6 @@ def write(rehearsal: Rehearsal, folder: Path) -> Path:
 
 
 def page(rehearsal: Rehearsal) -> str:
-    """Return the report's text."""
     lines = [*_summary(rehearsal), "", *_bounds(rehearsal), "", "## Mailboxes", "", *_mailboxes(rehearsal), ""]
     lines += ["## Editions", "", *_editions(rehearsal), "", "## Outcomes in the sink", ""]
     states = [[state, count] for state, count in rehearsal.status.reached.items()]
@@ -59,7 +58,7 @@ def _editions(rehearsal: Rehearsal) -> list[str]:
 
 
 def lasting(seconds: float) -> str:
-    """Return a time for a person."""
+    """Return a duration in its two largest units: "1 d 4 h", "2 h 05 min", "3 min 20 s", "5.0 s"."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, second = divmod(round(seconds), 60)
@@ -71,7 +70,6 @@ def lasting(seconds: float) -> str:
 
 
 def megabytes(count: int) -> str:
-    """Return a volume for a person."""
     return f"{count / 1_000_000:,.1f} MB"
 
 

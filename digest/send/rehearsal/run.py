@@ -1,4 +1,4 @@
-"""`digest send --rehearse`: freeze and deliver on a copy, into a sink, and say what the real send will be like."""
+"""`digest send --rehearse`: freeze and deliver on a copy of the database into a sink, measure, and predict."""
 
 import time
 from collections import Counter
@@ -44,18 +44,18 @@ from digest.sink.rules import SinkRules
 from digest.sink.server import Sink
 
 BY = "a rehearsal"
+_NO_PACE = {"connections": None, "per_second": None, "per_hour": None, "per_day": None}
 
 
 @dataclass
 class Volume:
-    """What left for each family of mailboxes: messages and bytes, and the largest message."""
+    """Messages and bytes sent to each mailbox provider, and the largest message."""
 
     messages: Counter[str] = field(default_factory=Counter)
     sizes: Counter[str] = field(default_factory=Counter)
     largest: int = 0
 
     def add(self, family: str, length: int) -> None:
-        """Count one message."""
         self.messages[family or OTHERS] += 1
         self.sizes[family or OTHERS] += length
         self.largest = max(self.largest, length)
@@ -63,47 +63,42 @@ class Volume:
 
 @dataclass(frozen=True)
 class WeighingWriter:
-    """Writes each message as the real writer does, and adds its length to `volume`."""
+    """A message writer that adds the length of each delivery to `volume`."""
 
     writer: Writer
     volume: Volume
 
     def prepare(self, session: Session, edition_ids: Sequence[int]) -> None:
-        """Read what the next messages need."""
         self.writer.prepare(session, edition_ids)
 
     def delivery(self, taken: Taken, now: datetime) -> Letter:
-        """Return the message of a delivery."""
         letter = self.writer.delivery(taken, now)
         self.volume.add(taken.family, sum(map(len, letter.message)))
         return letter
 
     def notice(self, taken: TakenNotice, now: datetime) -> Letter:
-        """Return the message of a notice."""
         return self.writer.notice(taken, now)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RehearsalDelivery(ConfiguredDelivery):
-    """Delivery on the copy: with locks and leftovers of its own, and every message weighed."""
+    """Delivery on the copy: with locks and leftovers of its own, and every message measured."""
 
     folder: Path
     volume: Volume
 
     @property
     def place(self) -> WorkerPlace:
-        """Locks and leftovers are the rehearsal's own."""
         return WorkerPlace(super().place.host, self.folder / "workers", self.folder / "outcomes")
 
     @property
     def worker_writer(self) -> Writer:
-        """The writer, weighing."""
         return WeighingWriter(self.writer, self.volume)
 
 
 @dataclass(frozen=True)
 class RehearsalContext:
-    """The workspace's parts, joined anew on the copy."""
+    """A SendContext on the copy."""
 
     engine: Engine
     clock: Clock
@@ -130,7 +125,7 @@ def _on_copy(context: SendContext, settings: Settings, engine: Engine, folder: P
 
 @dataclass(frozen=True, slots=True)
 class RehearsedEdition:
-    """One edition: its language, and how many articles, readers and bytes it has."""
+    """One edition of a rehearsal, in numbers."""
 
     language: str
     articles: int
@@ -155,16 +150,14 @@ class Rehearsal:
 
     @property
     def per_second(self) -> float:
-        """Messages a second of our own, measured."""
+        """The measured throughput, in messages a second."""
         return sum(self.volume.messages.values()) / self.deliver_seconds if self.deliver_seconds > 0 else 0.0
 
     @property
     def size(self) -> int:
-        """Bytes of all messages."""
         return sum(self.volume.sizes.values())
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `send --rehearse --json` prints it."""
         status = self.status.as_json()
         return {
             "issue": self.number,
@@ -195,22 +188,22 @@ class Rehearsal:
 def rehearse(
     context: SendContext, number: int | None, *, relay: str, progress: Callable[[DeliveryProgress], None]
 ) -> Rehearsal:
-    """Send an issue to its full audience on a copy. Raises RefusedError for what could not be sent for real either."""
+    """Send an issue to its full audience on a copy. Raises RefusedError if it could not be sent for real either."""
     volume = Volume()
     with (
         copied(context.engine, context.delivery.settings.workspace / ".state") as (engine, folder),
         _sink(relay, folder) as url,
     ):
-        stage = _on_copy(context, _at_full_speed(context, url), engine, folder, volume)
-        chosen = _approved(stage, number)
+        copy = _on_copy(context, _at_full_speed(context, url), engine, folder, volume)
+        chosen = _approved(copy, number)
         began = time.monotonic()
-        ready = prepare_send(stage, chosen, relay=url)
+        ready = prepare_send(copy, chosen, relay=url)
         ready.start()
         frozen = time.monotonic()
         status = ready.run(progress).status
         ended = time.monotonic()
         with session_scope(engine, read_only=True) as session:
-            editions = _editions(stage, session, issue_store.find(session, chosen))
+            editions = _editions(copy, session, issue_store.find(session, chosen))
     made = sum(volume.messages.values()) / (ended - frozen) if ended > frozen else 0.0
     prediction = predict(_plan(context, volume), per_second=made, build_seconds=frozen - began)
     moments = {"build_seconds": frozen - began, "deliver_seconds": ended - frozen}
@@ -220,7 +213,7 @@ def rehearse(
 
 @contextmanager
 def _sink(relay: str, folder: Path) -> Iterator[str]:
-    """Yield where the mail goes: a relay on this machine that was named, or a sink of our own that keeps nothing."""
+    """Yield the URL of the relay: the one given, which must be on loopback, else a sink that keeps nothing."""
     if relay:
         parts = urlsplit(relay)
         if parts.scheme != "smtp" or parts.hostname not in LOOPBACK_HOSTS:
@@ -232,40 +225,33 @@ def _sink(relay: str, folder: Path) -> Iterator[str]:
 
 
 def _at_full_speed(context: SendContext, url: str) -> Settings:
-    """Return the settings without limits of pace, so that our own speed is measured; connections stay as they are."""
+    """Return the settings without rate limits, to measure throughput; the number of connections stays."""
     parts, settings = urlsplit(url), context.delivery.settings
     connections = sum(relay.limits.connections for relay in settings.relay) or RelayLimits().connections
     limits = RelayLimits(connections=min(connections, 500))
     alone = Relay(host=parts.hostname or "", port=parts.port or 0, tls="none", limits=limits)
     lifted = {name: family.model_copy(update=_NO_PACE) for name, family in settings.delivery.families.items()}
-    delivery = settings.delivery.model_copy(
-        update={"transport": "smtp", "window": None, "canary": "0", "families": lifted}
-    )
-    return settings.model_copy(update={"relay": (alone,), "delivery": delivery})
+    update = {"transport": "smtp", "window": None, "canary": "0", "families": lifted}
+    return settings.model_copy(update={"relay": (alone,), "delivery": settings.delivery.model_copy(update=update)})
 
 
-_NO_PACE = {"connections": None, "per_second": None, "per_hour": None, "per_day": None}
-
-
-def _approved(stage: SendContext, number: int | None) -> int:
+def _approved(copy: SendContext, number: int | None) -> int:
     """Approve the copy of the issue, if nothing blocks: a rehearsal is good a week before, too."""
-    now = stage.clock.now()
-    with session_scope(stage.engine) as session:
+    now = copy.clock.now()
+    with session_scope(copy.engine) as session:
         issue = issue_store.find(session, number, lock=True)
         if issue.state not in {IssueState.DRAFT, IssueState.APPROVED}:
-            raise RefusedError(
-                f"Issue {issue.number} is {issue.state}: there is nothing left to rehearse",
-                hint="Rehearse before it is frozen.",
-            )
+            message = f"Issue {issue.number} is {issue.state}: there is nothing left to rehearse"
+            raise RefusedError(message, hint="Rehearse before it is frozen.")
         if issue.state == IssueState.DRAFT:
-            lifecycle.approve(stage.publisher, session, issue, BY, now)
+            lifecycle.approve(copy.publisher, session, issue, BY, now)
             if issue.state == IssueState.DRAFT:  # two people have to
-                lifecycle.approve(stage.publisher, session, issue, f"{BY}, again", now)
+                lifecycle.approve(copy.publisher, session, issue, f"{BY}, again", now)
         return issue.number
 
 
-def _editions(stage: SendContext, session: Session, issue: Issue) -> list[RehearsedEdition]:
-    made = build.build(stage.publisher, session, issue, stage.clock.now())
+def _editions(copy: SendContext, session: Session, issue: Issue) -> list[RehearsedEdition]:
+    made = build.build(copy.publisher, session, issue, copy.clock.now())
     return [
         RehearsedEdition(
             edition.selection.language,
