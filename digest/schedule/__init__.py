@@ -1,1 +1,1 @@
-"""The month's run: `run` has its steps, top to bottom; each is safe to repeat, so that a crash costs nothing."""
+"""Scheduled runs, one a month: `run` has the steps, each idempotent, so that a run resumes after a crash."""

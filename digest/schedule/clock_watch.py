@@ -1,7 +1,6 @@
-"""Whether this machine's clock may be believed: a clock that was moved must not start next month's run.
+"""Detection of clock jumps: a clock that was set forward must not start next month's run.
 
-Two witnesses: the time since this machine was started, which nobody can set, from one look to the next; and the
-database's clock, where the database is on another machine.
+The wall clock is compared with the monotonic time since boot, and with the clock of a PostgreSQL server.
 """
 
 import json
@@ -18,14 +17,14 @@ from digest.outbox.dialects import POSTGRESQL, database_now
 from digest.runtime.db import session_scope
 
 MOST_APART = timedelta(hours=1)
-"""Hosts a few minutes apart do no harm: a run is claimed once, whoever comes first."""
+"""Hosts a few minutes apart do no harm: a run is claimed only once."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts while the machine sleeps
 
 
 @dataclass(frozen=True, slots=True)
 class ClockSample:
-    """What the clocks of this machine said at one moment. `boot` tells one start of the machine from another."""
+    """One reading of this machine's clocks; `boot` is the id of the boot."""
 
     wall: datetime
     since_boot: float
@@ -33,7 +32,6 @@ class ClockSample:
 
 
 def look() -> ClockSample:
-    """Return what the clocks say now."""
     boot = ""
     with suppress(OSError):
         boot = _BOOT_ID.read_text(encoding="ascii").strip()
@@ -41,14 +39,14 @@ def look() -> ClockSample:
 
 
 def moved(earlier: ClockSample | None, now: ClockSample) -> timedelta:
-    """Return by how much the clock was set forward between two looks; nothing if that cannot be known. Pure."""
+    """Return by how much the clock was set forward between two samples; zero if unknown. Pure."""
     if earlier is None or not now.boot or earlier.boot != now.boot:
         return timedelta(0)
     return (now.wall - earlier.wall) - timedelta(seconds=now.since_boot - earlier.since_boot)
 
 
 class ClockWatch:
-    """Remembers the last look that was believed, in a file of this machine."""
+    """Checks the clock against the last trusted sample, kept in `file`, and against the database's clock."""
 
     def __init__(self, file: Path, engine: Engine, take_look: Callable[[], ClockSample] = look) -> None:
         self._file = file
@@ -56,9 +54,9 @@ class ClockWatch:
         self._look = take_look
 
     def objection(self) -> str:
-        """Return why the clock is not to be believed, empty if it is. What is believed is remembered.
+        """Return why the clock cannot be trusted; empty if it can, then the sample is stored.
 
-        A clock that was put back does no harm: what was done is done, and nothing is due before its time.
+        A clock that was set back does no harm: nothing is done twice, and nothing is due before its time.
         """
         now = self._look()
         ahead = moved(self._remembered(), now)
@@ -70,7 +68,7 @@ class ClockWatch:
         return ""
 
     def believe(self, now: ClockSample | None = None) -> None:
-        """Remember a look as right: the clock as it is now, on a person's word."""
+        """Store a sample as trusted; by default the clock as it is now, on a person's word."""
         seen = asdict(now or self._look())
         with suppress(OSError):  # a full disk must not stop a run
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,10 +76,8 @@ class ClockWatch:
 
     def _remembered(self) -> ClockSample | None:
         try:
-            remembered = json.loads(self._file.read_text(encoding="utf-8"))
-            return ClockSample(
-                datetime.fromisoformat(remembered["wall"]), float(remembered["since_boot"]), str(remembered["boot"])
-            )
+            kept = json.loads(self._file.read_text(encoding="utf-8"))
+            return ClockSample(datetime.fromisoformat(kept["wall"]), float(kept["since_boot"]), str(kept["boot"]))
         except (OSError, ValueError, KeyError, TypeError):  # none yet, or not ours
             return None
 

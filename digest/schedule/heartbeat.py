@@ -1,4 +1,4 @@
-"""The sign of life of a run: while its steps work, a thread tells the database that their process lives."""
+"""Heartbeat of a run: a thread that updates issue_run while the steps work."""
 
 import logging
 import threading
@@ -15,11 +15,11 @@ from digest.schedule import runs
 logger = logging.getLogger(__name__)
 
 _BEATS = 4
-"""So many signs of life fall into the time after which another takes over: a few may be late or lost."""
+"""Heartbeats in the time after which another process takes over: a few may be late or lost."""
 
 
 class Heartbeat:
-    """Beats while the `with` block lasts. `lost` says that another process has taken the run over."""
+    """Beats while the `with` block lasts. `lost`: another process has taken the run over."""
 
     def __init__(self, engine: Engine, run: runs.IssueRun, silent: timedelta) -> None:
         assert run.id is not None  # noqa: S101 - read from the database

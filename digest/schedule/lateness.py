@@ -1,24 +1,23 @@
-"""What becomes of a run that nobody looked at when it was due."""
+"""Late runs: started after all, recorded as missed, or left to a person, as [schedule] says."""
 
 from datetime import timedelta
 
 from digest.notify import EventKind
 from digest.runtime.clock import duration
-from digest.runtime.db import session_scope
-from digest.schedule.month import BEGUN, MONTHLY, Month, StepPaused
+from digest.schedule.month import MONTHLY, Month, StepPaused, has_begun
 from digest.schedule.occurrences import occurrences
 from digest.schedule.runs import RunState
 
 LOOK_AGAIN = timedelta(minutes=5)
-"""Looks at the clock are this far apart: nothing that is found within it is late."""
+"""Ticks are this far apart: a run found within it is in time."""
 
 
 def lateness(month: Month) -> StepPaused | None:
-    """Decide once, at the first look after a run was due: in time, missed, or for a person to say.
+    """Decide once, at the first tick after a run was due, whether it is in time (None), missed, or for a person to say.
 
-    What is seen in time may wait for its approval as long as it takes: it is not late.
+    A run that was seen in time may wait for its approval as long as it takes.
     """
-    if not month.is_due or month.noted("seen") or _begun(month):
+    if not month.is_due or month.noted("seen") or has_begun(month.context, month.run):
         return None
     schedule = month.context.delivery.settings.schedule
     late = month.now - month.run.due_at
@@ -32,12 +31,6 @@ def lateness(month: Month) -> StepPaused | None:
         return StepPaused(missed, person=True, state=RunState.MISSED)
     month.note(seen=month.now.isoformat(timespec="seconds"), late=str(late) if late > LOOK_AGAIN else "")
     return None
-
-
-def _begun(month: Month) -> bool:
-    with session_scope(month.context.engine, read_only=True) as session:
-        issue = month.find_issue(session)
-    return issue is not None and issue.state in BEGUN
 
 
 def _overtaken(month: Month, late: timedelta) -> str:

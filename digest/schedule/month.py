@@ -1,4 +1,4 @@
-"""A run at work: what its steps read, what they note, and what they tell. Notes and events are stored together."""
+"""State of a run while its steps work: its notes and its operator events, stored in one transaction."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ BEGUN = frozenset({IssueState.FROZEN, IssueState.SENDING, IssueState.SENT})
 
 
 def issue_of(session: Session, run: IssueRun) -> Issue | None:
-    """Return the issue of a run as it stands; None if there is none yet."""
+    """Return the issue of a run; None if there is none yet."""
     if run.schedule == SPECIAL:
         return session.get(Issue, run.issue_id)
     return issue_store.of_period(session, Period.parse(run.period))
@@ -40,7 +40,7 @@ def has_begun(context: SendContext, run: runs.IssueRun) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class StepPaused:
-    """Why a run goes no further for now, or for good (`state`); `person` says that somebody has to do something."""
+    """Why a run goes no further for now, or for good (`state`); `person`: it waits for a person's action."""
 
     why: str
     person: bool = False
@@ -48,34 +48,28 @@ class StepPaused:
 
 
 class ProgressListener(Protocol):
-    """Receives the progress of a look at the clock, to display it."""
+    """Receives the progress of a tick: each step as it begins, its number of deliveries, and their progress."""
 
-    def step(self, period: str, name: str) -> None:
-        """Receive the step that begins now."""
+    def step(self, period: str, name: str) -> None: ...
 
-    def expect(self, total: int) -> None:
-        """Receive the number of deliveries that the step has before it."""
+    def expect(self, total: int) -> None: ...
 
-    def __call__(self, progress: DeliveryProgress, /) -> None:
-        """Receive the progress of its delivery."""
+    def __call__(self, progress: DeliveryProgress, /) -> None: ...
 
 
 class NullProgress:
     """A listener that ignores everything."""
 
-    def step(self, period: str, name: str) -> None:
-        """Ignore it."""
+    def step(self, period: str, name: str) -> None: ...
 
-    def expect(self, total: int) -> None:
-        """Ignore it."""
+    def expect(self, total: int) -> None: ...
 
-    def __call__(self, progress: DeliveryProgress, /) -> None:
-        """Ignore it."""
+    def __call__(self, progress: DeliveryProgress, /) -> None: ...
 
 
 @dataclass
 class Month:
-    """One run, taken by this process."""
+    """One run that this process has claimed."""
 
     context: SendContext
     run: IssueRun
@@ -86,38 +80,28 @@ class Month:
 
     @cached_property
     def now(self) -> datetime:
-        """The instant of this look: one for all steps, so that none sees another day than the one before."""
+        """The instant of this tick, the same for all steps."""
         return self.context.clock.now()
 
     @property
     def is_due(self) -> bool:
-        """Whether the time to send has come."""
         return self.now >= self.run.due_at
 
-    @property
-    def is_special(self) -> bool:
-        """Whether it is outside the calendar: its issue is there already."""
-        return self.run.schedule == SPECIAL
-
-    def find_issue(self, session: Session) -> Issue | None:
-        """Return the run's issue as it stands; None if there is none yet."""
-        return issue_of(session, self.run)
-
     def issue(self) -> Issue:
-        """Return the run's issue; it has been assembled."""
+        """Return the run's issue, which must have been assembled."""
         with session_scope(self.context.engine, read_only=True) as session:
-            issue = self.find_issue(session)
+            issue = issue_of(session, self.run)
         assert issue is not None  # noqa: S101 - the first step sees to it
         return issue
 
     # Notes
 
     def noted(self, name: str) -> Any:
-        """Return what was noted under `name` in this look or an earlier one, None for nothing."""
+        """Return the note `name` of this tick or an earlier one, None if there is none."""
         return self.run.detail.get(name)
 
     def note(self, **values: object) -> None:
-        """Keep values with the run; they are stored when the step ends."""
+        """Note values with the run; they are stored when the step ends."""
         self.run.detail = {**self.run.detail, **values}
 
     def tell(
@@ -130,7 +114,7 @@ class Month:
         numbers: Mapping[str, int] | None = None,
         commands: tuple[str, ...] = (),
     ) -> None:
-        """Tell an event once: it is promised in the transaction that notes it. `commands` as in Event."""
+        """Send an operator event once, in the transaction that notes it. `commands` as in Event."""
         if self.has_told(kind, occasion):
             return
         self.note(told=[*(self.noted("told") or []), _key(kind, occasion)])
@@ -138,13 +122,13 @@ class Month:
         self._events.append(Event(kind, self.now, issue, period, why, numbers, commands, occasion))
 
     def has_told(self, kind: EventKind, occasion: str = "") -> bool:
-        """Whether this event was told, in this look or an earlier one."""
+        """Whether this event was sent, in this tick or an earlier one."""
         return _key(kind, occasion) in (self.noted("told") or [])
 
     # Steps
 
     def begin(self, step: RunStep) -> None:
-        """Note that a step is begun, unless it was done before."""
+        """Note that a step is begun, unless it was begun before."""
         steps: dict[str, dict[str, str]] = self.noted("steps") or {}
         if step in steps:
             return
@@ -152,7 +136,7 @@ class Month:
         self._save(RunState.RUNNING, step, "")
 
     def end(self, step: RunStep, wait: StepPaused | None) -> None:
-        """Note how a step ended, and promise what is to be told, in one transaction."""
+        """Note how a step ended and send its events, in one transaction."""
         steps: dict[str, dict[str, str]] = self.noted("steps") or {}
         mine = steps.get(step, {})
         if wait is not None:
@@ -165,7 +149,7 @@ class Month:
             self._save(RunState.RUNNING, step, "")
 
     def stop(self, step: RunStep) -> StepPaused:
-        """Leave the run for the next look, before a step is begun, as this process was told to stop."""
+        """Leave the run to the next tick, before a step is begun, since this process is to stop."""
         wait = StepPaused("the look was told to stop; the next one goes on")
         self._save(wait.state, step, wait.why)
         return wait

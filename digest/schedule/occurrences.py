@@ -1,4 +1,4 @@
-"""When each period's run is due, and why then: the calendar's rules applied to the publication's settings. Pure."""
+"""Due dates of the runs: the calendar's rules applied to the publication's settings. Pure."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from digest.settings.root import Settings
 
 
 class PlannedStep(StrEnum):
-    """What the calendar plans of a run."""
+    """The steps of a run that have a time."""
 
     ASSEMBLE = "assemble"
     REMIND = "remind"
@@ -22,7 +22,7 @@ class PlannedStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One step of a run, and when it is due."""
+    """A step of a run with its due time."""
 
     step: PlannedStep
     at: datetime
@@ -30,10 +30,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One run of the calendar: the period it publishes, when it is due, and why on that day.
-
-    `steps` are in the order of time; the last one, `send`, is at `due_at`.
-    """
+    """One run of the calendar: its period, its due time and why then; the last of `steps` is `send`, at `due_at`."""
 
     period: Period
     due_at: datetime
@@ -42,12 +39,11 @@ class Occurrence:
 
     @property
     def begins_at(self) -> datetime:
-        """When the first step is due."""
         return self.steps[0].at
 
     @property
     def reminders(self) -> tuple[datetime, ...]:
-        """When editors are reminded, if it is not approved."""
+        """When editors are reminded if the issue is not approved."""
         return tuple(planned.at for planned in self.steps if planned.step is PlannedStep.REMIND)
 
 
@@ -65,13 +61,13 @@ def steps_before(settings: Settings, due_at: datetime) -> tuple[Planned, ...]:
     schedule = settings.schedule
     assemble = Planned(PlannedStep.ASSEMBLE, _before(settings, due_at, schedule.assemble_before))
     reminders = [Planned(PlannedStep.REMIND, _before(settings, due_at, lead)) for lead in schedule.remind_before]
-    # nobody can be reminded of what is not there yet
+    # a reminder needs an issue
     later = sorted((one for one in reminders if assemble.at < one.at < due_at), key=lambda one: one.at)
     return (assemble, *later, Planned(PlannedStep.SEND, due_at))
 
 
 def _before(settings: Settings, due_at: datetime, lead: str) -> datetime:
-    """Return the instant `lead` before; whole days keep the local time, across daylight saving too."""
+    """Return the instant `lead` before; whole days keep the local time across daylight saving."""
     length, zone = duration(lead), settings.publication.zone
     if length % timedelta(days=1):
         return (due_at.astimezone(UTC) - length).astimezone(zone)
@@ -80,10 +76,9 @@ def _before(settings: Settings, due_at: datetime, lead: str) -> datetime:
 
 
 def occurrences(settings: Settings, after: datetime) -> Iterator[Occurrence]:
-    """Yield the runs due after `after`, in order, for ever; one for each period, whatever daylight saving does."""
-    zone = settings.publication.zone
+    """Yield the runs due after `after`, in order, without end; one for each period."""
     # the day may have been put off into the month before or after its own
-    month = Period.of(after, zone).previous
+    month = Period.of(after, settings.publication.zone).previous
     while True:
         period = month if settings.schedule.period == "current" else month.previous
         entry = occurrence(settings, period)
@@ -93,7 +88,7 @@ def occurrences(settings: Settings, after: datetime) -> Iterator[Occurrence]:
 
 
 def begun(settings: Settings, since: datetime, now: datetime, known: Collection[str]) -> Iterator[Occurrence]:
-    """Yield the runs whose first step is due at `now`, that were due after `since`, and whose period is not known."""
+    """Yield the runs that begin by `now` and are due after `since`, without those whose period is in `known`."""
     for entry in takewhile(lambda entry: entry.begins_at <= now, occurrences(settings, since)):
         if str(entry.period) not in known:
             yield entry

@@ -1,7 +1,7 @@
-"""The month's run, top to bottom: assemble, check, approve, freeze, deliver, report. Each step is safe to repeat.
+"""The steps of a run in order: assemble, check, approve, freeze, canary, deliver, report. Each is idempotent.
 
-A look at the clock goes through the steps from the first: what is done is passed at once, and the first that has to
-wait ends the look. So a crash at any moment costs nothing, and the next look goes on where the last one stopped.
+A tick starts at the first step: steps that are done return at once, and the first that has to wait ends the tick. So
+the next tick resumes where the last one stopped, also after a crash.
 """
 
 from collections.abc import Callable
@@ -21,16 +21,16 @@ STEPS: tuple[tuple[RunStep, Callable[[Month], StepPaused | None]], ...] = (
     (RunStep.ASSEMBLE, steps.assemble),  # days before: the draft of the period
     (RunStep.CHECK, steps.check),  # what the checks say of it
     (RunStep.APPROVE, steps.approve),  # reminds; waits for the approval and for the time to send
-    (RunStep.FREEZE, steps.freeze),  # one promise for each reader
-    (RunStep.CANARY, steps.canary),  # the first few, and how they fared
-    (RunStep.DELIVER, steps.deliver),  # until every promise has ended
-    (RunStep.REPORT, steps.report),  # the numbers, and whom they need
+    (RunStep.FREEZE, steps.freeze),  # one delivery for each recipient
+    (RunStep.CANARY, steps.canary),  # the first few, and their outcomes
+    (RunStep.DELIVER, steps.deliver),  # until every delivery has ended
+    (RunStep.REPORT, steps.report),  # the numbers, and whether a person has to act
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a scheduled run has come; `person` says that somebody has to do something."""
+    """How far a scheduled run has come; `person`: it waits for a person's action."""
 
     state: RunState
     step: str
@@ -41,7 +41,7 @@ class Progress:
 def run_month(
     context: SendContext, run: IssueRun, plan: Occurrence, listener: ProgressListener, stopping: Callable[[], bool]
 ) -> Progress:
-    """Go on with a run that this process has taken, as far as it goes now; `stopping` is asked before each step."""
+    """Continue a run that this process has claimed, as far as it goes now; `stopping` is asked before each step."""
     month = Month(context, run, plan, listener, stopping)
     with Heartbeat(context.engine, run, timedelta(seconds=context.delivery.settings.schedule.takeover)) as heartbeat:
         if wait := lateness(month):
@@ -63,7 +63,7 @@ def _do(month: Month, name: RunStep, step: Callable[[Month], StepPaused | None])
         wait = step(month)
     except runs.RunLostError:
         raise
-    except DigestError as error:  # whatever it is, a person must read it, and the next look tries again
+    except DigestError as error:  # a person must read it, and the next tick tries again
         wait = StepPaused(error.message, person=True)
     month.end(name, wait)
     return wait

@@ -1,9 +1,9 @@
-"""issue_run rows: whoever inserts (schedule, period) owns the run, until it is silent for too long.
+"""Rows of issue_run: inserting (schedule, period) claims a run; without a heartbeat another process takes it over.
 
-Claims go by the unique key, signs of life by the database's clock; a machine's own clock decides neither.
+The unique key decides claims, the database's clock heartbeats; the machine's own clock decides neither.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
@@ -39,7 +39,7 @@ INSTALLED = "installed"
 
 
 class RunState(StrEnum):
-    """What became of a scheduled run."""
+    """State of a scheduled run."""
 
     RUNNING = "running"
     WAITING = "waiting"  # for its time, for approval, or for a deferred delivery
@@ -50,7 +50,7 @@ class RunState(StrEnum):
 
 
 class RunStep(StrEnum):
-    """Where a scheduled run is: the steps of the month in their order, and `late`, which stands before them."""
+    """Steps of a scheduled run in their order, after `late`, which precedes them."""
 
     LATE = "late"
     ASSEMBLE = "assemble"
@@ -72,37 +72,30 @@ class RunLostError(DigestError):
 
 
 def install(session: Session, schedule: str, now: datetime) -> datetime:
-    """Return since when the schedule counts; the first call fixes it: a fresh install never mails last month."""
+    """Return since when the schedule counts, which the first call fixes: a fresh install never mails last month."""
     _insert(session, _row(session, schedule, INSTALLED, now, state=RunState.DONE, by="", now=now))
     query = select(IssueRun.due_at).where(IssueRun.schedule == schedule, IssueRun.period == INSTALLED)
     return session.exec(query).one()
 
 
 def known(session: Session, schedule: str) -> set[str]:
-    """Return the periods of the schedule that have a run, whatever became of it."""
+    """Return the periods of the schedule that have a run in any state."""
     return set(session.exec(select(IssueRun.period).where(IssueRun.schedule == schedule)))
 
 
 def claim(
-    session: Session,
-    schedule: str,
-    period: str,
-    due_at: datetime,
-    *,
-    by: str,
-    now: datetime,
-    issue_id: int | None = None,
+    session: Session, schedule: str, period: str, due_at: datetime, *, by: str, now: datetime, issue: int | None = None
 ) -> IssueRun | None:
-    """Insert the run of `period`; None when somebody else has it. The caller commits before acting on it."""
+    """Insert the run of `period`, of the issue with id `issue`; None if it exists. Commit before acting on it."""
     run = _row(session, schedule, period, due_at, state=RunState.RUNNING, by=by, now=now)
-    run.issue_id = issue_id
+    run.issue_id = issue
     return run if _insert(session, run) else None
 
 
 def record(
     session: Session, schedule: str, period: str, due_at: datetime, *, state: RunState, why: str, now: datetime
 ) -> bool:
-    """Write down a run that does not happen (missed, skipped); return whether it was not known yet."""
+    """Insert a run that does not happen (missed, skipped); return whether it was new."""
     run = _row(session, schedule, period, due_at, state=state, by="", now=now)
     run.detail, run.finished_at = {"why": why}, now
     return _insert(session, run)
@@ -111,14 +104,9 @@ def record(
 def _row(
     session: Session, schedule: str, period: str, due_at: datetime, *, state: RunState, by: str, now: datetime
 ) -> IssueRun:
+    beat = database_now(session)
     return IssueRun(
-        schedule=schedule,
-        period=period,
-        due_at=due_at,
-        state=state,
-        claimed_by=by,
-        claimed_at=now,
-        heartbeat_at=database_now(session),
+        schedule=schedule, period=period, due_at=due_at, state=state, claimed_by=by, claimed_at=now, heartbeat_at=beat
     )
 
 
@@ -132,19 +120,18 @@ def _insert(session: Session, run: IssueRun) -> bool:
 
 
 def take_over(session: Session, by: str, silent: timedelta, now: datetime) -> list[IssueRun]:
-    """Take the runs that wait, and those of processes that gave no sign of life for `silent`; the oldest first.
+    """Claim the runs that wait, and those without a heartbeat for `silent`; the oldest first.
 
-    Compare-and-set on the owner, so that of several takers one has it.
+    Compare-and-set on the owner, so that only one of several processes gets a run.
     """
     moment = database_now(session)
-    open_runs = session.exec(
-        select(IssueRun).where(col(IssueRun.state).in_(sorted(OPEN))).order_by(col(IssueRun.due_at), col(IssueRun.id))
-    ).all()
+    query = select(IssueRun).where(col(IssueRun.state).in_(sorted(OPEN)))
+    open_runs = session.exec(query.order_by(col(IssueRun.due_at), col(IssueRun.id))).all()
     return [run for run in open_runs if not _lives(run, moment, silent) and _take(session, run, by, moment, now)]
 
 
 def _lives(run: IssueRun, moment: datetime, silent: timedelta) -> bool:
-    # a heartbeat that is to come is one of before the database's clock was put back; who lives gives another soon
+    # a heartbeat in the future is from before the database's clock was set back; a live process gives another soon
     return run.state == RunState.RUNNING and abs(moment - run.heartbeat_at) <= silent
 
 
@@ -158,39 +145,39 @@ def _take(session: Session, run: IssueRun, by: str, moment: datetime, now: datet
 
 
 def beat(session: Session, run_id: int, by: str) -> bool:
-    """Give a sign of life; False when the run is no longer ours."""
+    """Update the heartbeat; False when the run is no longer ours."""
     return _changed(session, _owned(run_id, by).values(heartbeat_at=database_now(session)))
 
 
 def save(session: Session, run: IssueRun) -> None:
-    """Write down how far a run has come; raise RunLostError when it is no longer ours."""
+    """Store how far a run has come; raise RunLostError when it is no longer ours."""
     values = {name: getattr(run, name) for name in ("state", "step", "detail", "issue_id", "due_at", "finished_at")}
     if not _changed(session, _owned(run.id, run.claimed_by).values(**values, heartbeat_at=database_now(session))):
         raise RunLostError(f"Another process has taken over the run of {run.period}")
 
 
 def note(run: IssueRun, state: RunState, step: str, why: str, now: datetime) -> None:
-    """Set how far a run has come; `save` writes it down."""
+    """Set how far a run has come; `save` stores it."""
     run.state, run.step = state, step
     run.detail = {**run.detail, "why": why}
     run.finished_at = None if state in OPEN else now
 
 
 def close(session: Session, run: IssueRun, state: RunState, why: str, now: datetime) -> bool:
-    """Let an open run end in `state`, whoever has it; False when it has ended already."""
+    """End an open run in `state`, whichever process has it; False when it has ended already."""
     is_open = update(IssueRun).where(col(IssueRun.id) == run.id, col(IssueRun.state).in_(sorted(OPEN)))
     values = {"state": state.value, "claimed_by": "", "finished_at": now, "detail": {**run.detail, "why": why}}
     return _changed(session, is_open.values(values))
 
 
 def amend(session: Session, run: IssueRun, **detail: object) -> bool:
-    """Add to what is noted of a run that waits, from outside; False when it does not wait (any more)."""
+    """Add to the notes of a waiting run, from outside; False when it does not wait (any more)."""
     waits = _owned(run.id, run.claimed_by).where(col(IssueRun.state) == RunState.WAITING)
     return _changed(session, waits.values(detail={**run.detail, **detail}))
 
 
 def reopen_early(session: Session, now: datetime) -> list[str]:
-    """Let runs wait again that were missed by a clock that was ahead; return their periods."""
+    """Set runs back to waiting that were missed by a clock that was ahead; return their periods."""
     query = select(IssueRun).where(col(IssueRun.state) == RunState.MISSED, col(IssueRun.due_at) > now)
     early = session.exec(query.with_for_update()).all()
     for run in early:
@@ -208,11 +195,10 @@ def _changed(session: Session, statement: Any) -> bool:
     return cast("CursorResult[Any]", session.execute(statement)).rowcount == 1
 
 
-def find(session: Session, period: str, schedules: Sequence[str] = ()) -> IssueRun | None:
+def find(session: Session, period: str, schedules: Sequence[str]) -> IssueRun | None:
     """Return the run of a period: of the first of `schedules` that has one."""
-    rows = session.exec(select(IssueRun).where(IssueRun.period == period)).all()
-    by_schedule: Mapping[str, IssueRun] = {row.schedule: row for row in rows}
-    return next((by_schedule[name] for name in schedules if name in by_schedule), None)
+    rows = {row.schedule: row for row in session.exec(select(IssueRun).where(IssueRun.period == period))}
+    return next((rows[name] for name in schedules if name in rows), None)
 
 
 def history(session: Session) -> list[IssueRun]:

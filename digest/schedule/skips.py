@@ -1,4 +1,4 @@
-"""What an operator does to the calendar: leave a period out, let a late run go, send an issue outside of it."""
+"""Operator actions on the calendar: skip a period, release a late run, schedule a special issue."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ FIRST_YEAR, LAST_YEAR = 1901, 9900
 
 
 def skip(context: SendContext, period: str) -> None:
-    """Write down that a period's run shall not happen, or shall go no further while nothing of it was sent."""
+    """Skip a period's run, or stop it for good while nothing of it was sent."""
     with session_scope(context.engine, read_only=True) as session:
         known = runs.find(session, period, (MONTHLY, SPECIAL))
     if known is None:
@@ -51,7 +51,7 @@ def _skip_ahead(context: SendContext, wanted: Period) -> None:
 
 
 def release(context: SendContext, period: str) -> None:
-    """Let a run go on that waits because it is late."""
+    """Continue a run that waits because it is late."""
     with session_scope(context.engine) as session:
         run = runs.find(session, period, (MONTHLY, SPECIAL))
         if run is None or run.state != RunState.WAITING or run.step != RunStep.LATE:
@@ -62,13 +62,12 @@ def release(context: SendContext, period: str) -> None:
 
 
 def special(context: SendContext, at: str, slugs: Sequence[str], *, number: int | None, subject: str) -> IssueRun:
-    """Make an issue outside the calendar of articles chosen by hand, and the run that sends it at `at`."""
+    """Make an issue outside the calendar, of the articles `slugs`, and the run that sends it at `at`."""
     now, zone = context.clock.now(), context.delivery.settings.publication.zone
     due_at = moment_of(at, zone)
     if due_at <= now:
-        raise UsageError(
-            f"{at} is past", hint="Name a time to come, or send it at once: digest issue approve, digest send."
-        )
+        hint = "Name a time to come, or send it at once: digest issue approve, digest send."
+        raise UsageError(f"{at} is past", hint=hint)
     order = [section.slug for section in context.delivery.settings.section]
     with session_scope(context.engine) as session:
         issue = issue_store.special_issue(session, number, due_at.astimezone(zone).date(), now)
@@ -76,7 +75,7 @@ def special(context: SendContext, at: str, slugs: Sequence[str], *, number: int 
         for slug in slugs:
             edit.add(session, issue, slug, order)
         session.add(issue)
-        run = runs.claim(session, SPECIAL, f"no-{issue.number}", due_at, by="", now=now, issue_id=issue.id)
+        run = runs.claim(session, SPECIAL, f"no-{issue.number}", due_at, by="", now=now, issue=issue.id)
         if run is None:
             raise RefusedError(f"Issue {issue.number} has a run already", hint="`digest schedule history` shows it.")
         runs.note(run, RunState.WAITING, "", "made by an operator", now)
@@ -85,7 +84,7 @@ def special(context: SendContext, at: str, slugs: Sequence[str], *, number: int 
 
 
 def moment_of(text: str, zone: ZoneInfo) -> datetime:
-    """Read a day, which is its midnight, or a day and time; without an offset in `zone`. Raises UsageError."""
+    """Parse a date (its midnight) or a date and time, without an offset in `zone`. Raises UsageError."""
     hint = "Write 2026-11-12T09:00 or 2026-11-12, in the publication's zone."
     try:
         moment = datetime.fromisoformat(text)

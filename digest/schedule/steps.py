@@ -1,4 +1,4 @@
-"""The steps of a run. Each looks at how things stand, does what is left of it, and says what it waits for."""
+"""The steps of a run. Each is idempotent: it does what is left to do, and returns what it waits for."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from digest.publish import build, lifecycle
 from digest.publish.publisher import FindingsBlockError
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
-from digest.schedule.month import BEGUN, Month, StepPaused
+from digest.schedule.month import BEGUN, MONTHLY, Month, StepPaused, issue_of
 from digest.schedule.runs import RunState
 from digest.send.canary import watch
 from digest.send.start import prepare_send
@@ -27,10 +27,10 @@ BY_ITSELF = "nobody: [approval] required = 0"
 
 
 def assemble(month: Month) -> StepPaused | None:
-    """See to it that there is an issue; a draft is chosen afresh, so that late articles get in."""
+    """Make the issue, or assemble its draft again, so that late articles get in."""
     with session_scope(month.context.engine) as session:
-        issue = month.find_issue(session)
-        if not month.is_special and (issue is None or issue.state == IssueState.DRAFT):
+        issue = issue_of(session, month.run)
+        if month.run.schedule == MONTHLY and (issue is None or issue.state == IssueState.DRAFT):
             issue = _assemble(month, session)
         if issue is None:
             return StepPaused("its issue is gone", person=True, state=RunState.FAILED)
@@ -38,7 +38,7 @@ def assemble(month: Month) -> StepPaused | None:
     month.run.issue_id = issue.id
     if issue.state == IssueState.WITHDRAWN:
         return _withdrawn(issue)
-    if issue.state not in BEGUN:  # by hand, before its time: there is nothing to look at any more
+    if issue.state not in BEGUN:  # else it was sent by hand, before its time
         why = f"issue {issue.number} has {articles} articles and is sent at {_local(month)}"
         month.tell(EventKind.ASSEMBLED, why, issue=issue.number, numbers={"articles": articles})
     return None
@@ -55,7 +55,7 @@ def _withdrawn(issue: Issue) -> StepPaused:
 
 
 def check(month: Month) -> StepPaused | None:
-    """Note what the checks say of a draft: at first, and again whenever editors are reminded. Nothing waits for it."""
+    """Note the checks' findings on a draft, at first and again with each reminder. Nothing waits for it."""
     issue = month.issue()
     occasion = _occasion(month)
     if issue.state != IssueState.DRAFT or (month.noted("checked") or {}).get("occasion") == occasion:
@@ -70,7 +70,7 @@ def check(month: Month) -> StepPaused | None:
 
 
 def _occasion(month: Month) -> str:
-    """Return which reminder has come, empty before the first."""
+    """Return which reminder is due, empty before the first."""
     if month.is_due:
         return "due"
     passed = [place for place, at in enumerate(month.plan.reminders, start=1) if at <= month.now]
@@ -78,9 +78,9 @@ def _occasion(month: Month) -> str:
 
 
 def approve(month: Month) -> StepPaused | None:
-    """Wait for the approval and for the time to send; remind editors, and approve by itself where that is the rule."""
+    """Wait for the approval and for the time to send; remind editors; approve by itself where none is required."""
     issue = month.issue()
-    if issue.state in BEGUN:  # somebody was quicker
+    if issue.state in BEGUN:  # by hand
         return None
     approved = issue.state == IssueState.APPROVED
     if not month.is_due:
@@ -98,11 +98,8 @@ def _before(month: Month, issue: Issue, *, approved: bool) -> StepPaused:
     when = _local(month)
     if approved:
         return StepPaused(f"issue {issue.number} is approved; it is sent at {when}")
-    by_itself, first = (
-        month.context.delivery.settings.approval.required == 0,
-        (month.noted("checked") or {}).get("first", ""),
-    )
-    if by_itself and not first:
+    first = (month.noted("checked") or {}).get("first", "")
+    if month.context.delivery.settings.approval.required == 0 and not first:
         return StepPaused(f"issue {issue.number} is sent at {when}, unless a check blocks")
     why = f"issue {issue.number} waits for its approval, to be sent at {when}"
     if first:
@@ -136,7 +133,7 @@ def _approve_by_itself(month: Month, issue: Issue) -> StepPaused | None:
 
 
 def freeze(month: Month) -> StepPaused | None:
-    """Fix the audience and let workers begin; refused unless it is what was approved."""
+    """Freeze the audience and start sending; refused unless the issue is what was approved."""
     issue = month.issue()
     if issue.state == IssueState.WITHDRAWN:
         return _withdrawn(issue)
@@ -162,7 +159,7 @@ def _tell_started(month: Month, issue: Issue) -> None:
 
 
 def canary(month: Month) -> StepPaused | None:
-    """Send to the first few, where there is a canary; the rest goes by its verdict, or is held for a person."""
+    """Send to the canary, if there is one; its judgement releases the rest or holds it for a person."""
     issue = month.issue()
     if issue.rest_at is None or issue.state != IssueState.SENDING or issue.held:
         return None
@@ -190,7 +187,7 @@ def _halted(month: Month, issue: Issue, why: str) -> StepPaused:
 
 
 def deliver(month: Month) -> StepPaused | None:
-    """Keep the promises until none is left; what is put off, or spread over a window, is for a later look."""
+    """Deliver until nothing is due; deferred deliveries, and those of a later window, are left to a later tick."""
     issue = month.issue()
     if issue.state == IssueState.WITHDRAWN:
         return _withdrawn(issue)
@@ -208,10 +205,9 @@ def deliver(month: Month) -> StepPaused | None:
 
 def _deliver(month: Month, issue: Issue) -> StepPaused | None:
     month.listener.expect(due(month.context, issue.number))
+    carrier = month.context.delivery.carrier()
     try:
-        run = deliver_issue(
-            month.context, issue.id or 0, month.context.delivery.carrier(), month.listener, month.stopping
-        )
+        run = deliver_issue(month.context, issue.id or 0, carrier, month.listener, month.stopping)
     except EnvironmentFailedError as error:
         # nothing is held: there is nothing to release
         commands = (f"digest outbox status {issue.number}", "digest doctor")
@@ -229,7 +225,7 @@ def _held(month: Month, issue: Issue) -> StepPaused:
 
 
 def report(month: Month) -> StepPaused:
-    """Account for every reader: the numbers are kept with the run, and told."""
+    """Note the final numbers of deliveries with the run, and send them to operators."""
     issue = month.issue()
     now = status(month.context, issue.number)
     counted, excluded = now.reached, sum(now.excluded.values())

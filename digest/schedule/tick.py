@@ -1,4 +1,4 @@
-"""Looking at the clock: what is due is claimed, what waits goes on. APScheduler rings; `issue_run` is the truth."""
+"""One tick of the schedule: claim runs that are due, continue those that wait, deliver what is due."""
 
 import os
 import secrets
@@ -18,21 +18,19 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
 from digest.schedule import runs
 from digest.schedule.clock_watch import ClockWatch
-from digest.schedule.month import MONTHLY, SPECIAL, NullProgress, ProgressListener, has_begun
-from digest.schedule.occurrences import Occurrence, begun, issue_date, occurrence, occurrences, steps_before
+from digest.schedule.month import MONTHLY, NullProgress, ProgressListener, has_begun
+from digest.schedule.occurrences import Occurrence, begun, occurrence, occurrences, steps_before
 from digest.send.canary import watch_all
 from digest.send.context import SendContext
 from digest.send.worker import due, work
 from digest.settings.root import Settings
-
-__all__ = ["MONTHLY", "SPECIAL", "TickResult", "issue_date", "occurrences", "skip_since_backup", "tick"]
 
 _HOST_LETTERS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class TickResult:
-    """What a look at the clock did for one period; `person` says that somebody has to do something."""
+    """What a tick did for one period; `person`: it waits for a person's action."""
 
     period: str
     state: str
@@ -48,10 +46,10 @@ def tick(
     listener: ProgressListener | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> list[TickResult]:
-    """Look at the clock once: go on with what waits or was left by a crash, start what is due, deliver what is due.
+    """Continue runs that wait or were left by a crash, start those that are due, and deliver what is due.
 
     Any number of ticks, on any number of machines, give one run a period: the insert under the unique key decides.
-    Once `stopping` says so, the step at work ends, what is on the wire gets its answer, and the next look goes on.
+    Once `stopping()` is true the current step ends after the message on the wire, and the next tick goes on.
     """
     watch = ClockWatch(context.delivery.settings.workspace / ".state" / "clock.json", context.engine)
     if trust_clock:
@@ -72,26 +70,23 @@ def tick(
 
 
 def _keep_for_a_time(context: SendContext) -> list[TickResult]:
-    """Once a day, forget what `[retention]` lets be kept only for a time, and ask again whom it wants asked."""
+    """Apply [retention] once a day: forget what is past its time, and ask for consent again."""
     try:
         done = retention.apply_once_a_day(context.delivery)
     except DigestError as error:
         return [TickResult("retention", runs.RunState.WAITING, "forget", error.message)]
-    counted = (
-        ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in asdict(done).items() if number)
-        if done
-        else ""
-    )
+    numbers = asdict(done) if done else {}
+    counted = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in numbers.items() if number)
     return [TickResult("retention", runs.RunState.DONE, "forget", counted)] if counted else []
 
 
 def _name() -> str:
-    """Return who claims: readable, and another one for each look."""
+    """Return the owner's name for claims, unique to this tick: HOST:PID:RANDOM."""
     return f"{socket.gethostname()[:_HOST_LETTERS]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def _claims(context: SendContext, by: str, now: datetime, stopping: Callable[[], bool]) -> Iterator[runs.IssueRun]:
-    """Claim each period whose first step is due and that nobody has, the oldest first, when the one before is done."""
+    """Claim each unclaimed period whose first step is due, the oldest first, each when the one before is done."""
     with session_scope(context.engine) as session:
         since = runs.install(session, MONTHLY, now)
         known = runs.known(session, MONTHLY)
@@ -107,7 +102,7 @@ def _claims(context: SendContext, by: str, now: datetime, stopping: Callable[[],
 def _go_on(
     context: SendContext, run: runs.IssueRun, listener: ProgressListener, stopping: Callable[[], bool]
 ) -> TickResult:
-    from digest.schedule.run import Progress, run_month  # noqa: PLC0415 - renderers; most looks find no run
+    from digest.schedule.run import Progress, run_month  # noqa: PLC0415 - renderers; most ticks find no run
 
     try:
         done = run_month(context, run, plan_of(context, run), listener, stopping)
@@ -117,29 +112,27 @@ def _go_on(
 
 
 def plan_of(context: SendContext, run: runs.IssueRun) -> Occurrence:
-    """Return when the steps of a run are due: as the calendar says now, until it has begun to send."""
+    """Return when the steps of a run are due: by the calendar as it is now, until sending has begun."""
     settings = context.delivery.settings
     if run.schedule == MONTHLY:
         plan = occurrence(settings, Period.parse(run.period))
         if plan.due_at != run.due_at and not has_begun(context, run):
             run.due_at = plan.due_at
         return plan
-    return Occurrence(
-        Period.of(run.due_at, settings.publication.zone), run.due_at, "", steps_before(settings, run.due_at)
-    )
+    period = Period.of(run.due_at, settings.publication.zone)
+    return Occurrence(period, run.due_at, "", steps_before(settings, run.due_at))
 
 
 def _watch_canaries(context: SendContext) -> list[TickResult]:
-    """Judge the canaries of issues that no run cares for: those that were sent by hand."""
+    """Judge the canaries of issues without a run, which were sent by hand."""
     results = []
     for watched in watch_all(context):
         judgement, number = watched.judgement, watched.number
         if judgement.verdict == Verdict.HALT:
             why = f"issue {number} is held: {judgement.why}; go on with: digest outbox release {number}"
+            event = Event(EventKind.HALTED, context.clock.now(), issue=number, why=why, occasion="canary")
             with session_scope(context.engine) as session:
-                context.notifier.tell(
-                    session, Event(EventKind.HALTED, context.clock.now(), issue=number, why=why, occasion="canary")
-                )
+                context.notifier.tell(session, event)
             results.append(TickResult("outbox", runs.RunState.WAITING, runs.RunStep.CANARY, why, person=True))
     return results
 
@@ -147,7 +140,7 @@ def _watch_canaries(context: SendContext) -> list[TickResult]:
 def _deliver_what_is_due(
     context: SendContext, listener: ProgressListener, stopping: Callable[[], bool]
 ) -> list[TickResult]:
-    """Confirmations and other notices, and deliveries that were put off: nobody should have to remember the worker."""
+    """Deliver notices, such as confirmations, and deferred deliveries, so that no worker has to be started by hand."""
     listener.step("outbox", runs.RunStep.DELIVER)
     listener.expect(due(context, None))
     try:
@@ -158,18 +151,15 @@ def _deliver_what_is_due(
 
 
 def skip_since_backup(session: Session, settings: Settings, now: datetime) -> list[str]:
-    """Keep the schedule from running again what may have run after a backup; return the periods.
+    """Skip the runs that may have happened after a backup, which a restored database does not know; return the periods.
 
-    A restored database knows neither that a run was finished nor that one was begun, and without approval by a person
-    the whole audience would get its issue once more.
+    Without approval by a person the whole audience would get its issue once more.
     """
-    why = "restored from a backup: it may have run already"
+    why, state = "restored from a backup: it may have run already", runs.RunState.SKIPPED
     begun = col(runs.IssueRun.state).in_(sorted(runs.OPEN)), col(runs.IssueRun.due_at) <= now
     rows = session.exec(select(runs.IssueRun).where(*begun)).all()
-    skipped = [run.period for run in rows if runs.close(session, run, runs.RunState.SKIPPED, why, now)]
+    skipped = [run.period for run in rows if runs.close(session, run, state, why, now)]
     since = runs.install(session, MONTHLY, now)
-    for entry in takewhile(lambda entry: entry.due_at <= now, occurrences(settings, since)):
-        state = runs.RunState.SKIPPED
-        if runs.record(session, MONTHLY, str(entry.period), entry.due_at, state=state, why=why, now=now):
-            skipped.append(str(entry.period))
-    return skipped
+    past = takewhile(lambda entry: entry.due_at <= now, occurrences(settings, since))
+    due = [(str(entry.period), entry.due_at) for entry in past]
+    return skipped + [p for p, at in due if runs.record(session, MONTHLY, p, at, state=state, why=why, now=now)]
