@@ -1,6 +1,7 @@
-"""`digest schedule`: the publication's calendar, and what an operator may do to it."""
+"""`digest schedule`: forecast, history, skip, release and special issues."""
 
 from collections.abc import Collection
+from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from digest.runtime.keys import MAX_KEY
 from digest.schedule import runs, skips
 from digest.schedule.occurrences import Occurrence, occurrences
 from digest.schedule.skips import moment_of
-from digest.workspace.report import accounts
+from digest.workspace.report import run_account
 
 
 def next_(
@@ -28,9 +29,8 @@ def next_(
     with shell.session(read_only=True) as session:
         skipped = {run.period for run in runs.history(session) if run.state == runs.RunState.SKIPPED}
     data = [_forecast(entry, skipped) for entry in islice(occurrences(settings, start), count)]
-    shell.out.emit(
-        data, lambda: shell.out.table(["period", "at", "why"], [[e["period"], e["at"], e["reason"]] for e in data])
-    )
+    rows = [[entry["period"], entry["at"], entry["reason"]] for entry in data]
+    shell.out.emit(data, lambda: shell.out.table(["period", "at", "why"], rows))
 
 
 def _forecast(entry: Occurrence, skipped: Collection[str]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def history(
         found = [run for run in runs.history(session) if not period or run.period == period]
     if period and not found:
         raise NotFoundError(f"There is no run for {period}", hint="`digest schedule history` lists them.")
-    data: list[dict[str, Any]] = [one.as_json() for one in accounts(found)]
+    data = [asdict(run_account(run)) for run in found]
     columns = ["period", "due_at", "state", "step", "by", "why"]
 
     def show() -> None:

@@ -1,1 +1,1 @@
-"""The whole installation: create, demo, doctor, backup, metrics, report."""
+"""Operations on a whole workspace: create, demo, doctor, backup, metrics, report."""

@@ -1,4 +1,4 @@
-"""Make a workspace: configuration, secrets, folders and an empty database; nothing that exists is overwritten."""
+"""`digest init`: configuration, secrets, folders and an empty database; nothing that exists is overwritten."""
 
 import os
 import secrets
@@ -62,17 +62,17 @@ Write here. **Only the title is required**; `topics: []` means that everyone get
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What `init` made, a line each, and what to do next."""
+    """What `init` made, a line each, and the command to run next."""
 
     lines: tuple[str, ...]
     next_command: str
 
 
 def create(directory: Path, *, sample: bool) -> Made:
-    """Make a workspace in `directory`, which must not hold one already; `import_sample` goes on with a sample."""
+    """Make a workspace in `directory`, which must not hold one already; `import_sample` completes a sample."""
     if (directory / CONFIG_NAME).exists():
         raise RefusedError(f"{directory} holds a workspace already", hint="Choose another folder.")
-    with _told_where(directory):
+    with _reporting_errors(directory):
         for folder in ("articles", "templates"):
             (directory / folder).mkdir(parents=True, exist_ok=True)
         if sample:
@@ -86,11 +86,11 @@ def create(directory: Path, *, sample: bool) -> Made:
 
 
 def _make_database(directory: Path) -> str:
-    """Make the tables; return where they are, for a person."""
+    """Make the tables; return in words where they are."""
     engine = open_engine(directory)
     is_file = engine.dialect.name == "sqlite"
-    if is_file:  # readers' addresses are for its owner only; SQLite gives its other files the same mode
-        with _told_where(directory), suppress(FileExistsError):
+    if is_file:  # it will hold addresses; SQLite gives its other files the same mode
+        with _reporting_errors(directory), suppress(FileExistsError):
             os.close(os.open(str(engine.url.database), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     db.upgrade(engine)
     engine.dispose()
@@ -98,7 +98,7 @@ def _make_database(directory: Path) -> str:
 
 
 @contextmanager
-def _told_where(directory: Path) -> Iterator[None]:
+def _reporting_errors(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -121,20 +121,20 @@ def _write_secrets(path: Path) -> None:
         f'suppression_key = "{secrets.token_urlsafe(32)}"  # never change it: the never-send list depends on it\n'
         f'message_key = "{secrets.token_urlsafe(32)}"\n'
     )
-    # Created with its mode, not changed afterwards: nobody can read it in between.
+    # Created with its mode, not changed afterwards: it is never readable by others.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
 
 
 class SampleContext(OpenWorkspace, Protocol):
-    """A new workspace, opened: where the sample's articles and readers go."""
+    """A new workspace, opened, into which the sample is imported."""
 
     @property
     def publisher(self) -> Publisher: ...
 
 
 def import_sample(made: Made, context: SampleContext) -> Made:
-    """Import the articles and readers that `create` has copied; return all that was made."""
+    """Import the sample's articles and readers, which `create` has copied; return all that was made."""
     folder = context.settings.workspace
     articles = import_articles(context.publisher, [folder / "articles"], now=context.clock.now())
     readers = import_subscribers(context, folder / "readers.csv")

@@ -1,10 +1,9 @@
-"""The main job on the sample, start to end, in a workspace of its own, and once more to show once."""
+"""`digest demo`: publish the sample issue into a Maildir, then send it again to show that no mail goes out twice."""
 
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
 from digest.issues.period import Period
 from digest.outbox.states import State
@@ -12,7 +11,8 @@ from digest.publish import build, lifecycle
 from digest.publish.build import Build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
-from digest.schedule.tick import issue_date
+from digest.schedule.month import NullProgress
+from digest.schedule.occurrences import issue_date
 from digest.send import start
 from digest.send.context import SendContext
 from digest.send.start import SendResult
@@ -23,7 +23,7 @@ NUMBER, PERIOD = 21, "2021-09"
 
 @dataclass(frozen=True, slots=True)
 class Demonstrated:
-    """What the demo did: the Maildir, the editions, how the deliveries stand, and how many a second send made."""
+    """The result of the demo; `sent_again` counts the mails of the second send."""
 
     maildir: Path
     made: Build
@@ -32,23 +32,14 @@ class Demonstrated:
 
 
 def run(context: SendContext) -> Demonstrated:
-    """Publish issue 21 in a workspace that holds the sample, and try to send it once more."""
+    """Publish issue 21 in a workspace that holds the sample, and try to send it again."""
     made = _assemble_and_approve(context)
-    first = start.prepare_send(context, NUMBER).run(_silent)
+    first = start.prepare_send(context, NUMBER).run(NullProgress())
     with suppress(RefusedError):  # "was sent already": that is the point
-        start.prepare_send(context, NUMBER).run(_silent)
-    again = status(context, NUMBER)
+        start.prepare_send(context, NUMBER).run(NullProgress())
+    sent_again = status(context, NUMBER).states[State.ACCEPTED] - first.status.states[State.ACCEPTED]
     settings = context.delivery.settings
-    return Demonstrated(
-        maildir=settings.workspace / settings.delivery.maildir,
-        made=made,
-        result=first,
-        sent_again=again.states[State.ACCEPTED] - first.status.states[State.ACCEPTED],
-    )
-
-
-def _silent(_progress: DeliveryProgress) -> None:
-    return
+    return Demonstrated(settings.workspace / settings.delivery.maildir, made, first, sent_again)
 
 
 def _assemble_and_approve(context: SendContext) -> Build:

@@ -1,4 +1,4 @@
-"""What became of each month and of each reader: an account that adds up, for issues and for runs."""
+"""Report on issues and runs: for each issue, all recipients by delivery state or reason of exclusion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ from digest.schedule.runs import IssueRun
 
 @dataclass(frozen=True, slots=True)
 class IssueAccount:
-    """One issue in numbers: `states` names every state, `excluded` the people left out, by reason."""
+    """One issue in numbers: `states` has every state, `excluded` counts people left out, by reason."""
 
     issue: int
     period: str
@@ -30,13 +30,12 @@ class IssueAccount:
     excluded: Mapping[str, int]
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `report --json` prints it."""
         return asdict(self) | {"states": {state.value: count for state, count in self.states.items()}}
 
 
 @dataclass(frozen=True, slots=True)
 class RunAccount:
-    """One run: what became of it, and each step with its times."""
+    """One run: its state, and each step with its times."""
 
     schedule: str
     period: str
@@ -52,21 +51,16 @@ class RunAccount:
     report: Mapping[str, int]
     steps: Sequence[Mapping[str, str]]
 
-    def as_json(self) -> dict[str, object]:
-        """Return it as `schedule history --json` prints it."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The account of issues, and of the runs that belong to them."""
+    """The accounts of issues and of runs."""
 
     issues: Sequence[IssueAccount]
     runs: Sequence[RunAccount]
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `report --json` prints it."""
-        return {"issues": [one.as_json() for one in self.issues], "runs": [one.as_json() for one in self.runs]}
+        return {"issues": [one.as_json() for one in self.issues], "runs": [asdict(one) for one in self.runs]}
 
 
 def report(engine: Engine, number: int | None) -> Report:
@@ -76,30 +70,17 @@ def report(engine: Engine, number: int | None) -> Report:
         issues = session.exec(query if number is None else query.where(Issue.number == number)).all()
         ids = {issue.id for issue in issues}
         found = [run for run in reversed(runs.history(session)) if number is None or run.issue_id in ids]
-        return Report([_account(session, issue) for issue in issues], accounts(found))
+        return Report([_account(session, issue) for issue in issues], [run_account(run) for run in found])
 
 
 def _account(session: Session, issue: Issue) -> IssueAccount:
     counted = store.counts(session, issue.id or 0)
-    return IssueAccount(
-        issue.number,
-        issue.period,
-        issue.state,
-        issue.approved_by,
-        issue.frozen_at,
-        issue.sent_at,
-        planned=sum(counted.values()),
-        states=counted,
-        excluded=dict(issue.excluded),
-    )
+    own, moments = (issue.number, issue.period, issue.state, issue.approved_by), (issue.frozen_at, issue.sent_at)
+    return IssueAccount(*own, *moments, sum(counted.values()), counted, dict(issue.excluded))
 
 
-def accounts(found: Sequence[IssueRun]) -> list[RunAccount]:
-    """Return the account of each run."""
-    return [_run_account(run) for run in found]
-
-
-def _run_account(run: IssueRun) -> RunAccount:
+def run_account(run: IssueRun) -> RunAccount:
+    """Return the account of a run, from what its steps noted."""
     noted = run.detail
     return RunAccount(
         run.schedule,

@@ -1,1 +1,1 @@
-"""Backups of the database that carry a checksum and restore whole."""
+"""Backup and restore of the database."""

@@ -1,4 +1,4 @@
-"""`digest db backup` and `restore`: the whole database in one file, and a way back that sends nothing twice."""
+"""`digest db backup` and `restore`: the database in one file, and a restore after which nothing is sent twice."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -34,7 +34,7 @@ class WorkersRunningError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class BackupResult:
-    """A backup that was taken. `not_contained` names what belongs to the workspace and is not in it."""
+    """A backup that was made. `not_contained` names what else belongs to the workspace."""
 
     file: Path
     size: int
@@ -43,13 +43,12 @@ class BackupResult:
     not_contained: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `db backup --json` prints it."""
         return asdict(self) | {"file": str(self.file), "not_contained": list(self.not_contained)}
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did. `kept` is where the database is that was replaced; `skipped` are periods of the schedule."""
+    """The result of a restore: `kept` is the replaced database, `skipped` are periods of the schedule."""
 
     database: str
     revision: str | None
@@ -58,14 +57,13 @@ class Restored:
     aftermath: Aftermath
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `db restore --json` prints it."""
         kept = str(self.kept) if self.kept else None
         own = {"database": self.database, "revision": self.revision, "kept": kept, "skipped": list(self.skipped)}
         return own | asdict(self.aftermath)
 
 
 def backup(workspace: Path, target: Path) -> BackupResult:
-    """Write the database into one file, while others go on using it; an earlier backup of that name is replaced."""
+    """Write the database into one file while it is in use; an earlier backup of that name is replaced."""
     settings = load_settings(workspace)
     engine = db.make_engine(settings.database_url)
     try:
@@ -83,7 +81,7 @@ def backup(workspace: Path, target: Path) -> BackupResult:
 
 
 def _not_contained(settings: Settings) -> tuple[str, ...]:
-    """Return what of the workspace is needed besides: without secrets.toml no link in a mail that was sent works."""
+    """Return what else of the workspace must be kept: without secrets.toml no link in a sent mail works."""
     keys = [relay.password_file for relay in settings.relay if relay.password_file]
     if settings.dkim is not None:
         keys.append(settings.dkim.key_file)
@@ -98,7 +96,7 @@ def _not_contained(settings: Settings) -> tuple[str, ...]:
 
 
 class Restore:
-    """A backup that was checked and is ready to be restored. `loses` says what is in the present database."""
+    """A checked backup, ready to be restored. `loses` says what the present database holds."""
 
     def __init__(self, settings: Settings, engine: Engine, source: Path, side: Path | None, revision: str) -> None:
         self._settings = settings
@@ -109,7 +107,7 @@ class Restore:
         self.loses = _contents(engine)
 
     def run(self) -> Restored:
-        """Replace the present database. Until all is safe nobody can use what was restored."""
+        """Replace the present database. It cannot be used before deliveries that may have been sent are marked."""
         settings, engine, now = self._settings, self._engine, open_clock().now()
         _refuse_with_workers(settings, engine)
         kept = None
@@ -129,9 +127,9 @@ class Restore:
 
 @contextmanager
 def restoring(workspace: Path, source: Path) -> Iterator[Restore]:
-    """Check a backup, and yield what will restore it; the present database is untouched until `run`.
+    """Check a backup and yield its Restore; the present database is untouched until `run`.
 
-    Raises BackupUnusableError, DatabaseNewerError, or RefusedError when somebody is using the present database.
+    Raises BackupUnusableError, DatabaseNewerError, or RefusedError when the present database is in use.
     """
     settings = load_settings(workspace)
     engine = db.make_engine(settings.database_url)
@@ -164,7 +162,7 @@ def _file_of(engine: Engine) -> Path:
 
 
 def _contents(engine: Engine) -> str:
-    """Return in words what the present database holds, empty if nothing."""
+    """Return in words what the present database holds; empty if nothing."""
     if engine.dialect.name == files.SQLITE and not _file_of(engine).exists():
         return ""  # connecting would make it
     try:
@@ -185,19 +183,15 @@ def _refuse_with_workers(settings: Settings, engine: Engine) -> None:
         return
     try:
         with Session(engine.execution_options(**{db.READ_ONLY: True})) as session:
-            alive = [
-                worker.host
-                for worker in statistics.present(session, WorkerPlace.of(settings.workspace).liveness)
-                if worker.alive
-            ]
+            workers = statistics.present(session, WorkerPlace.of(settings.workspace).liveness)
     except SQLAlchemyError:
-        return  # empty or broken: nobody works with it
-    if alive:
-        raise WorkersRunningError(f"A worker is running on {', '.join(sorted(set(alive)))}")
+        return  # empty or broken: no worker uses it
+    if alive := {worker.host for worker in workers if worker.alive}:
+        raise WorkersRunningError(f"A worker is running on {', '.join(sorted(alive))}")
 
 
 def _make_safe(settings: Settings, engine: Engine, revision: str, now: datetime) -> tuple[Aftermath, tuple[str, ...]]:
-    """Upgrade the schema and settle down, in one transaction."""
+    """Upgrade the schema and mark what may have been sent since, in one transaction."""
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
         db.upgrade_on(connection)

@@ -1,4 +1,4 @@
-"""Files of backups: told apart by their first bytes, written whole or not at all, readable by their owner only."""
+"""Backup files: recognised by magic bytes, written atomically, readable by their owner only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,10 +52,9 @@ def require(path: Path, kind: str) -> None:
 
 @contextmanager
 def written_whole(path: Path, *, never: Path | None = None) -> Iterator[Path]:
-    """Yield a new file beside `path`, mode 0600, that takes its name when the block ends well; its folder is made.
+    """Yield a temporary file, mode 0600, that becomes `path` when the block ends without an error; make its folder.
 
-    Only an earlier backup is replaced, and `never` is not. Raises UsageError for any other file, BackupFailedError
-    when it cannot be made.
+    Replaces only an earlier backup, never `never`: raises UsageError for any other file. Raises BackupFailedError.
     """
     _refuse_to_replace(path, never)
     try:
@@ -73,7 +72,7 @@ def _refuse_to_replace(path: Path, never: Path | None) -> None:
         in_the_way = other or in_use(path)
         itself = never is not None and path.exists() and path.samefile(never)
     except (OSError, ValueError):
-        return  # making the file will tell
+        return  # making the file reports it
     if itself:
         raise UsageError(f"{path} is the database itself", hint="Choose another name.")
     if in_the_way:
@@ -81,6 +80,6 @@ def _refuse_to_replace(path: Path, never: Path | None) -> None:
 
 
 def in_use(path: Path) -> bool:
-    """Whether a file of SQLite is part of a database in use: not all that is in it is in this file."""
+    """Whether a SQLite file has a write-ahead log with content, so that the file alone is incomplete."""
     log = path.with_name(f"{path.name}-wal")
     return log.exists() and log.stat().st_size > 0

@@ -1,7 +1,6 @@
-"""Backups of PostgreSQL by its own programs, pg_dump and pg_restore: our tables only, in one transaction each way.
+"""Backup of PostgreSQL with pg_dump and pg_restore: our tables only, in one transaction each way.
 
-A restored database is not safe to use until what may have been sent since is marked. Until then its revision has a
-prefix that every command refuses.
+Until deliveries that may have been sent since are marked, the revision has a prefix that every command refuses.
 """
 
 import os
@@ -27,18 +26,8 @@ _FOLDERS = (
     ("/opt/homebrew/opt", "libpq/bin"),
 )
 _ENTRY = re.compile(r"\d+; \d+ \d+ (?P<kind>[A-Z][A-Z ]*[A-Z]) (?P<schema>\S+) (?P<name>\S+)")
-_KINDS = {
-    "TABLE",
-    "TABLE DATA",
-    "SEQUENCE",
-    "SEQUENCE OWNED BY",
-    "SEQUENCE SET",
-    "DEFAULT",
-    "CONSTRAINT",
-    "FK CONSTRAINT",
-    "INDEX",
-    "COMMENT",
-}
+_KINDS = {"TABLE", "TABLE DATA", "DEFAULT", "CONSTRAINT", "FK CONSTRAINT", "INDEX", "COMMENT"}
+_KINDS |= {"SEQUENCE", "SEQUENCE OWNED BY", "SEQUENCE SET"}
 _VERSIONS = "alembic_version"
 
 
@@ -49,13 +38,13 @@ class ProgramMissingError(EnvironmentFailedError):
 
 
 def program(name: str) -> str:
-    """Return the path of pg_dump, pg_restore or psql: on PATH, else the newest in the usual folders."""
+    """Return the path of a PostgreSQL program: on PATH, else the newest in the usual folders."""
     if found := shutil.which(name):
         return found
-    candidates = [path / name for root, pattern in _FOLDERS for path in sorted(Path(root).glob(pattern), reverse=True)]
-    for candidate in candidates:
-        if os.access(candidate, os.X_OK):
-            return str(candidate)
+    for root, pattern in _FOLDERS:
+        for folder in sorted(Path(root).glob(pattern), reverse=True):
+            if os.access(folder / name, os.X_OK):
+                return str(folder / name)
     raise ProgramMissingError(f"{name} is not installed")
 
 
@@ -69,9 +58,9 @@ def save(engine: Engine, target: Path, tables: Collection[str]) -> None:
 
 
 def check(backup: Path, tables: Collection[str]) -> str:
-    """Read a whole backup, which may have those tables only, and return its schema revision.
+    """Read a whole backup and return its schema revision.
 
-    Raises BackupUnusableError if it is none, DatabaseNewerError if a newer version made it.
+    Raises BackupUnusableError if it is none or has other tables, DatabaseNewerError if a newer version made it.
     """
     files.require(backup, files.POSTGRESQL)
     listing = _read(backup, "--list")
@@ -81,7 +70,7 @@ def check(backup: Path, tables: Collection[str]) -> str:
     foreign = {entry["kind"] for entry in entries} - _KINDS
     if foreign or not {_VERSIONS, "issue", "delivery", "attempt"} <= found:
         raise BackupUnusableError(f"{backup} is a dump, but none that `digest db backup` made")
-    _read(backup, f"--file={os.devnull}")  # what is cut off is noticed only by reading to the end
+    _read(backup, f"--file={os.devnull}")  # to the end: a truncated file is noticed only there
     rows = _read(backup, "--data-only", f"--table={_VERSIONS}", "--file=-")
     match = re.search(r"^COPY [^\n]*\n(\w+)\n\\\.$", rows, re.MULTILINE)
     if match is None:
@@ -93,8 +82,8 @@ def check(backup: Path, tables: Collection[str]) -> str:
 
 
 def load(engine: Engine, backup: Path, revision: str, tables: Collection[str]) -> None:
-    """Put the backup's tables in the place of these, or change nothing. The revision is then `restoring:REVISION`."""
-    schema = _schema(engine)
+    """Replace our tables by the backup's, or change nothing. The revision is then `restoring:REVISION`."""
+    schema = inspect(engine).default_schema_name or "public"
     drops = "".join(f'DROP TABLE IF EXISTS "{schema}"."{name}" CASCADE;\n' for name in _present(engine, tables))
     # both names come from the database itself, and the revision has letters and digits only
     barrier = f"UPDATE \"{schema}\".{_VERSIONS} SET version_num = '{RESTORING}{revision}';\nCOMMIT;\n"  # noqa: S608
@@ -119,28 +108,23 @@ def load(engine: Engine, backup: Path, revision: str, tables: Collection[str]) -
 
 
 def _present(engine: Engine, tables: Collection[str]) -> list[str]:
-    """Return which of our tables the database has; somebody else's are left alone."""
+    """Return which of our tables the database has; others are left alone."""
     return sorted({*tables, _VERSIONS} & set(inspect(engine).get_table_names()))
 
 
-def _schema(engine: Engine) -> str:
-    return inspect(engine).default_schema_name or "public"
-
-
 def _address(engine: Engine) -> str:
-    """Return the database's address without its password, which other users could read from the list of processes."""
+    """Return the database's address without its password, which other users could read in the list of processes."""
     return engine.url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
 
 
-def _environment(engine: Engine) -> Mapping[str, str]:
-    password = {"PGPASSWORD": str(engine.url.password)} if engine.url.password else {}
+def _environment(engine: Engine | None) -> Mapping[str, str]:
+    password = {"PGPASSWORD": str(engine.url.password)} if engine is not None and engine.url.password else {}
     return {**os.environ, "LC_ALL": "C", **password}
 
 
 def _run(command: Sequence[str], engine: Engine | None = None) -> "subprocess.CompletedProcess[str]":
-    environment = _environment(engine) if engine is not None else {**os.environ, "LC_ALL": "C"}
     return subprocess.run(  # noqa: S603 - no shell, and the program is PostgreSQL's
-        command, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
+        command, capture_output=True, encoding="utf-8", errors="replace", env=_environment(engine), check=False
     )
 
 

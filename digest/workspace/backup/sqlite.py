@@ -1,4 +1,4 @@
-"""Backups of SQLite: one file, taken while others write; restored beside the present database, then swapped in."""
+"""Backup of SQLite while it is in use; a restore is prepared beside the present database, then swapped in."""
 
 import os
 import sqlite3
@@ -26,10 +26,10 @@ class DatabaseInUseError(RefusedError):
 def save(database: Path, target: Path) -> None:
     """Write a consistent copy of a database that may be in use to `target`, an empty file."""
     try:
-        # one step under one read lock: page by page it would start anew whenever somebody writes
+        # one step under one read lock: page by page it would start anew after each write
         with closing(_open(database)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy, pages=-1)
-            copy.execute("PRAGMA journal_mode=DELETE")  # else whoever opens it needs two more files
+            copy.execute("PRAGMA journal_mode=DELETE")  # else opening it needs two more files
     except sqlite3.Error as error:
         raise BackupFailedError(f"The backup failed: {error}") from error
 
@@ -40,7 +40,7 @@ def _open(path: Path, how: str = "") -> sqlite3.Connection:
 
 @contextmanager
 def side_copy(backup: Path, database: Path) -> Iterator[Path]:
-    """Yield a checked copy of a backup, beside the database that it is to replace; it is removed afterwards."""
+    """Yield a checked copy of a backup beside the database that it is to replace; it is removed afterwards."""
     files.require(backup, files.SQLITE)
     if database.exists() and backup.samefile(database):
         raise BackupUnusableError(f"{backup} is the present database itself")
@@ -72,7 +72,7 @@ def _check(backup: Path, copy: sqlite3.Connection) -> None:
     if result != "ok":
         raise BackupUnusableError(f"{backup} is damaged: {' '.join(str(result).split())[:200]}")
     entries = copy.execute("SELECT type, name FROM sqlite_master").fetchall()
-    # our schema has no triggers; one would act on what is done to the copy next
+    # our schema has no triggers; one would run on the next change to the copy
     if any(kind in {"trigger", "view"} for kind, _ in entries) or not {name for _, name in entries} >= _OURS:
         raise BackupUnusableError(f"{backup} is a database, but not one of digestpress")
     if copy.execute("SELECT count(*) FROM alembic_version").fetchone()[0] != 1:
@@ -80,9 +80,9 @@ def _check(backup: Path, copy: sqlite3.Connection) -> None:
 
 
 def swap(side: Path, database: Path, now: datetime) -> Path | None:
-    """Put `side` in the place of `database`; return where the present one is kept, None if there was none.
+    """Replace `database` by `side`; return where the present one is kept, None if there was none.
 
-    Raises DatabaseInUseError when another process has it open: what that process writes would be lost.
+    Raises DatabaseInUseError when another process has it open, whose writes would be lost.
     """
     sync(side)
     if not database.exists():
@@ -103,7 +103,7 @@ def swap(side: Path, database: Path, now: datetime) -> Path | None:
 
 @contextmanager
 def _exclusively(database: Path) -> Iterator[None]:
-    """Nobody else has the database open meanwhile, unless it is so broken that nobody can."""
+    """Hold an exclusive lock on the database, unless it is too broken to be opened."""
     with closing(sqlite3.connect(database, timeout=_SWAP_WAITS_SECONDS, isolation_level=None)) as connection:
         try:
             # every open connection to a database in WAL mode keeps it from leaving that mode
@@ -113,7 +113,7 @@ def _exclusively(database: Path) -> Iterator[None]:
             if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
                 raise DatabaseInUseError from error
         except sqlite3.DatabaseError:
-            pass  # no database any more: nobody else can have it open either, and it is about to be replaced
+            pass  # too broken for any process to have it open, and about to be replaced
         yield
 
 

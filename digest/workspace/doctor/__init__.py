@@ -1,4 +1,4 @@
-"""Looks at a workspace as a whole and says what is wrong, each with its remedy. Sends nothing, changes nothing."""
+"""Health check of a workspace: each problem with its remedy. It sends and changes nothing."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,52 +11,42 @@ from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext, Examinat
 
 __all__ = ["Diagnosis", "Examination", "examine"]
 
-_CHECKS: tuple[Callable[[DoctorContext], Iterator[Diagnosis | Skipped]], ...] = (
-    workspace.secrets,
-    workspace.identity,
-    workspace.operators,
-    workspace.disk,
-    templates.mails,
-    templates.pages,
-    database.answers,
-    database.clock,
-    calendar.rule,
-    calendar.runs,
-    outbox.deliveries,
-    outbox.issues,
-    outbox.workers,
-    outbox.webhook,
-    outbox.media,
-    relays.handshakes,
-    relays.signature,
+_Check = Callable[[DoctorContext], Iterator[Diagnosis | Skipped]]
+_CHECKS: tuple[_Check, ...] = (
+    *(workspace.secrets, workspace.identity, workspace.operators, workspace.disk),
+    *(templates.mails, templates.pages),
+    *(database.answers, database.clock),
+    *(calendar.rule, calendar.runs),
+    *(outbox.outcome_files, outbox.deliveries, outbox.issues, outbox.workers, outbox.webhook, outbox.media),
+    *(relays.handshakes, relays.signature),
     dns_records.published,
+)
+_NEED_DATABASE: frozenset[_Check] = frozenset(
+    {database.clock, calendar.runs, outbox.deliveries, outbox.issues, outbox.workers, outbox.webhook, outbox.media}
 )
 
 
 def examine(folder: Path, *, nameserver: str = "") -> Examination:
-    """Return everything that is wrong with the workspace; nothing for a healthy one.
-
-    `nameserver` (host or host:port) is asked for DNS records instead of the system's.
-    """
+    """Return all problems of the workspace; `nameserver` (host or host:port) is asked instead of the system's."""
     try:
         settings = load_settings(folder)
     except DigestError as error:
         return Examination((Diagnosis("configuration", Severity.BLOCK, error.message, error.hint),), ())
     context = DoctorContext(settings, nameserver)
     try:
-        said = [one for check in _CHECKS for one in _survived(check, context)]
+        results = [one for check in _CHECKS for one in _checked(check, context)]
     finally:
         context.close()
     return Examination(
-        tuple(dict.fromkeys(one for one in said if isinstance(one, Diagnosis))),
-        tuple(one for one in said if isinstance(one, Skipped)),
+        tuple(dict.fromkeys(one for one in results if isinstance(one, Diagnosis))),
+        tuple(one for one in results if isinstance(one, Skipped)),
     )
 
 
-def _survived(
-    check: Callable[[DoctorContext], Iterator[Diagnosis | Skipped]], context: DoctorContext
-) -> Iterator[Diagnosis | Skipped]:
-    """A check that cannot be made is itself a finding."""
+def _checked(check: _Check, context: DoctorContext) -> Iterator[Diagnosis | Skipped]:
+    """Run a check; one that fails is itself a finding, except for an unusable database, which `answers` reports."""
+    if check in _NEED_DATABASE and context.trouble is not None:
+        return
     try:
         yield from check(context)
     except DigestError as error:

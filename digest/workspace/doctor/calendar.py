@@ -1,4 +1,4 @@
-"""The calendar and what became of its runs: missed, failed, stuck, or looked at by nobody."""
+"""Checks of the schedule: its rule, and runs that were missed, failed, stuck, or never claimed."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,35 +10,40 @@ from digest.issues.models import Issue
 from digest.render.checks import Severity
 from digest.runtime.clock import duration
 from digest.schedule import runs as run_store
+from digest.schedule.month import MONTHLY
+from digest.schedule.occurrences import occurrences
 from digest.schedule.runs import IssueRun, RunState
-from digest.schedule.tick import MONTHLY, occurrences
 from digest.schedule.unclaimed import unclaimed
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
-TOLD_FOR = timedelta(days=45)
-"""After so long a missed run is history, not a task."""
-LOOKED_AT_WITHIN = timedelta(minutes=15)
+REPORTED_FOR = timedelta(days=45)
+"""An older run is history, not a task."""
+TICK_WITHIN = timedelta(minutes=15)
 
 
 def rule(context: DoctorContext) -> Iterator[Diagnosis]:
-    """The rule is one that we understand, and something is due by it. A mistake is told by the caller."""
+    """Something is due by the rule. An invalid rule is reported by the caller."""
     if next(occurrences(context.settings, context.clock.now()), None) is None:
         yield Diagnosis("schedule", Severity.BLOCK, "By [schedule] rule nothing is ever due", "Correct the rule.")
 
 
 def runs(context: DoctorContext) -> Iterator[Diagnosis]:
-    """Nothing was missed or is stuck, and somebody looks at the clock."""
-    if context.trouble is not None:
-        return
+    """Nothing was missed or is stuck, and some process ticks."""
     now = context.clock.now()
-    with context.reading() as session:
+    with context.session() as session:
         for run in run_store.history(session):
-            if run.schedule == MONTHLY and now - run.due_at <= TOLD_FOR and not _was_published(session, run):
-                yield from _ailments(run, context)
-        yield from _unclaimed(session, context)
+            if run.schedule == MONTHLY and now - run.due_at <= REPORTED_FOR and not _was_published(session, run):
+                yield from _diagnoses(run, context)
+        entry = unclaimed(session, context.settings, now - TICK_WITHIN)
+    if entry is not None:
+        message = (
+            f"The run for {entry.period} was to begin at {entry.begins_at:%Y-%m-%d %H:%M}, and nobody has begun it"
+        )
+        remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer."
+        yield Diagnosis("run-unclaimed", Severity.BLOCK, message, remedy)
 
 
-def _ailments(run: IssueRun, context: DoctorContext) -> Iterator[Diagnosis]:
+def _diagnoses(run: IssueRun, context: DoctorContext) -> Iterator[Diagnosis]:
     now, why = context.clock.now(), run.detail.get("why", "")
     silent = 2 * timedelta(seconds=context.settings.schedule.takeover)
     if run.state in {RunState.MISSED, RunState.FAILED}:
@@ -55,16 +60,6 @@ def _ailments(run: IssueRun, context: DoctorContext) -> Iterator[Diagnosis]:
 
 
 def _was_published(session: Session, run: IssueRun) -> bool:
-    """Whether a person has made up for it."""
+    """Whether a person has published the issue instead."""
     sent = select(Issue.id).where(Issue.period == run.period, col(Issue.state) == IssueState.SENT.value)
     return session.exec(sent).first() is not None
-
-
-def _unclaimed(session: Session, context: DoctorContext) -> Iterator[Diagnosis]:
-    entry = unclaimed(session, context.settings, context.clock.now() - LOOKED_AT_WITHIN)
-    if entry is not None:
-        message = (
-            f"The run for {entry.period} was to begin at {entry.begins_at:%Y-%m-%d %H:%M}, and nobody has begun it"
-        )
-        remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer."
-        yield Diagnosis("run-unclaimed", Severity.BLOCK, message, remedy)

@@ -1,4 +1,4 @@
-"""The database: it answers, has this version's schema, and its clock agrees with ours."""
+"""Checks of the database: reachability, schema, worker queue, and clock skew."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,10 +13,10 @@ MOST_SKEW = timedelta(seconds=30)
 
 
 def answers(context: DoctorContext) -> Iterator[Diagnosis]:
-    """It can be reached, has our schema, and the workers' queue is in order."""
+    """It is reachable, has this version's schema, and the workers' queue is in order."""
     error = context.trouble
     if isinstance(error, ConfigError):
-        raise error  # its address: every check that wants the database says the same, and it is told once
+        raise error  # its address is wrong: every check that needs the database says the same, reported once
     if error is not None:
         away = isinstance(error, DatabaseUnreachableError)
         name = "database-unreachable" if away else "database-schema"
@@ -29,10 +29,8 @@ def answers(context: DoctorContext) -> Iterator[Diagnosis]:
 
 
 def clock(context: DoctorContext) -> Iterator[Diagnosis]:
-    """Heartbeats go by the database's clock, due times by ours: they must not be far apart."""
-    if context.trouble is not None:
-        return
-    with context.reading() as session:
+    """Heartbeats use the database's clock, due times ours: they must not be far apart."""
+    with context.session() as session:
         theirs = database_now(session)
     skew = theirs - _machine_now()
     if abs(skew) > MOST_SKEW:

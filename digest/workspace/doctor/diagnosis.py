@@ -1,7 +1,6 @@
-"""What a check says, and what every check gets."""
+"""Results of health checks, and the context that every check gets."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +19,7 @@ from digest.settings.root import Settings
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing that is wrong. `environment`: what is wrong lies outside the workspace (database, relay)."""
+    """One problem and its remedy. `environment`: it lies outside the workspace (database, relay)."""
 
     id: str
     severity: Severity
@@ -31,7 +30,7 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that could not be looked at, and why."""
+    """A check that could not be made, and why."""
 
     id: str
     why: str
@@ -39,14 +38,14 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """All that was found, and what was not looked at."""
+    """The results of all checks."""
 
     findings: tuple[Diagnosis, ...]
     skipped: tuple[Skipped, ...]
 
 
 class DoctorContext:
-    """One workspace: its settings, and its database as far as it can be used."""
+    """One workspace: its settings, and its database whatever its schema."""
 
     def __init__(self, settings: Settings, nameserver: str = "") -> None:
         self.settings = settings
@@ -54,22 +53,18 @@ class DoctorContext:
 
     @cached_property
     def engine(self) -> Engine:
-        """The database, whatever its schema."""
         return db.make_engine(self.settings.database_url)
 
     @cached_property
     def clock(self) -> Clock:
-        """The present instant."""
         return open_clock()
 
     @cached_property
     def templates(self) -> Templates:
-        """The templates: the workspace's overrides first."""
         return Templates(self.settings.workspace / "templates")
 
     @property
     def place(self) -> WorkerPlace:
-        """Where this machine's workers keep their locks and their leftovers."""
         return WorkerPlace.of(self.settings.workspace)
 
     @cached_property
@@ -83,13 +78,10 @@ class DoctorContext:
             return db.explain(error)
         return None
 
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A transaction that reads; ask `trouble` first."""
-        with db.session_scope(self.engine, read_only=True) as session:
-            yield session
+    def session(self) -> AbstractContextManager[Session]:
+        """Return a read-only transaction; ask `trouble` first."""
+        return db.session_scope(self.engine, read_only=True)
 
     def close(self) -> None:
-        """Let the database go."""
         if "engine" in self.__dict__:
             self.engine.dispose()

@@ -1,6 +1,6 @@
-"""What is published in DNS about the sender: SPF, DKIM, DMARC. checkdmarc reads the records; skipped without a network.
+"""Checks of the sender's DNS records, SPF, DKIM and DMARC, by checkdmarc; skipped without a network.
 
-Only what mailbox providers demand of bulk senders is a finding; a provider's own tools say more.
+Only what mailbox providers demand of bulk senders is a finding.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,11 +18,11 @@ from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext, Skipped
 
 SECONDS = 3.0
 MOST_LOOKUPS = 10
-"""RFC 7208, section 4.6.4: a record that needs more is an error to whoever checks it."""
+"""RFC 7208, section 4.6.4: a record that needs more is an error to receivers."""
 
 
 def published(context: DoctorContext) -> Iterator[Diagnosis | Skipped]:
-    """SPF, DKIM and DMARC of the sender's domain, where mail leaves the house."""
+    """SPF, DKIM and DMARC of the sender's domain, if mail leaves this machine."""
     settings = context.settings
     domain = settings.publication.sender_domain
     if settings.delivery.transport == "maildir" or not settings.delivery.allow_send:
@@ -47,9 +47,8 @@ def _resolver(nameserver: str) -> Resolver | None:
             host, _, port = nameserver.rpartition(":") if nameserver.count(":") == 1 else (nameserver, "", "")
             resolver.nameservers, resolver.port = [host], int(port or 53)
     except ValueError as error:
-        raise UsageError(
-            f"{nameserver!r} is not a name server", hint="Write an address: 192.0.2.53 or 127.0.0.1:5353"
-        ) from error
+        hint = "Write an address: 192.0.2.53 or 127.0.0.1:5353"
+        raise UsageError(f"{nameserver!r} is not a name server", hint=hint) from error
     except (dns.exception.DNSException, OSError):  # no resolv.conf: there is no network
         return None
     resolver.timeout = resolver.lifetime = SECONDS
@@ -80,9 +79,8 @@ def _spf(domain: str, resolver: Resolver) -> Iterator[Diagnosis]:
         yield Diagnosis("spf-invalid", Severity.BLOCK, message, "Take includes out that you do not need.")
     elif not found.get("valid"):
         message = f"The SPF record of {domain} is wrong: {found.get('error', '')}"
-        yield Diagnosis(
-            "spf-invalid", Severity.BLOCK, message, "Correct it; receivers treat it as if it was not there."
-        )
+        remedy = "Correct it; receivers treat it as if it was not there."
+        yield Diagnosis("spf-invalid", Severity.BLOCK, message, remedy)
     elif (found.get("parsed") or {}).get("all") in {"pass", "neutral"}:
         message = f"The SPF record of {domain} lets anybody send in its name"
         yield Diagnosis("spf-open", Severity.ADVISE, message, "End it in -all or ~all.")
@@ -92,15 +90,13 @@ def _dkim(context: DoctorContext, resolver: Resolver) -> Iterator[Diagnosis | Sk
     try:
         ours = setup.show(context.settings) if context.settings.dkim else None
     except DigestError:
-        return  # relays.signature says it
+        return  # reported by relays.signature
     if ours is None:
         yield Skipped("dkim", "no [dkim] is configured: the relay signs, by a key whose name is not known here")
         return
     name = ours.record.name
     try:
-        texts = [
-            "".join(part.decode("ascii", "replace") for part in row.strings) for row in resolver.resolve(name, "TXT")
-        ]
+        texts = [b"".join(row.strings).decode("ascii", "replace") for row in resolver.resolve(name, "TXT")]
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         texts = []
     except dns.exception.DNSException as error:

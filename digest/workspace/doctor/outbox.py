@@ -1,4 +1,4 @@
-"""The outbox: what waits for a person, what is held, who delivers, and what operators were not told."""
+"""Checks of the outbox: uncertain, refused and overdue deliveries, held issues, dead workers, the webhook, media."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,36 +19,36 @@ from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 OVERDUE = timedelta(hours=1)
 REFUSED_SHARE = 0.05
-"""From this share on, refused mails say something about us, not about their readers."""
+"""From this share on, refused mails point to the sender, not to the mailboxes."""
 _OPEN = (IssueState.FROZEN.value, IssueState.SENDING.value)
+_DELIVER = "Start `digest worker --stay`, or `digest tick`."
+
+
+def outcome_files(context: DoctorContext) -> Iterator[Diagnosis]:
+    """No outcome is left in a file."""
+    if left := len(list(context.place.leftovers.glob("*.json"))):
+        message = f"{left} files hold outcomes that the database did not take"
+        yield Diagnosis("outcomes-left", Severity.BLOCK, message, "digest outbox reconcile")
 
 
 def deliveries(context: DoctorContext) -> Iterator[Diagnosis]:
-    """Nothing is uncertain, few are refused, and no outcome lies in a file."""
-    left = sorted(context.place.leftovers.glob("*.json"))
-    if left:
-        message = f"{len(left)} files hold outcomes that the database did not take"
-        yield Diagnosis("outcomes-left", Severity.BLOCK, message, "digest outbox reconcile")
-    if context.trouble is not None:
-        return
-    with context.reading() as session:
+    """Nothing is uncertain, and few mails are refused."""
+    with context.session() as session:
         uncertain = select(DELIVERY.c.issue_id, func.count()).where(DELIVERY.c.state == State.UNCERTAIN.value)
         counted = {row[0]: row[1] for row in session.execute(uncertain.group_by(DELIVERY.c.issue_id))}
         for issue in _issues(session, Issue.id, list(counted)):
             message = f"Issue {issue.number}: {counted[issue.id]} deliveries are uncertain"
             remedy = f"digest outbox list {issue.number} --state uncertain, then digest outbox reconcile"
             yield Diagnosis("deliveries-uncertain", Severity.BLOCK, message, remedy)
-        mails = session.execute(
-            select(func.count()).select_from(NOTICE).where(NOTICE.c.state == State.UNCERTAIN.value)
-        ).scalar_one()
-        if mails:
+        waiting = select(func.count()).select_from(NOTICE).where(NOTICE.c.state == State.UNCERTAIN.value)
+        if mails := session.execute(waiting).scalar_one():
             message = f"{mails} confirmations or other notices are uncertain"
             yield Diagnosis("notices-uncertain", Severity.ADVISE, message, "digest outbox reconcile")
         yield from _refused(session)
 
 
 def _refused(session: Session) -> Iterator[Diagnosis]:
-    """Only of the newest issue: what was refused a year ago is history."""
+    """Refused deliveries of the newest issue only: older ones are history."""
     newest = session.scalars(select(Issue).where(col(Issue.frozen_at).is_not(None)).order_by(col(Issue.number).desc()))
     issue = newest.first()
     if issue is None:
@@ -64,10 +64,8 @@ def _refused(session: Session) -> Iterator[Diagnosis]:
 
 def issues(context: DoctorContext) -> Iterator[Diagnosis]:
     """No issue is held, and what is due is being delivered."""
-    if context.trouble is not None:
-        return
     now = context.clock.now()
-    with context.reading() as session:
+    with context.session() as session:
         alive = any(worker.alive for worker in statistics.present(session, context.place.liveness))
         for issue in _issues(session, Issue.state, _OPEN):
             if issue.held:
@@ -78,22 +76,16 @@ def issues(context: DoctorContext) -> Iterator[Diagnosis]:
             due = store.next_due(session, issue.id or 0) if issue.state == IssueState.SENDING else None
             if due is not None and now - due > OVERDUE and not alive:
                 message = f"Issue {issue.number} has deliveries that are due since {due:%Y-%m-%d %H:%M}, and no worker"
-                yield Diagnosis(
-                    "outbox-overdue", Severity.BLOCK, message, "Start `digest worker --stay`, or `digest tick`."
-                )
+                yield Diagnosis("outbox-overdue", Severity.BLOCK, message, _DELIVER)
         due = store.next_notice_due(session)
         if due is not None and now - due > OVERDUE and not alive:
             message = f"Confirmations or other notices are due since {due:%Y-%m-%d %H:%M}, and there is no worker"
-            yield Diagnosis(
-                "notices-overdue", Severity.BLOCK, message, "Start `digest worker --stay`, or `digest tick`."
-            )
+            yield Diagnosis("notices-overdue", Severity.BLOCK, message, _DELIVER)
 
 
 def workers(context: DoctorContext) -> Iterator[Diagnosis]:
-    """No worker died with mails in its hands that nobody has looked after."""
-    if context.trouble is not None:
-        return
-    with context.reading() as session:
+    """No worker died with deliveries that are still marked as started."""
+    with context.session() as session:
         moment = database_now(session)
         left = 0
         for promised in Promised:
@@ -109,15 +101,11 @@ def workers(context: DoctorContext) -> Iterator[Diagnosis]:
 
 
 def webhook(context: DoctorContext) -> Iterator[Diagnosis]:
-    """The operators' webhook took what it was to be told."""
-    if context.trouble is not None:
-        return
+    """The operators' webhook accepted its calls."""
     now = context.clock.now()
-    with context.reading() as session:
-        query = (
-            select(WebhookCall).where(col(WebhookCall.state) != WebhookState.TOLD).order_by(col(WebhookCall.id).desc())
-        )
-        call = session.scalars(query.limit(1)).first()
+    with context.session() as session:
+        query = select(WebhookCall).where(col(WebhookCall.state) != WebhookState.TOLD)
+        call = session.scalars(query.order_by(col(WebhookCall.id).desc()).limit(1)).first()
         count = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     if call is not None and (call.state == WebhookState.GIVEN_UP or now - call.created_at > OVERDUE):
         message = f"The webhook was not told of {count} events; the last answer was: {call.answer or 'none'}"
@@ -125,19 +113,16 @@ def webhook(context: DoctorContext) -> Iterator[Diagnosis]:
 
 
 def media(context: DoctorContext) -> Iterator[Diagnosis]:
-    """Every picture of an article is in the store."""
-    if context.trouble is not None:
-        return
-    with context.reading() as session:
+    """Every picture of an article is stored."""
+    with context.session() as session:
         known = set(session.execute(select(col(Media.hash))).scalars())
         rows = session.execute(select(col(Article.slug), col(Article.images), col(Article.videos))).all()
     for slug, images, videos in rows:
         wanted = {one.get("hash") for one in [*images, *videos]} - {None}
         if missing := wanted - known:
             message = f"{len(missing)} pictures of the article {slug} are missing"
-            yield Diagnosis(
-                "media-missing", Severity.BLOCK, message, "digest articles import articles/ brings them back."
-            )
+            remedy = "digest articles import articles/ brings them back."
+            yield Diagnosis("media-missing", Severity.BLOCK, message, remedy)
 
 
 def _issues(session: Session, column: object, values: object) -> list[Issue]:

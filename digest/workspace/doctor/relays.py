@@ -1,4 +1,4 @@
-"""The relays: each greets us, protects the line as asked and offers the login, without a mail; and our signature."""
+"""Checks of the relays (connection, TLS, AUTH; no mail is sent) and of our DKIM key."""
 
 import ssl
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _SECONDS = Timeouts(connect=10, greeting=10, login=10)
 
 
 def handshakes(context: DoctorContext) -> Iterator[Diagnosis]:
-    """EHLO, STARTTLS with its certificate, the offer to log in, QUIT: no MAIL is ever said."""
+    """EHLO, STARTTLS with its certificate, whether AUTH is offered, QUIT; never MAIL."""
     settings = context.settings
     if settings.delivery.transport == "maildir":
         return
@@ -39,10 +39,9 @@ def _handshake(relay: Relay, context: ssl.SSLContext) -> Iterator[Diagnosis]:
         hint = "Check host, port and firewall; `digest doctor` says when it answers again."
         yield Diagnosis("relay-unreachable", Severity.BLOCK, error.message, hint, environment=True)
         return
-    except DigestError as error:  # it answers, and will not have us so
-        yield Diagnosis(
-            "relay-refuses", Severity.BLOCK, error.message, error.hint or "Compare [[relay]] with its manual."
-        )
+    except DigestError as error:  # it answers and refuses
+        hint = error.hint or "Compare [[relay]] with its manual."
+        yield Diagnosis("relay-refuses", Severity.BLOCK, error.message, hint)
         return
     if relay.username and "auth" not in offers:
         message = f"{config.name} offers no login, but a username is configured"
@@ -51,7 +50,7 @@ def _handshake(relay: Relay, context: ssl.SSLContext) -> Iterator[Diagnosis]:
 
 
 def signature(context: DoctorContext) -> Iterator[Diagnosis]:
-    """The key that signs can be used, and signs for a domain that DMARC counts."""
+    """The DKIM key can be used, and its domain is aligned for DMARC."""
     settings = context.settings
     try:
         signer = setup.signer_of(settings)

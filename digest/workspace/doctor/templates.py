@@ -1,11 +1,10 @@
-"""The templates: every one compiles, so that a slip of the pen is found before the month's run."""
+"""Checks of the templates: each one compiles."""
 
 from collections.abc import Iterator
 
 import jinja2
 
 from digest.render.checks import Severity
-from digest.render.loader import Templates
 from digest.runtime.errors import ContentError
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
@@ -13,22 +12,21 @@ _REMEDY = "Mend it, or delete the override to get ours back; templates/README.md
 
 
 def mails(context: DoctorContext) -> Iterator[Diagnosis]:
-    """The mails' templates and the theme can be read."""
-    templates = context.templates
+    """The theme and the mails' templates."""
     try:
-        _ = templates.theme
+        _ = context.templates.theme
     except ContentError as error:
         yield Diagnosis("theme", Severity.BLOCK, error.message, error.hint)
-    yield from _compiled(templates, "email/", context.settings.publication.language)
+    yield from _compiled(context, "email/")
 
 
 def pages(context: DoctorContext) -> Iterator[Diagnosis]:
-    """The pages' templates can be read."""
-    yield from _compiled(context.templates, "web/", context.settings.publication.language)
+    """The web pages' templates."""
+    yield from _compiled(context, "web/")
 
 
-def _compiled(templates: Templates, folder: str, language: str) -> Iterator[Diagnosis]:
-    environment = templates.environment(language)
+def _compiled(context: DoctorContext, folder: str) -> Iterator[Diagnosis]:
+    environment = context.templates.environment(context.settings.publication.language)
     for name in environment.list_templates(filter_func=lambda name: name.startswith(folder) and name.endswith(".j2")):
         try:
             environment.get_template(name)

@@ -1,4 +1,4 @@
-"""What lies in the workspace: secrets and who may read them, identity, whom to tell, room on the disk."""
+"""Checks of the workspace's files and settings: secrets, sender identity, operators, disk space."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ MIN_SECRET_CHARACTERS = 16
 
 
 def secrets(context: DoctorContext) -> Iterator[Diagnosis]:
-    """Every file that holds a secret is there, for its owner's eyes only, and long enough."""
+    """Every file of secrets exists and is readable by its owner only; every secret is long enough."""
     settings = context.settings
     for path, what in _secret_files(settings):
         if not path.exists():
@@ -29,9 +29,8 @@ def secrets(context: DoctorContext) -> Iterator[Diagnosis]:
         elif path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             yield Diagnosis("secrets-readable", Severity.BLOCK, f"Others can read {path.name}", f"chmod 600 {path}")
         elif not os.access(path, os.R_OK) or not path.is_file():
-            yield Diagnosis(
-                "secrets-unreadable", Severity.BLOCK, f"{path.name} cannot be read", f"chown or replace {path}"
-            )
+            remedy = f"chown or replace {path}"
+            yield Diagnosis("secrets-unreadable", Severity.BLOCK, f"{path.name} cannot be read", remedy)
     keys = [key.get_secret_value() for key in settings.secrets.link_keys]
     keys += [key.get_secret_value() for key in (settings.secrets.suppression_key, settings.secrets.message_key)]
     if any(len(key) < MIN_SECRET_CHARACTERS for key in keys):
@@ -53,7 +52,7 @@ def _secret_files(settings: Settings) -> Iterator[tuple[Path, str]]:
 
 
 def identity(context: DoctorContext) -> Iterator[Diagnosis]:
-    """Mail that leaves the house has a real postal address, and links that readers can follow."""
+    """Mail has a real postal address, and links that readers can follow."""
     settings = context.settings
     publication = settings.publication
     if any(PLACEHOLDER_ADDRESS in text for text in publication.postal_address.values()):
@@ -66,7 +65,7 @@ def identity(context: DoctorContext) -> Iterator[Diagnosis]:
 
 
 def operators(context: DoctorContext) -> Iterator[Diagnosis]:
-    """Somebody hears of what goes wrong."""
+    """Operators are notified of problems."""
     settings = context.settings
     operators = settings.operators
     leaves = settings.delivery.allow_send or any(relay.host not in LOOPBACK_HOSTS for relay in settings.relay)
@@ -82,13 +81,13 @@ def operators(context: DoctorContext) -> Iterator[Diagnosis]:
 
 
 def disk(context: DoctorContext) -> Iterator[Diagnosis]:
-    """There is room, and we may write where we must."""
+    """There is space, and the folders are writable."""
     folders = {context.settings.workspace}
     if not isinstance(context.trouble, ConfigError) and context.engine.dialect.name == "sqlite":
         folders.add(Path(str(context.engine.url.database)).resolve().parent)
     for folder in sorted(folders):
         if not folder.is_dir():
-            continue  # the database says it
+            continue  # reported by the database's check
         free = shutil.disk_usage(folder).free
         if free < LOW_DISK_BYTES:
             message = f"Only {free // 1024**2} MB are free at {folder}"

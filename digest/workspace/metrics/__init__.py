@@ -1,4 +1,4 @@
-"""Figures for Prometheus, read from the database at each scrape: cheap, whatever the size of the audience."""
+"""Metrics for Prometheus, read from the database at each scrape; their cost does not grow with the audience."""
 
 from digest.workspace.metrics.page import Metrics
 

@@ -1,4 +1,4 @@
-"""The page of metrics, in the text format of Prometheus. prometheus_client writes it; no name or label is personal."""
+"""The /metrics page in Prometheus text format, by prometheus_client; no name or label is personal data."""
 
 import json
 import threading
@@ -6,13 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import func, select
+from sqlalchemy import Executable, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
@@ -25,8 +26,8 @@ from digest.outbox.states import State
 from digest.runtime.atomic_file import whole_file
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
+from digest.schedule.occurrences import occurrences
 from digest.schedule.runs import INSTALLED, OPEN, IssueRun, RunState
-from digest.schedule.tick import occurrences
 from digest.schedule.unclaimed import unclaimed
 from digest.settings.opened import OpenWorkspace
 from digest.workspace.metrics.queries import AttemptCounts, IssueFigures, of_issues, of_notices, open_workers
@@ -36,7 +37,7 @@ _NOTICE_STATES = (State.PENDING, State.DEFERRED, State.STARTED)
 
 
 class Metrics(Collector):
-    """Collects the figures of one workspace. One object lives as long as its process: it remembers what it counted."""
+    """Collector of one workspace's metrics. Keep one object for the process: it remembers what it counted."""
 
     def __init__(self, workspace: OpenWorkspace) -> None:
         self._workspace = workspace
@@ -46,16 +47,15 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def page(self) -> bytes:
-        """Return the whole page; without the database it says so, and little else."""
+        """Return the whole page; without the database hardly more than `digest_database_up 0`."""
         with self._lock:
             return generate_latest(self._registry)
 
     def describe(self) -> Iterable[Metric]:
-        """Ask nothing of the database when it is registered."""
+        """Return nothing, so that registering makes no query."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every family of figures."""
         began = time.monotonic()
         info = GaugeMetricFamily("digest_build_info", "The running version.", labels=["version"])
         info.add_metric([__version__], 1)
@@ -65,7 +65,7 @@ class Metrics(Collector):
         try:
             with session_scope(self._workspace.engine, read_only=True) as session:
                 families = [*self._outbox(session), *self._attempted(session), *self._runs(session)]
-                families += [*self._workers(session), *_calls(session)]
+                families += [*self._workers(session), _calls(session)]
         except DBAPIError:
             up, families = 0, []
         yield from families
@@ -110,14 +110,8 @@ class Metrics(Collector):
 
     def _runs(self, session: Session) -> Iterator[Metric]:
         happened = col(IssueRun.period) != INSTALLED
-        rows = session.execute(
-            select(col(IssueRun.state), func.count()).where(happened).group_by(col(IssueRun.state))
-        ).all()
-        counted = Counter(dict(tuple(row) for row in rows))
-        runs = GaugeMetricFamily("digest_runs", "Runs of the calendar by state.", labels=["state"])
-        for state in RunState:
-            runs.add_metric([state.value], counted[state.value])
-        yield runs
+        counting = select(col(IssueRun.state), func.count()).where(happened).group_by(col(IssueRun.state))
+        yield _by_state(session, "digest_runs", "Runs of the calendar by state.", RunState, counting)
         now = self._workspace.clock.now()
         late = unclaimed(session, self._workspace.settings, now)
         words = "For how long a run is due that nobody has begun; 0 if there is none."
@@ -129,10 +123,9 @@ class Metrics(Collector):
         yield GaugeMetricFamily("digest_run_unfinished_seconds", words, value=self._age([oldest]))
         latest = session.scalars(select(IssueRun).where(happened).order_by(col(IssueRun.due_at).desc())).first()
         last = GaugeMetricFamily("digest_last_run", "The latest run: 1 for its state.", labels=["period", "state"])
-        for state in RunState if latest else ():
-            last.add_metric(
-                [latest.period if latest else "", state.value], int(latest is not None and latest.state == state)
-            )
+        if latest is not None:
+            for state in RunState:
+                last.add_metric([latest.period, state.value], int(latest.state == state))
         yield last
 
     def _workers(self, session: Session) -> Iterator[Metric]:
@@ -141,10 +134,8 @@ class Metrics(Collector):
         alive = sum(liveness.lives(row, moment) for row in open_workers(session))
         yield GaugeMetricFamily("digest_workers_alive", "Workers that live.", value=alive)
 
-    # What a command remembers from one call to the next
-
     def remember(self, path: Path) -> None:
-        """Take up the counts that an earlier process kept; a file that cannot be read is none."""
+        """Load the counts that an earlier process kept; start anew if the file cannot be read."""
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
             counted = Counter({(str(relay), str(outcome)): int(count) for relay, outcome, count in kept["attempts"]})
@@ -153,7 +144,7 @@ class Metrics(Collector):
             self._attempts = AttemptCounts()
 
     def keep(self, path: Path) -> None:
-        """Keep the counts for the next process."""
+        """Store the counts for the next process."""
         attempts = [[relay, outcome, count] for (relay, outcome), count in self._attempts.counted.items()]
         path.parent.mkdir(exist_ok=True)
         with whole_file(path, durable=False) as partial:
@@ -179,10 +170,15 @@ def _of_issues(issues: Iterable[IssueFigures]) -> Iterator[Metric]:
     yield from (states, excluded, held, build, sent)
 
 
-def _calls(session: Session) -> Iterator[Metric]:
-    rows = session.execute(select(col(WebhookCall.state), func.count()).group_by(col(WebhookCall.state))).all()
-    counted = Counter(dict(tuple(row) for row in rows))
-    calls = GaugeMetricFamily("digest_webhook_calls", "Calls to the operators' webhook by state.", labels=["state"])
-    for state in WebhookState:
-        calls.add_metric([state.value], counted[state])
-    yield calls
+def _calls(session: Session) -> Metric:
+    counting = select(col(WebhookCall.state), func.count()).group_by(col(WebhookCall.state))
+    words = "Calls to the operators' webhook by state."
+    return _by_state(session, "digest_webhook_calls", words, WebhookState, counting)
+
+
+def _by_state(session: Session, name: str, words: str, states: Iterable[StrEnum], counting: Executable) -> Metric:
+    counted = Counter(dict(tuple(row) for row in session.execute(counting)))
+    gauge = GaugeMetricFamily(name, words, labels=["state"])
+    for state in states:
+        gauge.add_metric([state.value], counted[state.value])
+    return gauge

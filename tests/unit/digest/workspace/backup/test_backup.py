@@ -21,7 +21,8 @@ from digest.outbox.workers import WorkerLock
 from digest.runtime import db
 from digest.runtime.errors import DigestError, UsageError
 from digest.schedule import runs
-from digest.schedule.tick import MONTHLY, skip_since_backup
+from digest.schedule.month import MONTHLY
+from digest.schedule.tick import skip_since_backup
 from digest.settings.root import load_settings
 from digest.workspace.backup import backup as backups
 from digest.workspace.backup import postgres
@@ -331,8 +332,8 @@ def test_what_runs_since_the_backup_is_not_run_again(vault: Vault, engine: Engin
 
 
 def test_a_backup_has_every_table_though_few_modules_are_loaded(engine: Engine) -> None:
-    told = "from digest.workspace.backup import backup; print(*sorted(backup.TABLES))"
-    alone = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
+    program = "from digest.workspace.backup import backup; print(*sorted(backup.TABLES))"
+    alone = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     # the queue's tables are not ours: what it holds is only who is to be woken
     found = {name for name in inspect(engine).get_table_names() if not name.startswith("procrastinate_")}
     assert {*alone, "alembic_version"} == found

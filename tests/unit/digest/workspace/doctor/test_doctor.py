@@ -21,8 +21,8 @@ from digest.outbox import notices
 from digest.outbox.models import Delivery, WorkerRecord
 from digest.render.notice_kind import NoticeKind
 from digest.schedule import runs
+from digest.schedule.month import MONTHLY
 from digest.schedule.runs import IssueRun, RunState
-from digest.schedule.tick import MONTHLY
 from digest.settings.opened import open_engine
 from digest.settings.root import load_settings
 from digest.sink.server import Sink

@@ -23,14 +23,7 @@ from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.workspace.create import create
 from digest.workspace.metrics import Metrics
-from digest.workspace.metrics.queries import (
-    AttemptCounts,
-    counting_due,
-    counting_odd,
-    explained,
-    finding_started,
-    of_issues,
-)
+from digest.workspace.metrics.queries import AttemptCounts, counting_due, counting_odd, finding_started, of_issues
 from tests.support.ledger import Ledger
 
 READERS = 20_000
@@ -218,6 +211,14 @@ def _copy(connection: Connection, table: Table, changed: dict[str, str], many: s
     names = ", ".join([*changed, *others])
     query = f"INSERT INTO {table.name} ({names}) SELECT {', '.join(values)} FROM {table.name} o, {many} {where}"
     connection.execute(text(query), {} if table is DELIVERY else {"many": READERS})
+
+
+def explained(engine: Engine, statement: Any) -> str:
+    """Return the database's plan for a query."""
+    compiled = statement.compile(engine, compile_kwargs={"literal_binds": True})
+    word = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
+    with engine.connect() as connection:
+        return "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{word} {compiled}"))
 
 
 def test_no_scrape_reads_every_delivery(crowded: Engine, ledger: Ledger, works: App) -> None:
