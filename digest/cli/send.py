@@ -1,4 +1,4 @@
-"""`digest send`: freeze what was approved, then deliver it."""
+"""`digest send`: freeze an approved issue and deliver it, in a test, a dry run, a rehearsal or for real."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,10 +11,10 @@ from digest.cli.shell import Shell, shell_of
 from digest.cli.status import show_excluded, show_status, tell_stopped
 from digest.delivery.transport import Reply
 from digest.outbox.states import TO_LOOK_AT
-from digest.publish import lifecycle
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.send.start import PreparedSend, prepare_send
 from digest.send.test_mail import send_test
+from subscribers import audience
 
 
 def send(
@@ -37,10 +37,8 @@ def send(
     """Freeze the approved issue and deliver it, exactly one mail for each reader. Run it again to go on."""
     shell = shell_of(context)
     if to:
-        reply = send_test(
-            shell.app, number, to, interests=interests, language=language, frequency=frequency, relay=relay
-        )
-        _tell_test(shell, to, reply)
+        edition = {"interests": interests, "language": language, "frequency": frequency}
+        _tell_test(shell, to, send_test(shell.app, number, to, relay=relay, **edition))
     elif dry_run:
         _dry_run(shell, number)
     elif rehearse:
@@ -59,7 +57,7 @@ def _tell_test(shell: Shell, to: str, reply: Reply) -> None:
 def _dry_run(shell: Shell, number: int | None) -> None:
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
-        excluded = lifecycle.exclusions(session, made.issue, shell.reader.clock.now())
+        excluded = audience.exclusions(session, shell.reader.clock.now(), made.issue.number)
     planned = sum(edition.readers for edition in made.editions)
     data = {"issue": made.issue.number, "planned": planned, "states": {}, "excluded": excluded, "dry_run": True}
 
@@ -89,9 +87,8 @@ def _rehearse(shell: Shell, number: int | None, relay: str) -> None:
 
 def _run(shell: Shell, ready: PreparedSend, relay: str, *, yes: bool) -> None:
     if ready.due:
-        shell.confirm(
-            f"Send issue {ready.number} to {ready.due} readers ({ready.excluded} excluded) by {ready.way}?", yes=yes
-        )
+        to = f"{ready.due} readers ({ready.excluded} excluded)"
+        shell.confirm(f"Send issue {ready.number} to {to} by {ready.way}?", yes=yes)
     clock = shell.app.clock
     with Watch(ready.due, silent=shell.out.as_json, clock=clock.now) as progress:
         data: dict[str, Any] = ready.run(progress).as_json()

@@ -1,4 +1,4 @@
-"""Table of the third stage: the distinct versions of an issue, with their rendered parts."""
+"""Tables of the third stage: the distinct editions of an issue, rendered, and the archive's articles."""
 
 from datetime import datetime
 from typing import Any
@@ -8,10 +8,7 @@ from sqlmodel import Field, SQLModel
 
 
 class Edition(SQLModel, table=True):
-    """One version of an issue: articles for a set of interests, in one language, rendered once.
-
-    `html` and `text` are final but for the slots (digest.render.slots); pre-encoded parts are a pure function of them.
-    """
+    """One version of an issue: articles for a set of interests, in one language, rendered but for the slots."""
 
     id: int | None = Field(default=None, primary_key=True)
     issue_id: int = Field(foreign_key="issue.id", index=True)
@@ -35,7 +32,7 @@ class Edition(SQLModel, table=True):
 
 
 class ArchivedArticle(SQLModel, table=True):
-    """One article as an archive edition says it, whatever becomes of it later: what search and feeds know."""
+    """One article as an archive edition shows it, for search and feeds, whatever becomes of the article later."""
 
     __tablename__ = "archived_article"
     id: int | None = Field(default=None, primary_key=True)

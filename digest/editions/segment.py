@@ -1,4 +1,4 @@
-"""The one place where articles' topics and readers' interests meet: which edition for whom. Pure."""
+"""Segmentation of the audience: matches articles' topics with readers' interests, and merges equal editions. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from subscribers.models import Frequency
 
 
 class EmptyRule(StrEnum):
-    """What becomes of a reader for whom no article matches."""
+    """What a reader gets for whom no article matches."""
 
     SKIP = "skip"
     FULL = "full"
@@ -29,14 +29,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class SegmentRules:
-    """The publication's edition rules."""
+    """The publication's rules for editions ([editions])."""
 
     empty: EmptyRule
     omit_untranslated: bool
     languages: tuple[str, ...]
 
     def language_for(self, wanted: str) -> str:
-        """Return the publication's language that serves a reader who wants `wanted`; the first one by default."""
+        """Return the publication's language for a reader of `wanted`: it, its base language, else the first."""
         if wanted in self.languages:
             return wanted
         base = wanted.split("-", maxsplit=1)[0]
@@ -45,7 +45,7 @@ class SegmentRules:
 
 @dataclass(frozen=True, slots=True)
 class ReaderGroup:
-    """What a group of readers asked for: a language, the canonical text of their interests, and how often."""
+    """Readers with equal preferences: language, canonical text of interests, and frequency."""
 
     language: str
     interests: str
@@ -54,9 +54,9 @@ class ReaderGroup:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One edition's content and identity: slugs shown with their sections, in order, and the groups left out.
+    """One edition's identity: slugs with their sections, in order, and the articles left out.
 
-    `frequency` is that of its readers where they lack issues in between, whose titles the edition lists, else `every`.
+    `frequency` is not `every` if the edition lists the titles of issues that its readers did not get.
     """
 
     language: str
@@ -67,7 +67,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """Each group of readers with its edition; None where the rule for empty editions sends nothing."""
+    """Each reader group's edition; None where the rule for empty editions sends nothing."""
 
     selections: Mapping[ReaderGroup, Selection | None]
     unanswered: tuple[ReaderGroup, ...]
@@ -86,9 +86,9 @@ def segment(
     rules: SegmentRules,
     lacking: Collection[str] = (),
 ) -> Segmentation:
-    """Return which edition each group of readers gets. Equal results are one edition, whatever the interests were.
+    """Return the edition of each reader group; equal results are one edition, whatever the interests were.
 
-    `lacking` are the frequencies whose readers lack issues in between; they get an edition that lists those.
+    Readers with a frequency in `lacking` get an edition that lists the issues they did not get.
     """
     selections: dict[ReaderGroup, Selection | None] = {}
     unanswered: list[ReaderGroup] = []
@@ -105,7 +105,7 @@ def segment(
 
 
 def select_articles(items: Sequence[Item], group: ReaderGroup, catalogue: Catalogue, rules: SegmentRules) -> Selection:
-    """Return the articles for one set of interests in one language; `shown` is empty when nothing matches."""
+    """Return the articles for a reader group; `shown` is empty when nothing matches."""
     language = rules.language_for(group.language)
     interests = catalogue.parse(group.interests)
     shown: list[tuple[str, str]] = []

@@ -1,7 +1,6 @@
-"""What readers of every second or third issue did not get: the issues in between, as the archive shows them.
+"""The issues that readers of every second or third issue did not get, whose titles their editions list.
 
-Frequency thins one series of issues, so all readers of one frequency lack the same ones. Their edition has the same
-articles as everybody's and the titles of those issues besides; a pure function of what was published.
+All readers of one frequency lack the same issues, so that they share an edition.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from subscribers.audience import in_between
 
 @dataclass(frozen=True, slots=True)
 class EarlierTitle:
-    """A title of an issue that was published before."""
+    """The title of an article in an earlier issue."""
 
     title: str
     group: str
@@ -28,7 +27,7 @@ class EarlierTitle:
 
 @dataclass(frozen=True, slots=True)
 class EarlierIssue:
-    """An issue that was published before, with its titles in each language of its archive pages."""
+    """An earlier issue with its titles in each language of its archive pages."""
 
     number: int
     date: date
@@ -36,13 +35,13 @@ class EarlierIssue:
 
 
 def frequencies(session: Session, number: int) -> frozenset[str]:
-    """Return the frequencies whose readers lack something before issue `number`."""
+    """Return the frequencies whose readers lack issues before issue `number`."""
     numbers = {issue.number for issue in _published(session, number)}
     return frozenset(frequency for frequency, lacking in in_between(number).items() if numbers.intersection(lacking))
 
 
 def earlier_issues(session: Session, number: int) -> Mapping[str, tuple[EarlierIssue, ...]]:
-    """Return, for each frequency whose readers lack something before issue `number`, what that is, the newest first."""
+    """Return, by frequency, the issues that its readers lack before issue `number`, the newest first."""
     issues = {issue.number: _read(session, issue) for issue in _published(session, number)}
     found = {
         frequency: tuple(issues[one] for one in sorted(lacking, reverse=True) if one in issues)
@@ -52,7 +51,7 @@ def earlier_issues(session: Session, number: int) -> Mapping[str, tuple[EarlierI
 
 
 def as_approved(earlier: Mapping[str, tuple[EarlierIssue, ...]]) -> object:
-    """Return the issues in between as the hash of an approval takes them."""
+    """Return skipped issues in a form for the hash of an approval."""
     return {frequency: [asdict(issue) for issue in lacking] for frequency, lacking in sorted(earlier.items())}
 
 
@@ -65,17 +64,10 @@ def _published(session: Session, number: int) -> Sequence[Issue]:
 
 
 def _read(session: Session, issue: Issue) -> EarlierIssue:
-    editions = session.exec(
-        select(Edition.language, Edition.articles)
-        .where(Edition.issue_id == issue.id, col(Edition.archive).is_(True))
-        .order_by(col(Edition.id))
-    ).all()
+    stored = select(Edition.language, Edition.articles).where(Edition.issue_id == issue.id, col(Edition.archive))
+    editions = session.exec(stored.order_by(col(Edition.id))).all()
     slugs = {slug for _, articles in editions for slug in articles}
-    rows = session.exec(
-        select(Article.slug, Article.title, Article.group, Article.language).where(col(Article.slug).in_(slugs))
-    ).all()
-    titles = {slug: EarlierTitle(title, group, language) for slug, title, group, language in rows}
-    by_language = {
-        language: tuple(titles[slug] for slug in articles if slug in titles) for language, articles in editions
-    }
-    return EarlierIssue(issue.number, issue.date, by_language)
+    query = select(Article.slug, Article.title, Article.group, Article.language).where(col(Article.slug).in_(slugs))
+    titles = {slug: EarlierTitle(title, group, language) for slug, title, group, language in session.exec(query)}
+    known = {language: tuple(titles[slug] for slug in slugs if slug in titles) for language, slugs in editions}
+    return EarlierIssue(issue.number, issue.date, known)

@@ -1,10 +1,8 @@
-"""Editions in the database: saved once, when the issue is frozen. Callers commit."""
+"""Storage of editions, which are saved when the issue is frozen. Callers commit."""
 
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -12,17 +10,16 @@ from digest.editions.models import Edition
 
 
 def content_hash(edition: Edition) -> str:
-    """Return the hash of everything a reader can see of an edition but the slots' values."""
+    """Return the hash of all that a reader sees of an edition but the slots' values."""
     parts = [edition.archive, edition.language, edition.articles, edition.subject, edition.preheader]
     return hashlib.sha256(json.dumps([*parts, edition.html, edition.text], ensure_ascii=False).encode()).hexdigest()
 
 
 def save(session: Session, edition: Edition) -> int:
-    """Store the edition unless the issue has it already; return its id either way."""
+    """Store the edition unless the issue has one with this content; return the stored one's id."""
     edition.content_hash = content_hash(edition)
     query = select(Edition.id).where(Edition.issue_id == edition.issue_id, Edition.content_hash == edition.content_hash)
-    known = session.exec(query).first()
-    if known is not None:
+    if (known := session.exec(query).first()) is not None:
         return known
     session.add(edition)
     session.flush()
@@ -31,7 +28,7 @@ def save(session: Session, edition: Edition) -> int:
 
 
 def of_issue(session: Session, issue_id: int, *, archive: bool = False) -> Sequence[Edition]:
-    """Return the stored editions of an issue: those of readers, or those of the archive."""
+    """Return the stored editions of an issue, for readers or for the archive."""
     query = select(Edition).where(Edition.issue_id == issue_id, Edition.archive == archive)
     return session.exec(query.order_by(col(Edition.id))).all()
 
@@ -40,18 +37,3 @@ def by_hash(session: Session, digest: str) -> Edition | None:
     """Return the edition with this content hash, the newest if several issues have it."""
     query = select(Edition).where(Edition.content_hash == digest).order_by(col(Edition.id).desc())
     return session.exec(query.limit(1)).first()
-
-
-def new(
-    issue_id: int, now: datetime, *, archive: bool, language: str, articles: Sequence[str], **parts: Any
-) -> Edition:
-    """Return an unsaved edition; `parts` are subject, preheader, html and text."""
-    return Edition(
-        issue_id=issue_id,
-        content_hash="",
-        archive=archive,
-        language=language,
-        articles=list(articles),
-        created_at=now,
-        **parts,
-    )

@@ -1,1 +1,1 @@
-"""One issue before it leaves the house: build, check, approve, freeze, archive."""
+"""Publishing an issue up to its sending: build, check, approve, freeze, archive."""

@@ -1,7 +1,7 @@
-"""Approval: bound to one hash of everything that editions are made from; any change voids it.
+"""Approval of an issue, bound to a hash of everything that its editions are made from; any change voids it.
 
-The hash is over a manifest of named parts, so that a refusal can say what changed. Not in it: relays, schedule and
-readers; a later sign-up gets an approved edition.
+The hash covers a manifest of named parts, so that a refusal can say what changed. Relays, schedule and subscribers are
+not in it: a later sign-up gets an approved edition.
 """
 
 import hashlib
@@ -27,13 +27,12 @@ class NotApprovedError(RefusedError):
 
 
 IN_BETWEEN = "titles of the issues in between"
-"""The part of a manifest that is in editions of readers who do not get every issue, and on no archive page."""
+"""The part of a manifest that only editions for a lower frequency have; no archive page has it."""
 
 
 def manifest(session: Session, issue: Issue, settings: Settings, templates: Templates) -> dict[str, str]:
     """Return part -> hash for everything that the issue's editions are made from."""
     items = issues.items_of(session, issue)
-    publication = settings.publication
     parts: dict[str, object] = {
         "order of articles": [(item.group, item.section) for item, _ in items],
         "number and date": [issue.number, issue.period, issue.date.isoformat()],
@@ -43,7 +42,7 @@ def manifest(session: Session, issue: Issue, settings: Settings, templates: Temp
         "sections": [section.model_dump(mode="json") for section in settings.section],
         "interests": [interest.model_dump(mode="json") for interest in settings.interest],
         "edition rules": settings.editions.model_dump(mode="json"),
-        "publication and identity": publication.model_dump(mode="json"),
+        "publication and identity": settings.publication.model_dump(mode="json"),
         "templates and theme": templates.templates_hash(),
         "versions of the renderers": renderer_versions(),
     }
@@ -60,7 +59,7 @@ def _hash(value: object) -> str:
 
 
 def issue_hash(parts: Mapping[str, str]) -> str:
-    """Return the one hash that an approval is bound to."""
+    """Return the hash that an approval is bound to."""
     return _hash(dict(parts))
 
 
@@ -104,9 +103,6 @@ def require_approved(issue: Issue, current: Mapping[str, str]) -> None:
     """Raise unless the issue is approved as exactly what it is now."""
     if issue.state != IssueState.APPROVED:
         raise NotApprovedError(f"Issue {issue.number} is {issue.state}, not approved")
-    changed = differences(issue.approved_manifest or {}, current)
-    if changed:
-        raise NotApprovedError(
-            f"Issue {issue.number} is not what was approved: {'; '.join(changed)}",
-            hint=f'Approve it again as it is now: `digest issue approve {issue.number} --by "YOUR NAME"`.',
-        )
+    if changed := differences(issue.approved_manifest or {}, current):
+        hint = f'Approve it again as it is now: `digest issue approve {issue.number} --by "YOUR NAME"`.'
+        raise NotApprovedError(f"Issue {issue.number} is not what was approved: {'; '.join(changed)}", hint=hint)

@@ -1,9 +1,8 @@
-"""What the archive shows: which issues, which edition of each, and what is found in them.
+"""Contents of the public archive: its issues, the edition shown of each, and full-text search in them.
 
-The bytes of an archive edition never change. Keeping an article out after it went out makes another edition without it
-(`archive_notes`); shown is the fullest edition that holds nothing of what is kept out, so that showing the article
-again brings back the page as it was. Search and feeds know exactly what the shown pages say, not what articles became
-since.
+The bytes of an archive edition never change. Keeping an article out afterwards makes another edition without it
+(`archive_notes`); the fullest edition without kept-out articles is shown, so that showing the article again restores
+the page. Search and feeds use the text of the shown pages, not the articles as they are now.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,12 +60,11 @@ class Found:
 
     @property
     def page_language(self) -> str:
-        """The language of that page."""
         return next(code for code, edition in self.issue.editions.items() if edition.id == self.article.edition_id)
 
 
 def shown_issues(session: Session) -> list[ShownIssue]:
-    """Return the issues that the archive has, newest first."""
+    """Return the issues in the archive, newest first."""
     public = (col(Issue.state).in_(PUBLISHED), col(Issue.kept_out).is_(False))
     stored: dict[int, list[Stored]] = {}
     columns = (Edition.id, Edition.language, Edition.subject, Edition.articles)
@@ -84,7 +82,7 @@ def shown_issues(session: Session) -> list[ShownIssue]:
 
 
 def fitting(stored: Iterable[Stored], kept: frozenset[str]) -> dict[str, Stored]:
-    """Return, by language, the fullest edition without an article that is kept out; of equals the first."""
+    """Return, by language, the fullest edition without a kept-out article; of equals the first."""
     found: dict[str, Stored] = {}
     for edition in stored:
         known = found.get(edition.language)
@@ -95,14 +93,14 @@ def fitting(stored: Iterable[Stored], kept: frozenset[str]) -> dict[str, Stored]
 
 
 def kept_out(session: Session) -> frozenset[str]:
-    """Return the slugs of the articles that are kept out, and of their translations."""
+    """Return the slugs of the kept-out articles and of their translations."""
     originals = select(Article.group).where(col(Article.kept_out).is_(True), col(Article.slug) == col(Article.group))
     query = select(Article.slug).where(col(Article.group).in_(originals))
     return frozenset(session.exec(query))
 
 
 def index(session: Session, edition_id: int, content: IssueContent, whole: Selection) -> None:
-    """Store what an archive edition says, article by article; once. The caller commits."""
+    """Store the text of an archive edition, article by article, unless it is stored. The caller commits."""
     known = select(ArchivedArticle.id).where(ArchivedArticle.edition_id == edition_id).limit(1)
     if session.exec(known).first() is None:
         session.add_all(_rows(edition_id, content, whole))
@@ -121,12 +119,12 @@ def _rows(edition_id: int, content: IssueContent, whole: Selection) -> Iterable[
             topics=content.shown(article.group).topics,
             title=article.title,
             summary=article.summary or excerpt(body),
-            folded=fold("\n".join([*_told(article), body])),
+            folded=fold("\n".join([*_labels(article), body])),
         )
 
 
-def _told(article: Article) -> Iterable[str]:
-    """What the page says of an article around its text."""
+def _labels(article: Article) -> Iterable[str]:
+    """Yield the texts that the page shows around an article's body."""
     groups = (*article.images, *article.videos, article.citation or {})
     yield from (article.title, article.summary, *article.sources)
     for group in groups:
@@ -148,38 +146,30 @@ def search(
     about: Callable[[Sequence[str]], bool],
     languages: Sequence[str],
 ) -> list[tuple[ShownIssue, int]]:
-    """Return issue and row of each article that has all `words` and topics that are meant, the newest issue first.
+    """Return issue and row of each article with all `words` and with topics that `about` accepts, newest issue first.
 
-    An article that is found in several languages is listed once, in the first of `languages` in which it was found.
+    An article found in several languages is listed once, in the first of `languages`.
     """
     pages = {edition.id: issue for issue in issues for edition in issue.editions.values()}
-    rank = {edition.id: _rank(code, languages) for issue in issues for code, edition in issue.editions.items()}
-    query = select(
-        ArchivedArticle.id,
-        ArchivedArticle.edition_id,
-        ArchivedArticle.position,
-        ArchivedArticle.group,
-        ArchivedArticle.topics,
-    ).where(  # type: ignore[call-overload]
-        col(ArchivedArticle.edition_id).in_(pages),
-        *(col(ArchivedArticle.folded).contains(word, autoescape=True) for word in words),
+    ranks = {code: place for place, code in enumerate(languages)}
+    rank = {one.id: ranks.get(code, len(ranks)) for issue in issues for code, one in issue.editions.items()}
+    row = ArchivedArticle
+    matching = (col(row.folded).contains(word, autoescape=True) for word in words)
+    query = select(row.id, row.edition_id, row.position, row.group, row.topics).where(  # type: ignore[call-overload]
+        col(row.edition_id).in_(pages), *matching
     )
     best: dict[tuple[int, str], tuple[int, int, int]] = {}  # issue and article -> rank, place in the issue, row
-    for row, edition_id, position, group, topics in session.exec(query):
+    for row_id, edition_id, position, group, topics in session.exec(query):
         if about(topics):
-            key, found = (pages[edition_id].number, group), (rank[edition_id], position, row)
+            key, found = (pages[edition_id].number, group), (rank[edition_id], position, row_id)
             best[key] = min(found, best.get(key, found))
     by_number = {issue.number: issue for issue in issues}
-    ordered = sorted((-number, place, row) for (number, _), (_, place, row) in best.items())
-    return [(by_number[-number], row) for number, _, row in ordered]
-
-
-def _rank(code: str, languages: Sequence[str]) -> int:
-    return languages.index(code) if code in languages else len(languages)
+    ordered = sorted((-number, place, row_id) for (number, _), (_, place, row_id) in best.items())
+    return [(by_number[-number], row_id) for number, _, row_id in ordered]
 
 
 def read(session: Session, found: Sequence[tuple[ShownIssue, int]]) -> list[Found]:
-    """Return what was found, in the same order."""
+    """Return the articles of a search, in the same order."""
     ids = [row for _, row in found]
     rows = {row.id: row for row in session.exec(select(ArchivedArticle).where(col(ArchivedArticle.id).in_(ids)))}
     return [Found(issue, rows[row]) for issue, row in found]
@@ -195,30 +185,18 @@ def articles_of(session: Session, issues: Sequence[ShownIssue], language: str) -
 
 
 def last_change(session: Session) -> datetime | None:
-    """Return when what the archive says last changed, also by something that left it; None before the first issue."""
-    changes = [
-        moment
-        for row in session.exec(
-            select(Issue.frozen_at, Issue.archive_changed_at).where(col(Issue.frozen_at).is_not(None))
-        )
-        for moment in row
-        if moment is not None
-    ]
-    return max(changes, default=None)
+    """Return when the archive last changed, also by a removal; None before the first issue."""
+    query = select(Issue.frozen_at, Issue.archive_changed_at).where(col(Issue.frozen_at).is_not(None))
+    return max((moment for row in session.exec(query) for moment in row if moment is not None), default=None)
 
 
 def findings(content: IssueContent) -> list[Finding]:
-    """Return what an editor should know before something is kept out of the archive that mails lead to."""
-    kept = [group for group in content.articles if content.shown(group).kept_out]
-    where = [group for group in kept if content.shown(group).topics or content.shown(group).display == "summary"]
-    remedy = "Let everybody get it whole (no topics, display: full), or let it be in the archive."
-    named = [
-        Finding(
-            "kept-out-of-archive", Severity.ADVISE, group, "Mails that only name it lead to a page without it", remedy
-        )
-        for group in where
-    ]
+    """Return the findings on kept-out articles and issues to which mails link."""
+    kept = [(group, content.shown(group)) for group in content.articles if content.shown(group).kept_out]
+    linked = [group for group, article in kept if article.topics or article.display == "summary"]
+    problems = [(group, "Mails that only name it lead to a page without it") for group in linked]
     if content.issue.kept_out:
         message = "The issue is kept out of the archive: links to articles that a mail leaves out lead nowhere"
-        named.append(Finding("kept-out-of-archive", Severity.ADVISE, "issue", message, remedy))
-    return named
+        problems.append(("issue", message))
+    remedy = "Let everybody get it whole (no topics, display: full), or let it be in the archive."
+    return [Finding("kept-out-of-archive", Severity.ADVISE, where, message, remedy) for where, message in problems]

@@ -1,4 +1,4 @@
-"""What an operator does to the archive: keep an issue or an article out, show it again, add a note."""
+"""Changes to the archive by editors: keep an issue or an article out, show it again, add a note."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ MAX_NOTE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """An issue whose page was made anew, and how its articles differ today from those that were approved."""
+    """An issue with a new archive page, and how its articles differ from the approved ones."""
 
     number: int
     changes: tuple[str, ...]
 
 
 def set_kept_out(issue: Issue, now: datetime, *, kept_out: bool) -> bool:
-    """Keep a whole issue out of the archive, or show it again; return whether that changed anything."""
+    """Keep an issue out of the archive, or show it again; return whether that changed anything."""
     if issue.kept_out == kept_out:
         return False
     issue.kept_out, issue.archive_changed_at = kept_out, now
@@ -37,7 +37,7 @@ def set_kept_out(issue: Issue, now: datetime, *, kept_out: bool) -> bool:
 
 
 def set_note(issue: Issue, language: str, text: str, now: datetime) -> None:
-    """Put a note over the issue's page, in one language or (`*`) in all; an empty text takes it away."""
+    """Set the note above an issue's page, in one language or (`*`) in all; an empty text removes it."""
     if len(text) > MAX_NOTE:
         raise UsageError(f"The note has more than {MAX_NOTE} characters", hint="A correction is an article of its own.")
     issue.note, issue.archive_changed_at = with_text(issue.note, language, one_line(text, "The note")), now
@@ -46,7 +46,7 @@ def set_note(issue: Issue, language: str, text: str, now: datetime) -> None:
 def keep_article_out(
     publisher: Publisher, session: Session, slug: str, now: datetime, *, kept_out: bool
 ) -> list[Renewed]:
-    """Keep an article and its translations out, or show them again. The caller commits."""
+    """Keep an article and its translations out of the archive, or show them again. The caller commits."""
     article = article_store.get(session, slug)
     if article.group != article.slug:
         raise UsageError(f"{slug!r} is a translation", hint=f"Name the original: {article.group}")
@@ -58,10 +58,7 @@ def keep_article_out(
 
 
 def renew(publisher: Publisher, session: Session, now: datetime) -> list[Renewed]:
-    """Make a page without what is kept out for every published issue that has none yet. Safe to repeat.
-
-    It is made from the articles as they are now; `changes` says how these differ from what was approved.
-    """
+    """Make the missing pages without kept-out articles, of every published issue, from the articles as they are now."""
     kept, renewed = archive.kept_out(session), []
     for issue in _carrying(session, kept):
         if _has_page(session, issue, kept):
@@ -90,7 +87,7 @@ def _carrying(session: Session, groups: Collection[str]) -> Sequence[Issue]:
 
 
 def _has_page(session: Session, issue: Issue, kept: frozenset[str]) -> bool:
-    """Whether each language has a page with everything but what is kept out, or nothing is left of it."""
+    """Whether each language has a page with all articles but the kept-out ones, unless none is left."""
     assert issue.id is not None  # noqa: S101 - read from the database
     rows = edition_store.of_issue(session, issue.id, archive=True)
     stored = [archive.Stored(row.id or 0, row.language, row.subject, row.articles) for row in rows]

@@ -1,4 +1,4 @@
-"""Every distinct edition of an issue for the audience of now, rendered and checked."""
+"""Build of an issue: each distinct edition for the present audience, rendered and checked. Nothing is stored."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from subscribers.models import Frequency, Subscriber
 
 @dataclass(frozen=True, slots=True)
 class BuiltEdition:
-    """One edition, rendered, with the groups of readers that get it."""
+    """A rendered edition with its reader groups and their number of readers."""
 
     selection: Selection
     context: EditionContext
@@ -36,13 +36,12 @@ class BuiltEdition:
 
     @property
     def slugs(self) -> list[str]:
-        """The articles shown, in order."""
         return [slug for slug, _ in self.selection.shown]
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """All editions of an issue for the audience of now. Nothing of it is stored."""
+    """All editions of an issue for the present audience."""
 
     issue: Issue
     content: IssueContent
@@ -53,19 +52,18 @@ class Build:
 
     @property
     def located(self) -> list[tuple[int | None, Finding]]:
-        """What the checks say, with the edition's place in the matrix (from 1); None for the issue as a whole."""
+        """The findings, each with its edition's number in the matrix (from 1); None for the issue as a whole."""
         whole: list[tuple[int | None, Finding]] = [(None, finding) for finding in _issue_findings(self)]
         places = enumerate(self.editions, start=1)
         return whole + [(place, finding) for place, edition in places for finding in edition.rendered.findings]
 
     @property
     def findings(self) -> list[Finding]:
-        """What the checks say about the issue and each of its editions."""
         return [finding for _, finding in self.located]
 
     @property
     def blocking(self) -> list[Finding]:
-        """Those findings that forbid approving and sending."""
+        """The findings that forbid approval and sending."""
         return [finding for finding in self.findings if finding.severity == Severity.BLOCK]
 
 
@@ -76,16 +74,15 @@ def content_of(session: Session, issue: Issue) -> IssueContent:
     articles = issue_store.translations_of(session, groups)
     for group, by_language in articles.items():
         if group not in {article.slug for article in by_language.values()}:
+            message = f"{group} in issue {issue.number} has become a translation of another article"
             hint = f"Put it right, or choose afresh: digest issue assemble --period {issue.period}"
-            raise RefusedError(
-                f"{group} in issue {issue.number} has become a translation of another article", hint=hint
-            )
+            raise RefusedError(message, hint=hint)
     earlier = earlier_issues(session, issue.number)
     return IssueContent(issue, {item.group: item.section for item, _ in items}, articles, earlier)
 
 
 def reader_groups(session: Session, number: int, now: datetime) -> dict[ReaderGroup, int]:
-    """Return who would get the issue now, counted by language and interests; by frequency where it matters."""
+    """Count the readers of the issue as of now by language and interests, and by frequency where it matters."""
     lacking = frequencies(session, number)
     by = (col(Subscriber.language), col(Subscriber.interests), col(Subscriber.frequency))
     query = select(*by, func.count()).where(exclusion_reason(now, number).is_(None)).group_by(*by).order_by(*by)
@@ -96,12 +93,11 @@ def reader_groups(session: Session, number: int, now: datetime) -> dict[ReaderGr
 
 
 def build(publisher: Publisher, session: Session, issue: Issue, now: datetime) -> Build:
-    """Segment the audience of now and render each distinct edition once."""
+    """Segment the present audience and render each distinct edition once."""
     content = content_of(session, issue)
     readers = reader_groups(session, issue.number, now)
-    segmentation = segment(
-        items_for_segment(content), readers, publisher.settings.catalogue, publisher.rules, content.earlier
-    )
+    items = items_for_segment(content)
+    segmentation = segment(items, readers, publisher.settings.catalogue, publisher.rules, content.earlier)
     built = []
     for selection in segmentation.distinct:
         groups = tuple(group for group, chosen in segmentation.selections.items() if chosen == selection)
@@ -113,7 +109,7 @@ def build(publisher: Publisher, session: Session, issue: Issue, now: datetime) -
 
 
 def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Rendered | None:
-    """Return the edition as it was frozen: from then on articles may change, what is sent and shown may not."""
+    """Return the edition as it was frozen, None if it was not: later changes of articles do not change it."""
     if issue.frozen_at is None or issue.id is None:
         return None
     slugs = [slug for slug, _ in selection.shown]
@@ -139,7 +135,6 @@ def _content_findings(publisher: Publisher, content: IssueContent) -> tuple[Find
 
 
 def items_for_segment(content: IssueContent) -> list[Item]:
-    """Return what the segmentation needs of each article of the issue."""
     items = []
     for group, by_language in content.articles.items():
         original = content.shown(group)
@@ -151,14 +146,14 @@ def items_for_segment(content: IssueContent) -> list[Item]:
 def render_selection(
     publisher: Publisher, content: IssueContent, selection: Selection, *, archive: bool = False
 ) -> tuple[EditionContext, Rendered]:
-    """Render one edition; the same content gives the same bytes."""
+    """Render one edition. Deterministic: the same content gives the same bytes."""
     translate = publisher.templates.translate(selection.language)
     context = edition_context(content, selection, publisher.settings, translate, archive=archive)
     return context, render_edition(context, publisher.templates)
 
 
 def selection_for(publisher: Publisher, session: Session, issue: Issue, group: ReaderGroup) -> Selection | None:
-    """Return what such a reader would get; None where the rule for empty editions sends nothing."""
+    """Return the selection for a reader group; None where the rule for empty editions sends nothing."""
     content = content_of(session, issue)
     found = segment(items_for_segment(content), [group], publisher.settings.catalogue, publisher.rules, content.earlier)
     return found.selections[group]
@@ -167,9 +162,8 @@ def selection_for(publisher: Publisher, session: Session, issue: Issue, group: R
 def _issue_findings(made: Build) -> list[Finding]:
     findings = list(made.content_findings)
     if not made.content.articles:
-        findings.append(
-            Finding("issue-empty", Severity.BLOCK, "issue", "The issue has no article", "Import articles, or add some.")
-        )
+        message, remedy = "The issue has no article", "Import articles, or add some."
+        findings.append(Finding("issue-empty", Severity.BLOCK, "issue", message, remedy))
     for group in made.segmentation.unanswered:
         message = f"{made.readers[group]} readers ({group.interests or 'no interests'}) would get an empty edition"
         remedy = 'Set [editions] empty = "skip" or missing_translation = "original", or add an article for everyone.'

@@ -1,4 +1,4 @@
-"""What is done to an issue on its way: assemble, build, approve, freeze, withdraw. `digest.schedule.run` is the run."""
+"""Freeze of an approved issue: its editions and archive pages are stored, and one delivery planned per subscriber."""
 
 import time
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from sqlmodel import Session
 from digest.delivery.mailbox_families import families
 from digest.delivery.pace import spread
 from digest.editions import store as edition_store
+from digest.editions.models import Edition
 from digest.editions.segment import ReaderGroup, Selection, select_articles
 from digest.issues.lifecycle import IssueState, move
 from digest.issues.models import Issue
@@ -27,13 +28,14 @@ from subscribers.models import Frequency
 
 
 def freeze(publisher: Publisher, session: Session, issue: Issue, now: datetime) -> plan.PlanResult:
-    """Fix the audience and the editions: one transaction, the caller's. `issue` is locked.
+    """Store the editions and plan one delivery per eligible subscriber, in the caller's transaction, `issue` locked.
 
-    Approved, equal to what was approved, every edition checked; then one delivery per eligible subscriber.
+    Raises RefusedError unless it is what was approved and nothing blocks.
     """
     began = time.monotonic()
     made = sendable(publisher, session, issue, now)
-    edition_ids = _store_editions(publisher, session, made, now)
+    edition_ids = {edition.selection: _save(session, issue, edition, now) for edition in made.editions}
+    store_archive(publisher, session, made.content, now)
     issue.build_seconds = time.monotonic() - began
     mapping = {
         _stored_group(group): edition_ids[selection] if selection else None
@@ -53,13 +55,13 @@ def freeze(publisher: Publisher, session: Session, issue: Issue, now: datetime) 
 
 
 def _stored_group(group: ReaderGroup) -> tuple[str, ...]:
-    """A group of readers as the plan knows it: the frequency stands in it where it makes a difference."""
+    """Return the reader group as the plan's key, with the frequency only where it makes a difference."""
     stored = (group.language, group.interests)
     return stored if group.frequency == Frequency.EVERY else (*stored, group.frequency)
 
 
 def timing_of(settings: Settings, now: datetime) -> plan.Timing:
-    """Return how the audience is spread from `now` on: over [delivery] window, and which domains are one family."""
+    """Return how deliveries are spread from `now` on, over [delivery] window, and the mailbox families."""
     window = duration(settings.delivery.window) if settings.delivery.window else timedelta(0)
     added = {name: family.domains for name, family in settings.delivery.families.items()}
     return plan.Timing(spread(now, window), families(added))
@@ -69,28 +71,22 @@ def sendable(publisher: Publisher, session: Session, issue: Issue, now: datetime
     """Return the editions if the issue may be frozen now: approved as what it is, and nothing blocks."""
     require_approved(issue, manifest(session, issue, publisher.settings, publisher.templates))
     made = build(publisher, session, issue, now)
-    if made.blocking:
-        raise FindingsBlockError(f"Issue {issue.number} is not sent: {made.blocking[0].message}")
-    if not made.editions:  # sent to nobody, its articles would be used up
+    if blocking := made.blocking:
+        raise FindingsBlockError(f"Issue {issue.number} is not sent: {blocking[0].message}")
+    if not made.editions:  # without a recipient, its articles would be used up
         hint = "Import readers; `digest subscribers stats` says who is excluded, and why."
         raise RefusedError(f"Issue {issue.number} has no reader now", hint=hint)
     return made
 
 
-def _store_editions(publisher: Publisher, session: Session, made: Build, now: datetime) -> dict[Selection, int]:
-    ids = {edition.selection: _save(session, made.issue, edition, now) for edition in made.editions}
-    store_archive(publisher, session, made.content, now)
-    return ids
-
-
 def whole_for_archive(publisher: Publisher, content: IssueContent, language: str) -> Selection:
-    """Return the whole issue as the archive shows it: without what is kept out of it."""
+    """Return the selection for the archive: all articles but the kept-out ones."""
     items = [item for item in items_for_segment(content) if not content.shown(item.group).kept_out]
     return select_articles(items, ReaderGroup(language, ALL_TEXT), publisher.settings.catalogue, publisher.rules)
 
 
 def store_archive(publisher: Publisher, session: Session, content: IssueContent, now: datetime) -> None:
-    """Store the whole issue in each language, but for what is kept out; what is stored already stays as it is."""
+    """Store the archive edition of each language; stored ones stay as they are."""
     for language in publisher.settings.languages:
         whole = whole_for_archive(publisher, content, language)
         if not whole.shown:  # nothing is translated into it
@@ -102,13 +98,14 @@ def store_archive(publisher: Publisher, session: Session, content: IssueContent,
 
 def _save(session: Session, issue: Issue, edition: BuiltEdition, now: datetime, *, archive: bool = False) -> int:
     assert issue.id is not None  # noqa: S101 - read from the database
-    rendered = edition.rendered
-    row = edition_store.new(
-        issue.id,
-        now,
+    selection, rendered = edition.selection, edition.rendered
+    row = Edition(
+        issue_id=issue.id,
+        content_hash="",
+        created_at=now,
         archive=archive,
-        language=edition.selection.language,
-        frequency=edition.selection.frequency,
+        language=selection.language,
+        frequency=selection.frequency,
         articles=edition.slugs,
         subject=rendered.subject,
         preheader=rendered.preheader,

@@ -1,4 +1,4 @@
-"""Import of articles, and the archive pages that follow from it."""
+"""Import of articles, with the archive pages that follow from it."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Changes of an issue's state: assemble, approve, start, withdraw."""
+"""State changes of an issue: assemble, approve, start, withdraw."""
 
 from datetime import date, datetime
 
@@ -6,6 +6,7 @@ from sqlalchemy import delete, exists
 from sqlmodel import Session, col, select
 
 from digest.issues import store as issue_store
+from digest.issues.assemble import SectionRule
 from digest.issues.lifecycle import IssueState, move
 from digest.issues.models import Issue, IssueItem
 from digest.issues.period import Period
@@ -16,22 +17,19 @@ from digest.publish.approval import approve as record_approval
 from digest.publish.approval import manifest
 from digest.publish.build import build
 from digest.publish.publisher import FindingsBlockError, Publisher
-from subscribers import audience
 
 
 def assemble(
     publisher: Publisher, session: Session, period: Period, *, number: int | None, issue_date: date, now: datetime
 ) -> Issue:
-    """Make the draft for `period`, or choose afresh for the one that exists."""
-    return issue_store.assemble_issue(
-        session, period, publisher.sections, number=number, issue_date=issue_date, now=now
-    )
+    """Make the draft for `period`, or choose the articles of the present draft again."""
+    rules = [SectionRule(section.slug, section.cap) for section in publisher.settings.section]
+    return issue_store.assemble_issue(session, period, rules, number=number, issue_date=issue_date, now=now)
 
 
 def approve(publisher: Publisher, session: Session, issue: Issue, by: str, now: datetime) -> bool:
-    """Approve the issue as it is now, unless a finding blocks; False when a second person has to approve it too."""
-    blocking = build(publisher, session, issue, now).blocking
-    if blocking:
+    """Approve the issue as it is now; False when a second person has to approve too. Raises FindingsBlockError."""
+    if blocking := build(publisher, session, issue, now).blocking:
         raise FindingsBlockError(f"Issue {issue.number} cannot be approved: {blocking[0].message}")
     parts = manifest(session, issue, publisher.settings, publisher.templates)
     session.add(issue)
@@ -39,16 +37,16 @@ def approve(publisher: Publisher, session: Session, issue: Issue, by: str, now: 
 
 
 def start_sending(session: Session, issue: Issue) -> None:
-    """Let workers take deliveries of a frozen issue; a person's resend may have re-opened it already."""
+    """Let workers take deliveries of a frozen issue; a resend may have re-opened it already."""
     if issue.state == IssueState.FROZEN:
         issue.state = move(issue.number, issue.state, IssueState.SENDING)
         session.add(issue)
 
 
 def withdraw(session: Session, issue: Issue, now: datetime) -> int:
-    """Stop the issue for good; return how many deliveries were cancelled. `issue` is locked.
+    """Stop the issue, which is locked, for good; return how many deliveries were cancelled.
 
-    Its number stays its own. Its articles are free for another issue only if nothing of it was ever attempted.
+    Its number is not reused. Its articles are free for another issue only if no delivery was ever attempted.
     """
     assert issue.id is not None  # noqa: S101 - read from the database
     issue.state = move(issue.number, issue.state, IssueState.WITHDRAWN)
@@ -57,15 +55,7 @@ def withdraw(session: Session, issue: Issue, now: datetime) -> int:
     cancelled = operations.cancel(session, issue.id, now, reason=WITHDRAWN)
     tried = exists().where(col(Attempt.delivery_id) == Delivery.id, col(Delivery.issue_id) == issue.id)
     if not session.exec(select(tried)).one():
-        freed = [
-            {"slug": item.group, "reason": "freed by the withdrawal"}
-            for item, _ in issue_store.items_of(session, issue)
-        ]
+        slugs = [item.group for item, _ in issue_store.items_of(session, issue)]
         session.execute(delete(IssueItem).where(col(IssueItem.issue_id) == issue.id))
-        issue.left_out = [*issue.left_out, *freed]
+        issue.left_out = [*issue.left_out, *({"slug": slug, "reason": "freed by the withdrawal"} for slug in slugs)]
     return cancelled
-
-
-def exclusions(session: Session, issue: Issue, now: datetime) -> dict[str, int]:
-    """Return how many people would not get the issue now, by reason."""
-    return audience.exclusions(session, now, issue.number)

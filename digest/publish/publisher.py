@@ -1,4 +1,4 @@
-"""What every step of publishing needs: settings, database and templates."""
+"""The parts that every step of publishing needs: settings, database and templates."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,7 +6,6 @@ from functools import cached_property
 from sqlalchemy import Engine
 
 from digest.editions.segment import EmptyRule, SegmentRules
-from digest.issues.assemble import SectionRule
 from digest.render.loader import Templates
 from digest.runtime.errors import RefusedError
 from digest.settings.root import Settings
@@ -20,7 +19,7 @@ class FindingsBlockError(RefusedError):
 
 @dataclass(frozen=True)
 class Publisher:
-    """What every step needs: the configuration, the database and the templates."""
+    """Settings, database and templates of one workspace."""
 
     settings: Settings
     engine: Engine
@@ -28,11 +27,5 @@ class Publisher:
 
     @cached_property
     def rules(self) -> SegmentRules:
-        """The publication's edition rules."""
         editions = self.settings.editions
         return SegmentRules(EmptyRule(editions.empty), editions.missing_translation == "omit", self.settings.languages)
-
-    @property
-    def sections(self) -> list[SectionRule]:
-        """The publication's sections, in order."""
-        return [SectionRule(section.slug, section.cap) for section in self.settings.section]

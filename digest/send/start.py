@@ -19,6 +19,7 @@ from digest.send.canary import watch
 from digest.send.context import SendContext
 from digest.send.status import IssueStatus, status
 from digest.send.worker import deliver
+from subscribers import audience
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def prepare_send(context: SendContext, number: int | None, *, relay: str = "") -
         if to_freeze:
             made = freeze.sendable(context.publisher, session, issue, now)
             due = sum(edition.readers for edition in made.editions)
-            excluded = sum(lifecycle.exclusions(session, issue, now).values())
+            excluded = sum(audience.exclusions(session, now, issue.number).values())
         else:
             counted = store.counts(session, issue.id)
             due, excluded = sum(counted[state] for state in DUE), sum(issue.excluded.values())
