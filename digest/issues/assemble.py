@@ -1,9 +1,10 @@
-"""Choose and order an issue's articles, and say why for each. Pure: values in, values out. Pure."""
+"""Selection and order of an issue's articles, with the reason for each. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 
 from digest.issues.period import Period
 
@@ -13,7 +14,7 @@ UNWEIGHTED = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An original article, as far as choosing needs it."""
+    """An original article that may be chosen."""
 
     slug: str
     section: str | None
@@ -24,7 +25,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class SectionRule:
-    """A section of the publication: its slug and how many articles an issue may have in it."""
+    """A section of the publication, and the most articles that an issue may have in it."""
 
     slug: str
     cap: int | None = None
@@ -32,7 +33,7 @@ class SectionRule:
 
 @dataclass(frozen=True, slots=True)
 class ChosenArticle:
-    """An article that is in, where, and why. `place` is set for an editor's choice: its index within the section."""
+    """A chosen article and the reason. `place`, its index in the section, is set for an editor's choice only."""
 
     slug: str
     section: str
@@ -42,7 +43,7 @@ class ChosenArticle:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An article that is not in, and why."""
+    """An article that was not chosen, and the reason."""
 
     slug: str
     reason: str
@@ -50,7 +51,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """The result: articles in reading order, and those left out."""
+    """Chosen articles in reading order, and those left out."""
 
     chosen: tuple[ChosenArticle, ...]
     left_out: tuple[LeftOut, ...]
@@ -66,11 +67,11 @@ def assemble(
     kept: Sequence[ChosenArticle] = (),
     dropped: Iterable[str] = (),
 ) -> Assembly:
-    """Return what the issue for `period` publishes.
+    """Return the articles of the issue for `period`.
 
-    `carried` maps articles that another issue published to its number: once published, never again. `kept` and
-    `dropped` are an editor's decisions about this issue; they win over every rule but that one.
-    Order: section, pinned first, by weight (lighter first, articles without one last), newer first, then by slug.
+    `carried` maps articles of other issues to their number: an article is published once. `kept` and `dropped` are an
+    editor's decisions; they win over every other rule.
+    Order: section, pinned first, by weight (lighter first, without one last), newer first, then by slug.
     """
     by_hand = {item.slug: item for item in kept}
     out_by_hand = set(dropped)
@@ -104,7 +105,7 @@ def _rank(candidate: Candidate, order: Mapping[str, int], first: str) -> tuple[i
 def _verdict(
     candidate: Candidate, period: Period, carried: Mapping[str, int], *, first_issue: bool
 ) -> tuple[bool, str]:
-    """Return whether the rules take the article, and why. An empty reason: long past, not worth a line."""
+    """Return whether the rules choose the article, and why; the reason is empty for an article long past."""
     day = candidate.starts_on
     if candidate.slug in carried:
         near = day is None or day in period or day in period.previous
@@ -113,10 +114,10 @@ def _verdict(
         return True, "undated: goes into the next issue assembled"
     if day in period:
         return True, f"dated {day.isoformat()}, in {period}"
-    return _verdict_on_late(day, period, first_issue=first_issue)
+    return _verdict_outside(day, period, first_issue=first_issue)
 
 
-def _verdict_on_late(day: date, period: Period, *, first_issue: bool) -> tuple[bool, str]:
+def _verdict_outside(day: date, period: Period, *, first_issue: bool) -> tuple[bool, str]:
     if day > period.last:
         return False, f"dated {day.isoformat()}, after {period}"
     if day not in period.previous:
@@ -128,26 +129,22 @@ def _verdict_on_late(day: date, period: Period, *, first_issue: bool) -> tuple[b
 
 def _capped(chosen: list[ChosenArticle], left_out: list[LeftOut], sections: Sequence[SectionRule]) -> Assembly:
     caps = {rule.slug: rule.cap for rule in sections}
-    # An editor's own choice does not count as overflow: the rule gives way, not the person.
-    counted = Counter(item.section for item in chosen if item.place is not None)
+    by_hand = sorted(((item.place, item) for item in chosen if item.place is not None), key=itemgetter(0))
+    # An editor's choice may exceed the cap: the rule gives way, not the person.
+    counted = Counter(item.section for _, item in by_hand)
     by_rule: list[ChosenArticle] = []
     for item in chosen:
         cap = caps.get(item.section)
-        if item.place is not None:
-            continue
-        if cap is not None and counted[item.section] >= cap:
+        if item.place is None and cap is not None and counted[item.section] >= cap:
             left_out.append(LeftOut(item.slug, f"section {item.section!r} is full (cap {cap}); late next time"))
-            continue
-        counted[item.section] += 1
-        by_rule.append(item)
+        elif item.place is None:
+            counted[item.section] += 1
+            by_rule.append(item)
     ordered: list[ChosenArticle] = []
     for rule in sections:
         here = [item for item in by_rule if item.section == rule.slug]
-        for item in sorted((c for c in chosen if c.place is not None and c.section == rule.slug), key=_place):
-            here.insert(_place(item), item)
+        for place, item in by_hand:
+            if item.section == rule.slug:
+                here.insert(place, item)
         ordered += here
     return Assembly(tuple(ordered), tuple(left_out))
-
-
-def _place(item: ChosenArticle) -> int:
-    return item.place or 0

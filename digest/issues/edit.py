@@ -1,4 +1,4 @@
-"""An editor's changes to the order of an issue. Callers commit."""
+"""Edits of an issue by hand: its texts, and which articles it has in which order. Callers commit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ INTRO_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ArticlePosition:
-    """Where an editor wants an article: SLUG:SECTION:POSITION, positions from 1 within the section."""
+    """A position for an article, written SLUG:SECTION:POSITION, from 1 within the section."""
 
     slug: str
     section: str
@@ -26,7 +26,7 @@ class ArticlePosition:
 
     @classmethod
     def parse(cls, text: str, sections: set[str]) -> "ArticlePosition":
-        """Read SLUG:SECTION:POSITION; the section must be one of `sections`."""
+        """Parse SLUG:SECTION:POSITION; the section must be one of `sections`."""
         parts = text.split(":")
         if len(parts) != 3 or not parts[2].isdigit() or int(parts[2]) < 1:
             raise UsageError(f"{text!r} is not SLUG:SECTION:POSITION", hint="For example expo-2021:news:1")
@@ -59,14 +59,14 @@ def set_texts(
 
 
 def one_line(text: str, what: str) -> str:
-    """Return the text if it can stand in a header: no line break, no control character."""
+    """Return the text if it can be a header: without line breaks and control characters."""
     if any(not character.isprintable() for character in text):
         raise UsageError(f"{what} has a line break or a control character in it")
     return text.strip()
 
 
 def with_text(texts: dict[str, str], language: str, text: str) -> dict[str, str]:
-    """Return the texts with one of them set; an empty one is taken out, `*` stands for every language."""
+    """Return the texts with one set, or removed if it is empty; `*` replaces all."""
     if language == "*":
         return {"*": text} if text else {}
     changed = {**texts, language: text}
@@ -76,9 +76,8 @@ def with_text(texts: dict[str, str], language: str, text: str) -> dict[str, str]
 def _read_text(path: Path) -> str:
     try:
         if path.stat().st_size > INTRO_BYTES:
-            raise UsageError(
-                f"{path} is larger than {INTRO_BYTES // 1024} KB", hint="An introduction is a paragraph or two."
-            )
+            hint = "An introduction is a paragraph or two."
+            raise UsageError(f"{path} is larger than {INTRO_BYTES // 1024} KB", hint=hint)
         return path.read_text(encoding="utf-8-sig").replace("\0", "")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 (byte {error.start})", hint="Save it as UTF-8.") from error
@@ -109,7 +108,7 @@ def add(session: Session, issue: Issue, slug: str, section_order: Sequence[str])
 
 
 def drop(session: Session, issue: Issue, slug: str) -> None:
-    """Take an article out; it stays out when the issue is assembled again."""
+    """Remove an article; it stays out when the issue is assembled again."""
     items = [item for item, _ in items_of(session, issue)]
     gone = _find(items, slug, issue)
     session.delete(gone)
@@ -118,7 +117,7 @@ def drop(session: Session, issue: Issue, slug: str) -> None:
 
 
 def move_to(session: Session, issue: Issue, place: ArticlePosition, section_order: Sequence[str]) -> None:
-    """Put an article of the issue at a place; sections keep their order."""
+    """Move an article of the issue; sections keep their order."""
     items = [item for item, _ in items_of(session, issue)]
     moved = _find(items, place.slug, issue)
     items.remove(moved)
@@ -126,20 +125,20 @@ def move_to(session: Session, issue: Issue, place: ArticlePosition, section_orde
     mates = [item for item in items if item.section == place.section]
     mates.insert(place.position - 1, moved)
     others = [item for item in items if item.section != place.section]
-    merged = sorted([*others, *mates], key=_rank_in(section_order))
-    _number(session, merged)
+    _number(session, sorted([*others, *mates], key=_rank_in(section_order)))
 
 
 def _rank_in(section_order: Sequence[str]) -> Callable[[IssueItem], int]:
-    """Sections in their order; one that the publication no longer has comes last."""
+    """Return a sort key by section; sections that the publication no longer has come last."""
     return lambda item: section_order.index(item.section) if item.section in section_order else len(section_order)
 
 
 def _find(items: list[IssueItem], slug: str, issue: Issue) -> IssueItem:
-    for item in items:
-        if item.group == slug:
-            return item
-    raise NotFoundError(f"Issue {issue.number} has no article {slug!r}", hint="`digest issue show` lists its articles.")
+    found = next((item for item in items if item.group == slug), None)
+    if found is None:
+        hint = "`digest issue show` lists its articles."
+        raise NotFoundError(f"Issue {issue.number} has no article {slug!r}", hint=hint)
+    return found
 
 
 def _number(session: Session, items: list[IssueItem]) -> None:

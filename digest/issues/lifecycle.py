@@ -1,4 +1,4 @@
-"""What may become of an issue: one table of allowed moves. Pure."""
+"""The states of an issue and the allowed transitions. Pure."""
 
 from enum import StrEnum
 
@@ -6,8 +6,6 @@ from digest.runtime.errors import RefusedError
 
 
 class IssueState(StrEnum):
-    """Where an issue is on its way."""
-
     DRAFT = "draft"
     APPROVED = "approved"
     FROZEN = "frozen"
@@ -29,7 +27,7 @@ MOVES: dict[IssueState, frozenset[IssueState]] = {
 
 EDITABLE = frozenset({IssueState.DRAFT, IssueState.APPROVED})
 UNFINISHED = frozenset({IssueState.DRAFT, IssueState.APPROVED, IssueState.FROZEN, IssueState.SENDING})
-# What the archive shows, and later mails may name.
+# Shown in the archive, and named in later mails.
 PUBLISHED = (IssueState.SENDING, IssueState.SENT)
 
 
@@ -38,7 +36,7 @@ class MoveRefusedError(RefusedError):
 
 
 def move(number: int, old: str, new: IssueState) -> IssueState:
-    """Return `new` if issue `number` may go there from `old`; raise otherwise."""
+    """Return `new`; raise MoveRefusedError unless issue `number` may go there from `old`."""
     if new not in MOVES[IssueState(old)]:
         raise MoveRefusedError(f"Issue {number} is {old}; it cannot become {new}")
     return new

@@ -1,4 +1,4 @@
-"""Tables of the second stage: what this month publishes."""
+"""Tables of the second stage: issues and their articles."""
 
 from datetime import date, datetime
 from typing import Any
@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel
 
 
 class Issue(SQLModel, table=True):
-    """A numbered collection for one period. Localised texts are tables by language code."""
+    """A numbered issue for one period. Localised texts are keyed by language code."""
 
     id: int | None = Field(default=None, primary_key=True)
     number: int = Field(unique=True)
@@ -44,7 +44,7 @@ class Issue(SQLModel, table=True):
 
 
 class IssueItem(SQLModel, table=True):
-    """One article in an issue, at its place. `group` keeps a late translation from counting as a new article."""
+    """One article in an issue. `group` keeps a late translation from counting as a new article."""
 
     __tablename__ = "issue_item"
     id: int | None = Field(default=None, primary_key=True)

@@ -1,4 +1,4 @@
-"""Periods: the months that issues are counted by, in the publisher's time zone. Pure."""
+"""Periods: the calendar months of issues, in the publisher's time zone. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Period:
 
     @classmethod
     def parse(cls, text: str) -> "Period":
-        """Read `YYYY-MM`."""
+        """Parse `YYYY-MM`."""
         match = _FORM.fullmatch(text.strip())
         if not match or not 1 <= int(match[2]) <= 12 or not 1900 <= int(match[1]) <= 9998:
             raise UsageError(f"{text!r} is not a period", hint="Write the year and the month, such as 2021-09.")
@@ -33,22 +33,18 @@ class Period:
 
     @property
     def first(self) -> date:
-        """The month's first day."""
         return date(self.year, self.month, 1)
 
     @property
     def last(self) -> date:
-        """The month's last day."""
         return self.next.first - timedelta(days=1)
 
     @property
     def previous(self) -> "Period":
-        """The month before."""
         return Period(self.year - 1, 12) if self.month == 1 else Period(self.year, self.month - 1)
 
     @property
     def next(self) -> "Period":
-        """The month after."""
         return Period(self.year + 1, 1) if self.month == 12 else Period(self.year, self.month + 1)
 
     def __contains__(self, day: date) -> bool:

@@ -1,4 +1,4 @@
-"""Issues in the database: find, assemble, edit. Callers commit."""
+"""Storage of issues: find, assemble, open for edits. Callers commit."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ def find(session: Session, number: int | None, *, lock: bool = False) -> Issue:
 
 
 def find_delivered(session: Session, number: int | None) -> Issue:
-    """Return issue `number`; without a number the newest that has left the editors' hands (frozen or later).
+    """Return issue `number`; without a number the newest that is frozen or later.
 
-    For what an operator does: a draft that was begun meanwhile must not hide the issue that is on its way.
+    For operators: a newer draft must not hide the issue that is being sent.
     """
     if number is None:
         query = select(Issue).where(col(Issue.frozen_at).is_not(None)).order_by(col(Issue.number).desc())
@@ -48,24 +48,16 @@ def find_delivered(session: Session, number: int | None) -> Issue:
 
 
 def of_period(session: Session, period: Period) -> Issue | None:
-    """Return the issue for `period`: one that is not withdrawn first, else the newest; None if there is none."""
-    query = (
-        select(Issue)
-        .where(Issue.period == str(period), col(Issue.special).is_(False))
-        .order_by((col(Issue.state) == IssueState.WITHDRAWN), col(Issue.number).desc())
-    )
-    return session.exec(query.limit(1)).first()
+    """Return the issue for `period`: the newest that is not withdrawn, else the newest; None if there is none."""
+    query = select(Issue).where(Issue.period == str(period), col(Issue.special).is_(False))
+    order = (col(Issue.state) == IssueState.WITHDRAWN, col(Issue.number).desc())
+    return session.exec(query.order_by(*order).limit(1)).first()
 
 
 def items_of(session: Session, issue: Issue) -> Sequence[tuple[IssueItem, Article]]:
     """Return the issue's articles (the originals) in reading order."""
-    query = (
-        select(IssueItem, Article)
-        .join(Article, col(Article.id) == col(IssueItem.article_id))
-        .where(IssueItem.issue_id == issue.id)
-        .order_by(col(IssueItem.position))
-    )
-    return session.exec(query).all()
+    query = select(IssueItem, Article).join(Article, col(Article.id) == col(IssueItem.article_id))
+    return session.exec(query.where(IssueItem.issue_id == issue.id).order_by(col(IssueItem.position))).all()
 
 
 def translations_of(session: Session, groups: Sequence[str]) -> dict[str, dict[str, Article]]:
@@ -85,7 +77,7 @@ def assemble_issue(
     issue_date: date,
     now: datetime,
 ) -> Issue:
-    """Make the draft for `period`, or choose afresh for the draft that exists; an editor's decisions stay."""
+    """Make the draft for `period`, or choose the articles of the present draft again; an editor's decisions stay."""
     issue = _find_draft(session, period, number) or _new_issue(session, period, number, issue_date, now)
     if issue.state == IssueState.APPROVED:
         void_approval(issue)
@@ -94,7 +86,7 @@ def assemble_issue(
         period,
         sections,
         carried=_carried(session, issue),
-        first_issue=_is_first(session, issue),
+        first_issue=session.exec(select(Issue.id).where(Issue.id != issue.id).limit(1)).first() is None,
         kept=_kept(session, issue),
         dropped=[entry["slug"] for entry in issue.left_out if entry["reason"].endswith(BY_HAND)],
     )
@@ -103,12 +95,10 @@ def assemble_issue(
 
 
 def _find_draft(session: Session, period: Period, number: int | None) -> Issue | None:
-    """Return the period's issue, locked; raise if it is no draft any more or has another number."""
-    issue = session.exec(
-        select(Issue)
-        .where(Issue.period == str(period), col(Issue.special).is_(False), col(Issue.state).in_(sorted(UNFINISHED)))
-        .with_for_update()
-    ).first()
+    """Return the period's draft, locked; raise RefusedError if it is no draft any more or has another number."""
+    unfinished = (col(Issue.special).is_(False), col(Issue.state).in_(sorted(UNFINISHED)))
+    query = select(Issue).where(Issue.period == str(period), *unfinished)
+    issue = session.exec(query.with_for_update()).first()
     if issue is not None and issue.state not in EDITABLE:
         raise RefusedError(f"Issue {issue.number} for {period} is {issue.state} already")
     if issue is not None and number not in {None, issue.number}:
@@ -118,7 +108,7 @@ def _find_draft(session: Session, period: Period, number: int | None) -> Issue |
 
 
 def special_issue(session: Session, number: int | None, issue_date: date, now: datetime) -> Issue:
-    """Make an empty draft outside the calendar: its articles are added by hand, and assembling leaves it alone."""
+    """Make an empty draft outside the calendar, whose articles are added by hand."""
     issue = _new_issue(session, Period(issue_date.year, issue_date.month), number, issue_date, now)
     issue.special = True
     session.add(issue)
@@ -134,9 +124,8 @@ def _new_issue(session: Session, period: Period, number: int | None, issue_date:
         raise UsageError(f"{number} cannot be the number of an issue", hint="Numbers start at 1.")
     taken = session.exec(select(Issue).where(Issue.number == number)).first()
     if taken is not None:
-        raise RefusedError(
-            f"Number {number} belongs to the issue for {taken.period} ({taken.state}); numbers are never reused"
-        )
+        owner = f"the issue for {taken.period} ({taken.state})"
+        raise RefusedError(f"Number {number} belongs to {owner}; numbers are never reused")
     issue = Issue(number=number, period=str(period), date=issue_date, created_at=now)
     session.add(issue)
     session.flush()
@@ -149,8 +138,7 @@ def _candidates(session: Session) -> list[Candidate]:
 
 
 def _carried(session: Session, issue: Issue) -> dict[str, int]:
-    """Articles that other issues carry. Those of a withdrawn issue are free again only if no attempt was made,
-    which is when withdrawing removed its items."""
+    """Return the articles of other issues with their numbers; a withdrawal removes items only if none was attempted."""
     query = select(IssueItem.group, Issue.number).join(Issue, col(Issue.id) == col(IssueItem.issue_id))
     return dict(session.exec(query.where(IssueItem.issue_id != issue.id)).all())
 
@@ -165,10 +153,6 @@ def _kept(session: Session, issue: Issue) -> list[ChosenArticle]:
     return kept
 
 
-def _is_first(session: Session, issue: Issue) -> bool:
-    return session.exec(select(Issue.id).where(Issue.id != issue.id).limit(1)).first() is None
-
-
 def _store(session: Session, issue: Issue, result: Assembly) -> None:
     for item, _ in items_of(session, issue):
         session.delete(item)
@@ -177,29 +161,28 @@ def _store(session: Session, issue: Issue, result: Assembly) -> None:
     for position, chosen in enumerate(result.chosen):
         article_id = ids[chosen.slug]
         assert article_id is not None and issue.id is not None  # noqa: S101, PT018 - rows read from the database
-        session.add(
-            IssueItem(
-                issue_id=issue.id,
-                article_id=article_id,
-                group=chosen.slug,
-                section=chosen.section,
-                position=position,
-                reason=chosen.reason,
-            )
+        item = IssueItem(
+            issue_id=issue.id,
+            article_id=article_id,
+            group=chosen.slug,
+            section=chosen.section,
+            position=position,
+            reason=chosen.reason,
         )
+        session.add(item)
     issue.left_out = [{"slug": entry.slug, "reason": entry.reason} for entry in result.left_out]
     session.add(issue)
     session.flush()
 
 
 def void_approval(issue: Issue) -> None:
-    """Take an approved issue back to draft: what was approved is no longer what it is."""
+    """Return an approved issue to draft, since it is no longer what was approved."""
     issue.state = move(issue.number, issue.state, IssueState.DRAFT)
     issue.approved_hash = issue.approved_manifest = issue.approved_by = issue.approved_at = None
 
 
 def editable(session: Session, number: int | None) -> Issue:
-    """Return the issue, locked, ready for an edit; an approval is void from here on."""
+    """Return the issue, locked, for an edit, which voids an approval. Raises RefusedError once it is frozen."""
     issue = find(session, number, lock=True)
     if issue.state not in EDITABLE:
         raise RefusedError(f"Issue {issue.number} is {issue.state}; it can no longer be edited")
