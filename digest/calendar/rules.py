@@ -1,7 +1,4 @@
-"""The rules that name a day of each month, as a publisher says them: `last day`, `2nd tue`, `last working day`.
-
-Pure.
-"""
+"""Recurrence rules that name one day of each month: `last day`, `2nd tue`, `last working day`. Pure."""
 
 import calendar
 import re
@@ -17,7 +14,7 @@ from digest.calendar.working_days import CalendarError, WorkingDays
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FORMS = '"last day", "15", "30 or last day", "2nd tue", "last fri", "last working day" or "2nd working day"'
 MOST_SHIFT = timedelta(days=14)
-"""A day is not put off further than this, so that two months' days can neither meet nor change places."""
+"""The limit of a shift, so that the days of two months can neither meet nor change places."""
 MOST_WORKING = 15
 _NUMBERS = {"first": 1, "1st": 1, "2nd": 2, "3rd": 3, **{f"{n}th": n for n in range(4, MOST_WORKING + 1)}, "last": -1}
 _NTH = re.compile(rf"({'|'.join(_NUMBERS)}) ({'|'.join(WEEKDAYS)}|working day)")
@@ -28,11 +25,10 @@ Shift = Literal["keep", "previous", "next"]
 
 
 class Rule(Protocol):
-    """Names one day of every month. `weekday` is that by which it does, if it does."""
+    """Names one day of every month. `weekday` is the weekday in the rule, 0 for Monday, None if it has none."""
 
     @property
-    def weekday(self) -> int | None:
-        """The day of the week that the rule names, 0 for Monday."""
+    def weekday(self) -> int | None: ...
 
     def day(self, days: Sequence[date], working: WorkingDays) -> date:
         """Return the day among those of a month, of which there are at least 27."""
@@ -40,37 +36,35 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DayOfMonth:
-    """A day by its number; in a month that does not have it, the last."""
+    """A day by its number; in a month without it, the last."""
 
     number: int
     weekday: int | None = None
 
     def day(self, days: Sequence[date], working: WorkingDays) -> date:  # noqa: ARG002
-        """Return the day."""
         return next((day for day in days if day.day == self.number), days[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class NthWeekday:
-    """The first, second … or last (-1) Tuesday."""
+    """The first, second … or last (-1) Tuesday, or other weekday."""
 
     nth: int
     weekday: int | None
 
     def day(self, days: Sequence[date], working: WorkingDays) -> date:  # noqa: ARG002
-        """Return the day."""
         return _nth([day for day in days if day.weekday() == self.weekday], self.nth)
 
 
 @dataclass(frozen=True, slots=True)
 class NthWorkingDay:
-    """The first, second … or last (-1) day on which the publisher works."""
+    """The first, second … or last (-1) working day."""
 
     nth: int
     weekday: int | None = None
 
     def day(self, days: Sequence[date], working: WorkingDays) -> date:
-        """Return the day; of a month in which nobody works so many days, the last one of those or of all."""
+        """Return the day; in a month with fewer working days the last of them, without any the last of all days."""
         return _nth([day for day in days if not working.why_free(day)] or days, self.nth)
 
 
@@ -79,7 +73,7 @@ def _nth(days: Sequence[date], nth: int) -> date:
 
 
 def parse(text: str) -> Rule:
-    """Read a rule; raise CalendarError for one that is not understood, or that some month cannot keep."""
+    """Parse a rule; raise CalendarError for an unknown one, or one that some month does not have."""
     words = " ".join(text.lower().split())
     if words == "last day":
         return DayOfMonth(31)
@@ -112,23 +106,23 @@ def _numbered(text: str, number: int, most: int) -> DayOfMonth:
 
 @dataclass(frozen=True, slots=True)
 class ChosenDay:
-    """The day of a month, and why it is that one."""
+    """The day of a month that a rule names, and why."""
 
     day: date
     why: str
 
 
 def choose(text: str, shift: Shift, first: date, zone: ZoneInfo, working: WorkingDays) -> ChosenDay:
-    """Return the day that the rule `text` names of the month that begins on `first`.
+    """Return the day that the rule `text` names in the month that begins on `first`.
 
-    `shift` moves it from a free day to a working day, which may lead into the month before or after. A day that the
-    zone left out is no day of its month.
+    `shift` moves a free day to a working day, possibly in the month before or after. Days that the zone skipped do not
+    count.
     """
     last = calendar.monthrange(first.year, first.month)[1]
     days = [day for number in range(1, last + 1) if exists(day := first.replace(day=number), zone)]
     rule = parse(text)
     day = rule.day(days, working)
-    # who names a Saturday means one; only a holiday can be in its way
+    # a rule that names a Saturday means one; only a holiday can be in its way
     free = working.why_free(day, also_weekends=rule.weekday is None)
     if shift == "keep" or not free:
         return ChosenDay(day, text)
@@ -139,8 +133,5 @@ def choose(text: str, shift: Shift, first: date, zone: ZoneInfo, working: Workin
 
 
 def _moved(day: date, step: int, zone: ZoneInfo, working: WorkingDays) -> date | None:
-    for distance in range(1, MOST_SHIFT.days + 1):
-        candidate = day + timedelta(days=step * distance)
-        if exists(candidate, zone) and not working.why_free(candidate):
-            return candidate
-    return None
+    candidates = (day + timedelta(days=step * distance) for distance in range(1, MOST_SHIFT.days + 1))
+    return next((one for one in candidates if exists(one, zone) and not working.why_free(one)), None)

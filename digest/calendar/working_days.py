@@ -1,30 +1,30 @@
-"""Working days: those of the publisher's country, and its own closed days. Pure."""
+"""Working days by country holidays (library `holidays`), weekends and the publisher's closed days. Pure."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 
 NONE = "none"
-"""What stands for a calendar without holidays: only weekends are free."""
+"""The code of a calendar without holidays: only weekends are free."""
 _WEEKEND = frozenset({5, 6})
 _ENGLISH = "en_US"
 
 
 class CalendarError(ValueError):
-    """The calendar cannot be used as it is written; the message says why, and what to write."""
+    """The calendar's rule or code is invalid; the message says why, and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkingDays:
-    """Says of a day why nobody works on it. `holiday` names the holiday that a day is, empty for none."""
+    """Weekends, holidays and closed days. `holiday` returns the name of a day's holiday, empty for none."""
 
     weekend: frozenset[int] = _WEEKEND
     holiday: Callable[[date], str] = lambda _day: ""
     closed: Collection[date] = field(default_factory=frozenset)
 
     def why_free(self, day: date, *, also_weekends: bool = True) -> str:
-        """Return why `day` is no working day, empty if it is one."""
+        """Return why `day` is no working day; empty if it is one."""
         if name := self.holiday(day):
             return name
         if day in self.closed:
@@ -38,13 +38,12 @@ def working_days(code: str, closed: Collection[date] = ()) -> WorkingDays:
     if code.lower() == NONE:
         return WorkingDays(closed=days)
     country, _, part = code.partition("-")
-    country_days = _country(country.upper(), part)
-    return WorkingDays(country_days.weekend, country_days.holiday, days)
+    return replace(_country(country.upper(), part), closed=days)
 
 
 @lru_cache(maxsize=8)
 def _country(country: str, part: str) -> WorkingDays:
-    import holidays  # noqa: PLC0415 - a tenth of a second, and only who has a calendar needs it
+    import holidays  # noqa: PLC0415 - takes a tenth of a second, and few commands need it
 
     known: Mapping[str, list[str]] = holidays.list_supported_countries(include_aliases=False)
     if country not in known:
@@ -52,20 +51,9 @@ def _country(country: str, part: str) -> WorkingDays:
         message = f"there is no holiday calendar of {country!r}. {hint}" if country else f"no country is named. {hint}"
         raise CalendarError(message)
     if part and part not in known[country]:
-        message = (
-            f"{country} has no part {part!r} with holidays of its own; it has {', '.join(known[country]) or 'none'}"
-        )
+        parts = ", ".join(known[country]) or "none"
+        message = f"{country} has no part {part!r} with holidays of its own; it has {parts}"
         raise CalendarError(message)
-    english = _ENGLISH if _ENGLISH in _languages(country) else None
+    english = _ENGLISH if _ENGLISH in holidays.country_holidays(country).supported_languages else None
     found = holidays.country_holidays(country, subdiv=part or None, language=english)
-
-    def named(day: date) -> str:
-        return str(found.get(day) or "")
-
-    return WorkingDays(frozenset(found.weekend), named)
-
-
-def _languages(country: str) -> Collection[str]:
-    import holidays  # noqa: PLC0415 - as in `_country`
-
-    return tuple(holidays.country_holidays(country).supported_languages)
+    return WorkingDays(frozenset(found.weekend), lambda day: str(found.get(day) or ""))
