@@ -1,14 +1,21 @@
 """[delivery], [[relay]] and [dkim]."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from digest.runtime.clock import duration_text
-from digest.settings.part import LOOPBACK_HOSTS, SettingsTable
+from digest.settings.part import LOOPBACK_HOSTS, Duration, SettingsTable
 from digest.settings.percentages import share
 from digest.settings.percentages import size as canary_size
+
+
+def _checked_share(value: str) -> str:
+    share(value)
+    return value
+
+
+Share = Annotated[str, AfterValidator(_checked_share)]
 
 
 class PaceSettings(SettingsTable):
@@ -42,11 +49,13 @@ class DeliveryRules(SettingsTable):
     transport: Literal["maildir", "smtp"] = "maildir"
     maildir: str = Field(default="outbox", description="folder of the maildir transport, within the workspace")
     allow_send: bool = Field(default=False, description="a relay that is not on loopback is refused until this is true")
-    window: str | None = Field(default=None, description="spread a send over this long, such as 45m or 3h")
+    window: Duration | None = Field(default=None, description="spread a send over this long, such as 45m or 3h")
     canary: str = Field(default="0", description="so many readers get an issue first: 1 % or a number; 0: all at once")
-    canary_wait: str = Field(default="30m", description="how long the rest waits for how the first ones fare")
-    canary_max_rejected: str = Field(default="5 %", description="more of them rejected or uncertain: the rest is held")
-    canary_max_deferred: str = Field(
+    canary_wait: Duration = Field(default="30m", description="how long the rest waits for how the first ones fare")
+    canary_max_rejected: Share = Field(
+        default="5 %", description="more of them rejected or uncertain: the rest is held"
+    )
+    canary_max_deferred: Share = Field(
         default="50 %", description="more of them put off after the wait: the rest is held"
     )
     patience: float = Field(default=60, ge=0, description="seconds to wait for a relay or database that is away")
@@ -54,21 +63,10 @@ class DeliveryRules(SettingsTable):
         default_factory=dict, description="[delivery.families.NAME]: limits by mailbox provider (google, microsoft, …)"
     )
 
-    @field_validator("window", "canary_wait")
-    @classmethod
-    def _durations(cls, value: str | None) -> str | None:
-        return value if value is None else duration_text(value)
-
     @field_validator("canary")
     @classmethod
     def _canary(cls, value: str) -> str:
         canary_size(value, 1)
-        return value
-
-    @field_validator("canary_max_rejected", "canary_max_deferred")
-    @classmethod
-    def _share(cls, value: str) -> str:
-        share(value)
         return value
 
     @field_validator("families")
@@ -95,7 +93,7 @@ class Relay(SettingsTable):
 
     @property
     def on_loopback(self) -> bool:
-        """Whether mail to this relay cannot leave the machine by it directly."""
+        """Whether the relay is on this machine."""
         return self.host in LOOPBACK_HOSTS
 
 

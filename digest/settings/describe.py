@@ -1,4 +1,4 @@
-"""Every setting in words, made from the code that reads it, so that documentation cannot go stale."""
+"""Reference of all settings, generated from their models."""
 
 from typing import Any, get_args, get_origin
 
@@ -9,7 +9,7 @@ from digest.settings.root import Settings
 
 
 def described() -> list[dict[str, str]]:
-    """Return one entry for each setting: its name in digest.toml, default, environment name and meaning."""
+    """Return an entry for each setting: its name in digest.toml, default, environment variable and meaning."""
     entries = []
     for name, info in Settings.model_fields.items():
         if name == "workspace":

@@ -1,4 +1,4 @@
-"""The ring of link keys in secrets.toml: a new key in front signs, every key verifies, none is lost by accident."""
+"""Rotation of the link keys in secrets.toml: the first key signs, every key verifies."""
 
 import hashlib
 import re
@@ -23,19 +23,19 @@ class KeyNotFoundError(NotFoundError):
 
 
 def name_of(key: str) -> str:
-    """Return the name by which people speak of a key: eight digits of its hash, from which nobody can make it."""
+    """Return a key's public name: the first eight hex digits of its SHA-256."""
     return hashlib.sha256(key.encode()).hexdigest()[:8]
 
 
 def rotate(workspace: Path) -> tuple[str, list[str]]:
-    """Put a new key in front of the ring; return its name and the names of all."""
+    """Add a new key in front; return its name and the names of all."""
     path, text, keys = _read(workspace)
     new = secrets.token_urlsafe(32)
     return name_of(new), _write(path, text, [new, *keys])
 
 
 def retire(workspace: Path, name: str) -> list[str]:
-    """Take a key out of the ring for good; return the names of those that stay. The one that signs is refused."""
+    """Remove a key for good; return the names of the others. Raises RefusedError for the key that signs."""
     path, text, keys = _read(workspace)
     names = [name_of(key) for key in keys]
     if name not in names:
@@ -53,9 +53,8 @@ def _read(workspace: Path) -> tuple[Path, str, list[str]]:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     keys = _keys(text)
     if not keys or len(_ASSIGNMENT.findall(text)) != 1:
-        raise ConfigError(
-            f'{path} has no line link_keys = ["..."] that could be changed', hint="Write it in that form."
-        )
+        message = f'{path} has no line link_keys = ["..."] that could be changed'
+        raise ConfigError(message, hint="Write it in that form.")
     if [key.get_secret_value() for key in load_settings(workspace).secrets.link_keys] != keys:
         raise RefusedError(
             f"The link keys that are used are not those of {SECRETS_NAME}: they come from the environment or .env",
@@ -73,15 +72,11 @@ def _keys(text: str) -> list[str]:
 
 
 def _write(path: Path, text: str, keys: Sequence[str]) -> list[str]:
-    written = ", ".join(f'"{_quoted(key)}"' for key in keys)
+    written = ", ".join('"{}"'.format(key.replace("\\", "\\\\").replace('"', '\\"')) for key in keys)
     changed = _ASSIGNMENT.sub(lambda found: f"{found['name']}[{written}]", text)
     if _keys(changed) != list(keys):
         raise ConfigError(f"{path} could not be changed safely", hint="Edit link_keys by hand: the newest key first.")
-    # half a file would be no key at all, and every link in every old mail dead
+    # half a file would be no key at all, and every link in old mails dead
     with whole_file(path, mode=stat.S_IMODE(path.stat().st_mode)) as partial:
         partial.write_text(changed, encoding="utf-8")
     return [name_of(key) for key in keys]
-
-
-def _quoted(key: str) -> str:
-    return key.replace("\\", "\\\\").replace('"', '\\"')

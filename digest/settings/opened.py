@@ -1,4 +1,4 @@
-"""An opened workspace: what nearly every step above the stages needs, as a Protocol."""
+"""The Protocol of an opened workspace."""
 
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ from digest.settings.root import Settings, load_settings
 
 
 class OpenWorkspace(Protocol):
-    """Configuration, database (with this version's schema) and clock of one workspace; `digest.app.App` is one."""
+    """Settings, database (with this version's schema) and clock of a workspace; `digest.app.App` is one."""
 
     @property
     def settings(self) -> Settings: ...

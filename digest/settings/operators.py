@@ -1,4 +1,4 @@
-"""The configuration of who is told, and of what is measured."""
+"""[operators] and [metrics]."""
 
 from typing import Literal, get_args
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from digest.settings.part import LOOPBACK_HOSTS, SettingsTable
 
 EventName = Literal["assembled", "needs_approval", "started", "halted", "finished", "missed", "uncertain_waiting"]
-"""What operators can be told of; digest.notify has the same names."""
+"""Names of operator events, as in digest.notify."""
 
 
 class Operators(SettingsTable):
@@ -42,19 +42,18 @@ class Operators(SettingsTable):
     @model_validator(mode="after")
     def _signed(self) -> "Operators":
         if self.webhook and not self.webhook_secret_file:
-            raise ValueError(
-                "webhook needs webhook_secret_file: who gets the call must be able to tell that it is ours"
-            )
+            message = "webhook needs webhook_secret_file: who gets the call must be able to tell that it is ours"
+            raise ValueError(message)
         return self
 
     @property
     def wanted(self) -> frozenset[str]:
-        """The events that are told."""
+        """The events that operators get."""
         return frozenset(get_args(EventName) if self.events is None else self.events)
 
 
 def check_webhook(url: str) -> None:
-    """Raise ValueError unless `url` may be called: https, or http to this machine; no login in it."""
+    """Raise ValueError unless `url` is https, or http on loopback, without a login."""
     parts = urlsplit(url)
     try:
         host, _ = parts.hostname, parts.port

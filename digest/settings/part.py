@@ -1,12 +1,16 @@
-"""What every table of digest.toml is made from."""
+"""Base model and shared types of the tables in digest.toml."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from digest.runtime.clock import duration_text
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Hosts that are this machine."""
+Duration = Annotated[str, AfterValidator(duration_text)]
 
 
 class SettingsTable(BaseModel):
-    """One table of digest.toml: read once, never changed, and no key that nobody knows."""
+    """Base of the tables in digest.toml: immutable, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

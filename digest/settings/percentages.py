@@ -1,4 +1,4 @@
-"""Parts of an audience as settings write them: `5 %`, or a number of readers. Pure."""
+"""Percentages and sizes of an audience in settings: `5 %`, or a number of readers. Pure."""
 
 import math
 import re
@@ -7,7 +7,7 @@ _FORM = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%|(\d{1,7})", re.ASCII)
 
 
 def share(text: str) -> float:
-    """Read a share such as `5 %` as a number from 0 to 1; raise ValueError."""
+    """Parse a percentage such as `5 %` as a number from 0 to 1; raise ValueError."""
     match = _FORM.fullmatch(text.strip())
     if not match or not match[1] or float(match[1]) > 100:
         message = f"{text[:20]!r} is not a share; write a percentage, such as 5 %"
@@ -16,9 +16,9 @@ def share(text: str) -> float:
 
 
 def size(text: str, readers: int) -> int:
-    """Return how many of `readers` are the canary: `1 %` of them, at least one, or so many. 0: there is none.
+    """Return the size of a canary of `readers`: `1 %` of them, at least one, or a number; 0 if it would be all of them.
 
-    A canary of everybody would be none. Raises ValueError.
+    Raises ValueError.
     """
     match = _FORM.fullmatch(text.strip())
     if not match:

@@ -10,9 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from digest.settings.part import SettingsTable
 
-ANY = "*"  # the key under which a text stands that is the same in every language
-
-
+ANY = "*"  # the key of a text that is the same in every language
 PLACEHOLDER_ADDRESS = "Your postal address"
 
 
@@ -88,12 +86,11 @@ class Publication(SettingsTable):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The publisher's time zone."""
         return ZoneInfo(self.timezone)
 
     @property
     def sender_domain(self) -> str:
-        """The domain of From; Message-IDs and the default List-Id are made in it."""
+        """The domain of From, of Message-IDs, and of the default List-Id."""
         return self.sender_address.rpartition("@")[2]
 
 

@@ -1,4 +1,4 @@
-"""Settings: how long what is known about people is kept."""
+"""[retention]."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Configuration: flags over DIGEST_* environment over .env over secrets.toml over digest.toml; secrets also *_FILE."""
+"""Settings from flags, DIGEST_* environment (secrets also *_FILE), .env, secrets.toml, digest.toml, in this order."""
 
 import difflib
 import os
@@ -98,22 +98,20 @@ class Settings(BaseSettings):
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The interests that readers may follow, with their former slugs."""
+        """The interests with their former slugs."""
         return Catalogue([one.slug for one in self.interest], {one.slug: one.was for one in self.interest})
 
     @property
     def suppression_key(self) -> bytes:
-        """The key of the never-send list."""
         return self.secrets.suppression_key.get_secret_value().encode()
 
     @property
     def message_key(self) -> bytes:
-        """The key of Message-IDs."""
         return self.secrets.message_key.get_secret_value().encode()
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The publication's own language first, then every language that some title is given in."""
+        """The publication's own language first, then every language of a title."""
         seen = {self.publication.language: None}
         for texts in (self.publication.name, *(s.title for s in self.section), *(i.title for i in self.interest)):
             seen.update(dict.fromkeys(key for key in texts if key != ANY))
@@ -128,7 +126,6 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources: flags, environment, .env, secrets.toml, digest.toml."""
         del file_secret_settings
         workspace = init_settings().get("workspace", Path())
         files = [workspace / CONFIG_NAME, workspace / SECRETS_NAME]
@@ -136,7 +133,7 @@ class Settings(BaseSettings):
 
 
 def find_workspace(start: Path) -> Path:
-    """Return the nearest folder at or above `start` that holds a digest.toml, as git finds its repository."""
+    """Return the nearest folder at or above `start` with a digest.toml. Raises WorkspaceNotFoundError."""
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / CONFIG_NAME).is_file():
@@ -145,7 +142,7 @@ def find_workspace(start: Path) -> Path:
 
 
 def load_settings(workspace: Path, environ: Mapping[str, str] = os.environ, **flags: Any) -> Settings:
-    """Read and check the configuration of `workspace`; every problem is named in one ConfigError."""
+    """Load and validate the settings of `workspace`. Raises one ConfigError with all problems."""
     _read_toml(workspace / CONFIG_NAME)
     if (workspace / SECRETS_NAME).exists():
         _read_toml(workspace / SECRETS_NAME)
@@ -153,7 +150,8 @@ def load_settings(workspace: Path, environ: Mapping[str, str] = os.environ, **fl
         # `_env_file` is pydantic-settings' own name for it.
         return Settings(workspace=workspace, _env_file=workspace / ".env", **_from_files(environ), **flags)
     except ValidationError as error:
-        raise ConfigError(_problems(error)) from error
+        problems = map(_problem, error.errors(include_url=False, include_input=False))
+        raise ConfigError("; ".join(problems)) from error
 
 
 def _read_toml(path: Path) -> None:
@@ -168,7 +166,7 @@ def _read_toml(path: Path) -> None:
 
 
 def _from_files(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values of DIGEST_SECRETS__…_FILE variables, which beat nothing but the files of the workspace."""
+    """Return the values of DIGEST_SECRETS__…_FILE variables, unless the variable itself is set."""
     secrets: dict[str, str | list[str]] = {}
     prefix = "DIGEST_SECRETS__"
     for name in Secrets.model_fields:
@@ -180,10 +178,6 @@ def _from_files(environ: Mapping[str, str]) -> dict[str, Any]:
                 raise ConfigError(f"{variable} names a file that cannot be read: {error.strerror}") from error
             secrets[name] = text.split() if name == "link_keys" else text
     return {"secrets": secrets} if secrets else {}
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(_problem(item) for item in error.errors(include_url=False, include_input=False))
 
 
 def _problem(item: Any) -> str:

@@ -1,19 +1,21 @@
-"""[schedule]: when the month's run happens, and what becomes of one that is late."""
+"""[schedule]."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from datetime import time as time_of_day
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from digest.calendar import rules
 from digest.calendar.working_days import NONE, CalendarError, WorkingDays, working_days
 from digest.runtime.clock import duration, duration_text
-from digest.settings.part import SettingsTable
+from digest.settings.part import Duration, SettingsTable
 
 LONGEST_LEAD = timedelta(days=27)
+
+
+_CALENDAR = 'holidays: the country whose holidays count, such as "KR" or "DE-BY", or "none" for weekends only'
 
 
 def _lead(value: str) -> str:
@@ -23,10 +25,18 @@ def _lead(value: str) -> str:
     return value
 
 
+Lead = Annotated[str, AfterValidator(_lead)]
+
+
+def _rule(value: str) -> str:
+    rules.parse(value)
+    return value
+
+
 class Schedule(SettingsTable):
     """When the month's run happens."""
 
-    rule: str = Field(
+    rule: Annotated[str, AfterValidator(_rule)] = Field(
         default="last day",
         description="last day | DAY (1-28) | 30 or last day | 2nd tue | last fri | last working day | 2nd working day",
     )
@@ -49,11 +59,11 @@ class Schedule(SettingsTable):
         validate_default=True,
         description="what a day does that is no working day: keep | previous | next (the working day before or after)",
     )
-    assemble_before: str = Field(default="7d", description="how long before its time an issue is assembled")
+    assemble_before: Lead = Field(default="7d", description="how long before its time an issue is assembled")
     remind_before: tuple[str, ...] = Field(
         default=("3d", "1d"), description="how long before its time editors are reminded if it is not approved"
     )
-    max_lateness: str = Field(default="7d", description="how late a missed run may still start, such as 12h or 7d")
+    max_lateness: Duration = Field(default="7d", description="how late a missed run may still start, such as 12h or 7d")
     late: Literal["send", "skip", "ask"] = Field(
         default="skip", description="what becomes of a run that is later: send it, record it as missed, or ask a person"
     )
@@ -63,12 +73,6 @@ class Schedule(SettingsTable):
     takeover: float = Field(
         default=120, ge=1, le=86400, description="seconds without a sign of life until another takes a run over"
     )
-
-    @field_validator("rule")
-    @classmethod
-    def _rule(cls, value: str) -> str:
-        rules.parse(value)
-        return value
 
     @field_validator("time")
     @classmethod
@@ -81,7 +85,7 @@ class Schedule(SettingsTable):
     def _holidays(cls, value: str, info: ValidationInfo) -> str:
         if value:
             working_days(value)
-        elif _needs_calendar(info.data):
+        elif "working day" in " ".join(str(info.data.get("rule", "")).lower().split()):
             message = f'rule = "{info.data["rule"]}" needs {_CALENDAR}'
             raise CalendarError(message)
         return value
@@ -94,16 +98,6 @@ class Schedule(SettingsTable):
             raise CalendarError(message)
         return value
 
-    @field_validator("max_lateness")
-    @classmethod
-    def _lateness(cls, value: str) -> str:
-        return duration_text(value)
-
-    @field_validator("assemble_before")
-    @classmethod
-    def _assemble(cls, value: str) -> str:
-        return _lead(value)
-
     @field_validator("remind_before")
     @classmethod
     def _remind(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -111,21 +105,12 @@ class Schedule(SettingsTable):
 
     @property
     def at(self) -> time_of_day:
-        """The local time."""
         return time_of_day.fromisoformat(self.time)
 
     @property
     def working(self) -> WorkingDays:
-        """The publisher's working days."""
         return working_days(self.holidays or NONE, self.closed)
 
     def day_of(self, first: date, zone: ZoneInfo) -> rules.ChosenDay:
-        """Return the day of the run in the month that begins on `first`, and why it is that one."""
+        """Return the day of the run in the month that begins on `first`, and why."""
         return rules.choose(self.rule, self.on_free_day, first, zone, self.working)
-
-
-_CALENDAR = 'holidays: the country whose holidays count, such as "KR" or "DE-BY", or "none" for weekends only'
-
-
-def _needs_calendar(data: Mapping[str, object]) -> bool:
-    return "working day" in " ".join(str(data.get("rule", "")).lower().split())

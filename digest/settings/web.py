@@ -1,4 +1,4 @@
-"""How `digest serve` is run: processes, proxies, and how much anybody may ask for."""
+"""[web] and [limits]: processes and proxies of `digest serve`, and rate limits of its forms."""
 
 import ipaddress
 import re
