@@ -1,4 +1,4 @@
-"""The command line: one file a noun, no logic. Builds the app, turns errors into exit codes."""
+"""Entry point of the command line: global options, and exit codes of errors. The commands are one module a noun."""
 
 import atexit
 import gc
@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -72,19 +73,17 @@ def hoist(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with the global options in front, so that `digest send --json` works."""
     front: list[str] = []
     rest: list[str] = []
-    queue = list(arguments)
-    while queue:
-        argument = queue.pop(0)
+    queue = iter(arguments)
+    for argument in queue:
         name = argument.split("=", 1)[0]
         if argument == "--":
             rest += [argument, *queue]
-            break
-        if name not in GLOBAL_OPTIONS:
+        elif name not in GLOBAL_OPTIONS:
             rest.append(argument)
-            continue
-        front.append(argument)
-        if GLOBAL_OPTIONS[name] and "=" not in argument and queue:
-            front.append(queue.pop(0))
+        else:
+            front.append(argument)
+            if "=" not in argument:
+                front += islice(queue, GLOBAL_OPTIONS[name])
     return front + rest
 
 
@@ -106,23 +105,17 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         name = f" ({error.filename})" if error.filename else ""
-        _fail(
-            f"{error.strerror or error}{name}",
-            "Check space and permissions.",
-            EXIT_ENVIRONMENT,
-            error if verbose else None,
-        )
+        message, hint = f"{error.strerror or error}{name}", "Check space and permissions."
+        _fail(message, hint, EXIT_ENVIRONMENT, error if verbose else None)
     except Exception as error:  # noqa: BLE001 - the last seam before the user
         from digest.cli.failures import explained  # noqa: PLC0415 - the database, which `--help` does not load
 
-        told = explained(error)
-        _fail(told.message, told.hint, told.exit_code, error if verbose else None)
+        failure = explained(error)
+        _fail(failure.message, failure.hint, failure.exit_code, error if verbose else None)
 
 
 def _fail(message: str, hint: str, code: int, shown: BaseException | None) -> None:
-    story = ""
-    if shown is not None:
-        story = masked("".join(traceback.format_exception(shown)))
+    story = masked("".join(traceback.format_exception(shown))) if shown is not None else ""
     if _logs_json():
         typer.echo(logs.line(message, level="error", logger="digest", hint=hint, exception=story), err=True)
         sys.exit(code)

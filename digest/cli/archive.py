@@ -1,4 +1,4 @@
-"""`digest archive`: what anybody may read, as a folder of files."""
+"""`digest archive`: export of the public archive as a static site."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ from digest.web.archive import exporting
 
 @contextmanager
 def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show on stderr how far something is, while a person looks; a log gets nothing."""
+    """Yield a callback (done, total) that shows a progress bar on stderr, if that is a terminal."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
@@ -37,16 +37,8 @@ def export(
     shell = shell_of(context)
     with progress_of("Writing issues") as progress:
         report = exporting.export(shell.reader.publisher, directory, base_url=base_url, progress=progress)
-    data: dict[str, Any] = {
-        "directory": str(directory),
-        "issues": report.issues,
-        "files": report.files,
-        "bytes": report.bytes,
-        "written": report.written,
-        "unchanged": report.unchanged,
-        "removed": report.removed,
-        "left": report.left,
-    }
+    names = ("issues", "files", "bytes", "written", "unchanged", "removed", "left")
+    data: dict[str, Any] = {"directory": str(directory), **{name: getattr(report, name) for name in names}}
     shell.out.emit(data, lambda: _show(shell.out, data))
     if report.left:
         raise typer.Exit(EXIT_ATTENTION)

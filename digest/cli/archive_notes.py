@@ -1,4 +1,4 @@
-"""`digest issue archive`, `digest issue note` and `digest articles archive`: what editors change in the archive."""
+"""`digest issue archive`, `digest issue note` and `digest articles archive`: changes to the archive by editors."""
 
 from typing import Annotated, Any
 
@@ -24,8 +24,8 @@ def keep_issue_out(
         changed = archive_notes.set_kept_out(issue, shell.app.clock.now(), kept_out=keep_out)
         session.add(issue)
     data = {"issue": number, "kept_out": keep_out, "changed": changed}
-    told = "kept out of the archive" if keep_out else "in the archive once it is published"
-    shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is {told}."))
+    where = "kept out of the archive" if keep_out else "in the archive once it is published"
+    shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is {where}."))
 
 
 def note(

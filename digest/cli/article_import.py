@@ -1,6 +1,7 @@
-"""`digest articles import`: bring articles in, from files or folders."""
+"""`digest articles import`: import of articles from files or folders."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -23,22 +24,11 @@ def import_(
     report = import_articles.import_articles(
         shell.app.publisher, paths, now=shell.app.clock.now(), dry_run=dry_run, overwrite=overwrite
     )
-    shell.out.emit({**_document(report), "dry_run": dry_run}, lambda: _show(shell.out, report, dry_run=dry_run))
+    shell.out.emit({**asdict(report), "dry_run": dry_run}, lambda: _show(shell.out, report, dry_run=dry_run))
     for problem in report.problems:
         shell.out.note(f"{problem}\n  → {problem.hint}" if problem.hint else str(problem))
     if report.needs_a_person:
         raise typer.Exit(EXIT_ATTENTION)
-
-
-def _document(report: ArticleImportReport) -> dict[str, Any]:
-    return {
-        "created": report.created,
-        "updated": report.updated,
-        "unchanged": report.unchanged,
-        "kept": report.kept,
-        "conflicts": [{"slug": c.slug, "path": c.path, "diff": c.diff} for c in report.conflicts],
-        "problems": [{"path": p.path, "line": p.line, "message": p.message, "hint": p.hint} for p in report.problems],
-    }
 
 
 def _show(out: Output, report: ArticleImportReport, *, dry_run: bool) -> None:

@@ -1,4 +1,4 @@
-"""`digest articles`: look at articles, and write them back."""
+"""`digest articles`: list, show and export articles."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,23 +14,11 @@ def list_(context: typer.Context) -> None:
     """List all articles."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
-        data: list[dict[str, Any]] = [
-            {
-                "slug": a.slug,
-                "title": a.title,
-                "language": a.language,
-                "kind": a.kind,
-                "section": a.section,
-                "topics": a.topics,
-                "date": a.date_text,
-            }
-            for a in store.list_articles(session)
-        ]
-    rows = [
-        [d["slug"], d["language"], d["date"], d["section"], ", ".join(d["topics"]) or "everyone", d["title"]]
-        for d in data
-    ]
+        articles = store.list_articles(session)
+    names = ("slug", "title", "language", "kind", "section", "topics")
+    data = [{name: getattr(a, name) for name in names} | {"date": a.date_text} for a in articles]
     columns = ["slug", "language", "date", "section", "topics", "title"]
+    rows = [[a.slug, a.language, a.date_text, a.section, ", ".join(a.topics) or "everyone", a.title] for a in articles]
     shell.out.emit(data, lambda: shell.out.table(columns, rows))
 
 
@@ -41,9 +29,8 @@ def show(context: typer.Context, slug: str) -> None:
         data: dict[str, Any] = store.get(session, slug).model_dump(mode="json")
 
     def tell() -> None:
-        shell.out.table(
-            ["field", "value"], [[k, v] for k, v in data.items() if k != "body" and v not in (None, "", [])]
-        )
+        rows = [[k, v] for k, v in data.items() if k != "body" and v not in (None, "", [])]
+        shell.out.table(["field", "value"], rows)
         shell.out.line(f"\n{data['body']}")
 
     shell.out.emit(data, tell)

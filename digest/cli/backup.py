@@ -1,4 +1,4 @@
-"""`digest db backup` and `restore`: the database in one file, and the way back."""
+"""`digest db backup` and `restore`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -44,8 +44,8 @@ def _tell_restored(shell: Shell, restored: backups.Restored) -> None:
     say(f"The database is restored, at revision {restored.revision}.")
     if restored.kept:
         say(f"What it replaced is kept as {restored.kept}; it holds personal data, delete it when you are done.")
-    for told in _what_to_do(after.held, after.frozen, after.drafts, after.uncertain + after.notices):
-        say(f"- {told}")
+    for line in _what_to_do(after.held, after.frozen, after.drafts, after.uncertain + after.notices):
+        say(f"- {line}")
     if restored.skipped:
         say(f"- The schedule will not run {', '.join(restored.skipped)}: it may have run already.")
     known = f" (it knows of nothing sent after {after.known_until:%Y-%m-%d %H:%M} UTC)" if after.known_until else ""
@@ -58,13 +58,13 @@ def _what_to_do(held: tuple[int, ...], frozen: tuple[int, ...], drafts: tuple[in
     def named(numbers: tuple[int, ...]) -> str:
         return f"Issue {', '.join(map(str, numbers))}"
 
-    told = []
+    todo = []
     if doubtful:
-        told.append(f"{doubtful:,} mails may have been sent after the backup: uncertain. Next: digest outbox reconcile")
+        todo.append(f"{doubtful:,} mails may have been sent after the backup: uncertain. Next: digest outbox reconcile")
     if held:
-        told.append(f"{named(held)} is held. When nothing is in doubt any more: digest outbox release")
+        todo.append(f"{named(held)} is held. When nothing is in doubt any more: digest outbox release")
     if frozen:
-        told.append(f"{named(frozen)} had not been begun; release it only if it was not sent after the backup either.")
+        todo.append(f"{named(frozen)} had not been begun; release it only if it was not sent after the backup either.")
     if drafts:
-        told.append(f"{named(drafts)} is a draft again; approve it only if it was not sent after the backup.")
-    return told
+        todo.append(f"{named(drafts)} is a draft again; approve it only if it was not sent after the backup.")
+    return todo

@@ -1,4 +1,4 @@
-"""The command tree: where each command is, and the first sentence of its help, in the order of the listings."""
+"""The command tree: each command's module and the first sentence of its help, in the order of the listings."""
 
 from digest.cli.groups import Leaf, Noun
 

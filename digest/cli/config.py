@@ -1,4 +1,4 @@
-"""`digest config`: what can be configured, and whether it is right."""
+"""`digest config`: reference and validation of the settings."""
 
 import typer
 

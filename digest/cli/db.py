@@ -1,4 +1,4 @@
-"""`digest db`: the schema of the database."""
+"""`digest db upgrade` and `check`: the schema of the database."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""The display of a run on a terminal, by rich."""
+"""Live progress display on a terminal, by rich."""
 
 from collections.abc import Callable
 from typing import TextIO
@@ -13,7 +13,7 @@ from digest.cli.progress import Picture
 
 
 def show(picture: Callable[[], Picture], stream: TextIO, per_second: float) -> Callable[[], None] | None:
-    """Draw `picture` again and again on a terminal; return what ends it, None if the stream is no terminal."""
+    """Start a live display of `picture` on a terminal; return a function to stop it, None if `stream` is none."""
     console = Console(file=stream)
     if not console.is_terminal or console.is_dumb_terminal:
         return None

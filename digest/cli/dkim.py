@@ -1,4 +1,4 @@
-"""`digest dkim`: keys for signing mail ourselves, and their DNS records."""
+"""`digest dkim`: DKIM keys and their DNS records."""
 
 from typing import Annotated
 

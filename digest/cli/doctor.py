@@ -1,4 +1,4 @@
-"""`digest doctor`: is this workspace healthy?"""
+"""`digest doctor`: health check of a workspace."""
 
 from typing import Annotated
 

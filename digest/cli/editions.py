@@ -28,18 +28,18 @@ def editions(context: typer.Context, number: IssueNumber = None) -> None:
 
 
 def build_of(shell: Shell, session: Session, number: int | None) -> build.Build:
-    """Build the editions of an issue for the audience of now."""
+    """Build an issue for the present audience."""
     issue = store.find(session, number)
     return build.build(shell.reader.publisher, session, issue, shell.reader.clock.now())
 
 
 def edition_rows(made: build.Build) -> list[dict[str, Any]]:
-    """Return what `editions --json` prints, a row an edition."""
+    """Return the rows of `editions --json`."""
     return [
         {
             "id": place,
             "language": edition.selection.language,
-            "interests": [[slug for slug in reading.interests.split(";") if slug] for reading in edition.groups],
+            "interests": [[slug for slug in group.interests.split(";") if slug] for group in edition.groups],
             "frequency": edition.selection.frequency,
             "articles": edition.slugs,
             "readers": edition.readers,
@@ -52,21 +52,13 @@ def edition_rows(made: build.Build) -> list[dict[str, Any]]:
 def show_editions(shell: Shell, rows: list[dict[str, Any]]) -> None:
     """Print the matrix as a table."""
     columns = ["edition", "language", "interests", "articles", "readers", "HTML bytes"]
-    shell.out.table(
-        columns,
-        [
-            [row["id"], row["language"], _audience(row), len(row["articles"]), row["readers"], row["html_bytes"]]
-            for row in rows
-        ],
-    )
+    cells = [[r["id"], r["language"], _audience(r), len(r["articles"]), r["readers"], r["html_bytes"]] for r in rows]
+    shell.out.table(columns, cells)
 
 
 def _audience(row: dict[str, Any]) -> str:
-    return " | ".join(map(_interests_label, row["interests"])) + _often(row["frequency"])
-
-
-def _often(frequency: str) -> str:
-    return "" if frequency == "every" else f" (every {frequency} issue)"
+    often = "" if row["frequency"] == "every" else f" (every {row['frequency']} issue)"
+    return " | ".join(map(_interests_label, row["interests"])) + often
 
 
 def _interests_label(interests: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Exceptions that no command expects, as a sentence, a hint and an exit code."""
+"""Messages, hints and exit codes of unexpected exceptions."""
 
 import sys
 from typing import NamedTuple
@@ -13,7 +13,7 @@ EXIT_UNEXPECTED = 70
 
 
 class Failure(NamedTuple):
-    """What is printed of an exception, and the exit code."""
+    """The message, hint and exit code of an exception."""
 
     message: str
     hint: str
@@ -21,10 +21,9 @@ class Failure(NamedTuple):
 
 
 def explained(error: Exception) -> Failure:
-    """Return how an exception is reported."""
     if isinstance(error, DBAPIError):
-        told = explain(error)
-        return Failure(told.message, told.hint, told.exit_code)
+        known = explain(error)
+        return Failure(known.message, known.hint, known.exit_code)
     if isinstance(error, SubscribersError):
         code = EXIT_REFUSED if isinstance(error, ConsentRefusedError) else EXIT_USAGE
         return Failure(str(error), error.hint, code)
@@ -36,5 +35,5 @@ def explained(error: Exception) -> Failure:
 
 
 def _has_other_bytes(argument: str) -> bool:
-    """Whether an argument has bytes that were no text; the name of a file may, what is looked for may not."""
+    """Whether an argument has bytes that are not UTF-8, which are surrogates in Python."""
     return any("\ud800" <= character <= "\udfff" for character in argument)

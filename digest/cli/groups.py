@@ -1,7 +1,4 @@
-"""Command groups that import a command's module only when the command is run.
-
-Help listings and shell completion are made from the table of the group; `commands` loads what it is asked for.
-"""
+"""Lazy command groups: listings and completion come from a table; a command's module is imported when it is run."""
 
 import gc
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -31,7 +28,7 @@ class Noun:
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands are imported when they are run."""
+    """A command group that imports a command when it is run."""
 
     def __init__(self, *, table: Mapping[str, Leaf | Noun], **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -39,24 +36,22 @@ class LazyGroup(TyperGroup):
         self.commands = cast("MutableMapping[str, Any]", LoadedCommands(table))
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names in the order of the table."""
         del ctx
         return list(self._table)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a stand-in with the name and the first sentence, which is all that a listing shows."""
+        """Return a placeholder with the name and first sentence, all that a listing shows."""
         del ctx
         entry = self._table.get(cmd_name)
         return TyperCommand(cmd_name, help=entry.help) if entry else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the command to run, imported."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, self.commands[name] if name and command else None, rest
 
 
 class LoadedCommands(Mapping[str, Any]):
-    """The commands of a table by name, each imported when it is asked for."""
+    """A table's commands by name, each imported on access."""
 
     def __init__(self, table: Mapping[str, Leaf | Noun]) -> None:
         self._table = table
@@ -64,9 +59,8 @@ class LoadedCommands(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         entry = self._table[name]
         if isinstance(entry, Noun):
-            return LazyGroup(
-                table=entry.commands, name=name, help=entry.help, no_args_is_help=True, rich_markup_mode=None
-            )
+            options = {"no_args_is_help": True, "rich_markup_mode": None}
+            return LazyGroup(table=entry.commands, name=name, help=entry.help, **options)
         module, _, function = entry.target.partition(":")
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(name)(getattr(import_module(f"digest.cli.{module}"), function))

@@ -1,4 +1,4 @@
-"""What `digest subscribers import` says about a file, before and after."""
+"""The report of `digest subscribers import`, printed before and after."""
 
 from typing import Any
 
@@ -10,12 +10,8 @@ MOST_VALUES = 50
 
 def import_document(report: SubscriberImportReport, *, dry_run: bool) -> dict[str, Any]:
     """Return the report for JSON."""
-    return {
-        "source": report.source,
-        "created": report.created,
-        "updated": report.updated,
-        "unchanged": report.unchanged,
-        "skipped": report.skipped,
+    names = ("source", "created", "updated", "unchanged", "skipped")
+    return {name: getattr(report, name) for name in names} | {
         "kept": [{"line": kept.line, "reason": kept.reason} for kept in report.kept],
         "kept_count": report.kept_count,
         "states": dict(report.states),
@@ -51,7 +47,7 @@ def tell_import(out: Output, report: SubscriberImportReport, name: str, *, dry_r
 
 
 def tell_problems(out: Output, report: SubscriberImportReport, name: str) -> None:
-    """Print what is wrong with lines to stderr."""
+    """Print the problems of lines to stderr."""
     for problem in report.problems:
         out.note(f"{name}:{problem.line}: {problem.column}: {problem.message}")
     if report.problem_count > len(report.problems):

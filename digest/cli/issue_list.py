@@ -1,4 +1,4 @@
-"""`digest issue list`: apart from the other commands, since those load the renderers."""
+"""`digest issue list`, in a module of its own, since the other commands load the renderers."""
 
 import typer
 from sqlmodel import col, select
@@ -13,6 +13,5 @@ def list_(context: typer.Context) -> None:
     with shell.session(read_only=True) as session:
         rows = session.exec(select(Issue).order_by(col(Issue.number).desc())).all()
     data = [{"number": i.number, "period": i.period, "date": i.date, "state": i.state} for i in rows]
-    shell.out.emit(
-        data, lambda: shell.out.table(["number", "period", "date", "state"], [list(d.values()) for d in data])
-    )
+    columns = ["number", "period", "date", "state"]
+    shell.out.emit(data, lambda: shell.out.table(columns, [list(d.values()) for d in data]))

@@ -1,4 +1,4 @@
-"""`digest links`: the keys that sign the links in mails."""
+"""`digest links`: rotation of the keys that sign the links in mails."""
 
 from typing import Annotated, Any
 
@@ -22,11 +22,11 @@ def rotate(context: typer.Context) -> None:
     """Make a new key that signs from now on. The others still verify: no link in any mail stops working."""
     shell = shell_of(context)
     new, names = link_keys.rotate(shell.workspace)
-    told = (
+    line = (
         f"{new} signs from now on. Restart `digest serve` first, on every machine and with the same secrets.toml, "
         "then the workers."
     )
-    _emit(context, names, told)
+    _emit(context, names, line)
 
 
 def retire(
@@ -46,13 +46,13 @@ def retire(
     _emit(context, link_keys.retire(shell.workspace, key), f"{key} is retired. Restart `digest serve` and the workers.")
 
 
-def _emit(context: typer.Context, names: list[str], told: str) -> None:
+def _emit(context: typer.Context, names: list[str], line: str) -> None:
     shell = shell_of(context)
     keys: list[dict[str, Any]] = [{"key": name, "signs": place == 0} for place, name in enumerate(names)]
 
     def show() -> None:
         shell.out.table(["key", "use"], [[one["key"], "signs" if one["signs"] else "verifies"] for one in keys])
-        if told:
-            shell.out.line(f"\n{told}")
+        if line:
+            shell.out.line(f"\n{line}")
 
     shell.out.emit({"keys": keys}, show)

@@ -1,4 +1,4 @@
-"""`digest outbox`: deliveries one by one, and what an operator may do about them."""
+"""`digest outbox`: list deliveries; hold, release, retry, cancel and resend them."""
 
 from typing import Annotated, Any
 
@@ -51,12 +51,9 @@ def release(context: typer.Context, number: DeliveredIssueNumber = None) -> None
 
 
 def _held(context: typer.Context, number: int | None, *, held: bool) -> None:
-
     shell = shell_of(context)
-    steer = operator.hold if held else operator.release
-    issue, changed = steer(shell.app, number)
-    told = "held" if held else "released"
-    line = f"Issue {issue} is {told}{'' if changed else ' (as it was)'}."
+    issue, changed = (operator.hold if held else operator.release)(shell.app, number)
+    line = f"Issue {issue} is {'held' if held else 'released'}{'' if changed else ' (as it was)'}."
     shell.out.emit({"issue": issue, "held": held, "changed": changed}, lambda: shell.out.line(line))
 
 
@@ -76,12 +73,11 @@ def cancel(
 ) -> None:
     """Cancel what has not been started: the deliveries named, or all of the issue."""
     shell = shell_of(context)
-    app = shell.app
     with shell.session(read_only=True) as session:
         issue = operator.issue_of(session, ids or (), number, CANCELLABLE)
     what = f"{len(ids)} of the" if ids else "all open"
     shell.confirm(f"Cancel {what} deliveries of issue {issue.number}?", yes=yes)
-    count = operator.cancel(app, issue, reason=reason, ids=ids or None)
+    count = operator.cancel(shell.app, issue, reason=reason, ids=ids or None)
     _tell_count(shell, {"issue": issue.number, "cancelled": count}, f"Cancelled: {count}.")
 
 

@@ -1,4 +1,4 @@
-"""`digest outbox status`: how an issue stands. Apart from the other commands, since it is called by monitors."""
+"""`digest outbox status`, in a module of its own, which loads little: monitors call it often."""
 
 from typing import Any
 

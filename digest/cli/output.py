@@ -1,4 +1,4 @@
-"""The only place that prints: one JSON document or a table on stdout; everything else on stderr."""
+"""Output of commands: one JSON document, or text and tables, on stdout; diagnostics on stderr."""
 
 import json
 import sys
@@ -13,13 +13,13 @@ from digest.runtime import logs
 
 
 class Output:
-    """How a command speaks, as the global options ask."""
+    """Prints for people or as JSON, as the global options say."""
 
     def __init__(self, *, as_json: bool = False, log_json: bool = False) -> None:
         self.as_json = as_json
         self._log_json = log_json
         self.zone: tzinfo | None = None
-        """The publication's, once it is known: a person reads its local time; --json tells what is stored, in UTC."""
+        """The publication's zone once it is known, for times in text; JSON has UTC."""
 
     def emit(self, data: Any, show: Callable[[], None]) -> None:
         """Print `data` as the one JSON document, or let `show` print it for a person."""
@@ -39,7 +39,7 @@ class Output:
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Callable[[int], None]]:
-        """Show how far a long work is on a terminal's stderr, in one line that goes away at its end."""
+        """Yield a callback that shows a count on stderr, if that is a terminal, in a line removed at the end."""
         if not sys.stderr.isatty():
             yield lambda _number: None
             return
@@ -57,7 +57,7 @@ class Output:
         print_table(title, columns, numeric, [[self._plain(cell) for cell in row] for row in body])
 
     def local(self, moment: datetime) -> str:
-        """Return an instant as a person reads it: local time, with its offset."""
+        """Return an instant as local time with its offset."""
         return moment.astimezone(self.zone or moment.tzinfo).isoformat(" ", "seconds")
 
     def _plain(self, cell: object) -> str:

@@ -27,11 +27,8 @@ def preview(
         reimport=lambda: import_articles.import_articles(shell.open().publisher, [articles], now=shell.app.clock.now()),
         reload=lambda: shell.open().publisher,
     )
-    serve_on_loopback(
-        app,
-        "127.0.0.1",
-        port,
-        told=lambda address: shell.out.note(
-            f"The desk is on {address}; it reloads when a file changes. Ctrl-C ends it."
-        ),
-    )
+
+    def announce(address: str) -> None:
+        shell.out.note(f"The desk is on {address}; it reloads when a file changes. Ctrl-C ends it.")
+
+    serve_on_loopback(app, "127.0.0.1", port, told=announce)

@@ -1,10 +1,8 @@
-"""Watching a run: what it has done, how fast, how long it will take, and what waits. Formatting is pure.
+"""Progress display of a delivery: counts, rate, time to go, and waits. Formatting is pure.
 
-The worker tells after each step, which is thousands of times a second: it only leaves its tally here, and a thread of
-the display looks at it a few times a second.
-
-Rates and the time to go are not those of rich.progress: logs show them too, without a display; the rate of now must
-fall to nothing in a pause, where the one of rich stays as it was; and what waits makes the time to go "at least".
+The worker reports thousands of times a second; a thread of the display reads the latest report a few times a second.
+Rates and the time to go are not those of rich.progress: logs show them too, the present rate must fall to zero in a
+pause, and a wait makes the time to go "at least".
 """
 
 import os
@@ -25,10 +23,10 @@ DRAWINGS_A_SECOND = 4
 LOG_SECONDS = 10.0
 SHOWN = ("accepted", "deferred", "rejected", "expired", "uncertain")
 OTHERS = "others"
-"""What mailboxes are called that belong to no family."""
+"""The name of mailboxes without a family."""
 STOPPING = "Stopping: what is on the wire is finished first. Ctrl-C again ends at once."
 _RICH_ASKS = {"FORCE_COLOR", "TTY_COMPATIBLE"}
-"""Variables by which a stream may pass for a terminal without being one."""
+"""Variables that make rich treat any stream as a terminal."""
 _MOVING_SECONDS = 10.0
 _MOST_ROWS = 8
 
@@ -41,7 +39,7 @@ class MessageRate:
     _first: tuple[float, int] | None = None
 
     def sample(self, moment: float, done: int) -> None:
-        """Take in that `done` messages were done at `moment` (monotonic seconds). Fewer than before: it starts anew."""
+        """Add a sample: `done` messages at `moment` (monotonic seconds). Fewer than before: start anew."""
         if self._samples and done < self._samples[-1][1]:
             self._samples.clear()
             self._first = None
@@ -68,8 +66,8 @@ def _slope(first: tuple[float, int], last: tuple[float, int]) -> float:
 
 def counted(states: Mapping[str, int], skipped: int = 0) -> str:
     """Return the counts in words, `accepted` always: "812 accepted, 3 deferred"."""
-    told = [(state, states.get(state, 0)) for state in SHOWN] + [("skipped", skipped)]
-    return ", ".join(f"{count:,} {state}" for state, count in told if count or state == "accepted")
+    counts = [(state, states.get(state, 0)) for state in SHOWN] + [("skipped", skipped)]
+    return ", ".join(f"{count:,} {state}" for state, count in counts if count or state == "accepted")
 
 
 def rate(per_second: float) -> str:
@@ -88,12 +86,12 @@ def lasting(seconds: float) -> str:
 
 
 def left(total: int | None, settled: int, speed: MessageRate, *, waits: bool) -> str:
-    """Return how long it will take, as far as that can be told; empty if it cannot."""
+    """Return the time to go in words; empty if it is unknown."""
     per_second = speed.now or speed.average
     if total is None or total <= settled or per_second <= 0:
         return ""
-    told = lasting((total - settled) / per_second)
-    return f"at least {told} to go" if waits else f"about {told} to go"
+    time_left = lasting((total - settled) / per_second)
+    return f"at least {time_left} to go" if waits else f"about {time_left} to go"
 
 
 def clock_time(moment: datetime, now: datetime, zone: tzinfo | None = None) -> str:
@@ -121,43 +119,43 @@ def rows(title: str, groups: Mapping[str, Mapping[str, int]]) -> list[str]:
     return [f"{title} {name or OTHERS:<{width}}  {counted(counts)}" for name, counts in shown]
 
 
-def headline(tally: "DeliveryProgress", total: int | None, speed: MessageRate) -> str:
-    """Return how it stands in one line, as logs get it."""
-    return f"{done(tally, total)}; {pace(tally, total, speed)}"
+def headline(progress: "DeliveryProgress", total: int | None, speed: MessageRate) -> str:
+    """Return the progress in one line, for logs."""
+    return f"{done(progress, total)}; {pace(progress, total, speed)}"
 
 
-def done(tally: "DeliveryProgress", total: int | None) -> str:
-    """Return what has happened: "812 of 2,000 done: 790 accepted, 22 skipped"."""
+def done(progress: "DeliveryProgress", total: int | None) -> str:
+    """Return the counts: "812 of 2,000 done: 790 accepted, 22 skipped"."""
     of = f" of {total:,}" if total is not None else ""
-    return f"{tally.settled:,}{of} done: {counted(tally.states, tally.skipped)}"
+    return f"{progress.settled:,}{of} done: {counted(progress.states, progress.skipped)}"
 
 
-def pace(tally: "DeliveryProgress", total: int | None, speed: MessageRate) -> str:
-    """Return how fast it is: "35/s now, 33/s on average; about 34 s to go"."""
-    told = f"{rate(speed.now)} now, {rate(speed.average)} on average"
-    to_go = left(total, tally.settled, speed, waits=bool(tally.waits))
-    return f"{told}; {to_go}" if to_go else told
+def pace(progress: "DeliveryProgress", total: int | None, speed: MessageRate) -> str:
+    """Return the rates and the time to go: "35/s now, 33/s on average; about 34 s to go"."""
+    rates = f"{rate(speed.now)} now, {rate(speed.average)} on average"
+    to_go = left(total, progress.settled, speed, waits=bool(progress.waits))
+    return f"{rates}; {to_go}" if to_go else rates
 
 
 def report(
-    tally: "DeliveryProgress", total: int | None, speed: MessageRate, now: datetime, zone: tzinfo | None = None
+    progress: "DeliveryProgress", total: int | None, speed: MessageRate, now: datetime, zone: tzinfo | None = None
 ) -> list[str]:
-    """Return how it stands in lines, for a terminal."""
-    lines = [done(tally, total), f"  {pace(tally, total, speed)}"]
-    lines += rows("  by", tally.relays)
-    lines += rows("  to", tally.families)
-    lines += [f"  {told}" for told in waits_told(tally.waits, now, zone)]
-    return [*lines, STOPPING] if tally.stopping else lines
+    """Return the progress in lines, for a terminal."""
+    lines = [done(progress, total), f"  {pace(progress, total, speed)}"]
+    lines += rows("  by", progress.relays)
+    lines += rows("  to", progress.families)
+    lines += [f"  {line}" for line in wait_lines(progress.waits, now, zone)]
+    return [*lines, STOPPING] if progress.stopping else lines
 
 
-def waits_told(waits: "Sequence[ScopeWait]", now: datetime, zone: tzinfo | None = None) -> list[str]:
-    """Return the waits in words, the first to end first, and how many are not told."""
-    told = [waiting(wait, now, zone) for wait in waits[:_MOST_ROWS]]
-    return [*told, f"{len(waits) - _MOST_ROWS} more wait"] if len(waits) > _MOST_ROWS else told
+def wait_lines(waits: "Sequence[ScopeWait]", now: datetime, zone: tzinfo | None = None) -> list[str]:
+    """Return the first waits in words, and the number of the others."""
+    lines = [waiting(wait, now, zone) for wait in waits[:_MOST_ROWS]]
+    return [*lines, f"{len(waits) - _MOST_ROWS} more wait"] if len(waits) > _MOST_ROWS else lines
 
 
 class Picture(NamedTuple):
-    """What a terminal shows: lines, and a bar if `total` is known."""
+    """The content of a live display: lines, and a bar if `total` is known."""
 
     text: str
     done: int = 0
@@ -165,9 +163,9 @@ class Picture(NamedTuple):
 
 
 class Watch:
-    """Shows a run on stderr while a with block lasts: live on a terminal, else a line every ten seconds.
+    """Shows progress on stderr while a with block lasts: live on a terminal, else a line every ten seconds.
 
-    Call it with the worker's tally after each step. `silent` shows nothing, as under --json.
+    The worker calls it after each step. `silent` shows nothing, as under --json.
     """
 
     def __init__(
@@ -186,21 +184,19 @@ class Watch:
         self._clock = clock
         self._speed = MessageRate()
         self._doing = ""
-        self._tally: DeliveryProgress | None = None
+        self._progress: DeliveryProgress | None = None
         self._over = threading.Event()
         self._stop: Callable[[], None] = lambda: None
 
-    def __call__(self, tally: "DeliveryProgress") -> None:
-        """Take in how it stands; costs nothing."""
-        self._tally = tally
+    def __call__(self, progress: "DeliveryProgress") -> None:
+        self._progress = progress
 
     def step(self, period: str, name: str) -> None:
-        """Take in which step of a month's run is begun; what was counted before belongs to another."""
-        self._tally = None
+        """Show the step of a scheduled run that begins, and drop the progress of the step before."""
+        self._progress = None
         self._doing = f"{period}: {name}"
 
     def expect(self, total: int) -> None:
-        """Take in how many deliveries there are to do."""
         self._total = total
 
     def __enter__(self) -> "Watch":
@@ -225,37 +221,37 @@ class Watch:
         self._stop = thread.join
 
     def _look(self) -> "DeliveryProgress | None":
-        tally = self._tally.copy() if self._tally is not None else None
-        if tally is not None:
-            self._speed.sample(time.monotonic(), tally.states.total())
-        return tally
+        progress = self._progress.copy() if self._progress is not None else None
+        if progress is not None:
+            self._speed.sample(time.monotonic(), progress.states.total())
+        return progress
 
     def _picture(self) -> Picture:
-        tally = self._look()
-        if tally is None:
+        progress = self._look()
+        if progress is None:
             return Picture(f"{self._doing or 'Starting'} ...")
-        lines = report(tally, self._total, self._speed, self._clock())
-        return Picture("\n".join([self._doing, *lines] if self._doing else lines), tally.settled, self._total or 0)
+        lines = report(progress, self._total, self._speed, self._clock())
+        return Picture("\n".join([self._doing, *lines] if self._doing else lines), progress.settled, self._total or 0)
 
     def _log(self) -> None:
-        """Write a line now and then. That stderr went away ends the lines, not the run."""
-        told_stopping, told_at = False, time.monotonic()
+        """Write a line every few seconds. A closed stderr ends the lines, not the run."""
+        said_stopping, logged_at = False, time.monotonic()
         with suppress(OSError, ValueError):
             while not self._over.wait(1 / DRAWINGS_A_SECOND):
-                tally = self._look()
-                if tally is not None and tally.stopping and not told_stopping:
-                    told_stopping = True
+                progress = self._look()
+                if progress is not None and progress.stopping and not said_stopping:
+                    said_stopping = True
                     self._write([STOPPING])
-                if time.monotonic() - told_at >= self._every:
-                    told_at = time.monotonic()
-                    self._write(self._line(tally))
+                if time.monotonic() - logged_at >= self._every:
+                    logged_at = time.monotonic()
+                    self._write(self._line(progress))
 
-    def _line(self, tally: "DeliveryProgress | None") -> list[str]:
-        if tally is None:
+    def _line(self, progress: "DeliveryProgress | None") -> list[str]:
+        if progress is None:
             return [f"{self._doing} ..."] if self._doing else []
-        waits = waits_told(tally.waits, self._clock())
-        told = "; ".join([headline(tally, self._total, self._speed), *waits])
-        return [f"{self._doing}: {told}" if self._doing else told]
+        waits = wait_lines(progress.waits, self._clock())
+        line = "; ".join([headline(progress, self._total, self._speed), *waits])
+        return [f"{self._doing}: {line}" if self._doing else line]
 
     def _write(self, lines: Sequence[str]) -> None:
         stream = self._stream or sys.stderr

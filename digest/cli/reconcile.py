@@ -1,4 +1,4 @@
-"""`digest outbox reconcile`: what evidence or a person says of the uncertain, shown before it is believed."""
+"""`digest outbox reconcile`: resolve uncertain deliveries; each resolution is shown and confirmed first."""
 
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -74,8 +74,7 @@ def reconcile(
     if findings.proposed and not dry_run:
         if not shell.out.as_json:
             _show(shell, findings)
-        question = f"Resolve {len(findings.proposed)} uncertain deliveries as shown?"
-        shell.confirm(question, yes=yes)
+        shell.confirm(f"Resolve {len(findings.proposed)} uncertain deliveries as shown?", yes=yes)
         findings.store()
     shell.out.emit(findings.as_json(), lambda: _tell(shell, findings))
     if findings.unresolved:
@@ -85,29 +84,26 @@ def reconcile(
 def _assumed(
     shell: Shell, what: list[str], assume: str, by: str, number: int | None, *, every: bool, dry_run: bool
 ) -> Findings:
-
     if assume not in {State.ACCEPTED, State.REJECTED}:
         raise UsageError(f"--assume {assume!r} is not understood", hint="accepted or rejected; `resend` sends again.")
     if not all(text.isdecimal() and len(text) < 19 for text in what):
         raise UsageError("With --assume, name deliveries by their numbers", hint="digest outbox list --state uncertain")
     if bool(what) == every:
         raise UsageError("--assume needs either the numbers of deliveries or --all")
-    ids, app = [int(text) for text in what], shell.app
+    ids = [int(text) for text in what]
     with shell.session(read_only=True) as session:
         issue = operator.issue_of(session, ids, number, {State.UNCERTAIN})
     assert issue.id is not None  # noqa: S101 - read from the database
-    return reconciling.assume(app, issue.id, ids or None, State(assume), by=by, dry_run=dry_run)
+    return reconciling.assume(shell.app, issue.id, ids or None, State(assume), by=by, dry_run=dry_run)
 
 
 def _brought(
     what: list[str], log: list[str] | None, dsn: list[str] | None, zone: str, *, complete: bool
 ) -> Brought | None:
-
     logs, reports = list(log or []), list(dsn or [])
     if what and bool(logs) == bool(reports):
-        raise UsageError(
-            "It is not clear what the arguments are", hint="Files follow --log or --dsn; deliveries need --assume."
-        )
+        hint = "Files follow --log or --dsn; deliveries need --assume."
+        raise UsageError("It is not clear what the arguments are", hint=hint)
     (logs or reports).extend(what)  # so that `--log /var/log/mail.log*` does what it says
     if (complete or zone) and not logs:
         raise UsageError("--complete and --zone are about a log", hint="Add --log FILE.")

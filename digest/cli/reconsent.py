@@ -38,10 +38,10 @@ def ask_to_confirm(
 def _ask(shell: Shell, question: reconsent.Question) -> None:
     with shell.out.counting("asked") as progress:
         done = reconsent.ask(shell.app, question, progress)
-    told = {"asked": done.asked, "per_hour": question.per_hour, "first_due": done.first, "last_due": done.last}
+    data = {"asked": done.asked, "per_hour": question.per_hour, "first_due": done.first, "last_due": done.last}
 
     def tell() -> None:
         until = f"; the last mail is due at {shell.out.local(done.last)}" if done.last else ""
         shell.out.line(f"{done.asked} people are asked{until} (next: digest worker, or digest schedule run).")
 
-    shell.out.emit(told, tell)
+    shell.out.emit(data, tell)

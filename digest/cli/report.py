@@ -1,4 +1,4 @@
-"""`digest report`: what became of each month and of each reader."""
+"""`digest report`: accounts of issues and runs."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def report(context: typer.Context, number: IssueNumber = None) -> None:
 
 
 def _show(shell: Shell, data: dict[str, Any]) -> None:
-    used = [state for state in _states(data) if any(issue["states"].get(state) for issue in data["issues"])]
+    used = list(dict.fromkeys(state for issue in data["issues"] for state, count in issue["states"].items() if count))
     columns = ["issue", "period", "state", "planned", *used, "excluded"]
     rows = [
         [
@@ -35,7 +35,3 @@ def _show(shell: Shell, data: dict[str, Any]) -> None:
         shell.out.line()
         keys = ["period", "due_at", "state", "approved_by", "why"]
         shell.out.table(keys, [[run[key] for key in keys] for run in data["runs"]])
-
-
-def _states(data: dict[str, Any]) -> list[str]:
-    return list(dict.fromkeys(state for issue in data["issues"] for state in issue["states"]))

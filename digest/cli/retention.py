@@ -1,4 +1,4 @@
-"""`digest subscribers retention`: forget what is kept only for a time."""
+"""`digest subscribers retention`: apply the retention rules."""
 
 from dataclasses import asdict
 

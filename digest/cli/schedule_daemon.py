@@ -1,4 +1,4 @@
-"""`digest schedule run`: the process that looks at the clock."""
+"""`digest schedule run`: the scheduler process."""
 
 import typer
 

@@ -21,7 +21,6 @@ def serve(
     ] = 0,
 ) -> None:
     """Serve subscribe, confirm, preferences, unsubscribe, view, archive, feeds, media and health."""
-
     shell = shell_of(context)
     opened = shell.app
     settings = opened.settings
@@ -30,10 +29,10 @@ def serve(
     bounds = Bounds(settings.web.connections, settings.web.trusted_proxies)
     workers = workers or settings.web.workers
 
-    def told(address: str) -> None:
+    def announce(address: str) -> None:
         shell.out.note(f"Serving on {address}; links in the mail say {base_url}.")
 
     if workers > 1:
-        serve_by_many(partial(app_in, settings.workspace), host, port, workers=workers, told=told, bounds=bounds)
+        serve_by_many(partial(app_in, settings.workspace), host, port, workers=workers, told=announce, bounds=bounds)
     else:
-        run(app_of(opened, shared_limits=settings.limits.shared), host, port, told=told, bounds=bounds)
+        run(app_of(opened, shared_limits=settings.limits.shared), host, port, told=announce, bounds=bounds)

@@ -1,4 +1,4 @@
-"""What every command gets: the workspace, the output, and the parts of the workspace, opened when first asked for."""
+"""Context of a command: its output, and the workspace, opened on first use."""
 
 import sys
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the root of the command line has a Shell, and `digest --hel
 
 
 class Shell:
-    """The global options of one call, and what they lead to."""
+    """The global options of one call, its output, and its workspace."""
 
     def __init__(self, *, workspace: str, as_json: bool, verbose: bool, log_json: bool = False) -> None:
         self._workspace = workspace
@@ -29,7 +29,7 @@ class Shell:
 
     @cached_property
     def workspace(self) -> Path:
-        """The workspace's folder, found as git finds its repository."""
+        """The workspace's folder: at or above the present one."""
         from digest.settings.root import find_workspace  # noqa: PLC0415 - `digest --help` reads no configuration
 
         return find_workspace(Path(self._workspace) if self._workspace else Path.cwd())
@@ -43,7 +43,7 @@ class Shell:
 
     @property
     def reader(self) -> "App":
-        """The workspace as it is open already, else opened for reading: starts faster, and wakes nobody."""
+        """The workspace as it is open already, else opened for reading: faster, and without waking workers."""
         if self._opened is None:
             self._opened = self.open(for_reading=True)
         return self._opened
@@ -64,7 +64,7 @@ class Shell:
             yield session
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask a person; `yes` answers. Without a terminal there is nobody to ask."""
+        """Ask for confirmation unless `yes`. Raises UsageError without a terminal."""
         if yes:
             return
         if not sys.stdin.isatty():
@@ -74,7 +74,6 @@ class Shell:
 
 
 def shell_of(context: typer.Context) -> Shell:
-    """Return the shell of a command's context."""
     shell = context.find_object(Shell)
     assert shell is not None  # noqa: S101 - set by the app's callback
     return shell

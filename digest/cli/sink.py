@@ -1,4 +1,4 @@
-"""`digest sink`: our own local mail world."""
+"""`digest sink`: a local SMTP server that keeps mail in a Maildir and shows it in the browser."""
 
 import signal
 import sys
@@ -58,7 +58,6 @@ def sink(
 
 
 def _show(shell: Shell, sink: Sink, maildir: Path, port: int | None) -> None:
-
     app = sink_app(Mailbox(maildir), sink.url)
     serve_beside(app, port, sink.port, told=lambda page: _tell(shell, sink, maildir, page))
 

@@ -1,4 +1,4 @@
-"""How deliveries stand, as `digest send` and `digest outbox status` print it."""
+"""Printing the status of deliveries, for `digest send` and `digest outbox status`."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ Status = Mapping[str, Any]
 
 
 def show_status(out: Output, data: Status, now: datetime, more: Callable[[], None] = lambda: None) -> None:
-    """Print how a delivery stands; `more` prints what belongs under the table."""
+    """Print the status of an issue; `more` prints what belongs under the table."""
 
     def show() -> None:
         out.line(f"Issue {data['issue']}: {data['planned']} planned")
@@ -79,7 +79,7 @@ def tell_stopped(
     out: Output, states: Mapping[str, int], to_go: int, command: str, number: int | None, relay: str
 ) -> None:
     """Note on stderr that a delivery was stopped, and the command that goes on with it."""
-    told = f"Stopped: {counted(states)}, {to_go:,} still to go. Nothing is lost"
+    stopped = f"Stopped: {counted(states)}, {to_go:,} still to go. Nothing is lost"
     words = ["digest", command, *([str(number)] if number else []), *(["--relay", shlex.quote(relay)] if relay else [])]
     again = " ".join([*words, *(["--yes"] if command == "send" else [])])
-    out.note(f"{told}; go on with: {again}" if to_go else f"{told}.")
+    out.note(f"{stopped}; go on with: {again}" if to_go else f"{stopped}.")

@@ -1,4 +1,4 @@
-"""`digest subscribers stats`: how many readers there are, and who gets an issue."""
+"""`digest subscribers stats`: numbers of subscribers, and of exclusions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`digest subscribers import` and `export`: readers in and out by file."""
+"""`digest subscribers import` and `export`."""
 
 import sys
 from pathlib import Path
@@ -52,7 +52,7 @@ def import_(
                 shell.app, file, dry_run=not write, asked=asked, add_interests=add_interests, progress=progress
             )
 
-    ask = sys.stdin.isatty() and not (yes or dry_run)  # a script has been told what to do by whoever wrote it
+    ask = sys.stdin.isatty() and not (yes or dry_run)  # a script cannot answer
     report = run(write=not (ask or dry_run))
     if ask:
         import_report.tell_import(shell.out, report, str(file), dry_run=True)

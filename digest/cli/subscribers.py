@@ -28,8 +28,8 @@ def add(
     state = importing.add_subscriber(
         shell.app, address, name=name, interests=interests, language=language, confirmed_by=confirmed_by
     )
-    told = "is confirmed" if state == "confirmed" else "is asked to confirm (next: digest worker)"
-    shell.out.emit({"address": address, "state": state}, lambda: shell.out.line(f"{address} {told}."))
+    outcome = "is confirmed" if state == "confirmed" else "is asked to confirm (next: digest worker)"
+    shell.out.emit({"address": address, "state": state}, lambda: shell.out.line(f"{address} {outcome}."))
 
 
 def show(context: typer.Context, address: Address) -> None:

@@ -13,7 +13,6 @@ from subscribers.address import EmailAddress
 
 
 def _key(app: App, address: str) -> str:
-
     return suppression.key_of(EmailAddress.parse(address).key, app.settings.suppression_key)
 
 
@@ -28,8 +27,8 @@ def add(
         new = suppression.add(
             session, _key(shell.app, address), suppression.SuppressionReason.MANUAL, shell.app.clock.now(), source=note
         )
-    told = "is suppressed now" if new else "was suppressed already"
-    shell.out.emit({"address": address, "suppressed": True, "new": new}, lambda: shell.out.line(f"{address} {told}."))
+    state = "is suppressed now" if new else "was suppressed already"
+    shell.out.emit({"address": address, "suppressed": True, "new": new}, lambda: shell.out.line(f"{address} {state}."))
 
 
 def remove(context: typer.Context, address: Address) -> None:
@@ -53,8 +52,8 @@ def lookup(context: typer.Context, address: Address) -> None:
         "reason": row.reason if row else None,
         "since": row.created_at if row else None,
     }
-    told = f"suppressed since {row.created_at:%Y-%m-%d}: {row.reason}" if row else "not suppressed"
-    shell.out.emit(data, lambda: shell.out.line(f"{address}: {told}"))
+    answer = f"suppressed since {row.created_at:%Y-%m-%d}: {row.reason}" if row else "not suppressed"
+    shell.out.emit(data, lambda: shell.out.line(f"{address}: {answer}"))
 
 
 def list_(context: typer.Context) -> None:

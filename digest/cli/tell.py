@@ -1,4 +1,4 @@
-"""`digest tell`: would the operators hear of it?"""
+"""`digest tell`: test the notification of operators."""
 
 from typing import Annotated, Any
 

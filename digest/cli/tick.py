@@ -1,4 +1,4 @@
-"""`digest tick`: one look at the clock."""
+"""`digest tick`: run the schedule once."""
 
 from typing import Annotated
 
@@ -20,22 +20,22 @@ def tick(
 ) -> None:
     """Look at the clock once: start or go on with what is due. For cron and systemd timers; always safe."""
     shell = shell_of(context)
-    bell = Wakeup()
-    with stopping_on_signals(bell.stop), watching(shell) as watch:
-        told = look(shell.app, trust_clock=trust_clock, listener=watch, stopping=lambda: bell.stopping)
-    data = [{"period": entry.period, "state": entry.state, "step": entry.step, "why": entry.why} for entry in told]
+    wakeup = Wakeup()
+    with stopping_on_signals(wakeup.stop), watching(shell) as watch:
+        results = look(shell.app, trust_clock=trust_clock, listener=watch, stopping=lambda: wakeup.stopping)
+    data = [{"period": one.period, "state": one.state, "step": one.step, "why": one.why} for one in results]
 
     def show() -> None:
-        for entry in told:
+        for entry in results:
             shell.out.line(f"{entry.period}: {entry.state} ({entry.step}) {entry.why}".rstrip())
-        if not told:
+        if not results:
             shell.out.line("Nothing is due.")
 
     shell.out.emit(data, show)
-    if any(entry.person for entry in told):
+    if any(entry.person for entry in results):
         raise typer.Exit(EXIT_ATTENTION)
 
 
 def watching(shell: Shell) -> Watch:
-    """Return the display of one look at the clock."""
+    """Return the progress display of one tick."""
     return Watch(None, silent=shell.out.as_json, clock=shell.app.clock.now)

@@ -1,4 +1,4 @@
-"""`digest init` and `digest demo`: a workspace of one's own, and the whole job on the sample."""
+"""`digest init` and `digest demo`."""
 
 import shutil
 import sys
@@ -35,7 +35,6 @@ def init(
 
 
 def _create(directory: Path, *, sample: bool) -> Made:
-
     made = create(directory, sample=sample)
     if not sample:
         return made

@@ -21,8 +21,8 @@ from digest.cli.progress import (
     rate,
     report,
     rows,
+    wait_lines,
     waiting,
-    waits_told,
 )
 from digest.delivery.worker.progress import DeliveryProgress, ScopeWait
 from digest.outbox.states import State
@@ -109,7 +109,7 @@ def test_a_wait_says_who_until_when_and_why(scope: str, subject: str) -> None:
 
 def test_of_many_waits_the_first_are_told_and_the_others_counted() -> None:
     waits = [ScopeWait(f"domain:d{number}.org", NOON, "why") for number in range(300)]
-    told = waits_told(waits, NOON, UTC)
+    told = wait_lines(waits, NOON, UTC)
     assert len(told) == 9
     assert told[-1] == "292 more wait"
 
