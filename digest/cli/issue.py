@@ -127,12 +127,13 @@ def edit(
 def withdraw(context: typer.Context, number: RequiredIssueNumber, yes: Yes = False) -> None:
     """Stop an issue for good: what was not started is cancelled; the number is not used again."""
     shell = shell_of(context)
+    now = shell.app.clock.now()
     with shell.session(read_only=True) as session:
         issue = store.find(session, number)
     shell.confirm(f"Withdraw issue {number} ({issue.state}) for good?", yes=yes)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        cancelled = lifecycle.withdraw(session, issue, shell.app.clock.now())
+        cancelled = lifecycle.withdraw(session, issue, now)
     data = {"issue": number, "state": "withdrawn", "cancelled": cancelled}
     shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is withdrawn; {cancelled} deliveries were cancelled."))
 

@@ -73,11 +73,12 @@ def cancel(
 ) -> None:
     """Cancel what has not been started: the deliveries named, or all of the issue."""
     shell = shell_of(context)
+    app = shell.app
     with shell.session(read_only=True) as session:
         issue = operator.issue_of(session, ids or (), number, CANCELLABLE)
     what = f"{len(ids)} of the" if ids else "all open"
     shell.confirm(f"Cancel {what} deliveries of issue {issue.number}?", yes=yes)
-    count = operator.cancel(shell.app, issue, reason=reason, ids=ids or None)
+    count = operator.cancel(app, issue, reason=reason, ids=ids or None)
     _tell_count(shell, {"issue": issue.number, "cancelled": count}, f"Cancelled: {count}.")
 
 

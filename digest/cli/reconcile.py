@@ -90,11 +90,11 @@ def _assumed(
         raise UsageError("With --assume, name deliveries by their numbers", hint="digest outbox list --state uncertain")
     if bool(what) == every:
         raise UsageError("--assume needs either the numbers of deliveries or --all")
-    ids = [int(text) for text in what]
+    ids, app = [int(text) for text in what], shell.app
     with shell.session(read_only=True) as session:
         issue = operator.issue_of(session, ids, number, {State.UNCERTAIN})
     assert issue.id is not None  # noqa: S101 - read from the database
-    return reconciling.assume(shell.app, issue.id, ids or None, State(assume), by=by, dry_run=dry_run)
+    return reconciling.assume(app, issue.id, ids or None, State(assume), by=by, dry_run=dry_run)
 
 
 def _brought(

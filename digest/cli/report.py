@@ -17,7 +17,8 @@ def report(context: typer.Context, number: IssueNumber = None) -> None:
 
 
 def _show(shell: Shell, data: dict[str, Any]) -> None:
-    used = list(dict.fromkeys(state for issue in data["issues"] for state, count in issue["states"].items() if count))
+    states = dict.fromkeys(state for issue in data["issues"] for state in issue["states"])
+    used = [state for state in states if any(issue["states"].get(state) for issue in data["issues"])]
     columns = ["issue", "period", "state", "planned", *used, "excluded"]
     rows = [
         [
