@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.acceptance.conftest import World
 from tests.support.forked_commands import ForkedCommands
+from tests.support.world import World
 
 
 class ForkedWorld(World):
@@ -15,6 +15,6 @@ class ForkedWorld(World):
 
     def digest(self, *arguments: str, expect: int = 0, cwd: Path | None = None) -> str:
         """Run a command to its end; return stdout."""
-        done = self._commands.run(arguments, cwd=cwd or self.folder, environment=self._environment())
+        done = self._commands.run(arguments, cwd=cwd or self.folder, environment=self.environment_now())
         assert done.returncode == expect, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout

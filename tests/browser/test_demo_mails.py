@@ -13,7 +13,7 @@ from sqlmodel import Session, select
 
 from digest import app
 from digest.articles.models import Media
-from digest.workspace import demo
+from digest.workspace import create, demo
 from tests.support.combinations import combinations
 
 pytestmark = pytest.mark.browser
@@ -26,7 +26,13 @@ BAD = {"serious", "critical"}
 @pytest.fixture(scope="module")
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], dict[str, bytes]]:
     """The HTML of one mail of each edition, and the pictures by file name."""
-    done = demo.run(tmp_path_factory.mktemp("demo"))
+    folder = tmp_path_factory.mktemp("demo")
+    made = create.create(folder, sample=True)
+    with app.open_app(folder) as works:
+        create.import_sample(made, works)
+        done = demo.run(works)
+        with Session(works.engine) as session:
+            pictures = {f"{m.hash}.{m.extension}": m.content for m in session.exec(select(Media))}
     parser, found = BytesParser(policy=policy.default), {}
     box = mailbox.Maildir(done.maildir, create=False)
     for key in box.iterkeys():
@@ -34,10 +40,6 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], dict
         if part is not None:
             html = part.get_content()
             found.setdefault(re.sub(r"/(preferences|unsubscribe)/[^\"'\s<]+", "", html), html)
-    works = app.open_app(done.directory)
-    with Session(works.engine) as session:
-        pictures = {f"{m.hash}.{m.extension}": m.content for m in session.exec(select(Media))}
-    works.engine.dispose()
     return list(found.values()), pictures
 
 
