@@ -141,13 +141,7 @@ def step(told: dict[str, Any]) -> dict[str, Any]:
     return {"run": told["run"], "exit": told["exit"], "stdout": out, "stderr": said(told["stderr"])}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("story")
-
-
-@pytest.fixture(scope="module")
-def story(folder: Path) -> dict[str, list[dict[str, Any]]]:
+def tell_story(folder: Path) -> dict[str, list[dict[str, Any]]]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DIGEST_")}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
     command = [sys.executable, "-m", interface_story.__name__, str(folder)]
@@ -156,15 +150,19 @@ def story(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return told
 
 
-@pytest.mark.parametrize("chapter", interface_story.CHAPTERS)
-def test_answers_are_as_recorded(story: dict[str, list[dict[str, Any]]], chapter: str) -> None:
-    compare(f"story-{chapter}", [step(told) for told in story[chapter]])
-
-
-def test_settings_are_as_recorded(story: dict[str, list[dict[str, Any]]]) -> None:
+def test_the_story_is_answered_as_recorded(tmp_path: Path) -> None:
+    """Answers, settings, and the schema of a new workspace: in one test, so that the story is told once."""
+    story = tell_story(tmp_path)
+    for chapter in interface_story.CHAPTERS:
+        compare(f"story-{chapter}", [step(told) for told in story[chapter]])
     [described] = [told for told in story["set-up"] if told.get("run") == "digest config describe --json"]
     settings = json.loads(described["stdout"])
     compare("settings", {one["setting"]: {key: one[key] for key in ("default", "environment")} for one in settings})
+    engine = create_engine(f"sqlite:///{tmp_path}/set-up/plain/digest.db")
+    try:
+        compare("schema-sqlite", schema(engine))
+    finally:
+        engine.dispose()
 
 
 def command_tree() -> Iterator[tuple[str, Any, Any]]:
@@ -270,14 +268,6 @@ def table(look: Any, name: str) -> dict[str, Any]:
 
 def test_the_schema_is_as_recorded(engine: Engine, database_kind: str) -> None:
     compare(f"schema-{database_kind}", schema(engine))
-
-
-def test_a_new_workspace_has_the_recorded_schema(story: dict[str, list[dict[str, Any]]], folder: Path) -> None:
-    engine = create_engine(f"sqlite:///{folder}/set-up/plain/digest.db")
-    try:
-        compare("schema-sqlite", schema(engine))
-    finally:
-        engine.dispose()
 
 
 def test_no_recording_is_left_over() -> None:

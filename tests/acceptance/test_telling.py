@@ -95,6 +95,7 @@ def test_without_operators_there_is_nobody_to_tell(sample: World) -> None:
 
 @pytest.mark.one_database
 def test_the_webhook_is_told_although_the_relay_is_away(told: World, receiver: Receiver) -> None:
+    told.environment["DIGEST_DELIVERY__PATIENCE"] = "1"
     said = told.json("tell", "--test", "--relay", "smtp://127.0.0.1:1", expect=4)
     assert types(receiver) == ["digest.test"]
     assert [mail["state"] for mail in said["mails"]] == ["pending"]

@@ -264,7 +264,7 @@ def test_no_described_request_is_our_fault_and_reading_is_safe(
 
         @given(case=operation.as_strategy())
         @settings(
-            max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+            max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
         )
         def run(case: schemathesis.Case) -> None:
             answer = case.call()
