@@ -24,6 +24,7 @@ from sqlmodel import Session, select
 from digest import app
 from digest.articles.models import Article
 from digest.editions import store as editions
+from digest.editions.models import Edition
 from digest.editions.segment import Selection
 from digest.issues import store as issues
 from digest.issues.period import Period
@@ -161,10 +162,10 @@ def bench_composing(works: app.App, selection: Selection) -> None:
     content = content_from_database(works)
     _, rendered = build.render_selection(works.publisher, content, selection)
     with session_scope(works.engine) as session:
-        edition = editions.new(
-            content.issue.id or 0,
-            NOW,
-            archive=False,
+        edition = Edition(
+            issue_id=content.issue.id or 0,
+            content_hash="",
+            created_at=NOW,
             language="en",
             articles=[],
             subject=rendered.subject,
