@@ -10,7 +10,7 @@ import pytest
 
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, CheckedMail, Finding, Severity, check_mail, html_bytes
 from digest.render.checks.parts import slots_in
-from digest.render.checks.theme import contrast
+from digest.render.checks.theme import CONTRAST, contrast
 from digest.render.edition import render_edition
 from digest.render.loader import Templates
 from digest.render.slots import Slot, token
@@ -88,6 +88,11 @@ def test_html_size_advises_first_and_then_blocks() -> None:
     assert with_body(below)["html-size"].severity == ADVISE
     assert with_body(above)["html-size"].severity == BLOCK
     assert "html-size" not in with_body(f"<p>{'x' * (room - 7 - HTML_LIMIT + HTML_WARNING)}</p>")
+
+
+def test_the_bounds_are_at_least_as_strict_as_gmail_and_wcag() -> None:
+    assert HTML_LIMIT <= 102_000  # where Gmail clips, in bytes
+    assert CONTRAST >= 4.5  # of normal text, WCAG 2.2, 1.4.3
 
 
 def test_html_size_counts_bytes_and_not_characters() -> None:

@@ -1,5 +1,8 @@
 """An edition is a pure function of its content, whole in both parts, and never larger than mail apps show."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +21,12 @@ from digest.render.slots import WORST_VALUES, SlotContext, fill
 from digest.runtime.errors import ContentError
 from tests.support.render_sample import BASE, PUBLICATION, article, edition, picture
 
+PROGRAM = """
+from digest.render.edition import render_edition
+from digest.render.loader import Templates
+from tests.support.render_sample import edition
+print(ascii(render_edition(edition(), Templates())))
+"""
 LONG = "\n\n".join(["A paragraph of an article that is really long, as they are. " * 8] * 6)
 
 
@@ -28,6 +37,15 @@ def templates() -> Templates:
 
 def test_same_content_same_bytes_with_other_templates_objects(templates: Templates) -> None:
     assert render_edition(edition(), templates) == render_edition(edition(), Templates())
+
+
+def test_same_content_same_bytes_whatever_the_hash_seed(repo_root: Path) -> None:
+    def rendered(seed: str) -> bytes:
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", PROGRAM]
+        return subprocess.run(command, cwd=repo_root, env=environment, capture_output=True, check=True).stdout
+
+    assert rendered("1") == rendered("2")
 
 
 @pytest.mark.parametrize(

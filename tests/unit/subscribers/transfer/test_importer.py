@@ -121,6 +121,15 @@ def test_the_same_address_twice_counts_once_and_is_named(site: Site) -> None:
     assert site.person().name == "First"
 
 
+@pytest.mark.one_database
+def test_another_readers_reference_is_refused_and_its_line_named(site: Site) -> None:
+    known, twice = site.add().ref, "f" * 32
+    report = bring(site, f"email,ref\na@example.org,{known}\nb@example.org,{twice}\nc@example.org,{twice}\n")
+    assert counts(report) == (1, 0, 0, 0, 2)
+    message = "ref: this is the reference of another reader"
+    assert [str(problem) for problem in report.problems] == [f"line 2, {message}", f"line 4, {message}"]
+
+
 def test_a_useless_file_is_refused_before_anything_is_written(site: Site) -> None:
     with pytest.raises(ImportFileError):
         bring(site, b"")

@@ -18,7 +18,7 @@ from digest.outbox.tables import Promised
 from digest.outbox.take import Recipient, Taken
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
-from digest.render.slots import SlotTokens
+from digest.render.slots import Slot, SlotContext, SlotTokens, fill
 from digest.settings.root import load_settings
 from subscribers.links import LinkSigner, Purpose
 
@@ -31,6 +31,10 @@ HTML = (
     f'<a href="{SLOTS.unsubscribe_url}">u</a><a href="{SLOTS.view_url}">v</a></body></html>'
 )
 TEXT = f"안녕 {SLOTS.interests}\n\n{SLOTS.preferences_url}\n{SLOTS.unsubscribe_url}\n{SLOTS.view_url}\n"
+FIELDS = {
+    *("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"),
+    *("List-Id", "List-Archive", "List-Unsubscribe", "List-Unsubscribe-Post", "Feedback-ID", "Auto-Submitted"),
+}
 STRICT = email.policy.default.clone(raise_on_defect=True)
 
 
@@ -109,6 +113,30 @@ def test_a_letter_is_the_edition_with_one_readers_links(letters: MessageWriter, 
     assert letter.envelope.recipient == "ada@example.net"
     assert letter.envelope.sender == "newsletter@example.org"
     assert message["Message-ID"] == letters.message_id(21, "r" * 32)
+
+
+def test_both_parts_are_the_edition_with_filled_slots_exactly(
+    letters: MessageWriter, edition_id: int, now: datetime
+) -> None:
+    signer, ref = LinkSigner([KEY], "http://127.0.0.1:8025"), "r" * 32
+    values = {
+        Slot.INTERESTS: "모빌리티, 안전",
+        Slot.PREFERENCES_URL: signer.url(Purpose.PREFERENCES, ref, now=now),
+        Slot.UNSUBSCRIBE_URL: signer.url(Purpose.UNSUBSCRIBE, ref),
+        Slot.VIEW_URL: signer.url(Purpose.VIEW, "c" * 64),
+    }
+    both, plain = (parse(letters.delivery(taken(edition_id, reader(format=f), now), now)) for f in ("html", "text"))
+    text, html, alone = [part.get_content().replace("\r\n", "\n") for part in (*both.iter_parts(), plain)]
+    assert text == alone == fill(TEXT, NONCE, values, SlotContext.PLAIN)
+    assert html == fill(HTML, NONCE, values, SlotContext.HTML) + "\n"  # a part ends with a line's end
+
+
+@pytest.mark.parametrize(("form", "of_form"), [("html", set()), ("text", {"Content-Transfer-Encoding"})])
+def test_an_issue_has_these_header_fields_and_no_other(
+    letters: MessageWriter, edition_id: int, now: datetime, form: str, of_form: set[str]
+) -> None:
+    message = parse(letters.delivery(taken(edition_id, reader(format=form), now), now))
+    assert sorted(message.keys()) == sorted(FIELDS | of_form)
 
 
 def test_who_wants_text_gets_the_text_alone(letters: MessageWriter, edition_id: int, now: datetime) -> None:

@@ -1,0 +1,133 @@
+"""The manifest of an approval: whatever an edition is made from is a part of it, and a change is named."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from digest.articles.models import Article
+from digest.issues import store
+from digest.issues.models import Issue, IssueItem
+from digest.publish import approval
+from digest.publish.approval import NotApprovedError, approve, manifest, require_approved
+from digest.render.loader import Templates, renderer_versions
+from digest.settings.root import Settings, load_settings
+
+SECRETS = '[secrets]\nlink_keys = ["0123456789abcdef"]\nsuppression_key = "0123456789abcdef0123456789abcdef"\nmessage_key = "m"\n'
+
+
+@dataclass
+class Draft:
+    """What a manifest is made from."""
+
+    session: Session
+    issue: Issue
+    settings: Settings
+    overrides: Path
+
+    def manifest(self) -> dict[str, str]:
+        self.session.flush()
+        return manifest(self.session, self.issue, self.settings, Templates(self.overrides))
+
+    def items(self) -> list[IssueItem]:
+        return [item for item, _ in store.items_of(self.session, self.issue)]
+
+    def override(self, name: str) -> None:
+        (self.overrides / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.overrides / name).write_text("")
+
+
+@pytest.fixture
+def draft(sqlite_engine: Engine, tmp_path: Path, repo_root: Path, now: datetime) -> Iterator[Draft]:
+    (tmp_path / "digest.toml").write_bytes((repo_root / "digest/workspace/sample/digest.toml").read_bytes())
+    (tmp_path / "secrets.toml").write_text(SECRETS)
+    with Session(sqlite_engine) as session:
+        issue = Issue(number=21, period="2021-09", date=now.date(), created_at=now)
+        articles = [
+            Article(slug=slug, group=slug, language="en", title=slug, content_hash=slug, created_at=now, updated_at=now)
+            for slug in ("lead", "second")
+        ]
+        session.add_all([issue, *articles])
+        session.flush()
+        session.add_all(
+            IssueItem(issue_id=issue.id or 0, article_id=one.id or 0, group=one.slug, section="news", position=position)
+            for position, one in enumerate(articles)
+        )
+        yield Draft(session, issue, load_settings(tmp_path, {}), tmp_path / "templates")
+
+
+def of_issue(**fields: object) -> Callable[[Draft], None]:
+    def applied(draft: Draft) -> None:
+        for name, value in fields.items():
+            setattr(draft.issue, name, value)
+
+    return applied
+
+
+def of_settings(table: str, change: Callable[[Settings], object]) -> Callable[[Draft], None]:
+    def applied(draft: Draft) -> None:
+        draft.settings = draft.settings.model_copy(update={table: change(draft.settings)})
+
+    return applied
+
+
+def turned(draft: Draft) -> None:
+    for item in draft.items():
+        item.position = 1 - item.position
+
+
+def moved(draft: Draft) -> None:
+    draft.items()[0].section = "special"
+
+
+def rewritten(draft: Draft) -> None:
+    _, article = store.items_of(draft.session, draft.issue)[0]
+    article.content_hash = "other"
+
+
+CHANGES: list[tuple[str, Callable[[Draft], None]]] = [
+    ("article lead", rewritten),
+    ("order of articles", turned),
+    ("order of articles", moved),
+    ("number and date", of_issue(number=22)),
+    ("number and date", of_issue(period="2021-10")),
+    ("number and date", of_issue(date=date(2021, 9, 29))),
+    ("subject", of_issue(subject={"en": "Another"})),
+    ("preheader", of_issue(preheader={"ko": "다른 글"})),
+    ("intro", of_issue(intro={"en": "Welcome."})),
+    ("sections", of_settings("section", lambda s: s.section[::-1])),
+    ("sections", of_settings("section", lambda s: (s.section[0].model_copy(update={"title": {}}), *s.section[1:]))),
+    ("interests", of_settings("interest", lambda s: s.interest[1:])),
+    ("edition rules", of_settings("editions", lambda s: s.editions.model_copy(update={"empty": "skip"}))),
+    (
+        "publication and identity",
+        of_settings("publication", lambda s: s.publication.model_copy(update={"sender_address": "x@example.org"})),
+    ),
+    ("templates and theme", lambda draft: draft.override("email/digest/subject.txt.j2")),
+    ("templates and theme", lambda draft: draft.override("theme.toml")),
+]
+
+
+@pytest.mark.parametrize(("part", "change"), CHANGES, ids=[f"{part}-{at}" for at, (part, _) in enumerate(CHANGES)])
+def test_each_part_of_the_manifest_voids_the_approval_by_name(
+    draft: Draft, now: datetime, part: str, change: Callable[[Draft], None]
+) -> None:
+    approve(draft.issue, "Ada", draft.manifest(), required=1, now=now)
+    require_approved(draft.issue, draft.manifest())
+    change(draft)
+    with pytest.raises(NotApprovedError, match=rf"is not what was approved: {part} changed$"):
+        require_approved(draft.issue, draft.manifest())
+
+
+@pytest.mark.parametrize("package", renderer_versions())
+def test_another_version_of_any_renderer_voids_the_approval(
+    draft: Draft, now: datetime, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(draft.issue, "Ada", draft.manifest(), required=1, now=now)
+    monkeypatch.setattr(approval, "renderer_versions", lambda: renderer_versions() | {package: "0"})
+    with pytest.raises(NotApprovedError, match=r"is not what was approved: versions of the renderers changed$"):
+        require_approved(draft.issue, draft.manifest())
