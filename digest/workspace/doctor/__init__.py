@@ -13,12 +13,24 @@ __all__ = ["Diagnosis", "Examination", "examine"]
 
 _Check = Callable[[DoctorContext], Iterator[Diagnosis | Skipped]]
 _CHECKS: tuple[_Check, ...] = (
-    *(workspace.secrets, workspace.identity, workspace.operators, workspace.disk),
-    *(templates.mails, templates.pages),
-    *(database.answers, database.clock),
-    *(calendar.rule, calendar.runs),
-    *(outbox.outcome_files, outbox.deliveries, outbox.issues, outbox.workers, outbox.webhook, outbox.media),
-    *(relays.handshakes, relays.signature),
+    workspace.secrets,
+    workspace.identity,
+    workspace.operators,
+    workspace.disk,
+    templates.mails,
+    templates.pages,
+    database.answers,
+    database.clock,
+    calendar.rule,
+    calendar.runs,
+    outbox.outcome_files,
+    outbox.deliveries,
+    outbox.issues,
+    outbox.workers,
+    outbox.webhook,
+    outbox.media,
+    relays.handshakes,
+    relays.signature,
     dns_records.published,
 )
 _NEED_DATABASE: frozenset[_Check] = frozenset(
