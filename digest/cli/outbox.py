@@ -1,6 +1,6 @@
 """`digest outbox`: list deliveries; hold, release, retry, cancel and resend them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -57,11 +57,28 @@ def _held(context: typer.Context, number: int | None, *, held: bool) -> None:
     shell.out.emit({"issue": issue, "held": held, "changed": changed}, lambda: shell.out.line(line))
 
 
-def retry(context: typer.Context, ids: DeliveryIds = None, number: IssueOption = None) -> None:
-    """Make deferred deliveries due at once: those named, or all of the issue."""
+def retry(
+    context: typer.Context,
+    ids: DeliveryIds = None,
+    number: IssueOption = None,
+    state: Annotated[
+        Literal["deferred", "rejected"] | None,
+        typer.Option(help="Which deliveries of the issue; default: deferred. Those that bounced later stay rejected."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for whoever asks later, such as: relay repaired.")] = "",
+    yes: Yes = False,
+) -> None:
+    """Make deferred or rejected deliveries due at once, in an issue that was sent, too: those named, or all."""
     shell = shell_of(context)
-    issue, count = operator.retry(shell.app, ids or (), number)
-    _tell_count(shell, {"issue": issue, "due": count}, f"Due now: {count}. Next: digest worker {issue}")
+    plan = operator.plan_retry(shell.app, ids or (), number, State(state) if state else None)
+    left = f" ({plan.bounced} bounced after the relay took them, and stay)" if plan.bounced else ""
+    if plan.count:
+        again = "" if plan.state is State.DEFERRED else " again"
+        shell.confirm(f"Send {plan.count} {plan.state} deliveries of issue {plan.number}{again}{left}?", yes=yes)
+    count = operator.retry(shell.app, plan, reason=reason) if plan.count else 0
+    steps = [*([f"digest outbox release {plan.number}"] if plan.held else []), f"digest worker {plan.number}"]
+    following = f" Next: {', then '.join(steps)}" if count else ""
+    _tell_count(shell, {**plan.as_json(), "due": count}, f"Due now: {count}{left}.{following}")
 
 
 def cancel(

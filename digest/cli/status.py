@@ -30,13 +30,16 @@ def _show_what_to_do(out: Output, data: Status, now: datetime) -> None:
         until = clock_time(data["rest_at"], now)
         out.line(f"\nThe first readers have it; the rest waits until {until} for how it fares with them.")
         out.line(f"Then `digest tick` lets it go, or: digest send {data['issue']}")
-    if (data.get("canary") or {}).get("verdict") == "halt":
-        out.line(f"\nHeld: {data['canary']['why']}.")
     if data["held"]:
-        out.line(f"\nIt is held; go on with: digest outbox release {data['issue']}, then digest send")
+        out.line(f"\nHeld: {data['held_reason']}.")
+        out.line("\nWhen that is mended, or no reason to stop:")
+        for command in data["next"]:
+            out.line(f"  {command}")
     for state in TO_LOOK_AT:
         if data["states"].get(state):
             out.line(f"\nLook at them: digest outbox list {data['issue']} --state {state}")
+    if data["states"].get("rejected"):
+        out.line("An address that has no mailbox is never tried again after: digest suppress add ADDRESS")
 
 
 def show_excluded(out: Output, excluded: Mapping[str, int]) -> None:

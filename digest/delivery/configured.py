@@ -21,11 +21,13 @@ from digest.delivery.worker.loop import Worker
 from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.delivery.worker.sources import LazyWriter, Writer
+from digest.outbox.breaker import BreakerLimits
 from digest.outbox.recover import Evidence
 from digest.runtime.clock import Clock
 from digest.runtime.errors import ConfigError, RefusedError
 from digest.settings.delivery import Relay
 from digest.settings.part import LOOPBACK_HOSTS
+from digest.settings.percentages import share
 from digest.settings.publication import PLACEHOLDER_ADDRESS
 from digest.settings.root import Settings
 
@@ -101,7 +103,13 @@ class ConfiguredDelivery:
             evidence=_evidence_of(carrier),
             progress=progress,
             pauses=tuple(pause for pause, total in zip(PAUSES, accumulate(PAUSES), strict=True) if total <= patience),
+            limits=self.breaker_limits,
         )
+
+    @property
+    def breaker_limits(self) -> BreakerLimits:
+        rules = self.settings.delivery
+        return BreakerLimits(rules.breaker_refusals, share(rules.breaker_rejected), rules.breaker_least)
 
 
 def _evidence_of(carrier: Carrier) -> Evidence | None:

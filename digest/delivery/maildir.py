@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from digest.delivery.transport import Envelope, Phase, Reply
+from digest.delivery.outcome import Phase
+from digest.delivery.transport import Envelope, Reply
 from digest.outbox.states import Outcome
 from digest.runtime.atomic_file import sync
 from digest.runtime.errors import RelayUnreachableError

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from digest.delivery.outcome import Reason
+from digest.delivery.outcome import Phase, Reason
 from digest.delivery.retry import THROTTLE_PAUSE, THROTTLE_STATUS
-from digest.delivery.transport import Phase, Reply
+from digest.delivery.transport import Reply
 from digest.outbox.states import Outcome
 
 UNLIMITED = 1_000_000

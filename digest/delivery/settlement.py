@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from digest.delivery.outcome import REMEDIES, Reason
 from digest.delivery.retry import next_try
 from digest.delivery.transport import Reply
 from digest.outbox.settle import Settlement
@@ -36,6 +37,7 @@ def conclude(started: Started, reply: Reply, now: datetime, jitter: float) -> Se
         enhanced=reply.enhanced,
         reply=reply.text,
         relay=reply.relay,
+        about_us=REMEDIES.get(reply.reason, REMEDIES[Reason.OTHER]) if reply.refuses_us else "",
     )
 
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from digest.delivery.outcome import Reason, explain
+from digest.delivery.outcome import Phase, Reason, explain
 from digest.outbox.states import Outcome
 from digest.runtime.errors import ConfigError, DigestError
 
@@ -16,17 +15,6 @@ class RelayRefusedError(ConfigError):
     default_hint = (
         "Check [[relay]] in digest.toml: host, port, tls, username, password_file; this attempt sent nothing."
     )
-
-
-class Phase(StrEnum):
-    """Phase of a mail transaction in which it ended."""
-
-    BEFORE = "before"
-    MAIL = "mail"
-    RCPT = "rcpt"
-    DATA = "data"
-    BODY = "body"
-    DOT = "dot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +44,13 @@ class Reply:
 
     @property
     def reason(self) -> Reason:
-        return explain(self.code, self.enhanced)
+        return explain(self.code, self.enhanced, self.phase, self.text)
+
+    @property
+    def refuses_us(self) -> bool:
+        """Whether it is a permanent refusal that is about us: the next reader would fare no better."""
+        permanent = self.code // 100 == 5 if self.code else (self.enhanced or "").startswith("5")
+        return permanent and self.outcome is Outcome.DEFERRED
 
 
 class Transport(Protocol):

@@ -27,7 +27,9 @@ class Issue(SQLModel, table=True):
     approved_at: datetime | None = None
     frozen_at: datetime | None = None
     sent_at: datetime | None = None
-    held: bool = Field(default=False, description="an operator's stop: no take starts anything")
+    held: bool = Field(default=False, description="stopped, by an operator or by us: no take starts anything")
+    held_reason: str = Field(default="", sa_column_kwargs={"server_default": ""}, description="why it is held")
+    holds: int = Field(default=0, sa_column_kwargs={"server_default": "0"}, description="how often it was held so far")
     special: bool = Field(
         default=False, sa_column_kwargs={"server_default": false()}, description="outside the calendar; chosen by hand"
     )

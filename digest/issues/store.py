@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import func
+from sqlalchemy import and_, func, not_
 from sqlmodel import Session, col, select
 
 from digest.articles.models import Article
@@ -22,8 +22,13 @@ class NoSuchIssueError(NotFoundError):
 
 
 def find(session: Session, number: int | None, *, lock: bool = False) -> Issue:
-    """Return issue `number`; without a number the unfinished one, else the newest."""
-    query = select(Issue).order_by(col(Issue.state).in_(sorted(UNFINISHED)).desc(), col(Issue.number).desc())
+    """Return issue `number`; without a number the unfinished one, else the newest.
+
+    An issue that is held in the middle of its sending waits for an operator, and is not what editors work on.
+    """
+    stopped = and_(col(Issue.state) == IssueState.SENDING, col(Issue.held))
+    unfinished = and_(col(Issue.state).in_(sorted(UNFINISHED)), not_(stopped))
+    query = select(Issue).order_by(unfinished.desc(), col(Issue.number).desc())
     if number is not None:
         query = query.where(Issue.number == number)
     if lock:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, Column, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from digest.outbox.states import State
@@ -23,6 +23,7 @@ class Promise(SQLModel):
     worker_id: str | None = Field(default=None, max_length=40)
     started_at: datetime | None = None
     settled_at: datetime | None = None
+    retried_at: datetime | None = Field(default=None, description="when a person made it due again")
     created_at: datetime
 
 
@@ -86,6 +87,21 @@ class Attempt(SQLModel, table=True):
     enhanced: str | None = Field(default=None, max_length=12, description="enhanced status code, RFC 3463")
     reply: str = Field(default="", description="the server's own words, cleaned of addresses")
     relay: str = ""
+    by_evidence: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": false()},
+        description="the outcome comes from a log, a report or a person, not from the reply to this attempt",
+    )
+
+
+class BreakerRecord(SQLModel, table=True):
+    """Refusals of one issue since it was last released, over all workers; see digest.outbox.breaker."""
+
+    __tablename__ = "breaker"
+    issue_id: int = Field(primary_key=True, foreign_key="issue.id")
+    refused: str = Field(default="", description="ids of the deliveries refused in a row for reasons about us")
+    rejected: int = Field(default=0, description="deliveries rejected since then")
+    since: datetime | None = Field(default=None, description="when it was last released")
 
 
 class WorkerRecord(SQLModel, table=True):

@@ -1,6 +1,6 @@
 """Operator actions on an outbox: hold, release, retry, cancel, resend, finish. Callers commit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -8,12 +8,14 @@ from sqlalchemy import ColumnElement, CursorResult, exists, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
-from digest.outbox.states import DUE, UNFINISHED, State
-from digest.outbox.tables import DELIVERY, ISSUE, move
+from digest.outbox.states import DUE, FAILED, UNFINISHED, Outcome, State
+from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, move
 from digest.outbox.workers import WorkerLiveness, lives
 from digest.runtime.errors import NotFoundError, RefusedError
 
 RESEND_AFTER = timedelta(minutes=15)
+BY_OPERATOR = "an operator held it"
+NONE_ACCEPTED = "none of its deliveries was accepted, and an issue that reached nobody is not sent"
 CANCELLABLE = DUE | {State.UNCERTAIN}
 """States from which a delivery may be cancelled by number; without numbers only what is due."""
 
@@ -28,25 +30,50 @@ class ResendRefusedError(RefusedError):
     """This delivery cannot be sent again."""
 
 
-def hold(session: Session, issue_id: int) -> bool:
-    """Stop an issue: no take starts anything until `release`. Return whether it was not held before."""
-    return _set_held(session, issue_id, held=True)
+def hold(session: Session, issue_id: int, why: str) -> bool:
+    """Stop an issue: no take starts anything until it is released. Return whether it was not held before."""
+    values = {"held": True, "held_reason": why, "holds": ISSUE.c.holds + 1}
+    return _changed(session, update(ISSUE).where(ISSUE.c.id == issue_id, ~ISSUE.c.held).values(**values)) == 1
 
 
 def release(session: Session, issue_id: int) -> bool:
-    """Continue a held issue; return whether it was held."""
-    return _set_held(session, issue_id, held=False)
-
-
-def _set_held(session: Session, issue_id: int, *, held: bool) -> bool:
-    statement = update(ISSUE).where(ISSUE.c.id == issue_id, ISSUE.c.held != held).values(held=held)
+    """Continue a held issue; return whether it was held. Operators do it by `breaker.release`, which counts anew."""
+    statement = update(ISSUE).where(ISSUE.c.id == issue_id, ISSUE.c.held).values(held=False, held_reason="")
     return _changed(session, statement) == 1
 
 
-def retry(session: Session, issue_id: int, now: datetime, ids: Sequence[int] | None = None) -> int:
-    """Make deferred deliveries (all of the issue, or those in `ids`) due at once; return how many."""
-    statement = move(DELIVERY, State.PENDING, {State.DEFERRED}, *_chosen(issue_id, ids))
-    return _changed(session, statement.values(due_at=now))
+def retriable(issue_id: int, state: State, ids: Sequence[int] | None = None) -> list[ColumnElement[bool]]:
+    """Return the condition for deliveries that `retry` makes due again.
+
+    Rejected ones only if the last evidence is a reply to our own attempt: after a bounce from further on, the relay
+    would take them again, and they would bounce again.
+    """
+    chosen = [*_chosen(issue_id, ids), DELIVERY.c.state == state.value]
+    ours = exists().where(
+        ATTEMPT.c.id == DELIVERY.c.attempt_id, ATTEMPT.c.outcome == Outcome.REJECTED.value, ~ATTEMPT.c.by_evidence
+    )
+    return chosen if state is State.DEFERRED else [*chosen, ours]
+
+
+def retry(
+    session: Session, issue_id: int, state: State, now: datetime, *, why: str, ids: Sequence[int] | None = None
+) -> int:
+    """Make deferred or rejected deliveries due at once, all that can be or those in `ids`; return how many.
+
+    Their patience begins anew, and an issue that counts as sent is being sent again.
+    """
+    session.execute(select(ISSUE.c.id).where(ISSUE.c.id == issue_id).with_for_update())
+    statement = move(DELIVERY, State.PENDING, {state}, *retriable(issue_id, state, ids))
+    count = _changed(session, statement.values(due_at=now, retried_at=now, reason=why, settled_at=None))
+    if count:
+        _reopen(session, issue_id)
+    return count
+
+
+def _reopen(session: Session, issue_id: int) -> None:
+    """Let an issue count as being sent; nothing changes when it does."""
+    sent = (ISSUE.c.id == issue_id, ISSUE.c.state == IssueState.SENT.value)
+    session.execute(update(ISSUE).where(*sent).values(state=IssueState.SENDING.value, sent_at=None))
 
 
 def cancel(session: Session, issue_id: int, now: datetime, *, reason: str, ids: Sequence[int] | None = None) -> int:
@@ -81,20 +108,33 @@ def resend(session: Session, delivery_id: int, liveness: WorkerLiveness, now: da
         raise ResendRefusedError(f"Delivery {delivery_id} may still be on its way", hint=hint)
     again = move(DELIVERY, State.PENDING, {State.UNCERTAIN}, DELIVERY.c.id == delivery_id)
     session.execute(again.values(reason="sent again by hand", due_at=now))
-    # also when it is sending already: another transaction may be about to finish it
-    session.execute(update(ISSUE).where(ISSUE.c.id == issue.id).values(state=IssueState.SENDING.value, sent_at=None))
+    _reopen(session, issue.id)
 
 
 def finish(session: Session, issue_id: int, now: datetime) -> bool:
-    """Mark a sending issue as sent if nothing of it is pending, started or deferred; return whether it now is."""
+    """Mark a sending issue as sent if nothing of it is pending, started or deferred; return whether it now is.
+
+    If deliveries were tried and none of them was accepted or is uncertain, it is held instead: it was not sent.
+    """
     sending = select(ISSUE.c.id).where(ISSUE.c.id == issue_id, ISSUE.c.state == IssueState.SENDING.value)
-    if session.execute(sending.with_for_update()).first() is None:
+    if session.execute(sending.with_for_update()).first() is None or _has(session, issue_id, UNFINISHED):
         return False
-    unfinished = exists().where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.state.in_(sorted(UNFINISHED)))
-    statement = (
-        update(ISSUE).where(ISSUE.c.id == issue_id, ~unfinished).values(state=IssueState.SENT.value, sent_at=now)
-    )
+    if _has(session, issue_id, FAILED) and not _has(session, issue_id, {State.ACCEPTED, State.UNCERTAIN}):
+        hold(session, issue_id, f"{NONE_ACCEPTED}. The last answer was {_last_reason(session, issue_id)!r}")
+        return False
+    statement = update(ISSUE).where(ISSUE.c.id == issue_id).values(state=IssueState.SENT.value, sent_at=now)
     return _changed(session, statement) == 1
+
+
+def _last_reason(session: Session, issue_id: int) -> str:
+    failed = DELIVERY.c.issue_id == issue_id, DELIVERY.c.state.in_(sorted(FAILED))
+    query = select(DELIVERY.c.reason).where(*failed).order_by(DELIVERY.c.settled_at.desc()).limit(1)
+    return str(session.execute(query).scalar_one())
+
+
+def _has(session: Session, issue_id: int, states: Collection[State]) -> bool:
+    mine = exists().where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.state.in_(sorted(states)))
+    return bool(session.execute(select(mine)).scalar_one())
 
 
 def _chosen(issue_id: int, ids: Sequence[int] | None) -> list[ColumnElement[bool]]:

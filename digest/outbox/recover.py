@@ -77,7 +77,7 @@ def evident(session: Session, relay: str, evidence: Evidence, now: datetime, hos
             if delivered or (delivered is False and row.host in {host, None}):
                 state, outcome, why = _DELIVERED if delivered else _NOT_DELIVERED
                 attempt = (promised, row.id, row.attempt_id, state, outcome, now)
-                found.append(Settlement(*attempt, reason=why, by_evidence=not delivered))
+                found.append(Settlement(*attempt, reason=why, by_evidence=True))
     return found
 
 

@@ -47,7 +47,9 @@ def settle_down(session: Session, now: datetime) -> Aftermath:
     frozen = _numbers(session, IssueState.FROZEN)
     held = _numbers(session, IssueState.FROZEN, IssueState.SENDING)
     drafts = _numbers(session, IssueState.APPROVED)
-    session.execute(update(ISSUE).where(ISSUE.c.number.in_(held)).values(held=True))
+    session.execute(
+        update(ISSUE).where(ISSUE.c.number.in_(held)).values(held=True, held_reason=UNKNOWN, holds=ISSUE.c.holds + 1)
+    )
     session.execute(
         update(ISSUE)
         .where(ISSUE.c.number.in_(drafts))

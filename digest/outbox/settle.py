@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import DateTime, Integer, String, func, or_, select, update
+from sqlalchemy import Boolean, DateTime, Integer, String, func, or_, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
@@ -29,7 +29,8 @@ class OutcomesUnreadableError(UsageError):
 class Settlement:
     """Outcome of an attempt: the state its promise goes to and why, and the server's answer.
 
-    `due_at` is None when it stays as it was. `by_evidence`: `not_sent` was seen, not believed.
+    `due_at` is None when it stays as it was. `by_evidence`: seen in a log, a report or a journal, or said by a person;
+    it is no reply to this attempt. `about_us`: of a refusal that any other reader would meet, too, what to do about it.
     """
 
     promised: Promised
@@ -45,6 +46,12 @@ class Settlement:
     reply: str = ""
     relay: str = ""
     by_evidence: bool = False
+    about_us: str = ""
+
+    @property
+    def answer(self) -> str:
+        """The server's answer with its code."""
+        return f"{self.code or ''} {self.reply}".strip()
 
     @property
     def settles(self) -> tuple[str, ...]:
@@ -76,7 +83,10 @@ def settle(session: Session, settlements: Sequence[Settlement]) -> int:
             _cancel_withdrawn(session, back)
         if IssueState.SENT in states:
             _reopen_sent(session, back)
-    attempts = [[s.attempt_id, s.ended_at, str(s.outcome), s.code, s.enhanced, s.reply, s.relay] for s in settlements]
+    attempts = [
+        [s.attempt_id, s.ended_at, str(s.outcome), s.code, s.enhanced, s.reply, s.relay, s.by_evidence]
+        for s in settlements
+    ]
     if attempts:
         _SETTLE_ATTEMPTS.run(session, attempts)
     return changed
@@ -121,9 +131,17 @@ _SETTLE_ATTEMPTS = Prepared(
             enhanced=given.c.enhanced,
             reply=given.c.reply,
             relay=func.coalesce(func.nullif(given.c.relay, ""), ATTEMPT.c.relay),
+            by_evidence=given.c.by_evidence,
         )
     ),
-    {"attempt": _TEXT, "ended_at": _TIME, "outcome": _TEXT, "code": Integer(), **dict.fromkeys(_ANSWER, _TEXT)},
+    {
+        "attempt": _TEXT,
+        "ended_at": _TIME,
+        "outcome": _TEXT,
+        "code": Integer(),
+        **dict.fromkeys(_ANSWER, _TEXT),
+        "by_evidence": Boolean(),
+    },
     changes=True,
 )
 

@@ -42,7 +42,8 @@ MOVES: dict[State, frozenset[State]] = {
     ),
     # a bounce may tell later that what the relay accepted was refused further on
     State.ACCEPTED: frozenset({State.REJECTED}),
-    State.REJECTED: frozenset(),
+    # a person's retry, when the relay that refused it is repaired
+    State.REJECTED: frozenset({State.PENDING}),
     State.EXPIRED: frozenset(),
     State.SKIPPED: frozenset(),
     State.CANCELLED: frozenset(),
@@ -57,13 +58,15 @@ RESTORE_MOVES: dict[State, frozenset[State]] = {
 
 DUE = frozenset({State.PENDING, State.DEFERRED})
 UNFINISHED = frozenset({State.PENDING, State.DEFERRED, State.STARTED})
-TERMINAL = frozenset(s for s, nexts in MOVES.items() if not nexts)
+TERMINAL = frozenset({State.REJECTED, *(state for state, following in MOVES.items() if not following)})
+"""States that nothing but a person's retry leaves."""
 
 
 class DeliveryMoveError(ValueError):
     """The table of allowed moves does not have this one."""
 
 
+FAILED = frozenset({State.REJECTED, State.EXPIRED})
 NEEDS_A_PERSON = (State.REJECTED, State.UNCERTAIN, State.EXPIRED)
 """States that never change by themselves: a person decides."""
 TO_LOOK_AT = (State.DEFERRED, *NEEDS_A_PERSON)

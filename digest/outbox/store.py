@@ -54,6 +54,10 @@ def counts(session: Session, issue_id: int) -> dict[State, int]:
     return {state: found.get(state, 0) for state in State}
 
 
+def count(session: Session, *conditions: ColumnElement[bool]) -> int:
+    return int(session.execute(select(func.count()).select_from(DELIVERY).where(*conditions)).scalar_one())
+
+
 def listing(
     session: Session, issue_id: int, state: State | None = None, *, after: int = 0, limit: int | None = None
 ) -> list[DeliveryRow]:

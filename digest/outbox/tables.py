@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 from digest.editions.models import Edition as _Edition
 from digest.issues.models import Issue as _Issue
 from digest.outbox.models import Attempt as _Attempt
+from digest.outbox.models import BreakerRecord as _Breaker
 from digest.outbox.models import Delivery as _Delivery
 from digest.outbox.models import Notice as _Notice
 from digest.outbox.models import PaceRecord as _Pace
@@ -26,6 +27,7 @@ def _table(model: type[SQLModel]) -> Table:
 
 
 ATTEMPT: Final = _table(_Attempt)
+BREAKER: Final = _table(_Breaker)
 DELIVERY: Final = _table(_Delivery)
 EDITION: Final = _table(_Edition)
 ISSUE: Final = _table(_Issue)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import DateTime, Integer, String, bindparam, false, func, insert, literal, null, select, update
+from sqlalchemy import DateTime, Integer, String, bindparam, false, func, insert, literal, null, or_, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
@@ -273,7 +273,7 @@ def _start_promises(promised: Promised) -> Prepared:
 def _start_attempts(promised: Promised) -> Prepared:
     return Prepared(
         lambda given: insert(ATTEMPT).from_select(
-            ["id", promised.attempt_key, "relay", "worker_id", "started_at", "reply"],
+            ["id", promised.attempt_key, "relay", "worker_id", "started_at", "reply", "by_evidence"],
             select(
                 given.c.attempt,
                 given.c.id,
@@ -281,6 +281,7 @@ def _start_attempts(promised: Promised) -> Prepared:
                 bindparam("worker", type_=String),
                 bindparam("now", type_=DateTime(timezone=True)),
                 literal(""),
+                false(),
             ),
         ),
         _ROWS,
@@ -307,9 +308,12 @@ def _put_off(session: Session, promised: Promised, ids: Sequence[int]) -> dict[i
     if not ids:
         return {}
     key = ATTEMPT.c[promised.attempt_key]
+    table = promised.table
+    since_retry = or_(table.c.retried_at.is_(None), ATTEMPT.c.started_at >= table.c.retried_at)
     rows = session.execute(
         select(key, func.count(), func.min(ATTEMPT.c.started_at))
-        .where(key.in_(ids), ATTEMPT.c.outcome == Outcome.DEFERRED.value)
+        .join(table, table.c.id == key)
+        .where(key.in_(ids), ATTEMPT.c.outcome == Outcome.DEFERRED.value, since_retry)
         .group_by(key)
     )
     return {of_id: (count + 1, first) for of_id, count, first in rows}

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import delete, exists
+from sqlalchemy import delete, exists, or_
 from sqlmodel import Session, col, select
 
 from digest.issues import store as issue_store
@@ -13,6 +13,7 @@ from digest.issues.period import Period
 from digest.outbox import operations
 from digest.outbox.models import Attempt, Delivery
 from digest.outbox.settle import WITHDRAWN
+from digest.outbox.states import Outcome
 from digest.publish.approval import approve as record_approval
 from digest.publish.approval import manifest
 from digest.publish.build import build
@@ -46,15 +47,21 @@ def start_sending(session: Session, issue: Issue) -> None:
 def withdraw(session: Session, issue: Issue, now: datetime) -> int:
     """Stop the issue, which is locked, for good; return how many deliveries were cancelled.
 
-    Its number is not reused. Its articles are free for another issue only if no delivery was ever attempted.
+    Its number is not reused. Its articles are free for another issue only if no delivery was ever accepted, and none
+    may have been.
     """
     assert issue.id is not None  # noqa: S101 - read from the database
     issue.state = move(issue.number, issue.state, IssueState.WITHDRAWN)
     session.add(issue)
     session.flush()
     cancelled = operations.cancel(session, issue.id, now, reason=WITHDRAWN)
-    tried = exists().where(col(Attempt.delivery_id) == Delivery.id, col(Delivery.issue_id) == issue.id)
-    if not session.exec(select(tried)).one():
+    may_have_arrived = or_(
+        col(Attempt.outcome).is_(None), col(Attempt.outcome).in_([Outcome.ACCEPTED, Outcome.UNCERTAIN])
+    )
+    reached = exists().where(
+        col(Attempt.delivery_id) == Delivery.id, col(Delivery.issue_id) == issue.id, may_have_arrived
+    )
+    if not session.exec(select(reached)).one():
         slugs = [item.group for item, _ in issue_store.items_of(session, issue)]
         session.execute(delete(IssueItem).where(col(IssueItem.issue_id) == issue.id))
         issue.left_out = [*issue.left_out, *({"slug": slug, "reason": "freed by the withdrawal"} for slug in slugs)]

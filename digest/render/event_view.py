@@ -53,7 +53,7 @@ def _words(translate: Callable[[str], str]) -> dict[str, tuple[str, str]]:
             _("The issue is not approved yet. Until somebody approves it, it is not sent."),
         ),
         "started": (_("sending has begun"), _("The audience is fixed, and the mails are going out.")),
-        "halted": (_("sending was halted"), _("Nothing more of it is sent until somebody releases it.")),
+        "halted": (_("sending was halted"), _("Sending has stopped, and no reader is lost. What to do is below.")),
         "finished": (
             _("sending is finished"),
             _("Every delivery of the issue has ended; the numbers add up to what was planned."),

@@ -18,6 +18,7 @@ from digest.runtime.errors import EnvironmentFailedError, RefusedError
 from digest.schedule.month import BEGUN, MONTHLY, Month, StepPaused, issue_of
 from digest.schedule.runs import RunState
 from digest.send.canary import watch
+from digest.send.operator_events import halted
 from digest.send.start import prepare_send
 from digest.send.status import status
 from digest.send.worker import deliver as deliver_issue
@@ -111,7 +112,12 @@ def _before(month: Month, issue: Issue, *, approved: bool) -> StepPaused:
 def _remind(month: Month, issue: Issue, why: str) -> None:
     occasion = _occasion(month)
     if occasion:
-        month.tell(EventKind.NEEDS_APPROVAL, why, issue=issue.number, occasion=occasion, numbers=_checked(month))
+        numbers = _checked(month)
+        look = (f"digest issue check {issue.number}", f"digest preview {issue.number}")
+        commands = look if numbers.get("blocking") else ()  # approving would be refused
+        month.tell(
+            EventKind.NEEDS_APPROVAL, why, issue=issue.number, occasion=occasion, numbers=numbers, commands=commands
+        )
 
 
 def _checked(month: Month) -> Mapping[str, int]:
@@ -172,18 +178,10 @@ def canary(month: Month) -> StepPaused | None:
         month.note(canary=judgement.why)
         return None
     if judgement.verdict == Verdict.HALT:
-        return _halted(month, issue, judgement.why)
+        return _held(month, month.issue())
     until = issue.rest_at.astimezone(month.context.delivery.settings.publication.zone).isoformat(" ", "minutes")
     more = f": {judgement.why}" if judgement.why else ""
     return StepPaused(f"issue {issue.number} went to its first readers; the rest waits until {until}{more}")
-
-
-def _halted(month: Month, issue: Issue, why: str) -> StepPaused:
-    text = f"issue {issue.number} is held: {why}; go on with: digest outbox release {issue.number}"
-    month.note(halted=why)
-    numbers = {state.value: count for state, count in status(month.context, issue.number).reached.items()}
-    month.tell(EventKind.HALTED, text, issue=issue.number, occasion="canary", numbers=numbers)
-    return StepPaused(text, person=True)
 
 
 def deliver(month: Month) -> StepPaused | None:
@@ -193,10 +191,12 @@ def deliver(month: Month) -> StepPaused | None:
         return _withdrawn(issue)
     if issue.state == IssueState.SENT:
         return None
+    if not issue.held:
+        if wait := _deliver(month, issue):
+            return wait
+        issue = month.issue()
     if issue.held:
         return _held(month, issue)
-    if wait := _deliver(month, issue):
-        return wait
     counted = status(month.context, issue.number).reached
     if UNFINISHED & counted.keys():
         return StepPaused(f"issue {issue.number}: {_counts(counted)}")
@@ -217,11 +217,11 @@ def _deliver(month: Month, issue: Issue) -> StepPaused | None:
 
 
 def _held(month: Month, issue: Issue) -> StepPaused:
-    if month.noted("halted"):
-        return _halted(month, issue, month.noted("halted"))
-    why = f"issue {issue.number} is held; go on with: digest outbox release {issue.number}"
-    month.tell(EventKind.HALTED, why, issue=issue.number, occasion="held")
-    return StepPaused(why, person=True)
+    with session_scope(month.context.engine, read_only=True) as session:
+        event = halted(session, issue, month.now)
+    month.note(halted=issue.held_reason)
+    month.tell(event.kind, event.why, issue=issue.number, occasion=event.occasion, commands=event.commands)
+    return StepPaused(f"{event.why}; what to do: digest outbox status {issue.number}", person=True)
 
 
 def report(month: Month) -> StepPaused:

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from digest.delivery.canary import Verdict
 from digest.issues.period import Period
 from digest.membership import retention
-from digest.notify import Event, EventKind
+from digest.outbox.states import NEEDS_A_PERSON
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
 from digest.schedule import runs
@@ -124,15 +124,11 @@ def plan_of(context: SendContext, run: runs.IssueRun) -> Occurrence:
 
 
 def _watch_canaries(context: SendContext) -> list[TickResult]:
-    """Judge the canaries of issues without a run, which were sent by hand."""
+    """Judge the canaries of issues without a run, which were sent by hand. Operators hear of a halt after delivery."""
     results = []
     for watched in watch_all(context):
-        judgement, number = watched.judgement, watched.number
-        if judgement.verdict == Verdict.HALT:
-            why = f"issue {number} is held: {judgement.why}; go on with: digest outbox release {number}"
-            event = Event(EventKind.HALTED, context.clock.now(), issue=number, why=why, occasion="canary")
-            with session_scope(context.engine) as session:
-                context.notifier.tell(session, event)
+        if watched.judgement.verdict == Verdict.HALT:
+            why = f"issue {watched.number} is held: {watched.judgement.why}"
             results.append(TickResult("outbox", runs.RunState.WAITING, runs.RunStep.CANARY, why, person=True))
     return results
 
@@ -147,7 +143,9 @@ def _deliver_what_is_due(
         done = work(context, None, relay="", progress=listener, stopping=stopping)
     except DigestError as error:
         return [TickResult("outbox", runs.RunState.WAITING, runs.RunStep.DELIVER, error.message, person=True)]
-    return [TickResult("outbox", runs.RunState.DONE, runs.RunStep.DELIVER, done.words)] if done.words else []
+    person = bool(done.uncertain) or any(done.outcomes[state] for state in NEEDS_A_PERSON)
+    done_now = TickResult("outbox", runs.RunState.DONE, runs.RunStep.DELIVER, done.words, person=person)
+    return [done_now] if done.words or person else []
 
 
 def skip_since_backup(session: Session, settings: Settings, now: datetime) -> list[str]:

@@ -39,7 +39,7 @@ def watch(context: SendContext, number: int) -> Judgement | None:
         session.add(issue)
         session.flush()
         if judgement.verdict == Verdict.HALT:
-            operations.hold(session, issue.id or 0)
+            operations.hold(session, issue.id or 0, f"canary: {judgement.why}")
         else:
             context.delivery.dispatcher.announce(session, number)
         return judgement

@@ -1,15 +1,18 @@
 """Operator actions on an issue: hold, release, retry, cancel, resend. Workers are woken in the same transaction."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from sqlmodel import Session
 
+from digest.delivery.outcome import clean_reply
 from digest.issues import store as issue_store
+from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
-from digest.outbox import operations, store
+from digest.outbox import breaker, operations, store
 from digest.outbox.states import State
 from digest.runtime.db import session_scope
-from digest.runtime.errors import UsageError
+from digest.runtime.errors import RefusedError, UsageError
 from digest.send.context import SendContext
 
 
@@ -17,25 +20,63 @@ def hold(context: SendContext, number: int | None) -> tuple[int, bool]:
     """Stop an issue; return its number and whether it was not held before."""
     with session_scope(context.engine) as session:
         issue = _find(session, number)
-        return issue.number, operations.hold(session, issue.id or 0)
+        return issue.number, operations.hold(session, issue.id or 0, operations.BY_OPERATOR)
 
 
 def release(context: SendContext, number: int | None) -> tuple[int, bool]:
     """Let an issue go on; return its number and whether it was held."""
     dispatcher = context.delivery.dispatcher
     with session_scope(context.engine) as session:
-        issue = _find(session, number)
+        issue = _find(session, number, lock=False)
         dispatcher.announce(session, issue.number)
-        return issue.number, operations.release(session, issue.id or 0)
+        return issue.number, breaker.release(session, issue.id or 0, context.clock.now())
 
 
-def retry(context: SendContext, ids: Sequence[int], number: int | None) -> tuple[int, int]:
-    """Make deferred deliveries (those with `ids`, or all) due; return the issue's number, and how many."""
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What `outbox retry` would make due again: `count` deliveries in `state`; `bounced` ones stay as they are.
+
+    `held` is why the issue is held, empty if it is not.
+    """
+
+    issue_id: int
+    number: int
+    state: State
+    ids: Sequence[int]
+    count: int
+    bounced: int
+    held: str
+
+    def as_json(self) -> dict[str, object]:
+        return {"issue": self.number, "state": self.state.value, "bounced": self.bounced}
+
+
+def plan_retry(context: SendContext, ids: Sequence[int], number: int | None, state: State | None) -> Retry:
+    """Find deliveries (those with `ids`, or all of the issue in `state`) that can be made due again.
+
+    Without a state it is that of the deliveries named, or deferred. Raises RefusedError for a withdrawn issue.
+    """
+    with session_scope(context.engine, read_only=True) as session:
+        issue = issue_of(session, ids, number, {state} if state else {State.DEFERRED, State.REJECTED})
+        if issue.state == IssueState.WITHDRAWN:
+            raise RefusedError(f"Issue {issue.number} is withdrawn; nothing of it is sent any more")
+        states = {store.show(session, delivery_id)[0].state for delivery_id in ids}
+        if len(states) > 1:
+            raise UsageError("These are partly deferred and partly rejected", hint="Name them in two calls.")
+        chosen = state or (states.pop() if states else State.DEFERRED)
+        count = store.count(session, *operations.retriable(issue.id or 0, chosen, ids or None))
+        in_state = len(ids) or store.counts(session, issue.id or 0)[chosen]
+    return Retry(issue.id or 0, issue.number, chosen, ids, count, in_state - count, issue.held_reason)
+
+
+def retry(context: SendContext, plan: Retry, *, reason: str) -> int:
+    """Make due again what the plan found, in an issue that counts as sent, too; return how many."""
     dispatcher = context.delivery.dispatcher
     with session_scope(context.engine) as session:
-        issue = issue_of(session, ids, number, {State.DEFERRED})
-        dispatcher.announce(session, issue.number)
-        return issue.number, operations.retry(session, issue.id or 0, context.clock.now(), ids or None)
+        dispatcher.announce(session, plan.number)
+        why = f"due again: {clean_reply(reason)}" if reason else "due again, by an operator"
+        now, ids = context.clock.now(), plan.ids or None
+        return operations.retry(session, plan.issue_id, plan.state, now, why=why, ids=ids)
 
 
 def cancel(context: SendContext, issue: Issue, *, reason: str, ids: Sequence[int] | None) -> int:
@@ -55,10 +96,10 @@ def resend(context: SendContext, delivery_id: int) -> None:
         dispatcher.announce(session, store.show(session, delivery_id)[0].number)
 
 
-def _find(session: Session, number: int | None) -> Issue:
+def _find(session: Session, number: int | None, *, lock: bool = True) -> Issue:
     if number is None:
         return issue_store.find_delivered(session, None)
-    return issue_store.find(session, number, lock=True)
+    return issue_store.find(session, number, lock=lock)
 
 
 def issue_of(session: Session, ids: Sequence[int], number: int | None, states: Collection[State]) -> Issue:

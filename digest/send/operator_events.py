@@ -8,26 +8,29 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlmodel import Session, col
 
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.notify import Event, EventKind
 from digest.notify.models import WebhookCall
-from digest.outbox import store
+from digest.outbox import operations, store
 from digest.outbox.restore import RESTORED
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, NOTICE
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
+from digest.send.status import way_out
 
 
 def tell_of(context: SendContext, issue_ids: Sequence[int]) -> bool:
-    """Notify operators of finished issues and of new uncertain deliveries; return whether anything was sent."""
+    """Notify operators of finished issues, new uncertain deliveries, and any issue that was held; return whether
+    anything was sent.
+    """
     operators = context.delivery.settings.operators
-    if not issue_ids or not (operators.addresses or operators.webhook):
+    if not (operators.addresses or operators.webhook):
         return False
     notified = False
     with session_scope(context.engine) as session:
@@ -38,7 +41,14 @@ def tell_of(context: SendContext, issue_ids: Sequence[int]) -> bool:
 
 def _events(session: Session, issue_ids: Sequence[int], now: datetime) -> list[Event]:
     events = []
-    for issue in session.scalars(select(Issue).where(col(Issue.id).in_(issue_ids)).order_by(col(Issue.number))):
+    # also one that was held by a worker that ended before it could tell
+    held = and_(
+        col(Issue.held), col(Issue.state) == IssueState.SENDING, col(Issue.held_reason) != operations.BY_OPERATOR
+    )
+    ours = or_(col(Issue.id).in_(issue_ids), held)
+    for issue in session.scalars(select(Issue).where(ours).order_by(col(Issue.number))):
+        if issue.held:
+            events.append(halted(session, issue, now))
         newest = _newest_uncertain(session, issue.id or 0)
         ending = Event(EventKind.FINISHED, now, issue.number)
         finished = issue.state == IssueState.SENT and not _last_key(session, ending)
@@ -55,6 +65,15 @@ def _events(session: Session, issue_ids: Sequence[int], now: datetime) -> list[E
         if finished:
             events.append(Event(EventKind.FINISHED, now, issue.number, issue.period, numbers=numbers))
     return events
+
+
+def halted(session: Session, issue: Issue, now: datetime) -> Event:
+    """Return the event that an issue is held, with the commands that lead out of it."""
+    counted, number = store.counts(session, issue.id or 0), issue.number
+    why = f"issue {number} is held: {issue.held_reason}"
+    commands = (f"digest outbox status {number}", *way_out(number, counted))
+    numbers = {state.value: count for state, count in counted.items()}
+    return Event(EventKind.HALTED, now, number, issue.period, why, numbers, commands, f"hold-{issue.holds}")
 
 
 def _newest_uncertain(session: Session, issue_id: int) -> str:

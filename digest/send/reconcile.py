@@ -17,8 +17,9 @@ from digest.feedback.dsn import NotAReportError, ReportedRecipient, read_report
 from digest.feedback.evidence_files import mails, open_logs
 from digest.feedback.log_coverage import AFTER
 from digest.feedback.postfix_log import Fate, PostfixLog, Sighting
+from digest.outbox.breaker import settle
 from digest.outbox.recover import evident, recover, settle_evidence
-from digest.outbox.settle import Settlement, read_file, settle
+from digest.outbox.settle import Settlement, read_file
 from digest.outbox.states import Outcome, State
 from digest.outbox.tables import Promised
 from digest.outbox.uncertain import Uncertain, count_uncertain, living, uncertain
@@ -143,7 +144,7 @@ def _own_record(findings: Findings, relay: str, *, with_transport: bool) -> list
     transport = context.delivery.transport(relay) if with_transport else None
     with session_scope(context.engine) as session:
         now = context.clock.now()
-        findings.files, findings.from_files = len(files), settle(session, kept)
+        findings.files, findings.from_files = len(files), settle(session, kept, context.delivery.breaker_limits)
         findings.recovered = recover(session, context.delivery.place.liveness, now)
         if isinstance(transport, WithEvidence):
             known = {(one.promised, one.id): one for one in uncertain(session)}
@@ -250,7 +251,7 @@ def _resolution(one: Uncertain, sighting: Sighting, now: datetime) -> Resolution
     state, outcome = _ENDS[sighting.fate]
     reason = sighting.words
     if sighting.fate is Fate.REJECTED:
-        reason = f"{explain(sighting.code, sighting.enhanced).value.replace('_', ' ')}: {reason}"
+        reason = f"{explain(sighting.code, sighting.enhanced, text=sighting.words).value.replace('_', ' ')}: {reason}"
     if sighting.source:
         reason = f"{reason} [{sighting.source}]"
     settlement = Settlement(one.promised, one.id, one.attempt_id, state, outcome, now, reason, by_evidence=True)
@@ -282,5 +283,5 @@ def assume(
 
 
 def _assumed(one: Uncertain, state: State, why: str, now: datetime) -> Settlement:
-    settlement = Settlement(one.promised, one.id, one.attempt_id, state, Outcome(state), now, why)
+    settlement = Settlement(one.promised, one.id, one.attempt_id, state, Outcome(state), now, why, by_evidence=True)
     return replace(settlement, code=one.code, enhanced=one.enhanced, reply=one.reply)

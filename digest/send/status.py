@@ -24,17 +24,32 @@ def _by_name(counts: Mapping[State, int]) -> dict[str, int]:
     return {state.value: count for state, count in counts.items()}
 
 
+def way_out(number: int, states: Mapping[State, int]) -> tuple[str, ...]:
+    """Return the commands that let a held issue go on, given its deliveries by state. Pure."""
+    retries = {State.DEFERRED: "", State.REJECTED: " --state rejected"}
+    if states[State.ACCEPTED]:
+        del retries[State.REJECTED]  # the relay takes our mail: those mailboxes are at fault
+    again = [f"digest outbox retry --issue {number}{option}" for state, option in retries.items() if states[state]]
+    if not again and not states[State.PENDING]:
+        return (f"digest issue withdraw {number}",)
+    return *again, f"digest outbox release {number}", f"digest send {number}"
+
+
 @dataclass(frozen=True, slots=True)
 class IssueStatus:
     """An issue's deliveries in numbers: `states` has every state, `excluded` counts people left out, by reason."""
 
     number: int
     state: str
-    held: bool
+    held_reason: str | None
     rest_at: datetime | None
     states: Mapping[State, int]
     excluded: Mapping[str, int]
     next_due: datetime | None
+
+    @property
+    def held(self) -> bool:
+        return self.held_reason is not None
 
     @property
     def planned(self) -> int:
@@ -50,11 +65,13 @@ class IssueStatus:
             "issue": self.number,
             "state": self.state,
             "held": self.held,
+            "held_reason": self.held_reason,
             "rest_at": self.rest_at,
             "planned": self.planned,
             "states": _by_name(self.states),
             "excluded": dict(self.excluded),
             "next_due": self.next_due,
+            "next": list(way_out(self.number, self.states)) if self.held else [],
         }
 
 
@@ -99,7 +116,8 @@ def status(context: SendContext, number: int | None) -> IssueStatus:
 
 def _status(session: Session, issue: Issue, counted: Mapping[State, int]) -> IssueStatus:
     due = store.next_due(session, issue.id or 0)
-    return IssueStatus(issue.number, issue.state, issue.held, issue.rest_at, counted, dict(issue.excluded), due)
+    reason = issue.held_reason if issue.held else None
+    return IssueStatus(issue.number, issue.state, reason, issue.rest_at, counted, dict(issue.excluded), due)
 
 
 def details(opened: OpenWorkspace, number: int | None) -> DetailedStatus:
@@ -127,7 +145,7 @@ def details(opened: OpenWorkspace, number: int | None) -> DetailedStatus:
 def _of_issue(issue: Issue) -> list[Waiting]:
     scope = f"issue:{issue.number}"
     if issue.held:
-        return [Waiting(scope, None, "it is held")]
+        return [Waiting(scope, None, f"it is held: {issue.held_reason}")]
     if issue.rest_at is not None:
         return [Waiting(scope, issue.rest_at, "only its first readers have it yet (canary)")]
     return []

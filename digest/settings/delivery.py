@@ -58,6 +58,11 @@ class DeliveryRules(SettingsTable):
     canary_max_deferred: Share = Field(
         default="50 %", description="more of them put off after the wait: the rest is held"
     )
+    breaker_refusals: int = Field(
+        default=3, ge=1, le=1000, description="so many refusals in a row that are about us hold an issue"
+    )
+    breaker_rejected: Share = Field(default="20 %", description="more of an issue rejected: it is held")
+    breaker_least: int = Field(default=50, ge=1, description="answers from which on breaker_rejected counts")
     patience: float = Field(default=60, ge=0, description="seconds to wait for a relay or database that is away")
     families: dict[str, Family] = Field(
         default_factory=dict, description="[delivery.families.NAME]: limits by mailbox provider (google, microsoft, …)"

@@ -89,14 +89,15 @@ class World:
 
     def hold_take_and_release(self) -> None:
         with session_scope(self.ledger.engine) as session:
-            operations.hold(session, self.ledger.issue_id)
+            operations.hold(session, self.ledger.issue_id, "why")
         assert self.ledger.take() == []
         with session_scope(self.ledger.engine) as session:
             operations.release(session, self.ledger.issue_id)
 
     def retry(self) -> None:
         with session_scope(self.ledger.engine) as session:
-            operations.retry(session, self.ledger.issue_id, self.ledger.now)
+            state = self.rng.choice([State.DEFERRED, State.REJECTED])
+            operations.retry(session, self.ledger.issue_id, state, self.ledger.now, why="mended")
 
     def freeze_again(self) -> None:
         assert self.ledger.freeze().planned == READERS

@@ -14,17 +14,18 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Protocol
 
-from digest.delivery.outcome import Reason, classify, explain
+from digest.delivery.outcome import Phase, Reason, classify, explain
 from digest.delivery.smtp.content import FINAL_DOT, Content, Stuffing
 from digest.delivery.smtp.relay import Timeouts
 from digest.delivery.smtp.reply import GarbledReplyError, ReplyReader, SmtpReply
-from digest.delivery.transport import Envelope, Parcel, Phase, Reply
+from digest.delivery.transport import Envelope, Parcel, Reply
 from digest.outbox.states import Outcome
 
 # From the first byte of CRLF.CRLF on, a lenient server may hold a message that it takes for complete.
 _ENDING_BYTES = 5
 _CLOSING = 421  # RFC 5321 section 3.8: the server closes after it, whatever the command was
 # A control character, a space or an angle bracket would end the address and begin something else.
+_BAD_ADDRESS = "5.1.3"
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")
 _CLOSED = "the server closed the connection"
 _TOO_MANY = "the server answered more often than it was asked"
@@ -222,7 +223,7 @@ class Conversation:
     def _hear_goodbye(self, mail: _Mail, phase: Phase, answer: SmtpReply) -> None:
         """End a mail by its first negative answer, which may be the 421 itself."""
         self._expected.clear()  # an envelope is always the last thing under way
-        throttled = explain(answer.code, answer.enhanced) is Reason.THROTTLED
+        throttled = explain(answer.code, answer.enhanced, phase, answer.text) is Reason.THROTTLED
         if phase is Phase.MAIL and answer.code == _CLOSING and self.carried > 1 and not throttled:
             # it closes between mails and says so; had it come sooner, MAIL would not have been sent at all
             text = f"{_CLOSED} before it had the whole message"
@@ -301,14 +302,16 @@ class Conversation:
             if not (problem := self._problem(parcel.envelope, content)):
                 self.carried += 1
                 return _Mail(parcel, content)
-            self._bag.done(parcel, Reply(Outcome.REJECTED, None, *problem, self._relay, Phase.BEFORE))
+            # but for a bad address, every reader would meet it at this relay
+            outcome = Outcome.REJECTED if problem[0] == _BAD_ADDRESS else Outcome.DEFERRED
+            self._bag.done(parcel, Reply(outcome, None, *problem, self._relay, Phase.BEFORE))
         return None
 
     def _problem(self, envelope: Envelope, content: Content) -> tuple[str, str] | None:
         """Return why a message cannot go, as a code (RFC 3463) and in words."""
         addresses = envelope.sender + envelope.recipient
         if not envelope.recipient or _UNSAFE.search(addresses):
-            return "5.1.3", "an address of the envelope is empty or has a character that no address may have"
+            return _BAD_ADDRESS, "an address of the envelope is empty or has a character that no address may have"
         if not addresses.isascii() and "smtputf8" not in self._offers:
             return "5.6.7", "the relay does not take addresses with characters outside ASCII (SMTPUTF8)"
         if not content.is_ascii:
@@ -338,7 +341,7 @@ class Conversation:
         self._dot_at = dot_at
 
     def _done_by(self, mail: _Mail, phase: Phase, answer: SmtpReply) -> None:
-        outcome = classify(answer.code)
+        outcome = classify(answer.code, explain(answer.code, answer.enhanced, phase, answer.text))
         if phase is not Phase.DOT and not answer.is_no:
             # a yes or a question where neither belongs: the message was not handed over, and we are out of step
             outcome = Outcome.DEFERRED

@@ -4,11 +4,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from digest.delivery.outcome import Reason
+from digest.delivery.outcome import Phase, Reason
 from digest.delivery.pace import throttle
 from digest.delivery.smtp.connection import Link
 from digest.delivery.smtp.relay import RelayConfig
-from digest.delivery.transport import Parcel, ParcelSource, Phase, RelayRefusedError, Reply
+from digest.delivery.transport import Parcel, ParcelSource, RelayRefusedError, Reply
 from digest.outbox.states import Outcome
 from digest.runtime.errors import DigestError
 
@@ -20,6 +20,7 @@ RETURNED_SECONDS = 30.0
 _LOGINS_AT_ONCE = 4
 # What MAIL may be refused for that another message would not meet: its SIZE, its SMTPUTF8.
 _ABOUT_THE_MESSAGE = frozenset({Reason.MESSAGE_TOO_BIG, Reason.ADDRESS_UNSUPPORTED})
+_WHAT_MAIL_MEETS = {Reason.LOGIN: "wants a login before mail", Reason.QUOTA: "takes no more of our mail for now"}
 
 
 class Route:
@@ -118,9 +119,9 @@ class Route:
         self.under_way -= 1
         if self._returns:
             self._returns.pop(parcel.key, None)
-        if reply.phase is Phase.MAIL and reply.outcome is Outcome.REJECTED and reply.reason not in _ABOUT_THE_MESSAGE:
-            # about us, not about this message: it is not rejected, and no other message fares better
-            what = "wants a login before mail" if reply.reason is Reason.LOGIN else "refuses our sender address"
+        if reply.phase is Phase.MAIL and reply.refuses_us and reply.reason not in _ABOUT_THE_MESSAGE:
+            # no other message fares better
+            what = _WHAT_MAIL_MEETS.get(reply.reason, "refuses our sender address")
             error = RelayRefusedError(f"{self.name} {what}: {reply.code} {reply.text}")
             reply = Reply(Outcome.NOT_SENT, reply.code, reply.enhanced, reply.text, reply.relay, reply.phase)
             for link in self.links:

@@ -10,6 +10,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
+from digest.outbox import breaker
+from digest.outbox.breaker import BreakerLimits
 from digest.outbox.settle import Settlement, not_sent, settle, write_file
 from digest.outbox.take import started_by
 from digest.runtime.clock import Clock
@@ -51,7 +53,10 @@ class WorkerLedger:
     Outcomes may be kept in another thread than the one that runs the transaction.
     """
 
-    def __init__(self, engine: Engine, worker_id: str, clock: Clock, patience: Patience) -> None:
+    def __init__(
+        self, engine: Engine, worker_id: str, clock: Clock, patience: Patience, limits: BreakerLimits = BreakerLimits()
+    ) -> None:
+        self._limits = limits
         self._engine = engine
         self._worker_id = worker_id
         self._clock = clock
@@ -72,7 +77,7 @@ class WorkerLedger:
             batch = [self._kept[place] for place in range(len(self._kept))]
             try:
                 with session_scope(self._engine) as session:
-                    settle(session, batch)
+                    breaker.settle(session, batch, self._limits)
                     result = work(session)
             except AWAY as error:
                 self._in_doubt = True  # the commit may have come through without us hearing of it
@@ -126,7 +131,7 @@ class WorkerLedger:
         """
 
         def store_all(session: Session) -> None:
-            settle(session, list(self._kept))
+            breaker.settle(session, list(self._kept), self._limits)
             self._put_back_strays(session, known)
 
         try:

@@ -29,6 +29,7 @@ from digest.delivery.worker.rotation import STEP_SECONDS, WHILE_BUSY_SECONDS, Ro
 from digest.delivery.worker.sources import IssueStream, NoticeStream, WorkSource, Writer
 from digest.delivery.worker.window import RecentRate, window_limit
 from digest.outbox import operations
+from digest.outbox.breaker import BreakerLimits
 from digest.outbox.dialects import POSTGRESQL
 from digest.outbox.recover import Evidence
 from digest.outbox.settle import Settlement, not_sent
@@ -75,6 +76,7 @@ class Worker:
         progress: Callable[[DeliveryProgress], None] = lambda _progress: None,
         jitter: Callable[[], float] = random.random,
         pauses: tuple[float, ...] = PAUSES,
+        limits: BreakerLimits = BreakerLimits(),
     ) -> None:
         """`progress` is called after each change; `pauses` (seconds) are those between tries.
 
@@ -88,7 +90,7 @@ class Worker:
         self._jitter = jitter
         self._stopping = False
         self._relay_patience = Patience(clock, lambda: self._stopping, pauses)
-        self._ledger = WorkerLedger(engine, self.id, clock, Patience(clock, lambda: self._stopping, pauses))
+        self._ledger = WorkerLedger(engine, self.id, clock, Patience(clock, lambda: self._stopping, pauses), limits)
         self._presence = WorkerPresence(self.id, self._ledger, place, clock)
         self._evidence = evidence
         self._meter = meter or Meter([Way(name) for name in carrier.relays])
@@ -96,6 +98,7 @@ class Worker:
         self._in_flight = InFlightSource(self._admit, self._may_start, self._may_go)
         self._background = Background(beside=engine.dialect.name == POSTGRESQL)
         self._failure: DigestError | None = None
+        self._troubles: dict[str, str] = {}
         self._looked_at = self._able_since = float("-inf")
         self._speed = RecentRate(clock)
         self._thresholds = gc.get_threshold()
@@ -331,6 +334,8 @@ class Worker:
                 self._round_robin.ask_again(item.stream)
             else:
                 self._learn(item, parcel, reply, settlement.state)
+            if settlement.about_us:
+                self._presence.look_first()
         if step.ended:
             self._speed.answered(len(step.ended))
             self._progress(self._run.progress)
@@ -340,6 +345,7 @@ class Worker:
 
     def _learn(self, item: InFlight[Started], parcel: Parcel, reply: Reply, state: State) -> None:
         self._relay_patience.succeeded()
+        self._troubles.pop(parcel.relay, None)
         self._meter.note(reply, parcel.relay, parcel.envelope.recipient, self._clock.now())
         self._run.progress.count(state, parcel.relay, item.family)
         if reply.outcome is Outcome.DEFERRED and is_about_relay(reply):
@@ -358,7 +364,9 @@ class Worker:
             return
         if self._in_flight.under_way(relay):
             return  # it works, but takes no further connection
-        logger.warning("%s", failure.message)
+        if self._troubles.get(relay) != failure.message:  # the same trouble is one line, however often it is met
+            self._troubles[relay] = failure.message
+            logger.warning("%s Since %s UTC; it is tried again for a while.", failure.message, f"{now:%H:%M:%S}")
         self._give_back(self._in_flight.take_back(relay), failure.message)
         if self._meter.has_other(relay, now):
             self._meter.down(relay, now + _WITHOUT_RELAY)

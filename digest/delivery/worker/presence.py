@@ -112,6 +112,10 @@ class WorkerPresence:
             self._beaten = moment
         self._looked = moment
 
+    def look_first(self) -> None:
+        """Start nothing before the next look: an answer may have held the issue."""
+        self._looked = float("-inf")
+
     def is_going(self, issue_id: int | None) -> bool:
         """Return whether an issue was being sent at the last look; notices always are."""
         return issue_id is None or issue_id in self._going

@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from digest.delivery.mailbox_families import families
 from digest.delivery.meter import Meter, Way
-from digest.delivery.outcome import Outcome
+from digest.delivery.outcome import Outcome, Phase
 from digest.delivery.pace import THROTTLE_PAUSE, PaceLimits, spread
 from digest.delivery.sequential import OneByOne
-from digest.delivery.transport import Envelope, Parcel, ParcelSource, Phase, RelayRefusedError, Reply, Step
+from digest.delivery.transport import Envelope, Parcel, ParcelSource, RelayRefusedError, Reply, Step
 from digest.delivery.worker.loop import Worker
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.outbox import plan

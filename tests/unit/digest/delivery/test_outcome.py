@@ -17,7 +17,7 @@ from digest.delivery.outcome import (
 
 @pytest.mark.parametrize(
     ("code", "outcome"),
-    [
+    [  # for a reason that is about the mailbox
         (250, Outcome.ACCEPTED),
         (251, Outcome.ACCEPTED),
         (421, Outcome.DEFERRED),
@@ -31,7 +31,12 @@ from digest.delivery.outcome import (
     ],
 )
 def test_the_first_digit_of_the_code_decides(code: int, outcome: Outcome) -> None:
-    assert classify(code) is outcome
+    assert classify(code, Reason.MAILBOX_UNKNOWN) is outcome
+
+
+@given(st.integers(500, 599), st.sampled_from(Reason))
+def test_only_a_mailbox_is_rejected(code: int, reason: Reason) -> None:
+    assert (classify(code, reason) is Outcome.REJECTED) == reason.value.startswith("mailbox_")
 
 
 @pytest.mark.parametrize(

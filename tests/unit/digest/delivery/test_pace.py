@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.delivery.mailbox_families import families
-from digest.delivery.outcome import Outcome
+from digest.delivery.outcome import Outcome, Phase
 from digest.delivery.pace import (
     UNLIMITED,
     Gauge,
@@ -20,7 +20,7 @@ from digest.delivery.pace import (
     throttle,
     welcome,
 )
-from digest.delivery.transport import Phase, Reply
+from digest.delivery.transport import Reply
 
 NOON = datetime(2021, 9, 30, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.outcome import Outcome, Reason, classify, explain
+from digest.delivery.outcome import Outcome, Phase, Reason, classify, explain
 from digest.delivery.pace import BUSY_PAUSE, throttle
 from digest.delivery.retry import THROTTLE_PAUSE
-from digest.delivery.transport import Phase, Reply
+from digest.delivery.transport import Reply
 
 DEFERRED, REJECTED = Outcome.DEFERRED, Outcome.REJECTED
 TEN, BUSY = THROTTLE_PAUSE, BUSY_PAUSE
@@ -19,11 +19,11 @@ TABLE = [
     ("Gmail: no PTR record", 421, "4.7.23", DEFERRED, Reason.AUTHENTICATION, BUSY),
     ("Gmail: no PTR record", 451, "4.7.23", DEFERRED, Reason.AUTHENTICATION, None),
     ("Gmail: SPF names suspicious hosts", 421, "4.7.24", DEFERRED, Reason.AUTHENTICATION, BUSY),
-    ("Gmail: the same, for good", 550, "5.7.24", REJECTED, Reason.AUTHENTICATION, None),
+    ("Gmail: the same, for good", 550, "5.7.24", DEFERRED, Reason.AUTHENTICATION, None),
     ("Gmail: not authenticated", 421, "4.7.26", DEFERRED, Reason.AUTHENTICATION, BUSY),
-    ("Gmail: the same, for good", 550, "5.7.26", REJECTED, Reason.AUTHENTICATION, None),
+    ("Gmail: the same, for good", 550, "5.7.26", DEFERRED, Reason.AUTHENTICATION, None),
     ("Gmail: SPF", 421, "4.7.27", DEFERRED, Reason.AUTHENTICATION, BUSY),
-    ("Gmail: the same, for good", 550, "5.7.27", REJECTED, Reason.AUTHENTICATION, None),
+    ("Gmail: the same, for good", 550, "5.7.27", DEFERRED, Reason.AUTHENTICATION, None),
     ("Gmail: rate, or the same Message-ID", 421, "4.7.28", DEFERRED, Reason.THROTTLED, TEN),
     ("Gmail: rate, by another code", 450, "4.7.28", DEFERRED, Reason.THROTTLED, TEN),
     ("Gmail: no TLS", 421, "4.7.29", DEFERRED, Reason.AUTHENTICATION, BUSY),
@@ -44,16 +44,16 @@ TABLE = [
     ("Gmail: full and inactive", 552, "5.2.2", REJECTED, Reason.MAILBOX_FULL, None),
     ("Gmail: nobody here", 550, "5.1.1", REJECTED, Reason.MAILBOX_UNKNOWN, None),
     ("Gmail: inactive", 550, "5.2.1", REJECTED, Reason.MAILBOX_DISABLED, None),
-    ("Gmail: message or header too big", 552, "5.3.4", REJECTED, Reason.MESSAGE_TOO_BIG, None),
-    ("Outlook: not authenticated", 550, "5.7.515", REJECTED, Reason.AUTHENTICATION, None),
-    ("Outlook: blocked by policy", 550, "5.7.1", REJECTED, Reason.POLICY, None),
+    ("Gmail: message or header too big", 552, "5.3.4", DEFERRED, Reason.MESSAGE_TOO_BIG, None),
+    ("Outlook: not authenticated", 550, "5.7.515", DEFERRED, Reason.AUTHENTICATION, None),
+    ("Outlook: blocked by policy", 550, "5.7.1", DEFERRED, Reason.POLICY, None),
     ("Yahoo: TS01, deferred", 421, "4.7.0", DEFERRED, Reason.THROTTLED, BUSY),
     ("Yahoo: deferred without a status", 421, None, DEFERRED, Reason.SYSTEM, BUSY),
-    ("iCloud: policy", 554, "5.7.1", REJECTED, Reason.POLICY, None),
+    ("iCloud: policy", 554, "5.7.1", DEFERRED, Reason.POLICY, None),
     ("a null MX: no mail is taken", 556, "5.1.10", REJECTED, Reason.MAILBOX_UNKNOWN, None),
     ("greylisting", 450, "4.2.0", DEFERRED, Reason.OTHER, None),
-    ("a relay that wants a login", 530, "5.7.0", REJECTED, Reason.LOGIN, None),
-    ("a relay that refuses the login", 535, "5.7.8", REJECTED, Reason.LOGIN, None),
+    ("a relay that wants a login", 530, "5.7.0", DEFERRED, Reason.LOGIN, None),
+    ("a relay that refuses the login", 535, "5.7.8", DEFERRED, Reason.LOGIN, None),
 ]
 
 
@@ -61,9 +61,9 @@ TABLE = [
 def test_a_providers_answer(
     who: str, code: int, enhanced: str | None, outcome: Outcome, reason: Reason, pause: timedelta | None
 ) -> None:
-    assert classify(code) is outcome
     assert explain(code, enhanced) is reason
-    assert throttle(Reply(classify(code), code, enhanced, who, "relay", Phase.RCPT)) == pause
+    assert classify(code, reason) is outcome
+    assert throttle(Reply(outcome, code, enhanced, who, "relay", Phase.RCPT)) == pause
 
 
 @given(st.sampled_from([4, 5]), st.integers(0, 999), st.integers(400, 599))

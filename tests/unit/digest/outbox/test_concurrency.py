@@ -135,7 +135,7 @@ def test_a_suppression_waits_for_the_take_that_came_first(ledger: Ledger) -> Non
 
 def test_a_hold_that_came_first_is_heard(ledger: Ledger) -> None:
     ledger.planned(1)
-    with first(ledger, lambda session: operations.hold(session, ledger.issue_id)) as wait_until_waiting:
+    with first(ledger, lambda session: operations.hold(session, ledger.issue_id, "why")) as wait_until_waiting:
         taking = Alongside(ledger.take)
         wait_until_waiting(taking)
     assert taking.result() == []

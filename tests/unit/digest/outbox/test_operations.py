@@ -1,8 +1,10 @@
 """What an operator may do, and what is refused because it could send something twice."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from sqlmodel import Session
 
 from digest.outbox import operations, store
 from digest.outbox.operations import NoSuchDeliveryError, ResendRefusedError
@@ -17,14 +19,18 @@ from tests.support.ledger import Ledger
 def test_hold_stops_takes_and_release_lets_them_go_on(ledger: Ledger) -> None:
     ledger.planned(1)
     with session_scope(ledger.engine) as session:
-        assert operations.hold(session, ledger.issue_id)
-        assert not operations.hold(session, ledger.issue_id)
+        assert operations.hold(session, ledger.issue_id, "why")
+        assert not operations.hold(session, ledger.issue_id, "why")
         assert store.sending(session) == []
     assert ledger.take() == []
     with session_scope(ledger.engine) as session:
         assert operations.release(session, ledger.issue_id)
         assert store.sending(session) == [ledger.issue_id]
     assert len(ledger.take()) == 1
+
+
+def retry(session: Session, ledger: Ledger, state: State, ids: Sequence[int] | None = None) -> int:
+    return operations.retry(session, ledger.issue_id, state, ledger.now, why="mended", ids=ids)
 
 
 def test_retry_makes_the_deferred_due_at_once_and_nothing_else(ledger: Ledger) -> None:
@@ -35,10 +41,10 @@ def test_retry_makes_the_deferred_due_at_once_and_nothing_else(ledger: Ledger) -
     ledger.settle([third], State.REJECTED)
     ledger.settle([fourth], State.UNCERTAIN)
     with session_scope(ledger.engine) as session:
-        assert operations.retry(session, ledger.issue_id, ledger.now, ids=[first.id, third.id, fourth.id]) == 1
+        assert retry(session, ledger, State.DEFERRED, [first.id, third.id, fourth.id]) == 1
     assert [one.id for one in ledger.take()] == [first.id]
     with session_scope(ledger.engine) as session:
-        assert operations.retry(session, ledger.issue_id, ledger.now) == 1
+        assert retry(session, ledger, State.DEFERRED) == 1
 
 
 def test_withdraw_cancels_what_was_not_started_and_keeps_others(ledger: Ledger) -> None:

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from digest.delivery.meter import Meter, Way
-from digest.delivery.outcome import Outcome
+from digest.delivery.outcome import Outcome, Phase
 from digest.delivery.sequential import OneByOne
-from digest.delivery.transport import ParcelSource, Phase, Reply, Step
+from digest.delivery.transport import ParcelSource, Reply, Step
 from digest.delivery.worker.loop import HANGING_SECONDS, Worker
 from digest.outbox.settle import read_file, settle
 from digest.outbox.states import State

@@ -357,7 +357,7 @@ def test_a_held_issue_is_told_and_goes_on_when_it_is_released(desk: MakeDesk) ->
     due = world.months.due(FIRST)
     world.look(due - DAY)
     with session_scope(world.months.engine) as session:
-        operations.hold(session, issue_store.find(session, None).id or 0)
+        operations.hold(session, issue_store.find(session, None).id or 0, operations.BY_OPERATOR)
     told = world.look(due)
     assert told is not None
     assert (told.state, told.step, told.person) == ("waiting", "deliver", True)

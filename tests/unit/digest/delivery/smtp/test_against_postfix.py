@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.delivery.outcome import Outcome
-from digest.delivery.transport import Envelope, Phase
+from digest.delivery.outcome import Outcome, Phase
+from digest.delivery.transport import Envelope
 from digest.runtime.errors import RelayUnreachableError
 from tests.support.smtp_transports import MakeTransport
 
@@ -68,13 +68,13 @@ def test_mails_are_accepted(smtp_sink: Callable[..., int], make_transport: MakeT
 @pytest.mark.parametrize(
     ("options", "ending"),
     [
-        (["-f", "rcpt"], (Outcome.REJECTED, Phase.RCPT, 500, "5.3.0")),
+        (["-f", "rcpt"], (Outcome.DEFERRED, Phase.RCPT, 500, "5.3.0")),
         (["-B", "550 5.1.1 no such user", "-f", "rcpt"], (Outcome.REJECTED, Phase.RCPT, 550, "5.1.1")),
         (["-r", "mail"], (Outcome.DEFERRED, Phase.MAIL, 450, "4.3.0")),
         (["-b", "421 4.7.28 too fast", "-r", "mail"], (Outcome.DEFERRED, Phase.MAIL, 421, "4.7.28")),
         (["-r", "rcpt"], (Outcome.DEFERRED, Phase.RCPT, 450, "4.3.0")),
         (["-r", "data"], (Outcome.DEFERRED, Phase.DATA, 450, "4.3.0")),
-        (["-f", "."], (Outcome.REJECTED, Phase.DOT, 500, "5.3.0")),
+        (["-f", "."], (Outcome.DEFERRED, Phase.DOT, 500, "5.3.0")),
         (["-r", "."], (Outcome.DEFERRED, Phase.DOT, 450, "4.3.0")),
         (["-q", "data"], (Outcome.DEFERRED, Phase.DATA, None, None)),
         (["-q", "."], (Outcome.UNCERTAIN, Phase.DOT, None, None)),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from digest.delivery.outcome import Outcome
+from digest.delivery.outcome import Outcome, Phase
 from digest.delivery.smtp.fleet import Fleet
 from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
 from digest.delivery.smtp.transport import SmtpTransport
-from digest.delivery.transport import Envelope, Parcel, Phase, RelayRefusedError, Reply
+from digest.delivery.transport import Envelope, Parcel, RelayRefusedError, Reply
 from digest.runtime.errors import DigestError, RelayUnreachableError
 from tests.support.mailbag import ListSource, carry
 from tests.support.scripted_server import ScriptedServer, Step, read_dialogue

@@ -12,13 +12,13 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from digest.delivery.outcome import Outcome
+from digest.delivery.outcome import Outcome, Phase
 from digest.delivery.smtp import fleet as smtp_fleet
 from digest.delivery.smtp import route as smtp_route
 from digest.delivery.smtp.fleet import Fleet
 from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
 from digest.delivery.smtp.route import Route
-from digest.delivery.transport import Carrier, Envelope, Parcel, ParcelSource, Phase, RelayRefusedError, Reply, Step
+from digest.delivery.transport import Carrier, Envelope, Parcel, ParcelSource, RelayRefusedError, Reply, Step
 from digest.runtime.errors import ConfigError, RelayUnreachableError
 from tests.support.mailbag import ListSource, carry
 from tests.support.odd_server import WELL, OddServer
