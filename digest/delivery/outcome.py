@@ -120,9 +120,13 @@ _WORDS: tuple[tuple[Reason, re.Pattern[str]], ...] = tuple(
             Reason.SENDER,
             r"\bsender\b|\bmail from\b|return[- ]path|from address|\b(?:helo|ehlo)\b|\byour (?:account|domain)\b",
         ),
+        (
+            Reason.MESSAGE_TOO_BIG,
+            r"\bmessage.{0,40}\b(?:size|too (?:big|large))\b|\bsize.{0,20}\bmessage\b|too (?:big|large)",
+        ),
         (Reason.QUOTA, r"too many (?:e?mails|messages|recipients|connections)"),
         (Reason.QUOTA, rf"\b{_A_TIME}\b.{{0,40}}\b(?:limit|quota)|\b(?:limit|quota)\b.{{0,40}}\b{_A_TIME}\b"),
-        (Reason.MAILBOX_FULL, r"\b(?:user|recipient|mailbox|inbox)\b.{0,40}\b(?:full|quota|storage)\b"),
+        (Reason.MAILBOX_FULL, r"\b(?:user|recipient|mailbox|inbox)\b.{0,40}\b(?:full|quota|storage|size)\b"),
         (Reason.MAILBOX_DISABLED, rf"\b{_GONE} (?:{_BOX}|account)|\b(?:{_BOX}|account)\b.{{0,40}}\b{_GONE}\b"),
         (
             Reason.MAILBOX_UNKNOWN,
@@ -139,7 +143,6 @@ _WORDS: tuple[tuple[Reason, re.Pattern[str]], ...] = tuple(
         (Reason.AUTHENTICATION, r"\b(?:spf|dkim|dmarc|ptr)\b|reverse dns|authenticat"),
         (Reason.CONTENT, r"spam|virus|malware|phish|unsolicited|junk|content"),
         (Reason.RELAYING, r"\brelay"),
-        (Reason.MESSAGE_TOO_BIG, r"too (?:big|large)|\bsize\b|maximum message"),
         (Reason.POLICY, r"block|policy|denied|prohibit|not (?:allowed|authori)|\bban|refus"),
     )
 )

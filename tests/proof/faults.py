@@ -14,7 +14,8 @@ class Fault:
     """One way to fail, and where six readers are when the run is over, before anything is tried again.
 
     `sink`: options of Postfix's smtp-sink; `server`: how our own server behaves; `relay`: how ours is configured; `ends`:
-    the error that ends the run, empty if it ends by itself. `happens` and `why` are what the page says.
+    the error that ends the run, empty if it ends by itself; `held`: what it did to the issue. `happens` and `why` are
+    what the page says.
     """
 
     happens: str
@@ -24,18 +25,25 @@ class Fault:
     server: Behaviour | None = None
     relay: Mapping[str, Any] = field(default_factory=dict)
     ends: str = ""
+    held: bool = False
 
 
 def every(state: str) -> dict[str, int]:
     return {state: READERS}
 
 
+def says(command: bytes, answer: bytes) -> Behaviour:
+    return Behaviour({command: answer})
+
+
+PUT_OFF = every("deferred or pending")
 REFUSED, AWAY = "RelayRefusedError", "RelayUnreachableError"
 LOGIN = {"username": "editor", "password": "wrong"}
 RECONNECTS = "it may close between two mails; the next goes on a new connection"
 NOTHING_YET = "before the final dot it has nothing; tried again after five minutes, then later and later"
 SAID_SO = "it says that it has nothing"
-FOR_GOOD = "it will not be otherwise tomorrow"
+FOR_GOOD = "it is about the mailbox, and will not be otherwise tomorrow; held, as nothing was accepted"
+ABOUT_US = "it is about us, not about a reader; held after three in a row"
 HEARD = "it says that it has nothing; if the connection breaks before we hear it, we try again"
 NOBODY_KNOWS = "it may have the mail or not, and nobody can know (RFC 1047)"
 OUR_FAULT = "it is about us, not about a reader: the run ends, and nobody was tried"
@@ -57,13 +65,39 @@ FAULTS = (
     Fault("it closes after every two mails", every("accepted"), RECONNECTS, server=Behaviour(most=2)),
     Fault("it says `421` after every two mails", every("accepted"), RECONNECTS, server=Behaviour(most=2, goodbye=True)),
     # It says no
-    Fault("`5yz` to RCPT", every("rejected"), FOR_GOOD, sink=("-f", "rcpt")),
-    Fault("`550 5.1.1` to RCPT", every("rejected"), FOR_GOOD, sink=("-B", "550 5.1.1 no such user", "-f", "rcpt")),
+    Fault(
+        "`550 5.1.1` to RCPT",
+        every("rejected"),
+        FOR_GOOD,
+        sink=("-B", "550 5.1.1 no such user", "-f", "rcpt"),
+        held=True,
+    ),
+    Fault(
+        "`550 User unknown` to RCPT", every("rejected"), FOR_GOOD, server=says(b"RCPT", b"550 User unknown"), held=True
+    ),
+    Fault("`552 5.2.2` to RCPT", every("rejected"), FOR_GOOD, server=says(b"RCPT", b"552 5.2.2 full"), held=True),
+    Fault("any other `5yz` to RCPT", PUT_OFF, ABOUT_US, sink=("-f", "rcpt"), held=True),
+    Fault(
+        "`550 5.7.1 Unable to relay`", PUT_OFF, ABOUT_US, server=says(b"RCPT", b"550 5.7.1 Unable to relay"), held=True
+    ),
+    Fault("`554 Relay access denied`", PUT_OFF, ABOUT_US, server=says(b"RCPT", b"554 Relay access denied"), held=True),
+    Fault("`550 5.4.5`: a day's limit", PUT_OFF, ABOUT_US, server=says(b"RCPT", b"550 5.4.5 Daily limit"), held=True),
+    Fault("`552` after the final dot", PUT_OFF, ABOUT_US, server=says(b".", b"552 Quota exceeded"), held=True),
+    Fault(
+        "`554` spam, after the final dot", PUT_OFF, ABOUT_US, server=says(b".", b"554 5.7.1 Looks like spam"), held=True
+    ),
     Fault("`5yz` to MAIL: it does not want our sender", every("pending"), OUR_FAULT, sink=("-f", "mail"), ends=REFUSED),
-    Fault("`5yz` to DATA", every("rejected"), FOR_GOOD, sink=("-f", "data")),
-    Fault("`5yz` after the final dot", every("rejected"), SAID_SO, sink=("-f", ".")),
-    Fault("`550` in the middle of the mail", every("rejected or deferred"), HEARD, sink=("-A", "0")),
-    Fault("SIZE is less than the mail", every("rejected"), "found before it is begun", server=Behaviour(size=1000)),
+    Fault(
+        "`552 5.2.2` to MAIL: a quota of ours",
+        every("pending"),
+        OUR_FAULT,
+        server=says(b"MAIL", b"552 5.2.2 quota"),
+        ends=REFUSED,
+    ),
+    Fault("`5yz` to DATA", PUT_OFF, ABOUT_US, sink=("-f", "data"), held=True),
+    Fault("`5yz` after the final dot", PUT_OFF, ABOUT_US, sink=("-f", "."), held=True),
+    Fault("`550` in the middle of the mail", PUT_OFF, HEARD, sink=("-A", "0")),
+    Fault("SIZE is less than the mail", PUT_OFF, ABOUT_US, server=Behaviour(size=1000), held=True),
     # It says not now
     Fault("`4yz` to MAIL", every("deferred"), NOTHING_YET, sink=("-r", "mail")),
     Fault("`4yz` to RCPT", every("deferred"), NOTHING_YET, sink=("-r", "rcpt")),

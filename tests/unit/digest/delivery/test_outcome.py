@@ -1,4 +1,5 @@
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from digest.delivery.outcome import (
     MAX_REPLY_CHARACTERS,
     Outcome,
+    Phase,
     Reason,
     classify,
     clean_reply,
@@ -77,6 +79,53 @@ def test_only_a_mailbox_is_rejected(code: int, reason: Reason) -> None:
 )
 def test_the_enhanced_code_gives_the_reason(code: int | None, enhanced: str | None, reason: Reason) -> None:
     assert explain(code, enhanced) is reason
+
+
+MAIL, RCPT, DOT = Phase.MAIL, Phase.RCPT, Phase.DOT
+REFUSALS = [
+    (550, "5.7.1", RCPT, "Unable to relay", Reason.RELAYING),
+    (554, None, RCPT, "<address>: Relay access denied", Reason.RELAYING),
+    (554, "5.7.1", RCPT, "Service unavailable; Client host [192.0.2.1] blocked using zen.example", Reason.POLICY),
+    (554, None, RCPT, "Client host rejected: Access denied", Reason.POLICY),
+    (554, "5.7.1", DOT, "Message rejected as spam by content scanner", Reason.CONTENT),
+    (554, None, DOT, "Transaction failed", Reason.OTHER),
+    (550, "5.4.5", RCPT, "Daily SMTP relay limit exceeded for customer.", Reason.QUOTA),
+    (550, None, RCPT, "You have exceeded your hourly sending limit", Reason.QUOTA),
+    (550, "5.7.1", RCPT, "Sending quota exceeded", Reason.QUOTA),
+    (552, None, MAIL, "Quota exceeded", Reason.QUOTA),
+    (552, "5.2.2", MAIL, "Over quota", Reason.QUOTA),
+    (552, None, DOT, "Requested mail action aborted: exceeded storage allocation", Reason.QUOTA),
+    (552, None, DOT, "Message size exceeds fixed limit", Reason.MESSAGE_TOO_BIG),
+    (552, "5.3.4", DOT, "Too big", Reason.MESSAGE_TOO_BIG),
+    (550, None, RCPT, "Sender verify failed", Reason.SENDER),
+    (550, "5.1.0", RCPT, "Address rejected.", Reason.OTHER),
+    (550, None, RCPT, "SPF check failed", Reason.AUTHENTICATION),
+    (550, None, RCPT, "No", Reason.OTHER),
+    (503, "5.5.1", Phase.DATA, "Bad sequence of commands", Reason.PROTOCOL),
+    (550, None, RCPT, "User unknown", Reason.MAILBOX_UNKNOWN),
+    (550, None, RCPT, "Recipient address rejected: User unknown in relay recipient table", Reason.MAILBOX_UNKNOWN),
+    (550, "5.5.0", RCPT, "Requested action not taken: mailbox unavailable", Reason.MAILBOX_UNKNOWN),
+    (550, "5.4.1", RCPT, "Recipient address rejected: Access denied", Reason.MAILBOX_UNKNOWN),
+    (550, None, RCPT, "The email account that you tried to reach does not exist", Reason.MAILBOX_UNKNOWN),
+    (501, "5.1.3", RCPT, "Bad recipient address syntax", Reason.MAILBOX_UNKNOWN),
+    (551, None, RCPT, "User not local", Reason.MAILBOX_UNKNOWN),
+    (556, None, RCPT, "It takes no mail", Reason.MAILBOX_UNKNOWN),
+    (550, None, RCPT, "Account disabled", Reason.MAILBOX_DISABLED),
+    (550, None, RCPT, "Mailbox full", Reason.MAILBOX_FULL),
+    (552, None, RCPT, "Requested mail action aborted: exceeded storage allocation", Reason.MAILBOX_FULL),
+    (552, "5.2.2", DOT, "Over quota", Reason.MAILBOX_FULL),
+    (550, "5.2.3", RCPT, "Longer than this mailbox takes", Reason.MAILBOX_REFUSES),
+]
+
+
+@pytest.mark.parametrize(("code", "enhanced", "phase", "text", "reason"), REFUSALS)
+def test_whom_a_refusal_is_about(code: int, enhanced: str | None, phase: Phase, text: str, reason: Reason) -> None:
+    assert explain(code, enhanced, phase, text) is reason
+
+
+@given(st.integers(400, 599), st.integers(0, 999), st.sampled_from(Phase), st.sampled_from(REFUSALS))
+def test_no_words_make_a_policy_a_mailbox(code: int, detail: int, phase: Phase, refusal: tuple[Any, ...]) -> None:
+    assert not explain(code, f"5.7.{detail}", phase, refusal[3]).is_about_mailbox
 
 
 @given(st.integers(0, 999), st.integers(400, 599))

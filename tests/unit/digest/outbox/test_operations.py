@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select, update
 from sqlmodel import Session
 
 from digest.outbox import operations, store
 from digest.outbox.operations import NoSuchDeliveryError, ResendRefusedError
 from digest.outbox.settle import WITHDRAWN
 from digest.outbox.states import State
-from digest.outbox.tables import ISSUE
+from digest.outbox.tables import DELIVERY, ISSUE, move
 from digest.outbox.workers import WorkerLock, sign_off
 from digest.runtime.db import session_scope
 from tests.support.ledger import Ledger
@@ -45,6 +46,38 @@ def test_retry_makes_the_deferred_due_at_once_and_nothing_else(ledger: Ledger) -
     assert [one.id for one in ledger.take()] == [first.id]
     with session_scope(ledger.engine) as session:
         assert retry(session, ledger, State.DEFERRED) == 1
+
+
+def test_retry_takes_the_rejected_but_not_what_bounced_later(ledger: Ledger) -> None:
+    ledger.planned(4)
+    refused, reported, bounced, fine = ledger.take()
+    ledger.settle([refused], State.REJECTED, reply="550 Unable to relay")
+    ledger.settle([reported], State.UNCERTAIN)
+    ledger.settle([reported], State.REJECTED, by_evidence=True)
+    ledger.settle([bounced, fine], State.ACCEPTED)
+    with session_scope(ledger.engine) as session:  # as a bounce from further on does
+        session.execute(move(DELIVERY, State.REJECTED, {State.ACCEPTED}, DELIVERY.c.id == bounced.id))
+    ledger.change_issue(state="sent", sent_at=ledger.now)
+    with session_scope(ledger.engine) as session:
+        assert retry(session, ledger, State.REJECTED) == 1
+    assert ledger.counts() == {"pending": 1, "rejected": 2, "accepted": 1}
+    (again,) = ledger.take(worker="w2")  # the issue is being sent again
+    assert (again.id, again.envelope_id) == (refused.id, refused.envelope_id)
+    assert [one.outcome for one in ledger.attempts() if one.delivery_id == refused.id] == ["rejected", None]
+
+
+def test_a_retry_begins_the_patience_anew(ledger: Ledger) -> None:
+    ledger.planned(1)
+    ledger.settle(ledger.take(), State.DEFERRED, due_at=ledger.now)
+    ledger.now += timedelta(days=4)
+    taken = ledger.take()
+    assert taken[0].tries == 2
+    ledger.settle(taken, State.DEFERRED, due_at=ledger.now)
+    ledger.now += timedelta(minutes=1)
+    with session_scope(ledger.engine) as session:
+        assert retry(session, ledger, State.DEFERRED) == 1
+    (again,) = ledger.take()
+    assert (again.tries, again.first_try) == (1, ledger.now)
 
 
 def test_withdraw_cancels_what_was_not_started_and_keeps_others(ledger: Ledger) -> None:
@@ -146,6 +179,30 @@ def test_an_issue_is_finished_when_nothing_is_left_to_do(ledger: Ledger) -> None
         row = session.execute(ISSUE.select()).one()
         assert (row.state, row.sent_at) == ("sent", ledger.now)
         assert not operations.finish(session, ledger.issue_id, ledger.now)
+
+
+@pytest.mark.parametrize(
+    ("states", "ends"),
+    [
+        ([State.REJECTED, State.REJECTED], "held"),
+        ([State.REJECTED, State.ACCEPTED], "sent"),
+        ([State.REJECTED, State.UNCERTAIN], "sent"),
+        ([State.EXPIRED, State.EXPIRED], "held"),
+        ([State.SKIPPED, State.SKIPPED], "sent"),
+        ([State.SKIPPED, State.REJECTED], "held"),
+    ],
+)
+def test_an_issue_that_reached_nobody_is_held_not_sent(ledger: Ledger, states: list[State], ends: str) -> None:
+    ledger.planned(2)
+    with session_scope(ledger.engine) as session:
+        for row, state in zip(ledger.take(), states, strict=True):
+            session.execute(update(DELIVERY).where(DELIVERY.c.id == row.id).values(state=state, reason="550 no"))
+    with session_scope(ledger.engine) as session:
+        assert operations.finish(session, ledger.issue_id, ledger.now) is (ends == "sent")
+    with session_scope(ledger.engine) as session:
+        row = session.execute(select(ISSUE)).one()
+        assert (row.state, row.held) == ("sending" if ends == "held" else "sent", ends == "held")
+        assert ("550 no" in row.held_reason) == row.held
 
 
 def test_an_operator_sees_each_delivery_with_its_attempts(ledger: Ledger) -> None:
