@@ -145,7 +145,7 @@ def test_retry_makes_deferred_due_for_the_running_worker(office: Office) -> None
 
     wait_until(lambda: tries() == ("deferred", 1), process)
     # a process, whose clock starts as late as that of the worker: "due now" is not ahead of it
-    told = office.world.process("outbox", "retry", "--issue", "21", "--json")
+    told = office.world.process("outbox", "retry", "--issue", "21", "--yes", "--json")
     assert json.loads(told)["due"] == 1
     _, told = process.communicate(timeout=WAIT_SECONDS)
     assert tries() == ("deferred", 2), told

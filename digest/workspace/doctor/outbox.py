@@ -70,7 +70,7 @@ def issues(context: DoctorContext) -> Iterator[Diagnosis]:
         for issue in _issues(session, Issue.state, _OPEN):
             if issue.held:
                 message = f"Issue {issue.number} is held, nothing of it is sent: {issue.held_reason}"
-                remedy = f"digest outbox status {issue.number} says how to go on"
+                remedy = f"`digest outbox status {issue.number}` says how to go on"
                 yield Diagnosis("issue-held", Severity.BLOCK, message, remedy)
                 continue
             due = store.next_due(session, issue.id or 0) if issue.state == IssueState.SENDING else None

@@ -122,6 +122,19 @@ def test_an_edit_voids_the_approval_and_a_frozen_issue_has_none(stocked: Engine,
         store.editable(session, None)
 
 
+def test_an_issue_that_is_held_in_sending_is_not_what_editors_mean(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        first, draft = (Issue(number=n, period="2021-09", date=now.date(), created_at=now) for n in (90, 80))
+        first.state = IssueState.SENDING
+        session.add_all([first, draft])
+        session.flush()
+        assert store.find(session, None).number == 90
+        first.held = True
+        session.flush()
+        assert store.find(session, None).number == 80
+        assert store.find(session, 90).number == 90
+
+
 @pytest.mark.parametrize("text", ["a", "a:news", "a:news:0", "a:news:x", "a:gone:1", "a:news:1:2"])
 def test_a_place_is_read_strictly(text: str) -> None:
     with pytest.raises(UsageError):

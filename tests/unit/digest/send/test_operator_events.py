@@ -1,6 +1,6 @@
 """What operators hear while a send goes on: not only at its end, which may be hours away."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from digest.app import App
-from digest.delivery.outcome import Outcome
+from digest.delivery.outcome import Outcome, Phase
 from digest.delivery.sequential import OneByOne
+from digest.delivery.transport import Envelope, Reply
 from digest.delivery.worker import rotation
+from digest.outbox import breaker
 from digest.outbox.tables import NOTICE
 from digest.publish import lifecycle
 from digest.render.notice_kind import NoticeKind
@@ -66,3 +68,25 @@ def test_uncertain_deliveries_are_told_while_the_send_goes_on(
     assert len(transport.sent) == READERS + 3
     assert places[1] < READERS - 20, "while others wait for theirs"
     assert places[2] == READERS + 2
+
+
+def test_each_hold_is_told_once_with_the_relays_words(ready: PreparedSend, works: App) -> None:
+    refused = Reply(Outcome.DEFERRED, 550, "5.7.1", "5.7.1 Unable to relay", "scripted", Phase.RCPT)
+
+    class Refusing(ScriptedTransport):
+        def send(self, envelope: Envelope, message: Sequence[bytes]) -> Reply:
+            done = super().send(envelope, message)
+            return done if envelope.recipient == ADA else refused
+
+    transport = Refusing()
+    for _ in range(2):
+        worker.deliver(works, ready.issue_id, OneByOne(transport, works.clock), lambda _tally: None)
+        worker.deliver(works, ready.issue_id, OneByOne(transport, works.clock), lambda _tally: None)
+        with session_scope(works.engine) as session:
+            breaker.release(session, ready.issue_id, works.clock.now())
+    readers = [envelope for envelope, _ in transport.sent if envelope.recipient != ADA]
+    assert 6 <= len(readers) < 20
+    mails = [message.decode() for envelope, message in transport.sent if envelope.recipient == ADA]
+    told = [mail for mail in mails if "Unable to relay" in mail]
+    assert len(told) == 2
+    assert all("digest outbox release 1" in mail and "digest outbox retry --issue 1" in mail for mail in told)

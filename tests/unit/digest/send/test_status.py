@@ -18,6 +18,7 @@ from digest.send import status
 from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.workspace.create import create
+from tests.docs.test_named_commands import check as parse
 from tests.support.ledger import Ledger
 
 SECOND = timedelta(seconds=1)
@@ -140,3 +141,20 @@ def test_the_end_is_not_before_a_wait_of_open_mailboxes(ledger: Ledger) -> None:
     assert status.eta(counted, 1, [wait], {"others"}, now) == now + MINUTE
     assert status.eta(counted, 0, [], set(), now) is None
     assert status.eta(dict.fromkeys(State, 0), 1, [], set(), now) is None
+
+
+@pytest.mark.parametrize(
+    ("counted", "steps"),
+    [
+        ({"deferred": 3, "pending": 5}, ["outbox retry --issue 21", "outbox release 21", "send 21"]),
+        ({"rejected": 3}, ["outbox retry --issue 21 --state rejected", "outbox release 21", "send 21"]),
+        ({"rejected": 3, "accepted": 9, "pending": 1}, ["outbox release 21", "send 21"]),
+        ({"expired": 3}, ["issue withdraw 21"]),
+    ],
+)
+def test_the_way_out_of_a_hold_is_commands_that_help(counted: dict[str, int], steps: list[str]) -> None:
+    states = {state: counted.get(state.value, 0) for state in State}
+    commands = status.way_out(21, states)
+    assert list(commands) == [f"digest {step}" for step in steps]
+    for command in commands:
+        parse(command)
