@@ -18,7 +18,9 @@ def prepared(world: World, relay_port: int, address: str) -> World:
     path = crowd(world.folder, [address.format(n) for n in range(READERS)])
     text = (world.folder / "digest.toml").read_text()
     text = re.sub(
-        r'(?m)^transport = "maildir".*$', f'transport = "smtp"\ncanary = "{CANARY}"\ncanary_wait = "30m"\nbreaker_rejected = "100 %"', text
+        r'(?m)^transport = "maildir".*$',
+        f'transport = "smtp"\ncanary = "{CANARY}"\ncanary_wait = "30m"\nbreaker_rejected = "100 %"',
+        text,
     )
     text = re.sub(r"(?m)^required = .*$", "required = 0", text)
     (world.folder / "digest.toml").write_text(
