@@ -64,7 +64,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.QUOTA: "Wait until the relay's limit is over, and set per_hour or per_day under [relay.limits] below it",
     Reason.THROTTLED: "Wait, then go slower: set per_second or per_hour under [relay.limits]",
     Reason.AUTHENTICATION: "Set SPF, DKIM and DMARC of the sender's domain right: `digest doctor` checks them",
-    Reason.CONTENT: "Find out what in the mail the relay's filter objects to, in a test mail: `digest send --to ADDRESS`",
+    Reason.CONTENT: "Find out what the relay's filter objects to, with a test mail: `digest send --to ADDRESS`",
     Reason.MESSAGE_TOO_BIG: "Make the mail smaller, as `digest issue check` says how, or let the relay take more",
     Reason.OTHER: "Ask whoever runs the relay what it means, and whether our address is on a block list",
 }
