@@ -28,6 +28,8 @@ class OneByOne:
         if parcel is None:
             self._clock.sleep(seconds)
             return Step()
+        if not source.hand_over(parcel):
+            return Step([(parcel, Reply(Outcome.NOT_SENT, None, None, "it was held back", self._name))])
         self.under_way = 1
         step = self._send(parcel)
         self.under_way = 0

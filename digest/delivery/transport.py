@@ -115,6 +115,13 @@ class ParcelSource(Protocol):
     def may_go(self, parcel: Parcel) -> bool:
         """Return whether a parcel whose envelope came back unanswered may still go."""
 
+    def hand_over(self, parcel: Parcel) -> bool:
+        """Note that a parcel may have been sent from now on; return whether that may be.
+
+        A carrier asks immediately before the first byte after which the other side may have the whole message, and
+        ends the parcel as `not_sent` on a no.
+        """
+
 
 class Carrier(Protocol):
     """Sends many parcels at once, on any number of connections to any number of relays; used by one thread."""

@@ -28,7 +28,12 @@ def envelope_id(promised: Promised, of_id: int, planned_at: datetime) -> str:
     It holds the time of planning, because ids begin at 1 in each database: a Maildir that outlives its database, or is
     shared by two, must not take one promise for another.
     """
-    return f"{promised.value}-{of_id}-{int(planned_at.timestamp() * 1_000_000):x}"
+    return f"{promised.value}-{of_id}-{microseconds(planned_at):x}"
+
+
+def microseconds(planned_at: datetime) -> int:
+    """Return when a promise was planned, as a number that goes into ids and files."""
+    return int(planned_at.timestamp() * 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from sqlalchemy import delete, select, update
 from sqlmodel import Session
 
 from digest.outbox.dialects import database_now, insert_new
+from digest.outbox.journal import SUFFIX, JournalContents, read_journal
 from digest.outbox.tables import WORKER
+from digest.runtime.clock import boot_id
 
 HEARTBEAT_EVERY = timedelta(seconds=10)
 SILENT_AFTER = timedelta(seconds=60)
@@ -55,6 +57,20 @@ class WorkerLiveness:
                 return locked
         beat: datetime = worker["heartbeat_at"]
         return database_time - beat <= SILENT_AFTER
+
+    def journal(self, worker_id: str) -> JournalContents | None:
+        """Return the journal of a worker that died on this machine since its boot; None if nothing is proven.
+
+        Whoever still holds the lock (a child, a stopped process) may still send.
+        """
+        found = read_journal(self.folder / f"{worker_id}{SUFFIX}") if self._locked(worker_id) is False else None
+        is_own = found and found.boot and (found.worker_id, found.host, found.boot) == (worker_id, self.host, boot_id())
+        return found if is_own else None
+
+    def journals(self) -> list[Path]:
+        """Return the journals of workers that died here."""
+        paths = self.folder.glob(f"*{SUFFIX}")
+        return [path for path in paths if self._locked(path.name.removesuffix(SUFFIX)) is False]
 
     def _locked(self, worker_id: str) -> bool | None:
         """Return whether the lock is held; None without such a file, as for another workspace on this machine."""

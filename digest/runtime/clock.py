@@ -3,13 +3,16 @@
 import os
 import re
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 from digest.runtime.errors import ConfigError
 
 _DURATION = re.compile(r"(\d{1,6})\s*([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def duration(text: str) -> timedelta:
@@ -27,6 +30,13 @@ def duration_text(text: str) -> str:
     except ConfigError as error:
         raise ValueError(f"{error.message}. {error.hint}") from error
     return text
+
+
+def boot_id() -> str:
+    """Return the id of this machine's present boot; empty if the system has none."""
+    with suppress(OSError):
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    return ""
 
 
 class Clock(Protocol):

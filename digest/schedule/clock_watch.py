@@ -14,11 +14,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest.outbox.dialects import POSTGRESQL, database_now
+from digest.runtime.clock import boot_id
 from digest.runtime.db import session_scope
 
 MOST_APART = timedelta(hours=1)
 """Hosts a few minutes apart do no harm: a run is claimed only once."""
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts while the machine sleeps
 
 
@@ -32,10 +32,7 @@ class ClockSample:
 
 
 def look() -> ClockSample:
-    boot = ""
-    with suppress(OSError):
-        boot = _BOOT_ID.read_text(encoding="ascii").strip()
-    return ClockSample(datetime.now(UTC), time.clock_gettime(_SINCE_BOOT), boot)
+    return ClockSample(datetime.now(UTC), time.clock_gettime(_SINCE_BOOT), boot_id())
 
 
 def moved(earlier: ClockSample | None, now: ClockSample) -> timedelta:

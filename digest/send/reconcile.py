@@ -145,7 +145,7 @@ def _own_record(findings: Findings, relay: str, *, with_transport: bool) -> list
     with session_scope(context.engine) as session:
         now = context.clock.now()
         findings.files, findings.from_files = len(files), settle(session, kept, context.delivery.breaker_limits)
-        findings.recovered = recover(session, context.delivery.place.liveness, now)
+        findings.recovered = recover(session, context.delivery.place.liveness, now).uncertain
         if isinstance(transport, WithEvidence):
             known = {(one.promised, one.id): one for one in uncertain(session)}
             seen = evident(session, transport.name, transport.evidence, now, context.delivery.place.host)

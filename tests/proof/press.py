@@ -301,6 +301,11 @@ class Press:
         assert standing[State.UNCERTAIN] <= most_uncertain, standing
         return standing[State.UNCERTAIN]
 
+    def uncertain_that_arrived(self, relay: Relay) -> int:
+        """How many uncertain deliveries the relay has whole: their final bytes had been handed over."""
+        arrived = {recipient for recipient, _ in relay.counts()}
+        return sum(row.address in arrived for row in self.rows() if row.state == State.UNCERTAIN)
+
 
 @contextmanager
 def press_at(folder: Path, database_url: str, readers: int) -> Iterator[Press]:

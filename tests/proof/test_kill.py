@@ -56,6 +56,30 @@ def test_killed_at_every_step_nobody_gets_two_and_nobody_is_lost(
         print(f"\n{kills} kills, {world.planned} deliveries, {uncertain} uncertain, 0 twice, 0 lost", end=" ")
 
 
+def test_killed_in_mid_traffic_only_what_had_left_is_uncertain(
+    press: MakePress, relay: MakeRelay, slow: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two workers; whenever some more mails have arrived, one of them is killed and started again."""
+    rng, kills = random.Random(11), 200 if slow else 8
+    world, sink = press(80 * kills), relay(0.02)
+    workers = [world.worker(sink), world.worker(sink)]
+    for _ in range(kills):
+        target, victim = sink.taken() + rng.randint(10, 60), rng.randrange(2)
+        wait_until(lambda: sink.taken() >= target, "the mail", workers[victim])  # noqa: B023 - called at once
+        workers[victim].send_signal(signal.SIGKILL)
+        workers[victim].communicate(timeout=WAIT_SECONDS)
+        workers[victim] = world.worker(sink)
+    for worker in workers:
+        worker.communicate(timeout=WAIT_SECONDS * 4)
+    world.finish(sink)
+    uncertain = world.check(sink, most_uncertain=WINDOW * kills)
+    left = world.uncertain_that_arrived(sink)
+    with capsys.disabled():
+        print(f"\n{kills} kills, {world.planned} deliveries: uncertain / final bytes handed over", end=" ")
+        print(f"{uncertain} / {left} = {uncertain / max(left, 1):.2f}, 0 twice, 0 lost", end=" ")
+    assert 0 < uncertain <= 1.3 * left
+
+
 def test_a_worker_told_to_stop_leaves_nobody_uncertain(press: MakePress, relay: MakeRelay) -> None:
     world, sink = press(300), relay(0.01)
     for number in range(2):

@@ -144,7 +144,7 @@ class Ledger:
 
     def recover(self) -> int:
         with session_scope(self.engine) as session:
-            return recover(session, self.witness, self.now)
+            return recover(session, self.witness, self.now).uncertain
 
     def counts(self) -> dict[str, int]:
         """The states that are not empty."""

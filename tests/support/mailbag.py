@@ -22,6 +22,9 @@ class ListBag:
     def done(self, parcel: Parcel, reply: Reply) -> None:
         self.ended.append((parcel, reply))
 
+    def hand_over(self, parcel: Parcel) -> bool:
+        return True
+
     def again(self, parcel: Parcel, reply: Reply) -> None:
         self.returned.append((parcel, reply))
 
@@ -38,6 +41,8 @@ class ListSource:
             self._queues.setdefault(parcel.relay, deque()).append(parcel)
         self.taken = 0
         self.refused: set[str] = set()
+        self.held_back: set[str] = set()
+        self.handed_over: list[str] = []
 
     def waiting(self, relay: str) -> int:
         return len(self._queues.get(relay, ()))
@@ -50,6 +55,11 @@ class ListSource:
 
     def may_go(self, parcel: Parcel) -> bool:
         return parcel.key not in self.refused
+
+    def hand_over(self, parcel: Parcel) -> bool:
+        """Mark the parcel, unless it is to be held back."""
+        self.handed_over.append(parcel.key)
+        return parcel.key not in self.held_back
 
 
 def carry(fleet: Fleet, source: ListSource, *, taken_before: int = 0) -> Step:

@@ -14,6 +14,7 @@ SEND_BUFFER = 512 * 1024
 """Large enough for a usual message in one call; the system may grant less."""
 _YOUNG_SECONDS = 5.0
 _TLS_BLOCK = 16 * 1024  # a TLS record: what a failed call may have sent a part of
+_PLAIN_BLOCK = 128 * 1024  # so that the end of a large message does not count as sent with its beginning
 _BLOCKED = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 FOREVER = float("inf")
 
@@ -34,6 +35,7 @@ class Link:
         self._since = time.monotonic()
         self._leaving: _Leaving | None = None
         self._is_tls = isinstance(sock, ssl.SSLSocket)
+        self._block = _TLS_BLOCK if self._is_tls else _PLAIN_BLOCK
 
     @property
     def is_over(self) -> bool:
@@ -120,8 +122,10 @@ class Link:
         conversation, total = self.conversation, 0
         while conversation.has_unsent and not conversation.is_over:
             block = conversation.unsent
-            if self._is_tls:
-                block = block[:_TLS_BLOCK]
+            if len(block) > self._block:
+                block = block[: self._block]
+            if not conversation.may_send(len(block)):
+                break
             try:
                 count = self.sock.send(block)
             except _BLOCKED:

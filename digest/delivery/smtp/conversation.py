@@ -40,6 +40,9 @@ class Mailbag(Protocol):
     def done(self, parcel: Parcel, reply: Reply) -> None:
         """Note how a parcel ended."""
 
+    def hand_over(self, parcel: Parcel) -> bool:
+        """Note that the end of a parcel's message is about to leave; return whether it may."""
+
     def again(self, parcel: Parcel, reply: Reply) -> None:
         """Retry an unanswered parcel on another connection; `reply` ends it after too many tries."""
 
@@ -85,6 +88,7 @@ class Conversation:
         self._out = b""
         self._out_at = 0
         self._dot_at = -1  # while no more than this has left, the final dot in `_out` has not
+        self._ending: _Mail | None = None  # whose dot that is, until it may leave
         self._waits: dict[Phase | _Aside, float] = {
             Phase.MAIL: timeouts.mail,
             Phase.RCPT: timeouts.rcpt,
@@ -135,6 +139,23 @@ class Conversation:
             self.lost(_TOO_MANY, closed=False)
         elif mail := self._next():
             self._announce(mail, b"")
+
+    def may_send(self, count: int) -> bool:
+        """Return whether the next `count` bytes may leave; if not, their message ends unsent, with the connection.
+
+        Asked before any byte of a final dot, whose loss would leave the message's fate open.
+        """
+        mail = self._ending
+        if mail is None or self._out_at + count <= self._dot_at:
+            return True
+        self._ending = None
+        if self._bag.hand_over(mail.parcel):
+            return True
+        self._expected[0] = (_Aside.EMPTY, None)
+        why = "the message was held back before its end"
+        self._done(mail, Outcome.NOT_SENT, Phase.BODY, why)
+        self.lost(why, closed=False)
+        return False
 
     def sent(self, count: int) -> None:
         """Note that so many bytes more have left, or may have."""
@@ -278,6 +299,7 @@ class Conversation:
         content = mail.content
         # In this order, so that an error in taking the next parcel leaves this one known and unsent.
         self._put(b"", dot_at=content.size - _ENDING_BYTES)
+        self._ending = mail
         self._expected.append((Phase.DOT, mail))
         following = self._next() if self._pipelined else None
         if following:
@@ -339,6 +361,7 @@ class Conversation:
         self._out = data
         self._out_at = 0
         self._dot_at = dot_at
+        self._ending = None
 
     def _done_by(self, mail: _Mail, phase: Phase, answer: SmtpReply) -> None:
         outcome = classify(answer.code, explain(answer.code, answer.enhanced, phase, answer.text))

@@ -130,6 +130,9 @@ class Route:
         self.ended.append((parcel, reply))
         self.has_urgent_news = self.has_urgent_news or throttle(reply) is not None
 
+    def hand_over(self, parcel: Parcel) -> bool:
+        return self.source is not None and self.source.hand_over(parcel)
+
     def again(self, parcel: Parcel, reply: Reply) -> None:
         """Keep an unanswered parcel for another connection."""
         now = time.monotonic()

@@ -38,7 +38,7 @@ class InFlightSource:
     """Source of a carrier's parcels.
 
     `admit` makes a parcel at the last moment, or settles the item and returns None; nothing starts while `may_start`
-    says no. `may_go` is asked about an item that must begin once more.
+    says no. `may_go` is asked about an item that must begin once more, `hand_over` before one may count as sent.
     """
 
     def __init__(
@@ -46,10 +46,12 @@ class InFlightSource:
         admit: Callable[[InFlight[Started]], Parcel | None],
         may_start: Callable[[], bool] = lambda: True,
         may_go: Callable[[InFlight[Started]], bool] = lambda _item: True,
+        hand_over: Callable[[InFlight[Started]], bool] = lambda _item: True,
     ) -> None:
         self._admit = admit
         self._may_start = may_start
         self._may_go = may_go
+        self._hand_over = hand_over
         self._waiting: dict[str, deque[InFlight[Started]]] = {}
         self._under_way: dict[str, InFlight[Started]] = {}
         self.families: Counter[str] = Counter()
@@ -97,6 +99,11 @@ class InFlightSource:
         """Return whether a parcel that came back unanswered may still go."""
         item = self._under_way.get(parcel.key)
         return item is not None and self._may_go(item)
+
+    def hand_over(self, parcel: Parcel) -> bool:
+        """Mark a parcel as sent, perhaps; return whether it may be. One that is not known here may not."""
+        item = self._under_way.get(parcel.key)
+        return item is not None and self._hand_over(item)
 
     def carried(self, key: str) -> InFlight[Started]:
         return self._under_way[key]

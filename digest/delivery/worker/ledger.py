@@ -63,6 +63,8 @@ class WorkerLedger:
         self._patience = patience
         self._kept: deque[Settlement] = deque()
         self._in_doubt = False
+        self.stored: Callable[[Collection[str]], None] = lambda _attempt_ids: None
+        """Gets the ids of attempts whose outcomes are in the database now."""
 
     def keep(self, settlement: Settlement) -> None:
         self._kept.append(settlement)
@@ -86,6 +88,7 @@ class WorkerLedger:
             else:
                 for _ in batch:
                     self._kept.popleft()
+                self.stored([one.attempt_id for one in batch])
                 self._patience.succeeded()
                 return result
 

@@ -95,7 +95,7 @@ class Worker:
         self._evidence = evidence
         self._meter = meter or Meter([Way(name) for name in carrier.relays])
         self._taker = Taker(self.id, carrier.relays[0], assign=lambda count: self._meter.assign(count, clock.now()))
-        self._in_flight = InFlightSource(self._admit, self._may_start, self._may_go)
+        self._in_flight = InFlightSource(self._admit, self._may_start, self._may_go, self._hand_over)
         self._background = Background(beside=engine.dialect.name == POSTGRESQL)
         self._failure: DigestError | None = None
         self._troubles: dict[str, str] = {}
@@ -259,6 +259,7 @@ class Worker:
             stream.again_at = again_at or now + _WITHOUT_RELAY
             return Window(())
         window = stream.take(session, min(limit, room), now, under_way)
+        self._presence.taking(window.started)
         self._meter.spend(session, [(one.relay, getattr(one, "family", "")) for one in window.started], now)
         return window
 
@@ -286,6 +287,10 @@ class Worker:
 
     def _may_go(self, item: InFlight[Started]) -> bool:
         return self._presence.has_looked and not self._objection(item)[0]
+
+    def _hand_over(self, item: InFlight[Started]) -> bool:
+        self._presence.hand_over(item.started)
+        return True
 
     def _admit(self, item: InFlight[Started]) -> Parcel | None:
         """Make a parcel of an item, immediately before its envelope; or settle it, and return None."""

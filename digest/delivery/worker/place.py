@@ -1,4 +1,4 @@
-"""Folders of a machine's workers: locks and leftovers."""
+"""Folders of a machine's workers: locks with journals, and leftovers."""
 
 import socket
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""A worker's registration and heartbeat, and recovery of what dead workers left."""
+"""A worker's registration, journal and heartbeat, and recovery of what dead workers left."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,7 +10,9 @@ from sqlmodel import Session
 from digest.delivery.worker.ledger import WorkerLedger
 from digest.delivery.worker.place import WorkerPlace
 from digest.outbox import store, workers
-from digest.outbox.recover import Evidence, recover, resolve_by_evidence
+from digest.outbox.journal import SUFFIX, Journal
+from digest.outbox.recover import Evidence, Recovered, recover, resolve_by_evidence
+from digest.outbox.take import Started
 from digest.outbox.workers import HEARTBEAT_EVERY, WorkerLock
 from digest.runtime.clock import Clock
 
@@ -31,6 +33,7 @@ class WorkerPresence:
         self._place = place
         self._clock = clock
         self._lock = WorkerLock(place.locks, worker_id)
+        self._journal: Journal | None = None
         self._liveness = place.liveness
         self._beaten = self._recovered = self._looked = float("-inf")
         self._going: frozenset[int] = frozenset()
@@ -41,10 +44,13 @@ class WorkerPresence:
         """Sign on; the lock comes first, so that a live worker never seems dead."""
         self._lock.acquire()
         try:
+            path = self._place.locks / f"{self.worker_id}{SUFFIX}"
+            self._journal = Journal(path, self.worker_id, self._place.host)
+            self._ledger.stored = self._journal.settled
             now = self._clock.now()
             self._ledger.transact(partial(workers.register, worker_id=self.worker_id, host=self._place.host, now=now))
         except BaseException:
-            self._lock.release(clean=True)
+            self._leave(clean=True)
             raise
         self._beaten = self._clock.monotonic()
 
@@ -55,9 +61,24 @@ class WorkerPresence:
             left = self._ledger.close(self._place.leftovers, known)
             signed_off = left is None and self._sign_off()
         finally:
-            self._lock.release(clean=signed_off)
+            self._leave(clean=signed_off)
         if left is not None:
             logger.error("the database is away; outcomes are kept in %s: run `digest outbox reconcile`", left)
+
+    def _leave(self, *, clean: bool) -> None:
+        if self._journal:
+            self._journal.close(remove=clean)
+        self._lock.release(clean=clean)
+
+    def taking(self, started: Sequence[Started]) -> None:
+        """Note what a take has started, before it is committed."""
+        if self._journal and started:
+            self._journal.taking(started[-1].attempt_id)
+
+    def hand_over(self, started: Started) -> None:
+        """Note that this may have been sent from now on."""
+        assert self._journal is not None  # noqa: S101 - signed on
+        self._journal.hand_over(started)
 
     def _sign_off(self) -> bool:
         try:
@@ -76,15 +97,19 @@ class WorkerPresence:
 
     def recover(self, relay: str, evidence: Evidence | None) -> None:
 
-        def work(session: Session) -> tuple[int, int]:
+        def work(session: Session) -> tuple[Recovered, int]:
             now = self._clock.now()
-            lost = recover(session, self._liveness, now)
-            return lost, resolve_by_evidence(session, relay, evidence, now, self._place.host) if evidence else 0
+            found = recover(session, self._liveness, now)
+            return found, resolve_by_evidence(session, relay, evidence, now, self._place.host) if evidence else 0
 
-        lost, resolved = self._ledger.transact(work)
+        read = self._liveness.journals()
+        found, resolved = self._ledger.transact(work)
+        for path in read:
+            path.unlink(missing_ok=True)
         self._recovered = self._clock.monotonic()
-        if lost:
-            logger.warning("%d deliveries of a worker that died are uncertain, %d resolved by evidence", lost, resolved)
+        if any(found):
+            text = "of what a worker that died had started, %d are uncertain and %d never left; %d resolved by evidence"
+            logger.warning(text, *found, resolved)
 
     @property
     def must_look(self) -> bool:

@@ -506,3 +506,56 @@ def test_who_came_back_is_asked_about_before_another_envelope(make_fleet: MakeFl
     assert {key for key, outcome in ends.items() if outcome is Outcome.NOT_SENT} == set(asked)
     assert len(ends) == 10
     assert set(server.holds.said_yes) == {b"Id: %b" % key.encode() for key in ends if key not in asked}
+
+
+class Sends:
+    """What had been handed over at each call that gave bytes to the system, and whether they had a message's end."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: type[socket.socket], source: ListSource) -> None:
+        self.with_end: list[list[str]] = []
+        self.without: list[list[str]] = []
+        send: Callable[..., int] = kind.send
+
+        def watched(sock: socket.socket, data: Any, *flags: int) -> int:
+            # any byte of it: the line end in front of the dot is a part of the end
+            has_end = b"x\r\n.\r\n" in bytes(data) or bytes(data).startswith((b"\r\n.\r\n", b"\n.\r\n", b".\r\n"))
+            (self.with_end if has_end else self.without).append(list(source.handed_over))
+            return send(sock, data, *flags)
+
+        monkeypatch.setattr(kind, "send", watched)
+
+
+@pytest.mark.parametrize("way", ["pipelined", "one by one", "tls"])
+@pytest.mark.parametrize("size", [1, 300_000])
+def test_the_hand_over_is_noted_before_the_end_leaves_not_sooner(
+    make_fleet: MakeFleet,
+    authority: trustme.CA,
+    trusting: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    size: int,
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with OddServer(pipelining=way != "one by one", context=context if way == "tls" else None) as server:
+        config = relay(server.port, connections=1, **({"tls": Tls.IMPLICIT} if way == "tls" else {}))
+        source = ListSource(parcels(3, config.name, b"y" * 70 + b"\r\n" + b"x" * size + b"\r\n"))
+        sends = Sends(monkeypatch, ssl.SSLSocket if way == "tls" else socket.socket, source)
+        fleet = make_fleet(config, context=trusting)
+        assert outcomes(carry(fleet, source)) == {Outcome.ACCEPTED: 3}
+        fleet.close()
+    assert [marked for marked in sends.with_end if marked] == [["0"], ["0", "1"], ["0", "1", "2"]]
+    assert [] in sends.without
+    assert source.handed_over == ["0", "1", "2"]
+
+
+def test_a_message_held_back_at_its_end_is_not_sent(make_fleet: MakeFleet) -> None:
+    with OddServer() as server:
+        config = relay(server.port, connections=1)
+        source = ListSource(parcels(5, config.name))
+        source.held_back, source.refused = {"1"}, {"2"}
+        fleet = make_fleet(config)
+        ends = {parcel.key: reply.outcome for parcel, reply in carry(fleet, source).ended}
+        fleet.close()
+    assert ends == {**dict.fromkeys("034", Outcome.ACCEPTED), **dict.fromkeys("12", Outcome.NOT_SENT)}
+    assert set(server.holds.said_yes) == {b"Id: %b" % key.encode() for key in ("0", "3", "4")}

@@ -25,9 +25,11 @@ from digest.delivery.worker.loop import Worker
 from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.window import window_limit
 from digest.outbox import operations
+from digest.outbox.journal import Journal, read_journal
 from digest.outbox.notices import TakenNotice, promise
 from digest.outbox.settle import read_file, settle
 from digest.outbox.take import Taken
+from digest.outbox.workers import WorkerLock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DatabaseUnreachableError, RelayUnreachableError
 from digest.runtime.signals import stopping_on_signals
@@ -132,6 +134,35 @@ def test_everybody_gets_one_mail_and_the_issue_is_sent(desk: Desk) -> None:
         assert not operations.finish(session, desk.ledger.issue_id, desk.clock.now())  # it is sent already
     assert desk.deliver().outcomes == {}
     assert len(desk.delivered()) == 70
+
+
+def test_each_message_is_in_the_journal_before_it_is_sent(desk: Desk) -> None:
+    desk.ledger.planned(70)
+    handed_over: list[int] = []
+
+    class Watched(ScriptedTransport):
+        def send(self, envelope: Envelope, message: Sequence[bytes]) -> Reply:
+            (path,) = desk.place.locks.glob("*.journal")
+            found = read_journal(path)
+            assert found is not None
+            handed_over.append(len(found.attempts))
+            assert envelope.delivery_id.startswith(f"delivery-{list(found.attempts.values())[-1].id}-")
+            return super().send(envelope, message)
+
+    desk.deliver(Watched())
+    assert handed_over == [*range(1, 71)]
+    assert not list(desk.place.locks.iterdir()), "it signed off"
+
+
+def test_recovery_removes_the_journals_of_the_dead_only(desk: Desk) -> None:
+    folder, locks = desk.place.locks, {name: WorkerLock(desk.place.locks, name) for name in ("dead", "alive")}
+    for name, lock in locks.items():
+        lock.acquire()
+        Journal(folder / f"{name}.journal", name, HOST)
+    locks["dead"].release(clean=False)
+    desk.deliver()
+    assert {path.name for path in folder.iterdir()} == {"dead.lock", "alive.lock", "alive.journal"}
+    locks["alive"].release(clean=True)
 
 
 def test_a_maildirs_files_have_plain_line_ends_no_doubled_dots(desk: Desk) -> None:
