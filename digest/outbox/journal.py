@@ -4,6 +4,9 @@ A file beside the worker's lock, mapped into memory: a mark costs no system call
 machine. It is set before the first byte of a message's end leaves, so an attempt of a dead worker that its journal does
 not name was never sent. A journal that is missing, damaged, older than the attempt, or written on another machine or
 before its last boot proves nothing.
+
+It is also a mark outside of the database: an attempt that it names was committed before, so a database that does not
+have it has lost transactions. The newest journal stays as `last.mark` when its worker has signed off.
 """
 
 import json
@@ -14,13 +17,17 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+
+from sqlalchemy import URL
 
 from digest.outbox.tables import Promised
 from digest.outbox.take import Started, microseconds
 from digest.runtime.clock import boot_id
 
 SUFFIX = ".journal"
+LAST = "last.mark"
 SLOTS = 2048
 """Far more than a window: a settled attempt stays named until two thousand later ones have followed it."""
 _HEADER_BYTES = 1024
@@ -44,11 +51,12 @@ class HandedOver:
 
 @dataclass(frozen=True, slots=True)
 class JournalContents:
-    """What a journal says. `newest` is the last attempt taken, handed over or not; empty if there was none."""
+    """What a journal says. `newest` is the last attempt taken, handed over or not; zeros if there was none."""
 
     worker_id: str
     host: str
     boot: str
+    database: str
     newest: str
     attempts: Mapping[str, HandedOver]
 
@@ -56,6 +64,11 @@ class JournalContents:
     def is_complete(self) -> bool:
         """Whether nothing has been overwritten: it names all that the worker has handed over."""
         return len(self.attempts) < SLOTS
+
+    @property
+    def latest(self) -> str:
+        """The newest attempt handed over; empty if there was none."""
+        return max(self.attempts, default="")
 
     def is_older_than(self, attempt_id: str) -> bool:
         """Return whether the attempt was taken after this was written, or by another process."""
@@ -66,9 +79,9 @@ class JournalContents:
 class Journal:
     """The journal that a living worker writes."""
 
-    def __init__(self, path: Path, worker_id: str, host: str) -> None:
+    def __init__(self, path: Path, worker_id: str, host: str, database: str) -> None:
         self.path = path
-        header = json.dumps({"worker_id": worker_id, "host": host, "boot": boot_id()})
+        header = json.dumps({"worker_id": worker_id, "host": host, "boot": boot_id(), "database": database})
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.fchmod(handle, 0o600)
@@ -105,10 +118,8 @@ class Journal:
             if place is not None:
                 self._free.append(place)
 
-    def close(self, *, remove: bool) -> None:
+    def close(self) -> None:
         self._map.close()
-        if remove:
-            self.path.unlink(missing_ok=True)
 
 
 def read_journal(path: Path) -> JournalContents | None:
@@ -129,6 +140,22 @@ def read_journal(path: Path) -> JournalContents | None:
         return JournalContents(newest=newest.hex(), attempts={one.attempt_id: one for one in found}, **header)
     except TypeError:
         return None
+
+
+def retire_journal(path: Path) -> None:
+    """Remove a journal that recovery does not need any more, or keep it as the mark if no newer one is."""
+    found, mark = read_journal(path), path.with_name(LAST)
+    kept = read_journal(mark)
+    if found and found.latest > (kept.latest if kept and kept.database == found.database else ""):
+        path.replace(mark)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def database_name(url: URL, folder: Path) -> str:
+    """Return a name that tells one database from another; that of a SQLite file moves with the workspace."""
+    where = os.path.relpath(url.database or "", folder) if url.get_backend_name() == "sqlite" else url.database
+    return sha256(f"{url.get_backend_name()} {url.host} {url.port} {where}".encode()).hexdigest()[:32]
 
 
 def _promise(own_id: int) -> tuple[Promised, int]:

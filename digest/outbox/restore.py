@@ -43,7 +43,7 @@ def settle_down(session: Session, now: datetime) -> Aftermath:
     Deliveries of a frozen issue stay: none was started, and a person releases it or not. Notices are not repeated
     either, harmless as a second confirmation is: a subscriber who has left since must not be written to.
     """
-    known_until = session.execute(select(func.max(ATTEMPT.c.started_at))).scalar_one()
+    known_until = last_known(session)
     frozen = _numbers(session, IssueState.FROZEN)
     held = _numbers(session, IssueState.FROZEN, IssueState.SENDING)
     drafts = _numbers(session, IssueState.APPROVED)
@@ -61,9 +61,17 @@ def settle_down(session: Session, now: datetime) -> Aftermath:
         # its doubt grows: it may have been resolved and sent again after the backup
         DELIVERY.c.state == State.UNCERTAIN,
     )
-    uncertain = _doubt(session, Promised.DELIVERY, in_doubt, known_until, now)
-    notices = _doubt(session, Promised.NOTICE, NOTICE.c.state.in_(sorted(LOST)), known_until, now)
+    uncertain = doubt(session, Promised.DELIVERY, in_doubt, now)
+    notices = doubt(session, Promised.NOTICE, NOTICE.c.state.in_(sorted(LOST)), now)
     return Aftermath(held, frozen, drafts, uncertain, notices, known_until)
+
+
+def last_known(session: Session) -> datetime | None:
+    """Return when the last attempt that the database has was started; those made up by a restore are older."""
+    known: datetime | None = session.scalar(
+        select(func.max(ATTEMPT.c.started_at)).where(ATTEMPT.c.worker_id != RESTORED)
+    )
+    return known
 
 
 def _numbers(session: Session, *states: IssueState) -> tuple[int, ...]:
@@ -71,28 +79,29 @@ def _numbers(session: Session, *states: IssueState) -> tuple[int, ...]:
     return tuple(session.execute(query).scalars())
 
 
-def _doubt(
-    session: Session, promised: Promised, in_doubt: ColumnElement[bool], known_until: datetime | None, now: datetime
+def doubt(
+    session: Session, promised: Promised, in_doubt: ColumnElement[bool], now: datetime, *, why: str = UNKNOWN
 ) -> int:
     """Give each an attempt at an unknown time from what is known until now, and make it uncertain."""
+    known_until = last_known(session)
     table, token = promised.table, new_attempt_id()[:16]
     made_up = literal(f"{RESTORED}-{token}-") + cast(table.c.id, String)
     own_start = and_(table.c.state.in_([State.STARTED, State.UNCERTAIN]), table.c.started_at.is_not(None))
     began = case((own_start, table.c.started_at), else_=known_until or table.c.created_at)
     columns = [promised.attempt_key, "id", "worker_id", "started_at", "ended_at", "outcome", "reply", "relay"]
     uncertain = Outcome.UNCERTAIN.value
-    rows = select(table.c.id, made_up, literal(RESTORED), began, literal(now), literal(uncertain), literal(UNKNOWN))
+    rows = select(table.c.id, made_up, literal(RESTORED), began, literal(now), literal(uncertain), literal(why))
     rows = rows.add_columns(literal(_only_relay(session))).where(in_doubt)
     session.execute(insert(ATTEMPT).from_select(columns, rows))
     lost = select(table.c.attempt_id).where(in_doubt, table.c.state == State.STARTED)
     session.execute(
         update(ATTEMPT)
         .where(ATTEMPT.c.id.in_(lost), ATTEMPT.c.outcome.is_(None))
-        .values(outcome=uncertain, ended_at=now, reply=UNKNOWN)
+        .values(outcome=uncertain, ended_at=now, reply=why)
     )
     changed = session.execute(
         move(table, State.UNCERTAIN, LOST, in_doubt, restored=True).values(
-            reason=UNKNOWN, attempt_id=made_up, worker_id=RESTORED, started_at=now, settled_at=now
+            reason=why, attempt_id=made_up, worker_id=RESTORED, started_at=now, settled_at=now
         )
     )
     return int(changed.rowcount)  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, update
 from sqlmodel import Session
 
 from digest.outbox.dialects import database_now, insert_new
-from digest.outbox.journal import SUFFIX, JournalContents, read_journal
+from digest.outbox.journal import LAST, SUFFIX, JournalContents, read_journal
 from digest.outbox.tables import WORKER
 from digest.runtime.clock import boot_id
 
@@ -67,10 +67,17 @@ class WorkerLiveness:
         is_own = found and found.boot and (found.worker_id, found.host, found.boot) == (worker_id, self.host, boot_id())
         return found if is_own else None
 
-    def journals(self) -> list[Path]:
-        """Return the journals of workers that died here."""
-        paths = self.folder.glob(f"*{SUFFIX}")
-        return [path for path in paths if self._locked(path.name.removesuffix(SUFFIX)) is False]
+    def dead_journals(self, database: str) -> list[Path]:
+        """Return the journals of workers of a database that died here, and those that cannot be read."""
+        dead = [path for path in self.folder.glob(f"*{SUFFIX}") if self._locked(path.stem) is False]
+        read = [(path, read_journal(path)) for path in dead]
+        return [path for path, it in read if it is None or (it.host, it.database) == (self.host, database)]
+
+    def marks(self, database: str) -> list[tuple[Path, JournalContents]]:
+        """Return what workers of a database, of any machine, have left in the folder, but for those that live here."""
+        paths = [*self.folder.glob(f"*{SUFFIX}"), self.folder / LAST]
+        read = [(path, read_journal(path)) for path in paths if not self._locked(path.stem)]
+        return [(path, it) for path, it in read if it is not None and it.database == database]
 
     def _locked(self, worker_id: str) -> bool | None:
         """Return whether the lock is held; None without such a file, as for another workspace on this machine."""

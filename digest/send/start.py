@@ -17,6 +17,7 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.send.canary import watch
 from digest.send.context import SendContext
+from digest.send.loss import look_for_loss
 from digest.send.status import IssueStatus, status
 from digest.send.worker import deliver
 from subscribers import audience
@@ -92,6 +93,7 @@ def refuse_finished(issue: Issue) -> None:
 
 def prepare_send(context: SendContext, number: int | None, *, relay: str = "") -> PreparedSend:
     """Return the send, not yet started. Raises RefusedError unless the issue may be sent as it is."""
+    look_for_loss(context)
     now = context.clock.now()
     with session_scope(context.engine) as session:
         issue = issue_store.find(session, number)

@@ -23,6 +23,7 @@ from digest.runtime.errors import ConfigError, DigestError, EnvironmentFailedErr
 from digest.runtime.signals import stopping_on_signals
 from digest.send import operator_events
 from digest.send.context import SendContext
+from digest.send.loss import look_for_loss
 
 NEWS_SECONDS = 10.0
 """How often a send looks for operator events before its end."""
@@ -79,6 +80,7 @@ def _deliver_all(
     progress: Callable[[DeliveryProgress], None],
     stopping: Callable[[], bool],
 ) -> WorkerRun:
+    look_for_loss(context)
     relayed = _ProgressRelay(context, issues, progress)
     with (
         context.notifier.webhook.beside(),

@@ -58,6 +58,7 @@ class WorkerLedger:
     ) -> None:
         self._limits = limits
         self._engine = engine
+        self.url = engine.url
         self._worker_id = worker_id
         self._clock = clock
         self._patience = patience

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from digest.delivery.worker.ledger import WorkerLedger
 from digest.delivery.worker.place import WorkerPlace
 from digest.outbox import store, workers
-from digest.outbox.journal import SUFFIX, Journal
+from digest.outbox.journal import SUFFIX, Journal, database_name, retire_journal
 from digest.outbox.recover import Evidence, Recovered, recover, resolve_by_evidence
 from digest.outbox.take import Started
 from digest.outbox.workers import HEARTBEAT_EVERY, WorkerLock
@@ -29,6 +29,7 @@ class WorkerPresence:
 
     def __init__(self, worker_id: str, ledger: WorkerLedger, place: WorkerPlace, clock: Clock) -> None:
         self.worker_id = worker_id
+        self._database = database_name(ledger.url, place.locks)
         self._ledger = ledger
         self._place = place
         self._clock = clock
@@ -45,7 +46,7 @@ class WorkerPresence:
         self._lock.acquire()
         try:
             path = self._place.locks / f"{self.worker_id}{SUFFIX}"
-            self._journal = Journal(path, self.worker_id, self._place.host)
+            self._journal = Journal(path, self.worker_id, self._place.host, self._database)
             self._ledger.stored = self._journal.settled
             now = self._clock.now()
             self._ledger.transact(partial(workers.register, worker_id=self.worker_id, host=self._place.host, now=now))
@@ -67,7 +68,9 @@ class WorkerPresence:
 
     def _leave(self, *, clean: bool) -> None:
         if self._journal:
-            self._journal.close(remove=clean)
+            self._journal.close()
+            if clean:
+                retire_journal(self._journal.path)
         self._lock.release(clean=clean)
 
     def taking(self, started: Sequence[Started]) -> None:
@@ -102,10 +105,10 @@ class WorkerPresence:
             found = recover(session, self._liveness, now)
             return found, resolve_by_evidence(session, relay, evidence, now, self._place.host) if evidence else 0
 
-        read = self._liveness.journals()
+        read = self._liveness.dead_journals(self._database)
         found, resolved = self._ledger.transact(work)
         for path in read:
-            path.unlink(missing_ok=True)
+            retire_journal(path)
         self._recovered = self._clock.monotonic()
         if any(found):
             text = "of what a worker that died had started, %d are uncertain and %d never left; %d resolved by evidence"

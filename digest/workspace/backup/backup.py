@@ -13,6 +13,7 @@ from sqlmodel import Session
 from digest.delivery.worker.place import WorkerPlace
 from digest.migrations.metadata import METADATA
 from digest.outbox import statistics
+from digest.outbox.journal import database_name
 from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.runtime import db
@@ -122,6 +123,7 @@ class Restore:
             postgres.load(engine, self._source, self._revision, TABLES)
             aftermath, skipped = _make_safe(settings, engine, self._revision, now)
             db.upgrade(engine)
+        _forget_journals(settings, engine)
         return Restored(engine.dialect.name, db.revision_of(engine), kept, skipped, aftermath)
 
 
@@ -188,6 +190,13 @@ def _refuse_with_workers(settings: Settings, engine: Engine) -> None:
         return  # empty or broken: no worker uses it
     if alive := {worker.host for worker in workers if worker.alive}:
         raise WorkersRunningError(f"A worker is running on {', '.join(sorted(alive))}")
+
+
+def _forget_journals(settings: Settings, engine: Engine) -> None:
+    """Remove what workers noted about the replaced database: else its loss would be found once more."""
+    place = WorkerPlace.of(settings.workspace)
+    for path, _ in place.liveness.marks(database_name(engine.url, place.locks)):
+        path.unlink(missing_ok=True)
 
 
 def _make_safe(settings: Settings, engine: Engine, revision: str, now: datetime) -> tuple[Aftermath, tuple[str, ...]]:

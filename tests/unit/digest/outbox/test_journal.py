@@ -29,7 +29,7 @@ class Victim:
         self.folder = ledger.witness.folder
         self.lock = WorkerLock(self.folder, "w1")
         self.lock.acquire()
-        self.journal = Journal(self.folder / "w1.journal", "w1", HOST)
+        self.journal = Journal(self.folder / "w1.journal", "w1", HOST, "a database")
         ledger.worker()
         self.taken = self.take(2)
 
@@ -94,7 +94,7 @@ def zeroed(victim: Victim) -> None:
 
 def replaced_by_another(victim: Victim) -> None:
     victim.path.unlink()
-    other = Journal(victim.path, "w2", HOST)
+    other = Journal(victim.path, "w2", HOST, "a database")
     other.taking(victim.taken[-1].attempt_id)
 
 
@@ -188,7 +188,7 @@ def test_marks_of_the_settled_are_overwritten_oldest_first(victim: Victim) -> No
 def test_it_is_for_its_owner_only_and_has_its_place_on_the_disk(tmp_path: Path) -> None:
     umask = os.umask(0)
     try:
-        Journal(tmp_path / "w1.journal", "w1", HOST)
+        Journal(tmp_path / "w1.journal", "w1", HOST, "a database")
     finally:
         os.umask(umask)
     status = (tmp_path / "w1.journal").stat()

@@ -25,7 +25,7 @@ from digest.delivery.worker.loop import Worker
 from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.window import window_limit
 from digest.outbox import operations
-from digest.outbox.journal import Journal, read_journal
+from digest.outbox.journal import LAST, Journal, database_name, read_journal
 from digest.outbox.notices import TakenNotice, promise
 from digest.outbox.settle import read_file, settle
 from digest.outbox.take import Taken
@@ -151,14 +151,14 @@ def test_each_message_is_in_the_journal_before_it_is_sent(desk: Desk) -> None:
 
     desk.deliver(Watched())
     assert handed_over == [*range(1, 71)]
-    assert not list(desk.place.locks.iterdir()), "it signed off"
+    assert [path.name for path in desk.place.locks.iterdir()] == [LAST], "it signed off"
 
 
 def test_recovery_removes_the_journals_of_the_dead_only(desk: Desk) -> None:
     folder, locks = desk.place.locks, {name: WorkerLock(desk.place.locks, name) for name in ("dead", "alive")}
     for name, lock in locks.items():
         lock.acquire()
-        Journal(folder / f"{name}.journal", name, HOST)
+        Journal(folder / f"{name}.journal", name, HOST, database_name(desk.ledger.engine.url, folder))
     locks["dead"].release(clean=False)
     desk.deliver()
     assert {path.name for path in folder.iterdir()} == {"dead.lock", "alive.lock", "alive.journal"}
