@@ -13,7 +13,7 @@ class FrozenClock:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self._monotonic = 0.0
+        self._monotonic = self._asleep = 0.0
 
     def now(self) -> datetime:
         """Return the instant it was set to."""
@@ -23,15 +23,20 @@ class FrozenClock:
         """Return the seconds it was moved by in all."""
         return self._monotonic
 
+    def asleep(self) -> float:
+        """Return how many of these the machine was suspended."""
+        return self._asleep
+
     def sleep(self, seconds: float) -> None:
         """Move on by `seconds` at once."""
         self.move(seconds=seconds)
 
-    def move(self, *, seconds: float = 0, days: float = 0) -> None:
-        """Move on."""
+    def move(self, *, seconds: float = 0, days: float = 0, suspended: bool = False) -> None:
+        """Move on, perhaps as a machine that is suspended meanwhile."""
         step = timedelta(seconds=seconds, days=days)
         self._now += step
         self._monotonic += step.total_seconds()
+        self._asleep += step.total_seconds() if suspended else 0.0
 
 
 class ScriptedTransport:

@@ -12,6 +12,7 @@ from digest.runtime.errors import ConfigError
 
 _DURATION = re.compile(r"(\d{1,6})\s*([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts while the machine sleeps
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -39,6 +40,11 @@ def boot_id() -> str:
     return ""
 
 
+def since_boot() -> float:
+    """Return the seconds since this machine's boot, suspended ones too where the system counts them."""
+    return time.clock_gettime(_SINCE_BOOT)
+
+
 class Clock(Protocol):
     """Clock of loops."""
 
@@ -46,7 +52,10 @@ class Clock(Protocol):
         """Return the present instant, in UTC."""
 
     def monotonic(self) -> float:
-        """Return seconds that never jump, for measuring durations."""
+        """Return seconds that go on while the machine is suspended and are never set: for ages and durations."""
+
+    def asleep(self) -> float:
+        """Return how many seconds the machine was suspended, from any fixed moment on."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -59,7 +68,10 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return since_boot()
+
+    def asleep(self) -> float:
+        return since_boot() - time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -4,7 +4,6 @@ The wall clock is compared with the monotonic time since boot, and with the cloc
 """
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -14,12 +13,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest.outbox.dialects import POSTGRESQL, database_now
-from digest.runtime.clock import boot_id
+from digest.runtime.clock import boot_id, since_boot
 from digest.runtime.db import session_scope
 
 MOST_APART = timedelta(hours=1)
 """Hosts a few minutes apart do no harm: a run is claimed only once."""
-_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts while the machine sleeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class ClockSample:
 
 
 def look() -> ClockSample:
-    return ClockSample(datetime.now(UTC), time.clock_gettime(_SINCE_BOOT), boot_id())
+    return ClockSample(datetime.now(UTC), since_boot(), boot_id())
 
 
 def moved(earlier: ClockSample | None, now: ClockSample) -> timedelta:

@@ -17,11 +17,12 @@ S = TypeVar("S", bound=Started)
 
 @dataclass(frozen=True, slots=True)
 class InFlight(Generic[S]):
-    """A started promise, its source, and when it was taken (monotonic seconds)."""
+    """A started promise and its source; when it was taken, and how long the machine had slept by then (seconds)."""
 
     stream: "WorkSource[S]"
     started: S
     taken_at: float
+    asleep: float = 0.0
 
     @property
     def family(self) -> str:

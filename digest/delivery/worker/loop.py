@@ -41,6 +41,8 @@ from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUn
 logger = logging.getLogger(__name__)
 
 STALE_SECONDS = 120.0
+ASLEEP_SECONDS = 1.0
+"""A machine that was suspended for longer asks for consent again; two clocks are read, and may differ a little."""
 OBJECTS_BEFORE_COLLECTING = 20_000
 HANGING_SECONDS = 10.0
 """A relay that carries nothing for so long, for whatever reason, loses its share to the others."""
@@ -237,12 +239,12 @@ class Worker:
     def _refill(self, stream: WorkSource[Any]) -> None:
         """Take from a source until the window is full."""
         take = partial(self._take, stream, self._limit() - len(self._in_flight), dict(self._in_flight.families))
-        taken_at, known = self._clock.monotonic(), self._in_flight.attempt_ids
+        moment, known = (self._clock.monotonic(), self._clock.asleep()), self._in_flight.attempt_ids
         asked_at = self._round_robin.changes
 
         def taken(window: Window[Started]) -> None:
             self._presence.has_started = self._presence.has_started or bool(window.started)
-            self._in_flight.add(InFlight(stream, one, taken_at) for one in window.started)
+            self._in_flight.add(InFlight(stream, one, *moment) for one in window.started)
             self._round_robin.asked(stream, window, asked_at)
             if window.skipped:
                 self._run.progress.skipped += window.skipped
@@ -289,8 +291,14 @@ class Worker:
         return self._presence.has_looked and not self._objection(item)[0]
 
     def _hand_over(self, item: InFlight[Started]) -> bool:
+        """Note that a message may have been sent; not after a gap, in which its reader may have left."""
+        if self._slept_since(item) or self._presence.seconds_since_look > STALE_SECONDS:
+            return False
         self._presence.hand_over(item.started)
         return True
+
+    def _slept_since(self, item: InFlight[Started]) -> bool:
+        return self._clock.asleep() - item.asleep > ASLEEP_SECONDS
 
     def _admit(self, item: InFlight[Started]) -> Parcel | None:
         """Make a parcel of an item, immediately before its envelope; or settle it, and return None."""
@@ -316,6 +324,8 @@ class Worker:
             return "the issue was held or withdrawn", None
         if self._clock.monotonic() - item.taken_at > STALE_SECONDS:
             return "it was taken too long ago", None
+        if self._slept_since(item):
+            return "the machine was suspended after it was taken", None
         if self._meter.knows_nothing:
             return "", None
         until = self._meter.held_until(item.address, self._clock.now())

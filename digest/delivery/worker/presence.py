@@ -45,13 +45,10 @@ class WorkerPresence:
         """Sign on; the lock comes first, so that a live worker never seems dead."""
         self._lock.acquire()
         try:
-            path = self._place.locks / f"{self.worker_id}{SUFFIX}"
-            self._journal = Journal(path, self.worker_id, self._place.host, self._database)
-            self._ledger.stored = self._journal.settled
             now = self._clock.now()
             self._ledger.transact(partial(workers.register, worker_id=self.worker_id, host=self._place.host, now=now))
         except BaseException:
-            self._leave(clean=True)
+            self._lock.release(clean=True)
             raise
         self._beaten = self._clock.monotonic()
 
@@ -75,12 +72,17 @@ class WorkerPresence:
 
     def taking(self, started: Sequence[Started]) -> None:
         """Note what a take has started, before it is committed."""
-        if self._journal and started:
-            self._journal.taking(started[-1].attempt_id)
+        if not started:
+            return
+        if self._journal is None:
+            path = self._place.locks / f"{self.worker_id}{SUFFIX}"
+            self._journal = Journal(path, self.worker_id, self._place.host, self._database)
+            self._ledger.stored = self._journal.settled
+        self._journal.taking(started[-1].attempt_id)
 
     def hand_over(self, started: Started) -> None:
         """Note that this may have been sent from now on."""
-        assert self._journal is not None  # noqa: S101 - signed on
+        assert self._journal is not None  # noqa: S101 - it was taken
         self._journal.hand_over(started)
 
     def _sign_off(self) -> bool:
@@ -117,12 +119,16 @@ class WorkerPresence:
     @property
     def must_look(self) -> bool:
         """Whether the look once a second is due."""
-        return self._clock.monotonic() - self._looked >= LOOK_SECONDS
+        return self.seconds_since_look >= LOOK_SECONDS
 
     @property
     def has_looked(self) -> bool:
         """Whether the last look is recent enough to start something by it."""
-        return self._clock.monotonic() - self._looked < LOOK_HOLDS_SECONDS
+        return self.seconds_since_look < LOOK_HOLDS_SECONDS
+
+    @property
+    def seconds_since_look(self) -> float:
+        return self._clock.monotonic() - self._looked
 
     def look(self, besides: Callable[[Session], None]) -> None:
         """Read which issues are being sent, beat if that is due, and do `besides`, in one transaction."""

@@ -20,7 +20,16 @@ from digest.delivery.outcome import Outcome
 from digest.delivery.sequential import OneByOne
 from digest.delivery.smtp.relay import RelayConfig, Tls
 from digest.delivery.smtp.transport import SmtpTransport
-from digest.delivery.transport import Envelope, RelayRefusedError, Reply, Transport, WithEvidence
+from digest.delivery.transport import (
+    Envelope,
+    Parcel,
+    ParcelSource,
+    RelayRefusedError,
+    Reply,
+    Step,
+    Transport,
+    WithEvidence,
+)
 from digest.delivery.worker.loop import Worker
 from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.window import window_limit
@@ -238,6 +247,50 @@ def test_what_was_taken_more_than_two_minutes_ago_is_taken_anew(desk: Desk) -> N
     assert recipients(transport) == addresses(2)
     assert desk.ledger.counts() == {"accepted": 2, "skipped": 1}
     assert sorted(str(a.outcome) for a in desk.ledger.attempts()) == ["accepted", "accepted", "not_sent", "not_sent"]
+
+
+@pytest.mark.parametrize("seconds", [2, 60, 135, 100_000])
+def test_after_a_suspend_consent_is_asked_before_the_next_mail(desk: Desk, seconds: float) -> None:
+    people = desk.ledger.planned(4)
+
+    def hook() -> None:
+        desk.clock.move(seconds=seconds, suspended=True)
+        for person in people[2:]:
+            desk.ledger.change(person, state="unsubscribed")
+
+    transport = Hooked(1, hook)
+    desk.deliver(transport)
+    assert recipients(transport) == addresses(2)
+    assert desk.ledger.counts() == {"accepted": 2, "skipped": 2}
+
+
+@pytest.mark.parametrize(("seconds", "suspended"), [(60, True), (121, False)])
+def test_a_suspend_within_the_envelope_holds_the_message_back(desk: Desk, seconds: float, suspended: bool) -> None:
+    (person,) = desk.ledger.planned(1)
+    transport = ScriptedTransport()
+    worker = desk.worker(transport)
+
+    class SuspendedAtData:
+        """The source of a carrier whose machine sleeps while a relay thinks about DATA."""
+
+        def __init__(self, source: ParcelSource) -> None:
+            self.waiting, self.next, self.may_go = source.waiting, source.next, source.may_go
+            self._source = source
+
+        def hand_over(self, parcel: Parcel) -> bool:
+            desk.clock.move(seconds=seconds, suspended=suspended)
+            desk.ledger.change(person, state="unsubscribed")
+            return self._source.hand_over(parcel)
+
+    class Carrier(OneByOne):
+        def step(self, source: ParcelSource, seconds: float) -> Step:
+            return super().step(SuspendedAtData(source), seconds)
+
+    worker._carrier = Carrier(transport, desk.clock)
+    with worker:
+        worker.deliver(desk.ledger.issue_id)
+    assert transport.sent == []
+    assert desk.ledger.counts() == {"skipped": 1}
 
 
 def test_a_relay_that_refuses_us_stops_the_run_and_loses_nobody(desk: Desk) -> None:
@@ -466,7 +519,7 @@ def test_a_worker_that_had_nothing_to_start_leaves_no_trace(desk: Desk) -> None:
     assert workers_known(desk) == 1
     desk.deliver()
     assert workers_known(desk) == 1
-    assert list(desk.place.locks.iterdir()) == []
+    assert [path.name for path in desk.place.locks.iterdir()] == [LAST]
 
 
 def workers_known(desk: Desk) -> int:
