@@ -81,6 +81,7 @@ class Journal:
 
     def __init__(self, path: Path, worker_id: str, host: str, database: str) -> None:
         self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
         header = json.dumps({"worker_id": worker_id, "host": host, "boot": boot_id(), "database": database})
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -89,6 +90,9 @@ class Journal:
             with open(handle, "wb", closefd=False) as file:
                 file.write(header.encode().ljust(_HEADER_BYTES) + _slot(_NOTHING) * (SLOTS + 1))
             self._map = mmap.mmap(handle, _SIZE)
+        except BaseException:
+            path.unlink()
+            raise
         finally:
             os.close(handle)
         self._free = deque(range(_FIRST, _SIZE, _SLOT.size))

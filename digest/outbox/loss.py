@@ -4,7 +4,7 @@ Journals tell: they stand outside of the database and name attempts that it does
 these is uncertain, and what is on its way is held; a person releases it. The caller commits.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from digest.outbox.dialects import is_alone
 from digest.outbox.journal import LAST, HandedOver, JournalContents
 from digest.outbox.recover import unknown_attempts
 from digest.outbox.restore import LOST, RESTORED, doubt
-from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, NOTICE, Promised
+from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, Promised
 from digest.outbox.take import microseconds
 from digest.outbox.workers import WorkerLiveness
+from digest.runtime.clock import boot_id
 
 _GOING = IssueState.FROZEN, IssueState.SENDING
 _NOT_ENDED = IssueState.DRAFT, IssueState.APPROVED, *_GOING
@@ -40,79 +41,70 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
-class _Damage:
+class LossEvidence:
+    """A journal, and the attempts in it that the database does not have."""
+
     path: Path
     journal: JournalContents
     lost: tuple[HandedOver, ...]
 
-    @property
-    def is_whole_story(self) -> bool:
-        """Whether these are all attempts that this worker, or any that signed off, made after the database's state."""
-        return self.path.name != LAST and (self.journal.is_complete or len(self.lost) < len(self.journal.attempts))
+    def is_whole(self, host: str) -> bool:
+        """Return whether nothing else was lost that this worker, or one that signed off, handed over."""
+        is_current = self.path.name != LAST and (self.journal.host, self.journal.boot) == (host, boot_id())
+        return is_current and (self.journal.is_complete or len(self.lost) < len(self.journal.attempts))
 
 
-def find_loss(session: Session, liveness: WorkerLiveness, database: str) -> list[_Damage]:
-    """Return the journals that name attempts which the database does not have, and did not lose by a restore."""
+def find_loss(session: Session, liveness: WorkerLiveness, database: str) -> list[LossEvidence]:
+    """Return the journals that name attempts which the database does not have, but for those that a restore lost."""
     found = []
     for path, journal in liveness.marks(database):
-        unknown = unknown_attempts(session, journal.attempts)
-        if unknown and (lost := _since(_last_restore(session), [journal.attempts[one] for one in unknown])):
-            found.append(_Damage(path, journal, lost))
+        if unknown := unknown_attempts(session, journal.attempts):
+            made_up = select(func.max(ATTEMPT.c.id)).where(ATTEMPT.c.id.startswith(f"{RESTORED}-"))
+            restored_at = (session.scalar(made_up) or "").removeprefix(f"{RESTORED}-")[:12]
+            lost = tuple(journal.attempts[one] for one in unknown if one[:12] > restored_at)
+            found += [LossEvidence(path, journal, lost)] if lost else []
     return found
 
 
 def settle_loss(session: Session, liveness: WorkerLiveness, database: str, now: datetime) -> Loss | None:
     """Hold what is on its way and mark as uncertain what the lost attempts may have sent; None if nothing was lost.
 
-    Where the journals tell all of the lost attempts, only their promises are uncertain, else all that is unfinished.
+    Where the journals name all of the lost attempts, only their promises are uncertain, else all that is unfinished.
     """
-    damages = find_loss(session, liveness, database)
-    if not damages:
+    found = find_loss(session, liveness, database)
+    lost = [one for evidence in found for one in evidence.lost]
+    if not lost:
         return None
-    lost = [one for damage in damages for one in damage.lost]
     when = datetime.fromtimestamp(min(int(one.attempt_id[:12], 16) for one in lost) / 1000, UTC)
     why = f"the database has lost what was committed since {when:%Y-%m-%d %H:%M:%S} UTC, at the latest"
-    is_told = is_alone(session) and all(damage.is_whole_story for damage in damages)
-    exact = _promises(session, lost) if is_told else None
-    going = _NOT_ENDED if exact is None else _GOING
+    # on a server, workers of other machines may have lost some, too
+    is_all = is_alone(session) and all(evidence.is_whole(liveness.host) for evidence in found)
+    exactly = _promises(session, lost) if is_all else {}
+    going = _GOING if exactly else _NOT_ENDED
     issues = session.execute(select(ISSUE.c.id, ISSUE.c.number).where(ISSUE.c.state.in_(going)).order_by(ISSUE.c.id))
     held = {row.id: row.number for row in issues}
     for issue_id in held:
-        _hold(session, issue_id)
-    in_doubt = {
-        Promised.DELIVERY: DELIVERY.c.issue_id.in_(held)
-        if exact is None
-        else DELIVERY.c.id.in_(exact[Promised.DELIVERY]),
-        Promised.NOTICE: true() if exact is None else NOTICE.c.id.in_(exact[Promised.NOTICE]),
-    }
+        _hold(session, issue_id, why)
+    in_doubt = {Promised.DELIVERY: DELIVERY.c.issue_id.in_(held), Promised.NOTICE: true()}
+    in_doubt |= {promised: promised.table.c.id.in_(ids) for promised, ids in exactly.items()}
     uncertain = 0
-    for promised, condition in in_doubt.items():
+    for promised, which in in_doubt.items():
         is_open = promised.table.c.state.in_(sorted(LOST))
-        uncertain += doubt(session, promised, and_(is_open, condition), now, why=why)
-    return Loss(why, tuple(held.values()), uncertain, tuple(damage.path for damage in damages))
+        uncertain += doubt(session, promised, and_(is_open, which), now, why=why)
+    return Loss(why, tuple(held.values()), uncertain, tuple(evidence.path for evidence in found))
 
 
-def _promises(session: Session, lost: Sequence[HandedOver]) -> dict[Promised, set[int]] | None:
-    """Return the promises of the lost attempts; None if the database has lost a delivery itself."""
-    found: dict[Promised, set[int]] = {promised: set() for promised in Promised}
-    for promised, ids in found.items():
+def _promises(session: Session, lost: Sequence[HandedOver]) -> dict[Promised, set[int]]:
+    """Return the promises of the lost attempts by kind; empty if the database has lost a delivery itself."""
+    found: dict[Promised, set[int]] = {}
+    for promised in Promised:
         table, planned = promised.table, {one.id: one.planned_at for one in lost if one.promised is promised}
         rows = session.execute(select(table.c.id, table.c.created_at).where(table.c.id.in_(planned)))
-        ids.update(row.id for row in rows if microseconds(row.created_at) == planned[row.id])
-        if promised is Promised.DELIVERY and len(ids) < len(planned):
-            return None
+        found[promised] = {row.id for row in rows if microseconds(row.created_at) == planned[row.id]}
+        if promised is Promised.DELIVERY and len(found[promised]) < len(planned):
+            return {}
     return found
 
 
-def _hold(session: Session, issue_id: int) -> None:
+def _hold(session: Session, issue_id: int, _why: str) -> None:
     operations.hold(session, issue_id)
-
-
-def _last_restore(session: Session) -> str:
-    """Return the newest attempt that a restore or a loss made up: what was lost before is dealt with."""
-    return session.execute(select(func.max(ATTEMPT.c.id)).where(ATTEMPT.c.id.startswith(f"{RESTORED}-"))).scalar() or ""
-
-
-def _since(restore: str, lost: Iterable[HandedOver]) -> tuple[HandedOver, ...]:
-    made_up_at = restore.removeprefix(f"{RESTORED}-")[:12]
-    return tuple(one for one in lost if one.attempt_id[:12] > made_up_at)

@@ -74,7 +74,7 @@ def _left_by(session: Session, promised: Promised, owner: str) -> list[tuple[Pro
     table = promised.table
     is_its_own = IS_STARTED, table.c.worker_id == owner
     if promised is Promised.DELIVERY:
-        _lock_issues(session, *is_its_own)
+        _lock_issues(session, *is_its_own, shared=True)
     rows = session.execute(select(table.c.id, table.c.attempt_id).where(*is_its_own).with_for_update())
     return [(promised, row.id, row.attempt_id) for row in rows]
 
@@ -86,13 +86,10 @@ def _judge(attempt: tuple[Promised, int, str], proof: JournalContents | None, wh
     return replace(not_sent(*attempt, f"{who} ended before it sent the message's end", now), by_evidence=True)
 
 
-def _lock_issues(session: Session, *conditions: ColumnElement[bool] | TextClause) -> None:
-    """Lock the issues of deliveries for update, before the deliveries.
-
-    At once, not for share: two transactions that first lock for share would deadlock.
-    """
-    issues = select(DELIVERY.c.issue_id).where(*conditions)
-    session.execute(select(ISSUE.c.id).where(ISSUE.c.id.in_(issues)).order_by(ISSUE.c.id).with_for_update())
+def _lock_issues(session: Session, *conditions: ColumnElement[bool] | TextClause, shared: bool) -> None:
+    """Lock the issues of deliveries, before the deliveries."""
+    issues = select(ISSUE.c.id).where(ISSUE.c.id.in_(select(DELIVERY.c.issue_id).where(*conditions)))
+    session.execute(issues.order_by(ISSUE.c.id).with_for_update(read=shared))
 
 
 def resolve_by_evidence(session: Session, relay: str, evidence: Evidence, now: datetime, host: str) -> int:
@@ -132,6 +129,7 @@ def settle_evidence(session: Session, settlements: Sequence[Settlement]) -> int:
         some = settlements[start : start + _AT_ONCE]
         back = [s.id for s in some if s.promised is Promised.DELIVERY and s.state is State.PENDING]
         if back:
-            _lock_issues(session, DELIVERY.c.id.in_(back))
+            # at once for update: two transactions that first lock for share would deadlock
+            _lock_issues(session, DELIVERY.c.id.in_(back), shared=False)
         changed += settle(session, some)
     return changed
