@@ -66,7 +66,8 @@ def _globals(
     form = logs.form_of(log_format)
     os.environ[logs.VARIABLE] = form  # for processes that we start
     logs.set_up(form, verbose=verbose)
-    context.obj = Shell(workspace=workspace, as_json=as_json, verbose=verbose, log_json=form == "json")
+    context.obj = shell = Shell(workspace=workspace, as_json=as_json, verbose=verbose, log_json=form == "json")
+    context.call_on_close(shell.close)
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:

@@ -56,6 +56,11 @@ class Shell:
         self.out.zone = opened.settings.publication.zone
         return opened
 
+    def close(self) -> None:
+        """Close the database: the last connection brings SQLite's log into the file, which may be copied alone then."""
+        if self._opened is not None:
+            self._opened.engine.dispose()
+
     @contextmanager
     def session(self, *, read_only: bool = False) -> "Iterator[Session]":
         """One transaction; `read_only` opens the workspace for reading."""

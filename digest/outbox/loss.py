@@ -31,9 +31,11 @@ _NOT_ENDED = IssueState.DRAFT, IssueState.APPROVED, *_GOING
 class Loss:
     """What was done about a loss: issues held, by number, and how many promises are uncertain.
 
-    `files` are the journals that told; remove them once this is committed.
+    `since` is the time of the first lost attempt that is known. `files` are the journals that told; remove them once
+    this is committed.
     """
 
+    since: datetime
     why: str
     held: tuple[int, ...]
     uncertain: int
@@ -75,8 +77,8 @@ def settle_loss(session: Session, liveness: WorkerLiveness, database: str, now: 
     lost = [one for evidence in found for one in evidence.lost]
     if not lost:
         return None
-    when = datetime.fromtimestamp(min(int(one.attempt_id[:12], 16) for one in lost) / 1000, UTC)
-    why = f"the database has lost what was committed since {when:%Y-%m-%d %H:%M:%S} UTC, at the latest"
+    since = datetime.fromtimestamp(min(int(one.attempt_id[:12], 16) for one in lost) / 1000, UTC)
+    why = f"the database has lost what was committed since {since:%Y-%m-%d %H:%M:%S} UTC, at the latest"
     # on a server, workers of other machines may have lost some, too
     is_all = is_alone(session) and all(evidence.is_whole(liveness.host) for evidence in found)
     exactly = _promises(session, lost) if is_all else {}
@@ -91,7 +93,7 @@ def settle_loss(session: Session, liveness: WorkerLiveness, database: str, now: 
     for promised, which in in_doubt.items():
         is_open = promised.table.c.state.in_(sorted(LOST))
         uncertain += doubt(session, promised, and_(is_open, which), now, why=why)
-    return Loss(why, tuple(held.values()), uncertain, tuple(evidence.path for evidence in found))
+    return Loss(since, why, tuple(held.values()), uncertain, tuple(evidence.path for evidence in found))
 
 
 def _promises(session: Session, lost: Sequence[HandedOver]) -> dict[Promised, set[int]]:

@@ -145,3 +145,31 @@ def test_a_copied_workspace_goes_on_like_the_first(approved: World, database_kin
     states = copy.json("outbox", "status", "21", expect=1)["states"]  # its Maildir is another one, and no evidence
     assert states["accepted"] + states["uncertain"] == sum(states.values())
     assert max(copies(folder / "outbox").values()) == 1
+
+
+@pytest.mark.one_database
+def test_an_issue_that_is_lost_itself_is_held_when_made_again(sample: World, database_kind: str) -> None:
+    if database_kind != "sqlite":
+        pytest.skip("only SQLite is a file that can be put back")
+    outbox, database = sample.folder / "outbox", Path(sample.database_url.removeprefix("sqlite:///"))
+    shutil.copyfile(database, sample.folder / "copy")
+    sample.approve_issue_21()
+    sample.digest("send", "21", "--yes")
+    before = copies(outbox)
+    shutil.copyfile(sample.folder / "copy", database)
+    assert "it is held when it is made again" in sample.call("worker").stderr
+    sample.approve_issue_21()
+    assert "Held issues: 21" in sample.call("send", "21", "--yes").stderr
+    assert copies(outbox) == before
+    sample.digest("outbox", "release", "21")
+    assert "has lost" not in sample.call("send", "21", "--yes").stderr
+
+
+@pytest.mark.one_database
+def test_a_command_leaves_all_in_the_file_itself(sample: World, database_kind: str) -> None:
+    """Else every copy of digest.db alone was out of date, whatever runs."""
+    if database_kind != "sqlite":
+        pytest.skip("only SQLite has a log beside its file")
+    sample.process("issue", "assemble", "--period", "2021-09", "--number", "21")
+    database = Path(sample.database_url.removeprefix("sqlite:///"))
+    assert [path.name for path in database.parent.glob(f"{database.name}*")] == [database.name]
