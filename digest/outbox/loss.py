@@ -78,7 +78,10 @@ def settle_loss(session: Session, liveness: WorkerLiveness, database: str, now: 
     if not lost:
         return None
     since = datetime.fromtimestamp(min(int(one.attempt_id[:12], 16) for one in lost) / 1000, UTC)
-    why = f"the database has lost what was committed since {since:%Y-%m-%d %H:%M:%S} UTC, at the latest"
+    why = (
+        f"the database has lost what was committed since {since:%Y-%m-%d %H:%M:%S} UTC, at the latest. "
+        "What may have been sent since then is uncertain; later sign-ups and unsubscribes are missing"
+    )
     # on a server, workers of other machines may have lost some, too
     is_all = is_alone(session) and all(evidence.is_whole(liveness.host) for evidence in found)
     exactly = _promises(session, lost) if is_all else {}
@@ -86,7 +89,7 @@ def settle_loss(session: Session, liveness: WorkerLiveness, database: str, now: 
     issues = session.execute(select(ISSUE.c.id, ISSUE.c.number).where(ISSUE.c.state.in_(going)).order_by(ISSUE.c.id))
     held = {row.id: row.number for row in issues}
     for issue_id in held:
-        _hold(session, issue_id, why)
+        operations.hold(session, issue_id, why)
     in_doubt = {Promised.DELIVERY: DELIVERY.c.issue_id.in_(held), Promised.NOTICE: true()}
     in_doubt |= {promised: promised.table.c.id.in_(ids) for promised, ids in exactly.items()}
     uncertain = 0
@@ -106,7 +109,3 @@ def _promises(session: Session, lost: Sequence[HandedOver]) -> dict[Promised, se
         if promised is Promised.DELIVERY and len(found[promised]) < len(planned):
             return {}
     return found
-
-
-def _hold(session: Session, issue_id: int, _why: str) -> None:
-    operations.hold(session, issue_id)

@@ -3,11 +3,12 @@
 import logging
 from functools import cache
 
-from digest.notify import Event, EventKind
+from digest.issues import store as issue_store
 from digest.outbox.journal import database_name
 from digest.outbox.loss import find_loss, settle_loss
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
+from digest.send.operator_events import halted
 
 logger = logging.getLogger(__name__)
 
@@ -27,21 +28,16 @@ def look_for_loss(context: SendContext) -> None:
         loss = settle_loss(session, *asked, now)
         if loss is None:  # another process was quicker
             return
-        why = (
-            f"{loss.why}. What may have been sent since then is uncertain; later sign-ups and unsubscribes are missing"
-        )
-        numbers, occasion = {"uncertain": loss.uncertain}, f"loss-{loss.since:%Y%m%dT%H%M%S}"
         for number in loss.held:
-            event = Event(EventKind.HALTED, now, number, why=why, numbers=numbers, occasion=occasion)
-            context.notifier.tell(session, event)
+            context.notifier.tell(session, halted(session, issue_store.find(session, number), now))
     for file in loss.files if loss.held else ():
         file.unlink(missing_ok=True)
     if loss.held:
         held = ", ".join(map(str, loss.held))
         todo = "look at `digest outbox list --state uncertain`, then `digest outbox release`"
-        _say(f"{why}. Held issues: {held}; uncertain: {loss.uncertain}; {todo}")
+        _say(f"{loss.why}. Held issues: {held}; uncertain: {loss.uncertain}; {todo}")
     else:
-        _say(f"{why}. An issue that was sent since then is gone, too; it is held when it is made again")
+        _say(f"{loss.why}. An issue that was sent since then is gone, too; it is held when it is made again")
 
 
 @cache
