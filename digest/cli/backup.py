@@ -13,13 +13,19 @@ from digest.workspace.backup import backup as backups
 def backup(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Where to; an earlier backup of that name is replaced.")],
+    keep_days: Annotated[
+        int | None, typer.Option(min=1, help="Then remove backups (*.backup) beside it that are older than this.")
+    ] = None,
 ) -> None:
-    """Write the whole database into one file, readable by you only; others may go on using the database."""
+    """Write the whole database into one file, readable by you only, and check it; the database may be in use."""
     shell = shell_of(context)
-    saved = backups.backup(shell.workspace, file)
+    saved = backups.backup(shell.workspace, file, keep_days)
 
     def tell() -> None:
         shell.out.line(f"{saved.file}: {saved.size:,} bytes ({saved.database}, revision {saved.revision}).")
+        shell.out.line(f"It was read again and holds all {saved.rows:,} rows.")
+        for path in saved.removed:
+            shell.out.line(f"Removed: {path}")
         shell.out.line(f"Not in it, keep them too: {', '.join(saved.not_contained)}")
 
     shell.out.emit(saved.as_json(), tell)

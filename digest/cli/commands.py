@@ -103,10 +103,10 @@ SUPPRESS = {
 }
 DB = {
     "upgrade": Leaf("db:upgrade", "Bring the database to this version's schema; safe to repeat."),
-    "check": Leaf("db:check", "Say whether the database is reachable and has this version's schema."),
+    "check": Leaf("db:check", "Say whether the database is reachable, has this version's schema, and is not damaged."),
     "backup": Leaf(
         "backup:backup",
-        "Write the whole database into one file, readable by you only; others may go on using the database.",
+        "Write the whole database into one file, readable by you only, and check it; the database may be in use.",
     ),
     "restore": Leaf("backup:restore", "Put a backup in the place of the database."),
 }

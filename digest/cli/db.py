@@ -4,7 +4,10 @@ import typer
 
 from digest.cli.shell import shell_of
 from digest.runtime import db
+from digest.runtime.errors import EXIT_ATTENTION
 from digest.settings.opened import open_engine
+from digest.workspace.backup.backup import TABLES
+from digest.workspace.integrity import check as check_integrity
 
 
 def upgrade(context: typer.Context) -> None:
@@ -17,17 +20,32 @@ def upgrade(context: typer.Context) -> None:
 
 
 def check(context: typer.Context) -> None:
-    """Say whether the database is reachable and has this version's schema."""
+    """Say whether the database is reachable, has this version's schema, and is not damaged."""
     shell = shell_of(context)
     engine = open_engine(shell.workspace)
     db.check_revision(engine)
-    queue = db.queue_of(engine)
-    data = {"revision": db.revision_of(engine), "database": engine.dialect.name, "queue": queue.value}
+    queue, integrity = db.queue_of(engine), check_integrity(engine, TABLES)
+    data = {
+        "revision": db.revision_of(engine),
+        "database": engine.dialect.name,
+        "queue": queue.value,
+        "damage": [{"table": one.table, "message": one.message} for one in integrity.damage],
+        "not_checked": integrity.not_checked or None,
+    }
 
     def tell() -> None:
-        shell.out.line(f"{data['database']}: revision {data['revision']}, as it should be.")
+        state = "damaged" if integrity.damage else "as it should be"
+        shell.out.line(f"{data['database']}: revision {data['revision']}, {state}.")
+        for one in integrity.damage:
+            shell.out.line(f"- {one}")
+        if integrity.damage:
+            shell.out.line(f"  → {db.REPAIR}")
+        if integrity.not_checked:
+            shell.out.line(f"{integrity.not_checked}.\n  → {integrity.remedy}")
         shell.out.line(f"The queue that wakes workers: {queue}.")
         if remedy := queue.remedy:
             shell.out.line(f"  → {remedy}")
 
     shell.out.emit(data, tell)
+    if integrity.damage:
+        raise typer.Exit(EXIT_ATTENTION)

@@ -38,6 +38,13 @@ def whole_file(path: Path, *, mode: int | None = None, durable: bool = True) -> 
         partial.unlink(missing_ok=True)
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder, and the missing ones above it, for their owner only, whatever the umask."""
+    if not folder.is_dir():
+        private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def sync(path: Path) -> None:
     """Flush a file or folder to the disk."""
     handle = os.open(path, os.O_RDONLY)

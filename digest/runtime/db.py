@@ -1,5 +1,7 @@
 """Database engine, transactions and schema revision. SQLite and PostgreSQL differ here and in outbox.dialects."""
 
+import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,14 @@ _DRIVERS = {
     **dict.fromkeys(("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg"),
 }
 _FORMS = "Write sqlite:///digest.db or postgresql://USER@HOST/NAME."
+REPAIR = (
+    "Stop whatever uses the database, keep a copy of it as it is, and bring back the last good backup: "
+    "digest db restore FILE"
+)
+"""What helps against damage."""
+_POSTGRESQL_DAMAGE = frozenset({"XX001", "XX002", "58P01"})
+"""SQLSTATE of data_corrupted, index_corrupted, undefined_file."""
+_NOT_TEXT = re.compile(r"Could not decode to UTF-8 column '(\w+)'")
 AWAY = (OperationalError, InterfaceError, InternalError)
 """Errors that may be over soon; InternalError is a standby that is not yet the new server."""
 
@@ -42,6 +52,12 @@ class RestoreUnfinishedError(EnvironmentFailedError):
     """A restore into this database was begun and not finished."""
 
     default_hint = "Run `digest db restore FILE --yes` again."
+
+
+class DatabaseDamagedError(DatabaseUnreachableError):
+    """The database is damaged."""
+
+    default_hint = f"`digest db check` names the damage. {REPAIR}"
 
 
 class DatabaseOlderError(EnvironmentFailedError):
@@ -142,7 +158,20 @@ def session_scope(engine: Engine, *, read_only: bool = False) -> Iterator[Sessio
 def explain(error: DBAPIError) -> DatabaseUnreachableError:
     """Return the driver's error as one sentence for a person."""
     first_line = str(error.orig or error).strip().splitlines()
+    if damage := damage_in(error.orig):
+        return DatabaseDamagedError(f"The database is damaged: {damage}")
     return DatabaseUnreachableError(f"The database failed: {first_line[0] if first_line else type(error).__name__}")
+
+
+def damage_in(error: BaseException | None) -> str:
+    """Return in words which damage of the database the driver's error reports; empty for any other error."""
+    text = " ".join(str(error).splitlines()[:1])
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return text
+    if getattr(error, "sqlstate", None) in _POSTGRESQL_DAMAGE or text == "unsupported file format":
+        return text
+    column = _NOT_TEXT.match(text)  # the rest of the message is the text, which is about a person
+    return f"the column {column[1]} holds bytes that are not text" if column else ""
 
 
 def alembic_config(connection: Connection | None = None) -> "Config":
@@ -171,7 +200,7 @@ def upgrade(engine: Engine) -> None:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({queue_schema.UPGRADE_LOCK})"))
             upgrade_on(connection)
         queue_schema.bring_up_to_date(engine)
-    except OperationalError as error:
+    except DBAPIError as error:
         raise explain(error) from error
 
 
@@ -188,13 +217,21 @@ def queue_of(engine: Engine) -> queue_schema.QueueSchema:
 
 def check_revision(engine: Engine) -> None:
     """Raise unless the database has exactly this version's schema."""
+    if usable_revision(engine) != HEAD:
+        raise DatabaseOlderError
+
+
+def usable_revision(engine: Engine) -> str:
+    """Return the database's revision. Raises unless it has tables, of this version or an older one."""
     try:
         current = revision_of(engine)
-    except OperationalError as error:
+    except DBAPIError as error:
         raise explain(error) from error
+    if current is None:
+        raise DatabaseOlderError
     if current != HEAD:
         refuse_newer(current)
-        raise DatabaseOlderError
+    return current
 
 
 def _revision(connection: Connection) -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.damage import damage, damage_rows
 from tests.support.small_disk import small_disk
 from tests.support.world import WAIT_SECONDS, World
 
@@ -56,6 +57,27 @@ def test_a_database_that_is_away_is_told(sample: World) -> None:
     code, told = run(sample, "issue", "list")
     assert code == 4
     assert "database" in told
+
+
+@pytest.mark.parametrize("at", [0, 28, 4096], ids=["its head", "its size", "its schema"])
+def test_a_damaged_database_is_told_by_every_command(sent: World, at: int) -> None:
+    path = Path(sent.database_url.removeprefix("sqlite:///"))
+    damage(path, at, 4000 if at else 16)
+    for arguments in (["db", "check"], ["db", "upgrade"], ["db", "backup", "x"], ["issue", "list"], ["doctor"]):
+        code, told = run(sent, *arguments)
+        assert code in {1, 4}, (arguments, told)
+        if arguments != ["doctor"]:
+            assert (told.count("\n  → "), "damaged" in told, "restore" in told) == (1, True, True), (arguments, told)
+
+
+def test_a_damaged_table_fails_the_check_and_is_named(sent: World) -> None:
+    assert sent.json("db", "check")["damage"] == []
+    damage_rows(Path(sent.database_url.removeprefix("sqlite:///")), "subscriber")
+    assert {one["table"] for one in sent.json("db", "check", expect=1)["damage"]} == {"subscriber"}
+    assert "digest db restore FILE" in sent.digest("db", "check", expect=1)
+    code, told = run(sent, "subscribers", "export", "readers.csv")
+    assert (code, "damaged" in told) == (4, True)
+    assert "example." not in told
 
 
 WRONG = [

@@ -86,6 +86,12 @@ def test_every_timer_has_its_service_and_the_calendar_catches_up(operating: Path
     assert settings_of(operating / "systemd" / "digest-tick.timer")["Persistent"] == ["true"]
 
 
+def test_only_a_verified_backup_lets_older_ones_go(operating: Path) -> None:
+    unit = settings_of(operating / "systemd" / "digest-backup.service")
+    assert [one for key, values in unit.items() if key.startswith("Exec") for one in values] == unit["ExecStart"]
+    assert "--keep-days" in unit["ExecStart"][0]
+
+
 def systemd_analyze() -> str:
     path = shutil.which("systemd-analyze")
     if path is None:

@@ -18,10 +18,11 @@ from digest.outbox.restore import Aftermath, settle_down
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER
 from digest.runtime import db
 from digest.runtime.clock import open_clock
-from digest.runtime.errors import RefusedError
+from digest.runtime.errors import DigestError, RefusedError, UsageError
 from digest.schedule.tick import skip_since_backup
 from digest.settings.root import CONFIG_NAME, SECRETS_NAME, Settings, load_settings
 from digest.workspace.backup import files, postgres, sqlite
+from digest.workspace.backup.record import BackupRecord
 
 TABLES = frozenset(METADATA.tables)
 """Every table of both packages."""
@@ -39,12 +40,15 @@ class BackupResult:
 
     file: Path
     size: int
+    rows: int
     database: str
     revision: str | None
     not_contained: tuple[str, ...]
+    removed: tuple[Path, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        return asdict(self) | {"file": str(self.file), "not_contained": list(self.not_contained)}
+        own = {"file": str(self.file), "not_contained": list(self.not_contained)}
+        return asdict(self) | own | {"removed": [str(path) for path in self.removed]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +67,32 @@ class Restored:
         return own | asdict(self.aftermath)
 
 
-def backup(workspace: Path, target: Path) -> BackupResult:
-    """Write the database into one file while it is in use; an earlier backup of that name is replaced."""
-    settings = load_settings(workspace)
+def backup(workspace: Path, target: Path, keep_days: int | None = None) -> BackupResult:
+    """Write the database into one file while it is in use, and check it; then it replaces a backup of that name.
+
+    Only then are backups beside it removed that are older than `keep_days`. A database of an older version is saved,
+    too: the upgrade wants a backup first.
+    """
+    if keep_days is not None and target.suffix != files.SUFFIX:
+        hint = f"Name it such as {target.with_suffix(files.SUFFIX).name}."
+        raise UsageError(f"Old backups are removed by their ending {files.SUFFIX}, which {target} lacks", hint=hint)
+    settings, clock = load_settings(workspace), open_clock()
     engine = db.make_engine(settings.database_url)
+    record = BackupRecord(workspace)
+    record.begun(clock.now())
     try:
-        db.check_revision(engine)
+        revision = db.usable_revision(engine)
         own = _file_of(engine) if engine.dialect.name == files.SQLITE else None
         with files.written_whole(target, never=own) as partial:
-            if own is not None:
-                sqlite.save(own, partial)
-            else:
-                postgres.save(engine, partial, TABLES)
-        size, revision = target.stat().st_size, db.revision_of(engine)
-        return BackupResult(target, size, engine.dialect.name, revision, _not_contained(settings))
+            rows = sqlite.save(own, partial) if own is not None else postgres.save(engine, partial, TABLES)
+        size = target.stat().st_size
+        record.verified(clock.now(), target, size)
+        removed = files.remove_older(target, keep_days) if keep_days is not None else ()
+        lacks = _not_contained(settings)
+        return BackupResult(target, size, rows, engine.dialect.name, revision, lacks, tuple(removed))
+    except DigestError as error:
+        record.failed(clock.now(), error.message)
+        raise
     finally:
         engine.dispose()
 

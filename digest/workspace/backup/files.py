@@ -1,16 +1,23 @@
 """Backup files: recognised by magic bytes, written atomically, readable by their owner only."""
 
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from digest.runtime.atomic_file import whole_file
+from digest.runtime.atomic_file import private_folder, whole_file
+from digest.runtime.db import DatabaseDamagedError
 from digest.runtime.errors import EnvironmentFailedError, UsageError
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 _MAGIC = {b"SQLite format 3\x00": SQLITE, b"PGDMP": POSTGRESQL}
 _HEAD = 16
+SUFFIX = ".backup"
+"""Backups that may be removed have it: other SQLite files may lie in the same folder."""
+_PARTIAL = re.compile(r"\..+\.\d+-\d+\.partial")
+_DAY = 24 * 3600
 
 
 class BackupUnusableError(UsageError):
@@ -23,6 +30,23 @@ class BackupFailedError(EnvironmentFailedError):
     """The backup cannot be written."""
 
     default_hint = "Check space and permissions; an earlier backup of that name is as it was."
+
+
+def refuse_damaged(source: Sequence[object], copy: Sequence[object] = ()) -> None:
+    """Raise DatabaseDamagedError for faults of the database, BackupFailedError for those of the copy alone."""
+    if source:
+        raise DatabaseDamagedError(f"The database is damaged, and no backup of it was made: {source[0]}")
+    if copy:
+        hint = "An earlier backup of that name is as it was. Try another disk: this one, or the memory, may be failing."
+        raise BackupFailedError(f"The database is sound and the new backup is not: {copy[0]}", hint=hint)
+
+
+def compare_rows(database: Mapping[str, int], copy: Mapping[str, int]) -> None:
+    """Raise BackupFailedError unless every table has the same number of rows in both."""
+    for table in sorted({*database, *copy}):
+        ours, theirs = database.get(table, 0), copy.get(table, 0)
+        if ours != theirs:
+            raise BackupFailedError(f"The new backup holds {theirs:,} rows of {table}, the database {ours:,}")
 
 
 def kind_of(path: Path) -> str | None:
@@ -58,12 +82,29 @@ def written_whole(path: Path, *, never: Path | None = None) -> Iterator[Path]:
     """
     _refuse_to_replace(path, never)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
+        _remove_leftovers(path.parent)
         with whole_file(path, mode=0o600) as partial:
             yield partial
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise BackupFailedError(f"{str(path)[:200]!r} cannot be written: {why}") from error
+
+
+def remove_older(newest: Path, days: int) -> list[Path]:
+    """Remove backups beside `newest`, which was verified just now and stays, that are older than `days`."""
+    found = [path for path in newest.parent.glob(f"*{SUFFIX}") if path.name != newest.name and path.is_file()]
+    old = [path for path in sorted(found) if time.time() - path.stat().st_mtime > days * _DAY and kind_of(path)]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return old
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what backups that were killed have left: each may be as large as the database."""
+    for path in folder.glob(".*.partial*"):
+        if _PARTIAL.fullmatch(path.name) and time.time() - path.stat().st_mtime > _DAY and kind_of(path):
+            path.unlink(missing_ok=True)
 
 
 def _refuse_to_replace(path: Path, never: Path | None) -> None:

@@ -11,9 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
-from digest.runtime.db import RESTORING, refuse_newer
+from digest.runtime.atomic_file import sync
+from digest.runtime.db import RESTORING, damage_in, explain, refuse_newer
 from digest.runtime.errors import EnvironmentFailedError
 from digest.workspace.backup import files
 from digest.workspace.backup.files import BackupFailedError, BackupUnusableError
@@ -29,6 +31,7 @@ _ENTRY = re.compile(r"\d+; \d+ \d+ (?P<kind>[A-Z][A-Z ]*[A-Z]) (?P<schema>\S+) (
 _KINDS = {"TABLE", "TABLE DATA", "DEFAULT", "CONSTRAINT", "FK CONSTRAINT", "INDEX", "COMMENT"}
 _KINDS |= {"SEQUENCE", "SEQUENCE OWNED BY", "SEQUENCE SET"}
 _VERSIONS = "alembic_version"
+_COPY = re.compile(rb'COPY (?:\S+\.)?"?(\w+)"? \(')
 
 
 class ProgramMissingError(EnvironmentFailedError):
@@ -48,13 +51,51 @@ def program(name: str) -> str:
     raise ProgramMissingError(f"{name} is not installed")
 
 
-def save(engine: Engine, target: Path, tables: Collection[str]) -> None:
-    """Write those tables to `target` in pg_dump's custom format, all as of one moment."""
-    wanted = [f"--table={name}" for name in _present(engine, tables)]
+def save(engine: Engine, target: Path, tables: Collection[str]) -> int:
+    """Write those tables to `target` in pg_dump's custom format, all as of one moment; return the rows in it.
+
+    Raises DatabaseDamagedError if the database is damaged, BackupFailedError if the dump is not its equal.
+    """
+    names = _present(engine, tables)
     flags = ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}"]
-    done = _run([program("pg_dump"), *flags, *wanted, f"--dbname={_address(engine)}"], engine)
+    try:
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+            counts = {name: text(f'SELECT count(*) FROM "{name}"') for name in names}  # noqa: S608 - our own tables
+            counted = {name: connection.execute(count).scalar_one() for name, count in counts.items()}
+            wanted = [f"--snapshot={snapshot}", *(f"--table={name}" for name in names)]
+            done = _run([program("pg_dump"), *flags, *wanted, f"--dbname={_address(engine)}"], engine)
+    except DBAPIError as error:
+        files.refuse_damaged([fault] if (fault := damage_in(error.orig)) else [])
+        raise explain(error) from error
     if done.returncode:
         raise BackupFailedError(f"pg_dump failed: {_first_line(done.stderr)}", hint=_hint(done.stderr))
+    sync(target)
+    files.compare_rows(counted, _rows(target))
+    return sum(counted.values())
+
+
+def _rows(backup: Path) -> dict[str, int]:
+    """Read a dump to its end and return the number of rows of each table in it."""
+    counted: dict[str, int] = {}
+    command = [program("pg_restore"), "--data-only", "--file=-", str(backup.absolute())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(None)) as reading:  # noqa: S603
+        assert reading.stdout is not None  # noqa: S101 - asked for above
+        assert reading.stderr is not None  # noqa: S101
+        table = ""
+        for line in reading.stdout:
+            if table and line != b"\\.\n":
+                counted[table] += 1
+            elif match := _COPY.match(line):
+                table = match[1].decode()
+                counted[table] = 0
+            else:
+                table = ""
+        message = reading.stderr.read().decode(errors="replace")
+    if reading.returncode:
+        raise BackupFailedError(f"The new backup cannot be read: {_first_line(message)}")
+    return counted
 
 
 def check(backup: Path, tables: Collection[str]) -> str:

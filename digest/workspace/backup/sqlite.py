@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from digest.runtime.atomic_file import sync
+from digest.runtime.db import damage_in
 from digest.runtime.errors import RefusedError
 from digest.workspace.backup import files
 from digest.workspace.backup.files import BackupFailedError, BackupUnusableError
+from digest.workspace.integrity import damage_of, row_counts
 
 _OURS = {"alembic_version", "issue", "delivery", "attempt", "subscriber"}
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -23,15 +25,28 @@ class DatabaseInUseError(RefusedError):
     default_hint = "Stop `digest serve`, `digest worker` and `digest schedule run`, then restore again."
 
 
-def save(database: Path, target: Path) -> None:
-    """Write a consistent copy of a database that may be in use to `target`, an empty file."""
+def save(database: Path, target: Path) -> int:
+    """Write a consistent copy of a database that may be in use to `target`, an empty file; return the rows in it.
+
+    Raises DatabaseDamagedError if the database is damaged, BackupFailedError if the copy is not its equal.
+    """
     try:
-        # one step under one read lock: page by page it would start anew after each write
-        with closing(_open(database)) as source, closing(sqlite3.connect(target)) as copy:
-            source.backup(copy, pages=-1)
-            copy.execute("PRAGMA journal_mode=DELETE")  # else opening it needs two more files
+        with closing(_open(database)) as source:
+            source.execute("BEGIN")  # the copy and what is counted are of one moment
+            counted = row_counts(source)
+            with closing(sqlite3.connect(target)) as copy:
+                source.backup(copy, pages=-1)  # in one step: page by page it would start anew after each write
+                copy.execute("PRAGMA journal_mode=DELETE")  # else opening it needs two more files
+            sync(target)
+            with closing(_open(target, "&immutable=1")) as written:
+                # a copy has the faults of its source
+                if damage := damage_of(written):
+                    files.refuse_damaged(damage_of(source), damage)
+                files.compare_rows(counted, row_counts(written))
     except sqlite3.Error as error:
+        files.refuse_damaged([fault] if (fault := damage_in(error)) else [])
         raise BackupFailedError(f"The backup failed: {error}") from error
+    return sum(counted.values())
 
 
 def _open(path: Path, how: str = "") -> sqlite3.Connection:

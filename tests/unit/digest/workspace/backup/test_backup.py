@@ -19,17 +19,20 @@ from sqlmodel import Session
 from digest.outbox.tables import DELIVERY, ISSUE
 from digest.outbox.workers import WorkerLock
 from digest.runtime import db
-from digest.runtime.errors import DigestError, UsageError
+from digest.runtime.errors import UsageError
 from digest.schedule import runs
 from digest.schedule.month import MONTHLY
 from digest.schedule.tick import skip_since_backup
 from digest.settings.root import load_settings
 from digest.workspace.backup import backup as backups
-from digest.workspace.backup import postgres
+from digest.workspace.backup import postgres, sqlite
 from digest.workspace.backup.files import BackupFailedError, BackupUnusableError
+from digest.workspace.backup.record import BackupRecord
 from digest.workspace.backup.sqlite import DatabaseInUseError
 from digest.workspace.create import create
+from tests.support.damage import damage, damage_cells, damage_rows
 from tests.support.ledger import HOST, Ledger
+from tests.support.small_disk import filled, small_disk
 
 
 class Vault:
@@ -203,8 +206,9 @@ def changed_revision(vault: Vault, revision: str) -> None:
     engine = vault.ledger.engine
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
-    with pytest.raises(DigestError):
-        backups.backup(vault.workspace, vault.file)
+    if revision == "9999":
+        with pytest.raises(db.DatabaseNewerError):
+            backups.backup(vault.workspace, vault.file)
     if is_sqlite(vault):
         with closing(sqlite3.connect(str(engine.url.database))) as source, closing(sqlite3.connect(vault.file)) as copy:
             source.backup(copy)
@@ -228,6 +232,7 @@ def test_a_backup_of_an_older_version_is_upgraded(vault: Vault) -> None:
     engine = vault.ledger.engine
     with engine.begin() as connection:
         command.downgrade(db.alembic_config(connection), "0001")
+    backups.backup(vault.workspace, vault.file)  # the upgrade wants a backup first
     changed_revision(vault, "0001")
     vault.restore()
     db.check_revision(engine)
@@ -307,6 +312,122 @@ def test_a_backup_that_cannot_be_written_is_told(vault: Vault, name: str, tmp_pa
     (tmp_path / "file").touch()
     with pytest.raises(BackupFailedError, match="cannot be written"):
         backups.backup(vault.workspace, tmp_path / name)
+
+
+def sabotaged(vault: Vault, monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], None]) -> BaseException:
+    """The error of a backup whose file something happens to before it is looked at; the earlier one stays."""
+    before = vault.file.read_bytes()
+    with monkeypatch.context() as patched:
+        for module in (sqlite, postgres):
+            patched.setattr(module, "sync", act)
+        with pytest.raises((BackupFailedError, KeyboardInterrupt)) as caught:
+            backups.backup(vault.workspace, vault.file)
+    assert vault.file.read_bytes() == before
+    assert sorted(path.name for path in vault.file.parent.glob("*backup*")) == ["backup"]
+    return caught.value
+
+
+@pytest.mark.parametrize("fraction", [0.4, 0.97])
+def test_a_new_backup_that_is_damaged_replaces_nothing(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, fraction: float
+) -> None:
+    error = sabotaged(vault, monkeypatch, lambda path: path.write_bytes(truncated(path, fraction)))
+    assert "new backup" in str(error)
+    assert str(error) == BackupRecord(vault.workspace).read().failure
+
+
+def test_a_new_backup_that_lacks_rows_replaces_nothing(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(path: Path) -> None:
+        if is_sqlite(vault):
+            with closing(sqlite3.connect(path)) as copy, copy:
+                copy.execute("DELETE FROM attempt")
+
+    if not is_sqlite(vault):
+        counted = {"attempt": 0}
+        monkeypatch.setattr(postgres, "_rows", lambda _: counted)
+    assert "0 rows of a" in str(sabotaged(vault, monkeypatch, lose))
+
+
+def test_a_stopped_backup_replaces_nothing_and_is_remembered(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    verified = BackupRecord(vault.workspace).read()
+    sabotaged(vault, monkeypatch, stop)
+    last = BackupRecord(vault.workspace).read()
+    assert (last.verified_at, last.file, last.size) == (verified.verified_at, str(vault.file), vault.saved.size)
+    assert "has not ended" in last.failure
+
+
+def test_a_damaged_sqlite_database_replaces_no_backup(vault: Vault) -> None:
+    if not is_sqlite(vault):
+        pytest.skip("tested with a server's files, below")
+    path = Path(str(vault.ledger.engine.url.database))
+    before, sound = vault.file.read_bytes(), path.read_bytes()
+    for act in (damage_rows, damage_cells, lambda path, _: damage(path, 0, 100)):
+        act(path, "subscriber")
+        with pytest.raises(db.DatabaseDamagedError, match="damaged") as caught:
+            backups.backup(vault.workspace, vault.file)
+        assert "restore" in caught.value.hint
+        assert vault.file.read_bytes() == before
+        path.write_bytes(sound)
+    assert "damaged" in BackupRecord(vault.workspace).read().failure
+    assert backups.backup(vault.workspace, vault.file).rows == vault.saved.rows
+
+
+def test_a_servers_damaged_table_replaces_no_backup(
+    damaged_server: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    create(tmp_path / "workspace", sample=False)
+    url = damaged_server("subscriber", 0, 24).url.render_as_string(hide_password=False)
+    monkeypatch.setenv("DIGEST_DATABASE__URL", url)
+    earlier = tmp_path / "earlier"
+    earlier.write_bytes(b"PGDMP")
+    with pytest.raises(db.DatabaseDamagedError, match="damaged"):
+        backups.backup(tmp_path / "workspace", earlier)
+    assert earlier.read_bytes() == b"PGDMP"
+
+
+def test_a_full_disk_keeps_the_earlier_backup(vault: Vault, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 4) as disk:
+        file = disk / "backup"
+        backups.backup(vault.workspace, file)
+        before = file.read_bytes()
+        with filled(disk), pytest.raises(BackupFailedError):
+            backups.backup(vault.workspace, file)
+        assert (file.read_bytes(), list(disk.iterdir())) == (before, [file])
+
+
+def test_old_backups_go_only_after_a_new_one_is_good(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = vault.file.parent / "backups"
+    backups.backup(vault.workspace, folder / "a.backup", keep_days=30)
+    shutil.copyfile(folder / "a.backup", folder / "other.db")
+    (folder / "notes.backup").write_text("not ours")
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    with monkeypatch.context() as patched:
+        for module in (sqlite, postgres):
+            patched.setattr(module, "sync", lambda path: path.write_bytes(truncated(path, 0.5)))
+        with pytest.raises(BackupFailedError):
+            backups.backup(vault.workspace, folder / "b.backup", keep_days=30)
+    assert (folder / "a.backup").exists()
+    assert backups.backup(vault.workspace, folder / "b.backup", keep_days=30).removed == (folder / "a.backup",)
+    assert sorted(path.name for path in folder.iterdir()) == ["b.backup", "notes.backup", "other.db"]
+    os.utime(folder / "b.backup", (0, 0))
+    assert backups.backup(vault.workspace, folder / "b.backup", keep_days=30).removed == ()
+    with pytest.raises(UsageError, match="ending"):
+        backups.backup(vault.workspace, folder / "c.db", keep_days=30)
+
+
+def test_what_a_killed_backup_left_is_removed_a_day_later(vault: Vault) -> None:
+    old, new, other = (vault.file.parent / f".{name}.partial" for name in ("a.backup.1-2", "b.backup.3-4", "c.5-6"))
+    for path in (old, new):
+        shutil.copyfile(vault.file, path)
+    other.write_text("not ours")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    backups.backup(vault.workspace, vault.file)
+    assert [path.exists() for path in (old, new, other)] == [False, True, True]
 
 
 def test_without_postgresqls_programs_it_says_which_is_missing(
