@@ -25,6 +25,11 @@ class LastBackup:
     failure: str = ""
     """Why the last try failed; empty if it did not."""
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last try goes on, or its process was killed."""
+        return self.failure == _UNFINISHED
+
 
 class BackupRecord:
     """The file that holds it. A backup is not refused because it cannot be recorded."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, EnvironmentFailedError
 from digest.settings.root import load_settings
-from digest.workspace.doctor import calendar, database, dns_records, outbox, relays, templates, workspace
+from digest.workspace.doctor import calendar, database, dns_records, outbox, relays, services, templates, workspace
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext, Examination, Skipped
 
 __all__ = ["Diagnosis", "Examination", "examine"]
@@ -29,6 +29,10 @@ _CHECKS: tuple[_Check, ...] = (
     outbox.workers,
     outbox.webhook,
     outbox.media,
+    services.backups,
+    services.web_server,
+    services.calendar,
+    services.units,
     relays.handshakes,
     relays.signature,
     dns_records.published,

@@ -4,11 +4,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from digest.delivery.worker.place import WorkerPlace
+from digest.outbox.states import State
+from digest.outbox.tables import DELIVERY
 from digest.render.checks import Severity
 from digest.render.loader import Templates
 from digest.runtime import db
@@ -77,6 +79,15 @@ class DoctorContext:
         except DBAPIError as error:
             return db.explain(error)
         return None
+
+    @cached_property
+    def in_service(self) -> bool:
+        """Whether a reader has ever got an issue from here; not if the database cannot be used."""
+        if self.trouble is not None:
+            return False
+        with self.session() as session:
+            accepted = select(DELIVERY.c.id).where(DELIVERY.c.state == State.ACCEPTED.value).limit(1)
+            return session.execute(accepted).first() is not None
 
     def session(self) -> AbstractContextManager[Session]:
         """Return a read-only transaction; ask `trouble` first."""
