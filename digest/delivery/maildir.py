@@ -8,7 +8,7 @@ from pathlib import Path
 from digest.delivery.outcome import Phase
 from digest.delivery.transport import Envelope, Reply
 from digest.outbox.states import Outcome
-from digest.runtime.atomic_file import sync
+from digest.runtime.atomic_file import private_folder, sync, write_private
 from digest.runtime.errors import RelayUnreachableError
 
 MAILDIR = "maildir:"
@@ -20,6 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 class MaildirTransport:
     """Writes each message atomically as one file, named after the delivery.
 
+    Folders and files are for their owner only: mails hold addresses, and links that act for their readers.
     A file of that name, new or read already, is an earlier attempt of the same delivery: nothing is written twice.
     Deleting a mail deletes the evidence.
     """
@@ -66,13 +67,13 @@ class MaildirTransport:
     def _keep(self, file_name: str, data: bytes) -> bool:
         if not self._ready:
             for folder in ("tmp", "new", "cur"):
-                (self.path / folder).mkdir(parents=True, exist_ok=True)
+                private_folder(self.path / folder)
             self._read = self._list_read()
             self._ready = True
         if file_name in self._read:
             return False
         partial = self.path / "tmp" / f"{file_name}.{os.getpid()}"
-        partial.write_bytes(data)
+        write_private(partial, data)
         sync(partial)
         try:
             (self.path / "new" / file_name).hardlink_to(partial)  # unlike renaming, it never replaces

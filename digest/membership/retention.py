@@ -21,6 +21,7 @@ from digest.membership.notices import goodbye
 from digest.outbox.states import TERMINAL, UNFINISHED, State
 from digest.outbox.tables import ATTEMPT, NOTICE, SUBSCRIBER
 from digest.render.notice_kind import NoticeKind
+from digest.runtime.atomic_file import private_folder, write_private
 from digest.runtime.db import session_scope
 from subscribers import preferences, store
 from subscribers.consent import ConsentMethod
@@ -93,8 +94,8 @@ def apply_once_a_day(context: MembershipContext) -> RetentionDue | None:
     if _last(marker) == today:
         return None
     done = apply(context, now)
-    marker.parent.mkdir(exist_ok=True)
-    marker.write_text(json.dumps({"day": today.isoformat(), **asdict(done)}), encoding="utf-8")
+    private_folder(marker.parent)
+    write_private(marker, json.dumps({"day": today.isoformat(), **asdict(done)}).encode())
     return done
 
 

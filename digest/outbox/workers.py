@@ -14,6 +14,7 @@ from sqlmodel import Session
 from digest.outbox.dialects import database_now, insert_new
 from digest.outbox.journal import LAST, SUFFIX, JournalContents, read_journal
 from digest.outbox.tables import WORKER
+from digest.runtime.atomic_file import private_folder
 from digest.runtime.clock import boot_id
 
 HEARTBEAT_EVERY = timedelta(seconds=10)
@@ -28,7 +29,7 @@ class WorkerLock:
         self._file: IO[bytes] | None = None
 
     def acquire(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.path.parent)
         self._file = self.path.open("wb")
         fcntl.flock(self._file, fcntl.LOCK_EX)
 

@@ -1,4 +1,7 @@
-"""Atomic file writes: a reader sees the earlier file or the whole new one."""
+"""Atomic file writes, where a reader sees the earlier file or the whole new one, and files for their owner only.
+
+What holds personal data or secrets is made by `whole_file` with a mode, `write_private` and `private_folder`.
+"""
 
 import os
 import threading
@@ -43,6 +46,13 @@ def private_folder(folder: Path) -> None:
     if not folder.is_dir():
         private_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file, not atomically, that only its owner can read, whatever the umask."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)  # it may have been there
+        file.write(content)
 
 
 def sync(path: Path) -> None:

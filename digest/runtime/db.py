@@ -1,9 +1,10 @@
 """Database engine, transactions and schema revision. SQLite and PostgreSQL differ here and in outbox.dialects."""
 
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,11 +83,18 @@ def make_engine(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         if engine.url.database in {None, "", ":memory:"}:  # each command, and each of its threads, had another one
             raise ConfigError("[database] url names no file: a database in memory keeps nothing", hint=_FORMS)
+        event.listen(engine, "do_connect", _create_sqlite)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "connect", _prepare_postgresql)
     return engine
+
+
+def _create_sqlite(_dialect: object, _record: object, arguments: list[str], _options: object) -> None:
+    # It will hold addresses; SQLite gives its other files the same mode.
+    with suppress(OSError):  # it exists, or SQLite says why it cannot be made
+        os.close(os.open(arguments[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

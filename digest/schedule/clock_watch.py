@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from digest.outbox.dialects import POSTGRESQL, database_now
+from digest.runtime.atomic_file import private_folder, write_private
 from digest.runtime.clock import boot_id, since_boot
 from digest.runtime.db import session_scope
 
@@ -66,8 +67,8 @@ class ClockWatch:
         """Store a sample as trusted; by default the clock as it is now, on a person's word."""
         seen = asdict(now or self._look())
         with suppress(OSError):  # a full disk must not stop a run
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(json.dumps({**seen, "wall": seen["wall"].isoformat()}), encoding="utf-8")
+            private_folder(self._file.parent)
+            write_private(self._file, json.dumps({**seen, "wall": seen["wall"].isoformat()}).encode())
 
     def _remembered(self) -> ClockSample | None:
         try:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from digest.runtime.atomic_file import whole_file
+from digest.runtime.atomic_file import private_folder, whole_file
 from digest.runtime.errors import EnvironmentFailedError
 
 CERTIFICATE = "certificate.pem"
@@ -28,7 +28,7 @@ def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
     certificate, key = folder / CERTIFICATE, folder / KEY
     if not _is_usable(certificate, key):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
             _make(certificate, key)
         except OSError as error:
             raise EnvironmentFailedError(

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiosmtpd.smtp import Envelope
 
+from digest.runtime.atomic_file import private_folder, write_private
 from digest.runtime.errors import EnvironmentFailedError
 from digest.sink.headers import Header, first, headers, split_head
 
@@ -22,7 +23,7 @@ HEAD_BYTES = 64 * 1024
 
 
 class Keeper:
-    """Writes messages into a Maildir; each is whole before it appears in `new`."""
+    """Writes messages into a Maildir for its owner only; each is whole before it appears in `new`."""
 
     def __init__(self, maildir: Path) -> None:
         """Make missing folders. Raises EnvironmentFailedError if that fails."""
@@ -30,7 +31,7 @@ class Keeper:
         self._numbers = itertools.count(1)
         try:
             for folder in ("tmp", "new", "cur"):
-                (maildir / folder).mkdir(parents=True, exist_ok=True)
+                private_folder(maildir / folder)
         except OSError as error:
             raise EnvironmentFailedError(
                 f"The Maildir {maildir} cannot be made: {error.strerror}.", hint="Choose another --maildir."
@@ -43,9 +44,8 @@ class Keeper:
         content: Any = envelope.original_content
         unfinished = self._maildir / "tmp" / name
         # A Maildir has the system's line ends; a signature check restores the CRLF.
-        unfinished.write_bytes(
-            "\n".join([*head, ""]).encode("utf-8", "surrogateescape") + content.replace(b"\r\n", b"\n")
-        )
+        envelope_lines = "\n".join([*head, ""]).encode("utf-8", "surrogateescape")
+        write_private(unfinished, envelope_lines + content.replace(b"\r\n", b"\n"))
         unfinished.rename(self._maildir / "new" / name)
 
 

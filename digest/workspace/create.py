@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -14,6 +14,7 @@ from digest.membership.importing import import_subscribers
 from digest.publish.import_articles import import_articles
 from digest.publish.publisher import Publisher
 from digest.runtime import db
+from digest.runtime.atomic_file import private_folder, write_private
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
 from digest.settings.opened import OpenWorkspace, open_engine
 from digest.settings.root import CONFIG_NAME, SECRETS_NAME
@@ -73,8 +74,9 @@ def create(directory: Path, *, sample: bool) -> Made:
     if (directory / CONFIG_NAME).exists():
         raise RefusedError(f"{directory} holds a workspace already", hint="Choose another folder.")
     with _reporting_errors(directory):
+        private_folder(directory)
         for folder in ("articles", "templates"):
-            (directory / folder).mkdir(parents=True, exist_ok=True)
+            (directory / folder).mkdir(exist_ok=True)
         if sample:
             _copy_sample(directory)
         else:
@@ -89,9 +91,6 @@ def _make_database(directory: Path) -> str:
     """Make the tables; return in words where they are."""
     engine = open_engine(directory)
     is_file = engine.dialect.name == "sqlite"
-    if is_file:  # it will hold addresses; SQLite gives its other files the same mode
-        with _reporting_errors(directory), suppress(FileExistsError):
-            os.close(os.open(str(engine.url.database), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     db.upgrade(engine)
     engine.dispose()
     return f"{Path(str(engine.url.database)).name} (mode 0600)" if is_file else "the tables, in PostgreSQL"
@@ -109,8 +108,8 @@ def _reporting_errors(directory: Path) -> Iterator[None]:
 def _copy_sample(directory: Path) -> None:
     with as_file(files("digest.workspace") / "sample") as source:
         shutil.copytree(source / "articles", directory / "articles", dirs_exist_ok=True)
-        for name in (CONFIG_NAME, "readers.csv"):
-            shutil.copyfile(source / name, directory / name)
+        shutil.copyfile(source / CONFIG_NAME, directory / CONFIG_NAME)
+        write_private(directory / "readers.csv", (source / "readers.csv").read_bytes())
 
 
 def _write_secrets(path: Path) -> None:

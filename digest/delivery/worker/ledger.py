@@ -14,6 +14,7 @@ from digest.outbox import breaker
 from digest.outbox.breaker import BreakerLimits
 from digest.outbox.settle import Settlement, not_sent, settle, write_file
 from digest.outbox.take import started_by
+from digest.runtime.atomic_file import private_folder
 from digest.runtime.clock import Clock
 from digest.runtime.db import AWAY, explain, session_scope
 
@@ -149,7 +150,7 @@ class WorkerLedger:
     def _write_kept(self, folder: Path) -> Path | None:
         if not self._kept:
             return None
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         path = folder / f"{self._worker_id}.json"
         write_file(path, self._kept)
         return path

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Engine, Table, insert, select
 from sqlmodel import Session, SQLModel
 
+from digest.runtime.atomic_file import private_folder
 from digest.runtime.db import make_engine, session_scope, upgrade
 
 _READ = ("article", "issue", "issue_item", "subscriber", "suppression", "edition")
@@ -17,7 +18,7 @@ _CHUNK = 5_000
 @contextmanager
 def copied(source: Engine, parent: Path) -> Iterator[tuple[Engine, Path]]:
     """Yield an engine on the copy, and its folder (mode 0700: it holds addresses); both are removed afterwards."""
-    parent.mkdir(parents=True, exist_ok=True)
+    private_folder(parent)
     with TemporaryDirectory(prefix="rehearsal-", dir=parent) as folder:
         target = make_engine(f"sqlite:///{Path(folder) / 'copy.db'}")
         try:

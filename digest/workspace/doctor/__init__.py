@@ -14,6 +14,7 @@ __all__ = ["Diagnosis", "Examination", "examine"]
 _Check = Callable[[DoctorContext], Iterator[Diagnosis | Skipped]]
 _CHECKS: tuple[_Check, ...] = (
     workspace.secrets,
+    workspace.personal_data,
     workspace.identity,
     workspace.operators,
     workspace.disk,

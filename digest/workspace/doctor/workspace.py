@@ -12,6 +12,8 @@ from digest.runtime.errors import ConfigError
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.settings.publication import PLACEHOLDER_ADDRESS
 from digest.settings.root import SECRETS_NAME, Settings
+from digest.workspace.backup.files import SUFFIX
+from digest.workspace.backup.record import BackupRecord
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 LOW_DISK_BYTES = 500 * 1024 * 1024
@@ -36,6 +38,31 @@ def secrets(context: DoctorContext) -> Iterator[Diagnosis]:
     if any(len(key) < MIN_SECRET_CHARACTERS for key in keys):
         message = f"A secret is shorter than {MIN_SECRET_CHARACTERS} characters"
         yield Diagnosis("secrets-short", Severity.BLOCK, message, "Put a new key first in link_keys.")
+
+
+def personal_data(context: DoctorContext) -> Iterator[Diagnosis]:
+    """Files and folders with readers' data are closed to others; a group may be let in on purpose."""
+    if found := [str(path) for path in dict.fromkeys(_personal_paths(context)) if _open_to_others(path)]:
+        message = f"Others can read what holds readers' data: {', '.join(found)}"
+        yield Diagnosis("data-readable", Severity.ADVISE, message, f"chmod -R o= {' '.join(found)}")
+
+
+def _personal_paths(context: DoctorContext) -> Iterator[Path]:
+    workspace = context.settings.workspace
+    if context.trouble is None and context.engine.dialect.name == "sqlite":
+        database = Path(str(context.engine.url.database)).resolve()
+        if database.parent == workspace.resolve() or _open_to_others(database.parent):
+            yield from sorted(database.parent.glob(f"{database.name}*"))  # its log, and what a restore has replaced
+    if _open_to_others(workspace):
+        yield workspace / ".state"
+    yield from (workspace / context.settings.delivery.maildir, workspace / "sink")
+    yield from sorted(workspace.glob(f"*{SUFFIX}"))
+    if file := BackupRecord(workspace).read().file:
+        yield Path(file)
+
+
+def _open_to_others(path: Path) -> bool:
+    return path.exists() and bool(path.stat().st_mode & stat.S_IRWXO)
 
 
 def _secret_files(settings: Settings) -> Iterator[tuple[Path, str]]:

@@ -23,7 +23,7 @@ from digest.issues.lifecycle import IssueState
 from digest.notify.models import WebhookCall, WebhookState
 from digest.outbox.dialects import database_now
 from digest.outbox.states import State
-from digest.runtime.atomic_file import whole_file
+from digest.runtime.atomic_file import private_folder, whole_file
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
 from digest.schedule.occurrences import occurrences
@@ -146,8 +146,8 @@ class Metrics(Collector):
     def keep(self, path: Path) -> None:
         """Store the counts for the next process."""
         attempts = [[relay, outcome, count] for (relay, outcome), count in self._attempts.counted.items()]
-        path.parent.mkdir(exist_ok=True)
-        with whole_file(path, durable=False) as partial:
+        private_folder(path.parent)
+        with whole_file(path, mode=0o600, durable=False) as partial:
             partial.write_text(json.dumps({"through": self._attempts.through, "attempts": attempts}), encoding="utf-8")
 
 

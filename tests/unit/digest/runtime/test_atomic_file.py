@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.runtime.atomic_file import whole_file
+from digest.runtime.atomic_file import private_folder, whole_file, write_private
 from digest.runtime.errors import UsageError
 
 
@@ -96,3 +96,19 @@ def test_what_a_killed_process_left_is_not_in_the_way(tmp_path: Path) -> None:
         assert partial.read_text() == ""
         partial.write_text("second")
     assert [found.read_text() for found in tmp_path.iterdir()] == ["second"]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_is_private_is_for_its_owner_only(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        private_folder(tmp_path / "a" / "b")
+        (tmp_path / "was").touch(0o666)
+        for path in (tmp_path / "new", tmp_path / "was"):
+            write_private(path, b"x")
+            assert (mode_of(path), path.read_bytes()) == (0o600, b"x")
+    finally:
+        os.umask(before)
+    assert [mode_of(path) for path in (tmp_path / "a", tmp_path / "a" / "b")] == [0o700, 0o700]
+    with pytest.raises(FileExistsError):
+        private_folder(tmp_path / "new")
