@@ -14,12 +14,14 @@ from typing import Any
 from digest.articles.draft import RawEntry
 from digest.articles.frontmatter import MAX_BYTES, UnreadableError, decode, read_markdown, too_large
 from digest.articles.problems import Problem
+from digest.runtime.containment import is_within
 from digest.runtime.errors import UsageError
 
 MAX_TABLE_BYTES = 20_000_000
 """Bytes in one CSV or JSON file, which holds many articles."""
 
 _LISTS = {"topics", "sources", "citation.authors"}
+_LINK_HINT = "Put the articles themselves there, or import where they lie."
 _SUFFIXES = (".md", ".csv", ".json")
 
 
@@ -56,6 +58,8 @@ def _markdown_below(folder: Path) -> list[Path]:
     found: list[Path] = []
     for parent, folders, files in os.walk(folder, onerror=_stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [Path(parent, name) for name in folders if Path(parent, name).is_symlink()]
+        found += [link for link in links if link.exists() and not is_within(link, folder)]  # to be told
         names = [name for name in files if name.lower().endswith(".md") and name.lower() != "readme.md"]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     if not found:
@@ -73,6 +77,9 @@ def _read_file(file: Path, root: Path) -> Iterator[RawEntry | Problem]:
     limit = MAX_BYTES if file.suffix.lower() == ".md" else MAX_TABLE_BYTES
     try:
         # A named pipe would block for ever.
+        if file.exists() and not is_within(file, root):
+            yield Problem(shown, None, "This is a link that leads out of the imported folder.", _LINK_HINT)
+            return
         if not file.is_file():
             yield Problem(shown, None, "This is not a file.", "It may be a broken link.")
             return

@@ -15,6 +15,7 @@ from digest.articles.draft import Draft, RawEntry
 from digest.articles.embeds import ArticleImage, ArticleVideo, PictureFile
 from digest.articles.metadata import without_metadata
 from digest.articles.problems import Problem
+from digest.runtime.containment import is_within
 from digest.runtime.errors import ContentError
 
 MAX_BYTES = 5_000_000
@@ -99,7 +100,7 @@ def _place(root: Path, folder: Path, src: str) -> Path:
         path = (folder / src).resolve()
     except (OSError, RuntimeError, ValueError):  # a loop of links; a NUL
         raise ContentError(f"The picture {src} cannot be found.", hint="Its path leads nowhere.") from None
-    if not path.is_relative_to(root.resolve()):
+    if not is_within(path, root):
         hint = "Move it into the folder that you import, or import the folder that holds both."
         raise ContentError(f"The picture {src} lies outside the imported folder.", hint=hint)
     return path

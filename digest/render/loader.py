@@ -17,6 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from digest import __version__
 from digest.render import locales, plaintext
 from digest.render.markup import tags
+from digest.runtime.containment import leads_out
 from digest.runtime.errors import ContentError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -52,7 +53,7 @@ class Templates:
     def environment(self, language: str) -> jinja2.Environment:
         """Return the sandboxed environment in `language` (BCP 47), or English without a catalogue."""
         if language not in self._environments:
-            self._environments[language] = _environment(jinja2.FileSystemLoader(self.directories), language)
+            self._environments[language] = _environment(_Loader(self.directories), language)
         return self._environments[language]
 
     def translate(self, language: str) -> Callable[[str], str]:
@@ -66,8 +67,13 @@ class Templates:
         for directory in reversed(self.directories):
             path = directory / "theme.toml"
             if path.is_file():
-                merged = merge(merged, _read_toml(path))
+                merged = merge(merged, _read_toml(_contained(path, directory)))
         return merged
+
+    def file(self, name: str) -> Path:
+        """Return the file in use of this name, which must exist. Raises ContentError if a link leads out."""
+        directory = next(directory for directory in self.directories if (directory / name).is_file())
+        return _contained(directory / name, directory)
 
     def render(self, name: str, language: str, context: Mapping[str, Any]) -> str:
         """Render a template. Raises ContentError with template and line."""
@@ -92,7 +98,7 @@ class Templates:
             for directory in self.directories:
                 if (directory / name).is_file():
                     # The theme is merged, so every directory's counts.
-                    yield name, (directory / name).read_bytes()
+                    yield name, _contained(directory / name, directory).read_bytes()
                     if name != "theme.toml":
                         break
 
@@ -112,6 +118,14 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         below = merged.get(key)
         merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def _contained(path: Path, directory: Path) -> Path:
+    """Return the path, unless a link in a workspace's templates leads out of the workspace."""
+    if directory != packaged_directory() and leads_out(path, directory.parent):
+        message = f"{path} leads out of the workspace by a link, and was not read"
+        raise ContentError(message, hint="Copy the file itself into templates/.")
+    return path
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -161,7 +175,18 @@ def _compiled(language: str) -> _Compiled:
     return _Compiled()
 
 
-class _MarkingLoader(jinja2.FileSystemLoader):
+class _Loader(jinja2.FileSystemLoader):
+    """Loader of overrides and packaged templates; what `include` and `extends` name comes through it, too."""
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        found = super().get_source(environment, template)
+        for directory in map(Path, self.searchpath):
+            if Path(found[1]).is_relative_to(directory):
+                _contained(Path(found[1]), directory)
+        return found
+
+
+class _MarkingLoader(_Loader):
     """Loader that adds a comment with file and line before each line that begins with a tag, to locate errors."""
 
     def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:

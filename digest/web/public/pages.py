@@ -53,5 +53,4 @@ def show(
 
 def style(publisher: Publisher, name: str) -> str:
     """Return a style sheet or script of the web templates; the workspace's override the packaged ones."""
-    path = next(path for folder in publisher.templates.directories if (path := folder / "web" / name).is_file())
-    return path.read_text(encoding="utf-8")
+    return publisher.templates.file(f"web/{name}").read_text(encoding="utf-8")

@@ -173,8 +173,7 @@ class SinkPages:
         """A style sheet."""
         if name not in ASSETS:
             raise HTTPException(404)
-        path = next(path for folder in self._templates.directories if (path := folder / "web" / name).is_file())
-        return Response(path.read_text("utf-8"), media_type="text/css")
+        return Response(self._templates.file(f"web/{name}").read_text("utf-8"), media_type="text/css")
 
     def explain(self, request: Request, error: Exception) -> Response:
         """Return an error as JSON for the API, as a bare page in a frame, else as a page."""

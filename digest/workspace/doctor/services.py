@@ -30,7 +30,7 @@ def backups(context: DoctorContext) -> Iterator[Diagnosis]:
     if last.failure and (not last.unfinished or now - datetime.fromisoformat(last.tried_at) > BACKUP_TAKES):
         good = f"the last good one is of {last.verified_at[:10]}" if last.verified_at else "there is no earlier one"
         message = f"The last backup failed on {last.tried_at[:10]}: {last.failure}; {good}"
-        yield Diagnosis("backup-failed", Severity.ADVISE, message, "Mend it, then run digest db backup FILE again.")
+        yield Diagnosis("backup-failed", Severity.ADVISE, message, "Mend it, then: digest db backup FILE")
     elif not last.verified_at:
         if context.in_service:
             yield Diagnosis("backup-none", Severity.ADVISE, "No backup was ever made from this workspace", _BACKUP)
