@@ -102,7 +102,10 @@ SUPPRESS = {
     "list": Leaf("suppress:list_", "List the entries; addresses are kept as keyed hashes only."),
 }
 DB = {
-    "upgrade": Leaf("db:upgrade", "Bring the database to this version's schema; safe to repeat."),
+    "upgrade": Leaf(
+        "db:upgrade",
+        "Bring the database to this version's schema, and name the approvals that this version voids; safe to repeat.",
+    ),
     "check": Leaf("db:check", "Say whether the database is reachable, has this version's schema, and is not damaged."),
     "backup": Leaf(
         "backup:backup",

@@ -3,6 +3,7 @@
 import typer
 
 from digest.cli.shell import shell_of
+from digest.publish.approval import void_approvals
 from digest.runtime import db
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.settings.opened import open_engine
@@ -11,12 +12,27 @@ from digest.workspace.integrity import check as check_integrity
 
 
 def upgrade(context: typer.Context) -> None:
-    """Bring the database to this version's schema; safe to repeat."""
+    """Bring the database to this version's schema, and name the approvals that this version voids; safe to repeat."""
     shell = shell_of(context)
     engine = open_engine(shell.workspace)
     db.upgrade(engine)
     revision = db.revision_of(engine)
-    shell.out.emit({"revision": revision}, lambda: shell.out.line(f"The database is at revision {revision}."))
+    with shell.session(read_only=True) as session:
+        void = void_approvals(session, shell.reader.settings, shell.reader.templates)
+    data = {
+        "revision": revision,
+        "void_approvals": [{"issue": number, "changed": changed} for number, changed in void.items()],
+    }
+
+    def tell() -> None:
+        shell.out.line(f"The database is at revision {revision}.")
+        for number, changed in void.items():
+            shell.out.line(
+                f"Issue {number} is not what was approved: {'; '.join(changed)}. Look at it, then approve it:"
+            )
+            shell.out.line(f'  → digest issue approve {number} --by "YOUR NAME"')
+
+    shell.out.emit(data, tell)
 
 
 def check(context: typer.Context) -> None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from digest.editions.skipped_issues import as_approved, earlier_issues
 from digest.issues import store as issues
@@ -97,6 +97,18 @@ def approve(issue: Issue, by: str, parts: Mapping[str, str], *, required: int, n
         return False
     issue.state = IssueState.APPROVED
     return True
+
+
+def void_approvals(session: Session, settings: Settings, templates: Templates) -> dict[int, list[str]]:
+    """Return the numbers of issues that are approved as something else than they are now, each with what changed."""
+    approved = session.scalars(
+        select(Issue).where(Issue.state == IssueState.APPROVED.value).order_by(col(Issue.number))
+    )
+    changes = {
+        issue.number: differences(issue.approved_manifest or {}, manifest(session, issue, settings, templates))
+        for issue in approved.all()
+    }
+    return {number: changed for number, changed in changes.items() if changed}
 
 
 def require_approved(issue: Issue, current: Mapping[str, str]) -> None:
