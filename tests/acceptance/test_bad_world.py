@@ -80,6 +80,13 @@ def test_a_damaged_table_fails_the_check_and_is_named(sent: World) -> None:
     assert "example." not in told
 
 
+def test_doctor_goes_on_past_a_damaged_table(sent: World) -> None:
+    damage_rows(Path(sent.database_url.removeprefix("sqlite:///")), "delivery")
+    found = {one["id"]: one for one in sent.json("doctor", expect=4)["findings"]}
+    assert "damaged" in found["database-unreachable"]["message"]
+    assert "restore" in found["database-unreachable"]["remedy"]
+
+
 WRONG = [
     (["issue", "show", "99"], 2, "no issue 99"),
     (["issue", "assemble", "--period", "2021-13"], 2, "not a period"),

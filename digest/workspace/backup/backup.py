@@ -78,20 +78,21 @@ def backup(workspace: Path, target: Path, keep_days: int | None = None) -> Backu
         raise UsageError(f"Old backups are removed by their ending {files.SUFFIX}, which {target} lacks", hint=hint)
     settings, clock = load_settings(workspace), open_clock()
     engine = db.make_engine(settings.database_url)
-    record = BackupRecord(workspace)
-    record.begun(clock.now())
+    record = BackupRecord.read(workspace)
+    record.failed(clock.now()).write(workspace)  # which stands if this process is killed
     try:
         revision = db.usable_revision(engine)
         own = _file_of(engine) if engine.dialect.name == files.SQLITE else None
         with files.written_whole(target, never=own) as partial:
             rows = sqlite.save(own, partial) if own is not None else postgres.save(engine, partial, TABLES)
         size = target.stat().st_size
-        record.verified(clock.now(), target, size)
+        now = clock.now().isoformat()
+        BackupRecord(now, str(target.absolute()), size, now).write(workspace)
         removed = files.remove_older(target, keep_days) if keep_days is not None else ()
         lacks = _not_contained(settings)
         return BackupResult(target, size, rows, engine.dialect.name, revision, lacks, tuple(removed))
     except DigestError as error:
-        record.failed(clock.now(), error.message)
+        record.failed(clock.now(), error.message).write(workspace)
         raise
     finally:
         engine.dispose()

@@ -16,7 +16,7 @@ _MAGIC = {b"SQLite format 3\x00": SQLITE, b"PGDMP": POSTGRESQL}
 _HEAD = 16
 SUFFIX = ".backup"
 """Backups that may be removed have it: other SQLite files may lie in the same folder."""
-_PARTIAL = re.compile(r"\..+\.\d+-\d+\.partial")
+_PARTIAL = re.compile(r"\..+\.\d+-\d+\.partial(-journal)?")
 _DAY = 24 * 3600
 
 
@@ -103,7 +103,7 @@ def remove_older(newest: Path, days: int) -> list[Path]:
 def _remove_leftovers(folder: Path) -> None:
     """Remove what backups that were killed have left: each may be as large as the database."""
     for path in folder.glob(".*.partial*"):
-        if _PARTIAL.fullmatch(path.name) and time.time() - path.stat().st_mtime > _DAY and kind_of(path):
+        if _PARTIAL.fullmatch(path.name) and time.time() - path.stat().st_mtime > _DAY:
             path.unlink(missing_ok=True)
 
 

@@ -3,7 +3,7 @@
 import json
 import logging
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,12 +11,13 @@ from digest.runtime.atomic_file import private_folder, whole_file
 
 logger = logging.getLogger(__name__)
 
-_UNFINISHED = "it was begun and has not ended"
+UNFINISHED = "it was begun and has not ended"
+"""The failure of a try that goes on, or whose process was killed."""
 
 
 @dataclass(frozen=True, slots=True)
-class LastBackup:
-    """What is known of the backups that were made with this workspace; times are in ISO format, empty for never."""
+class BackupRecord:
+    """What is known of the backups of a workspace; times are in ISO format, empty for never."""
 
     verified_at: str = ""
     file: str = ""
@@ -25,39 +26,25 @@ class LastBackup:
     failure: str = ""
     """Why the last try failed; empty if it did not."""
 
-    @property
-    def unfinished(self) -> bool:
-        """Whether the last try goes on, or its process was killed."""
-        return self.failure == _UNFINISHED
-
-
-class BackupRecord:
-    """The file that holds it. A backup is not refused because it cannot be recorded."""
-
-    def __init__(self, workspace: Path) -> None:
-        self._path = workspace / ".state" / "backup.json"
-
-    def read(self) -> LastBackup:
+    @classmethod
+    def read(cls, workspace: Path) -> "BackupRecord":
         """Return what is recorded; nothing if the file is missing or broken."""
         with suppress(OSError, ValueError, TypeError):
-            return LastBackup(**json.loads(self._path.read_text(encoding="utf-8")))
-        return LastBackup()
+            return cls(**json.loads(_file(workspace).read_text(encoding="utf-8")))
+        return cls()
 
-    def begun(self, now: datetime) -> None:
-        """Record a try as failed, which stands if its process is killed."""
-        self.failed(now, _UNFINISHED)
-
-    def failed(self, now: datetime, why: str) -> None:
-        last = self.read()
-        self._write(LastBackup(last.verified_at, last.file, last.size, now.isoformat(), why))
-
-    def verified(self, now: datetime, file: Path, size: int) -> None:
-        self._write(LastBackup(now.isoformat(), str(file.absolute()), size, now.isoformat()))
-
-    def _write(self, last: LastBackup) -> None:
+    def write(self, workspace: Path) -> None:
+        """Store it. A backup is not refused because it cannot be recorded."""
         try:
-            private_folder(self._path.parent)
-            with whole_file(self._path, mode=0o600) as partial:
-                partial.write_text(json.dumps(asdict(last)), encoding="utf-8")
+            private_folder(_file(workspace).parent)
+            with whole_file(_file(workspace), mode=0o600) as partial:
+                partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
         except OSError as error:
             logger.warning("the backup is not recorded for `digest doctor`: %s", error.strerror)
+
+    def failed(self, now: datetime, why: str = UNFINISHED) -> "BackupRecord":
+        return replace(self, tried_at=now.isoformat(), failure=why)
+
+
+def _file(workspace: Path) -> Path:
+    return workspace / ".state" / "backup.json"

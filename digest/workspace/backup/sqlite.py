@@ -37,6 +37,7 @@ def save(database: Path, target: Path) -> int:
             with closing(sqlite3.connect(target)) as copy:
                 source.backup(copy, pages=-1)  # in one step: page by page it would start anew after each write
                 copy.execute("PRAGMA journal_mode=DELETE")  # else opening it needs two more files
+            source.rollback()  # else the log of what is written meanwhile could not be emptied
             sync(target)
             with closing(_open(target, "&immutable=1")) as written:
                 # a copy has the faults of its source

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
+
 from digest.render.checks import Severity
+from digest.runtime import db
 from digest.runtime.errors import DigestError, EnvironmentFailedError
 from digest.settings.root import load_settings
 from digest.workspace.doctor import calendar, database, dns_records, outbox, relays, services, templates, workspace
@@ -69,3 +72,6 @@ def _checked(check: _Check, context: DoctorContext) -> Iterator[Diagnosis | Skip
     except DigestError as error:
         environment = isinstance(error, EnvironmentFailedError)
         yield Diagnosis("configuration", Severity.BLOCK, error.message, error.hint, environment)
+    except DBAPIError as error:
+        known = db.explain(error)
+        yield Diagnosis("database-unreachable", Severity.BLOCK, known.message, known.hint, environment=True)

@@ -11,7 +11,7 @@ from digest.render.checks import Severity
 from digest.schedule import runs
 from digest.schedule.month import MONTHLY
 from digest.settings.part import LOOPBACK_HOSTS
-from digest.workspace.backup.record import BackupRecord
+from digest.workspace.backup.record import UNFINISHED, BackupRecord
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 BACKUP_WITHIN = timedelta(days=7)
@@ -25,9 +25,9 @@ _TICK = "Start `digest schedule run`, or `digest tick` from cron or digest-tick.
 
 def backups(context: DoctorContext) -> Iterator[Diagnosis]:
     """The last backup succeeded, is recent, and is what was written. Backups by other means are not known here."""
-    last, now = BackupRecord(context.settings.workspace).read(), context.clock.now()
+    last, now = BackupRecord.read(context.settings.workspace), context.clock.now()
     file = Path(last.file)
-    if last.failure and (not last.unfinished or now - datetime.fromisoformat(last.tried_at) > BACKUP_TAKES):
+    if last.failure and (last.failure != UNFINISHED or now - datetime.fromisoformat(last.tried_at) > BACKUP_TAKES):
         good = f"the last good one is of {last.verified_at[:10]}" if last.verified_at else "there is no earlier one"
         message = f"The last backup failed on {last.tried_at[:10]}: {last.failure}; {good}"
         yield Diagnosis("backup-failed", Severity.ADVISE, message, "Mend it, then: digest db backup FILE")

@@ -57,7 +57,7 @@ def _personal_paths(context: DoctorContext) -> Iterator[Path]:
         yield workspace / ".state"
     yield from (workspace / context.settings.delivery.maildir, workspace / "sink")
     yield from sorted(workspace.glob(f"*{SUFFIX}"))
-    if file := BackupRecord(workspace).read().file:
+    if file := BackupRecord.read(workspace).file:
         yield Path(file)
 
 

@@ -333,7 +333,7 @@ def test_a_new_backup_that_is_damaged_replaces_nothing(
 ) -> None:
     error = sabotaged(vault, monkeypatch, lambda path: path.write_bytes(truncated(path, fraction)))
     assert "new backup" in str(error)
-    assert str(error) == BackupRecord(vault.workspace).read().failure
+    assert str(error) == BackupRecord.read(vault.workspace).failure
 
 
 def test_a_new_backup_that_lacks_rows_replaces_nothing(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,9 +352,9 @@ def test_a_stopped_backup_replaces_nothing_and_is_remembered(vault: Vault, monke
     def stop(_: Path) -> None:
         raise KeyboardInterrupt
 
-    verified = BackupRecord(vault.workspace).read()
+    verified = BackupRecord.read(vault.workspace)
     sabotaged(vault, monkeypatch, stop)
-    last = BackupRecord(vault.workspace).read()
+    last = BackupRecord.read(vault.workspace)
     assert (last.verified_at, last.file, last.size) == (verified.verified_at, str(vault.file), vault.saved.size)
     assert "has not ended" in last.failure
 
@@ -371,7 +371,7 @@ def test_a_damaged_sqlite_database_replaces_no_backup(vault: Vault) -> None:
         assert "restore" in caught.value.hint
         assert vault.file.read_bytes() == before
         path.write_bytes(sound)
-    assert "damaged" in BackupRecord(vault.workspace).read().failure
+    assert "damaged" in BackupRecord.read(vault.workspace).failure
     assert backups.backup(vault.workspace, vault.file).rows == vault.saved.rows
 
 
@@ -420,14 +420,20 @@ def test_old_backups_go_only_after_a_new_one_is_good(vault: Vault, monkeypatch: 
 
 
 def test_what_a_killed_backup_left_is_removed_a_day_later(vault: Vault) -> None:
-    old, new, other = (vault.file.parent / f".{name}.partial" for name in ("a.backup.1-2", "b.backup.3-4", "c.5-6"))
-    for path in (old, new):
-        shutil.copyfile(vault.file, path)
-    other.write_text("not ours")
-    for path in (old, other):
+    names = (
+        ".a.backup.1-2.partial",
+        ".a.backup.1-2.partial-journal",
+        ".b.backup.3-4.partial",
+        ".c.partial",
+        "d.partial",
+    )
+    old, journal, new, *others = (vault.file.parent / name for name in names)
+    for path in (old, journal, new, *others):
+        path.write_bytes(bytes(100))  # killed early, it has not even a head
+    for path in (old, journal, *others):
         os.utime(path, (0, 0))
     backups.backup(vault.workspace, vault.file)
-    assert [path.exists() for path in (old, new, other)] == [False, True, True]
+    assert [path.exists() for path in (old, journal, new, *others)] == [False, False, True, True, True]
 
 
 def test_without_postgresqls_programs_it_says_which_is_missing(

@@ -45,8 +45,8 @@ def test_a_backup_that_is_old_or_has_changed_is_told(sent: World) -> None:
     assert "a.backup, has changed" in found(sent)["backup-changed"]
     (sent.folder / "a.backup").unlink()  # moved to another machine
     assert not {one for one in found(sent) if one.startswith("backup")}
-    sent.set_now("2021-10-15T08:00:00+09:00")
-    assert "14 days old" in found(sent)["backup-old"]
+    sent.set_now("2021-10-15T20:00:00+09:00")
+    assert "15 days old" in found(sent)["backup-old"]
 
 
 def test_a_backup_that_failed_or_was_killed_is_told(sent: World) -> None:
@@ -54,9 +54,9 @@ def test_a_backup_that_failed_or_was_killed_is_told(sent: World) -> None:
     (sent.folder / "precious").write_text("no backup")
     sent.digest("db", "backup", "precious", expect=2)
     assert "the last good one is of 2021-09-2" in found(sent)["backup-failed"]
-    record = BackupRecord(sent.folder)
+    record = BackupRecord.read(sent.folder)
     for hours, told in ((1, False), (3, True)):
-        record.begun(datetime(2021, 9, 29, 23, tzinfo=UTC) - timedelta(hours=hours))
+        record.failed(datetime(2021, 9, 29, 23, tzinfo=UTC) - timedelta(hours=hours)).write(sent.folder)
         assert ("backup-failed" in found(sent)) is told
 
 
