@@ -30,6 +30,8 @@ def _compiled(context: DoctorContext, folder: str) -> Iterator[Diagnosis]:
     for name in environment.list_templates(filter_func=lambda name: name.startswith(folder) and name.endswith(".j2")):
         try:
             environment.get_template(name)
+        except ContentError as error:
+            yield Diagnosis("template", Severity.BLOCK, error.message, error.hint)
         except jinja2.TemplateSyntaxError as error:
             message = f"{error.name or name}, line {error.lineno}: {error.message}"
             yield Diagnosis("template", Severity.BLOCK, message, _REMEDY)
