@@ -6,15 +6,16 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from digest.runtime import db
 from digest.workspace.backup.backup import TABLES
 from digest.workspace.integrity import Integrity, check
 from tests.support import damage
 from tests.support.ledger import Ledger
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -84,13 +85,34 @@ def test_a_servers_damaged_page_names_its_table(damaged_server: Callable[..., En
     assert "amcheck is not installed" in found.not_checked
 
 
-def test_a_servers_damaged_index_is_found_by_amcheck(damaged_server: Callable[..., Engine]) -> None:
-    engine = damaged_server("subscriber_address_key_key", 8192 + 6000, 2000)
+def install_amcheck(engine: Engine) -> None:
     try:
         with engine.begin() as connection:
             connection.execute(text("CREATE EXTENSION amcheck"))
-    except psycopg.Error as error:
+    except DBAPIError as error:
         pytest.skip(f"the server has no amcheck: {error}")
+
+
+def test_without_the_right_to_amcheck_it_says_so(postgres: PostgresServer) -> None:
+    with postgres.database() as url:
+        engine = db.make_engine(url)
+        install_amcheck(engine)
+        with engine.begin() as connection:
+            connection.execute(text("CREATE ROLE plain LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain"))
+        plain = db.make_engine(engine.url.set(username="plain").render_as_string(hide_password=False))
+        found = check(plain, TABLES)
+        plain.dispose()
+        with engine.begin() as connection:
+            connection.execute(text("DROP OWNED BY plain; DROP ROLE plain"))
+        engine.dispose()
+    assert found.damage == ()
+    assert "permission denied" in found.not_checked
+    assert "superuser" in found.remedy
+
+
+def test_a_servers_damaged_index_is_found_by_amcheck(damaged_server: Callable[..., Engine]) -> None:
+    engine = damaged_server("subscriber_address_key_key", 8192 + 6000, 2000)
+    install_amcheck(engine)
     found = check(engine, TABLES)
     assert found.not_checked == ""
     assert [one.table for one in found.damage] == ["subscriber"]
