@@ -85,17 +85,15 @@ def backup(workspace: Path, target: Path, keep_days: int | None = None) -> Backu
         own = _file_of(engine) if engine.dialect.name == files.SQLITE else None
         with files.written_whole(target, never=own) as partial:
             rows = sqlite.save(own, partial) if own is not None else postgres.save(engine, partial, TABLES)
-        size = target.stat().st_size
-        now = clock.now().isoformat()
-        BackupRecord(now, str(target.absolute()), size, now).write(workspace)
-        removed = files.remove_older(target, keep_days) if keep_days is not None else ()
-        lacks = _not_contained(settings)
-        return BackupResult(target, size, rows, engine.dialect.name, revision, lacks, tuple(removed))
     except DigestError as error:
         record.failed(clock.now(), error.message).write(workspace)
         raise
     finally:
         engine.dispose()
+    size, now = target.stat().st_size, clock.now().isoformat()
+    BackupRecord(now, str(target.absolute()), size, now).write(workspace)
+    removed = files.remove_older(target, keep_days) if keep_days is not None else []
+    return BackupResult(target, size, rows, engine.dialect.name, revision, _not_contained(settings), tuple(removed))
 
 
 def _not_contained(settings: Settings) -> tuple[str, ...]:

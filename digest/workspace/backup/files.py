@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from digest.runtime.atomic_file import private_folder, whole_file
@@ -93,11 +93,13 @@ def written_whole(path: Path, *, never: Path | None = None) -> Iterator[Path]:
 
 def remove_older(newest: Path, days: int) -> list[Path]:
     """Remove backups beside `newest`, which was verified just now and stays, that are older than `days`."""
-    found = [path for path in newest.parent.glob(f"*{SUFFIX}") if path.name != newest.name and path.is_file()]
-    old = [path for path in sorted(found) if time.time() - path.stat().st_mtime > days * _DAY and kind_of(path)]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return old
+    removed = []
+    for path in sorted(newest.parent.glob(f"*{SUFFIX}")):
+        with suppress(OSError, BackupUnusableError):  # what cannot be read or removed stays
+            if path.name != newest.name and time.time() - path.stat().st_mtime > days * _DAY and kind_of(path):
+                path.unlink()
+                removed.append(path)
+    return removed
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -403,8 +403,10 @@ def test_old_backups_go_only_after_a_new_one_is_good(vault: Vault, monkeypatch: 
     backups.backup(vault.workspace, folder / "a.backup", keep_days=30)
     shutil.copyfile(folder / "a.backup", folder / "other.db")
     (folder / "notes.backup").write_text("not ours")
+    (folder / "folder.backup").mkdir()
+    (folder / "broken.backup").symlink_to("nowhere")
     for path in folder.iterdir():
-        os.utime(path, (0, 0))
+        os.utime(path, (0, 0), follow_symlinks=False)
     with monkeypatch.context() as patched:
         for module in (sqlite, postgres):
             patched.setattr(module, "sync", lambda path: path.write_bytes(truncated(path, 0.5)))
@@ -412,7 +414,10 @@ def test_old_backups_go_only_after_a_new_one_is_good(vault: Vault, monkeypatch: 
             backups.backup(vault.workspace, folder / "b.backup", keep_days=30)
     assert (folder / "a.backup").exists()
     assert backups.backup(vault.workspace, folder / "b.backup", keep_days=30).removed == (folder / "a.backup",)
-    assert sorted(path.name for path in folder.iterdir()) == ["b.backup", "notes.backup", "other.db"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("b.backup", "broken.backup", "folder.backup", "notes.backup", "other.db")
+    ]
+    assert BackupRecord.read(vault.workspace).file == str(folder / "b.backup")
     os.utime(folder / "b.backup", (0, 0))
     assert backups.backup(vault.workspace, folder / "b.backup", keep_days=30).removed == ()
     with pytest.raises(UsageError, match="ending"):
