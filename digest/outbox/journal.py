@@ -24,6 +24,7 @@ from sqlalchemy import URL
 
 from digest.outbox.tables import Promised
 from digest.outbox.take import Started, microseconds
+from digest.runtime.atomic_file import private_folder
 from digest.runtime.clock import boot_id
 
 SUFFIX = ".journal"
@@ -81,7 +82,7 @@ class Journal:
 
     def __init__(self, path: Path, worker_id: str, host: str, database: str) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         header = json.dumps({"worker_id": worker_id, "host": host, "boot": boot_id(), "database": database})
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
