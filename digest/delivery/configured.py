@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from digest.delivery.configured_pace import meter_of
 from digest.delivery.maildir import MAILDIR, MaildirTransport
 from digest.delivery.sequential import OneByOne
-from digest.delivery.smtp.relay import RelayConfig, Tls
+from digest.delivery.smtp.relay import RelayConfig, Tls, Token
 from digest.delivery.transport import Carrier, Transport, WithEvidence
 from digest.delivery.wakeup.protocol import Dispatcher
 from digest.delivery.worker.ledger import PAUSES
@@ -25,6 +25,7 @@ from digest.outbox.breaker import BreakerLimits
 from digest.outbox.recover import Evidence
 from digest.runtime.clock import Clock
 from digest.runtime.errors import ConfigError, RefusedError
+from digest.runtime.secret_file import read_secret_file
 from digest.settings.delivery import Relay
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.settings.percentages import share
@@ -154,6 +155,7 @@ def _relay_config(relay: Relay, settings: Settings) -> RelayConfig:
         tls=Tls(relay.tls),
         username=relay.username,
         password=_password(relay, settings.workspace),
+        token=_token(relay, settings.workspace),
         helo=relay.helo,
         weight=relay.weight,
         connections=relay.limits.connections,
@@ -177,7 +179,12 @@ def _require_permission(relay: Relay, settings: Settings) -> None:
 def _password(relay: Relay, workspace: Path) -> str | None:
     if relay.password_file is None:
         return None
-    try:
-        return (workspace / relay.password_file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"[[relay]] password_file cannot be read: {error.strerror}") from error
+    return read_secret_file(workspace / relay.password_file, "[[relay]] password_file")
+
+
+def _token(relay: Relay, workspace: Path) -> Token | None:
+    if not (relay.token_command or relay.token_url):
+        return None
+    from digest.delivery.smtp.token import access_token  # noqa: PLC0415 - an HTTP client, which few relays need
+
+    return access_token(relay, workspace)

@@ -12,9 +12,7 @@ from digest.runtime.errors import ConfigError, DigestError
 class RelayRefusedError(ConfigError):
     """The relay refuses us as a client."""
 
-    default_hint = (
-        "Check [[relay]] in digest.toml: host, port, tls, username, password_file; this attempt sent nothing."
-    )
+    default_hint = "Check [[relay]] in digest.toml: host, port, tls and its login; this attempt sent nothing."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """[delivery], [[relay]] and [dkim]."""
 
 import re
+import shlex
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from digest.settings.part import LOOPBACK_HOSTS, Duration, SettingsTable
+from digest.settings.part import LOOPBACK_HOSTS, Duration, SettingsTable, check_post_url
 from digest.settings.percentages import share
 from digest.settings.percentages import size as canary_size
 
@@ -90,8 +91,21 @@ class Relay(SettingsTable):
     host: str
     port: int = Field(default=587, ge=1, le=65535)
     tls: Literal["required", "opportunistic", "implicit", "none"] = "required"
-    username: str | None = None
-    password_file: str | None = None
+    username: str | None = Field(default=None, description="who logs in; without it nobody does")
+    password_file: str | None = Field(default=None, description="file with the password, UTF-8, mode 0600")
+    token_command: str | tuple[str, ...] | None = Field(
+        default=None, description="instead of a password: command that prints an access token on its first line"
+    )
+    token_timeout: float = Field(default=30, gt=0, le=300, description="seconds that token_command may take")
+    token_url: str | None = Field(
+        default=None, description="instead of a password: OAuth 2.0 token endpoint (https) that gives access tokens"
+    )
+    token_scope: str = Field(default="", description="scope to ask token_url for; default: that of the refresh token")
+    client_id: str | None = Field(default=None, description="our client id at token_url")
+    client_secret_file: str | None = Field(default=None, description="file with the client's secret, mode 0600")
+    refresh_token_file: str | None = Field(
+        default=None, description="file with the refresh token, mode 0600; a new one from token_url replaces it"
+    )
     helo: str | None = Field(default=None, description="our own full name for EHLO; default: the system's")
     weight: int = Field(default=1, ge=1, description="its share of the mail, beside the other relays' weights")
     limits: RelayLimits = Field(default=RelayLimits(), description="how much this relay may be asked for")
@@ -100,6 +114,44 @@ class Relay(SettingsTable):
     def on_loopback(self) -> bool:
         """Whether the relay is on this machine."""
         return self.host in LOOPBACK_HOSTS
+
+    @property
+    def secret_files(self) -> dict[str, str]:
+        """The files that hold a secret, by the setting that names them."""
+        names = ("password_file", "client_secret_file", "refresh_token_file")
+        return {name: path for name in names if (path := getattr(self, name))}
+
+    @model_validator(mode="after")
+    def _one_login(self) -> "Relay":
+        ways = [name for name in ("password_file", "token_command", "token_url") if getattr(self, name)]
+        with_url = [name for name in ("client_id", "client_secret_file", "refresh_token_file") if getattr(self, name)]
+        message = ""
+        if len(ways) > 1:
+            message = f"{ways[0]} and {ways[1]} exclude each other: a relay has one way to log in"
+        elif ways and ways[0] != "password_file" and not self.username:
+            message = f"{ways[0]} needs username: the mailbox that the token is for"
+        elif with_url and not self.token_url:
+            message = f"{with_url[0]} needs token_url"
+        elif self.token_url and (not self.client_id or len(with_url) == 1):
+            message = "token_url needs client_id, and refresh_token_file or client_secret_file"
+        if message:
+            raise ValueError(message)
+        return self
+
+    @field_validator("token_command")
+    @classmethod
+    def _token_command(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        words = shlex.split(value) if isinstance(value, str) else value  # raises ValueError for an open quotation
+        if words is not None and not any(words[:1]):
+            raise ValueError("write the command and its arguments, as text or as a list")
+        return value
+
+    @field_validator("token_url")
+    @classmethod
+    def _token_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_post_url(value, "token_url")
+        return value
 
 
 class Dkim(SettingsTable):

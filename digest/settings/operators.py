@@ -1,12 +1,11 @@
 """[operators] and [metrics]."""
 
 from typing import Literal, get_args
-from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import Field, field_validator, model_validator
 
-from digest.settings.part import LOOPBACK_HOSTS, SettingsTable
+from digest.settings.part import SettingsTable, check_post_url
 
 EventName = Literal["assembled", "needs_approval", "started", "halted", "finished", "missed", "uncertain_waiting"]
 """Names of operator events, as in digest.notify."""
@@ -36,7 +35,7 @@ class Operators(SettingsTable):
     @classmethod
     def _webhook(cls, value: str | None) -> str | None:
         if value is not None:
-            check_webhook(value)
+            check_post_url(value, "the webhook")
         return value
 
     @model_validator(mode="after")
@@ -50,19 +49,6 @@ class Operators(SettingsTable):
     def wanted(self) -> frozenset[str]:
         """The events that operators get."""
         return frozenset(get_args(EventName) if self.events is None else self.events)
-
-
-def check_webhook(url: str) -> None:
-    """Raise ValueError unless `url` is https, or http on loopback, without a login."""
-    parts = urlsplit(url)
-    try:
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError("the webhook's address has a port that is none") from error
-    if not host or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
-        raise ValueError("write the webhook as https://host/path, without a login or a fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK_HOSTS):
-        raise ValueError("the webhook must be https (http:// only on loopback)")
 
 
 class MetricsSettings(SettingsTable):

@@ -1,6 +1,7 @@
 """Base model and shared types of the tables in digest.toml."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -14,3 +15,16 @@ class SettingsTable(BaseModel):
     """Base of the tables in digest.toml: immutable, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def check_post_url(url: str, name: str) -> None:
+    """Raise ValueError unless `url` is https, or http on loopback, without a login."""
+    parts = urlsplit(url)
+    try:
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{name} has a port that is none") from error
+    if not host or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
+        raise ValueError(f"write {name} as https://host/path, without a login or a fragment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK_HOSTS):
+        raise ValueError(f"{name} must be https (http:// only on loopback)")

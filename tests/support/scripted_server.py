@@ -41,11 +41,15 @@ class Step:
 
 
 def read_dialogue(path: Path) -> list[Step]:
+    return dialogue(path.read_text(encoding="utf-8"), path.name)
+
+
+def dialogue(text: str, name: str = "dialogue") -> list[Step]:
     steps = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             word, _, text = line.partition(" ")
-            assert word in SERVER_WORDS | CLIENT_WORDS, f"{path.name}:{number}: no such word: {word}"
+            assert word in SERVER_WORDS | CLIENT_WORDS, f"{name}:{number}: no such word: {word}"
             steps.append(Step(number, word, text))
     return steps
 

@@ -1,18 +1,29 @@
-"""SMTP login: greeting, EHLO, STARTTLS, AUTH; by smtplib, except the reading of replies."""
+"""SMTP login: greeting, EHLO, STARTTLS, AUTH; by smtplib, except the reading of replies and what AUTH says."""
 
+import base64
+import json
 import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from digest.delivery.outcome import clean_reply
-from digest.delivery.smtp.relay import RelayConfig, Tls
+from digest.delivery.smtp.relay import RelayConfig, Tls, Token
 from digest.delivery.smtp.reply import ReplyReader, SmtpReply
+from digest.delivery.smtp.sasl import HOW_TO, Credentials, Mechanism, prepared, usable
 from digest.delivery.transport import RelayRefusedError
 from digest.runtime.errors import DigestError, RelayUnreachableError
 
 _READ_BYTES = 8 * 1024
+_COMMAND_LINE = (
+    512  # RFC 5321 section 4.5.3.1.4: a longer first answer waits until it is asked for (RFC 4954 section 4)
+)
+_LET_IN = frozenset({235, 503})  # 503: it knows us already
+_NO_SUCH_MECHANISM = frozenset({500, 501, 502, 504})
+_CLOSING = 421
+_TELLING_BYTES = 4  # a shorter secret is in many a word
 
 
 class ConnectionLostError(OSError):
@@ -160,10 +171,84 @@ def _authenticate(session: _Session, config: RelayConfig) -> None:
         return
     if not isinstance(session.sock, ssl.SSLSocket) and not config.is_loopback:
         raise RelayRefusedError(
-            f"A password for {config.name} would cross the network in clear.",
+            f"The login at {config.name} would cross the network in clear.",
             hint='Set tls = "required" or "implicit", or take username out of this [[relay]].',
         )
-    session.login(config.username, config.password or "")
+    mechanisms = usable(config.name, session.esmtp_features, by_token=config.token is not None)
+    if config.token is not None:
+        _by_token(session, config, config.token, mechanisms)
+        return
+    who = _credentials(config, prepared(config.password or "", "password_file"))
+    for mechanism in mechanisms:  # some offer what they cannot do, or not with every password
+        answer = _say(session, mechanism, who)
+        if answer.code in _LET_IN:
+            return
+        if answer.code == _CLOSING:
+            break
+    raise _no_login(config, mechanism, answer)
+
+
+def _by_token(session: _Session, config: RelayConfig, source: Token, mechanisms: Sequence[Mechanism]) -> None:
+    token, is_new = source.get(), False
+    for mechanism in mechanisms:
+        answer = _say(session, mechanism, _credentials(config, token.encode()))
+        if answer.code >= 500 and answer.code not in _NO_SUCH_MECHANISM | _LET_IN and not is_new:
+            refused, token, is_new = token, source.get(refused=token), True  # it may have expired, or been withdrawn
+            if token != refused:
+                answer = _say(session, mechanism, _credentials(config, token.encode()))
+        if answer.code in _LET_IN:
+            return
+        if answer.code < 500:
+            break
+    raise _no_login(config, mechanism, answer)
+
+
+def _credentials(config: RelayConfig, secret: bytes) -> Credentials:
+    return Credentials(prepared(config.username or "", "username"), secret, config.host, config.port)
+
+
+def _say(session: _Session, mechanism: Mechanism, who: Credentials) -> SmtpReply:
+    """Try one mechanism; return the last answer, without what we said, should the server repeat it."""
+    steps, said = list(mechanism.steps), [who.secret]
+    command, told = f"AUTH {mechanism.name}", b""
+    if mechanism.client_first:
+        first = f"{command} {_base64(steps[0](who, b''), said)}"
+        if len(first) + len("\r\n") <= _COMMAND_LINE:
+            command, _ = first, steps.pop(0)
+    code, words = session.docmd(command)
+    while code == 334:
+        told = _status(words) or told
+        if not steps:
+            raise ConnectionLostError(f"the server asks for more than {mechanism.name} has")
+        code, words = session.docmd(_base64(steps.pop(0)(who, words), said))
+    for secret in said:
+        words = words.replace(secret, b"...") if len(secret) >= _TELLING_BYTES else words
+    return SmtpReply(code, (*words.split(b"\n"), told))
+
+
+def _base64(data: bytes, said: list[bytes]) -> str:
+    said.append(base64.b64encode(data))
+    return said[-1].decode()
+
+
+def _status(words: bytes) -> bytes:
+    """Return what a refused token's challenge says (RFC 7628 section 3.2.2); nothing for any other challenge."""
+    try:
+        found = json.loads(base64.b64decode(words))
+    except (ValueError, RecursionError):
+        return b""
+    return f"(status {found['status']})".encode() if isinstance(found, dict) and "status" in found else b""
+
+
+def _no_login(config: RelayConfig, mechanism: Mechanism, answer: SmtpReply) -> DigestError:
+    text = f"{config.name} refused the login by {mechanism.name}: {answer.code} {answer.text}"
+    if answer.code < 500:
+        return RelayUnreachableError(text)
+    if config.token is None:
+        hint = f"Check username and password_file in this [[relay]]; some providers want a token instead: see {HOW_TO}."
+    else:
+        hint = f"Check that username is the mailbox of the token, and that its scope allows SMTP: see {HOW_TO}."
+    return RelayRefusedError(text, hint=hint)
 
 
 def _translate(error: Exception, config: RelayConfig) -> DigestError:
@@ -173,10 +258,10 @@ def _translate(error: Exception, config: RelayConfig) -> DigestError:
         kind = RelayRefusedError if error.smtp_code >= 500 else RelayUnreachableError
         return kind(f"{config.name} answered {error.smtp_code} before any mail: {_words(error.smtp_error)}")
     if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
-        return RelayRefusedError(f"{config.name} offers no way to log in that we know.")
+        return RelayRefusedError(f"{config.name} does not speak SMTP as we know it.")
     if isinstance(error, ValueError):
         return RelayRefusedError(
-            f"The login at {config.name} failed: helo, user name or password has a character outside ASCII, "
+            f"The login at {config.name} failed: helo has a character outside ASCII, "
             "or the server's challenge cannot be read."
         )
     return RelayUnreachableError(f"{config.name} cannot be reached: {clean_reply(str(error))}.")

@@ -3,6 +3,7 @@
 import ipaddress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 
 class Tls(StrEnum):
@@ -32,9 +33,16 @@ class Timeouts:
     goodbye: float = 5  # nothing depends on the answer to QUIT
 
 
+class Token(Protocol):
+    """An access token that is obtained when it is needed."""
+
+    def get(self, *, refused: str = "") -> str:
+        """Return it; another one than `refused`, if that can be had."""
+
+
 @dataclass(frozen=True, slots=True)
 class RelayConfig:
-    """A relay.
+    """A relay. `token` logs in instead of a password.
 
     Without `tls` it must offer STARTTLS, unless it is on loopback. `helo` is our fully qualified name; None asks the
     system. `max_messages_per_connection` keeps us below caps that servers often do not announce. `weight` is its share
@@ -46,6 +54,7 @@ class RelayConfig:
     tls: Tls | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    token: Token | None = field(default=None, repr=False, compare=False)
     helo: str | None = None
     weight: int = 1
     connections: int = 10

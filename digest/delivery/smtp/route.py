@@ -122,7 +122,10 @@ class Route:
         if reply.phase is Phase.MAIL and reply.refuses_us and reply.reason not in _ABOUT_THE_MESSAGE:
             # no other message fares better
             what = _WHAT_MAIL_MEETS.get(reply.reason, "refuses our sender address")
-            error = RelayRefusedError(f"{self.name} {what}: {reply.code} {reply.text}")
+            hint = ""
+            if reply.reason is Reason.LOGIN and self.config.username is None:
+                hint = "Set username and password_file, or a token, in this [[relay]]; this attempt sent nothing."
+            error = RelayRefusedError(f"{self.name} {what}: {reply.code} {reply.text}", hint=hint)
             reply = Reply(Outcome.NOT_SENT, reply.code, reply.enhanced, reply.text, reply.relay, reply.phase)
             for link in self.links:
                 link.conversation.retire()

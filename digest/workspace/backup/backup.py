@@ -98,7 +98,7 @@ def backup(workspace: Path, target: Path, keep_days: int | None = None) -> Backu
 
 def _not_contained(settings: Settings) -> tuple[str, ...]:
     """Return what else of the workspace must be kept: without secrets.toml no link in a sent mail works."""
-    keys = [relay.password_file for relay in settings.relay if relay.password_file]
+    keys = [path for relay in settings.relay for path in relay.secret_files.values()]
     if settings.dkim is not None:
         keys.append(settings.dkim.key_file)
     names = [SECRETS_NAME, CONFIG_NAME, ".env", "templates", "articles", *keys, ".state/outcomes"]

@@ -1,11 +1,14 @@
 """Checks of the relays (connection, TLS, AUTH; no mail is sent) and of our DKIM key."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from digest.delivery.dkim import setup
 from digest.delivery.smtp.login import look
 from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
+from digest.delivery.smtp.sasl import usable
+from digest.delivery.smtp.token import AccessToken, access_token
 from digest.render.checks import Severity
 from digest.runtime.errors import DigestError, EnvironmentFailedError
 from digest.settings.delivery import Relay
@@ -15,7 +18,7 @@ _SECONDS = Timeouts(connect=10, greeting=10, login=10)
 
 
 def handshakes(context: DoctorContext) -> Iterator[Diagnosis]:
-    """EHLO, STARTTLS with its certificate, whether AUTH is offered, QUIT; never MAIL."""
+    """EHLO, STARTTLS with its certificate, which logins are offered, QUIT; never AUTH or MAIL. Gets a token."""
     settings = context.settings
     if settings.delivery.transport == "maildir":
         return
@@ -28,10 +31,10 @@ def handshakes(context: DoctorContext) -> Iterator[Diagnosis]:
             message = f"{relay.host} would be refused: allow_send is false"
             yield Diagnosis("allow-send", Severity.BLOCK, message, "Set [delivery] allow_send = true.")
             continue
-        yield from _handshake(relay, tls)
+        yield from _handshake(relay, tls, settings.workspace)
 
 
-def _handshake(relay: Relay, context: ssl.SSLContext) -> Iterator[Diagnosis]:
+def _handshake(relay: Relay, context: ssl.SSLContext, workspace: Path) -> Iterator[Diagnosis]:
     config = RelayConfig(host=relay.host, port=relay.port, tls=Tls(relay.tls), helo=relay.helo, timeouts=_SECONDS)
     try:
         offers = look(config, context)
@@ -43,10 +46,22 @@ def _handshake(relay: Relay, context: ssl.SSLContext) -> Iterator[Diagnosis]:
         hint = error.hint or "Compare [[relay]] with its manual."
         yield Diagnosis("relay-refuses", Severity.BLOCK, error.message, hint)
         return
-    if relay.username and "auth" not in offers:
-        message = f"{config.name} offers no login, but a username is configured"
-        remedy = "Take username out of this [[relay]], or use the port for submission (587 or 465)."
-        yield Diagnosis("relay-login", Severity.BLOCK, message, remedy)
+    if relay.username:
+        yield from _login(config.name, offers, access_token(relay, workspace))
+
+
+def _login(name: str, offers: Mapping[str, str], token: AccessToken | None) -> Iterator[Diagnosis]:
+    """The relay offers what our password or token needs, and the token can be had; no login is tried."""
+    try:
+        usable(name, offers, by_token=token is not None)
+    except DigestError as error:
+        yield Diagnosis("relay-login", Severity.BLOCK, error.message, error.hint)
+        return
+    try:
+        _ = token and token.get()
+    except DigestError as error:
+        outside = isinstance(error, EnvironmentFailedError)
+        yield Diagnosis("relay-token", Severity.BLOCK, error.message, error.hint, environment=outside)
 
 
 def signature(context: DoctorContext) -> Iterator[Diagnosis]:

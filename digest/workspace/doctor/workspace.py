@@ -70,8 +70,8 @@ def _secret_files(settings: Settings) -> Iterator[tuple[Path, str]]:
     yield settings.workspace / SECRETS_NAME, ""
     yield settings.workspace / ".env", ""
     for number, relay in enumerate(settings.relay, start=1):
-        if relay.password_file:
-            yield settings.workspace / relay.password_file, f"[[relay]] {number} password_file"
+        for name, path in relay.secret_files.items():
+            yield settings.workspace / path, f"[[relay]] {number} {name}"
     if settings.operators.webhook_secret_file:
         yield settings.workspace / settings.operators.webhook_secret_file, "[operators] webhook_secret_file"
     if settings.metrics.token_file:

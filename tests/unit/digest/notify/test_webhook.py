@@ -14,9 +14,10 @@ import trustme
 from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from digest.notify import webhook
-from digest.notify.webhook import call, read_secret, resolve
+from digest.notify.webhook import call, read_secret
+from digest.runtime import http_post
 from digest.runtime.errors import ConfigError
+from digest.runtime.http_post import ForbiddenAddressError, resolve
 from digest.settings.operators import Operators
 from tests.support.webhooks import receiving
 
@@ -84,14 +85,14 @@ def test_https_needs_a_certificate_that_proves_the_host(monkeypatch: pytest.Monk
         with receiving(context=context) as receiver, monkeypatch.context() as patched:
             trusting = ssl.create_default_context()
             authority.configure_trust(trusting)
-            patched.setattr("digest.notify.webhook.ssl.create_default_context", lambda trusting=trusting: trusting)
+            patched.setattr("digest.runtime.http_post.ssl.create_default_context", lambda trusting=trusting: trusting)
             answers.append(call(receiver.url.replace("127.0.0.1", "localhost"), KEY, "evt_1", 1, b"{}"))
     assert [answer.is_taken for answer in answers] == [True, False]
     assert "certificate" in answers[1].words.lower()
 
 
 def test_who_drips_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "WHOLE_SECONDS", 0.3)
+    monkeypatch.setattr(http_post, "WHOLE_SECONDS", 0.3)
     listening = socket.create_server(("127.0.0.1", 0))
     stopping = threading.Event()
 
@@ -118,14 +119,14 @@ def test_who_drips_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
     ["169.254.169.254", "fe80::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "240.0.0.1", "::ffff:169.254.169.254"],
 )
 def test_what_answers_only_to_the_machine_is_never_called(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(webhook.ForbiddenAddressError):
+    with pytest.raises(ForbiddenAddressError):
         resolve(address, 443, only_loopback=False)
 
 
 @pytest.mark.parametrize("address", ["10.0.0.5", "192.0.2.1", "8.8.8.8"])
 def test_http_is_for_loopback_only(address: str) -> None:
     assert resolve(address, 443, only_loopback=False) == address
-    with pytest.raises(webhook.ForbiddenAddressError):
+    with pytest.raises(ForbiddenAddressError):
         resolve(address, 80, only_loopback=True)
 
 
@@ -134,7 +135,7 @@ def test_a_name_that_points_elsewhere_is_not_called_in_clear(monkeypatch: pytest
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80)),
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.5", 80)),
     ]
-    monkeypatch.setattr("digest.notify.webhook.socket.getaddrinfo", lambda *_args, **_named: found)
+    monkeypatch.setattr("digest.runtime.http_post.socket.getaddrinfo", lambda *_args, **_named: found)
     answer = call("http://localhost:80/", KEY, "evt_1", 1, b"{}")
     assert answer.status is None
     assert "10.0.0.5" in answer.words

@@ -125,3 +125,50 @@ def test_a_wrong_pace_is_told_with_its_place(workspace: Path, wrong: str, right:
     (workspace / "digest.toml").write_text(PACED.replace(wrong, right))
     with pytest.raises(ConfigError, match=told):
         load_settings(workspace)
+
+
+TOKEN = (
+    GOOD
+    + """
+[[relay]]
+host = "smtp.example.org"
+username = "news@example.org"
+token_url = "https://login.example.org/token"
+client_id = "id"
+refresh_token_file = "refresh"
+client_secret_file = "client"
+"""
+)
+
+
+def test_a_relay_is_logged_in_at_by_a_token(workspace: Path) -> None:
+    (workspace / "digest.toml").write_text(TOKEN)
+    (relay,) = load_settings(workspace).relay
+    assert relay.secret_files == {"client_secret_file": "client", "refresh_token_file": "refresh"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "told"),
+    [
+        ('client_id = "id"', 'password_file = "pw"', "password_file and token_url exclude each other"),
+        ('client_id = "id"', "token_command = ['true']", "token_command and token_url exclude each other"),
+        ('username = "news@example.org"', "", "token_url needs username"),
+        ('client_id = "id"', "", "token_url needs client_id"),
+        (
+            'refresh_token_file = "refresh"\nclient_secret_file = "client"',
+            "",
+            "and refresh_token_file or client_secret",
+        ),
+        ('token_url = "https://login.example.org/token"', "", "client_id needs token_url"),
+        ("https://login", "http://login", "token_url must be https"),
+        ("https://login", "https://me:pw@login", "write token_url as https"),
+        ("token_url", "token_urll", "unknown key; did you mean 'token_url'"),
+        ("client_id", "token_command = '\"open'\nclient_id", "token_command.*No closing quotation"),
+        ("client_id", "token_command = []\nclient_id", "write the command and its arguments"),
+        ("client_id", "token_command = ' '\nclient_id", "write the command and its arguments"),
+    ],
+)
+def test_a_login_that_cannot_be_meant_is_told(workspace: Path, wrong: str, right: str, told: str) -> None:
+    (workspace / "digest.toml").write_text(TOKEN.replace(wrong, right))
+    with pytest.raises(ConfigError, match=told):
+        load_settings(workspace)

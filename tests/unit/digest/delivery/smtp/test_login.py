@@ -1,5 +1,6 @@
 """Protection and login against a real server (aiosmtpd) with real certificates."""
 
+import base64
 import socket
 import ssl
 import threading
@@ -16,6 +17,7 @@ from digest.delivery.outcome import Outcome
 from digest.delivery.smtp.relay import RelayConfig, Timeouts, Tls
 from digest.delivery.transport import Envelope, RelayRefusedError
 from digest.runtime.errors import RelayUnreachableError
+from tests.support.scripted_server import ScriptedServer, dialogue
 from tests.support.smtp_transports import MakeTransport
 
 ENVELOPE = Envelope("7", "sender@example.org", "reader@example.org")
@@ -245,3 +247,124 @@ def test_nobody_listening_is_unreachable(make_transport: MakeTransport) -> None:
     with pytest.raises(RelayUnreachableError, match="cannot be reached") as caught:
         make_transport(1).send(ENVELOPE, MESSAGE)
     assert caught.value.hint
+
+
+# Logins word for word, on a socket. The user is 사용자, the password pässwörd, each in UTF-8 and base64.
+
+USER, PASSWORD = "사용자", "pa\u0308sswo\u0308rd"
+GREETING = "S: 220 relay\nC: EHLO\nS: 250-relay\nS: 250 AUTH {offered}\n"
+MAIL = "C: MAIL\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go\nC: ...\nS: 250 kept\n"
+PASSWORD_LOGINS = {
+    "PLAIN": "C: AUTH PLAIN AOyCrOyaqeyekABww6Rzc3fDtnJk\nS: 235 ok\n",
+    "LOGIN": "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: 7IKs7Jqp7J6Q\nS: 334 UGFzc3dvcmQ6\nC: cMOkc3N3w7ZyZA==\nS: 235 ok\n",
+    "CRAM-MD5": "C: AUTH CRAM-MD5\nS: 334 PDEuMkB4Pg==\nC: 7IKs7Jqp7J6QIDNhMWUwOWZkYTkyYWI5OThhNTI5MDhlZTk2ZDMzNTk0\n"
+    "S: 235 ok\n",
+}
+GOOD = "C: AUTH XOAUTH2 dXNlcj3sgqzsmqnsnpABYXV0aD1CZWFyZXIgZ29vZAEB\nS: 235 2.7.0 welcome\n"
+BAD = "C: AUTH XOAUTH2 dXNlcj3sgqzsmqnsnpABYXV0aD1CZWFyZXIgYmFkAQE=\n"
+BEARER_BAD = "C: AUTH OAUTHBEARER bixhPeyCrOyaqeyekCwBaG9zdD0xMjcuMC4wLjEBcG9ydD0"
+ERROR = "S: 334 eyJzdGF0dXMiOiI0MDAiLCJzY2hlbWVzIjoiQmVhcmVyIn0=\n"
+
+
+class Tokens:
+    """Gives these tokens one after the other, the last one again."""
+
+    def __init__(self, *tokens: str) -> None:
+        self._tokens = list(tokens)
+        self.asked = 0
+
+    def get(self, *, refused: str = "") -> str:
+        self.asked += 1
+        if refused == self._tokens[0] and len(self._tokens) > 1:
+            self._tokens.pop(0)
+        return self._tokens[0]
+
+
+@pytest.mark.parametrize("mechanism", PASSWORD_LOGINS)
+def test_a_password_outside_ascii_logs_in(make_transport: MakeTransport, mechanism: str) -> None:
+    script = GREETING.format(offered=mechanism) + PASSWORD_LOGINS[mechanism] + MAIL
+    with ScriptedServer(dialogue(script)) as server:
+        transport = make_transport(server.port, username=USER, password=PASSWORD)
+        assert transport.send(ENVELOPE, MESSAGE).outcome is Outcome.ACCEPTED
+        transport.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "asked"),
+    [
+        (GREETING.format(offered="XOAUTH2 PLAIN") + BAD + "S: 235 ok\n", 1),
+        # a refused token: its challenge is answered, another token is asked for once
+        (GREETING.format(offered="PLAIN XOAUTH2") + BAD + ERROR + "C: \nS: 535 5.7.8 no\n" + GOOD, 2),
+        (GREETING.format(offered="XOAUTH2") + BAD + "S: 535 5.7.3 Authentication unsuccessful\n" + GOOD, 2),
+        # a mechanism that is offered in vain is no reason for another token
+        (GREETING.format(offered="XOAUTH2 OAUTHBEARER") + BEARER_BAD + "\nS: 504 unknown\n" + BAD + "S: 235 ok\n", 1),
+        (
+            GREETING.format(offered="OAUTHBEARER")
+            + BEARER_BAD
+            + f"\n{ERROR}C: AQ==\nS: 535 no\n{BEARER_BAD}\nS: 235 ok\n",
+            2,
+        ),
+    ],
+    ids=["at once", "after a challenge", "after 535", "by the other mechanism", "OAUTHBEARER"],
+)
+def test_a_token_logs_in(make_transport: MakeTransport, script: str, asked: int) -> None:
+    tokens = Tokens("bad", "good")
+    with ScriptedServer(dialogue(script + MAIL)) as server:
+        transport = make_transport(server.port, username=USER, token=tokens)
+        assert transport.send(ENVELOPE, MESSAGE).outcome is Outcome.ACCEPTED
+        transport.close()
+    assert tokens.asked == asked
+
+
+@pytest.mark.parametrize("tokens", [Tokens("bad"), Tokens("bad", "worse")], ids=["the same again", "another"])
+def test_a_token_that_stays_refused_ends_the_run(make_transport: MakeTransport, tokens: Tokens) -> None:
+    again = "" if len(tokens._tokens) == 1 else "C: AUTH XOAUTH2\n" + ERROR + "C: \nS: 535 5.7.8 no\n"
+    script = GREETING.format(offered="XOAUTH2") + BAD + ERROR + "C: \nS: 535 5.7.8 no\n" + again
+    told = pytest.raises(RelayRefusedError, match=r"login by XOAUTH2: 535 5.7.8 .*\(status 400\)")
+    with ScriptedServer(dialogue(script)) as server, told as caught:
+        make_transport(server.port, username=USER, token=tokens).send(ENVELOPE, MESSAGE)
+    assert tokens.asked == 2
+    assert "scope" in caught.value.hint
+
+
+def test_a_relay_that_cannot_check_the_token_now_is_asked_later(make_transport: MakeTransport) -> None:
+    tokens = Tokens("bad", "good")
+    script = GREETING.format(offered="XOAUTH2 OAUTHBEARER") + "C: AUTH OAUTHBEARER\nS: 454 4.7.0 busy\n"
+    with ScriptedServer(dialogue(script)) as server, pytest.raises(RelayUnreachableError, match="454"):
+        make_transport(server.port, username=USER, token=tokens).send(ENVELOPE, MESSAGE)
+    assert tokens.asked == 1
+
+
+def test_a_long_token_waits_until_it_is_asked_for(make_transport: MakeTransport) -> None:
+    """RFC 4954 section 4: a command line holds 512 bytes, and tokens of large providers have 2,000."""
+    said = base64.b64encode(b"user=editor\x01auth=Bearer " + b"t" * 2000 + b"\x01\x01").decode()
+    script = GREETING.format(offered="XOAUTH2") + f"C: AUTH XOAUTH2\nS: 334 \nC: {said}\nS: 235 ok\n" + MAIL
+    with ScriptedServer(dialogue(script)) as server:
+        transport = make_transport(server.port, username="editor", token=Tokens("t" * 2000))
+        assert transport.send(ENVELOPE, MESSAGE).outcome is Outcome.ACCEPTED
+        transport.close()
+
+
+@pytest.mark.parametrize("offered", ["XOAUTH2", "PLAIN"])
+def test_a_secret_that_the_server_repeats_is_not_shown(make_transport: MakeTransport, offered: str) -> None:
+    """Servers quote the command that they do not understand."""
+    login: dict[str, Any] = {"token": Tokens("s3cr3t")} if offered == "XOAUTH2" else {"password": "s3cr3t"}
+    said = {"XOAUTH2": b"user=editor\x01auth=Bearer s3cr3t\x01\x01", "PLAIN": b"\0editor\0s3cr3t"}[offered]
+    quoted = base64.b64encode(said).decode()
+    script = GREETING.format(offered=offered) + f"C: AUTH\nS: 500 what is AUTH {offered} {quoted} (s3cr3t)?\n"
+    with ScriptedServer(dialogue(script)) as server, pytest.raises(RelayRefusedError, match="what is AUTH") as caught:
+        make_transport(server.port, username="editor", **login).send(ENVELOPE, MESSAGE)
+    assert "s3cr3t" not in str(caught.value)
+    assert quoted not in str(caught.value)
+
+
+def test_a_server_that_asks_without_end_is_left(make_transport: MakeTransport) -> None:
+    script = GREETING.format(offered="LOGIN") + "C: AUTH LOGIN\n" + "S: 334 eA==\nC: \n" * 2 + "S: 334 eA==\n"
+    with ScriptedServer(dialogue(script)) as server, pytest.raises(RelayUnreachableError, match="more than LOGIN has"):
+        make_transport(server.port, username="editor", password="secret").send(ENVELOPE, MESSAGE)
+
+
+def test_what_is_offered_and_known_is_named(make_transport: MakeTransport) -> None:
+    told = pytest.raises(RelayRefusedError, match=r"offers XOAUTH2, GSSAPI .*needs CRAM-MD5, PLAIN or LOGIN")
+    with ScriptedServer(dialogue(GREETING.format(offered="XOAUTH2 GSSAPI"))) as server, told:
+        make_transport(server.port, username="editor", password="right").send(ENVELOPE, MESSAGE)

@@ -28,6 +28,7 @@ from digest.settings.root import load_settings
 from digest.sink.server import Sink
 from digest.workspace.doctor import database, examine
 from subscribers.models import Subscriber
+from tests.support.scripted_server import ScriptedServer, dialogue
 from tests.unit.digest.workspace.doctor.conftest import Clinic
 
 NOW = datetime.now(UTC)
@@ -245,6 +246,32 @@ def test_a_relay_without_the_login(clinic: Clinic) -> None:
     (clinic.folder / "relay.password").write_text("word")
     (clinic.folder / "relay.password").chmod(0o600)
     assert clinic.ids == ["relay-login"]
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [("echo tok", []), ("false", ["relay-token"]), ("no-such-command", ["relay-token"])],
+    ids=["had", "not now", "not at all"],
+)
+def test_a_token_that_cannot_be_had(clinic: Clinic, relay_port: int, command: str, found: list[str]) -> None:
+    with ScriptedServer(
+        dialogue("S: 220 relay\nC: EHLO\nS: 250-relay\nS: 250 AUTH XOAUTH2\nC: QUIT\nS: 221 bye")
+    ) as server:
+        clinic.change(f"port = {relay_port}", f"port = {server.port}")
+        clinic.change("tls =", f'username = "u"\ntoken_command = "{command}"\ntls =')
+        findings = clinic.examine().findings
+    assert [one.id for one in findings] == found
+    assert all("token_command" in one.message for one in findings)
+
+
+def test_a_relay_that_takes_no_token(clinic: Clinic, relay_port: int) -> None:
+    with ScriptedServer(
+        dialogue("S: 220 relay\nC: EHLO\nS: 250-relay\nS: 250 AUTH PLAIN\nC: QUIT\nS: 221 bye")
+    ) as server:
+        clinic.change(f"port = {relay_port}", f"port = {server.port}")
+        clinic.change("tls =", 'username = "u"\ntoken_command = "echo tok"\ntls =')
+        (found,) = clinic.examine().findings
+    assert (found.id, found.message.endswith("a token needs OAUTHBEARER or XOAUTH2.")) == ("relay-login", True)
 
 
 def test_a_handshake_sends_no_mail(clinic: Clinic, tmp_path: Path, relay_port: int) -> None:
