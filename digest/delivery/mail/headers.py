@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,9 +22,10 @@ from subscribers.characters import has_controls
 LINE = 76  # RFC 2047 section 2: the longest line that holds an encoded-word
 MAX_LINE = 998  # RFC 5322 section 2.1.1
 _PLAIN_LINE = 78
+_MAX_ADDRESS = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
+_MAX_LIST_ID = 255  # RFC 2919 section 2
 
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_SPACES_THAT_FOLD_WELL = re.compile(r"\S{1,70}(?: \S{1,70})*")
 _ADDRESS = re.compile(r"[!#-'*+./-9=?A-Z^-~-]+@[A-Za-z0-9.-]+")
 _URL = re.compile(r"https?://[!-;=?-~]+")  # no blank, no angle bracket
 _DOMAIN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
@@ -42,11 +44,28 @@ def text_value(text: str, name: str) -> str:
     Raises HeaderUnsafeError for control characters.
     """
     _refuse_controls(text)
-    plain = text.isascii() and "=?" not in text and _SPACES_THAT_FOLD_WELL.fullmatch(text)
-    if plain and len(name) + 2 + len(text) <= _PLAIN_LINE:
+    plain = _folded(text, name) if text.isascii() and "=?" not in text else ""
+    return plain or Header(text, "utf-8", header_name=name, maxlinelen=LINE).encode(linesep="\r\n")
+
+
+def _folded(text: str, name: str) -> str:
+    """Return plain text, folded at single spaces; empty if a word is too long for a line, or spaces stand in a row."""
+    room = _PLAIN_LINE - len(name) - 2
+    if not all(0 < len(word) <= room for word in text.split(" ")):
+        return ""
+    if len(text) <= room:
         return text
-    charset = "us-ascii" if plain else "utf-8"
-    return Header(text, charset, header_name=name, maxlinelen=LINE).encode(linesep="\r\n")
+    indent = " " * (len(name) + 2)
+    return "\r\n".join(
+        textwrap.wrap(
+            text,
+            _PLAIN_LINE,
+            initial_indent=indent,
+            subsequent_indent=" ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ).removeprefix(indent)
 
 
 def mailbox(display_name: str, address: str, name: str) -> str:
@@ -54,7 +73,7 @@ def mailbox(display_name: str, address: str, name: str) -> str:
 
     Raises HeaderUnsafeError for control characters, and for an address that is not ASCII (it would need SMTPUTF8).
     """
-    if not _ADDRESS.fullmatch(address):
+    if not _ADDRESS.fullmatch(address) or len(address) > _MAX_ADDRESS:
         raise HeaderUnsafeError("The address is not one that every mail server takes.")
     shown = phrase(display_name, name)
     if not shown:
@@ -73,6 +92,8 @@ def phrase(text: str, name: str) -> str:
         shown = text if _ATOMS.fullmatch(text) else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
         if len(shown) <= room:
             return shown if text else ""
+        if folded := _folded(shown, name):  # also within quotation marks (RFC 5322 section 3.2.4)
+            return folded
     word = f"=?utf-8?b?{base64.b64encode(text.encode()).decode()}?="
     if len(word) <= min(room, 75):
         return word  # as email.header would, forty times as fast
@@ -175,7 +196,7 @@ def feedback_id(about: str, part: str, list_id: str, domain: str) -> str:
 
 
 def _list_id(identity: Identity) -> str:
-    if not _DOMAIN.fullmatch(identity.list_id):
+    if not _DOMAIN.fullmatch(identity.list_id) or len(identity.list_id) > _MAX_LIST_ID:
         raise HeaderUnsafeError(f"The list id {identity.list_id!r} is not like a domain name.", hint="news.example.org")
     shown = phrase(identity.list_name, "List-Id")
     return f"{shown}\r\n <{identity.list_id}>" if shown else f"<{identity.list_id}>"

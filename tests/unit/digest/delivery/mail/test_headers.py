@@ -3,6 +3,7 @@
 import email
 import email.policy
 import re
+from dataclasses import replace
 from datetime import datetime
 from email.header import decode_header, make_header
 from email.message import EmailMessage
@@ -120,6 +121,47 @@ def test_a_plain_subject_stays_readable() -> None:
     assert text_value("Issue 21: what changed", "Subject") == "Issue 21: what changed"
     long = "Smart City Policy Trends, Issue 21: eleven stories about what changed in September 2021"
     assert text_value(long, "Subject").replace("\r\n", "") == long
+
+
+LONG_NAMES = [
+    "The Ministry of Land and Transport of the Republic and of its Provinces and Municipalities",
+    "Ministry of Land, Infrastructure and Transport (Smart City Division), Republic of Korea & Provinces",
+    'Ada "the" Countess of Lovelace, of the Analytical Society of the County of Surrey and London',
+    "w" * 60 + " " + "x" * 60,
+]
+
+
+@pytest.mark.parametrize("name", LONG_NAMES)
+@pytest.mark.parametrize("field", ["From", "To", "Reply-To"])
+def test_a_long_name_in_ascii_folds_at_spaces(name: str, field: str) -> None:
+    header = f"{field}: {mailbox(name, 'a' * 40 + '@news.example.org', field)}\r\n".encode("ascii")
+    check_lines(header)
+    assert b"=?" not in header
+    assert header.count(b"\r\n ") >= 1
+    assert max(map(len, header.split(b"\r\n"))) <= 78
+    assert name_in(header, field) == name
+
+
+def test_every_header_of_long_words_keeps_to_the_lines(now: datetime) -> None:
+    name = LONG_NAMES[0]
+    identity = Identity(name, "news@example.org", name, "l" * 20 + ".example.org", "desk@example.org")
+    subject = "w" * 69 + " " + " ".join(["word"] * 40)
+    header = shared_header(identity, subject, about="issue-21", part="en")
+    header += personal_header(replace(PERSONAL, name=name, unsubscribe_url=""), now)
+    check_lines(header)
+    assert max(map(len, header.split(b"\r\n"))) <= 78
+    message = parsed(header)
+    assert (message["Subject"], message["From"].addresses[0].display_name) == (subject, name)
+    assert message["List-Id"] == f"{name} <{identity.list_id}>"
+    assert not re.search(rb"^[A-Za-z-]+: *\r\n", header, re.MULTILINE), "a field begins on its own line"
+
+
+@pytest.mark.parametrize("address", ["a" * 250 + "@b.example", "a@" + "b" * 300 + ".example"])
+def test_an_address_longer_than_smtp_allows_is_refused(address: str) -> None:
+    with pytest.raises(HeaderUnsafeError):
+        mailbox("Ada", address, "To")
+    with pytest.raises(HeaderUnsafeError):
+        shared_header(replace(IDENTITY, list_id="l" * 256), "s", about="a", part="b")
 
 
 @pytest.mark.parametrize("text", CONTROLS)
