@@ -1,7 +1,10 @@
 """Non-blocking socket of an SMTP conversation, with a deadline for what is awaited."""
 
+import fcntl
 import socket
 import ssl
+import sys
+import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +18,7 @@ SEND_BUFFER = 512 * 1024
 _YOUNG_SECONDS = 5.0
 _TLS_BLOCK = 16 * 1024  # a TLS record: what a failed call may have sent a part of
 _PLAIN_BLOCK = 128 * 1024  # so that the end of a large message does not count as sent with its beginning
+_TLS_OVERHEAD = 256  # of the records behind the final dot
 _BLOCKED = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 FOREVER = float("inf")
 
@@ -36,6 +40,7 @@ class Link:
         self._leaving: _Leaving | None = None
         self._is_tls = isinstance(sock, ssl.SSLSocket)
         self._block = _TLS_BLOCK if self._is_tls else _PLAIN_BLOCK
+        conversation.in_transit = self._in_transit
 
     @property
     def is_over(self) -> bool:
@@ -61,6 +66,7 @@ class Link:
         return not self._leaving and self.conversation.has_unsent
 
     def begin(self) -> None:
+        self._guarded(self._read)  # what lies here would be taken for the answer to what is about to be written
         self._guarded(self.conversation.begin)
         self._write()
         self._wait_anew()
@@ -109,8 +115,8 @@ class Link:
                 self._gone("the server closed the connection")
                 return
             progress += self._leaving.receive(data) if self._leaving else self.conversation.receive(data)
-            # select does not see what TLS has decrypted already
-            if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+            # What came before we write does not answer it; and select does not see what TLS has decrypted already.
+            if not self.has_unsent and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
                 break
         if self.has_unsent and not self.is_over:
             progress += self._write()
@@ -141,6 +147,14 @@ class Link:
             conversation.sent(count)
             total += count
         return total
+
+    def _in_transit(self) -> int:
+        """Return how many bytes the server's machine has not acknowledged; 0 where the system does not tell."""
+        try:
+            count = int.from_bytes(fcntl.ioctl(self.sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        except OSError:
+            return 0
+        return max(count - (_TLS_OVERHEAD if self._is_tls else 0), 0)
 
     def _gone(self, why: str) -> None:
         if self._leaving:

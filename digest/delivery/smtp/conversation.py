@@ -10,7 +10,7 @@ message of whose envelope nothing was answered was not acted upon: it goes again
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Protocol
 
@@ -99,6 +99,8 @@ class Conversation:
         }
         self._block_wait = timeouts.block
         self.is_over = False
+        self.in_transit: Callable[[], int] = lambda: 0
+        """Returns how many sent bytes the server's machine has not confirmed; at most, as far as that is known."""
 
     @property
     def pending(self) -> int:
@@ -310,9 +312,14 @@ class Conversation:
 
     def _hear_fate(self, mail: _Mail, answer: SmtpReply) -> None:
         phase = Phase.DOT if self._dot_has_left() else Phase.BODY
-        self._done_by(mail, phase, answer)
+        is_in_time = answer.is_no or (phase is Phase.DOT and self.in_transit() <= self._out_at - self._dot_at)
+        if is_in_time:
+            self._done_by(mail, phase, answer)
+        else:  # what it has not read it cannot have accepted; but if the dot is on its way, it may yet
+            outcome = Outcome.UNCERTAIN if phase is Phase.DOT else Outcome.DEFERRED
+            self._done(mail, outcome, phase, f"the server answered {answer.code} before it had the whole message")
         fits = answer.is_no or answer.code // 100 == 2
-        self._go_on(phase is Phase.DOT and fits and answer.code != _CLOSING)
+        self._go_on(is_in_time and phase is Phase.DOT and fits and answer.code != _CLOSING)
 
     def _dot_has_left(self) -> bool:
         return self._out_at > self._dot_at

@@ -1,9 +1,10 @@
 """What has left when a connection ends: on a pair of sockets, where buffers can be made small and servers deaf."""
 
+import select
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 import trustme
@@ -24,8 +25,8 @@ def parcel(key: str, size: int = 10) -> Parcel:
     return Parcel(key, "relay", Envelope(key, "a@example.org", "b@example.org"), [b"x" * size])
 
 
-def conversation(bag: ListBag, most: int = 100) -> Conversation:
-    return Conversation("relay", {"pipelining": ""}, Timeouts(), most, bag, Stuffing())
+def conversation(bag: ListBag, offers: Mapping[str, str] = {"pipelining": ""}) -> Conversation:
+    return Conversation("relay", offers, Timeouts(), 100, bag, Stuffing())
 
 
 @pytest.fixture
@@ -89,11 +90,127 @@ def test_under_tls_a_block_that_failed_counts_as_sent(authority: trustme.CA, tru
         bag = ListBag([parcel("1", 1000)])
         link = Link(wire, conversation(bag), goodbye=1)
         link.begin()
-        protected[0].sendall(YES)
         protected[0].close()
-        link.handle()
-        link.handle()
+        link.conversation.receive(YES)  # heard, and the server gone before we write
+        link._write()
     assert [(r.outcome, r.phase) for _, r in bag.ended] == [(Outcome.UNCERTAIN, Phase.DOT)]
+
+
+# A server that answers before it has read
+
+
+@pytest.fixture
+def tcp() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a TCP connection; the second takes little that it has not read."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with socket.create_connection(listener.getsockname()) as ours, listener.accept()[0] as theirs:
+            ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            yield ours, theirs
+
+
+def read_all(theirs: socket.socket, link: Link) -> None:
+    theirs.settimeout(1)
+    while not theirs.recv(100_000).endswith(b"\r\n.\r\n"):
+        link.handle()
+
+
+@pytest.mark.parametrize("size", [100, 100_000, 3_000_000])
+def test_an_answer_after_the_whole_message_is_believed(tcp: tuple[socket.socket, socket.socket], size: int) -> None:
+    ours, theirs = tcp
+    bag = ListBag([parcel("1", size)])
+    link = Link(ours, conversation(bag), goodbye=1)
+    link.begin()
+    theirs.sendall(YES)
+    wait_for(ours)
+    link.handle()
+    read_all(theirs, link)
+    theirs.sendall(b"250 ok\r\n")
+    wait_for(ours)
+    link.handle()
+    assert bag.outcomes() == {"1": Outcome.ACCEPTED}
+
+
+def test_an_answer_that_lies_there_before_we_write_is_none(
+    tcp: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.delivery.smtp.connection.READ_BYTES", len(YES))  # it came a moment after 354
+    ours, theirs = tcp
+    bag = ListBag([parcel("1", 100)])
+    link = Link(ours, conversation(bag), goodbye=1)
+    link.begin()
+    theirs.sendall(YES + b"250 already\r\n")
+    wait_for(ours)
+    link.handle()
+    link.handle()
+    assert [(r.outcome, r.phase) for _, r in bag.ended] == [(Outcome.DEFERRED, Phase.BODY)]
+    assert "answered 250 before it had the whole message" in bag.ended[0][1].text
+    assert link.is_over
+
+
+def test_an_answer_in_the_middle_of_the_message_is_none(tcp: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = tcp
+    bag = ListBag([parcel("1", 3_000_000), parcel("2")])
+    link = Link(ours, conversation(bag), goodbye=1)
+    link.begin()
+    theirs.sendall(YES)
+    wait_for(ours)
+    link.handle()
+    theirs.sendall(b"250 already\r\n")
+    wait_for(ours)
+    link.handle()
+    assert [(r.outcome, r.phase, r.code) for _, r in bag.ended] == [(Outcome.DEFERRED, Phase.BODY, None)]
+    assert [p.key for p, _ in bag.returned] == ["2"]
+    assert link.is_over
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"), [(b"250 ok\r\n", Outcome.UNCERTAIN), (b"552 too big\r\n", Outcome.REJECTED)]
+)
+def test_an_answer_while_our_bytes_are_on_their_way(
+    tcp: tuple[socket.socket, socket.socket], answer: bytes, outcome: Outcome
+) -> None:
+    """The system took it all, and the server's machine has not: it may get the message yet, and has not accepted it."""
+    ours, theirs = tcp
+    bag = ListBag([parcel("1", 150_000), parcel("2")])
+    link = Link(ours, conversation(bag), goodbye=1)
+    link.begin()
+    theirs.sendall(YES)
+    wait_for(ours)
+    link.handle()
+    assert not link.has_unsent
+    theirs.sendall(answer)
+    wait_for(ours)
+    link.handle()
+    assert [(p.key, r.outcome, r.phase) for p, r in bag.ended] == [("1", outcome, Phase.DOT)]
+    assert link.is_over is (outcome is Outcome.UNCERTAIN)
+
+
+@pytest.mark.parametrize("answer", [b"250 hello\r\n", b"421 bye\r\n", b"354 go\r\n", b"25"])
+def test_an_answer_before_the_envelope_takes_no_parcel(tcp: tuple[socket.socket, socket.socket], answer: bytes) -> None:
+    ours, theirs = tcp
+    bag = ListBag([parcel("1")])
+    link = Link(ours, conversation(bag), goodbye=1)
+    theirs.sendall(answer)
+    wait_for(ours)
+    link.begin()
+    assert link.is_over
+    assert [p.key for p in bag.waiting] == ["1"]
+
+
+@pytest.mark.parametrize("offers", [{}, {"pipelining": ""}])
+@pytest.mark.parametrize("early", [b"354 go\r\n", b"250 ok\r\n" * 2 + b"354 go\r\n", b"250 ok\r\n" * 5])
+def test_answers_to_what_has_not_left_hand_nothing_over(offers: dict[str, str], early: bytes) -> None:
+    bag = ListBag([parcel("1", 100)])
+    talk = conversation(bag, offers)
+    talk.begin()
+    talk.receive(early)
+    assert not bag.ended or bag.ended[0][1].outcome is Outcome.DEFERRED
+    assert bytes(talk.unsent).startswith(b"MAIL")
+
+
+def wait_for(sock: socket.socket) -> None:
+    assert select.select([sock], [], [], 5)[0]
 
 
 def test_a_message_through_a_narrow_pipe_arrives_whole(pair: tuple[socket.socket, socket.socket]) -> None:
