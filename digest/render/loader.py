@@ -1,9 +1,11 @@
 """Loading of Jinja templates and the theme, with overrides, translations and error positions."""
 
 import hashlib
+import time
 import tomllib
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -11,12 +13,15 @@ from types import CodeType
 from typing import Any
 
 import jinja2
+from jinja2 import nodes
 from jinja2.bccache import Bucket
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from digest import __version__
 from digest.render import locales, plaintext
 from digest.render.markup import tags
+from digest.render.sandbox import process
 from digest.runtime.containment import leads_out
 from digest.runtime.errors import ContentError
 
@@ -28,6 +33,18 @@ _TEMPLATE_FAULTS = (
     *(jinja2.TemplateError, ArithmeticError, AttributeError, LookupError),
     *(RecursionError, TypeError, ValueError),
 )
+
+
+class OutOfTimeError(Exception):
+    """Its rendering takes too long."""
+
+
+class _TooLongError(Exception):
+    pass
+
+
+LIMITS = (OutOfTimeError, _TooLongError, MemoryError)
+_REFUSED_SECONDS = 60.0
 
 
 def packaged_directory() -> Path:
@@ -49,8 +66,14 @@ class Templates:
     def __init__(self, override_dir: Path | None = None) -> None:
         self.directories = tuple(d for d in (override_dir, packaged_directory()) if d is not None and d.is_dir())
         self._environments: dict[str, jinja2.Environment] = {}
+        self._refused: dict[tuple[str, str, str], tuple[int, float, process.LimitError]] = {}
 
-    def environment(self, language: str) -> jinja2.Environment:
+    def names(self, folder: str) -> list[str]:
+        """Return the names of all templates below `email` or `web`."""
+        found = (path.relative_to(d).as_posix() for d in self.directories for path in (d / folder).rglob("*.j2"))
+        return sorted(set(found))
+
+    def _environment(self, language: str) -> jinja2.Environment:
         """Return the sandboxed environment in `language` (BCP 47), or English without a catalogue."""
         if language not in self._environments:
             self._environments[language] = _environment(_Loader(self.directories), language)
@@ -76,14 +99,77 @@ class Templates:
         return _contained(directory / name, directory)
 
     def render(self, name: str, language: str, context: Mapping[str, Any]) -> str:
-        """Render a template. Raises ContentError with template and line."""
-        try:
-            return self.environment(language).get_template(name).render(context)
-        except _TEMPLATE_FAULTS as error:
-            raise _fault(name, error, self.directories) from error
+        """Render a template. Raises ContentError with template and line.
+
+        Where templates of the workspace may take part, a child process does it, within limits of time and memory.
+        """
+        if self._has_own(name):
+            return self._apart("render", name, language, context)
+        return self.render_here(name, language, context)
 
     def line_of(self, name: str, language: str, context: Mapping[str, Any], tag_index: int) -> str:
         """Return `template, line N` for the tag with this number in the output of a template."""
+        if self._has_own(name):
+            return self._apart("line_of", name, language, context, tag_index)
+        return self.line_here(name, language, context, tag_index)
+
+    def check(self, name: str, language: str) -> None:
+        """Compile a template. Raises ContentError with template and line."""
+        if self._has_own(name):
+            self._apart("compile", name, language, {})
+        else:
+            self.compile_here(name, language)
+
+    def _has_own(self, name: str) -> bool:
+        """Return whether the workspace has templates that may take part: those beside it, below the same top folder."""
+        if len(self.directories) == 1:
+            return False
+        own = self.directories[0]
+        top = own / name.partition("/")[0]
+        return (own / name).is_file() or any(top.rglob("*.j2"))
+
+    def _apart(self, act: process.Act, name: str, language: str, context: Mapping[str, Any], tag: int = 0) -> str:
+        """Have the child do it; what broke the limits is not tried again within a minute, unless a file changes."""
+        own, key = self.directories[0], (act, name, language)
+        stamp, until, refused = self._refused.get(key, (0, 0.0, None))
+        if refused and time.monotonic() < until and stamp == self._stamp():
+            raise process.LimitError(refused.message, hint=refused.hint)
+        try:
+            return process.shared.run(process.Job(act, own, name, language, context, tag))
+        except process.LimitError as error:
+            self._refused[key] = self._stamp(), time.monotonic() + _REFUSED_SECONDS, error
+            raise
+
+    def _stamp(self) -> int:
+        """Return a number that changes with any template of the workspace."""
+        with suppress(OSError):  # one was taken away at this moment
+            return sum(path.stat().st_mtime_ns for path in self.directories[0].rglob("*.j2"))
+        return 0
+
+    def render_here(self, name: str, language: str, context: Mapping[str, Any], room: float = float("inf")) -> str:
+        """Render a template in this process, to at most `room` characters."""
+        stream: Iterator[str] = iter(())
+        pieces: list[str] = []
+        try:
+            stream = self._environment(language).get_template(name).generate(context)
+            for piece in stream:
+                room -= len(piece)
+                if room < 0:
+                    raise _TooLongError
+                pieces.append(piece)
+            return "".join(pieces)
+        except (*_TEMPLATE_FAULTS, *LIMITS) as error:
+            raise _fault(name, error, self.directories, _at_rest(stream)) from error
+
+    def compile_here(self, name: str, language: str) -> None:
+        """Compile a template in this process."""
+        try:
+            self._environment(language).get_template(name)
+        except (*_TEMPLATE_FAULTS, *LIMITS, OSError) as error:
+            raise _fault(name, error, self.directories) from error
+
+    def line_here(self, name: str, language: str, context: Mapping[str, Any], tag_index: int) -> str:
+        """Return the place of a tag, rendering in this process."""
         marking = _environment(_MarkingLoader(self.directories), language)
         rendered = marking.get_template(name).render(context)
         starts = [tag.start for tag in tags(rendered)]
@@ -138,7 +224,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _environment(loader: jinja2.BaseLoader, language: str) -> jinja2.Environment:
     environment = ImmutableSandboxedEnvironment(
         loader=loader,
-        bytecode_cache=_compiled(language),
+        bytecode_cache=_COMPILED,
+        optimized=False,
         # By the end of the name, and on for every other: jinja's own selection is off for .mjml.j2.
         autoescape=lambda name: name is None or not name.endswith(_PLAIN),
         undefined=jinja2.StrictUndefined,
@@ -146,6 +233,7 @@ def _environment(loader: jinja2.BaseLoader, language: str) -> jinja2.Environment
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
+    environment.code_generator_class = _NothingConstant
     environment.install_gettext_translations(locales.catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     environment.filters.update(locales.filters(language))
     environment.filters.update(plain_body=plaintext.plain_body, wrap=plaintext.wrap)
@@ -168,11 +256,16 @@ class _Compiled(jinja2.BytecodeCache):
             self._code[bucket.key] = bucket.checksum, bucket.code
 
 
-@cache
-def _compiled(language: str) -> _Compiled:
-    """Return the cache of a language: filters of constants are evaluated at compile time."""
-    del language
-    return _Compiled()
+_COMPILED = _Compiled()
+
+
+class _NothingConstant(CodeGenerator):
+    """Compiler that evaluates nothing: what is evaluated while rendering has a line that an error can name."""
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> str:
+        if not isinstance(node, nodes.TemplateData):
+            raise nodes.Impossible
+        return super()._output_child_to_const(node, frame, finalize)
 
 
 class _Loader(jinja2.FileSystemLoader):
@@ -198,11 +291,13 @@ class _MarkingLoader(_Loader):
         return "\n".join(lines), filename, uptodate
 
 
-def _fault(name: str, error: Exception, directories: tuple[Path, ...]) -> ContentError:
+def _fault(
+    name: str, error: Exception, directories: tuple[Path, ...], at_rest: tuple[str, int] | None = None
+) -> ContentError:
     if isinstance(error, jinja2.TemplateNotFound):
         hint = "It is named in a template; see templates/README.md."
         return ContentError(f"There is no template {error.name}.", hint=hint)
-    place, line = name, 0
+    place, line = at_rest or (name, 0)
     if isinstance(error, jinja2.TemplateSyntaxError):
         place, line = error.name or name, error.lineno
     else:
@@ -211,4 +306,24 @@ def _fault(name: str, error: Exception, directories: tuple[Path, ...]) -> Conten
                 if Path(frame.filename).is_relative_to(directory):
                     place, line = Path(frame.filename).relative_to(directory).as_posix(), frame.lineno or 0
     where = f"{place}, line {line}" if line else place
-    return ContentError(f"{where}: {error}.", hint="templates/README.md lists what a template may use.")
+    return ContentError(f"{where}: {_limit(error) or error}.", hint=process.HINT)
+
+
+def _limit(error: Exception) -> str:
+    match error:
+        case MemoryError():
+            return f"it needs more memory than the {process.MEMORY_MEGABYTES} MB that it may have"
+        case _TooLongError():
+            return f"it makes more than {process.MAX_CHARACTERS:,} characters"
+    return ""
+
+
+def _at_rest(stream: Iterator[str]) -> tuple[str, int] | None:
+    """Return template and line at which a rendering waits for its last piece to be taken."""
+    place = None
+    inner: Any = stream
+    while (frame := getattr(inner, "gi_frame", None)) is not None:
+        if template := frame.f_globals.get("__jinja_template__"):
+            place = template.name, template.get_corresponding_lineno(frame.f_lineno)
+        inner = inner.gi_yieldfrom
+    return place

@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -11,10 +13,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 
 from digest.publish.build import BuiltEdition
 from digest.publish.publisher import Publisher
+from digest.render.loader import Templates
 from digest.render.slots import Slot, SlotContext, fill
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
-from digest.runtime.errors import DigestError, NotFoundError
+from digest.runtime.errors import ContentError, DigestError, NotFoundError
 from digest.settings.publication import pick
 from digest.web.desk import preview_views as views
 from digest.web.desk import reader_lookup as readers
@@ -275,6 +278,10 @@ def explain(desk: Desk, path: str, error: Exception) -> Response:
         return framed(plain_page(f"{message}\n\n{hint}", views.DESK_LANGUAGE, message), status)
     heading = "Not found" if status == 404 else "This cannot be shown"
     troubles = desk.troubles()
-    return show(
-        desk.publisher, "preview_message", status=status, heading=heading, message=message, hint=hint, troubles=troubles
+    page = partial(
+        show, name="preview_message", status=status, heading=heading, message=message, hint=hint, troubles=troubles
     )
+    try:
+        return page(desk.publisher)
+    except ContentError:  # the workspace's own template, which may be the reason why we are here
+        return page(replace(desk.publisher, templates=Templates()))

@@ -1,5 +1,6 @@
 """Error pages in the visitor's language."""
 
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 
@@ -10,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from digest.publish.publisher import Publisher
-from digest.runtime.errors import EnvironmentFailedError
+from digest.render.loader import Templates
+from digest.runtime.errors import ContentError, EnvironmentFailedError
 from digest.web.http.headers import page_headers
 from digest.web.public.languages import choose
 from digest.web.public.pages import Page
@@ -23,7 +25,12 @@ def explain(publisher: Publisher, request: Request, status: int) -> Response:
     asked, accept = request.query_params.get("lang", ""), request.headers.get("accept-language", "")
     language = choose(asked, accept, publisher.settings.languages)
     # Not the request's path: it may hold a token, and the page would link to it.
-    return HTMLResponse(Page(publisher, language, "/archive").render("problem", status=status), status_code=status)
+    page = Page(publisher, language, "/archive")
+    try:
+        text = page.render("problem", status=status)
+    except ContentError:  # the workspace's own template, which may be the reason why we are here
+        text = replace(page, publisher=replace(publisher, templates=Templates())).render("problem", status=status)
+    return HTMLResponse(text, status_code=status)
 
 
 def install(app: FastAPI, publisher: Publisher) -> None:

@@ -1,6 +1,7 @@
 """Public pages: nothing personal, nothing leaked, errors that help."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 from urllib.request import urlopen
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter
 from starlette.testclient import TestClient
 
 from digest.publish.publisher import Publisher
+from digest.render.loader import Templates
 from digest.runtime.db import make_engine
 from digest.testing import FrozenClock
 from digest.web.app import public_app
@@ -153,6 +155,23 @@ def test_our_own_fault_is_a_page_with_headers_and_no_traceback(
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_an_own_template_without_end_holds_no_request(
+    press: Publisher, signer: LinkSigner, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.render.sandbox.process.CPU_SECONDS", 1)
+    own = press.settings.workspace / "templates" / "web" / "base.html.j2"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
+    broken = replace(press, templates=Templates(press.settings.workspace / "templates"))
+    app = public_app(broken, pages_router=APIRouter(), signer=signer, clock=FrozenClock(now))
+    client = TestClient(app, raise_server_exceptions=False)
+    first, again = client.get("/archive"), client.get("/archive")
+    assert (first.status_code, again.status_code) == (500, 500)
+    assert "</html>" in first.text, "the error has our page, as theirs does not work"
+    own.unlink()
+    assert client.get("/archive").status_code == 200
 
 
 def test_no_log_has_a_token(

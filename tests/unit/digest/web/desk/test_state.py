@@ -131,6 +131,17 @@ def test_a_broken_template_is_told_by_line_until_it_is_mended(client: TestClient
     assert client.get("/").status_code == 200
 
 
+def test_a_broken_page_of_the_desk_is_told_on_our_own(client: TestClient, workspace: Path) -> None:
+    override = workspace / "templates" / "web" / "preview_base.html.j2"
+    override.parent.mkdir(parents=True)
+    override.write_text("\n{{ 'x' * 10**9 }}", encoding="utf-8")
+    page = client.get("/")
+    assert page.status_code == 500
+    assert "preview_base.html.j2, line 2: it needs more memory" in page.text
+    override.unlink()
+    assert client.get("/").status_code == 200
+
+
 def test_a_new_theme_is_seen_in_the_frames(client: TestClient, workspace: Path) -> None:
     assert "#7a1f3d" not in client.get("/frame").text
     (workspace / "templates" / "theme.toml").write_text('[light]\naccent = "#7a1f3d"\n', encoding="utf-8")

@@ -1,0 +1,106 @@
+"""The child's side: reads jobs, renders them within limits, writes texts or errors. Run by `process`."""
+
+import json
+import os
+import pickle
+import resource
+import signal
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+from digest.render.loader import LIMITS, OutOfTimeError, Templates
+from digest.render.sandbox.process import (
+    CPU_SECONDS,
+    ERROR,
+    HEAD,
+    HINT,
+    LIMIT,
+    MAX_CHARACTERS,
+    MEMORY_MEGABYTES,
+    TEXT,
+    WALL_SECONDS,
+    Job,
+)
+from digest.runtime.errors import ContentError
+
+
+def main() -> None:
+    """Answer jobs until the input ends."""
+    # our parent ends us, or its end does
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGXCPU, _out_of_time)
+    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing but answers reaches our parent
+    _limit_memory()
+    while head := source.read(HEAD.size):
+        _, size = HEAD.unpack(head)
+        kind, answer = _answer(*pickle.loads(source.read(size)))  # noqa: S301 - from our parent
+        with suppress(BrokenPipeError):
+            _send(sink, kind, answer)
+
+
+def _send(sink: BinaryIO, kind: bytes, answer: bytes) -> None:
+    sink.write(HEAD.pack(kind, len(answer)) + answer)
+    sink.flush()
+
+
+def _answer(job: Job, seconds: int) -> tuple[bytes, bytes]:
+    templates = _templates(job.folder)
+    try:
+        _limit_time(_used() + seconds)
+        try:
+            text = _act(templates, job)
+        finally:
+            _limit_time(resource.RLIM_INFINITY)
+        return TEXT, text.encode("utf-8", "surrogatepass")
+    except ContentError as error:
+        kind = LIMIT if isinstance(error.__cause__, LIMITS) else ERROR
+        return kind, json.dumps([error.message, error.hint]).encode()
+    except Exception as error:  # noqa: BLE001 - an error of ours is told, too
+        return LIMIT, json.dumps([f"{job.name}: {type(error).__name__}: {error}.", HINT]).encode()
+
+
+def _act(templates: Templates, job: Job) -> str:
+    if job.act == "render":
+        return templates.render_here(job.name, job.language, job.context, MAX_CHARACTERS)
+    if job.act == "line_of":
+        return templates.line_here(job.name, job.language, job.context, job.tag)
+    templates.compile_here(job.name, job.language)
+    return ""
+
+
+@cache
+def _templates(folder: Path) -> Templates:
+    return Templates(folder)
+
+
+def _out_of_time(_number: int, _frame: FrameType | None) -> None:
+    raise OutOfTimeError(f"it takes more than {CPU_SECONDS} seconds of processor time, or {WALL_SECONDS:g} in all")
+
+
+def _used() -> int:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return int(usage.ru_utime + usage.ru_stime)
+
+
+def _limit_time(seconds: int) -> None:
+    """Have the kernel signal us at so many seconds of our whole processor time, and at each second after."""
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def _limit_memory() -> None:
+    """Limit our address space to what we have now and MEMORY_MEGABYTES, where the system tells and lets us."""
+    with suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        most = pages * resource.getpagesize() + MEMORY_MEGABYTES * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+if __name__ == "__main__":
+    main()
