@@ -63,10 +63,13 @@ def renderer_versions() -> dict[str, str]:
 class Templates:
     """Templates of a workspace: `override_dir` overrides the packaged ones by file, the theme by key."""
 
-    def __init__(self, override_dir: Path | None = None) -> None:
+    def __init__(self, override_dir: Path | None = None, *, room: float = float("inf"), is_child: bool = False) -> None:
+        """`is_child` renders the workspace's templates here, too; a rendering has at most `room` characters."""
         self.directories = tuple(d for d in (override_dir, packaged_directory()) if d is not None and d.is_dir())
         self._environments: dict[str, jinja2.Environment] = {}
         self._refused: dict[tuple[str, str, str], tuple[int, float, process.LimitError]] = {}
+        self._room = room
+        self._is_child = is_child
 
     def names(self, folder: str) -> list[str]:
         """Return the names of all templates below `email` or `web`."""
@@ -99,57 +102,12 @@ class Templates:
         return _contained(directory / name, directory)
 
     def render(self, name: str, language: str, context: Mapping[str, Any]) -> str:
-        """Render a template. Raises ContentError with template and line.
-
-        Where templates of the workspace may take part, a child process does it, within limits of time and memory.
-        """
-        if self._has_own(name):
-            return self._apart("render", name, language, context)
-        return self.render_here(name, language, context)
-
-    def line_of(self, name: str, language: str, context: Mapping[str, Any], tag_index: int) -> str:
-        """Return `template, line N` for the tag with this number in the output of a template."""
-        if self._has_own(name):
-            return self._apart("line_of", name, language, context, tag_index)
-        return self.line_here(name, language, context, tag_index)
-
-    def check(self, name: str, language: str) -> None:
-        """Compile a template. Raises ContentError with template and line."""
-        if self._has_own(name):
-            self._apart("compile", name, language, {})
-        else:
-            self.compile_here(name, language)
-
-    def _has_own(self, name: str) -> bool:
-        """Return whether the workspace has templates that may take part: those beside it, below the same top folder."""
-        if len(self.directories) == 1:
-            return False
-        own = self.directories[0]
-        top = own / name.partition("/")[0]
-        return (own / name).is_file() or any(top.rglob("*.j2"))
-
-    def _apart(self, act: process.Act, name: str, language: str, context: Mapping[str, Any], tag: int = 0) -> str:
-        """Have the child do it; what broke the limits is not tried again within a minute, unless a file changes."""
-        own, key = self.directories[0], (act, name, language)
-        stamp, until, refused = self._refused.get(key, (0, 0.0, None))
-        if refused and time.monotonic() < until and stamp == self._stamp():
-            raise process.LimitError(refused.message, hint=refused.hint)
-        try:
-            return process.shared.run(process.Job(act, own, name, language, context, tag))
-        except process.LimitError as error:
-            self._refused[key] = self._stamp(), time.monotonic() + _REFUSED_SECONDS, error
-            raise
-
-    def _stamp(self) -> int:
-        """Return a number that changes with any template of the workspace."""
-        with suppress(OSError):  # one was taken away at this moment
-            return sum(path.stat().st_mtime_ns for path in self.directories[0].rglob("*.j2"))
-        return 0
-
-    def render_here(self, name: str, language: str, context: Mapping[str, Any], room: float = float("inf")) -> str:
-        """Render a template in this process, to at most `room` characters."""
+        """Render a template. Raises ContentError with template and line."""
+        if self.are_apart(name):
+            return self.apart("render", name, language, context)
         stream: Iterator[str] = iter(())
         pieces: list[str] = []
+        room = self._room
         try:
             stream = self._environment(language).get_template(name).generate(context)
             for piece in stream:
@@ -161,21 +119,53 @@ class Templates:
         except (*_TEMPLATE_FAULTS, *LIMITS) as error:
             raise _fault(name, error, self.directories, _at_rest(stream)) from error
 
-    def compile_here(self, name: str, language: str) -> None:
-        """Compile a template in this process."""
-        try:
-            self._environment(language).get_template(name)
-        except (*_TEMPLATE_FAULTS, *LIMITS, OSError) as error:
-            raise _fault(name, error, self.directories) from error
-
-    def line_here(self, name: str, language: str, context: Mapping[str, Any], tag_index: int) -> str:
-        """Return the place of a tag, rendering in this process."""
+    def line_of(self, name: str, language: str, context: Mapping[str, Any], tag_index: int) -> str:
+        """Return `template, line N` for the tag with this number in the output of a template."""
         marking = _environment(_MarkingLoader(self.directories), language)
         rendered = marking.get_template(name).render(context)
         starts = [tag.start for tag in tags(rendered)]
         before = rendered[: starts[tag_index]] if tag_index < len(starts) else rendered
         _, found, marker = before.rpartition(_MARKER)
         return marker.partition("-->")[0] if found else name
+
+    def check(self, name: str, language: str) -> None:
+        """Compile a template. Raises ContentError with template and line."""
+        if self.are_apart(name):
+            self.apart("check", name, language, {})
+            return
+        try:
+            self._environment(language).get_template(name)
+        except (*_TEMPLATE_FAULTS, *LIMITS, OSError) as error:
+            raise _fault(name, error, self.directories) from error
+
+    def are_apart(self, name: str) -> bool:
+        """Return whether the workspace has templates that may take part: those below the same top folder.
+
+        Then a child process renders them, within limits of time and memory.
+        """
+        if self._is_child or len(self.directories) == 1:
+            return False
+        own = self.directories[0]
+        top = own / name.partition("/")[0]
+        return (own / name).is_file() or any(top.rglob("*.j2"))
+
+    def apart(self, act: process.Act, name: str, language: str, context: Mapping[str, Any], nonce: str = "") -> str:
+        """Have the child do it; what broke the limits is not tried again within a minute, unless a file changes."""
+        own, key = self.directories[0], (act, name, language)
+        stamp, until, refused = self._refused.get(key, (0, 0.0, None))
+        if refused and time.monotonic() < until and stamp == self._stamp():
+            raise process.LimitError(refused.message, hint=refused.hint)
+        try:
+            return process.shared.run(process.Job(act, own, name, language, context, nonce))
+        except process.LimitError as error:
+            self._refused[key] = self._stamp(), time.monotonic() + _REFUSED_SECONDS, error
+            raise
+
+    def _stamp(self) -> int:
+        """Return a number that changes with any template of the workspace."""
+        with suppress(OSError):  # one was taken away at this moment
+            return sum(path.stat().st_mtime_ns for path in self.directories[0].rglob("*.j2"))
+        return 0
 
     def email_files(self) -> Iterator[tuple[str, bytes]]:
         """Yield name and bytes of every file in use that affects mails, sorted by name."""
@@ -306,16 +296,17 @@ def _fault(
                 if Path(frame.filename).is_relative_to(directory):
                     place, line = Path(frame.filename).relative_to(directory).as_posix(), frame.lineno or 0
     where = f"{place}, line {line}" if line else place
-    return ContentError(f"{where}: {_limit(error) or error}.", hint=process.HINT)
+    return ContentError(f"{where}: {limit_text(error)}.", hint=process.HINT)
 
 
-def _limit(error: Exception) -> str:
+def limit_text(error: Exception) -> str:
+    """Return an error in words."""
     match error:
         case MemoryError():
             return f"it needs more memory than the {process.MEMORY_MEGABYTES} MB that it may have"
         case _TooLongError():
             return f"it makes more than {process.MAX_CHARACTERS:,} characters"
-    return ""
+    return str(error)
 
 
 def _at_rest(stream: Iterator[str]) -> tuple[str, int] | None:

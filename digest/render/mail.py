@@ -1,5 +1,6 @@
 """Rendering of templates to HTML and plain text, for editions and notices."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -14,8 +15,7 @@ from digest.render.slots import Slot
 from digest.runtime.errors import ContentError
 
 _INLINE_CSS = "email/layouts/inline.css.j2"
-_GAPS = re.compile(r"[ \t]*\n(?:[ \t]*\n){2,}")
-_LINE_ENDS = re.compile(r"[ \t]+$", re.MULTILINE)
+_GAPS = re.compile(r"\n{3,}")
 
 
 def render_html(
@@ -25,6 +25,9 @@ def render_html(
 
     Raises ContentError with template and line.
     """
+    if templates.are_apart(folder):
+        html, declared = json.loads(templates.apart("html", folder, language, variables, nonce))
+        return html, Counter({Slot(name): count for name, count in declared.items()})
     from digest.render.inline import inline  # noqa: PLC0415 - premailer, which a worker does not need
 
     name = f"{folder}/body.mjml.j2"
@@ -42,8 +45,11 @@ def render_html(
 
 def render_text(folder: str, language: str, variables: Mapping[str, Any], templates: Templates) -> str:
     """Render `folder`/body.txt.j2, with at most one blank line in a row and a newline at the end."""
+    if templates.are_apart(folder):
+        return templates.apart("text", folder, language, variables)
     text = without_forbidden(templates.render(f"{folder}/body.txt.j2", language, variables))
-    return _GAPS.sub("\n\n", _LINE_ENDS.sub("", text)).strip() + "\n"
+    lines = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+    return _GAPS.sub("\n\n", lines).strip() + "\n"
 
 
 def theme_of(templates: Templates, over: Mapping[str, Any]) -> dict[str, Any]:

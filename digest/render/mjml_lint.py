@@ -34,6 +34,11 @@ def _load() -> dict[str, Element]:
 ELEMENTS: Mapping[str, Element] = _load()
 
 
+MAX_WEIGHT = 50_000
+"""So many elements of HTML, or a twentieth of components: seconds of work, and forty times what Gmail shows."""
+_COMPONENT_WEIGHT = 20
+
+
 class MjmlError(ContentError):
     """The MJML of a mail is wrong. `tag_index` counts its tags from 0, to find the template's line."""
 
@@ -43,9 +48,12 @@ class MjmlError(ContentError):
 
 
 def lint(mjml: str, *, max_depth: int) -> None:
-    """Raise MjmlError for the first tag that is unknown, misplaced, not closed or too deep, or has a bad attribute."""
+    """Raise MjmlError for the first tag that is unknown, misplaced, not closed, too deep or one too many.
+
+    Also for one with a bad attribute.
+    """
     open_tags: list[str] = []
-    ending, last = "", 0
+    ending, last, weight = "", 0, 0
     for index, tag in enumerate(tags(mjml)):
         loose = _between(mjml[last : tag.start], ending)
         if loose:
@@ -56,7 +64,9 @@ def lint(mjml: str, *, max_depth: int) -> None:
                 raise _error(mjml, tag.start, index, f"</{tag.name}> closes what is not open")
             ending = "" if tag.name == ending else ending
             continue
+        weight += 1 if ending else _COMPONENT_WEIGHT
         fault = _inside(tag, ending) if ending else _fault(tag, open_tags[-1] if open_tags else "")
+        fault = "The mail has more elements than any issue needs" if weight > MAX_WEIGHT else fault
         if fault:
             raise _error(mjml, tag.start, index, fault)
         if tag.void:

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-from digest.render.loader import LIMITS, OutOfTimeError, Templates
+from digest.render.loader import LIMITS, OutOfTimeError, Templates, limit_text
+from digest.render.mail import render_html, render_text
 from digest.render.sandbox.process import (
     CPU_SECONDS,
     ERROR,
@@ -25,7 +26,7 @@ from digest.render.sandbox.process import (
     WALL_SECONDS,
     Job,
 )
-from digest.runtime.errors import ContentError
+from digest.runtime.errors import DigestError
 
 
 def main() -> None:
@@ -58,25 +59,31 @@ def _answer(job: Job, seconds: int) -> tuple[bytes, bytes]:
         finally:
             _limit_time(resource.RLIM_INFINITY)
         return TEXT, text.encode("utf-8", "surrogatepass")
-    except ContentError as error:
+    except DigestError as error:
         kind = LIMIT if isinstance(error.__cause__, LIMITS) else ERROR
         return kind, json.dumps([error.message, error.hint]).encode()
+    except LIMITS as error:
+        return LIMIT, json.dumps([f"{job.name}: {limit_text(error)}.", HINT]).encode()
     except Exception as error:  # noqa: BLE001 - an error of ours is told, too
         return LIMIT, json.dumps([f"{job.name}: {type(error).__name__}: {error}.", HINT]).encode()
 
 
 def _act(templates: Templates, job: Job) -> str:
-    if job.act == "render":
-        return templates.render_here(job.name, job.language, job.context, MAX_CHARACTERS)
-    if job.act == "line_of":
-        return templates.line_here(job.name, job.language, job.context, job.tag)
-    templates.compile_here(job.name, job.language)
-    return ""
+    match job.act:
+        case "render":
+            return templates.render(job.name, job.language, job.context)
+        case "text":
+            return render_text(job.name, job.language, job.context, templates)
+        case "html":
+            return json.dumps(render_html(job.name, job.language, job.context, templates, job.nonce))
+        case "check":
+            templates.check(job.name, job.language)
+            return ""
 
 
 @cache
 def _templates(folder: Path) -> Templates:
-    return Templates(folder)
+    return Templates(folder, room=MAX_CHARACTERS, is_child=True)
 
 
 def _out_of_time(_number: int, _frame: FrameType | None) -> None:

@@ -31,7 +31,7 @@ HINT = "templates/README.md lists what a template may use."
 _GRACE_SECONDS = 2.0
 
 
-Act = Literal["render", "line_of", "compile"]
+Act = Literal["render", "check", "html", "text"]
 
 
 class LimitError(ContentError):
@@ -39,14 +39,14 @@ class LimitError(ContentError):
 
 
 class Job(NamedTuple):
-    """One rendering; `tag` asks for the place of a tag in the output instead."""
+    """One rendering: of a template, or of the HTML (with the slots of `nonce`) or text of a mail's folder."""
 
     act: Act
     folder: Path
     name: str
     language: str
     context: Mapping[str, Any]
-    tag: int = 0
+    nonce: str = ""
 
 
 class TemplateProcess:

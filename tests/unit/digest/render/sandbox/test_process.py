@@ -14,6 +14,7 @@ import pytest
 from digest.render.context import NoticeContext
 from digest.render.edition import render_edition
 from digest.render.loader import Templates, packaged_directory
+from digest.render.mail import render_text
 from digest.render.notice import render_notice
 from digest.render.notice_kind import NoticeKind
 from digest.render.sandbox import process
@@ -258,3 +259,31 @@ def test_ours_are_rendered_here(tmp_path: Path) -> None:
     (tmp_path / "web" / "x.html.j2").write_text("x")
     render_edition(edition(), Templates(tmp_path))
     assert process.shared._process is None, "an own page does not concern the mails"
+
+
+ENDLESS = {
+    "components": "{% for i in range(9999) %}\n<mj-section><mj-column></mj-column></mj-section>\n{% endfor %}",
+    "elements": "<mj-section><mj-column><mj-text>{% for i in range(99999) %}\n<b>x</b>\n{% endfor %}</mj-text></mj-column>"
+    "</mj-section>",
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_a_mail_of_endless_elements_names_file_and_line(tmp_path: Path, what: str) -> None:
+    """Below the limits of the child, and minutes of work for what comes after it."""
+    own = tmp_path / "email" / "layouts" / "base.mjml.j2"
+    own.parent.mkdir(parents=True)
+    ours = (packaged_directory() / "email" / "layouts" / "base.mjml.j2").read_text()
+    before, _, after = ours.partition("</mj-body>")
+    own.write_text(f"{before}{ENDLESS[what]}</mj-body>{after}")
+    line = (before + ENDLESS[what]).count("\n")
+    with pytest.raises(ContentError, match=rf"^email/layouts/base\.mjml\.j2, line {line}: The mail has more elements"):
+        render_edition(edition(), Templates(tmp_path))
+
+
+def test_a_text_of_blanks_is_quickly_made(tmp_path: Path) -> None:
+    own = tmp_path / "email" / "digest" / "body.txt.j2"
+    own.parent.mkdir(parents=True)
+    own.write_text("first  \t\n \n \n \n{% for i in range(99999) %}    {% endfor %}last   ")
+    text = render_text("email/digest", "en", {}, Templates(tmp_path))
+    assert text == f"first\n\n{'    ' * 99999}last\n"
