@@ -1,6 +1,6 @@
 """Markdown bodies to sanitised HTML fragments, fit for mail. Pure.
 
-Tags in a body are text, never markup. Titles, images and videos are rendered by templates.
+Titles, images and videos are rendered by templates.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,12 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from digest.articles import cjk_emphasis, footnotes
 from digest.articles.characters import clean, one_line
+from digest.articles.markdown import emphasis, footnotes, html, links, lists, tables
+from digest.articles.markdown.remarks import REMARKS, Remarks
 from digest.articles.problems import Problem
 from digest.runtime.errors import ContentError
+from digest.runtime.text import is_rtl
 
 MAX_DEPTH = 40
 """Nested elements in a body. libxml2 drops text silently at about 254, mrml aborts at about 7,500."""
@@ -26,19 +28,23 @@ MAX_CHARACTERS = 100_000
 
 # The parser drops what is deeper, so its limit lies above ours for the excess to be noticed.
 _PARSER_DEPTH = MAX_DEPTH + 20
+_FOOTNOTE_DEPTH = 2  # elements of ours around each
 _DEPTH = "depth"
 _SCHEMES = {"http", "https", "mailto", "tel"}
 _ATTRIBUTES = {
     "a": {"href", "title", "id", "name", "aria-label"},
+    "abbr": {"title"},
     "ol": {"start"},
-    "th": {"align", "scope"},
-    "td": {"align"},
+    "table": {"role"},
+    "th": {"align", "scope", "colspan", "rowspan"},
+    "td": {"align", "colspan", "rowspan"},
 }
-_CLASSES = {"p": {"note"}, "div": {"footnotes", "footnote"}, "sup": {"footnote-ref"}}
-_TAGS = set(
-    "a blockquote br code del div em h4 h5 hr li ol p pre s strong sup table tbody td th thead tr ul".split()  # noqa: SIM905 - a list of tags reads best as one line
-)
-_INLINE = {"a", "code", "del", "em", "s", "strong", "sup"}
+_CLASSES = {"p": {"note"}, "li": {lists.OWN_MARK}, "div": {"footnotes", "footnote"}, "sup": {"footnote-ref"}}
+_INLINE = html.INLINE - {"br"} | {"a"}
+_TAGS = {
+    *_INLINE,
+    *"blockquote br dd div dl dt h4 h5 hr li ol p pre table tbody td th thead tr ul".split(),  # noqa: SIM905 - a list of tags reads best as one line
+}
 _IMAGE_HINT = "Name the picture in the front matter, as image: {src: picture.jpg, alt: What it shows}."
 _LINK_HINT = "Write [words](https://...) with the whole address; mailto: and tel: work too."
 
@@ -47,13 +53,15 @@ _LINK_HINT = "Write [words](https://...) with the whole address; mailto: and tel
 class BodyHtml:
     """A body for a mail: `html` without style, script or image; `text` with single spaces; `links` in order.
 
-    `links` include those of footnotes. `problems` name what was removed, with lines counted from the body's first line.
+    `links` include those of footnotes. `problems` name what must be mended, `notes` what was dropped or stays as typed,
+    both with lines counted from the body's first line.
     """
 
     html: str
     text: str
     links: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
+    notes: tuple[Problem, ...] = ()
 
 
 @lru_cache(maxsize=256)  # an article stands in many editions; the result cannot be changed
@@ -66,26 +74,31 @@ def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
     if len(markdown) > MAX_CHARACTERS:
         message = f"The body of {article_key} has {len(markdown):,} characters; the limit is {MAX_CHARACTERS:,}."
         raise ContentError(message, hint="Shorten it, or put the long text on a page of its own and link to it.")
+    source = clean(markdown)
+    remarks = Remarks(source)
     env = footnotes.environment(article_key, language)
-    tokens = _parser().parse(clean(markdown), env)
-    if max(env[_DEPTH], _depth(tokens)) > MAX_DEPTH:
+    env[REMARKS] = remarks
+    tokens = _parser().parse(lists.with_bullets(source), env)
+    remarks.problems += [*env[footnotes.LOST], *_settle(tokens, remarks, joining=not language.startswith("ko"))]
+    rendered = _parser().renderer.render(footnotes.place(tokens), _parser().options, env)
+    written = _sanitise(rendered, "right" if is_rtl(language) else "left")
+    words = _Words()
+    words.feed(written)
+    words.close()
+    if max(env[_DEPTH], _depth(tokens), words.deepest - _FOOTNOTE_DEPTH) > MAX_DEPTH:
         message = f"The body of {article_key} is nested more than {MAX_DEPTH} elements deep."
         raise ContentError(message, hint="Flatten the lists or quotations: a mail shows about four levels well.")
-    problems = [*env[footnotes.LOST], *_settle(tokens)]
-    html = _sanitise(_parser().renderer.render(footnotes.place(tokens), _parser().options, env))
-    words = _Words()
-    words.feed(html)
-    words.close()
-    named = [replace(problem, path=article_key) for problem in sorted(problems, key=lambda problem: problem.line or 0)]
-    return BodyHtml(html, " ".join("".join(words.text).split()), tuple(words.links), tuple(named))
+    problems, notes = ([replace(one, path=article_key) for one in some] for some in (remarks.problems, remarks.notes))
+    problems.sort(key=lambda problem: problem.line or 0)
+    return BodyHtml(written, " ".join("".join(words.text).split()), tuple(words.links), tuple(problems), tuple(notes))
 
 
 @cache
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _PARSER_DEPTH})
+    parser = MarkdownIt("commonmark", {"html": True, "maxNesting": _PARSER_DEPTH})
     parser.enable(["table", "strikethrough"])
-    cjk_emphasis.install(parser)
-    footnotes.install(parser)
+    for extension in (emphasis, footnotes, html, links, lists, tables):
+        extension.install(parser)
     # Measured before footnotes move to the end, which drops those whose reference the parser's own limit cut off.
     parser.core.ruler.after("inline", _DEPTH, _measure)
     # Addresses are checked in _settle, which reports problems; the parser would print a bad one as text.
@@ -109,8 +122,11 @@ def _depth(tokens: Sequence[Token]) -> int:
     return deepest
 
 
-def _settle(tokens: Sequence[Token]) -> list[Problem]:
-    """Change the tokens to what mail supports; return problems with what was dropped."""
+def _settle(tokens: Sequence[Token], remarks: Remarks, *, joining: bool) -> list[Problem]:
+    """Change the tokens to what mail supports; return problems with what was dropped.
+
+    `joining` drops line breaks between Chinese or Japanese characters.
+    """
     problems: list[Problem] = []
     _demote_headings(tokens)
     for index, token in enumerate(tokens):
@@ -118,11 +134,27 @@ def _settle(tokens: Sequence[Token]) -> list[Problem]:
             _align(token)
         if token.type == "inline":
             first = token.map[0] + 1 if token.map else None
-            token.children, found = _settle_inline(token.children or [], first)
+            children = html.settle(token.children or [], token.map, remarks)
+            token.children, found = _settle_inline(_joined(children) if joining else children, first)
             problems += found
             if token.content.lstrip().startswith("※") and tokens[index - 1].type == "paragraph_open":
                 tokens[index - 1].attrSet("class", "note")
+    html.close_blocks(tokens, remarks)
+    lists.mark_items(tokens)
     return problems
+
+
+def _joined(children: Sequence[Token]) -> list[Token]:
+    """Return the tokens without line breaks between characters that no space belongs between."""
+    kept: list[Token] = []
+    words = [child.content if child.type in {"text", "text_special"} else "" for child in children]
+    for index, child in enumerate(children):
+        before = next((word[-1] for word in reversed(words[:index]) if word), "")
+        after = next((word[0] for word in words[index:] if word), "")
+        if child.type == "softbreak" and emphasis.joins(before, after):
+            child = Token("text", "", 0)  # noqa: PLW2901 - the same place, without its space
+        kept.append(child)
+    return kept
 
 
 def _demote_headings(tokens: Sequence[Token]) -> None:
@@ -161,7 +193,7 @@ def _settle_inline(children: Sequence[Token], line: int | None) -> tuple[list[To
                 empty = children[index + 1].type == "link_close"
                 fault = _settle_link(token, empty=empty)
                 link_kept = fault is None
-                if fault:
+                if fault and token.info != "auto":
                     problems.append(Problem("", line, fault, _LINK_HINT))
         if link_kept or token.type not in {"link_open", "link_close"}:
             kept.append(token)
@@ -193,10 +225,9 @@ def address_fault(address: str) -> str | None:
     return None
 
 
-def _sanitise(html: str) -> str:
-    # Defence in depth: markdown-it with html=False prints no tags of authors.
+def _sanitise(written: str, start: str) -> str:
     cleaned = nh3.clean(
-        html,
+        written,
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         allowed_classes=_CLASSES,
@@ -204,7 +235,7 @@ def _sanitise(html: str) -> str:
         url_schemes=_SCHEMES,
         link_rel=None,
     )
-    return cleaned.strip()
+    return html.tidy(cleaned, start).strip()
 
 
 class _Words(HTMLParser):
@@ -214,13 +245,18 @@ class _Words(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.text: list[str] = []
         self.links: list[str] = []
+        self.deepest = self._deep = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in {"br", "hr"}:
+            self._deep += 1
+            self.deepest = max(self.deepest, self._deep)
         if tag not in _INLINE:
             self.text.append(" ")
         self.links += [value for name, value in attrs if tag == "a" and name == "href" and value]
 
     def handle_endtag(self, tag: str) -> None:
+        self._deep -= 1
         if tag not in _INLINE:
             self.text.append(" ")
 

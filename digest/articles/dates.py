@@ -7,7 +7,13 @@ from datetime import date
 DATE_HINT = "Write a day as 2021-09-17, a month as 2021-09, or a range as 2021-05-30/2021-05-31."
 
 # [0-9]: \d would also take the digits of other scripts.
+_TIME = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}[0-9:.]*(?: ?(?:Z|[+-][0-9]{2}:?[0-9]{2}))?$")
 _POINT = re.compile(r"([0-9]{4})-([0-9]{2})(?:-([0-9]{2}))?")
+
+
+def without_time(text: str) -> str:
+    """Return a date without the time of day behind it, which other programs write."""
+    return _TIME.sub("", text)
 
 
 def parse_day(text: str) -> date:

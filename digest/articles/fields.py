@@ -1,7 +1,10 @@
 """Typed access to an entry's values: getters return valid values and record problems. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
+
+from markdown_it.common.normalize_url import normalizeLink
 
 from digest.articles.body import address_fault
 from digest.articles.characters import first_forbidden, one_line
@@ -50,6 +53,16 @@ class Fields:
         for key in self._values:
             if key not in known:
                 self.note(key, f"The key {one_line(self._name(key))[:80]} is not known.", nearest(key[:80], known))
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Read keys under other names, where those are not given."""
+        for old, new in names.items():
+            if not self.has(old):
+                continue
+            if self.has(new):
+                self.note(old, f"{old} and {new} say the same.", f"Keep {new}.")
+            self._values = {new: self._values[old], **self._values}
+            self._entry = replace(self._entry, lines={new: self.line(old) or 1, **self._entry.lines})
 
     def raw(self, key: str) -> str:
         """Return a text with its lines kept."""
@@ -115,6 +128,8 @@ class Fields:
         address = self.text(key, limit=MAX_ADDRESS)
         if not address:
             return ""
+        if not address.isascii():  # a host goes as IDNA, a path percent-encoded
+            address = normalizeLink(address)
         fault = "holds a character that must be percent-encoded" if set(address) & _UNSAFE_IN_ADDRESS else None
         fault = fault or address_fault(address)
         if fault:

@@ -13,6 +13,7 @@ from typing import Any
 
 from digest.articles.draft import RawEntry
 from digest.articles.frontmatter import MAX_BYTES, UnreadableError, decode, read_markdown, too_large
+from digest.articles.intake import remarks_on
 from digest.articles.problems import Problem
 from digest.runtime.containment import is_within
 from digest.runtime.errors import UsageError
@@ -100,6 +101,7 @@ def _read_file(file: Path, root: Path) -> Iterator[RawEntry | Problem]:
                 entries = [read_markdown(content, shown)]
     except UnreadableError as error:
         yield error.problem
+        yield from remarks_on(error.body, shown, error.body_line)
         return
     source = file.relative_to(root).as_posix().encode("utf-8", "replace").decode()
     for entry in entries:

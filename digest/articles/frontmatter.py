@@ -28,11 +28,11 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class UnreadableError(Exception):
-    """A problem that makes a whole file unreadable."""
+    """A problem that makes a whole file unreadable; its body, which may have faults of its own, where one was found."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, body: str = "", body_line: int = 1) -> None:
         super().__init__(str(problem))
-        self.problem = problem
+        self.problem, self.body, self.body_line = problem, body, body_line
 
 
 def read_markdown(content: bytes, path: str) -> RawEntry:
@@ -44,12 +44,16 @@ def read_markdown(content: bytes, path: str) -> RawEntry:
         hint = "Write at least `title:` between two lines of ---."
         raise UnreadableError(Problem(path, None, "The file is empty.", hint))
     front, first, body = _split(text, path)
-    values, lines = _read_yaml(front, path, first)
-    if "body" in values:
-        message = "The key body has no place in a Markdown file."
-        raise UnreadableError(Problem(path, lines["body"], message, "Write the body below the closing line of ---."))
     stripped = re.sub(r"\A(?:[ \t]*\n)+", "", body)
-    lines["body"] = text.count("\n") - stripped.count("\n") + 1
+    body_line = text.count("\n") - stripped.count("\n") + 1
+    try:
+        values, lines = _read_yaml(front, path, first)
+        if "body" in values:
+            message, hint = "The key body has no place in a Markdown file.", "Write it below the closing line of ---."
+            raise UnreadableError(Problem(path, lines["body"], message, hint))
+    except UnreadableError as error:
+        raise UnreadableError(error.problem, stripped, body_line) from None
+    lines["body"] = body_line
     return RawEntry(path=path, values={**values, "body": stripped.rstrip()}, lines=lines, line=first - 1)
 
 

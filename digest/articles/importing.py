@@ -25,7 +25,7 @@ from digest.articles.file_formats import read_paths
 from digest.articles.intake import KnownSlugs, parse_entry
 from digest.articles.media import LoadedImage, LoadImage, load_pictures
 from digest.articles.models import Article
-from digest.articles.problems import Problem
+from digest.articles.problems import Note, Problem
 from digest.articles.translations import Groups
 from digest.runtime.errors import ContentError
 
@@ -58,6 +58,7 @@ class ArticleImportReport:
     kept: list[str] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
 
     def add(self, outcome: _Outcome, slug: str) -> None:
         """Add an article by its outcome, unless it is a conflict, which has a list of its own."""
@@ -87,7 +88,7 @@ def import_paths(
     """
     # Everything slow comes before the first query: on SQLite that begins a transaction that no other may write beside.
     gathered = _gather(read_paths(paths), known, load_image)
-    report = ArticleImportReport(problems=gathered.problems)
+    report = ArticleImportReport(problems=gathered.problems, notes=gathered.notes)
     groups = Groups(session, gathered.drafts)
     for slug, draft in gathered.drafts.items():
         try:
@@ -121,6 +122,12 @@ class _Gathered:
     sources: dict[str, str | None] = field(default_factory=dict)
     pictures: dict[str, LoadedImage] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+
+    def tell(self, found: Iterable[Problem]) -> None:
+        """Keep problems, and notes apart from them."""
+        for one in found:
+            (self.notes if isinstance(one, Note) else self.problems).append(one)
 
 
 def _gather(entries: Iterable[RawEntry | Problem], known: KnownSlugs, load_image: LoadImage) -> _Gathered:
@@ -128,10 +135,10 @@ def _gather(entries: Iterable[RawEntry | Problem], known: KnownSlugs, load_image
     first: dict[str, str] = {}
     for entry in entries:
         if isinstance(entry, Problem):
-            gathered.problems.append(entry)
+            gathered.tell([entry])
             continue
         draft, problems = parse_entry(entry, known)
-        gathered.problems += problems
+        gathered.tell(problems)
         if draft is None:
             continue
         if draft.slug in first:
@@ -144,7 +151,7 @@ def _gather(entries: Iterable[RawEntry | Problem], known: KnownSlugs, load_image
             continue
         first[draft.slug] = draft.path
         loaded, pictures, problems = load_pictures(entry, draft, load_image)
-        gathered.problems += problems
+        gathered.tell(problems)
         if loaded is not None:
             gathered.drafts[draft.slug] = loaded
             gathered.pictures.update(pictures)

@@ -8,13 +8,13 @@ from functools import partial
 
 from digest.articles.body import render_body
 from digest.articles.characters import clean
-from digest.articles.dates import DATE_HINT, parse_day, parse_span
+from digest.articles.dates import DATE_HINT, parse_day, parse_span, without_time
 from digest.articles.draft import MAX_SLUG, Draft, RawEntry
 from digest.articles.embeds import ArticleImage, ArticleVideo, Citation
 from digest.articles.fields import Fields
 from digest.articles.frontmatter import UnreadableError, read_markdown
 from digest.articles.models import Kind
-from digest.articles.problems import Problem, nearest
+from digest.articles.problems import Note, Problem, nearest
 from digest.articles.slugs import is_slug, slug_of
 from digest.runtime.errors import ContentError
 
@@ -24,6 +24,8 @@ KEYS = (
     "body",
 )
 """Keys of front matter, in the order of export; `body` only in CSV and JSON."""
+FOREIGN_KEYS = {"tags": "topics", "author": "sources", "authors": "sources"}
+"""Keys of other programs (Hugo, Jekyll), and ours that they stand for."""
 IMAGE_KEYS = ("src", "alt", "caption", "credit")
 VIDEO_KEYS = ("title", "summary", "url", "poster", "alt")
 CITATION_KEYS = ("authors", "journal", "volume", "number", "date", "pages", "contact")
@@ -52,17 +54,21 @@ def parse_markdown(content: bytes, path: str, known: KnownSlugs) -> tuple[Draft 
     try:
         entry = read_markdown(content, path)
     except UnreadableError as error:
-        return None, (error.problem,)
+        return None, (error.problem, *remarks_on(error.body, path, error.body_line))
     return parse_entry(entry, known)
 
 
 def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple[Problem, ...]]:
-    """Return the draft of an entry, or None and all problems, in the order of lines."""
+    """Return the draft of an entry with the notes on it, or None and all problems, in the order of lines."""
     fields = Fields(entry)
+    if fields.has("draft") and fields.flag("draft") and not fields.problems:
+        hint = "Take draft: true away when it is ready."
+        return None, (Note(entry.path, fields.line("draft"), "The article is a draft and was not imported.", hint),)
     title = fields.text("title", limit=MAX_TITLE)
     if not fields.problems and not any(character.isalnum() for character in title):
         fields.note("title", "The article has no title with a letter or digit.", "Add title: to the front matter.")
-    fields.only(KEYS)
+    fields.only((*KEYS, *FOREIGN_KEYS, "draft"))
+    fields.rename(FOREIGN_KEYS)
     starts_on, ends_on, date_text = _dates(fields)
     draft = Draft(
         path=entry.path,
@@ -91,10 +97,9 @@ def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple
         translation_of=_slug_given(fields, "translation_of") or None,
     )
     _check_together(fields, draft)
-    fields.problems += _body_problems(draft, fields.line("body"))
-    if fields.problems:
-        return None, tuple(sorted(fields.problems, key=lambda problem: problem.line or 0))
-    return draft, ()
+    fields.problems += remarks_on(draft.body, draft.path, fields.line("body"), draft.slug, draft.language)
+    found = tuple(sorted(fields.problems, key=lambda problem: problem.line or 0))
+    return (draft if all(isinstance(one, Note) for one in found) else None), found
 
 
 def _slug_given(fields: Fields, key: str) -> str:
@@ -127,7 +132,7 @@ def _topics(fields: Fields, known: Collection[str]) -> tuple[str, ...]:
 
 
 def _dates(fields: Fields) -> tuple[date | None, date | None, str]:
-    text = fields.text("date")
+    text = without_time(fields.text("date"))
     if not text:
         return None, None, ""
     try:
@@ -138,7 +143,7 @@ def _dates(fields: Fields) -> tuple[date | None, date | None, str]:
 
 
 def _day(fields: Fields, key: str) -> date | None:
-    text = fields.text(key)
+    text = without_time(fields.text(key))
     try:
         return parse_day(text) if text else None
     except ValueError:
@@ -202,10 +207,11 @@ def _check_together(fields: Fields, draft: Draft) -> None:
         fields.note("display", "display: summary needs a summary.", "Add summary:, or leave display out.")
 
 
-def _body_problems(draft: Draft, line: int | None) -> list[Problem]:
+def remarks_on(body: str, path: str, line: int | None, slug: str = "", language: str = "en") -> list[Problem]:
+    """Return the problems with a body and the notes on it; it begins on `line`."""
     try:
-        problems = render_body(draft.body, article_key=draft.slug or "article", language=draft.language).problems
+        rendered = render_body(body, article_key=slug or "article", language=language)
     except ContentError as error:
-        return [Problem(draft.path, line, error.message, error.hint)]
+        return [Problem(path, line, error.message, error.hint)]
     first = (line or 1) - 1
-    return [replace(problem, path=draft.path, line=first + (problem.line or 1)) for problem in problems]
+    return [replace(one, path=path, line=first + (one.line or 1)) for one in (*rendered.problems, *rendered.notes)]

@@ -20,6 +20,12 @@ class Problem:
         return f"{place}: {self.message}"
 
 
+class Note(Problem):
+    """Something that an author should know of, for which nothing is refused."""
+
+    __slots__ = ()
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint with the known word closest to `word`, or else all known words."""
     words = sorted(known)

@@ -25,7 +25,7 @@ def import_(
         shell.app.publisher, paths, now=shell.app.clock.now(), dry_run=dry_run, overwrite=overwrite
     )
     shell.out.emit({**asdict(report), "dry_run": dry_run}, lambda: _show(shell.out, report, dry_run=dry_run))
-    for problem in report.problems:
+    for problem in (*report.problems, *report.notes):
         shell.out.note(f"{problem}\n  → {problem.hint}" if problem.hint else str(problem))
     if report.needs_a_person:
         raise typer.Exit(EXIT_ATTENTION)

@@ -14,10 +14,11 @@ from lxml import html as lxml_html
 WIDTH = 72
 """Cells in a line: under the 78 of RFC 5322 section 2.1.1, with room for a reply's quotation marks."""
 
-_BLOCKS = frozenset("blockquote div h1 h2 h3 h4 h5 h6 hr ol p pre table ul".split())  # noqa: SIM905 - a list of tags reads best as one line
+_BLOCKS = frozenset("blockquote div dl h1 h2 h3 h4 h5 h6 hr ol p pre table ul".split())  # noqa: SIM905 - a list of tags reads best as one line
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _FOOTNOTE = re.compile(r"\[(\d+)\]")
+_SELF_EVIDENT = ("", "http://", "mailto:")  # before the words of a link that are its address
 _COLUMN_GAP = " | "
 
 
@@ -122,17 +123,16 @@ class _Walker:
         return wrap(text, width).split("\n") if text else []
 
     def _block(self, element: Any, width: int) -> list[str]:
+        special = {"ul": self._list, "ol": self._list, "table": self._table, "dl": self._definitions}.get(element.tag)
+        if special is not None:
+            return special(element, width)
         match element.tag:
-            case "ul" | "ol":
-                return self._list(element, width)
             case "blockquote":
                 return [f"> {line}" for line in self.blocks(element, width - 2)]
             case "pre":
                 return [f"    {line}" for line in "".join(element.itertext()).strip("\n").split("\n")]
             case "hr":
                 return ["* * *"]
-            case "table":
-                return self._table(element, width)
         lines = self.blocks(element, width)
         if element.tag in _HEADINGS and lines:
             lines.append("-" * max(map(cells, lines)))
@@ -144,10 +144,19 @@ class _Walker:
         lines: list[str] = []
         number = int(element.get("start") or 1)
         for item in element.iterchildren("li"):
-            mark = f"{number}. " if element.tag == "ol" else "- "
+            mark = f"{number}. " if element.tag == "ol" else "" if item.get("class") == "own" else "- "
             inner = self.blocks(item, width - len(mark)) or [""]
             lines += [mark + inner[0], *(" " * len(mark) + line for line in inner[1:])]
             number += 1
+        return lines
+
+    def _definitions(self, element: Any, width: int) -> list[str]:
+        lines: list[str] = []
+        for child in element.iterchildren("dt", "dd"):
+            if child.tag == "dt":
+                lines += ["", *self.blocks(child, width)] if lines else self.blocks(child, width)
+            else:
+                lines += [f"    {line}" for line in self.blocks(child, width - 4)]
         return lines
 
     def _table(self, element: Any, width: int) -> list[str]:
@@ -173,9 +182,10 @@ class _Walker:
             return "\v"
         inner = (element.text or "") + "".join(self._inline(c) + (c.tail or "") for c in element)
         address = (element.get("href") or "").strip() if element.tag == "a" else ""
-        if not address or address.startswith("#") or _tidy(inner) == address:
+        if not address or address.startswith("#") or address in {start + _tidy(inner) for start in _SELF_EVIDENT}:
             return inner
-        return f"{inner} [{self.links.number(address)}]"
+        title = f" ({element.get('title')})" if element.get("title") else ""
+        return f"{inner}{title} [{self.links.number(address)}]"
 
 
 def _tidy(text: str) -> str:

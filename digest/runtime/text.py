@@ -1,4 +1,6 @@
-"""Truncation of texts for lists, excerpts and stored replies. Pure."""
+"""Truncation of texts for lists, excerpts and stored replies; direction of writing. Pure."""
+
+_RTL = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "iw", "khw", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"})
 
 
 def cut(text: str, most: int) -> str:
@@ -9,3 +11,10 @@ def cut(text: str, most: int) -> str:
 def cut_between_words(text: str, most: int) -> str:
     """Return the whole words within the first `most` characters, without an ellipsis; a single long word is cut."""
     return text if len(text) <= most else text[:most].rpartition(" ")[0] or text[: most - 1]
+
+
+def is_rtl(language: str) -> bool:
+    """Return whether a language (BCP 47) is written from right to left."""
+    codes = language.lower().split("-")
+    scripts = [code for code in codes[1:] if len(code) == 4]
+    return bool({"arab", "hebr", "thaa", "nkoo", "syrc", "adlm"} & set(scripts)) if scripts else codes[0] in _RTL

@@ -8,6 +8,7 @@ from digest.articles.draft import RawEntry, content_hash, content_of
 from digest.articles.exporting import as_markdown
 from digest.articles.frontmatter import UnreadableError, read_markdown
 from digest.articles.intake import KnownSlugs, parse_entry, parse_markdown
+from digest.articles.problems import Note
 from digest.articles.slugs import is_slug, slug_of
 
 KNOWN = KnownSlugs(sections=("special",), topics=("mobility", "safety"), language="en")
@@ -51,7 +52,6 @@ def test_an_article_written_as_markdown_is_read_back_the_same(values: dict[str, 
     content = content_of(first, group=first.translation_of or first.slug)
     text = as_markdown(first.slug, content)
     second, problems = parse_markdown(text.encode(), "a.md", KNOWN)
-    assert problems == (), text
     assert second is not None
     again = content_of(second, group=second.translation_of or second.slug)
     assert again == content
@@ -86,4 +86,4 @@ def test_any_bytes_are_read_or_refused_with_a_problem(content: bytes) -> None:
         str(error.problem).encode()
         return
     draft, problems = parse_entry(entry, KNOWN)
-    assert (draft is None) == bool(problems)
+    assert (draft is None) == any(not isinstance(one, Note) for one in problems)

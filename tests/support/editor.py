@@ -10,7 +10,7 @@ from sqlmodel import Session
 from digest.articles.importing import ArticleImportReport, import_paths
 from digest.articles.intake import KnownSlugs
 
-KNOWN = KnownSlugs(sections=("special",), topics=("mobility", "safety"), language="en")
+KNOWN = KnownSlugs(("issue", "project", "special", "trend"), ("mobility", "safety", "regulation", "x"), "en")
 
 
 def picture(colour: str = "red", size: tuple[int, int] = (4, 3), kind: str = "PNG") -> bytes:

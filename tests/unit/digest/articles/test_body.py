@@ -76,7 +76,8 @@ def test_the_first_heading_is_never_an_h5() -> None:
 
 def test_table_alignment_is_an_attribute_headers_have_a_scope() -> None:
     html = render("| a | b | c |\n|---|--:|:-:|\n| 1 | 2 | 3 |").html
-    assert '<th scope="col">a</th>' in html
+    assert '<th align="left" scope="col">a</th>' in html
+    assert '<th align="right" scope="col">a</th>' in render("| a |\n|---|", language="ar").html
     assert '<th align="right" scope="col">b</th>' in html
     assert '<td align="center">3</td>' in html
     assert "style" not in html
@@ -192,24 +193,27 @@ def test_an_image_in_a_body_is_named_and_its_words_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile",
+    ("hostile", "html", "note"),
     [
-        "<script>alert(1)</script>",
-        "<img src=x onerror=alert(1)>",
-        "</mj-text><mj-raw><script>alert(1)</script>",
-        '"><mj-raw>',
-        "<!-- [if mso]> x <![endif]-->",
-        "<style>p{display:none}</style>",
-        '<a href="https://example.org" style="x" onclick="y">z</a>',
-        "<table><tr><td>",
-        "]]><!DOCTYPE x [<!ENTITY y 'z'>]>&y;",
+        ("<script>alert(1)</script>", "", "<script>alert(1)</script> is left out."),
+        ("</mj-text><mj-raw><script>x</script>", "<p>&lt;/mj-text&gt;&lt;mj-raw&gt;</p>", "<mj-raw> is no tag of HTML"),
+        ('"><mj-raw>', '<p>"&gt;&lt;mj-raw&gt;</p>', "<mj-raw> is no tag of HTML"),
+        ("<!-- [if mso]> x <![endif]-->", "", "<!-- [if mso]> x <![endif]--> is left out."),
+        ("<style>p{display:none}</style>", "", "<style>p{display:none}</style> is left out."),
+        ('<b onclick="y">z</b>', "<p><b>z</b></p>", '<b onclick="y"> loses what stands beside its name.'),
+        ("a <script>b", "<p>a b</p>", "<script> is left out."),
+        ("a <!-- b", "<p>a &lt;!-- b</p>", "<!-- b is not understood"),
+        ("<table><tr><td>", "", "<table is never closed"),
+        ("List<String> x", "<p>List&lt;String&gt; x</p>", "<String> is no tag of HTML; readers see it as written."),
     ],
 )
-def test_tags_are_text(hostile: str) -> None:
-    body = render(f"{hostile}\n\nend")
-    tags = set(re.findall(r"<[^>]*>", body.html))
-    assert tags <= {"<p>", "</p>"}
-    assert hostile.replace("&y;", "")[:12] in body.text
+def test_what_no_mail_shows_is_left_out_and_named(hostile: str, html: str, note: str) -> None:
+    body = render(f"first\n\n{hostile}\n\nend")
+    assert "".join(body.html.split("\n")).replace("<p>first</p>", "").replace("<p>end</p>", "").strip() in {
+        html,
+        '<table role="presentation"><tbody><tr><td></td></tr></tbody></table>' if "table" in hostile else html,
+    }
+    assert [found.line for found in body.notes if found.message.startswith(note)] == [3], body.notes
 
 
 @pytest.mark.parametrize("text", ["{{7*7}}", "{% raw %}", "{#x#}", "${7*7}", "@@R_0123456789abcdef_NAME@@", "%(name)s"])
@@ -281,3 +285,128 @@ def test_repeated_marks_lose_no_words(piece: str) -> None:
     body = render("begin " + piece * 2_000 + "\n\nend")
     assert body.text.startswith("begin")
     assert "end" in body.html
+
+
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("A<br>B, H<sub>2</sub>O, x<sup>2</sup>", "<p>A<br>B, H<sub>2</sub>O, x<sup>2</sup></p>"),
+        ("<b>**a** b</b>", "<p><b><strong>a</strong> b</b></p>"),
+        ('<abbr title="World">W</abbr> <kbd>Q</kbd>', '<p><abbr title="World">W</abbr> <kbd>Q</kbd></p>'),
+        ("<div>one</div><div>two</div>", "<p>one</p><p>two</p>"),
+        ("<h2>Head</h2>\ntext", "<h4>Head</h4><p> text</p>"),
+        ('a <a href="https://example.org/x">b</a>', '<p>a <a href="https://example.org/x">b</a></p>'),
+        ("<pre>\na  <b>b</b>\n</pre>", "<pre><code>a  b</code></pre>"),
+        ("<ul><li>a</li><li>**b**</li></ul>", "<ul><li>a</li><li><strong>b</strong></li></ul>"),
+        (
+            "<table><tr><th>a</th></tr>\n\n<tr><td>b</td></tr></table>",
+            '<table><tbody><tr><th align="left" scope="col">a</th></tr><tr><td>b</td></tr></tbody></table>',
+        ),
+        ("<details>\n<summary>Q</summary>\n\nA **b**\n\n</details>", "<p>Q</p><p>A <strong>b</strong></p>"),
+        ("a <i>b\n\nc</i> d", "<p>a <i>b</i></p><p>c d</p>"),
+    ],
+)
+def test_html_that_authors_mean_is_kept(markdown: str, html: str) -> None:
+    assert re.sub(r"\n(?=<|$)", "", render(markdown).html) == html
+
+
+def test_a_note_quotes_the_source_with_its_line_and_count() -> None:
+    notes = render('a\n\n<span lang="x">b</span>\n<span lang="x">c</span>\n<!-- d\ne -->').notes
+    assert [(note.line, note.message) for note in notes] == [
+        (3, '<span lang="x"> is left out (2 times).'),
+        (5, "<!-- d e --> is left out."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "links"),
+    [
+        ("https://example.org/a_b?c=1&d=2.", ["https://example.org/a_b?c=1&d=2"]),
+        ("(www.example.org)", ["http://www.example.org"]),
+        ("a.b@example.org", ["mailto:a.b@example.org"]),
+        ("https://example.org/a에서 봅니다", ["https://example.org/a"]),
+        ("https://example.org/文章。", ["https://example.org/%E6%96%87%E7%AB%A0"]),
+        ("`https://example.org` x://y", []),
+        ("xmpp:a@example.org", []),
+    ],
+)
+def test_bare_addresses_are_links(markdown: str, links: list[str]) -> None:
+    body = render(markdown)
+    assert list(body.links) == links
+    assert body.problems == ()
+    assert "".join(body.text.split()) == "".join(markdown.replace("`", "").replace("\\", "").split())
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        "[x](a b)",
+        "[x](tel:+82 2 1)",
+        "![x](a b.png)",
+        "[x][nope]",
+        "[x][]",
+        "[^nope]",
+        "[x](https://e.org/a_(b)",
+        "[*x*](a b)",
+    ],
+)
+def test_a_link_that_failed_is_refused_with_line_and_quote(failed: str) -> None:
+    (problem,) = render(f"a\n\nb\nc {failed} d").problems
+    assert problem.line == 4
+    assert failed.replace("*", "") in problem.message.replace("*", "")
+
+
+@pytest.mark.parametrize(
+    "text", [r"\[x\](a b)", "`[x](a b)`", "[a] (b)", "see [12][13]", "[x](https://example.org/)", "- [ ] a"]
+)
+def test_brackets_that_are_meant_are_no_failed_links(text: str) -> None:
+    assert render(text).problems == ()
+
+
+def test_addresses_of_unused_references_are_named() -> None:
+    notes = render("a [b]\n\n[b]: https://example.org/b\n[c]: https://example.org/c\n[b]: https://example.org/d").notes
+    assert [note.line for note in notes] == [4, 5]
+    assert "https://example.org/c" in notes[0].message
+    assert "https://example.org/d" in notes[1].message
+
+
+@pytest.mark.parametrize(
+    ("markdown", "quote"),
+    [
+        ("a **b", "**b"),
+        ("a ~~b", "~~b"),
+        ("a | b\n---|---|---\nc | d", "---|---|---"),
+        ("Dear *|FNAME|*", "*|FNAME|*"),
+        ("Dear {{ name }}", "{{ name }}"),
+        ("%%unsubscribe%%", "%%unsubscribe%%"),
+    ],
+)
+def test_what_readers_would_see_as_typed_is_noted(markdown: str, quote: str) -> None:
+    assert [note.message.startswith(quote) for note in render(markdown).notes] == [True]
+
+
+def test_a_row_longer_than_its_head_is_refused() -> None:
+    (problem,) = render("x\n\n> | a | b |\n> |---|---|\n> | `c|d` | e |").problems
+    assert problem.line == 5
+    assert "3 cells" in problem.message
+    assert "e would be lost" in problem.message
+    assert render("| a | b |\n|---|---|\n| `c\\|d` |").problems == ()
+
+
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("- [ ] a\n- [x] b", '<ul><li class="own">☐ a</li><li class="own">☑ b</li></ul>'),
+        ("Head\n• a\n•\tb", "<p>Head</p><ul><li>a</li><li>b</li></ul>"),
+        ("① a\n②b", '<ul><li class="own">① a</li><li class="own">② b</li></ul>'),
+        ("\uf0b7\ta", "<ul><li>a</li></ul>"),
+        ("– a", "<p>– a</p>"),
+        ("```\n• a\n```", "<pre><code>• a</code></pre>"),
+        ("Q\n: A", "<dl><dt>Q</dt><dd>A</dd></dl>"),
+        ("~~취소(선)~~은", "<p><s>취소(선)</s>은</p>"),
+        ("日本\n語、\n文 a\nb", "<p>日本語、文 a b</p>"),
+        ("한국\n어", "<p>한국 어</p>"),
+    ],
+)
+def test_lists_and_lines_are_what_they_look_like(markdown: str, html: str) -> None:
+    assert re.sub(r"\n(?=<|$)", "", render(markdown).html) == html

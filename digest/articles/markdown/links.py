@@ -1,0 +1,132 @@
+"""Links in Markdown: bare addresses become links as in GFM, links that failed are found. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from markdown_it import MarkdownIt
+from markdown_it.common.normalize_url import normalizeLink
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
+
+from digest.articles.markdown.remarks import REMARKS, Remarks
+
+_INSIDE = r"[^()\n]*(?:\([^()\n]*\)[^()\n]*)*"
+# What is left as text although it looks like a link, a reference or a footnote.
+_FAILED = re.compile(rf"!?\[(?:\^[^\[\]\n]+\]|[^\[\]]*\](?:\({_INSIDE}\)?|\[[^\[\]\n]*\]))")
+_FOREIGN_END = re.compile(r"(?:(?<=[A-Za-z0-9])[^\x00-\x7f][^A-Za-z0-9]*|[^\w\x00-\x7f]+)$")
+_CITED = re.compile(r"\[\d+\]\[\d+\]")
+_RAW = re.compile(r"\*\*(?=\S)[^*\n]*|(?<=\S)\*\*|~~[^~\n]*|<!--[^\n]*")
+_RULED = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)+\|?[ \t]*$", re.MULTILINE)
+_PLACEHOLDER = re.compile(
+    r"\*\|[^|\n]+\|\*|%%[^%\s]+%%|\{\{[^{}\n]*\}\}|\[\[[^\[\]\n]+\]\]|<<[^<>\n]+>>|\$\{[^{}\n]+\}"
+)
+_SCHEMES = {"www.": "http://", "mailto:": "", "xmpp:": "", "@": "mailto:", "http": ""}
+_LOCAL_PART = re.compile(r"[A-Za-z0-9.+_-]+$")
+_GAP = "\ufffc"  # stands for what was understood
+_RULED_HINT = "Give the line of dashes one piece for each cell of the head, and put a blank line before the head."
+_PLACEHOLDER_HINT = "Nothing fills it: write what readers should see."
+_FAILED_HINT = r"Percent-encode blanks as %20 and brackets as %28, define what it refers to, or write \[ for a bracket."
+
+
+def install(parser: MarkdownIt) -> None:
+    """Link bare addresses, and note what was left as typed."""
+    parser.use(gfm_autolink_plugin)
+    parser.options["store_labels"] = True
+    # Before text_join, which makes escaped and other brackets one text.
+    parser.core.ruler.after("inline", "links_left", _look)
+
+
+def _look(state: StateCore) -> None:
+    remarks: Remarks = state.env[REMARKS]
+    used: set[str] = set()
+    notes = state.env.get("footnotes", {}).get("list", {}).values()
+    for token in (*state.tokens, *(Token("inline", "", 0, children=note.get("tokens")) for note in notes)):
+        if token.type == "inline":
+            token.children = _bounded(token.children or [])
+            used |= {str(child.meta["label"]) for child in token.children if "label" in child.meta}
+            _remark(token, remarks)
+    unused = [(label, one) for label, one in state.env.get("references", {}).items() if label not in used]
+    doubled = [(one["label"], one) for one in state.env.get("duplicate_refs", ())]
+    for what, references in (("never used", unused), ("defined before", doubled)):
+        for label, one in references:
+            message = f"is {what}; the address {one['href']} is in no part of the mail"
+            remarks.note(one.get("map"), f"[{label.lower()}]:", message)
+
+
+def _remark(token: Token, remarks: Remarks) -> None:
+    """Refuse failed links, and note what else readers would see as typed."""
+    left = _left(token.children or ())
+    for found in _FAILED.finditer(left):
+        if not _CITED.fullmatch(found[0]):
+            message = f"{found[0].strip()} is not a link that can be followed, and would be shown as typed."
+            remarks.refuse(token.map, found[0], message, _FAILED_HINT)
+    for rule, text, what, hint in (
+        (_RAW, left, "is not understood; readers see it as written", ""),
+        (_RULED, token.content, "makes no table; readers see it as written", _RULED_HINT),
+        (_PLACEHOLDER, token.content, "looks like a placeholder of another program", _PLACEHOLDER_HINT),
+    ):
+        for found in rule.finditer(text):
+            remarks.note(token.map, found[0], what, hint)
+
+
+def _left(children: Sequence[Token]) -> str:
+    """Return a line's source as far as it was not understood."""
+    pieces: list[str] = []
+    inside = 0
+    for child in children:
+        if child.type in {"link_open", "link_close"} and child.markup != "autolink":
+            inside += child.nesting
+            pieces.append(_GAP)
+        elif inside:
+            continue
+        elif child.type == "text":
+            pieces.append(child.content)
+        elif child.type in {"softbreak", "hardbreak"}:
+            pieces.append("\n")
+        elif child.type not in {"link_open", "link_close"}:
+            pieces.append(child.markup if child.type.endswith(("_open", "_close")) and child.markup == "*" else _GAP)
+    return "".join(pieces)
+
+
+def _bounded(children: Sequence[Token]) -> list[Token]:
+    """Return the tokens with bare addresses from their first letter to their last, where the plugin errs.
+
+    It takes words that follow without a blank, such as a particle, and leaves what stands before a `_` and an @.
+    """
+    kept: list[Token] = []
+    rest = ""
+    for child in children:
+        opening = kept[-1] if kept else child
+        if child.type == "text" and opening.type == "link_open" and opening.info == "auto":
+            rest = _foreign_end(child.content)
+            address = _local_part(kept) + child.content.removesuffix(rest)
+            scheme = next((new for old, new in _SCHEMES.items() if old in address.partition("/")[0]), "")
+            opening.attrs["href"], child.content = normalizeLink(scheme + address), address
+        kept.append(child)
+        if rest and child.type == "link_close":
+            kept.append(Token("text", "", 0, content=rest))
+            rest = ""
+    return kept
+
+
+def _local_part(kept: list[Token]) -> str:
+    """Take the beginning of a mail address from the texts before its link, and return it."""
+    if not str(kept[-1].attrs["href"]).startswith("mailto:"):
+        return ""
+    before = ""
+    for token in reversed(kept[:-1]):
+        found = _LOCAL_PART.search(token.content) if token.type == "text" else None
+        if not found:
+            break
+        token.content, before = token.content[: found.start()], found[0] + before
+        if token.content:
+            break
+    return before
+
+
+def _foreign_end(address: str) -> str:
+    """Return what follows an address: wide letters directly after an ASCII letter or digit, or wide punctuation."""
+    found = _FOREIGN_END.search(address)
+    return found[0] if found and unicodedata.east_asian_width(found[0][0]) in {"W", "F"} else ""

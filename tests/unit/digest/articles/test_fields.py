@@ -1,0 +1,42 @@
+"""Front matter of other programs, and faults of a file's head beside those of its text."""
+
+from digest.articles.intake import parse_markdown
+from digest.articles.problems import Note
+from tests.support.editor import KNOWN
+
+
+def test_tags_authors_and_times_of_other_programs_are_read() -> None:
+    text = "---\r\ntitle: A\r\nauthor: Kim\r\ntags: [safety]\r\ndate: 2024-03-17T10:00:00+09:00\r\napply_by: 2024-03-18 10:00\r\n---\r\nText\r\n"
+    found, problems = parse_markdown(text.encode(), "a.md", KNOWN)
+    assert problems == ()
+    assert found is not None
+    assert (found.topics, found.sources, found.date_text, str(found.apply_by)) == (
+        ("safety",),
+        ("Kim",),
+        "2024-03-17",
+        "2024-03-18",
+    )
+
+
+def test_a_key_of_another_program_beside_ours_is_a_problem() -> None:
+    _, problems = parse_markdown(b"---\ntitle: A\ntags: [safety]\ntopics: [safety]\n---\nx", "a.md", KNOWN)
+    assert [(one.line, one.message) for one in problems] == [(3, "tags and topics say the same.")]
+
+
+def test_a_draft_is_not_imported_and_said() -> None:
+    found, (note,) = parse_markdown(b"---\ntitle: A\ntopics: [unknown]\ndraft: true\n---\nx", "a.md", KNOWN)
+    assert found is None
+    assert isinstance(note, Note)
+    assert (note.line, note.message) == (4, "The article is a draft and was not imported.")
+    assert parse_markdown(b"---\ntitle: A\ndraft: false\n---\nx", "a.md", KNOWN)[0] is not None
+
+
+def test_a_broken_head_does_not_hide_faults_of_the_text() -> None:
+    _, problems = parse_markdown(b"---\ntitle: 'A\n---\n\nsee [x](a b)\n", "a.md", KNOWN)
+    assert [one.line for one in problems] == [3, 5]
+
+
+def test_a_host_in_a_link_is_written_as_idna() -> None:
+    found, _ = parse_markdown("---\ntitle: A\nlink: https://bücher.example/straße?q=ä\n---\n".encode(), "a.md", KNOWN)
+    assert found is not None
+    assert found.link == "https://xn--bcher-kva.example/stra%C3%9Fe?q=%C3%A4"
