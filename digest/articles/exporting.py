@@ -16,8 +16,9 @@ from digest.articles.draft import content_hash, content_of
 from digest.articles.frontmatter import UnreadableError, read_markdown
 from digest.articles.intake import KnownSlugs, parse_entry
 from digest.articles.models import Article, Media
+from digest.articles.translations import Groups
 from digest.runtime.atomic_file import whole_file
-from digest.runtime.errors import EnvironmentFailedError
+from digest.runtime.errors import ContentError, EnvironmentFailedError
 
 _MAX_NAME_BYTES = 200  # file systems allow 255, and the name of the temporary file is a little longer
 
@@ -93,10 +94,14 @@ def _content_of_file(session: Session, target: Path, directory: Path, article: A
     draft, _ = parse_entry(entry, KnownSlugs(_Anything(), _Anything(), article.language))
     if draft is None or draft.slug != article.slug:
         return None
-    original = session.exec(select(Article.group).where(col(Article.slug) == draft.translation_of)).first()
+    try:
+        source = target.relative_to(directory).as_posix()
+        group = Groups(session, {draft.slug: draft}, {draft.slug: source}).of(draft)
+    except ContentError:  # it says that it translates what is not there
+        return None
     placed = replace(entry, root=directory, folder=target.parent)
     loaded, _, _ = media.load_pictures(placed, draft, media.load_image)
-    return content_hash(content_of(loaded, group=original or draft.slug)) if loaded else None
+    return content_hash(content_of(loaded, group=group)) if loaded else None
 
 
 class _Anything(Collection[str]):

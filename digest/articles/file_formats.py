@@ -119,6 +119,11 @@ def _read_csv(text: str, path: str) -> list[RawEntry]:
                 "Name each column once: title, body, topics, date, image.src, image.alt ..., with commas between them."
             )
             raise UnreadableError(Problem(path, 1, "The first line does not name the columns.", hint))
+        for column in header:
+            group = column.partition(".")[0]
+            if group in header and group != column:
+                message = f"The columns {group} and {column} cannot stand beside each other."
+                raise UnreadableError(Problem(path, 1, message, f"Rename {group} to {group}.src, for example."))
         line = rows.line_num + 1
         for row in rows:
             first, line = line, rows.line_num + 1

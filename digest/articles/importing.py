@@ -16,7 +16,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from sqlalchemy.exc import DataError, IntegrityError
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from digest.articles import media, store
 from digest.articles.draft import Draft, RawEntry, content_hash, content_of
@@ -59,6 +59,9 @@ class ArticleImportReport:
     conflicts: list[Conflict] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Articles whose files are no longer in the imported folder."""
+    removed: list[str] = field(default_factory=list)
 
     def add(self, outcome: _Outcome, slug: str) -> None:
         """Add an article by its outcome, unless it is a conflict, which has a list of its own."""
@@ -89,7 +92,7 @@ def import_paths(
     # Everything slow comes before the first query: on SQLite that begins a transaction that no other may write beside.
     gathered = _gather(read_paths(paths), known, load_image)
     report = ArticleImportReport(problems=gathered.problems, notes=gathered.notes)
-    groups = Groups(session, gathered.drafts)
+    groups = Groups(session, gathered.drafts, gathered.sources)
     for slug, draft in gathered.drafts.items():
         try:
             group = groups.of(draft)
@@ -113,7 +116,20 @@ def import_paths(
                 report.problems.append(Problem(draft.path, draft.line, f"{slug} was not stored: {error.orig}.", hint))
                 continue
         report.add(outcome, slug)
+    report.missing = _missing(session, [Path(path) for path in paths if Path(path).is_dir()], gathered)
     return report
+
+
+def _missing(session: Session, folders: Sequence[Path], gathered: "_Gathered") -> list[str]:
+    """Return the slugs of articles whose files are gone; none where most came from another folder than these."""
+    query = select(Article.slug, Article.source_path).where(col(Article.source_path).is_not(None))
+    sources = dict(session.exec(query.order_by(col(Article.slug))).all()) if folders else {}
+    gone = [
+        slug
+        for slug, source in sources.items()
+        if slug not in gathered.drafts and not any((folder / str(source)).exists() for folder in folders)
+    ]
+    return gone if 2 * len(gone) <= len(sources) else []
 
 
 @dataclass(slots=True)

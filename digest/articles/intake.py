@@ -73,7 +73,7 @@ def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple
     draft = Draft(
         path=entry.path,
         line=entry.line,
-        slug=_slug_given(fields, "slug") or slug_of(title),
+        slug=_slug_given(fields) or slug_of(title),
         title=title,
         language=_language(fields, known.language),
         summary=fields.text("summary", limit=MAX_SUMMARY),
@@ -94,7 +94,7 @@ def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple
         display=fields.choice("display", ("full", "summary"), what="display") or None,
         apply_by=_day(fields, "apply_by"),
         kept_out=fields.has("archive") and not fields.flag("archive"),
-        translation_of=_slug_given(fields, "translation_of") or None,
+        translation_of=fields.text("translation_of") or None,
     )
     _check_together(fields, draft)
     fields.problems += remarks_on(draft.body, draft.path, fields.line("body"), draft.slug, draft.language)
@@ -102,13 +102,13 @@ def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple
     return (draft if all(isinstance(one, Note) for one in found) else None), found
 
 
-def _slug_given(fields: Fields, key: str) -> str:
-    slug = fields.text(key)
+def _slug_given(fields: Fields) -> str:
+    slug = fields.text("slug")
     if slug and not is_slug(slug):
         proposal = slug_of(slug)
-        hint = f"Write {key}: {proposal}." if proposal else "Use letters."
+        hint = f"Write slug: {proposal}." if proposal else "Use letters."
         rule = f"letters and digits in lower case and single hyphens, at most {MAX_SLUG}"
-        fields.note(key, f"{slug} is not a slug: {rule}.", hint)
+        fields.note("slug", f"{slug} is not a slug: {rule}.", hint)
     return slug
 
 

@@ -1,6 +1,9 @@
-"""Groups of translations, named by the slug of the original."""
+"""Groups of translations, named by the slug of the original; files may name it by its file."""
 
-from sqlmodel import Session, select
+import posixpath
+from collections.abc import Mapping
+
+from sqlmodel import Session, col, select
 
 from digest.articles.draft import Draft
 from digest.articles.models import Article
@@ -11,23 +14,27 @@ from digest.runtime.errors import ContentError
 class Groups:
     """Resolves the original of a translation, in this import or in the database."""
 
-    def __init__(self, session: Session, drafts: dict[str, Draft]) -> None:
+    def __init__(
+        self, session: Session, drafts: Mapping[str, Draft], sources: Mapping[str, str | None] | None = None
+    ) -> None:
         self._drafts = drafts
-        rows = session.exec(select(Article.slug, Article.group, Article.language)).all()
-        self._stored = {slug: group for slug, group, _ in rows}
-        self._taken = {(group, language): slug for slug, group, language in rows if slug not in drafts}
+        query = select(Article.slug, Article.group, Article.language, Article.source_path)
+        rows = session.exec(query.order_by(col(Article.slug))).all()
+        self._stored = {slug: group for slug, group, *_ in rows}
+        self._taken = {(group, language): slug for slug, group, language, _ in rows if slug not in drafts}
+        self._sources = {**{slug: source for slug, *_, source in rows}, **(sources or {})}
 
     def of(self, draft: Draft) -> str:
         """Return the slug of the original, or the draft's own for an original. Raises ContentError."""
         group, seen = draft.slug, {draft.slug}
-        wanted = draft.translation_of
+        wanted = self._named(draft)
         while wanted is not None:
             if wanted in seen:
                 hint = "Name the article that was written first."
                 raise ContentError(f"{draft.slug} is in the end called a translation of itself.", hint=hint)
             seen.add(wanted)
             if wanted in self._drafts:
-                group, wanted = wanted, self._drafts[wanted].translation_of
+                group, wanted = wanted, self._named(self._drafts[wanted])
             elif wanted in self._stored:
                 group, wanted = self._stored[wanted], None
             else:
@@ -38,3 +45,16 @@ class Groups:
             hint = "Correct lang: or translation_of:, or remove one of them."
             raise ContentError(f"{group} has a text in {draft.language} already: {other}.", hint=hint)
         return group
+
+    def _named(self, draft: Draft) -> str | None:
+        """Return the slug that `translation_of` names; a file is named from the translation's folder or above."""
+        wanted = draft.translation_of
+        if wanted is None or wanted in self._drafts or wanted in self._stored:
+            return wanted
+        folder = posixpath.dirname(self._sources.get(draft.slug) or "")
+        name = posixpath.normpath(wanted).removesuffix(".md")
+        files = {str(source).removesuffix(".md"): slug for slug, source in self._sources.items() if source}
+        beside = files.get(posixpath.normpath(posixpath.join(folder, name)))
+        # A file that was imported alone is known by its name without the folder.
+        alike = [slug for path, slug in files.items() if f"/{path}".endswith(f"/{name}")]
+        return beside or (alike[0] if len(alike) == 1 else wanted)

@@ -17,12 +17,13 @@ def import_(
     context: typer.Context,
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files (.md, .csv, .json) or folders.")],
     dry_run: DryRunImport = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove articles whose file is gone from the folder.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Where both sides changed, take the file's.")] = False,
 ) -> None:
     """Import articles. A bad file stops no other; where file and database both changed, nothing is overwritten."""
     shell = shell_of(context)
     report = import_articles.import_articles(
-        shell.app.publisher, paths, now=shell.app.clock.now(), dry_run=dry_run, overwrite=overwrite
+        shell.app.publisher, paths, now=shell.app.clock.now(), dry_run=dry_run, overwrite=overwrite, prune=prune
     )
     shell.out.emit({**asdict(report), "dry_run": dry_run}, lambda: _show(shell.out, report, dry_run=dry_run))
     for problem in (*report.problems, *report.notes):
@@ -37,5 +38,9 @@ def _show(out: Output, report: ArticleImportReport, *, dry_run: bool) -> None:
     out.line(("Would be: " if dry_run else "") + (", ".join(counts) or "nothing to import"))
     if report.kept:
         out.line(f"Changed here since the last import, kept: {', '.join(report.kept)}")
+    if report.removed:
+        out.line(f"{'Would be removed' if dry_run else 'Removed'}: {', '.join(report.removed)}")
+    if report.missing:
+        out.line(f"The files of these are gone; --prune removes them: {', '.join(report.missing)}")
     for conflict in report.conflicts:
         out.line(f"\n{conflict.slug} changed here and in {conflict.path}; neither was taken:\n{conflict.diff}")

@@ -1,4 +1,4 @@
-"""`digest articles`: list, show and export articles."""
+"""`digest articles`: list, show, remove and export articles."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,6 +7,7 @@ import typer
 
 from digest.articles import exporting, store
 from digest.cli.shell import shell_of
+from digest.publish.remove_articles import remove_article
 from digest.runtime.errors import EXIT_ATTENTION
 
 
@@ -34,6 +35,15 @@ def show(context: typer.Context, slug: str) -> None:
         shell.out.line(f"\n{data['body']}")
 
     shell.out.emit(data, tell)
+
+
+def remove(context: typer.Context, slug: str) -> None:
+    """Remove an article that no issue carries. Its file stays: the next import would bring it back."""
+    shell = shell_of(context)
+    with shell.session() as session:
+        source = store.get(session, slug).source_path
+        remove_article(session, slug)
+    shell.out.emit({"removed": slug, "source_path": source}, lambda: shell.out.line(f"Removed: {slug}"))
 
 
 def export(

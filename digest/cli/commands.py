@@ -4,6 +4,7 @@ from digest.cli.groups import Leaf, Noun
 
 ARTICLES = {
     "import": Leaf("article_import:import_", "Import articles."),
+    "remove": Leaf("articles:remove", "Remove an article that no issue carries."),
     "list": Leaf("articles:list_", "List all articles."),
     "show": Leaf("articles:show", "Show one article as it is stored."),
     "archive": Leaf(

@@ -162,7 +162,7 @@ def _article_view(
             for one in map(image_of, article.images)
             if one.file
         ),
-        videos=tuple(_video(video_of(video), base_url) for video in article.videos),
+        videos=tuple(_video(video_of(video), article.title, base_url) for video in article.videos),
         citation=None if article.citation is None else citation_of(article.citation),
         apply_by=article.apply_by,
         display=display or own,
@@ -176,6 +176,6 @@ def _image(file: PictureFile, base_url: str, alt: str, caption: str = "", credit
     return ImageView(url, alt, caption, credit, file.width, file.height)
 
 
-def _video(video: ArticleVideo, base_url: str) -> VideoView:
+def _video(video: ArticleVideo, article_title: str, base_url: str) -> VideoView:
     poster = _image(video.file, base_url, video.alt) if video.file else None
-    return VideoView(video.url, video.title, video.summary, poster)
+    return VideoView(video.url, video.title or video.alt or article_title, video.summary, poster)

@@ -303,3 +303,27 @@ def test_hostile_text_comes_back_as_it_went_in(desk: Desk) -> None:
     desk.load()
     article = store.get(desk.session, "a")
     assert (article.title, article.body) == (title, body)
+
+
+@pytest.mark.parametrize("named", ["first", "first.md", "2021/first.md", "hello"])
+def test_a_translation_may_name_the_file_of_its_original(desk: Desk, named: str) -> None:
+    desk.write("2021/first.md", "title: Hello")
+    desk.write("2021/second.md", f"title: 안녕\nlang: ko\ntranslation_of: {named}")
+    assert desk.load().problems == []
+    assert store.get(desk.session, "안녕").group == "hello"
+    later = desk.write("2021/third.md", f"title: Hallo\nlang: de\ntranslation_of: {named}")
+    assert desk.load(later).problems == []
+    assert store.get(desk.session, "hallo").group == "hello"
+
+
+def test_articles_whose_files_are_gone_are_noticed(desk: Desk) -> None:
+    for name in "abc":
+        desk.write(f"{name}.md", f"title: {name}")
+    assert desk.load().missing == []
+    (desk.folder / "b.md").unlink()
+    assert desk.load().missing == ["b"]
+    assert desk.load(desk.folder / "a.md").missing == []  # one file says nothing of the others
+    (desk.folder / "c.md").rename(desk.folder / "moved.md")
+    assert desk.load().missing == ["b"]
+    desk.write("other/d.md", "title: d")
+    assert desk.load(desk.folder / "other").missing == []  # most came from another folder

@@ -164,7 +164,6 @@ def test_plain_words_stay_text_whatever_yaml_takes_them_for(word: str) -> None:
         ("title: x\nslug: a--b", 3, "is not a slug", "a-b"),
         ("title: x\nslug: ../x", 3, "is not a slug", "x"),
         (f"title: x\nslug: {'a' * 121}", 3, "is not a slug", "Write slug"),
-        ("title: x\ntranslation_of: A B", 3, "A B is not a slug", "a-b"),
         ("title: [a]", 2, "title must be text", "title"),
         ("title: x\nsummary: {a: b}", 3, "summary must be text", "summary"),
         ("title: x\ntopics: {a: b}", 3, "topics.0 must be text", ""),
