@@ -12,6 +12,7 @@ from digest.articles.models import Article
 from digest.editions.segment import Selection
 from digest.editions.skipped_issues import EarlierIssue
 from digest.issues.models import Issue
+from digest.render import tables
 from digest.render.context import (
     ArticleView,
     EarlierIssueView,
@@ -87,7 +88,7 @@ def edition_context(
         language=language,
         subject=pick(issue.subject, language) or _default_subject(name, issue.number, shown, translate),
         preheader=pick(issue.preheader, language) or _default_preheader(shown),
-        intro_html=render_body(pick(issue.intro, language), article_key="intro", language=language).html,
+        intro_html=_body_html(pick(issue.intro, language), "intro", language),
         sections=_sections(shown, settings, language),
         left_out=tuple(_left_out(content, group, language, settings, archive_url) for group in selection.left_out),
         frequency=selection.frequency,
@@ -153,7 +154,7 @@ def _article_view(
         kind=article.kind,
         language=article.language,
         summary=article.summary,
-        body_html=render_body(article.body, article_key=article.group, language=article.language).html,
+        body_html=_body_html(article.body, article.group, article.language),
         date=article.date_text,
         sources=tuple(article.sources),
         link=article.link or "",
@@ -169,6 +170,10 @@ def _article_view(
         read_on_url=f"{archive_url}#{article.group}",
         lead=lead,
     )
+
+
+def _body_html(markdown: str, key: str, language: str) -> str:
+    return tables.fit(render_body(markdown, article_key=key, language=language).html, language)
 
 
 def _image(file: PictureFile, base_url: str, alt: str, caption: str = "", credit: str = "") -> ImageView:

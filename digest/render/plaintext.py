@@ -180,6 +180,8 @@ class _Walker:
             return ""
         if element.tag == "br":
             return "\v"
+        if element.get("class") == "label":  # of a cell, for small screens
+            return ""
         inner = (element.text or "") + "".join(self._inline(c) + (c.tail or "") for c in element)
         address = (element.get("href") or "").strip() if element.tag == "a" else ""
         if not address or address.startswith("#") or address in {start + _tidy(inner) for start in _SELF_EVIDENT}:

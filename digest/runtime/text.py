@@ -18,3 +18,8 @@ def is_rtl(language: str) -> bool:
     codes = language.lower().split("-")
     scripts = [code for code in codes[1:] if len(code) == 4]
     return bool({"arab", "hebr", "thaa", "nkoo", "syrc", "adlm"} & set(scripts)) if scripts else codes[0] in _RTL
+
+
+def is_spaced(language: str) -> bool:
+    """Return whether words of a language (BCP 47) are set apart by spaces."""
+    return language.lower().split("-")[0] not in {"zh", "ja", "yue", "th", "lo", "km", "my"}

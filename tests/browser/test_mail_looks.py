@@ -25,6 +25,7 @@ from digest.render.context import (
 )
 from digest.render.edition import render_edition
 from digest.render.loader import Templates
+from digest.render.tables import fit
 from tests.support.combinations import combinations
 
 pytestmark = pytest.mark.browser
@@ -72,7 +73,7 @@ def _video(name: str) -> VideoView:
 
 def _article(slug: str, kind: str = "story", language: str = "en", **fields: Any) -> ArticleView:
     markdown = BODY_KO if language == "ko" else BODY
-    body = render_body(markdown, article_key=slug, language=language).html
+    body = fit(render_body(markdown, article_key=slug, language=language).html, language)
     values = {"body_html": body, "date": "2021-09-17", "sources": ("MOLIT", "LH"), "summary": "A summary."} | fields
     return ArticleView(slug=slug, anchor=slug, title=f"The title of {slug}", kind=kind, language=language, **values)
 
