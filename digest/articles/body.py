@@ -15,7 +15,8 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from digest.articles.characters import clean, one_line
-from digest.articles.markdown import emphasis, footnotes, html, links, lists, tables
+from digest.articles.embeds import ArticleImage
+from digest.articles.markdown import emphasis, figures, footnotes, html, links, lists, tables
 from digest.articles.markdown.remarks import REMARKS, Remarks
 from digest.articles.problems import Problem
 from digest.runtime.errors import ContentError
@@ -34,18 +35,18 @@ _SCHEMES = {"http", "https", "mailto", "tel"}
 _ATTRIBUTES = {
     "a": {"href", "title", "id", "name", "aria-label"},
     "abbr": {"title"},
+    "img": {"src", "alt"},
     "ol": {"start"},
     "table": {"role"},
     "th": {"align", "scope", "colspan", "rowspan"},
     "td": {"align", "colspan", "rowspan"},
 }
-_CLASSES = {"p": {"note"}, "li": {lists.OWN_MARK}, "div": {"footnotes", "footnote"}, "sup": {"footnote-ref"}}
+_CLASSES = {"p": {"note", "figure"}, "li": {lists.OWN_MARK}, "div": {"footnotes", "footnote"}, "sup": {"footnote-ref"}}
 _INLINE = html.INLINE - {"br"} | {"a"}
 _TAGS = {
     *_INLINE,
-    *"blockquote br dd div dl dt h4 h5 hr li ol p pre table tbody td th thead tr ul".split(),  # noqa: SIM905 - a list of tags reads best as one line
+    *"blockquote br dd img div dl dt h4 h5 hr li ol p pre table tbody td th thead tr ul".split(),  # noqa: SIM905 - a list of tags reads best as one line
 }
-_IMAGE_HINT = "Name the picture in the front matter, as image: {src: picture.jpg, alt: What it shows}."
 _LINK_HINT = "Write [words](https://...) with the whole address; mailto: and tel: work too."
 
 
@@ -54,7 +55,8 @@ class BodyHtml:
     """A body for a mail: `html` without style, script or image; `text` with single spaces; `links` in order.
 
     `links` include those of footnotes. `problems` name what must be mended, `notes` what was dropped or stays as typed,
-    both with lines counted from the body's first line.
+    both with lines counted from the body's first line. `files` are its pictures and what it offers to download, whose
+    addresses in `html` are still paths.
     """
 
     html: str
@@ -62,6 +64,7 @@ class BodyHtml:
     links: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
     notes: tuple[Problem, ...] = ()
+    files: tuple[ArticleImage, ...] = ()
 
 
 @lru_cache(maxsize=256)  # an article stands in many editions; the result cannot be changed
@@ -79,7 +82,8 @@ def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
     env = footnotes.environment(article_key, language)
     env[REMARKS] = remarks
     tokens = _parser().parse(lists.with_bullets(source), env)
-    remarks.problems += [*env[footnotes.LOST], *_settle(tokens, remarks, joining=not language.startswith("ko"))]
+    files: list[ArticleImage] = []
+    remarks.problems += [*env[footnotes.LOST], *_settle(tokens, remarks, files, joining=not language.startswith("ko"))]
     rendered = _parser().renderer.render(footnotes.place(tokens), _parser().options, env)
     written = _sanitise(rendered, "right" if is_rtl(language) else "left")
     words = _Words()
@@ -90,7 +94,8 @@ def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
         raise ContentError(message, hint="Flatten the lists or quotations: a mail shows about four levels well.")
     problems, notes = ([replace(one, path=article_key) for one in some] for some in (remarks.problems, remarks.notes))
     problems.sort(key=lambda problem: problem.line or 0)
-    return BodyHtml(written, " ".join("".join(words.text).split()), tuple(words.links), tuple(problems), tuple(notes))
+    text = " ".join("".join(words.text).split())
+    return BodyHtml(written, text, tuple(words.links), tuple(problems), tuple(notes), tuple(dict.fromkeys(files)))
 
 
 @cache
@@ -122,8 +127,8 @@ def _depth(tokens: Sequence[Token]) -> int:
     return deepest
 
 
-def _settle(tokens: Sequence[Token], remarks: Remarks, *, joining: bool) -> list[Problem]:
-    """Change the tokens to what mail supports; return problems with what was dropped.
+def _settle(tokens: Sequence[Token], remarks: Remarks, files: list[ArticleImage], *, joining: bool) -> list[Problem]:
+    """Change the tokens to what mail supports; return problems with what was dropped, and add to `files`.
 
     `joining` drops line breaks between Chinese or Japanese characters.
     """
@@ -135,7 +140,8 @@ def _settle(tokens: Sequence[Token], remarks: Remarks, *, joining: bool) -> list
         if token.type == "inline":
             first = token.map[0] + 1 if token.map else None
             children = html.settle(token.children or [], token.map, remarks)
-            token.children, found = _settle_inline(_joined(children) if joining else children, first)
+            children = figures.lift(children, token.map, remarks, files)
+            token.children, found = _settle_inline(_joined(children) if joining else children, first, files)
             problems += found
             if token.content.lstrip().startswith("※") and tokens[index - 1].type == "paragraph_open":
                 tokens[index - 1].attrSet("class", "note")
@@ -175,7 +181,9 @@ def _align(cell: Token) -> None:
         cell.attrSet("scope", "col")
 
 
-def _settle_inline(children: Sequence[Token], line: int | None) -> tuple[list[Token], list[Problem]]:
+def _settle_inline(
+    children: Sequence[Token], line: int | None, files: list[ArticleImage]
+) -> tuple[list[Token], list[Problem]]:
     kept: list[Token] = []
     problems: list[Problem] = []
     link_kept = True
@@ -186,13 +194,12 @@ def _settle_inline(children: Sequence[Token], line: int | None) -> tuple[list[To
             case "text" | "text_special" | "code_inline":
                 # An entity such as &#10; puts back what was cleaned from the source.
                 token.content = clean(token.content).replace("\n", " ")
-            case "image":
-                problems.append(Problem("", line, f"The body holds an image ({token.attrs['src']}).", _IMAGE_HINT))
-                token = Token("text", "", 0, content=one_line(token.content))  # noqa: PLW2901 - its words stay
             case "link_open":
                 empty = children[index + 1].type == "link_close"
-                fault = _settle_link(token, empty=empty)
+                file = figures.file_named(str(token.attrs["href"]))
+                fault = None if file and not empty else _settle_link(token, empty=empty)
                 link_kept = fault is None
+                files += [file] if file and link_kept else []
                 if fault and token.info != "auto":
                     problems.append(Problem("", line, fault, _LINK_HINT))
         if link_kept or token.type not in {"link_open", "link_close"}:
@@ -248,7 +255,7 @@ class _Words(HTMLParser):
         self.deepest = self._deep = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in {"br", "hr"}:
+        if tag not in {"br", "hr", "img"}:
             self._deep += 1
             self.deepest = max(self.deepest, self._deep)
         if tag not in _INLINE:

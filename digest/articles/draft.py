@@ -67,7 +67,7 @@ CONTENT_FIELDS = (
 )
 """Fields of the content, apart from pictures. The days follow from `date_text`; the slug is only the name."""
 
-_PICTURE_PLACE = {"src", "poster", "extension", "width", "height"}
+_PICTURE_PLACE = {"src", "poster", "extension", "width", "height", "shown", "thumbnail"}
 
 
 def content_of(article: Draft | Article, *, group: str) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Images, videos and citation of an article, as dataclasses and as JSON for the database. Pure."""
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 _Stored = Mapping[str, Any]
+_OPTIONAL = {"use", "size", "shown", "thumbnail"}  # so that hashes of older articles stay as they were
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +20,39 @@ class PictureFile:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedImage(PictureFile):
+    """A picture, or a file to download, with its bytes."""
+
+    content: bytes
+
+    @classmethod
+    def of(cls, content: bytes, extension: str, size: tuple[int, int] = (0, 0)) -> "LoadedImage":
+        """Return the file under the hash of its bytes; `size` is in pixels."""
+        return cls(hashlib.sha256(content).hexdigest(), extension, *size, content)
+
+    @property
+    def file(self) -> PictureFile:
+        """The picture without its bytes."""
+        return PictureFile(self.hash, self.extension, self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True)
 class ArticleImage:
-    """An image; `src` is its path as written, `file` is None until it is loaded."""
+    """An image; `src` is its path as written, `file` is None until it is loaded.
+
+    `shown` and `thumbnail` are what mails show for it, where that is another file. `use` is empty for the front
+    matter's, `body` for a picture in the text, `file` for a file to download, of `size` bytes.
+    """
 
     src: str
     alt: str = ""
     caption: str = ""
     credit: str = ""
+    use: str = ""
+    size: int = 0
     file: PictureFile | None = None
+    shown: PictureFile | None = None
+    thumbnail: PictureFile | None = None
 
     @property
     def path(self) -> str:
@@ -43,6 +70,8 @@ class ArticleVideo:
     poster: str = ""
     alt: str = ""
     file: PictureFile | None = None
+    shown: PictureFile | None = None
+    thumbnail: PictureFile | None = None
 
     @property
     def path(self) -> str:
@@ -69,17 +98,24 @@ def as_json(one: ArticleImage | ArticleVideo | Citation) -> dict[str, Any]:
     if isinstance(one, Citation):
         return values | {"authors": list(one.authors)}
     file = values.pop("file")
-    return values | (file or dict.fromkeys(field.name for field in fields(PictureFile)))
+    texts = {key: value for key, value in values.items() if value or key not in _OPTIONAL}
+    return texts | (file or dict.fromkeys(field.name for field in fields(PictureFile)))
 
 
 def image_of(stored: _Stored) -> ArticleImage:
     """Return a stored image."""
-    return ArticleImage(**_texts(stored, ArticleImage), file=_file_of(stored))
+    image = ArticleImage(**_texts(stored, ArticleImage), size=int(stored.get("size") or 0))
+    return replace(
+        image, file=_file_of(stored), shown=_file_of(stored, "shown"), thumbnail=_file_of(stored, "thumbnail")
+    )
 
 
 def video_of(stored: _Stored) -> ArticleVideo:
     """Return a stored video."""
-    return ArticleVideo(**_texts(stored, ArticleVideo), file=_file_of(stored))
+    video = ArticleVideo(**_texts(stored, ArticleVideo))
+    return replace(
+        video, file=_file_of(stored), shown=_file_of(stored, "shown"), thumbnail=_file_of(stored, "thumbnail")
+    )
 
 
 def citation_of(stored: _Stored) -> Citation:
@@ -89,10 +125,11 @@ def citation_of(stored: _Stored) -> Citation:
 
 
 def _texts(stored: _Stored, kind: type[ArticleImage | ArticleVideo | Citation]) -> dict[str, Any]:
-    return {field.name: str(stored.get(field.name) or "") for field in fields(kind) if field.name != "file"}
+    return {field.name: str(stored.get(field.name) or "") for field in fields(kind) if field.type in {str, "str"}}
 
 
-def _file_of(stored: _Stored) -> PictureFile | None:
-    if not stored.get("hash"):
+def _file_of(stored: _Stored, key: str = "") -> PictureFile | None:
+    place = stored.get(key) or {} if key else stored
+    if not place.get("hash"):
         return None
-    return PictureFile(stored["hash"], stored["extension"], stored.get("width") or 0, stored.get("height") or 0)
+    return PictureFile(place["hash"], place["extension"], place.get("width") or 0, place.get("height") or 0)

@@ -124,7 +124,10 @@ def _write_article(session: Session, article: Article, directory: Path, place: s
         for one in content[kind]:
             picture = session.get(Media, one["hash"]) if one["hash"] else None
             if picture is not None:
-                one[key] = _write_picture(directory, folder, one[key], picture)
+                written = _write_picture(directory, folder, one[key], picture)
+                if one.get("use"):  # the text names it
+                    content["body"] = content["body"].replace(f"]({one[key]}", f"]({written}")
+                one[key] = written
     _write(directory / place, as_markdown(article.slug, content).encode())
 
 
@@ -156,7 +159,8 @@ def _write(path: Path, content: bytes) -> None:
 
 def as_markdown(slug: str, content: Mapping[str, Any]) -> str:
     """Return front matter and body, without empty keys."""
-    images, videos = ([_short(one) for one in content[key]] for key in ("images", "videos"))
+    gallery = [one for one in content["images"] if not one.get("use")]
+    images, videos = ([_short(one) for one in ones] for ones in (gallery, content["videos"]))
     front: dict[str, object] = {
         "title": content["title"],
         "slug": slug,
@@ -181,7 +185,7 @@ def as_markdown(slug: str, content: Mapping[str, Any]) -> str:
     return f"---\n{dumped}---\n\n{content['body']}".rstrip() + "\n"
 
 
-_LOADED = {"hash", "extension", "width", "height"}
+_LOADED = {"hash", "extension", "width", "height", "shown", "thumbnail"}
 
 
 def _short(group: Mapping[str, Any]) -> dict[str, object]:

@@ -20,10 +20,11 @@ from sqlmodel import Session, col, select
 
 from digest.articles import media, store
 from digest.articles.draft import Draft, RawEntry, content_hash, content_of
+from digest.articles.embeds import LoadedImage
 from digest.articles.exporting import as_markdown
 from digest.articles.file_formats import read_paths
 from digest.articles.intake import KnownSlugs, parse_entry
-from digest.articles.media import LoadedImage, LoadImage, load_pictures
+from digest.articles.media import LoadImage, load_pictures
 from digest.articles.models import Article
 from digest.articles.problems import Note, Problem
 from digest.articles.translations import Groups
@@ -189,7 +190,8 @@ def _judge(article: Article | None, draft: Draft, group: str) -> _Outcome:
 def _put(
     session: Session, article: Article | None, draft: Draft, *, group: str, gathered: _Gathered, now: datetime
 ) -> None:
-    files = [image.file for image in draft.images] + [video.file for video in draft.videos]
+    files = [file for image in draft.images for file in (image.file, image.shown, image.thumbnail)]
+    files += [file for video in draft.videos for file in (video.file, video.shown, video.thumbnail)]
     for file in filter(None, files):
         store.keep_media(session, gathered.pictures[file.hash], now=now)
     if article is None:

@@ -99,6 +99,7 @@ def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple
     _check_together(fields, draft)
     fields.problems += remarks_on(draft.body, draft.path, fields.line("body"), draft.slug, draft.language)
     found = tuple(sorted(fields.problems, key=lambda problem: problem.line or 0))
+    draft = replace(draft, images=(*draft.images, *_body_files(draft)))
     return (draft if all(isinstance(one, Note) for one in found) else None), found
 
 
@@ -205,6 +206,13 @@ def _check_together(fields: Fields, draft: Draft) -> None:
         fields.note("archive", "A translation is in the archive where its original is.", "Write it in the original.")
     if draft.display == "summary" and not draft.summary:
         fields.note("display", "display: summary needs a summary.", "Add summary:, or leave display out.")
+
+
+def _body_files(draft: Draft) -> tuple[ArticleImage, ...]:
+    try:
+        return render_body(draft.body, article_key=draft.slug or "article", language=draft.language).files
+    except ContentError:
+        return ()
 
 
 def remarks_on(body: str, path: str, line: int | None, slug: str = "", language: str = "en") -> list[Problem]:

@@ -1,64 +1,67 @@
 """Loading of pictures from files: checks, metadata removal, hash. Nothing is fetched from the network."""
 
-import hashlib
 import io
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 from PIL import Image, UnidentifiedImageError
 
 from digest.articles.draft import Draft, RawEntry
-from digest.articles.embeds import ArticleImage, ArticleVideo, PictureFile
+from digest.articles.embeds import ArticleImage, ArticleVideo, LoadedImage
 from digest.articles.metadata import without_metadata
-from digest.articles.problems import Problem
+from digest.articles.models import Kind
+from digest.articles.problems import Note, Problem
+from digest.articles.shown_pictures import is_cut, prepared_images, prepared_videos
 from digest.runtime.containment import is_within
 from digest.runtime.errors import ContentError
 
 MAX_BYTES = 5_000_000
 """Bytes of one picture."""
+MAX_FILE_BYTES = 10_000_000
+"""Bytes of one file to download."""
 MAX_PIXELS = 40_000_000
 """Width times height; a decoded pixel takes up to four bytes of memory."""
 
 # MPO: a JPEG with a second picture behind it, as many phones write.
 _EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "GIF": "gif"}
 _ORIENTATION = 0x0112  # Exif tag; values from 5 on turn the picture by a quarter
+_SMALLER = "Make it smaller: 1,200 pixels of width are enough for any mail."
+_CUT = "The picture {} is shown cut: pairs have one shape, and none is taller than 4:5."
+_CUT_HINT = "A link below it leads to the whole picture. To show all of it, divide it into several."
 _FORMATS_HINT = "Save it as JPEG, PNG or GIF; many mail readers do not show WebP, SVG or AVIF."
 
 
 _Embed = TypeVar("_Embed", ArticleImage, ArticleVideo)
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedImage(PictureFile):
-    """A picture with its bytes."""
-
-    content: bytes
-
-    @property
-    def file(self) -> PictureFile:
-        """The picture without its bytes."""
-        return PictureFile(self.hash, self.extension, self.width, self.height)
-
-
 def load_image(root: Path, folder: Path, src: str) -> LoadedImage:
     """Load the picture at `src`, relative to `folder`; it must lie below `root`. Raises ContentError."""
-    path = _place(root, folder, src)
+    return read_image(_content(_place(root, folder, src), f"The picture {src}", MAX_BYTES, _SMALLER), src)
+
+
+def load_file(root: Path, folder: Path, src: str) -> LoadedImage:
+    """Load the file to download at `src`, as `load_image` does a picture. Raises ContentError."""
+    hint = "Put it on a page of its own and link to it."
+    content = _content(_place(root, folder, unquote(src)), f"The file {src}", MAX_FILE_BYTES, hint)
+    return LoadedImage.of(content, src.rpartition(".")[2].lower())
+
+
+def _content(path: Path, name: str, limit: int, hint: str) -> bytes:
     try:
         if not path.is_file():
-            what = "is a folder, not a picture" if path.is_dir() else "does not exist"
-            raise ContentError(f"The picture {src} {what}.", hint="The path counts from the article's file.")
+            what = "is a folder, not a file" if path.is_dir() else "does not exist"
+            raise ContentError(f"{name} {what}.", hint="The path counts from the article's file.")
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            message = f"The picture {src} has {size:,} bytes; the limit is {MAX_BYTES:,}."
-            raise ContentError(message, hint="Make it smaller: 1,200 pixels of width are enough for any mail.")
-        content = path.read_bytes()
+        if size > limit:
+            raise ContentError(f"{name} has {size:,} bytes; the limit is {limit:,}.", hint=hint)
+        return path.read_bytes()
     except OSError as error:
-        raise ContentError(f"The picture {src} cannot be read: {error.strerror}.") from error
-    return read_image(content, src)
+        raise ContentError(f"{name} cannot be read: {error.strerror}.") from error
 
 
 def read_image(content: bytes, name: str) -> LoadedImage:
@@ -77,14 +80,14 @@ def read_image(content: bytes, name: str) -> LoadedImage:
         raise ContentError(f"The picture {name} is not in a format that mail can show.", hint=_FORMATS_HINT) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         message = f"The picture {name} has more than {MAX_PIXELS:,} pixels."
-        raise ContentError(message, hint="Make it smaller: 1,200 pixels of width are enough for any mail.") from None
+        raise ContentError(message, hint=_SMALLER) from None
     except Exception as error:  # decoders raise errors of every kind
         hint = "Save it again from the original."
         raise ContentError(f"The picture {name} is damaged: {error}.", hint=hint) from error
     if orientation >= 5:
         width, height = height, width
     content = without_metadata(content, extension, orientation)
-    return LoadedImage(hashlib.sha256(content).hexdigest(), extension, width, height, content)
+    return LoadedImage.of(content, extension, (width, height))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -117,20 +120,42 @@ def load_pictures(
     pictures: dict[str, LoadedImage] = {}
     problems: list[Problem] = []
 
+    def line_of(one: _Embed, place: str) -> int | None:
+        line = entry.lines.get(place, entry.line)
+        before, found, _ = str(entry.values.get("body") or "").partition(one.path)
+        return (entry.lines.get("body") or 1) + before.count("\n") if _use(one) and found else line
+
     def loaded(one: _Embed, place: str) -> _Embed:
         if not one.path:
             return one
         try:
-            picture = load_image(entry.root, entry.folder, one.path)
+            load = load_file if _use(one) == "file" else load_image
+            picture = load(entry.root, entry.folder, one.path)
         except ContentError as error:
-            problems.append(Problem(draft.path, entry.lines.get(place, entry.line), error.message, error.hint))
+            problems.append(Problem(draft.path, line_of(one, place), error.message, error.hint))
             return one
         pictures[picture.hash] = picture
+        if isinstance(one, ArticleImage) and one.use == "file":
+            return replace(one, file=picture.file, size=len(picture.content))
         return replace(one, file=picture.file)
 
     images = tuple(loaded(one, place) for one, place in _placed(entry, draft.images, "image", "src"))
     videos = tuple(loaded(one, place) for one, place in _placed(entry, draft.videos, "video", "poster"))
-    return None if problems else replace(draft, images=images, videos=videos), pictures, tuple(problems)
+    if problems:
+        return None, pictures, tuple(problems)
+    as_list = len(videos) > 2 or (draft.kind == Kind.VIDEOS and len(videos) > 1)
+    images, made = prepared_images(images, pictures)
+    videos, also_made = prepared_videos(videos, pictures, as_list=as_list)
+    notes = [
+        Note(draft.path, line_of(one, place), _CUT.format(one.src), _CUT_HINT)
+        for one, place in _placed(entry, images, "image", "src")
+        if one.file and is_cut(one.file, one.shown)
+    ]
+    return replace(draft, images=images, videos=videos), {**pictures, **made, **also_made}, tuple(notes)
+
+
+def _use(one: ArticleImage | ArticleVideo) -> str:
+    return one.use if isinstance(one, ArticleImage) else ""
 
 
 def _placed(entry: RawEntry, ones: Sequence[_Embed], single: str, key: str) -> Iterator[tuple[_Embed, str]]:

@@ -65,7 +65,7 @@ class ArticleHistory(SQLModel, table=True):
 
 
 class Media(SQLModel, table=True):
-    """An image, stored by the hash of its bytes, kept for ever."""
+    """An image or a file to download, stored by the hash of its bytes, kept for ever."""
 
     hash: str = Field(primary_key=True, max_length=64)
     extension: str = Field(max_length=8, description="jpg | png | gif")

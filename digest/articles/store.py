@@ -8,7 +8,7 @@ from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
 
 from digest.articles.draft import CONTENT_FIELDS, Draft, content_hash, content_of
-from digest.articles.media import LoadedImage
+from digest.articles.embeds import LoadedImage
 from digest.articles.models import Article, ArticleHistory, Media
 from digest.articles.problems import nearest
 from digest.runtime.errors import NotFoundError

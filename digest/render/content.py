@@ -3,16 +3,18 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any, Literal
 
 from digest.articles.body import render_body
-from digest.articles.embeds import ArticleVideo, PictureFile, citation_of, image_of, video_of
+from digest.articles.embeds import ArticleImage, ArticleVideo, citation_of, image_of, video_of
 from digest.articles.models import Article
+from digest.articles.shown_pictures import is_cut
 from digest.editions.segment import Selection
 from digest.editions.skipped_issues import EarlierIssue
 from digest.issues.models import Issue
-from digest.render import tables
+from digest.render import figures, tables
 from digest.render.context import (
     ArticleView,
     EarlierIssueView,
@@ -24,6 +26,7 @@ from digest.render.context import (
     SectionView,
     VideoView,
 )
+from digest.render.figures import media_url
 from digest.runtime.text import cut_between_words
 from digest.settings.publication import pick
 from digest.settings.root import Settings
@@ -69,10 +72,8 @@ def edition_context(
     archive_url = f"{publication.base_url}/archive/{issue.number}"
     display: Literal["full"] | None = "full" if archive else None
     lead = selection.shown[0][0] if selection.shown else ""
-    shown = [
-        (section, _article_view(content.shown(slug), settings, archive_url, display=display, lead=slug == lead))
-        for slug, section in selection.shown
-    ]
+    view = partial(_article_view, settings=settings, archive_url=archive_url, translate=translate, display=display)
+    shown = [(section, view(content.shown(slug), lead=slug == lead)) for slug, section in selection.shown]
     name = pick(publication.name, language)
     return EditionContext(
         publication=PublicationView(
@@ -88,7 +89,7 @@ def edition_context(
         language=language,
         subject=pick(issue.subject, language) or _default_subject(name, issue.number, shown, translate),
         preheader=pick(issue.preheader, language) or _default_preheader(shown),
-        intro_html=_body_html(pick(issue.intro, language), "intro", language),
+        intro_html=figures.place(_body_html(pick(issue.intro, language), "intro", language), {}, "", translate),
         sections=_sections(shown, settings, language),
         left_out=tuple(_left_out(content, group, language, settings, archive_url) for group in selection.left_out),
         frequency=selection.frequency,
@@ -143,10 +144,17 @@ def _earlier(issue: EarlierIssue, language: str, settings: Settings) -> EarlierI
 
 
 def _article_view(
-    article: Article, settings: Settings, archive_url: str, *, display: Literal["full", "summary"] | None, lead: bool
+    article: Article,
+    *,
+    settings: Settings,
+    archive_url: str,
+    translate: Callable[[str], str],
+    display: Literal["full", "summary"] | None,
+    lead: bool,
 ) -> ArticleView:
     own: Any = article.display
     base_url = settings.publication.base_url
+    images = [image_of(one) for one in article.images]
     return ArticleView(
         slug=article.slug,
         anchor=article.group,
@@ -154,15 +162,16 @@ def _article_view(
         kind=article.kind,
         language=article.language,
         summary=article.summary,
-        body_html=_body_html(article.body, article.group, article.language),
+        body_html=figures.place(
+            _body_html(article.body, article.group, article.language),
+            {one.src: one for one in images if one.use},
+            base_url,
+            translate,
+        ),
         date=article.date_text,
         sources=tuple(article.sources),
         link=article.link or "",
-        images=tuple(
-            _image(one.file, base_url, one.alt, one.caption, one.credit)
-            for one in map(image_of, article.images)
-            if one.file
-        ),
+        images=tuple(filter(None, (_image(one, base_url) for one in images if not one.use))),
         videos=tuple(_video(video_of(video), article.title, base_url) for video in article.videos),
         citation=None if article.citation is None else citation_of(article.citation),
         apply_by=article.apply_by,
@@ -176,11 +185,18 @@ def _body_html(markdown: str, key: str, language: str) -> str:
     return tables.fit(render_body(markdown, article_key=key, language=language).html, language)
 
 
-def _image(file: PictureFile, base_url: str, alt: str, caption: str = "", credit: str = "") -> ImageView:
-    url = f"{base_url}/media/{file.hash}.{file.extension}"
-    return ImageView(url, alt, caption, credit, file.width, file.height)
+def _image(one: ArticleImage | ArticleVideo, base_url: str) -> ImageView | None:
+    """Return the picture of an image or the poster of a video, None without one."""
+    if one.file is None:
+        return None
+    shown, small = one.shown or one.file, one.thumbnail
+    caption, credit = (one.caption, one.credit) if isinstance(one, ArticleImage) else ("", "")
+    whole = media_url(one.file, base_url) if is_cut(one.file, one.shown) else ""
+    thumbnail = ImageView(media_url(small, base_url), one.alt, "", "", small.width, small.height) if small else None
+    url = media_url(shown, base_url)
+    return ImageView(url, one.alt, caption, credit, shown.width, shown.height, whole, thumbnail)
 
 
 def _video(video: ArticleVideo, article_title: str, base_url: str) -> VideoView:
-    poster = _image(video.file, base_url, video.alt) if video.file else None
-    return VideoView(video.url, video.title or video.alt or article_title, video.summary, poster)
+    title = video.title or video.alt or article_title
+    return VideoView(video.url, title, video.summary, _image(video, base_url))

@@ -21,6 +21,8 @@ class ImageView:
     credit: str = ""
     width: int = 0
     height: int = 0
+    whole_url: str = ""  # of the picture as imported, where much of it is cut
+    thumbnail: "ImageView | None" = None  # for narrow places, where that is another file
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,14 +71,17 @@ def _words(text: str, room: int) -> Iterator[str]:
         yield piece
 
 
-def plain_body(html: str, width: int = WIDTH) -> str:
-    """Return a sanitised HTML fragment as text, with numbered addresses that are listed at the end."""
+def plain_body(html: str, width: int = WIDTH, picture: str = "%s") -> str:
+    """Return a sanitised HTML fragment as text, with numbered addresses that are listed at the end.
+
+    `picture` is put around the alt of a picture.
+    """
     if not html.strip():
         return ""
     root = lxml_html.fragment_fromstring(html, create_parent="div")
     notes = [int(n) for n in _FOOTNOTE.findall(" ".join(root.xpath("//a[starts-with(@href, '#')]/text()")))]
     # Footnotes are printed as [1] too, so that links count on from there.
-    walker = _Walker(_Links(first=max(notes, default=0) + 1))
+    walker = _Walker(_Links(first=max(notes, default=0) + 1), picture)
     lines = walker.blocks(root, width)
     if walker.links.numbers:
         lines += ["", *(f"[{number}] {address}" for address, number in walker.links.numbers.items())]
@@ -99,6 +102,7 @@ class _Links:
 @dataclass(frozen=True, slots=True)
 class _Walker:
     links: _Links
+    picture: str = "%s"
 
     def blocks(self, element: Any, width: int) -> list[str]:
         """Return the lines of an element's content, a blank line between its blocks."""
@@ -180,6 +184,8 @@ class _Walker:
             return ""
         if element.tag == "br":
             return "\v"
+        if element.tag == "img":
+            return f"[{self.picture % element.get('alt')}]\v"
         if element.get("class") == "label":  # of a cell, for small screens
             return ""
         inner = (element.text or "") + "".join(self._inline(c) + (c.tail or "") for c in element)
@@ -192,7 +198,7 @@ class _Walker:
 
 def _tidy(text: str) -> str:
     """Collapse white space; a hard break, carried as a vertical tab until here, becomes a newline."""
-    return "\n".join(line.strip(" ") for line in _BLANKS.sub(" ", text).strip(" ").split("\v"))
+    return "\n".join(line.strip(" ") for line in _BLANKS.sub(" ", text).strip(" \v").split("\v"))
 
 
 def _grid(rows: Sequence[Sequence[str]], sizes: Sequence[int], *, has_head: bool) -> list[str]:

@@ -9,7 +9,7 @@ from lxml import html as lxml_html
 
 from digest.articles.body import MAX_DEPTH, render_body
 
-VOID = {"br", "hr"}
+VOID = {"br", "hr", "img"}
 ALLOWED = {
     "a": {"href", "title", "id", "name", "aria-label"},
     "ol": {"start"},
@@ -18,6 +18,7 @@ ALLOWED = {
     "abbr": {"title"},
     "table": {"role"},
     "li": {"class"},
+    "img": {"src", "alt"},
     "p": {"class"},
     "div": {"class"},
     "sup": {"class"},

@@ -44,6 +44,7 @@ _KEPT_ATTRIBUTES = {
 _PRE = re.compile(r"\s*<pre\b[^>]*>(.*?)</pre>\s*", re.IGNORECASE | re.DOTALL)
 _ANY_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>", re.DOTALL)
 _BLOCK_TAG = re.compile(r"(?:</p>)?<(/?)(ul|ol|table|blockquote|dl)\b[^>]*>")
+_EDGE = re.compile(r"(<p>) +| +(</p>)")
 _EMPTY = re.compile(r"<p>(?:\s|<br>)*</p>\n?")
 _UNALIGNED = re.compile(r"<th(?![^>]* align=)(?=[ >])")
 _HEADLESS = re.compile(r"<table>(?=(?:(?!<th\b|</table>).)*</table>)", re.DOTALL)
@@ -113,7 +114,7 @@ def tidy(sanitised: str, start: str) -> str:
 
     A head without an alignment stands over its column: at `start`, left or right. Browsers would centre it.
     """
-    aligned = _UNALIGNED.sub(f'<th align="{start}"', sanitised)
+    aligned = _UNALIGNED.sub(f'<th align="{start}"', _EDGE.sub(r"\1\2", sanitised))
     return _HEADLESS.sub('<table role="presentation">', _EMPTY.sub("", aligned))
 
 

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from digest.articles.body import MAX_CHARACTERS, MAX_DEPTH, BodyHtml, render_body
+from digest.articles.embeds import ArticleImage
 from digest.runtime.errors import ContentError
 
 
@@ -183,13 +184,37 @@ def test_addresses_that_mails_can_carry_stay(address: str) -> None:
     assert render(f"[words]({address})").problems == ()
 
 
-def test_an_image_in_a_body_is_named_and_its_words_stay() -> None:
-    body = render("a\n\n![The map](map.png)")
-    assert "<img" not in body.html
-    assert body.text == "a The map"
-    assert body.problems[0].line == 3
-    assert "map.png" in body.problems[0].message
-    assert "image:" in body.problems[0].hint
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("a\n\n![The *map*](map.png)\n\nb", "<p>a</p>FIGURE<p>b</p>"),
+        ("a ![The map](map.png) b", "<p>a</p>FIGURE<p>b</p>"),
+        ('<img src="map.png" alt="The map" width="9">', "FIGURE"),
+        ("[![The map](map.png)](https://e.org/)", '<p><a href="https://e.org/">The map</a></p>FIGURE'),
+        ("- ![The map](map.png)", "<ul><li>FIGURE</li></ul>"),
+    ],
+)
+def test_a_picture_stands_between_paragraphs(markdown: str, html: str) -> None:
+    body = render(markdown)
+    assert re.sub(r"\n", "", body.html) == html.replace(
+        "FIGURE", '<p class="figure"><img src="map.png" alt="The map"></p>'
+    )
+    assert body.problems == ()
+    assert body.files == (ArticleImage("map.png", alt="The map", use="body"),)
+
+
+def test_a_picture_without_words_is_refused() -> None:
+    (problem,) = render("a\n\nb ![](map.png)").problems
+    assert (problem.line, problem.message) == (3, "The picture map.png has no words.")
+
+
+def test_files_to_download_are_named_by_their_paths() -> None:
+    body = render('[a](x/b%20c.PDF) [d](e.html) [f](https://e.org/g.pdf) ![h](i.png "Caption")')
+    assert set(body.files) == {
+        ArticleImage("x/b c.PDF", use="file"),
+        ArticleImage("i.png", alt="h", caption="Caption", use="body"),
+    }
+    assert [problem.message.split(" is ")[0] for problem in body.problems] == ["The link to e.html"]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +319,7 @@ def test_repeated_marks_lose_no_words(piece: str) -> None:
         ("<b>**a** b</b>", "<p><b><strong>a</strong> b</b></p>"),
         ('<abbr title="World">W</abbr> <kbd>Q</kbd>', '<p><abbr title="World">W</abbr> <kbd>Q</kbd></p>'),
         ("<div>one</div><div>two</div>", "<p>one</p><p>two</p>"),
-        ("<h2>Head</h2>\ntext", "<h4>Head</h4><p> text</p>"),
+        ("<h2>Head</h2>\ntext", "<h4>Head</h4><p>text</p>"),
         ('a <a href="https://example.org/x">b</a>', '<p>a <a href="https://example.org/x">b</a></p>'),
         ("<pre>\na  <b>b</b>\n</pre>", "<pre><code>a  b</code></pre>"),
         ("<ul><li>a</li><li>**b**</li></ul>", "<ul><li>a</li><li><strong>b</strong></li></ul>"),

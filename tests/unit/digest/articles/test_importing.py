@@ -10,9 +10,11 @@ from sqlmodel import Session, select
 
 from digest.articles import store
 from digest.articles.draft import Draft
+from digest.articles.embeds import LoadedImage
+from digest.articles.exporting import export
 from digest.articles.importing import import_paths
 from digest.articles.intake import parse_markdown
-from digest.articles.media import LoadedImage, load_image
+from digest.articles.media import load_image
 from digest.articles.models import Article, ArticleHistory, Media
 from digest.runtime.errors import NotFoundError
 from tests.support.editor import KNOWN, Desk, picture
@@ -327,3 +329,33 @@ def test_articles_whose_files_are_gone_are_noticed(desk: Desk) -> None:
     assert desk.load().missing == ["b"]
     desk.write("other/d.md", "title: d")
     assert desk.load(desk.folder / "other").missing == []  # most came from another folder
+
+
+def test_pictures_and_files_of_the_text_are_stored_and_exported(desk: Desk, tmp_path: Path) -> None:
+    desk.put("images/a b.png", picture())
+    desk.put("files/l.pdf", b"%PDF-1.4")
+    body = 'One.\n\n![Chart](images/a%20b.png "Numbers")\n\n[List](files/l.pdf)'
+    desk.write("a.md", "title: A", body)
+    report = desk.load()
+    assert (report.created, report.problems) == (["a"], [])
+    article = store.get(desk.session, "a")
+    assert [(one["src"], one["use"], one["extension"]) for one in article.images] == [
+        ("images/a b.png", "body", "png"),
+        ("files/l.pdf", "file", "pdf"),
+    ]
+    assert desk.session.get_one(Media, article.images[1]["hash"]).content == b"%PDF-1.4"
+    written = export(desk.session, tmp_path / "out")
+    assert written.written == ["a.md"]
+    assert (tmp_path / "out" / "files" / "l.pdf").read_bytes() == b"%PDF-1.4"
+    assert "images:" not in (tmp_path / "out" / "a.md").read_text().partition("One.")[0]
+    assert desk.load(tmp_path / "out").unchanged == ["a"]
+    desk.put("files/l.pdf", b"%PDF-1.5")
+    assert desk.load().updated == ["a"]
+
+
+@pytest.mark.parametrize("target", ["missing.pdf", "../outside.pdf", "folder.pdf"])
+def test_a_file_to_download_that_is_not_there_is_refused(desk: Desk, target: str) -> None:
+    (desk.folder / "folder.pdf").mkdir()
+    desk.write("a.md", "title: A", f"One.\n\n[List]({target})")
+    (problem,) = desk.load().problems
+    assert (problem.line, target in problem.message) == (7, True)

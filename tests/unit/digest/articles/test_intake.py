@@ -207,7 +207,7 @@ def test_kind_video_shows_one_video() -> None:
 
 
 def test_all_mistakes_of_a_file_are_named_at_once_in_line_order() -> None:
-    found, problems = parse("titel: x\ntopics: [nope]\nlang: Klingon", "![a](b.png)")
+    found, problems = parse("titel: x\ntopics: [nope]\nlang: Klingon", "![](b.png)")
     assert found is None
     assert [one.line for one in problems] == [1, 2, 3, 4, 6]
     assert str(problems[1]) == "a.md:2: The key titel is not known."
@@ -216,7 +216,7 @@ def test_all_mistakes_of_a_file_are_named_at_once_in_line_order() -> None:
 @pytest.mark.parametrize(
     ("body", "line", "words"),
     [
-        ("\n\nok\n\n![a](b.png)", 8, "holds an image (b.png)"),
+        ("\n\nok\n\n![](b.png)", 8, "b.png has no words"),
         ("one\n[x](page.html)", 5, "is relative"),
         ("a\n\n[^2]: lost", 6, "[^2] is defined but never used"),
         ("- " * 10_000 + "x", 4, "nested more than 40"),
