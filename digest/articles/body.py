@@ -193,7 +193,8 @@ def _settle_inline(
                 line = None if line is None else line + 1
             case "text" | "text_special" | "code_inline":
                 # An entity such as &#10; puts back what was cleaned from the source.
-                token.content = clean(token.content).replace("\n", " ")
+                words = clean(token.content).replace("\n", " ")
+                token.content = words if token.type == "code_inline" else lists.bound(words)
             case "link_open":
                 empty = children[index + 1].type == "link_close"
                 file = figures.file_named(str(token.attrs["href"]))

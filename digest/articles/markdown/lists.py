@@ -21,6 +21,7 @@ _AMONG_OTHERS = re.compile(rf"^([ ]{{0,3}})(?:{_DASH})(?=\S)")
 _KEEPING = re.compile(rf"^([ ]{{0,3}})([{_NUMBER}]|[{_SIGN}](?=[ \t\u00a0\u3000]))[ \t\u00a0\u3000]*(?=\S)")
 _FENCE = re.compile(r"^[ ]{0,3}(?:```|~~~)")
 _OWN = re.compile(rf"[{_NUMBER}{_SIGN}]\s*")
+_LONE = re.compile(rf"([{_NUMBER}]) +")
 _TASK = re.compile(r"\[([ xX])\]\s+")
 
 
@@ -54,6 +55,11 @@ def _listed(block: Sequence[str]) -> Iterable[str]:
         if marked > 1:
             yielded = _KEEPING.sub(r"\1- \2 ", _AMONG_OTHERS.sub(r"\1- ", yielded))
         yield yielded
+
+
+def bound(text: str) -> str:
+    """Return a text whose circled numbers do not end a line alone."""
+    return _LONE.sub("\\1\u00a0", text)
 
 
 def mark_items(tokens: Sequence[Token]) -> None:

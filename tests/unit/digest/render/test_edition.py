@@ -181,3 +181,21 @@ def test_notices_are_whole_in_both_languages(templates: Templates, kind: NoticeK
 def _is_whole(html: str, slug: str) -> bool:
     _, _, after = html.partition(f'id="{slug}"')
     return "really long" in after.partition("<h3")[0] or "Words and words" in after.partition("<h3")[0]
+
+
+@pytest.mark.parametrize(("language", "other"), [("en", "ar"), ("ar", "en")])
+def test_each_article_has_the_direction_of_its_language(templates: Templates, language: str, other: str) -> None:
+    foreign = article("foreign", "- a\n\n> b\n\n| c |\n|---|\n| d |", language=other)
+    html = render_edition(edition(article("own", "> e", language=language), foreign, language=language), templates).html
+    direction, side, back = ("rtl", "right", "left") if other == "ar" else ("ltr", "left", "right")
+    entry = html.partition('href="#foreign"')[2].partition(">")[0]
+    assert f'lang="{other}" dir="{direction}"' in entry
+    _, _, after = html.partition('id="foreign"')
+    assert f'lang="{other}" dir="{direction}"' in after.partition(">")[0]
+    card = after.partition("</div></div>")[0]
+    assert f"border-{side}:3px" in card
+    assert f"border-{back}:3px" not in card
+    assert f'<th align="{side}"' in card
+    before = html[: html.index('id="foreign"')]
+    assert f"text-align:{side}" in before[before.rindex("<div") :]
+    assert f"text-align:{back}" in before[: before.rindex('id="own"')].rpartition("<div")[2] or language == "en"
