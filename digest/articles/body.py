@@ -35,7 +35,7 @@ _SCHEMES = {"http", "https", "mailto", "tel"}
 _ATTRIBUTES = {
     "a": {"href", "title", "id", "name", "aria-label"},
     "abbr": {"title"},
-    "img": {"src", "alt"},
+    "img": {"src", "alt", "title"},
     "ol": {"start"},
     "table": {"role"},
     "th": {"align", "scope", "colspan", "rowspan"},
@@ -137,6 +137,8 @@ def _settle(tokens: Sequence[Token], remarks: Remarks, files: list[ArticleImage]
     for index, token in enumerate(tokens):
         if token.type in {"th_open", "td_open"}:
             _align(token)
+        if token.type == "fence" and not token.info.strip().replace("-", "").isalpha() and token.info.strip():
+            remarks.note(token.map, token.info.strip(), "is left out")  # more than the name of a language
         if token.type == "inline":
             first = token.map[0] + 1 if token.map else None
             children = html.settle(token.children or [], token.map, remarks)

@@ -9,7 +9,7 @@ from digest.articles.embeds import ArticleImage, PictureFile
 from digest.articles.markdown.figures import file_named
 from digest.articles.shown_pictures import COLUMN, is_cut
 
-_PICTURE = re.compile(r'<img src="([^"]*)"[^>]*>')
+_PICTURE = re.compile(r'<img src="([^"]*)" alt="([^"]*)"(?: title="([^"]*)")?>')
 _LINK = re.compile(r'<a href="([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 
 
@@ -23,7 +23,7 @@ def place(body_html: str, files: Mapping[str, ArticleImage], base_url: str, tran
 
     def figure(found: re.Match[str]) -> str:
         image = files.get(unquote(html.unescape(found[1])))
-        return _figure(image, base_url, translate) if image and image.file else ""
+        return _figure(image, found[2], found[3] or "", base_url, translate) if image and image.file else ""
 
     def link(found: re.Match[str]) -> str:
         address = html.unescape(found[1])
@@ -38,18 +38,19 @@ def place(body_html: str, files: Mapping[str, ArticleImage], base_url: str, tran
     return _LINK.sub(link, _PICTURE.sub(figure, body_html))
 
 
-def _figure(image: ArticleImage, base_url: str, translate: Callable[[str], str]) -> str:
+def _figure(image: ArticleImage, alt: str, caption: str, base_url: str, translate: Callable[[str], str]) -> str:
+    """Return the markup of a picture with its caption, which may differ from that of the same file elsewhere."""
     shown = image.shown or image.file
     assert shown is not None  # noqa: S101 - the caller looked
     width = min(COLUMN, shown.width)
     height = max(round(width * shown.height / shown.width), 1)
-    words = [html.escape(image.caption)] if image.caption else []
+    words = [caption] if caption else []
     if image.file and is_cut(image.file, image.shown):
         whole = translate("See the whole picture")
-        label = f"{whole}: {html.escape(image.alt)}"
+        label = f"{whole}: {alt}"
         words.append(f'<a href="{media_url(image.file, base_url)}" aria-label="{label}">{whole}</a>')
     picture = (
-        f'<img class="img q" src="{media_url(shown, base_url)}" alt="{html.escape(image.alt)}" width="{width}" '
+        f'<img class="img q" src="{media_url(shown, base_url)}" alt="{alt}" width="{width}" '
         f'height="{height}" style="max-width:{width}px">'
     )
     return picture + (f'<span class="cap q">{"<br>".join(words)}</span>' if words else "")

@@ -14,7 +14,7 @@ from lxml import html as lxml_html
 WIDTH = 72
 """Cells in a line: under the 78 of RFC 5322 section 2.1.1, with room for a reply's quotation marks."""
 
-_BLOCKS = frozenset("blockquote div dl h1 h2 h3 h4 h5 h6 hr ol p pre table ul".split())  # noqa: SIM905 - a list of tags reads best as one line
+_BLOCKS = frozenset("blockquote dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre table ul".split())  # noqa: SIM905 - a list of tags reads best as one line
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _FOOTNOTE = re.compile(r"\[(\d+)\]")
@@ -128,7 +128,7 @@ class _Walker:
 
     def _block(self, element: Any, width: int) -> list[str]:
         special = {"ul": self._list, "ol": self._list, "table": self._table, "dl": self._definitions}.get(element.tag)
-        if special is not None:
+        if special is not None and _is_regular(element):
             return special(element, width)
         match element.tag:
             case "blockquote":
@@ -196,6 +196,15 @@ class _Walker:
         return f"{inner}{title} [{self.links.number(address)}]"
 
 
+def _is_regular(element: Any) -> bool:
+    """Return whether a list holds its items only; HTML of authors may nest other tags between them."""
+    items = {"ul": {"li"}, "ol": {"li"}, "dl": {"dt", "dd"}}.get(element.tag)
+    loose = (element.text, *(child.tail for child in element))
+    return items is None or (
+        {child.tag for child in element} <= items and not any(text and text.strip() for text in loose)
+    )
+
+
 def _tidy(text: str) -> str:
     """Collapse white space; a hard break, carried as a vertical tab until here, becomes a newline."""
     return "\n".join(line.strip(" ") for line in _BLANKS.sub(" ", text).strip(" \v").split("\v"))
@@ -215,11 +224,12 @@ def _records(rows: Sequence[Sequence[str]], width: int, *, has_head: bool) -> li
     """Format a wide table: each row as a block, each cell after its column's header."""
     heads, body = (rows[0], rows[1:]) if has_head else ([""] * len(rows[0]), rows)
     lines: list[str] = []
-    for row in body or [heads]:
+    for number, row in enumerate(body or [heads]):
+        # The first record has all heads, even of empty cells: none may be lost.
+        pairs = [(head, cell) for head, cell in zip(heads, row, strict=True) if cell or (head and number == 0)]
         block = [
             wrap(f"{head}: {cell}" if head and body else cell, width, indent="  ", first="- " if index == 0 else "  ")
-            for index, (head, cell) in enumerate(zip(heads, row, strict=True))
-            if cell
+            for index, (head, cell) in enumerate(pairs)
         ]
         lines += ["", *block] if lines else block
     return "\n".join(lines).split("\n")

@@ -59,12 +59,12 @@ def _text(cell: str) -> str:
 
 def _labelled(inside: str, labels: Sequence[str]) -> Iterator[str]:
     """Yield the table's content with the label of its column before each cell, hidden until it is needed."""
-    for row in re.split(r"(?=<tr>)", inside):
+    for number, row in enumerate(re.split(r"(?=<tr>)", inside)):  # the head is the second piece
         column = iter(labels)
 
-        def labelled(found: re.Match[str], column: Iterator[str] = column) -> str:
+        def labelled(found: re.Match[str], column: Iterator[str] = column, number: int = number) -> str:
             label = next(column)
-            if found[1] == "th" or not label or not found[3].strip():
+            if found[1] == "th" or not label or (not found[3].strip() and number > 2):
                 return found[0]
             return f'<td{found[2]}><span class="label">{label}: </span>{found[3]}</td>'
 

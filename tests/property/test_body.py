@@ -18,7 +18,7 @@ ALLOWED = {
     "abbr": {"title"},
     "table": {"role"},
     "li": {"class"},
-    "img": {"src", "alt"},
+    "img": {"src", "alt", "title"},
     "p": {"class"},
     "div": {"class"},
     "sup": {"class"},

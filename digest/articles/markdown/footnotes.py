@@ -11,6 +11,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType
 from mdit_py_plugins.footnote import footnote_plugin
 
+from digest.articles.characters import one_line
 from digest.articles.problems import Problem
 
 LOST = "lost footnotes"
@@ -97,5 +98,7 @@ def _note_lost(state: StateCore) -> None:
         if fault:
             hint = f"Define each footnote once, at the margin, and refer to it as [^{label}]."
             line = token.map[0] + 1 if token.map else None
-            state.env[LOST].append(Problem("", line, f"The footnote [^{label}] is defined {fault}.", hint))
+            lost = one_line("\n".join(state.src.split("\n")[slice(*token.map)])) if token.map else ""
+            message = f"The footnote [^{label}] is defined {fault}, and would be lost: {lost}"
+            state.env[LOST].append(Problem("", line, message, hint))
         seen.add(label)

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from digest.articles.markdown.remarks import Remarks
+from digest.articles.markdown.remarks import REMARKS, Remarks
 
 INLINE = frozenset("b i em strong sub sup s del code br abbr kbd mark small".split())  # noqa: SIM905 - a list of tags reads best as one line
 """Tags within a line that are kept."""
@@ -33,7 +33,7 @@ _DROPPED = frozenset(
     "progress q rp rt ruby samp script select source span style svg template textarea time track tt u var video "
     "wbr".split()
 )
-_HIDDEN = frozenset({"script", "style", "template", "svg"})
+_HIDDEN = frozenset({"script", "style"})
 _KEPT_ATTRIBUTES = {
     "a": {"href", "title"},
     "abbr": {"title"},
@@ -81,6 +81,8 @@ def _open_blocks(state: StateCore) -> None:
             continue
         pre = _PRE.fullmatch(token.content)
         if pre:
+            for tag in _ANY_TAG.findall(pre[1]):
+                state.env[REMARKS].note(token.map, tag, "is left out")
             words = html.unescape(_ANY_TAG.sub("", pre[1].removeprefix("\n")))
             opened.append(Token("code_block", "code", 0, content=words.rstrip("\n") + "\n", map=token.map))
             continue

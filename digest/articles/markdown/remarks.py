@@ -8,7 +8,7 @@ from digest.runtime.text import cut
 
 REMARKS = "remarks"
 """Key in the parser's environment."""
-_QUOTE = 120
+_QUOTE = 500
 
 
 class Remarks:

@@ -19,7 +19,7 @@ FILES = {
 
 
 def test_paths_become_addresses_with_type_and_size() -> None:
-    body = '<p class="figure"><img src="a%20b.png" alt="x"></p><p><a href="l.pdf">List</a> <a href="https://e.org/l.pdf">E</a></p>'
+    body = '<p class="figure"><img src="a%20b.png" alt="Chart &amp; &lt;map&gt;" title="Numbers"></p><p><a href="l.pdf">List</a> <a href="https://e.org/l.pdf">E</a></p>'
     html = place(body, FILES, BASE, str.upper)
     assert f'src="{BASE}/media/{"e" * 64}.png" alt="Chart &amp; &lt;map&gt;" width="100" height="125"' in html
     assert (
