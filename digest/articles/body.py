@@ -86,6 +86,7 @@ def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
     remarks.problems += [*env[footnotes.LOST], *_settle(tokens, remarks, files, joining=not language.startswith("ko"))]
     rendered = _parser().renderer.render(footnotes.place(tokens), _parser().options, env)
     written = _sanitise(rendered, "right" if is_rtl(language) else "left")
+    links.note_unused(env, written, remarks)
     words = _Words()
     words.feed(written)
     words.close()
@@ -216,7 +217,8 @@ def _settle_link(token: Token, *, empty: bool) -> str | None:
         token.attrSet("title", one_line(str(token.attrs["title"])))
     address = str(token.attrs["href"])
     fault = "has no words that a reader could follow" if empty else address_fault(address)
-    return f"The link to {address or 'nowhere'} {fault}." if fault else None
+    title = f" ({token.attrs['title']})" if token.attrs.get("title") else ""
+    return f"The link to {address or 'nowhere'}{title} {fault}." if fault else None
 
 
 def address_fault(address: str) -> str | None:

@@ -276,7 +276,7 @@ def test_text_is_large_airy_and_not_justified(mails: dict[str, str], show: Any) 
     page = show(mails["ko"], PHONE).page
     script = """s => [...document.querySelectorAll(s)].map(e => getComputedStyle(e)).map(
         c => [parseFloat(c.fontSize), parseFloat(c.lineHeight) / parseFloat(c.fontSize), c.textAlign, c.wordBreak])"""
-    texts = page.evaluate(script, ".body > p:not(.note)")
+    texts = page.evaluate(script, ".body > p:not(.note):not(.record)")
     assert texts
     assert all(size == 16 and height >= 1.5 and align in {"left", "start"} for size, height, align, _ in texts)
     assert {keep for *_, keep in texts} == {"keep-all"}
@@ -288,3 +288,20 @@ def test_text_is_large_airy_and_not_justified(mails: dict[str, str], show: Any) 
 def test_a_small_picture_is_not_blown_up(mails: dict[str, str], show: Any) -> None:
     width = show(mails["en"], WIDE).number("document.querySelector('img[src$=\"small.png\"]').width")
     assert width == 180
+
+
+@pytest.mark.parametrize("width", [WIDE, PHONE, 320])
+def test_words_in_tables_are_whole_at_every_width(mails: dict[str, str], show: Any, width: int) -> None:
+    script = """() => [...document.querySelectorAll('.body th, .body td, .body .record')].flatMap(cell => {
+        const broken = [], texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), range = document.createRange();
+        while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\S+/g)) {
+            range.setStart(texts.currentNode, word.index);
+            range.setEnd(texts.currentNode, word.index + word[0].length);
+            if (new Set([...range.getClientRects()].map(r => r.top)).size > 1 && !/[-–]/.test(word[0])) broken.push(word[0]);
+        }
+        return broken;
+    })"""
+    page = show(mails["en"], width).page
+    assert page.evaluate(script) == []
+    heads = "[...document.querySelectorAll('.body thead')].filter(head => head.getClientRects().length).length > 0"
+    assert page.evaluate(heads) == (width > PHONE)  # below, rows are records

@@ -3,11 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from html import escape
 
 from markdown_it import MarkdownIt
 from markdown_it.common.normalize_url import normalizeLink
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from markdown_it.utils import EnvType
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
 from digest.articles.markdown.remarks import REMARKS, Remarks
@@ -33,25 +35,24 @@ _FAILED_HINT = r"Percent-encode blanks as %20 and brackets as %28, define what i
 def install(parser: MarkdownIt) -> None:
     """Link bare addresses, and note what was left as typed."""
     parser.use(gfm_autolink_plugin)
-    parser.options["store_labels"] = True
     # Before text_join, which makes escaped and other brackets one text.
     parser.core.ruler.after("inline", "links_left", _look)
 
 
 def _look(state: StateCore) -> None:
-    remarks: Remarks = state.env[REMARKS]
-    used: set[str] = set()
     notes = state.env.get("footnotes", {}).get("list", {}).values()
     for token in (*state.tokens, *(Token("inline", "", 0, children=note.get("tokens")) for note in notes)):
         if token.type == "inline":
             token.children = _bounded(token.children or [])
-            used |= {str(child.meta["label"]) for child in token.children if "label" in child.meta}
-            _remark(token, remarks)
-    unused = [(label, one) for label, one in state.env.get("references", {}).items() if label not in used]
-    doubled = [(one["label"], one) for one in state.env.get("duplicate_refs", ())]
-    for what, references in (("never used", unused), ("defined before", doubled)):
-        for label, one in references:
-            message = f"is {what}; the address {one['href']} is in no part of the mail"
+            _remark(token, state.env[REMARKS])
+
+
+def note_unused(env: EnvType, written: str, remarks: Remarks) -> None:
+    """Note the references whose addresses are not in the HTML that was written."""
+    references = [*env.get("references", {}).items(), *((one["label"], one) for one in env.get("duplicate_refs", ()))]
+    for label, one in references:
+        if escape(one["href"]) not in written:
+            message = f"is not used; the address {one['href']} is in no part of the mail"
             remarks.note(one.get("map"), f"[{label.lower()}]:", message)
 
 
