@@ -10,8 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from digest.delivery.transport import Carrier
 from digest.delivery.wakeup.event import Wakeup
-from digest.delivery.worker.loop import WorkerRun
-from digest.delivery.worker.progress import DeliveryProgress
+from digest.delivery.worker.progress import DeliveryProgress, WorkerRun
 from digest.issues import store as issue_store
 from digest.membership.address_change import forget_expired
 from digest.notify import Event, EventKind

@@ -5,7 +5,6 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -24,7 +23,7 @@ from digest.delivery.worker.in_flight import InFlight, InFlightSource
 from digest.delivery.worker.ledger import PAUSES, Patience, WorkerLedger
 from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.presence import WorkerPresence
-from digest.delivery.worker.progress import DeliveryProgress
+from digest.delivery.worker.progress import DeliveryProgress, WorkerRun
 from digest.delivery.worker.rotation import STEP_SECONDS, WHILE_BUSY_SECONDS, RoundRobin
 from digest.delivery.worker.sources import IssueStream, NoticeStream, WorkSource, Writer
 from digest.delivery.worker.window import RecentRate, window_limit
@@ -47,19 +46,6 @@ OBJECTS_BEFORE_COLLECTING = 20_000
 HANGING_SECONDS = 10.0
 """A relay that carries nothing for so long, for whatever reason, loses its share to the others."""
 _WITHOUT_RELAY = timedelta(seconds=30)
-
-
-@dataclass(slots=True)
-class WorkerRun:
-    """Result of one call: outcomes, skipped deliveries, and when the next one is due, if any."""
-
-    progress: DeliveryProgress = field(default_factory=DeliveryProgress)
-    next_due: datetime | None = None
-    stopped: bool = False
-
-    @property
-    def outcomes(self) -> dict[State, int]:
-        return {State(name): count for name, count in self.progress.states.items()}
 
 
 class Worker:

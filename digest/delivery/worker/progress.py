@@ -46,3 +46,16 @@ class DeliveryProgress:
         relays = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.relays).items()})
         families = defaultdict(Counter, {name: Counter(dict(counts)) for name, counts in dict(self.families).items()})
         return DeliveryProgress(Counter(dict(self.states)), relays, families, self.skipped, self.waits, self.stopping)
+
+
+@dataclass(slots=True)
+class WorkerRun:
+    """Result of one call: outcomes, skipped deliveries, and when the next one is due, if any."""
+
+    progress: DeliveryProgress = field(default_factory=DeliveryProgress)
+    next_due: datetime | None = None
+    stopped: bool = False
+
+    @property
+    def outcomes(self) -> dict[State, int]:
+        return {State(name): count for name, count in self.progress.states.items()}

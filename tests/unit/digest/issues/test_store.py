@@ -122,7 +122,7 @@ def test_an_edit_voids_the_approval_and_a_frozen_issue_has_none(stocked: Engine,
         store.editable(session, None)
 
 
-def test_an_issue_that_is_held_in_sending_is_not_what_editors_mean(stocked: Engine, now: datetime) -> None:
+def test_editors_do_not_mean_an_issue_held_in_sending(stocked: Engine, now: datetime) -> None:
     with session_scope(stocked) as session:
         first, draft = (Issue(number=n, period="2021-09", date=now.date(), created_at=now) for n in (90, 80))
         first.state = IssueState.SENDING

@@ -165,7 +165,7 @@ def test_an_answer_in_the_middle_of_the_message_is_none(tcp: tuple[socket.socket
 
 
 @pytest.mark.parametrize(
-    ("answer", "outcome"), [(b"250 ok\r\n", Outcome.UNCERTAIN), (b"552 too big\r\n", Outcome.REJECTED)]
+    ("answer", "outcome"), [(b"250 ok\r\n", Outcome.UNCERTAIN), (b"552 too big\r\n", Outcome.DEFERRED)]
 )
 def test_an_answer_while_our_bytes_are_on_their_way(
     tcp: tuple[socket.socket, socket.socket], answer: bytes, outcome: Outcome
