@@ -26,6 +26,7 @@ _ENDING_BYTES = 5
 _CLOSING = 421  # RFC 5321 section 3.8: the server closes after it, whatever the command was
 # A control character, a space or an angle bracket would end the address and begin something else.
 _BAD_ADDRESS = "5.1.3"
+_TAKEN = 250
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")
 _CLOSED = "the server closed the connection"
 _TOO_MANY = "the server answered more often than it was asked"
@@ -371,11 +372,16 @@ class Conversation:
         self._ending = None
 
     def _done_by(self, mail: _Mail, phase: Phase, answer: SmtpReply) -> None:
-        outcome = classify(answer.code, explain(answer.code, answer.enhanced, phase, answer.text))
+        enhanced, text = answer.enhanced, answer.text
+        outcome = (
+            Outcome.ACCEPTED
+            if answer.code == _TAKEN
+            else classify(answer.code, explain(answer.code, enhanced, phase, text))
+        )
         if phase is not Phase.DOT and not answer.is_no:
             # a yes or a question where neither belongs: the message was not handed over, and we are out of step
             outcome = Outcome.DEFERRED
-        reply = Reply(outcome, answer.code, answer.enhanced, answer.text, self._relay, phase)
+        reply = Reply(outcome, answer.code, enhanced, text, self._relay, phase)
         self._bag.done(mail.parcel, reply)
 
     def _done(self, mail: _Mail, outcome: Outcome, phase: Phase, text: str) -> None:
