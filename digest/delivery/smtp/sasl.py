@@ -44,6 +44,10 @@ def _cram_md5(who: Credentials, challenge: bytes) -> bytes:
     return who.username + b" " + digest.hexdigest().encode()
 
 
+def _plain(who: Credentials, _challenge: bytes) -> bytes:
+    return b"\0" + who.username + b"\0" + who.secret
+
+
 def _oauthbearer(who: Credentials, _challenge: bytes) -> bytes:
     authzid = who.username.replace(b"=", b"=3D").replace(b",", b"=2C")
     where = f"host={who.host}\x01port={who.port}".encode()
@@ -54,7 +58,7 @@ _MECHANISMS = {
     one.name: one
     for one in (
         Mechanism("CRAM-MD5", (_cram_md5,), client_first=False),
-        Mechanism("PLAIN", (lambda who, _: b"\0" + who.username + b"\0" + who.secret,)),
+        Mechanism("PLAIN", (_plain, _plain)),  # some ask although they were told
         Mechanism("LOGIN", (lambda who, _: who.username, lambda who, _: who.secret), client_first=False),
         # a refusal comes as a challenge, which must be answered before its code comes (RFC 7628 section 3.2.3)
         Mechanism("OAUTHBEARER", (_oauthbearer, lambda _, __: b"\x01")),

@@ -4,6 +4,7 @@ A token is never logged, and stands in no error.
 """
 
 import json
+import logging
 import os
 import re
 import shlex
@@ -23,9 +24,11 @@ from digest.delivery.smtp.sasl import HOW_TO
 from digest.delivery.transport import RelayRefusedError
 from digest.runtime import http_post
 from digest.runtime.atomic_file import whole_file
-from digest.runtime.errors import ConfigError, RelayUnreachableError
+from digest.runtime.errors import ConfigError, RelayUnreachableError, UsageError
 from digest.runtime.secret_file import read_secret_file
 from digest.settings.delivery import Relay
+
+logger = logging.getLogger(__name__)
 
 COMMAND_SECONDS = 300.0
 """For so long a command's token is kept: the command knows when it expires, and we do not."""
@@ -165,17 +168,14 @@ class _Endpoint:
         return token, max(_seconds(seconds) - _EARLY_SECONDS, 0)
 
     def _keep(self, new: object, old: str | None) -> None:
-        """Store a refresh token that replaces ours: the old one would end some day, or at once."""
+        """Store a refresh token that replaces ours: the old one ends some day."""
         if self.relay.refresh_token_file and isinstance(new, str) and new and new != old:
             path = self.workspace / self.relay.refresh_token_file
             try:
                 with whole_file(path.resolve(), mode=0o600) as partial:
                     partial.write_text(new + "\n", encoding="utf-8")
-            except OSError as error:
-                raise RelayRefusedError(
-                    f"[[relay]] refresh_token_file cannot be replaced by the new token: {error.strerror}.",
-                    hint=f"Let this user write {path.name} and its folder.",
-                ) from None
+            except (OSError, UsageError) as error:  # such as a read-only mount
+                logger.warning("%s cannot be replaced by the new refresh token, and will end: %s", path.name, error)
 
 
 def _object(data: bytes) -> Mapping[str, object]:

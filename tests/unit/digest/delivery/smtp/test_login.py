@@ -358,6 +358,14 @@ def test_a_secret_that_the_server_repeats_is_not_shown(make_transport: MakeTrans
     assert quoted not in str(caught.value)
 
 
+def test_a_server_that_asks_although_it_was_told_is_told_again(make_transport: MakeTransport) -> None:
+    script = GREETING.format(offered="PLAIN") + "C: AUTH PLAIN AGUAcw==\nS: 334 \nC: AGUAcw==\nS: 235 ok\n" + MAIL
+    with ScriptedServer(dialogue(script)) as server:
+        transport = make_transport(server.port, username="e", password="s")
+        assert transport.send(ENVELOPE, MESSAGE).outcome is Outcome.ACCEPTED
+        transport.close()
+
+
 def test_a_server_that_asks_without_end_is_left(make_transport: MakeTransport) -> None:
     script = GREETING.format(offered="LOGIN") + "C: AUTH LOGIN\n" + "S: 334 eA==\nC: \n" * 2 + "S: 334 eA==\n"
     with ScriptedServer(dialogue(script)) as server, pytest.raises(RelayUnreachableError, match="more than LOGIN has"):

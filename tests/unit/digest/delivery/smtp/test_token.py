@@ -207,6 +207,24 @@ def test_a_new_refresh_token_replaces_the_old_one(
     assert [one["refresh_token"] for one in endpoint.asked] == ["old-refresh", "new-refresh"]
 
 
+def test_a_refresh_token_that_cannot_be_stored_is_a_warning(
+    by_refresh: Callable[..., AccessToken],
+    endpoint: Endpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr("digest.delivery.smtp.token.whole_file", refuse)
+    endpoint.answers = [(200, {"access_token": "tok", "refresh_token": "new-refresh"})]
+    assert by_refresh().get() == "tok"
+    assert "refresh cannot be replaced by the new refresh token" in caplog.text
+    assert "Read-only file system" in caplog.text
+    assert "new-refresh" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
