@@ -34,7 +34,7 @@ def main() -> None:
     # our parent ends us, or its end does
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGXCPU, _out_of_time)
+    signal.signal(signal.SIGPROF, _out_of_time)
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but answers reaches our parent
     _limit_memory()
@@ -50,14 +50,15 @@ def _send(sink: BinaryIO, kind: bytes, answer: bytes) -> None:
     sink.flush()
 
 
-def _answer(job: Job, seconds: int) -> tuple[bytes, bytes]:
+def _answer(job: Job, seconds: float) -> tuple[bytes, bytes]:
     templates = _templates(job.folder)
     try:
-        _limit_time(_used() + seconds)
+        # unlike RLIMIT_CPU it counts from now, and systemd's @resources does not forbid it; again each second
+        signal.setitimer(signal.ITIMER_PROF, seconds, 1)
         try:
             text = _act(templates, job)
         finally:
-            _limit_time(resource.RLIM_INFINITY)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         return TEXT, text.encode("utf-8", "surrogatepass")
     except DigestError as error:
         kind = LIMIT if isinstance(error.__cause__, LIMITS) else ERROR
@@ -88,17 +89,6 @@ def _templates(folder: Path) -> Templates:
 
 def _out_of_time(_number: int, _frame: FrameType | None) -> None:
     raise OutOfTimeError(f"it takes more than {CPU_SECONDS} seconds of processor time, or {WALL_SECONDS:g} in all")
-
-
-def _used() -> int:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return int(usage.ru_utime + usage.ru_stime)
-
-
-def _limit_time(seconds: int) -> None:
-    """Have the kernel signal us at so many seconds of our whole processor time, and at each second after."""
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def _limit_memory() -> None:

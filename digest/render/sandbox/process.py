@@ -129,9 +129,9 @@ def _exchange(process: "subprocess.Popen[bytes]", request: bytes) -> tuple[bytes
 
 
 def _watch(process: "subprocess.Popen[bytes]", done: threading.Event) -> None:
-    """Ask a child that takes too long where it is, as the kernel does at the limit of processor time; then kill it."""
+    """Ask a child that takes too long where it is, as its timer does; then kill it."""
     if not done.wait(WALL_SECONDS):
-        process.send_signal(signal.SIGXCPU)
+        process.send_signal(signal.SIGPROF)
         if not done.wait(_GRACE_SECONDS):
             process.kill()
 

@@ -160,7 +160,7 @@ def test_our_own_fault_is_a_page_with_headers_and_no_traceback(
 def test_an_own_template_without_end_holds_no_request(
     press: Publisher, signer: LinkSigner, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.render.sandbox.process.CPU_SECONDS", 1)
+    monkeypatch.setattr("digest.render.sandbox.process.CPU_SECONDS", 0.3)
     own = press.settings.workspace / "templates" / "web" / "base.html.j2"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")

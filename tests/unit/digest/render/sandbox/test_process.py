@@ -37,8 +37,8 @@ def render(tmp_path: Path) -> Render:
 
 
 @pytest.fixture
-def one_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "CPU_SECONDS", 1)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "CPU_SECONDS", 0.3)
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,7 @@ def test_too_much_is_an_error_with_file_and_line(render: Render, name: str) -> N
     ],
     ids=["loops", "loops in a macro", "a function"],
 )
-@pytest.mark.usefixtures("one_second")
+@pytest.mark.usefixtures("impatient")
 def test_a_loop_without_end_is_an_error_with_file_and_line(render: Render, source: str) -> None:
     with pytest.raises(LimitError, match=r"^email/x\.mjml\.j2, line 3: it takes more than .* processor time"):
         render(source)
