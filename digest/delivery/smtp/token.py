@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 from digest.delivery.outcome import clean_reply
@@ -38,17 +37,13 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 _MAX_BYTES = 64 * 1024
 
 
-class Obtain(Protocol):
-    """A way to get a new token."""
-
-    def __call__(self) -> tuple[str, float]:
-        """Return a token and for how many seconds it may be used."""
-
-
 class AccessToken:
-    """A relay's token, obtained when it is needed and kept until it expires or is refused. For any threads."""
+    """A relay's token, obtained when it is needed and kept until it expires or is refused. For any threads.
 
-    def __init__(self, obtain: Obtain, clock: Callable[[], float] = time.monotonic) -> None:
+    `obtain` returns a new one, and for how many seconds it may be used.
+    """
+
+    def __init__(self, obtain: Callable[[], tuple[str, float]], clock: Callable[[], float] = time.monotonic) -> None:
         self._obtain = obtain
         self._clock = clock
         self._lock = threading.Lock()

@@ -29,6 +29,11 @@ HEAD = struct.Struct(">cQ")
 TEXT, ERROR, LIMIT = b"t", b"e", b"l"
 HINT = "templates/README.md lists what a template may use."
 _GRACE_SECONDS = 2.0
+_ROOT = str(Path(__file__).resolve().parents[3])  # found by our process in whatever way
+_CHILD = (
+    f"import sys; {_ROOT!r} in sys.path or sys.path.insert(0, {_ROOT!r}); "
+    "from digest.render.sandbox.child import main; main()"
+)
 
 
 Act = Literal["render", "check", "html", "text"]
@@ -99,7 +104,7 @@ class TemplateProcess:
         if self._process is None or self._process.poll() is not None:
             self._stop()
             # -P: nothing is imported from the current folder, which is the workspace
-            command = [sys.executable, "-P", "-m", "digest.render.sandbox"]
+            command = [sys.executable, "-P", "-c", _CHILD]
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )

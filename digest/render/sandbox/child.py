@@ -1,4 +1,4 @@
-"""The child's side: reads jobs, renders them within limits, writes texts or errors. Run by `process`."""
+"""The child's side: reads jobs, renders them within limits, writes texts or errors. Started by `process`."""
 
 import json
 import os
@@ -97,7 +97,3 @@ def _limit_memory() -> None:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         most = pages * resource.getpagesize() + MEMORY_MEGABYTES * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
-
-
-if __name__ == "__main__":
-    main()
