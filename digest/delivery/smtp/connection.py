@@ -3,9 +3,9 @@
 import fcntl
 import socket
 import ssl
-import sys
 import termios
 import time
+from array import array
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -40,6 +40,7 @@ class Link:
         self._leaving: _Leaving | None = None
         self._is_tls = isinstance(sock, ssl.SSLSocket)
         self._block = _TLS_BLOCK if self._is_tls else _PLAIN_BLOCK
+        self._number = array("i", [0])
         conversation.in_transit = self._in_transit
 
     @property
@@ -66,7 +67,8 @@ class Link:
         return not self._leaving and self.conversation.has_unsent
 
     def begin(self) -> None:
-        self._guarded(self._read)  # what lies here would be taken for the answer to what is about to be written
+        if self._told(termios.FIONREAD):  # it would be taken for the answer to what is about to be written
+            self._guarded(self._read)
         self._guarded(self.conversation.begin)
         self._write()
         self._wait_anew()
@@ -116,7 +118,8 @@ class Link:
                 return
             progress += self._leaving.receive(data) if self._leaving else self.conversation.receive(data)
             # What came before we write does not answer it; and select does not see what TLS has decrypted already.
-            if not self.has_unsent and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+            has_more = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
+            if not has_more and not (self.has_unsent and self._told(termios.FIONREAD)):
                 break
         if self.has_unsent and not self.is_over:
             progress += self._write()
@@ -149,12 +152,15 @@ class Link:
         return total
 
     def _in_transit(self) -> int:
-        """Return how many bytes the server's machine has not acknowledged; 0 where the system does not tell."""
-        try:
-            count = int.from_bytes(fcntl.ioctl(self.sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-        except OSError:
-            return 0
-        return max(count - (_TLS_OVERHEAD if self._is_tls else 0), 0)
+        """Return how many bytes the server's machine has not acknowledged."""
+        return self._told(termios.TIOCOUTQ) - (_TLS_OVERHEAD if self._is_tls else 0)
+
+    def _told(self, request: int) -> int:
+        """Return a count of bytes by ioctl; 0 where the system does not tell."""
+        with suppress(OSError):
+            fcntl.ioctl(self.sock, request, self._number)
+            return self._number[0]
+        return 0
 
     def _gone(self, why: str) -> None:
         if self._leaving:
