@@ -44,6 +44,8 @@ _KEPT_ATTRIBUTES = {
 _PRE = re.compile(r"\s*<pre\b[^>]*>(.*?)</pre>\s*", re.IGNORECASE | re.DOTALL)
 _ANY_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>", re.DOTALL)
 _BLOCK_TAG = re.compile(r"(?:</p>)?<(/?)(ul|ol|table|blockquote|dl)\b[^>]*>")
+# What Word writes is no tag to CommonMark: <o:p>, <![if !supportLists]>.
+_OFFICE = re.compile(r"<!\[[^\]\n]*\]>|</?[A-Za-z]\w*:[A-Za-z][^<>\n]*>")
 _EDGE = re.compile(r"(<p>) +| +(</p>)")
 _EMPTY = re.compile(r"<p>(?:\s|<br>)*</p>\n?")
 _UNALIGNED = re.compile(r"<th(?![^>]* align=)(?=[ >])")
@@ -132,7 +134,7 @@ class _Line:
             if skipped > index:
                 continue
             if token.type != "html_inline":
-                self._kept.append(token)
+                self._kept.append(self._without_office(token) if token.type == "text" else token)
             elif not token.content.startswith(("<!", "<?")):
                 skipped = self._tag(index, token.content)
             else:
@@ -145,6 +147,13 @@ class _Line:
             if before.type == after.type == "text" and before.content.endswith(" "):
                 after.content = after.content.lstrip(" ")
         return self._kept
+
+    def _without_office(self, text: Token) -> Token:
+        for found in _OFFICE.findall(text.content):
+            if not found.startswith(("</", "<![endif")):
+                self._remarks.note(self._place, found, "is left out")
+        text.content = _OFFICE.sub("", text.content)
+        return text
 
     def _tag(self, index: int, source: str) -> int:
         """Convert a tag; return the index from which to go on."""

@@ -49,6 +49,12 @@ def with_bullets(source: str) -> str:
 
 
 def _listed(block: Sequence[str]) -> Iterable[str]:
+    if any(line.endswith(("\\", "  ")) for line in block[:-1]):  # an author who breaks lines means lines
+        return block
+    return _as_items(block)
+
+
+def _as_items(block: Sequence[str]) -> Iterable[str]:
     marked = sum(any(rule.match(line) for rule in (_ALWAYS, _AMONG_OTHERS, _KEEPING)) for line in block)
     for line in block:
         yielded = _ALWAYS.sub(r"\1- ", line)

@@ -229,6 +229,8 @@ def test_files_to_download_are_named_by_their_paths() -> None:
         ("a <script>b", "<p>a b</p>", "<script> is left out."),
         ("a <!-- b", "<p>a &lt;!-- b</p>", "<!-- b is not understood"),
         ("<table><tr><td>", "", "<table is never closed"),
+        ("a<o:p></o:p>", "<p>a</p>", "<o:p> is left out"),
+        ("<![if !supportLists]>a<![endif]>", "<p>a</p>", "<![if !supportLists]> is left out."),
         ("List<String> x", "<p>List&lt;String&gt; x</p>", "<String> is no tag of HTML; readers see it as written."),
     ],
 )
@@ -400,6 +402,11 @@ def test_addresses_of_unused_references_are_named() -> None:
     [
         ("a **b", "**b"),
         ("a ~~b", "~~b"),
+        ("a ==b== c", "==b=="),
+        ("see (here)[https://example.org/]", "(here)[https://example.org/]"),
+        ("## Head {#id}", "{#id}"),
+        ('{{< figure src="x" >}}', '{{< figure src="x" >}}'),
+        ("%% internal remark %%", "%% internal remark %%"),
         ("a | b\n---|---|---\nc | d", "---|---|---"),
         ("Dear *|FNAME|*", "*|FNAME|*"),
         ("Dear {{ name }}", "{{ name }}"),
@@ -424,6 +431,7 @@ def test_a_row_longer_than_its_head_is_refused() -> None:
         ("- [ ] a\n- [x] b", '<ul><li class="own">☐ a</li><li class="own">☑ b</li></ul>'),
         ("Head\n• a\n•\tb", "<p>Head</p><ul><li>a</li><li>b</li></ul>"),
         ("① a\n②b", '<ul><li class="own">①&nbsp;a</li><li class="own">②&nbsp;b</li></ul>'),
+        ("① a\\\n② b", "<p>①&nbsp;a<br>②&nbsp;b</p>"),
         ("\uf0b7\ta", "<ul><li>a</li></ul>"),
         ("– a", "<p>– a</p>"),
         ("```\n• a\n```", "<pre><code>• a</code></pre>"),
