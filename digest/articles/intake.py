@@ -13,6 +13,7 @@ from digest.articles.draft import MAX_SLUG, Draft, RawEntry
 from digest.articles.embeds import ArticleImage, ArticleVideo, Citation
 from digest.articles.fields import Fields
 from digest.articles.frontmatter import UnreadableError, read_markdown
+from digest.articles.markdown.links import PLACEHOLDER
 from digest.articles.models import Kind
 from digest.articles.problems import Note, Problem, nearest
 from digest.articles.slugs import is_slug, slug_of
@@ -37,6 +38,7 @@ _MAX_WEIGHT = 10_000
 # The needed part of BCP 47: a language, perhaps a script and a region.
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?")
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
+_MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|&(?:[A-Za-z]+|#\d+);|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]*\)")
 _ALT_HINT = 'Say in words what it shows; write alt: "" only if it is mere decoration.'
 
 
@@ -97,6 +99,7 @@ def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple
         translation_of=fields.text("translation_of") or None,
     )
     _check_together(fields, draft)
+    fields.problems += _as_typed(fields, draft)
     fields.problems += remarks_on(draft.body, draft.path, fields.line("body"), draft.slug, draft.language)
     found = tuple(sorted(fields.problems, key=lambda problem: problem.line or 0))
     draft = replace(draft, images=(*draft.images, *_body_files(draft)))
@@ -206,6 +209,21 @@ def _check_together(fields: Fields, draft: Draft) -> None:
         fields.note("archive", "A translation is in the archive where its original is.", "Write it in the original.")
     if draft.display == "summary" and not draft.summary:
         fields.note("display", "display: summary needs a summary.", "Add summary:, or leave display out.")
+
+
+def _as_typed(fields: Fields, draft: Draft) -> list[Note]:
+    """Return notes on markup in texts that are shown as they are."""
+    texts = [("title", draft.title), ("summary", draft.summary), *(("sources", one) for one in draft.sources)]
+    for image in draft.images:
+        place = "image" if fields.has("image") else "images"
+        texts += [(place, image.alt), (place, image.caption), (place, image.credit)]
+    hint = "Only the text below the front matter is Markdown; here, write plain words."
+    return [
+        Note(draft.path, fields.line(key), f"{found[0]} in {key} is shown to readers as written.", hint)
+        for key, text in texts
+        for rule in (_MARKUP, PLACEHOLDER)
+        for found in rule.finditer(text)
+    ]
 
 
 def _body_files(draft: Draft) -> tuple[ArticleImage, ...]:

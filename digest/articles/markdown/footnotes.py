@@ -85,7 +85,7 @@ def _anchor(own: str, target: str, number: int, label: str) -> str:
 
 def _note_lost(state: StateCore) -> None:
     """Record problems with nested, doubled and unused definitions, before the plugin drops them."""
-    seen: set[str] = set()
+    seen: dict[str, str] = {}  # label -> its first definition
     depth = 0
     for token in state.tokens:
         depth += {"footnote_reference_open": 1, "footnote_reference_close": -1}.get(token.type, 0)
@@ -95,10 +95,11 @@ def _note_lost(state: StateCore) -> None:
         unused = state.env["footnotes"]["refs"].get(":" + label, -1) < 0
         faults = ((depth > 1, "inside another"), (label in seen, "twice"), (unused, "but never used"))
         fault = next((what for lost, what in faults if lost), None)
+        own = one_line("\n".join(state.src.split("\n")[slice(*token.map)])) if token.map else ""
         if fault:
             hint = f"Define each footnote once, at the margin, and refer to it as [^{label}]."
             line = token.map[0] + 1 if token.map else None
-            lost = one_line("\n".join(state.src.split("\n")[slice(*token.map)])) if token.map else ""
+            lost = " ".join(filter(None, (seen.get(label), own)))  # which of two is lost depends on the plugin
             message = f"The footnote [^{label}] is defined {fault}, and would be lost: {lost}"
             state.env[LOST].append(Problem("", line, message, hint))
-        seen.add(label)
+        seen.setdefault(label, own)

@@ -23,9 +23,10 @@ _RAW = re.compile(
     r"\*\*(?=\S)[^*\n]*|(?<=\S)\*\*|~~[^~\n]*|==[^=\n]+==|<!--[^\n]*|\([^()\n]+\)\[(?:https?:|www\.)[^\]\n]*\]"
 )
 _RULED = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)+\|?[ \t]*$", re.MULTILINE)
-_PLACEHOLDER = re.compile(
+PLACEHOLDER = re.compile(
     r"\*\|[^|\n]+\|\*|%%[^%\n]+%%|\{\{[^{}\n]*\}\}|\{[%#.:][^{}\n]*\}|\[/[a-z_-]+\]|\[\[[^\[\]\n]+\]\]|<<[^<>\n]+>>|\$\{[^{}\n]+\}"
 )
+"""What other programs fill in, or take for a command."""
 _SCHEMES = {"www.": "http://", "mailto:": "", "xmpp:": "", "@": "mailto:", "http": ""}
 _LOCAL_PART = re.compile(r"[A-Za-z0-9.+_-]+$")
 _GAP = "\ufffc"  # stands for what was understood
@@ -68,7 +69,7 @@ def _remark(token: Token, remarks: Remarks) -> None:
     for rule, text, what, hint in (
         (_RAW, left, "is not understood; readers see it as written", ""),
         (_RULED, token.content, "makes no table; readers see it as written", _RULED_HINT),
-        (_PLACEHOLDER, token.content, "looks like a placeholder of another program", _PLACEHOLDER_HINT),
+        (PLACEHOLDER, token.content, "looks like a placeholder of another program", _PLACEHOLDER_HINT),
     ):
         for found in rule.finditer(text):
             remarks.note(token.map, found[0], what, hint)

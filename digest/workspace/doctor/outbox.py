@@ -118,7 +118,8 @@ def media(context: DoctorContext) -> Iterator[Diagnosis]:
         known = set(session.execute(select(col(Media.hash))).scalars())
         rows = session.execute(select(col(Article.slug), col(Article.images), col(Article.videos))).all()
     for slug, images, videos in rows:
-        wanted = {one.get("hash") for one in [*images, *videos]} - {None}
+        files = [one.get(key) or {} for one in [*images, *videos] for key in ("shown", "thumbnail")]
+        wanted = {one.get("hash") for one in [*images, *videos, *files]} - {None}
         if missing := wanted - known:
             message = f"{len(missing)} pictures of the article {slug} are missing"
             remedy = "digest articles import articles/ brings them back."

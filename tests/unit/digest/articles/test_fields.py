@@ -40,3 +40,17 @@ def test_a_host_in_a_link_is_written_as_idna() -> None:
     found, _ = parse_markdown("---\ntitle: A\nlink: https://bücher.example/straße?q=ä\n---\n".encode(), "a.md", KNOWN)
     assert found is not None
     assert found.link == "https://xn--bcher-kva.example/stra%C3%9Fe?q=%C3%A4"
+
+
+def test_markup_outside_of_the_text_is_noted() -> None:
+    text = b"---\ntitle: A **b**\nsummary: c <b>d</b> &nbsp;\nimages:\n  - {src: a.png, alt: '[x](y)', caption: '{{ z }}'}\n---\n"
+    found, notes = parse_markdown(text, "a.md", KNOWN)
+    assert found is not None
+    assert [(note.line, note.message.split(" in ")[0]) for note in notes] == [
+        (2, "**b**"),
+        (3, "<b>"),
+        (3, "</b>"),
+        (3, "&nbsp;"),
+        (4, "[x](y)"),
+        (4, "{{ z }}"),
+    ]
