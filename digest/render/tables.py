@@ -54,7 +54,7 @@ def _needed(column: Sequence[str], language: str) -> float:
 
 
 def _text(cell: str) -> str:
-    return html.unescape(_TAG.sub("", cell)).strip(" \n")
+    return html.unescape(_TAG.sub("", cell.replace("<br>", " "))).strip(" \n")
 
 
 def _labelled(inside: str, labels: Sequence[str]) -> Iterator[str]:

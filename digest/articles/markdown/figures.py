@@ -28,12 +28,13 @@ def lift(
     A picture within a link stands behind it, and the link keeps its words.
     """
     kept: list[Token] = []
-    waiting: list[Token] | None = None  # the pictures of a link
+    waiting: list[Token] = []  # the pictures of a link
+    links = 0
     for token in children:
         if token.type == "image" and token.content.strip():
             files.append(_picture(token))
             figure = [_raw(f'</p><p class="{FIGURE}">'), token, _raw("</p><p>")]
-            if waiting is None:
+            if not links:
                 kept += figure
             else:
                 waiting += figure
@@ -44,11 +45,10 @@ def lift(
             remarks.refuse(place, "![](", message, "Say what it shows: ![A tram on a bridge](tram.jpg).")
             continue
         kept.append(token)
-        if token.type == "link_open":
-            waiting = []
-        elif token.type == "link_close":
-            kept, waiting = kept + (waiting or []), None
-    return kept
+        links += token.nesting if token.type in {"link_open", "link_close"} else 0
+        if not links:
+            kept, waiting = [*kept, *waiting], []
+    return [*kept, *waiting]
 
 
 def _raw(tags: str) -> Token:
