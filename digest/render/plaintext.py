@@ -18,6 +18,7 @@ _BLOCKS = frozenset("blockquote dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre ta
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _FOOTNOTE = re.compile(r"\[(\d+)\]")
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SELF_EVIDENT = ("", "http://", "mailto:")  # before the words of a link that are its address
 _COLUMN_GAP = " | "
 
@@ -180,15 +181,13 @@ class _Walker:
         return _tidy((cell.text or "") + "".join(self._inline(c) + (c.tail or "") for c in cell)).replace("\n", " ")
 
     def _inline(self, element: Any) -> str:
-        if not isinstance(element.tag, str):
+        if not isinstance(element.tag, str) or element.get("class") == "label":  # of a cell, for small screens
             return ""
-        if element.tag == "br":
-            return "\v"
-        if element.tag == "img":
-            return f"[{self.picture % element.get('alt')}]\v"
-        if element.get("class") == "label":  # of a cell, for small screens
-            return ""
+        if element.tag in {"br", "img"}:
+            return "\v" if element.tag == "br" else f"[{self.picture % element.get('alt')}]\v"
         inner = (element.text or "") + "".join(self._inline(c) + (c.tail or "") for c in element)
+        if element.tag == "sup" and inner.isdecimal():  # 10⁶ must not become 106
+            return inner.translate(_SUPERSCRIPT)
         address = (element.get("href") or "").strip() if element.tag == "a" else ""
         if not address or address.startswith("#") or address in {start + _tidy(inner) for start in _SELF_EVIDENT}:
             return inner

@@ -127,6 +127,7 @@ class _Line:
         self._children, self._place, self._remarks = children, place, remarks
         self._open: list[tuple[str, str]] = []
         self._kept: list[Token] = []
+        self._anchors = 0  # open <a> without an address
 
     def settled(self) -> list[Token]:
         skipped = 0
@@ -185,7 +186,7 @@ class _Line:
     def _name_loss(self, name: str, tag: _Tag, source: str) -> None:
         shown = name in INLINE | _BLOCKS | _INNER | {"a", "img", "p", "details", "summary"}
         lost = tag.attributes.keys() - _KEPT_ATTRIBUTES.get(name, set())
-        if tag.closing or (shown and not lost):
+        if tag.closing or (shown and not lost) or (name == "a" and "href" not in tag.attributes):
             return
         what = "loses what stands beside its name" if shown else "is left out"
         self._remarks.note(self._place, source, what, "" if shown else _DROPPED_HINT)
@@ -198,6 +199,7 @@ class _Line:
         if name == "br":
             self._kept.append(Token("hardbreak", "br", 0))
         elif not tag.closing and name == "a" and "href" not in tag.attributes:
+            self._anchors += 1
             self._remarks.note(self._place, source, "leads nowhere and is left out")
         elif not tag.closing:
             self._open.append((name, source))
@@ -208,6 +210,8 @@ class _Line:
                 self._close(opened)
                 if opened == name:
                     break
+        elif name == "a" and self._anchors:
+            self._anchors -= 1
         else:
             self._remarks.note(self._place, source, "closes what is not open")
 

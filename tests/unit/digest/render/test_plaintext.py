@@ -92,6 +92,14 @@ def test_broken_html_breaks_nothing(html: str) -> None:
     assert "<" not in plain_body(html)
 
 
+def test_powers_are_no_longer_numbers() -> None:
+    assert plain_body("<p>10<sup>6</sup> m<sup>2</sup> H<sub>2</sub>O 1<sup>st</sup></p>") == "10⁶ m² H2O 1st"
+
+
+def test_terms_and_their_definitions_stand_below_each_other() -> None:
+    assert plain_body("<dl><dt>Q</dt><dd>A</dd><dt>R</dt><dd>B</dd></dl>") == "Q\n    A\n\nR\n    B"
+
+
 words = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=12)
 blocks = st.one_of(
     words,
