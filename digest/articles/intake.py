@@ -13,11 +13,13 @@ from digest.articles.draft import MAX_SLUG, Draft, RawEntry
 from digest.articles.embeds import ArticleImage, ArticleVideo, Citation
 from digest.articles.fields import Fields
 from digest.articles.frontmatter import UnreadableError, read_markdown
+from digest.articles.markdown.emphasis import joins
 from digest.articles.markdown.links import PLACEHOLDER
 from digest.articles.models import Kind
 from digest.articles.problems import Note, Problem, nearest
 from digest.articles.slugs import is_slug, slug_of
 from digest.runtime.errors import ContentError
+from digest.runtime.text import is_spaced
 
 KEYS = (
     *("title", "slug", "summary", "section", "topics", "kind", "date", "sources", "link", "image", "images", "video"),
@@ -72,13 +74,14 @@ def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple
     fields.only((*KEYS, *FOREIGN_KEYS, "draft"))
     fields.rename(FOREIGN_KEYS)
     starts_on, ends_on, date_text = _dates(fields)
+    language = _language(fields, known.language)
     draft = Draft(
         path=entry.path,
         line=entry.line,
         slug=_slug_given(fields) or slug_of(title),
         title=title,
-        language=_language(fields, known.language),
-        summary=fields.text("summary", limit=MAX_SUMMARY),
+        language=language,
+        summary=_folded(fields.text("summary", limit=MAX_SUMMARY), language),
         body=_BLANK_LINES.sub("", clean(fields.raw("body"))).rstrip(),
         kind=fields.choice("kind", KINDS, what="kind") or Kind.STORY.value,
         section=fields.choice("section", known.sections, what="section") or None,
@@ -125,6 +128,13 @@ def _language(fields: Fields, default: str) -> str:
         return default
     language, *rest = given.split("-")
     return "-".join([language.lower(), *(part.title() if len(part) == 4 else part.upper() for part in rest)])
+
+
+def _folded(text: str, language: str) -> str:
+    """Return a text of several lines as one, without spaces where its language has none between words."""
+    if is_spaced(language):
+        return text
+    return re.sub(r"(?<=(\S)) (?=(\S))", lambda found: "" if joins(found[1], found[2]) else " ", text)
 
 
 def _topics(fields: Fields, known: Collection[str]) -> tuple[str, ...]:

@@ -166,7 +166,7 @@ def check(source: str, language: str = "en") -> None:
 
 
 @settings(
-    max_examples=int(os.environ.get("DIGEST_LAW_EXAMPLES", "150")),
+    max_examples=int(os.environ.get("DIGEST_LAW_EXAMPLES", "60")),
     deadline=timedelta(seconds=10),
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -1,5 +1,7 @@
 """Front matter of other programs, and faults of a file's head beside those of its text."""
 
+import pytest
+
 from digest.articles.intake import parse_markdown
 from digest.articles.problems import Note
 from tests.support.editor import KNOWN
@@ -54,3 +56,13 @@ def test_markup_outside_of_the_text_is_noted() -> None:
         (4, "[x](y)"),
         (4, "{{ z }}"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "summary"), [("ja", "文章を途中で a b"), ("ko", "文章を 途中で a b"), ("zh-Hant", "文章を途中で a b")]
+)
+def test_a_folded_summary_has_the_spaces_of_its_language(language: str, summary: str) -> None:
+    text = f"---\ntitle: A\nlang: {language}\nsummary: >-\n  文章を\n  途中で\n  a\n  b\n---\n"
+    found, _ = parse_markdown(text.encode(), "a.md", KNOWN)
+    assert found is not None
+    assert found.summary == summary
