@@ -19,7 +19,8 @@ _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _FOOTNOTE = re.compile(r"\[(\d+)\]")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_SELF_EVIDENT = ("", "http://", "mailto:")  # before the words of a link that are its address
+SELF_EVIDENT = ("http://", "mailto:")
+"""What may stand before the words of a link that are its address; the plain text has the words alone."""
 _COLUMN_GAP = " | "
 
 
@@ -189,8 +190,10 @@ class _Walker:
         if element.tag == "sup" and inner.isdecimal():  # 10⁶ must not become 106
             return inner.translate(_SUPERSCRIPT)
         address = (element.get("href") or "").strip() if element.tag == "a" else ""
-        if not address or address.startswith("#") or address in {start + _tidy(inner) for start in _SELF_EVIDENT}:
-            return inner
+        if not address or address.startswith("#") or address in {start + _tidy(inner) for start in ("", *SELF_EVIDENT)}:
+            # Mail apps would take a particle that follows for a part of the address.
+            apart = " " if address and address[0] != "#" and (element.tail or " ")[0].isalpha() else ""
+            return inner + apart
         title = f" ({element.get('title')})" if element.get("title") else ""
         return f"{inner}{title} [{self.links.number(address)}]"
 

@@ -21,6 +21,7 @@ from tests.support.editor import Desk, picture
 
 CASES = Path(__file__).with_name("articles")
 NAMES = sorted(path.stem for path in CASES.glob("*.md"))
+ABOUT_THE_CASE = {"link-http", "subject-long"}
 NAMED_PICTURE = re.compile(r"[\w/.-]+\.(?:png|jpg)")
 
 
@@ -62,8 +63,7 @@ def test_an_article_reaches_readers_as_it_was_meant(
         rules, content = expected.get(part, {}), of_article(whole)
         assert [piece for piece in rules.get("has", []) if piece not in content] == [], content
         assert [piece for piece in rules.get("lacks", []) if piece in content] == [], content
-    blocking = [finding for finding in found.rendered.findings if finding.severity == "block"] if found.rendered else []
-    assert blocking == []
+    assert [one for one in (found.rendered.findings if found.rendered else ()) if one.id not in ABOUT_THE_CASE] == []
 
 
 def test_each_case_says_what_is_right() -> None:

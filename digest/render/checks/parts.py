@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from digest.render.checks.finding import Finding, Severity
 from digest.render.checks.mail import CheckedMail
 from digest.render.markup import shown
-from digest.render.plaintext import cells
+from digest.render.plaintext import SELF_EVIDENT, cells
 from digest.render.slots import PREFIX, Slot, split, token
 from digest.settings.publication import PLACEHOLDER_ADDRESS
 
@@ -95,6 +95,8 @@ def check_text(mail: CheckedMail) -> Iterator[Finding]:
         at = max(found, at)
     named = set(re.findall(r"[a-z][a-z0-9+.-]*:[^\s<>]+", mail.text, re.IGNORECASE))
     for address in shown(mail.html).links:
-        if not address.startswith("#") and PREFIX not in address and address not in named:
+        spoken = next((address.removeprefix(start) for start in SELF_EVIDENT if address.startswith(start)), None)
+        found_there = address in named or (spoken is not None and spoken in mail.text)
+        if not address.startswith("#") and PREFIX not in address and not found_there:
             message = f"The plain text lacks the link to {address}"
             yield Finding("text-link-missing", Severity.ADVISE, "plain text", message, "Print it in body.txt.j2.")
