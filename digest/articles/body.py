@@ -3,6 +3,7 @@
 Titles, images and videos are rendered by templates.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -47,6 +48,8 @@ _TAGS = {
     *_INLINE,
     *"blockquote br dd img div dl dt h4 h5 hr li ol p pre table tbody td th thead tr ul".split(),  # noqa: SIM905 - a list of tags reads best as one line
 }
+_FORBIDDEN_IN_HOST = re.compile(r"[\s#/<>?@\\^|%\"`{}]")  # of the URL standard's list
+_DEAD_LINK = re.compile(r'<a(?: title="[^"]*")?>(.*?)</a>', re.DOTALL)
 _LINK_HINT = "Write [words](https://...) with the whole address; mailto: and tel: work too."
 
 
@@ -86,6 +89,9 @@ def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
     remarks.problems += [*env[footnotes.LOST], *_settle(tokens, remarks, files, joining=not language.startswith("ko"))]
     rendered = _parser().renderer.render(footnotes.place(tokens), _parser().options, env)
     written = _sanitise(rendered, "right" if is_rtl(language) else "left")
+    for dead in _DEAD_LINK.findall(written):  # the sanitiser is stricter than we are
+        remarks.refuse(None, dead, f"The link {dead} has no valid address.", _LINK_HINT)
+    written = _DEAD_LINK.sub(r"\1", written)
     links.note_unused(env, written, remarks)
     words = _Words()
     words.feed(written)
@@ -225,7 +231,9 @@ def address_fault(address: str) -> str | None:
     """Return what is wrong with a link's address as the end of a sentence, or None."""
     try:
         parts = urlsplit(address)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port
+        if _FORBIDDEN_IN_HOST.search(host or ""):
+            raise ValueError(host)
     except ValueError:
         return "is not a valid address"
     if not parts.scheme:

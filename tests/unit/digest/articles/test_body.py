@@ -157,6 +157,9 @@ def test_footnotes_that_would_vanish_are_named(markdown: str, line: int, words: 
         "https:",
         "https:/evil.example",
         "http://[::1",
+        "https://exa|mple.org/",
+        "https://example.org:port/",
+        "https://a%00b/",
         "<>",
     ],
 )
@@ -356,6 +359,7 @@ def test_a_note_quotes_the_source_with_its_line_and_count() -> None:
         ("https://example.org/文章。", ["https://example.org/%E6%96%87%E7%AB%A0"]),
         ("`https://example.org` x://y", []),
         ("xmpp:a@example.org", []),
+        ("www.a.example|", []),
     ],
 )
 def test_bare_addresses_are_links(markdown: str, links: list[str]) -> None:
