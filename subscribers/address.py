@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
+from unicodedata import name
 
 from email_validator import EmailNotValidError, EmailSyntaxError, validate_email
 
@@ -88,10 +89,14 @@ def _refuse_unsafe(text: str) -> None:
         raise AddressError("control", "The address contains a control character or an invisible one")
     local, at, _domain = text.rpartition("@")
     if not at:
-        raise AddressError("syntax", "The address has no @-sign")
-    if not local.isascii():
+        wide = " but a full-width one" if "＠" in text else ""
+        raise AddressError("syntax", f"The address has no @-sign{wide}")
+    if any(character.isspace() for character in text):
+        raise AddressError("syntax", "The address contains a blank")
+    if foreign := next((character for character in local if not character.isascii()), ""):
         # Would need SMTPUTF8 (RFC 6531) at every server on the way.
-        raise AddressError("local-part", "The part before the @-sign may contain only ASCII characters")
+        message = "The part before the @-sign may contain only ASCII characters; this is an internationalised address"
+        raise AddressError("local-part", f"{message} (EAI), with {name(foreign, 'a letter of another script')}")
 
 
 def _sentence(error: Exception) -> str:

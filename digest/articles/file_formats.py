@@ -17,6 +17,7 @@ from digest.articles.intake import remarks_on
 from digest.articles.problems import Problem
 from digest.runtime.containment import is_within
 from digest.runtime.errors import UsageError
+from subscribers.text_files import declared_separator, decoded, known_encoding, separator_of
 
 MAX_TABLE_BYTES = 20_000_000
 """Bytes in one CSV or JSON file, which holds many articles."""
@@ -26,19 +27,21 @@ _LINK_HINT = "Put the articles themselves there, or import where they lie."
 _SUFFIXES = (".md", ".csv", ".json")
 
 
-def read_paths(paths: Sequence[str | Path]) -> Iterator[RawEntry | Problem]:
+def read_paths(paths: Sequence[str | Path], encoding: str = "") -> Iterator[RawEntry | Problem]:
     """Yield the entries of files: Markdown also below folders, sorted by name; CSV and JSON only where named.
 
-    Raises UsageError for a path that is unusable.
+    `encoding` is of files that are not UTF-8. Raises UsageError for a path that is unusable.
     """
+    if encoding and not known_encoding(encoding):
+        raise UsageError(f"There is no encoding {encoding[:40]!r}.", hint="Name it such as cp949 or cp1252.")
     for path in paths:
         _check(str(path))
     for path in map(Path, paths):
         if path.is_dir():
             for file in _markdown_below(path):
-                yield from _read_file(file, root=path)
+                yield from _read_file(file, path, encoding)
         else:
-            yield from _read_file(path, root=path.parent)
+            yield from _read_file(path, path.parent, encoding)
 
 
 def _check(path: str) -> None:
@@ -72,7 +75,7 @@ def _stop(error: OSError) -> None:
     raise UsageError(f"The folder {error.filename} cannot be read: {error.strerror}.") from error
 
 
-def _read_file(file: Path, root: Path) -> Iterator[RawEntry | Problem]:
+def _read_file(file: Path, root: Path, encoding: str) -> Iterator[RawEntry | Problem]:
     # Names need not be UTF-8, but what we print and store must be.
     shown = os.fsencode(file).decode("utf-8", "replace")
     limit = MAX_BYTES if file.suffix.lower() == ".md" else MAX_TABLE_BYTES
@@ -87,9 +90,12 @@ def _read_file(file: Path, root: Path) -> Iterator[RawEntry | Problem]:
         if file.stat().st_size > limit:
             yield too_large(shown, file.stat().st_size, limit)
             return
-        content = file.read_bytes()
+        content = decoded(file.read_bytes(), encoding).encode() if encoding else file.read_bytes()
     except OSError as error:
         yield Problem(shown, None, f"The file cannot be read: {error.strerror}.", "Check its permissions.")
+        return
+    except UnicodeError as error:
+        yield Problem(shown, None, f"The file is not {encoding}: {error}."[:300], "Name another --encoding.")
         return
     try:
         match file.suffix.lower():
@@ -110,20 +116,14 @@ def _read_file(file: Path, root: Path) -> Iterator[RawEntry | Problem]:
 
 def _read_csv(text: str, path: str) -> list[RawEntry]:
     """Return one entry a row; a column such as `image.src` is a nested key, lists are separated by `;`."""
-    rows = csv.reader(io.StringIO(text), strict=True)
+    declared = declared_separator(text.partition("\n")[0])
+    rows = csv.reader(io.StringIO(text), delimiter=declared or separator_of(text.partition("\n")[0]), strict=True)
     entries: list[RawEntry] = []
     try:
+        if declared:
+            next(rows)
         header = [name.strip() for name in next(rows, [])]
-        if "title" not in header or len(set(header)) < len(header):
-            hint = (
-                "Name each column once: title, body, topics, date, image.src, image.alt ..., with commas between them."
-            )
-            raise UnreadableError(Problem(path, 1, "The first line does not name the columns.", hint))
-        for column in header:
-            group = column.partition(".")[0]
-            if group in header and group != column:
-                message = f"The columns {group} and {column} cannot stand beside each other."
-                raise UnreadableError(Problem(path, 1, message, f"Rename {group} to {group}.src, for example."))
+        _check_columns(header, path, rows.line_num or 1)
         line = rows.line_num + 1
         for row in rows:
             first, line = line, rows.line_num + 1
@@ -137,6 +137,17 @@ def _read_csv(text: str, path: str) -> list[RawEntry]:
     except csv.Error as error:
         hint = "Put quotation marks around cells with commas or line breaks, and double the ones inside."
         raise UnreadableError(Problem(path, rows.line_num, f"The table is broken: {error}.", hint)) from None
+
+
+def _check_columns(header: Sequence[str], path: str, line: int) -> None:
+    if "title" not in header or len(set(header)) < len(header):
+        hint = "Name each column once: title, body, topics, date, image.src, image.alt ..."
+        raise UnreadableError(Problem(path, line, "The first line does not name the columns.", hint))
+    for column in header:
+        group = column.partition(".")[0]
+        if group in header and group != column:
+            message = f"The columns {group} and {column} cannot stand beside each other."
+            raise UnreadableError(Problem(path, line, message, f"Rename {group} to {group}.src, for example."))
 
 
 def _nest(row: dict[str, str]) -> dict[str, Any]:

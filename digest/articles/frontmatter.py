@@ -14,6 +14,7 @@ import yaml
 from digest.articles.characters import clean, first_forbidden
 from digest.articles.draft import RawEntry
 from digest.articles.problems import Problem
+from subscribers.text_files import likely_encoding
 
 MAX_BYTES = 2_000_000
 """Bytes in one Markdown file."""
@@ -24,7 +25,6 @@ _MAX_NESTING = 4  # images: [ {src: ...} ] needs three
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BORDER = re.compile(r"^-{3,}[ \t]*$", re.MULTILINE)
 _NULL = "tag:yaml.org,2002:null"  # what the resolver makes of a plain ~, null or nothing
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class UnreadableError(Exception):
@@ -70,8 +70,9 @@ def decode(content: bytes, path: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"The file is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start} cannot be read."
-        encoding = "UTF-16" if content.startswith(_UTF16) else "another encoding, such as CP949 or Windows-1252"
-        raise UnreadableError(Problem(path, line, message, f"It is in {encoding}; save it as UTF-8.")) from None
+        likely, called = likely_encoding(content[: content.find(b"\n", MAX_FRONT_MATTER) + 1] or content)
+        hint = f"It is probably {called}: add --encoding {likely}, or" if likely else "Name its --encoding, or"
+        raise UnreadableError(Problem(path, line, message, f"{hint} save it as UTF-8.")) from None
     text = text.removeprefix("\ufeff")
     forbidden = first_forbidden(text)
     if forbidden:

@@ -84,6 +84,7 @@ def import_paths(
     load_image: LoadImage = media.load_image,
     dry_run: bool = False,
     overwrite: bool = False,
+    encoding: str = "",
 ) -> ArticleImportReport:
     """Import files and folders of articles; return what happened to each. The caller commits.
 
@@ -91,7 +92,7 @@ def import_paths(
     in the history. `dry_run` writes nothing. Raises UsageError for unusable paths.
     """
     # Everything slow comes before the first query: on SQLite that begins a transaction that no other may write beside.
-    gathered = _gather(read_paths(paths), known, load_image)
+    gathered = _gather(read_paths(paths, encoding), known, load_image)
     report = ArticleImportReport(problems=gathered.problems, notes=gathered.notes)
     groups = Groups(session, gathered.drafts, gathered.sources)
     for slug, draft in gathered.drafts.items():

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from digest.articles.importing import ArticleImportReport
-from digest.cli.options import DryRunImport
+from digest.cli.options import DryRunImport, FileEncoding
 from digest.cli.output import Output
 from digest.cli.shell import shell_of
 from digest.publish import import_articles
@@ -18,12 +18,19 @@ def import_(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files (.md, .csv, .json) or folders.")],
     dry_run: DryRunImport = False,
     prune: Annotated[bool, typer.Option("--prune", help="Remove articles whose file is gone from the folder.")] = False,
+    encoding: FileEncoding = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Where both sides changed, take the file's.")] = False,
 ) -> None:
     """Import articles. A bad file stops no other; where file and database both changed, nothing is overwritten."""
     shell = shell_of(context)
     report = import_articles.import_articles(
-        shell.app.publisher, paths, now=shell.app.clock.now(), dry_run=dry_run, overwrite=overwrite, prune=prune
+        shell.app.publisher,
+        paths,
+        now=shell.app.clock.now(),
+        dry_run=dry_run,
+        overwrite=overwrite,
+        prune=prune,
+        encoding=encoding,
     )
     shell.out.emit({**asdict(report), "dry_run": dry_run}, lambda: _show(shell.out, report, dry_run=dry_run))
     for problem in (*report.problems, *report.notes):

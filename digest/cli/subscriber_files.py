@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from digest.cli import import_report
-from digest.cli.options import DryRunImport
+from digest.cli.options import DryRunImport, FileEncoding
 from digest.cli.shell import Shell, shell_of
 from digest.membership import importing
 from digest.runtime.atomic_file import whole_file
@@ -38,12 +38,19 @@ def import_(
     status: Annotated[
         str, typer.Option(help="Of everybody whom the file has as subscribed: unsubscribed, bounced, nobody ...")
     ] = "",
+    encoding: FileEncoding = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; without a terminal nobody is asked.")] = False,
 ) -> None:
     """Import readers. The report comes first; a bad row stops no other; no file brings back who has left."""
     shell = shell_of(context)
     asked = importing.asked_of(
-        shell.app, file, mapping=mapping, interests=interests, confirmed_by=confirmed_by, status=status
+        shell.app,
+        file,
+        mapping=mapping,
+        interests=interests,
+        confirmed_by=confirmed_by,
+        status=status,
+        encoding=encoding,
     )
 
     def run(*, write: bool) -> SubscriberImportReport:

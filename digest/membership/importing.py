@@ -59,6 +59,7 @@ def asked_of(
     interests: str = "",
     confirmed_by: str = "",
     status: str = "",
+    encoding: str = "",
 ) -> ImportOptions:
     """Return the options of an import; `mapping` is a mapping or the name of a TOML file with one."""
     if status and status not in STATUSES:
@@ -78,7 +79,7 @@ def asked_of(
         for interest in context.settings.interest
         for title in interest.title.values()
     }
-    return ImportOptions(path.name, columns, wanted, confirmed_by, status, titles)
+    return ImportOptions(path.name, columns, wanted, confirmed_by, status, encoding, titles)
 
 
 def importer(context: OpenWorkspace, engine: Engine | None = None) -> Importer:

@@ -27,6 +27,7 @@ def import_articles(
     dry_run: bool = False,
     overwrite: bool = False,
     prune: bool = False,
+    encoding: str = "",
 ) -> ArticleImportReport:
     """Import files and folders of articles, in one transaction; `prune` removes articles whose file is gone.
 
@@ -39,7 +40,9 @@ def import_articles(
     topics = [slug for interest in settings.interest for slug in (interest.slug, *interest.was)]
     known = KnownSlugs([section.slug for section in settings.section], topics, settings.publication.language)
     with session_scope(publisher.engine) as session:
-        report = import_paths(session, paths, known=known, now=now, dry_run=dry_run, overwrite=overwrite)
+        report = import_paths(
+            session, paths, known=known, now=now, dry_run=dry_run, overwrite=overwrite, encoding=encoding
+        )
         if prune:
             _prune(session, report, dry_run=dry_run)
         if not dry_run and (report.created or report.updated):

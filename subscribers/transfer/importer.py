@@ -22,6 +22,7 @@ from subscribers.suppression import SuppressionReason
 from subscribers.transfer.bulk import CONSENT_EVENT, SUBSCRIBER, insert_rows, new_ids
 from subscribers.transfer.merge import Action, Decision, Present, decide_known, decide_new, with_interests_of
 from subscribers.transfer.reading import ImportOptions, read_file
+from subscribers.transfer.recoding import readable
 from subscribers.transfer.report import SubscriberImportReport
 from subscribers.transfer.rows import ReaderRow, Row, RowProblem, RowRules, SuppressedRow
 
@@ -65,9 +66,9 @@ class Importer:
         Bad lines are reported and skipped; memory does not grow with the file. `add_interests` adds the file's
         interests to present ones. Raises ImportFileError, before writing, for a file that is unusable as a whole.
         """
-        contents = read_file(stream, self.rules, asked)
-        report = SubscriberImportReport(source=contents.source, left=contents.left)
-        with closing(_Seen()) as seen, _collecting_rarely():
+        with readable(stream, asked.encoding if asked else "") as utf8, closing(_Seen()) as seen, _collecting_rarely():
+            contents = read_file(utf8, self.rules, asked)
+            report = SubscriberImportReport(source=contents.source, left=contents.left)
             for chunk in _chunks(contents.rows):
                 readers = list(seen.first_of(self._without_hashes(chunk, report, now, dry_run=dry_run), report))
                 self._decide_and_write(readers, report, now, dry_run=dry_run, add_interests=add_interests)

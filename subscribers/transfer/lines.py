@@ -1,5 +1,6 @@
 """Streaming reader of lines and CSV records, tolerant of broken ones. Pure."""
 
+import codecs
 import csv
 from collections import deque
 from collections.abc import Iterator
@@ -12,6 +13,11 @@ MAX_LINES_OF_A_CELL: Final = 100
 Line = tuple[int, bytes | None]
 
 csv.field_size_limit(MAX_LINE)
+
+
+def is_xml(line: bytes) -> bool:
+    """Return whether a file that begins with this line is XML."""
+    return line.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"<?xml", b"<mailman"))
 
 
 def read_lines(stream: BinaryIO) -> Iterator[Line]:

@@ -9,14 +9,16 @@ from itertools import chain
 from typing import Any, BinaryIO, Final
 
 from subscribers.errors import ImportFileError
+from subscribers.text_files import declared_separator, separator_of
 from subscribers.transfer import sources
-from subscribers.transfer.lines import Line, cells_of, decoded, read_lines, records, spread_records, too_long
+from subscribers.transfer.lines import Line, cells_of, decoded, is_xml, read_lines, records, spread_records, too_long
 from subscribers.transfer.mailman_xml import read_members
 from subscribers.transfer.mapping import ColumnMap, Leftovers
 from subscribers.transfer.rows import COLUMNS, READABLE, CellError, Row, RowProblem, RowRules, bare, read_row
 from subscribers.transfer.sources import SourceProgram
 
 OURS: Final = "digestpress"
+_START: Final = 1 << 16
 _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _WHOLE: Final = "the line names %d cells, but the first line names %d columns"
 _SUBSCRIBED: Final = {"", "pending", "confirmed"}
@@ -27,7 +29,8 @@ class ImportOptions:
     """Options of an import.
 
     `interests` is for rows without any; `confirmed_by` says where the consent is on record, for rows that are
-    subscribed without a proof; `status` overrides the file's; `titles` maps lower-case titles of interests to slugs.
+    subscribed without a proof; `status` overrides the file's; `encoding` is of a file that
+    is not UTF-8; `titles` maps lower-case titles of interests to slugs.
     """
 
     file_name: str = ""
@@ -35,6 +38,7 @@ class ImportOptions:
     interests: str = ""
     confirmed_by: str = ""
     status: str = ""
+    encoding: str = ""
     titles: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -62,18 +66,21 @@ def read_file(stream: BinaryIO, rules: RowRules, asked: ImportOptions | None = N
     head = (first[1] or b"").removeprefix(codecs.BOM_UTF8)
     if (first[1] or b"").startswith(_MARKS):
         raise ImportFileError("The file is UTF-16", hint="Save it as UTF-8; spreadsheets call that 'CSV UTF-8'.")
-    if head.lstrip().startswith(b"<?xml") or head.lstrip().startswith(b"<mailman"):
+    if is_xml(head):
         stream.seek(0)
         return _foreign(sources.MAILMAN2_XML, read_members(stream), job)
-    lines = chain([(first[0], head if first[1] is not None else None)], lines)
     if head.lstrip().startswith(b"{"):
-        return _json_lines(head, lines, job)
-    return _csv(head, lines, job)
+        return _json_lines(head, chain([(first[0], head)], lines), job)
+    declared = declared_separator(head.decode("utf-8", "replace"))
+    if declared:
+        first = next(lines, (2, b""))
+        head = first[1] or b""
+    lines = chain([(first[0], head if first[1] is not None else None)], lines)
+    return _csv(head, declared or separator_of(head[:_START].decode("utf-8", "replace")), lines, job)
 
 
-def _csv(head: bytes, lines: Iterator[Line], job: _Job) -> FileContents:
+def _csv(head: bytes, delimiter: str, lines: Iterator[Line], job: _Job) -> FileContents:
     mapped = job.asked.mapping is not None
-    delimiter = max(",;\t", key=head.decode("utf-8", "replace").count) if mapped else ","
     try:
         names = [name.strip() for name in cells_of(head, delimiter)]
     except CellError as error:
@@ -87,7 +94,7 @@ def _csv(head: bytes, lines: Iterator[Line], job: _Job) -> FileContents:
             return _foreign(sources.MAILMAN, _mailman_lines(lines), job)
         next(lines)
         columns = our_columns([name.lower() for name in names])
-        return FileContents(OURS, _our_csv(records(lines), columns, job), job.left)
+        return FileContents(OURS, _our_csv(records(lines, delimiter), columns, job), job.left)
     next(lines)
     _refuse_doubled(names)
     values = (
@@ -119,7 +126,7 @@ def our_columns(names: Sequence[str]) -> Sequence[str]:
     for name in names:
         if name not in READABLE:
             near = difflib.get_close_matches(name, READABLE, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"The columns are {known}, separated by commas."
+            hint = f"Did you mean '{near[0]}'?" if near else f"The columns are {known}."
             hint += " For the file of another program say which column is which: --map 'email=COLUMN,name=COLUMN'."
             raise ImportFileError(f"The first line names a column {name[:60]!r}, which is not known", hint=hint)
     if "email" not in names or len(set(names)) != len(names):

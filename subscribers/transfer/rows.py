@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, tzinfo
 from typing import Any, Final
+from urllib.parse import unquote
 
 from subscribers.address import EmailAddress
 from subscribers.consent import ConsentKind, ConsentMethod
@@ -34,6 +35,11 @@ _REMEMBERED: Final = 10_000
 # Leading apostrophes count too, so that removing one restores exactly what was guarded.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"''*[=+\-@\t\r]")
+_PLAIN: Final = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
+_MAILTO: Final = re.compile(r"mailto:([^?]*)(\?.*)?", re.IGNORECASE | re.DOTALL)
+_WRAPPED: Final = re.compile(r"([^<>]*)<([^<>]*)>", re.DOTALL)
+_TWO: Final = re.compile(r"[^\s\"@]@[^\s@]")
+_INVISIBLE: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)
 _REF = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[0-9a-f]{8}:[0-9a-f]{64}")
@@ -123,6 +129,8 @@ def read_row(line: int, cells: Mapping[str, str], rules: RowRules) -> Row:
     if not cells.get("email") and cells.get("suppression_key"):
         return _read_suppressed(line, cells, rules)
     read: dict[str, object] = {}
+    if not _PLAIN.fullmatch(cells.get("email", "")):
+        cells = {**cells, **_without_wrapping(cells)}
     for column, text in cells.items():
         try:
             read[column] = _READ[column](text, rules)
@@ -134,6 +142,31 @@ def read_row(line: int, cells: Mapping[str, str], rules: RowRules) -> Row:
     read["status"] = read.get("status") or ("confirmed" if read.get("confirmed_at") else "pending")
     read.pop("suppression_key", None)
     return ReaderRow(line=line, has_pause="paused_until" in read, **{**_ABSENT, **read})
+
+
+def _without_wrapping(cells: Mapping[str, str]) -> dict[str, str]:
+    """Return the cells of an address written as in a mail: `Name <a@b>`, `<a@b>`, `mailto:a@b`, with any blanks."""
+    text = _stripped(cells.get("email", ""))
+    wrapped = _WRAPPED.fullmatch(text)
+    address = _stripped(wrapped[2] if wrapped else text)
+    if mailto := _MAILTO.fullmatch(address):
+        address = _stripped(unquote(mailto[1]))
+    found = {"email": address} if "email" in cells else {}
+    if wrapped and not cells.get("name", "").strip():
+        called = _stripped(wrapped[1]).strip("\"'").replace('\\"', '"')
+        if called and called != address:
+            found["name"] = called
+    return found
+
+
+def _stripped(text: str) -> str:
+    return text.strip().strip(_INVISIBLE).strip()
+
+
+def _address(text: str, _rules: RowRules) -> EmailAddress:
+    if len(_TWO.findall(text)) > 1:
+        raise CellError("there are several addresses in one cell; give each a line of its own")
+    return EmailAddress.parse(text)
 
 
 def _read_suppressed(line: int, cells: Mapping[str, str], rules: RowRules) -> SuppressedRow | RowProblem:
@@ -253,7 +286,7 @@ def _event(event: Any, rules: RowRules) -> PastEvent:
 
 
 _READ: Mapping[str, Callable[[str, RowRules], Any]] = {
-    "email": lambda text, _rules: EmailAddress.parse(text),
+    "email": _address,
     "name": lambda text, _rules: parse_name(text),
     "interests": _remember("interests", _interests),
     "language": _remember("language", _language),
