@@ -17,7 +17,8 @@ _FREQUENT_CHINESE: Final = (
     "发年动同工也能下过子说产种面而方后多定行学法所民得经十三之进着等部度家电力里如水化北京市明小文华海伟芳强"
 )
 _FREQUENT_TAIWANESE: Final = (
-    "王陳林黃張李吳劉蔡楊許鄭謝郭洪的一是不了人在有我他這中大來上國們為到說時要出會可也你對生能而子那得於自年多作地方小明文臺北市"
+    "王陳林黃張李吳劉蔡楊許鄭謝郭洪的一是不了人在有我他這中大來上"
+    "國們為到說時要出會可也你對生能而子那得於自年多作地方小明文臺北市"
 )
 # Encoding, its language, the script that it is for, and its characters that are frequent (all, if none is named). Of
 # equals the first is taken.

@@ -43,7 +43,7 @@ def tell_import(out: Output, report: SubscriberImportReport, name: str, *, dry_r
     if rows:
         out.table(["what", "which", "lines"], rows)
     for kept in report.kept:
-        out.line(f"{name}:{kept.line}: left as it was: {kept.reason}")
+        out.line(f"{name}:{kept.line}: not followed: {kept.reason}")
 
 
 def tell_problems(out: Output, report: SubscriberImportReport, name: str) -> None:

@@ -26,6 +26,7 @@ _SUPPRESSIONS = {
     "complained": SuppressionReason.COMPLAINT,
 }
 _NOBODY = "they never subscribed there"
+_UNPROVED = "the file says confirmed, without a date of it; they are pending"
 
 
 class Action(StrEnum):
@@ -79,7 +80,7 @@ def decide_new(row: ReaderRow, suppressed: str | None, language: str, now: datet
         "paused_until": row.paused_until,
         "created_at": row.created_at or now,
     }
-    return Decision(Action.CREATE, values, _suppression_of(row))
+    return Decision(Action.CREATE, values, _suppression_of(row), _UNPROVED if row.unproved else "")
 
 
 def _suppression_of(row: ReaderRow) -> SuppressionReason | None:
@@ -114,7 +115,8 @@ def _update(row: ReaderRow, present: Present, now: datetime, *, gone: bool) -> D
         return Decision(Action.KEEP, reason="they have chosen otherwise themselves")
     if row.status == "confirmed" and present.state == SubscriberState.PENDING:
         values |= {"state": SubscriberState.CONFIRMED.value, "confirmed_at": row.confirmed_at or now}
-    return Decision(Action.UPDATE, values) if values else Decision(Action.UNCHANGED)
+    reason = _UNPROVED if row.unproved and present.state == SubscriberState.PENDING else ""
+    return Decision(Action.UPDATE if values else Action.UNCHANGED, values, reason=reason)
 
 
 def with_interests_of(row: ReaderRow, present: Present) -> ReaderRow:

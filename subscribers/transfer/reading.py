@@ -5,16 +5,17 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, BinaryIO, Final
 
 from subscribers.errors import ImportFileError
+from subscribers.names import MAX_LENGTH as MAX_NAME
 from subscribers.text_files import declared_separator, separator_of
 from subscribers.transfer import sources
 from subscribers.transfer.lines import Line, cells_of, decoded, is_xml, read_lines, records, spread_records, too_long
 from subscribers.transfer.mailman_xml import read_members
 from subscribers.transfer.mapping import ColumnMap, Leftovers
-from subscribers.transfer.rows import COLUMNS, READABLE, CellError, Row, RowProblem, RowRules, bare, read_row
+from subscribers.transfer.rows import COLUMNS, READABLE, CellError, ReaderRow, Row, RowProblem, RowRules, bare, read_row
 from subscribers.transfer.sources import SourceProgram
 
 OURS: Final = "digestpress"
@@ -87,10 +88,10 @@ def _csv(head: bytes, delimiter: str, lines: Iterator[Line], job: _Job) -> FileC
         raise ImportFileError(
             f"The first line cannot be read: {error}", hint=f"It names columns: {', '.join(COLUMNS)}."
         ) from error
-    source = _source_of(names, job.asked)
-    if source is None:
-        line = sources.mailman_line(head.decode("utf-8"))
-        if line is not None and not mapped:
+    names = [name.upper() if sources.is_mailchimp([name.upper()]) else name for name in names]
+    source = sources.known(names)
+    if source is None and not mapped and not sources.is_mailchimp(names):
+        if sources.mailman_line(head.decode("utf-8")) is not None:
             return _foreign(sources.MAILMAN, _mailman_lines(lines), job)
         next(lines)
         columns = our_columns([name.lower() for name in names])
@@ -101,16 +102,12 @@ def _csv(head: bytes, delimiter: str, lines: Iterator[Line], job: _Job) -> FileC
         record if isinstance(record, RowProblem) else _named(record, names)
         for record in spread_records(lines, delimiter)
     )
-    return _foreign(source, values, job)
-
-
-def _source_of(names: Sequence[str], asked: ImportOptions) -> SourceProgram | None:
-    if tuple(names) == sources.LISTMONK_HEADER:
-        return sources.LISTMONK
-    if "Email Address" in names and sources.MAILCHIMP_SIGNS & set(names):
-        nobody = asked.file_name.startswith(sources.MAILCHIMP_NOBODY)
-        return sources.MAILCHIMP_NONSUBSCRIBED if nobody else sources.MAILCHIMP
-    return sources.ANY if asked.mapping is not None else None
+    if source is None and sources.is_mailchimp(names):
+        first = list(islice(values, 1))  # its address tells which column that is
+        of_first = next((record[1] for record in first if not isinstance(record, RowProblem)), {})
+        mailchimp = sources.mailchimp(names, of_first, job.asked.file_name)
+        return _foreign(mailchimp, chain(first, values), job)
+    return _foreign(source or sources.ANY, values, job)
 
 
 def _refuse_doubled(names: Sequence[str]) -> None:
@@ -149,7 +146,7 @@ def _our_csv(found: Iterator[tuple[int, list[str]] | RowProblem], columns: Seque
         if len(cells) < count:  # spreadsheets leave out empty cells at the end
             cells = [*cells, *[""] * (count - len(cells))]
         values = {name: bare(cell) if cell[:1] == "'" else cell for name, cell in zip(columns, cells, strict=True)}
-        yield read_row(number, values if plain else _adjust(values, asked), rules)
+        yield _proved(read_row(number, values if plain else _adjust(values, asked), rules), asked)
 
 
 def _named(record: tuple[int, list[str]], names: Sequence[str]) -> tuple[int, Mapping[str, str]] | RowProblem:
@@ -180,8 +177,10 @@ def _json_lines(head: bytes, lines: Iterator[Line], job: _Job) -> FileContents:
     mapping = job.asked.mapping
     if sources.ROSTER_SIGNS.issubset(first) and (mapping is None or "email" not in mapping.columns):
         return _foreign(sources.MAILMAN3, _flat(objects), job)
-    if mapping is not None:
-        return _foreign(sources.ANY, _flat(objects), job)
+    if sources.is_mailchimp(first):
+        return _foreign(sources.mailchimp(list(first), {}, job.asked.file_name), _flat(objects), job)
+    if program := sources.known(first) or (sources.ANY if mapping is not None else None):
+        return _foreign(program, _flat(objects), job)
     return FileContents(OURS, (_our_object(value, job) for value in objects), job.left)
 
 
@@ -220,7 +219,7 @@ def _our_object(value: Any, job: _Job) -> Row:
             cells[name] = ";"  # an empty list means none; a missing value is unknown
         if "\0" in cells[name]:
             return RowProblem(number, name, "the text contains NUL")
-    return read_row(number, _adjust(cells, job.asked), job.rules)
+    return _proved(read_row(number, _adjust(cells, job.asked), job.rules), job.asked)
 
 
 def _foreign(
@@ -241,7 +240,7 @@ def _foreign(
             cells = source.cells(record[1], left)
             if not cells.get("interests"):
                 cells.pop("interests", None)
-            yield _placed(read_row(record[0], _adjust(cells, asked), rules), source)
+            yield _placed(_proved(read_row(record[0], _adjust(cells, asked), rules), asked), source)
 
     return FileContents(source.name, rows(), left)
 
@@ -253,6 +252,15 @@ def _placed(row: Row, source: SourceProgram) -> Row:
     return replace(row, column=" + ".join(source.map.columns.get(row.column, (row.column,))))
 
 
+def _proved(row: Row, asked: ImportOptions) -> Row:
+    """Return a row that is confirmed only with a proof: a date and a source, consent events, or a person's word."""
+    if not isinstance(row, ReaderRow) or row.status != "confirmed" or row.consent:
+        return row
+    if row.confirmed_at is None and not asked.confirmed_by:
+        return replace(row, status="pending", unproved=True)
+    return row if row.consent_source else replace(row, consent_source=asked.file_name[:MAX_NAME])
+
+
 def _adjust(cells: dict[str, str], asked: ImportOptions) -> dict[str, str]:
     """Apply the options to cells that the file leaves empty."""
     status = cells.get("status", "").strip()
@@ -260,6 +268,6 @@ def _adjust(cells: dict[str, str], asked: ImportOptions) -> dict[str, str]:
         cells["status"] = status = asked.status
     if asked.interests and not cells.get("interests", "").strip():
         cells["interests"] = asked.interests
-    if asked.confirmed_by and not status and not cells.get("confirmed_at", "").strip():
+    if asked.confirmed_by and status in {"", "confirmed"} and not cells.get("confirmed_at", "").strip():
         cells |= {"status": "confirmed", "consent_source": asked.confirmed_by}
     return cells

@@ -12,7 +12,7 @@ MAX_LISTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class KeptRow:
-    """A line that was not followed, because of the subscriber's own decision or the never-send list."""
+    """A line that was not followed, or in part: for the subscriber's own decision, the never-send list, no proof."""
 
     line: int
     reason: str
@@ -66,9 +66,11 @@ class SubscriberImportReport:
                 self.skipped += 1
                 self.kept_reasons[decision.reason] += 1
             case Action.KEEP:
-                self.kept_count += 1
-                self.kept_reasons[decision.reason] += 1
-                if len(self.kept) < MAX_LISTED:
-                    self.kept.append(KeptRow(line, decision.reason))
+                pass  # below, as others of which a part was not followed
+        if decision.reason and decision.action != Action.SKIP:
+            self.kept_count += 1
+            self.kept_reasons[decision.reason] += 1
+            if len(self.kept) < MAX_LISTED:
+                self.kept.append(KeptRow(line, decision.reason))
         if decision.suppress is not None:
             self.never_send[decision.suppress.value] += 1

@@ -92,6 +92,8 @@ class ReaderRow:
     suppressed_at: datetime | None = None
     suppressed_by: str = ""
     consent: tuple[PastEvent, ...] | None = None
+    unproved: bool = False
+    """The file has them as confirmed, without a date of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from subscribers.text_files import decoded, declared_separator, known_encoding, likely_encoding, separator_of
+from subscribers.text_files import declared_separator, decoded, known_encoding, likely_encoding, separator_of
 
 
 @pytest.mark.parametrize(

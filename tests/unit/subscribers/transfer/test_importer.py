@@ -16,6 +16,7 @@ from subscribers.suppression import SuppressionReason
 from subscribers.transfer import exporter, importer
 from subscribers.transfer.exporter import show_person
 from subscribers.transfer.importer import Importer, SubscriberImportReport
+from subscribers.transfer.reading import ImportOptions
 from subscribers.transfer.rows import RowRules
 from tests.support.site import CATALOGUE, SECRET, SEOUL, Site
 
@@ -142,8 +143,9 @@ def test_a_list_of_what_is_wrong_stays_short_and_its_count_true(site: Site) -> N
 
 
 def test_a_newer_file_updates_what_nobody_chose_themselves(site: Site) -> None:
-    bring(site, line(name="Kim", interests="safety", status="confirmed"))
-    assert counts(bring(site, line(name="Kim Minjun", interests="mobility", status="confirmed"))) == (0, 1, 0, 0, 0)
+    proof = {"status": "confirmed", "confirmed_at": "2020-03-02", "consent_source": "fair"}
+    bring(site, line(name="Kim", interests="safety", **proof))
+    assert counts(bring(site, line(name="Kim Minjun", interests="mobility", **proof))) == (0, 1, 0, 0, 0)
     person = site.person()
     assert (person.name, person.interests) == ("Kim Minjun", "mobility")
     assert site.events(person) == ["imported", "imported"]
@@ -216,8 +218,34 @@ def test_a_strangers_request_does_not_stand_against_the_file(site: Site) -> None
     person = site.add(state="pending", confirmed_at=None)
     with site.write() as session:
         consent.record(session, person, ConsentKind.REQUESTED, ConsentMethod.PAGE, site.now)
-    bring(site, line(interests="safety", status="confirmed"))
+    bring(site, line(interests="safety", status="confirmed", confirmed_at="2020-03-02"))
     assert (site.person().state, site.person().interests) == ("confirmed", "safety")
+
+
+@pytest.mark.one_database
+def test_confirmed_without_a_date_is_pending_and_said(site: Site) -> None:
+    site.add(address="known@example.org", key="known@example.org", state="pending", confirmed_at=None)
+    content = "email,status\nknown@example.org,confirmed\nnew@example.org,confirmed\n"
+    report = bring(site, content)
+    assert [(kept.line, kept.reason) for kept in report.kept] == [
+        (line, "the file says confirmed, without a date of it; they are pending") for line in (2, 3)
+    ]
+    assert [site.person(f"{who}@example.org").state for who in ("known", "new")] == ["pending", "pending"]
+    asked = ImportOptions(file_name="list.csv", confirmed_by="letter of 2019")
+    Importer(site.write, RowRules(CATALOGUE, "en", SEOUL), SECRET, site.new_ref).run(
+        io.BytesIO(content.encode()), site.now, asked=asked
+    )
+    assert [site.person(f"{who}@example.org").state for who in ("known", "new")] == ["confirmed", "confirmed"]
+
+
+@pytest.mark.one_database
+def test_the_file_is_the_source_of_a_consent_without_one(site: Site) -> None:
+    Importer(site.write, RowRules(CATALOGUE, "en", SEOUL), SECRET, site.new_ref).run(
+        io.BytesIO(line(confirmed_at="2020-03-02").encode()), site.now, asked=ImportOptions(file_name="fair.csv")
+    )
+    with site.write() as session:
+        (consent,) = show_person(session, site.person())["consent"]
+    assert consent["detail"]["source"] == "fair.csv"
 
 
 def test_who_left_by_a_file_is_not_written_about_any_more(site: Site) -> None:

@@ -139,7 +139,7 @@ def test_any_other_file_with_a_mapping(site: Site) -> None:
 def test_json_lines_with_names_of_ours_or_a_mapping(site: Site) -> None:
     lines = b'{"email": "a@example.net", "interests": ["safety"], "status": "confirmed"}\n\n{"email": "b@example.net"}'
     first, second = read(lines).rows
-    assert (first.interests, first.status, second.interests, second.line) == ("safety", "confirmed", None, 3)
+    assert (first.interests, first.status, second.interests, second.line) == ("safety", "pending", None, 3)
     (row,) = read(b'{"who": {"mail": "a@example.net"}, "n": 1}', mapping=parse_mapping("email=who.mail")).rows
     assert row.email.key == "a@example.net"
 
