@@ -36,6 +36,7 @@ def note(
 ) -> None:
     """Put a note above an issue's page in the archive, such as where a correction is. The issue itself stays."""
     shell = shell_of(context)
+    shell.app.settings.require_language(language, or_all=True)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
         archive_notes.set_note(issue, language, text, shell.app.clock.now())

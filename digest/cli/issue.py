@@ -111,6 +111,7 @@ def edit(
     """Change an issue by hand. An approval is void from then on."""
     shell = shell_of(context)
     order = [section.slug for section in shell.app.settings.section]
+    shell.app.settings.require_language(language, or_all=True)
     with shell.session() as session:
         issue = store.editable(session, number)
         edits.set_texts(issue, language, subject=subject, preheader=preheader, intro=intro, issue_date=date)
@@ -141,7 +142,9 @@ def withdraw(context: typer.Context, number: RequiredIssueNumber, yes: Yes = Fal
 def _show(out: Output, data: dict[str, Any]) -> None:
     def table() -> None:
         out.line(f"Issue {data['number']} · {data['period']} · {data['date']} · {data['state']}")
-        out.line(f"Subject: {data['subject']}\n")
+        for language, subject in data["subjects"].items():
+            out.line(f"Subject ({language}): {subject}" if len(data["subjects"]) > 1 else f"Subject: {subject}")
+        out.line()
         if data["kept_out"]:
             out.line("It is kept out of the archive.\n")
         rows = [

@@ -25,7 +25,7 @@ DeliveryIds = Annotated[
     typer.Argument(metavar="[ID]...", min=1, max=MAX_KEY, help="Deliveries, as `outbox list` numbers them."),
 ]
 Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
-TextLanguage = Annotated[str, typer.Option(help="For which language; default: every one.")]
+TextLanguage = Annotated[str, typer.Option(help="One of the publication's languages; default: all of them.")]
 RelayOption = Annotated[str, typer.Option(help="smtp://host:port or maildir:PATH instead of the configured transport.")]
 DryRunImport = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")]
 FileEncoding = Annotated[str, typer.Option("--encoding", help="Of files that are not UTF-8, such as cp949 or cp1252.")]

@@ -99,7 +99,7 @@ def add_subscriber(
     """Add one reader; return their state. With `confirmed_by` consent is on record elsewhere, else they are asked."""
     email = EmailAddress.parse(address)
     wanted = context.settings.catalogue.canonical(context.settings.catalogue.choose(interests))
-    language = language or context.settings.publication.language
+    language = context.settings.require_language(language or context.settings.publication.language)
     if confirmed_by:
         _import_one(context, email, name=name, interests=wanted, language=language, source=confirmed_by)
     else:

@@ -47,6 +47,7 @@ class IssueDescription:
     approved_hash: str | None
     approved_by: str | None
     subject: str
+    subjects: Mapping[str, str]
     sections: Sequence[DescribedSection]
     left_out: Sequence[Mapping[str, str]]
     kept_out: bool
@@ -59,6 +60,7 @@ class IssueDescription:
 def describe(publisher: Publisher, session: Session, issue: Issue) -> IssueDescription:
     """Return the contents of the issue, without empty sections."""
     language = publisher.settings.publication.language
+    subjects = _subjects(publisher, session, issue)
     items = issue_store.items_of(session, issue)
     articles: dict[str, list[DescribedArticle]] = {}
     for item, article in items:
@@ -74,7 +76,8 @@ def describe(publisher: Publisher, session: Session, issue: Issue) -> IssueDescr
         hash=issue_hash(manifest(session, issue, publisher.settings, publisher.templates)),
         approved_hash=issue.approved_hash,
         approved_by=issue.approved_by,
-        subject=_subject(publisher, session, issue, language),
+        subject=subjects[language],
+        subjects=subjects,
         sections=[DescribedSection(slug, titles.get(slug, slug), articles[slug]) for slug in order],
         left_out=issue.left_out,
         kept_out=issue.kept_out,
@@ -82,12 +85,19 @@ def describe(publisher: Publisher, session: Session, issue: Issue) -> IssueDescr
     )
 
 
-def _subject(publisher: Publisher, session: Session, issue: Issue, language: str) -> str:
+def _subjects(publisher: Publisher, session: Session, issue: Issue) -> dict[str, str]:
+    """Return the subject of the whole issue by language: as it was frozen, else as it would be now."""
+    subjects = dict.fromkeys(publisher.settings.languages, "")
     if issue.frozen_at is not None and issue.id is not None:
-        for row in edition_store.of_issue(session, issue.id, archive=True):
-            if row.language == language:
-                return row.subject
+        archived = edition_store.of_issue(session, issue.id, archive=True)
+        subjects |= {row.language: row.subject for row in archived if row.language in subjects}
+    if all(subjects.values()):
+        return subjects
     content = content_of(session, issue)
-    items, everything = items_for_segment(content), ReaderGroup(language, ALL_TEXT)
-    whole = select_articles(items, everything, publisher.settings.catalogue, publisher.rules)
-    return edition_context(content, whole, publisher.settings, publisher.templates.translate(language)).subject
+    items = items_for_segment(content)
+    for language in [code for code, subject in subjects.items() if not subject]:
+        everything = ReaderGroup(language, ALL_TEXT)
+        whole = select_articles(items, everything, publisher.settings.catalogue, publisher.rules)
+        translate = publisher.templates.translate(language)
+        subjects[language] = edition_context(content, whole, publisher.settings, translate).subject
+    return subjects

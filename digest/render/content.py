@@ -28,7 +28,7 @@ from digest.render.context import (
 )
 from digest.render.figures import media_url
 from digest.runtime.text import cut_between_words
-from digest.settings.publication import pick
+from digest.settings.publication import pick, pick_own
 from digest.settings.root import Settings
 
 MOST_TITLES = 30  # of a skipped issue; the mail's own articles need the room
@@ -87,9 +87,9 @@ def edition_context(
         period=issue.period,
         issue_date=issue.date,
         language=language,
-        subject=pick(issue.subject, language) or _default_subject(name, issue.number, shown, translate),
-        preheader=pick(issue.preheader, language) or _default_preheader(shown),
-        intro_html=figures.place(_body_html(pick(issue.intro, language), "intro", language), {}, "", translate),
+        subject=pick_own(issue.subject, language) or _default_subject(name, issue.number, shown, translate),
+        preheader=pick_own(issue.preheader, language) or _default_preheader(shown),
+        intro_html=figures.place(_body_html(pick_own(issue.intro, language), "intro", language), {}, "", translate),
         sections=_sections(shown, settings, language),
         left_out=tuple(_left_out(content, group, language, settings, archive_url) for group in selection.left_out),
         frequency=selection.frequency,

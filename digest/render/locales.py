@@ -6,7 +6,6 @@ from datetime import date
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
@@ -15,29 +14,29 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
-_DIRECTORY = Path(__file__).resolve().parent.parent / "locale"
+from digest.runtime.catalogues import CATALOGUES, catalogue_file
+
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MONTH = re.compile(r"\d{4}-\d\d")
 
 
 def files() -> Iterator[tuple[str, bytes]]:
     """Yield name and bytes of every catalogue, sorted by name."""
-    for path in sorted(_DIRECTORY.rglob("messages.po")):
-        yield f"locale/{path.relative_to(_DIRECTORY).as_posix()}", path.read_bytes()
+    for path in sorted(CATALOGUES.rglob("messages.po")):
+        yield f"locale/{path.relative_to(CATALOGUES).as_posix()}", path.read_bytes()
 
 
 @cache
 def catalogue(language: str) -> NullTranslations:
     """Return the translations for a language tag or its first subtag; without any, texts stay English."""
-    for name in (language.replace("-", "_"), language.partition("-")[0]):
-        path = _DIRECTORY / name / "LC_MESSAGES" / "messages.po"
-        if path.is_file():
-            with path.open("rb") as source:
-                compiled = BytesIO()
-                write_mo(compiled, read_po(source, locale=name))
-            compiled.seek(0)
-            return GNUTranslations(compiled)
-    return NullTranslations()
+    path = catalogue_file(language)
+    if path is None:
+        return NullTranslations()
+    with path.open("rb") as source:
+        compiled = BytesIO()
+        write_mo(compiled, read_po(source, locale=path.parent.parent.name))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
 
 
 def locale_of(language: str) -> Locale:

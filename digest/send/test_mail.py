@@ -27,8 +27,9 @@ def send_test(
 ) -> Reply:
     """Send one edition to an editor: the same bytes, marked as a test, with links that act on no subscriber."""
     address = EmailAddress.parse(to).address
-    wanted = context.delivery.settings.catalogue.canonical(context.delivery.settings.catalogue.choose(interests))
-    language = language or context.delivery.settings.publication.language
+    settings = context.delivery.settings
+    language = settings.require_language(language or settings.publication.language)
+    wanted = settings.catalogue.canonical(settings.catalogue.choose(interests))
     with session_scope(context.engine, read_only=True) as session:
         issue = issue_store.find(session, number)
         selection = build.selection_for(context.publisher, session, issue, ReaderGroup(language, wanted, frequency))

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from email_validator import EmailNotValidError, validate_email
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
+from digest.runtime.catalogues import catalogue_file, catalogue_languages
 from digest.settings.part import SettingsTable
 
 ANY = "*"  # the key of a text that is the same in every language
@@ -18,16 +19,43 @@ def _localised(value: object) -> object:
     return {ANY: value} if isinstance(value, str) else value
 
 
+def _with_catalogue(code: str) -> str:
+    try:
+        Locale.parse(code, sep="-")
+    except (UnknownLocaleError, ValueError) as error:
+        message = f"{code!r} is not a language code; use one such as en or ko"
+        raise ValueError(message) from error
+    if catalogue_file(code) is None:
+        message = f"the program's own words are not translated into {code!r}; use {' or '.join(catalogue_languages())}"
+        raise ValueError(message)
+    return code
+
+
+Language = Annotated[str, AfterValidator(_with_catalogue)]
+
+
+def _keyed(texts: dict[str, str]) -> dict[str, str]:
+    for code in texts.keys() - {ANY}:
+        _with_catalogue(code)
+    return texts
+
+
 # A text by language code; a plain string in the file counts for every language.
-Localised = Annotated[dict[str, str], BeforeValidator(_localised)]
+Localised = Annotated[dict[str, str], BeforeValidator(_localised), AfterValidator(_keyed)]
 
 
 def pick(texts: Mapping[str, str], language: str) -> str:
     """Return the text for `language`, else for its base language, else the one for all, else the first."""
-    for key in (language, language.split("-", maxsplit=1)[0], ANY):
-        if key in texts:
-            return texts[key]
-    return next(iter(texts.values()), "")
+    return next((texts[key] for key in (*_keys(language), *texts) if key in texts), "")
+
+
+def pick_own(texts: Mapping[str, str], language: str) -> str:
+    """Return the text for `language`, its base language or for all, never another language's; empty without one."""
+    return next((texts[key] for key in _keys(language) if key in texts), "")
+
+
+def _keys(language: str) -> tuple[str, str, str]:
+    return language, language.split("-", maxsplit=1)[0], ANY
 
 
 class Publication(SettingsTable):
@@ -44,7 +72,7 @@ class Publication(SettingsTable):
     postal_address: Localised = Field(default={ANY: PLACEHOLDER_ADDRESS}, description="printed in every mail's footer")
     base_url: str = Field(default="http://127.0.0.1:8025", description="where `digest serve` is reached by readers")
     timezone: str = Field(default="UTC", description="zone of periods and schedules")
-    language: str = Field(default="en", description="language of articles and readers that name none")
+    language: Language = Field(default="en", description="language of articles and readers that name none")
     theme: str = Field(default="default", description="has no effect yet: templates/theme.toml is the only theme")
 
     @field_validator("timezone")
@@ -54,16 +82,6 @@ class Publication(SettingsTable):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             message = f"no time zone is named {value!r}; use a name such as Europe/Berlin or Asia/Seoul"
-            raise ValueError(message) from error
-        return value
-
-    @field_validator("language")
-    @classmethod
-    def _language(cls, value: str) -> str:
-        try:
-            Locale.parse(value, sep="-")
-        except (UnknownLocaleError, ValueError) as error:
-            message = f"{value!r} is not a language code; use one such as en or ko"
             raise ValueError(message) from error
         return value
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
+from digest.runtime.errors import ConfigError, UsageError, WorkspaceNotFoundError
 from digest.settings.delivery import DeliveryRules, Dkim, Relay
 from digest.settings.operators import MetricsSettings, Operators
 from digest.settings.part import SettingsTable
@@ -116,6 +116,13 @@ class Settings(BaseSettings):
         for texts in (self.publication.name, *(s.title for s in self.section), *(i.title for i in self.interest)):
             seen.update(dict.fromkeys(key for key in texts if key != ANY))
         return tuple(seen)
+
+    def require_language(self, code: str, *, or_all: bool = False) -> str:
+        """Return the code if it is one of `languages`, or `*` where that may stand for all. Raises UsageError."""
+        if code not in self.languages and not (or_all and code == ANY):
+            hint = f"Languages: {', '.join(self.languages)}"
+            raise UsageError(f"The publication has no language {code!r}", hint=hint)
+        return code
 
     @classmethod
     def settings_customise_sources(

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from digest.editions.models import Edition
 from digest.publish.archive import ShownIssue
 from digest.publish.publisher import Publisher
-from digest.settings.publication import pick
+from digest.settings.publication import pick, pick_own
 from digest.web.archive.neutral import Neutral, neutral_html, neutral_text
 from digest.web.public.pages import Page, style
 
@@ -41,7 +41,7 @@ def issue_html(page: Page, issue: ShownIssue, edition: Edition, issues: Sequence
     """Return the whole issue between bars with links to its neighbours; `issues` are all in the archive."""
     earlier = max((other.number for other in issues if other.number < issue.number), default=None)
     later = min((other.number for other in issues if other.number > issue.number), default=None)
-    note = pick(issue.note, page.language) if issue.note else ""
+    note = pick_own(issue.note, page.language)
     values = {"number": issue.number, "whole": True, "earlier": earlier, "later": later, "note": note}
     return _mail(page, issue, edition, page.render("archive_issue", **values), page.render("archive_below", **values))
 

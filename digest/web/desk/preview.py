@@ -17,7 +17,7 @@ from digest.render.loader import Templates
 from digest.render.slots import Slot, SlotContext, fill
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
-from digest.runtime.errors import ContentError, DigestError, NotFoundError
+from digest.runtime.errors import ContentError, DigestError, NotFoundError, UsageError
 from digest.settings.publication import pick
 from digest.web.desk import preview_views as views
 from digest.web.desk import reader_lookup as readers
@@ -176,7 +176,7 @@ class PreviewPages:
             raise HTTPException(404)
         catalogue = look.publisher.settings.catalogue
         interests = catalogue.canonical(catalogue.parse(person.interests))
-        choice = Choice(person.language, interests, frequency=person.frequency)
+        choice = Choice(look.publisher.rules.language_for(person.language), interests, frequency=person.frequency)
         options = Options(view="text" if person.format == "text" else "html")
         return RedirectResponse(f"/edition?{choice.query}&reader={person.ref}&{options.query}", status_code=303)
 
@@ -237,8 +237,9 @@ def _reader_facts(publisher: Publisher, person: Subscriber, reason: str | None) 
 def _choice(
     look: Snapshot, language: str, interests: list[str] | None, frequency: Frequency, *, whole: bool, reader: str = ""
 ) -> Choice:
-    chosen = views.interests_of(interests or [], look.publisher)
-    return Choice(look.publisher.rules.language_for(language), chosen, whole, reader, frequency.value)
+    chosen, settings = views.interests_of(interests or [], look.publisher), look.publisher.settings
+    language = settings.require_language(language or settings.publication.language)
+    return Choice(language, chosen, whole, reader, frequency.value)
 
 
 def _edition(look: Snapshot, choice: Choice) -> BuiltEdition | None:
@@ -269,7 +270,8 @@ def show(publisher: Publisher, name: str, *, status: int = 200, **values: Any) -
 def explain(desk: Desk, path: str, error: Exception) -> Response:
     """Return an error as a page of the preview, or as a bare frame."""
     if isinstance(error, DigestError):
-        status, message, hint = 404 if isinstance(error, NotFoundError) else 500, error.message, error.hint
+        status = 404 if isinstance(error, NotFoundError) else 400 if isinstance(error, UsageError) else 500
+        message, hint = error.message, error.hint
     elif isinstance(error, AnyHTTPException):
         status, message, hint = error.status_code, HTTPStatus(error.status_code).phrase, ""
     else:

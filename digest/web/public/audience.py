@@ -10,7 +10,6 @@ from digest.membership.context import new_ref
 from digest.membership.erasure import forget_everywhere
 from digest.membership.own_data import data_due, own_data
 from digest.runtime.db import session_scope
-from digest.runtime.errors import UsageError
 from digest.settings.publication import pick
 from digest.web.public.languages import choose
 from digest.web.public.pages import own_name, style
@@ -53,10 +52,7 @@ def pages_router(opened: App, *, shared_limits: bool = False) -> APIRouter:
 
 def sign_up_form(opened: App, language: str = "") -> str:
     """Return the sign-up form for other sites, in one of the publication's languages."""
-    wanted = language or opened.settings.publication.language
-    if wanted not in opened.settings.languages:
-        hint = f"Languages: {', '.join(opened.settings.languages)}"
-        raise UsageError(f"The publication has no language {wanted!r}", hint=hint)
+    wanted = opened.settings.require_language(language or opened.settings.publication.language)
     publication = _publication(opened, wanted)
     return form_html(opened.templates.render, publication, opened.settings.publication.base_url, wanted)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from digest.runtime.errors import ConfigError, WorkspaceNotFoundError
-from digest.settings.publication import pick
+from digest.settings.publication import pick, pick_own
 from digest.settings.root import find_workspace, load_settings
 
 GOOD = '[publication]\nname = "P"\nsender_address = "p@example.org"\n'
@@ -60,6 +60,11 @@ def test_secrets_come_from_files_too(workspace: Path) -> None:
         (GOOD + 'nmae = "x"\n', "publication.nmae: unknown key; did you mean 'name'?"),
         (GOOD + 'timezone = "Mars/Olympus"\n', "no time zone is named 'Mars/Olympus'"),
         (GOOD + 'language = "klingon"\n', "not a language code"),
+        (GOOD + 'language = "de"\n', "publication.language: Value error, the program's own words are not translated"),
+        (GOOD + 'language = "KO"\n', "not translated into 'KO'; use en or ko"),
+        (GOOD + 'tagline = {kr = "매달"}\n', "publication.tagline: Value error, 'kr' is not a language code"),
+        (GOOD + '[[section]]\nslug="a"\ntitle={en = "A", de = "B"}\n', "section.0.title: Value error"),
+        (GOOD + '[[interest]]\nslug="a"\ntitle="A"\ndescription={e_n = "A"}\n', "'e_n' is not a language code"),
         (GOOD + 'base_url = "ftp://x"\n', "https://"),
         ('[publication]\nname = "P"\nsender_address = "nobody"\n', "publication.sender_address"),
         (GOOD + '[[section]]\nslug="a"\ntitle="A"\n[[section]]\nslug="a"\ntitle="B"\n', "'a' stands twice"),
@@ -86,6 +91,17 @@ def test_texts_fall_back_to_base_language_then_all_then_any() -> None:
     assert pick({"*": "A"}, "fr") == "A"
     assert pick({"ko": "가"}, "fr") == "가"
     assert pick({}, "fr") == ""
+
+
+def test_an_own_text_is_never_that_of_another_language() -> None:
+    assert pick_own({"ko": "가"}, "en") == ""
+    assert pick_own({"ko": "가"}, "ko-KR") == "가"
+    assert pick_own({"ko": "가", "*": "A"}, "en") == "A"
+
+
+def test_a_regional_language_has_the_catalogue_of_its_base(workspace: Path) -> None:
+    (workspace / "digest.toml").write_text(GOOD + 'language = "en-GB"\n')
+    assert load_settings(workspace).languages[0] == "en-GB"
 
 
 PACED = (

@@ -85,11 +85,19 @@ def test_any_choice_of_interests_can_be_looked_at_with_no_reader(client: TestCli
     assert "An edition that nobody gets now" in page.text
 
 
-def test_unknown_interests_and_languages_are_no_error(client: TestClient) -> None:
-    page = client.get("/edition?language=xx&interests=<script>&interests=mobility")
+def test_unknown_interests_are_no_error(client: TestClient) -> None:
+    page = client.get("/edition?interests=<script>&interests=mobility")
     assert page.status_code == 200
     assert "Edition en 2" in page.text
     assert "<script>" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/edition", "/frame"])
+def test_a_language_that_is_not_published_is_refused(client: TestClient, path: str) -> None:
+    page = client.get(f"{path}?language=xx&interests=*")
+    assert page.status_code == 400
+    assert "The publication has no language 'xx'" in html.unescape(page.text)
+    assert "Languages: en, ko" in page.text
 
 
 def test_the_whole_issue_is_shown_as_the_archive_will_have_it(client: TestClient) -> None:

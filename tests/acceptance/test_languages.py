@@ -1,0 +1,76 @@
+"""An issue's texts belong to a language, and a language that the publication does not have is refused everywhere."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.samples import DRAFT, Samples
+from tests.support.world import World, html_of, mails, text_of
+
+pytestmark = pytest.mark.one_database
+
+
+@pytest.fixture
+def draft(samples: Samples, tmp_path: Path) -> Iterator[World]:
+    with samples.world(tmp_path, DRAFT) as made:
+        yield made
+
+
+def test_texts_of_a_language_reach_only_its_editions(draft: World) -> None:
+    (draft.folder / "intro.md").write_text("이번 호의 인사말입니다.")
+    texts = ("--subject", "구월호 제목", "--preheader", "구월호 머리글", "--intro", "intro.md")
+    shown = draft.json("issue", "edit", "21", "--language", "ko", *texts)
+    assert shown["subject"].startswith("Smart City Newsletter No. 21")
+    assert shown["subjects"] == {"en": shown["subject"], "ko": "구월호 제목"}
+    draft.digest("issue", "approve", "21", "--by", "Ada")
+    draft.digest("send", "21", "--yes")
+    assert draft.json("issue", "show", "21")["subjects"] == shown["subjects"]
+    rows = csv.DictReader(io.StringIO(draft.digest("subscribers", "export").lstrip("\ufeff")))
+    languages = {row["email"]: row["language"] for row in rows}
+    delivered = mails(draft.folder / "outbox")
+    assert len(delivered) == 24
+    for mail in delivered:
+        korean = languages[mail["To"].addresses[0].addr_spec] == "ko"
+        parts = (mail["Subject"], text_of(mail), html_of(mail) or text_of(mail))
+        assert [("구월호" in part) for part in parts] == [korean] * 3
+        assert [("이번 호의 인사말입니다." in part) for part in parts[1:]] == [korean] * 2
+
+
+def test_a_text_for_all_stands_where_a_language_has_none(draft: World) -> None:
+    draft.digest("issue", "edit", "21", "--subject", "For all")
+    draft.digest("issue", "edit", "21", "--language", "ko", "--subject", "한국어")
+    assert draft.json("issue", "show", "21")["subjects"] == {"en": "For all", "ko": "한국어"}
+    draft.digest("issue", "edit", "21", "--language", "ko", "--subject", "")
+    assert draft.json("issue", "show", "21")["subjects"] == {"en": "For all", "ko": "For all"}
+
+
+REFUSED = [
+    ("issue", "edit", "21", "--subject", "X"),
+    ("issue", "edit", "21", "--date", "2021-09-29"),
+    ("issue", "note", "21", "A note"),
+    ("send", "21", "--to", "ada@example.org"),
+    ("subscribers", "add", "ada@example.net"),
+    ("subscribers", "form"),
+]
+
+
+@pytest.mark.parametrize("command", REFUSED, ids=" ".join)
+@pytest.mark.parametrize("language", ["fr", "KO", "ko-KR", "en;ko"])
+def test_an_unknown_language_is_refused_everywhere(draft: World, command: tuple[str, ...], language: str) -> None:
+    ended = draft.call(*command, "--language", language)
+    assert ended.returncode == 2
+    assert f"The publication has no language {language!r}" in ended.stderr
+    assert "Languages: en, ko" in ended.stderr
+
+
+def test_a_language_without_a_catalogue_is_refused_at_start(draft: World) -> None:
+    config = draft.folder / "digest.toml"
+    config.write_text(config.read_text().replace('language = "en" ', 'language = "de" '))
+    for command in (("config", "check"), ("issue", "list"), ("serve",)):
+        ended = draft.call(*command)
+        assert ended.returncode == 2
+        assert "publication.language" in ended.stderr
+        assert "'de'" in ended.stderr
