@@ -14,6 +14,7 @@ from digest.issues import edit as edits
 from digest.issues import store
 from digest.issues.period import Period
 from digest.publish import build, describe, lifecycle
+from digest.publish.approval import state_in_words
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
 from digest.schedule.occurrences import issue_date
@@ -141,7 +142,8 @@ def withdraw(context: typer.Context, number: RequiredIssueNumber, yes: Yes = Fal
 
 def _show(out: Output, data: dict[str, Any]) -> None:
     def table() -> None:
-        out.line(f"Issue {data['number']} · {data['period']} · {data['date']} · {data['state']}")
+        state = state_in_words(data["state"], data["changed"])
+        out.line(f"Issue {data['number']} · {data['period']} · {data['date']} · {state}")
         for language, subject in data["subjects"].items():
             out.line(f"Subject ({language}): {subject}" if len(data["subjects"]) > 1 else f"Subject: {subject}")
         out.line()

@@ -6,14 +6,15 @@ not in it: a later sign-up gets an approved edition.
 
 import hashlib
 import json
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, select
 
 from digest.editions.skipped_issues import as_approved, earlier_issues
 from digest.issues import store as issues
-from digest.issues.lifecycle import IssueState, move
+from digest.issues.lifecycle import EDITABLE, IssueState, move
 from digest.issues.models import Issue
 from digest.render.loader import Templates, renderer_versions
 from digest.runtime.errors import RefusedError, UsageError
@@ -90,8 +91,8 @@ def approve(issue: Issue, by: str, parts: Mapping[str, str], *, required: int, n
         issues.void_approval(issue)
     move(issue.number, issue.state, IssueState.APPROVED)
     earlier = (issue.approved_by or "").split("; ") if issue.approved_hash == issue_hash(parts) else []
-    people = list(dict.fromkeys(name for name in [*earlier, by] if name))
-    issue.approved_by = "; ".join(people)
+    people = {_same_person(name): name for name in reversed([*earlier, by]) if name}
+    issue.approved_by = "; ".join(reversed(people.values()))
     issue.approved_hash, issue.approved_manifest, issue.approved_at = issue_hash(parts), dict(parts), now
     if len(people) < required:
         return False
@@ -99,14 +100,30 @@ def approve(issue: Issue, by: str, parts: Mapping[str, str], *, required: int, n
     return True
 
 
+def _same_person(name: str) -> str:
+    """Return what is equal for the spellings of one name: case, composed letters and invisible characters."""
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+    return " ".join("".join(letter for letter in folded if unicodedata.category(letter) != "Cf").split())
+
+
+def changes_since_approval(issue: Issue, current: Mapping[str, str]) -> list[str]:
+    """Return why an approval, also that of the first of two people, no longer holds; frozen issues cannot change."""
+    if issue.state not in EDITABLE or issue.approved_hash is None:
+        return []
+    return differences(issue.approved_manifest or {}, current)
+
+
+def state_in_words(state: str, changes: Sequence[str]) -> str:
+    """Return an issue's state, and what changed since its approval."""
+    return f"{state}, but its approval no longer holds: {'; '.join(changes)}" if changes else state
+
+
 def void_approvals(session: Session, settings: Settings, templates: Templates) -> dict[int, list[str]]:
     """Return the numbers of issues that are approved as something else than they are now, each with what changed."""
-    approved = session.scalars(
-        select(Issue).where(Issue.state == IssueState.APPROVED.value).order_by(col(Issue.number))
-    )
+    query = select(Issue).where(col(Issue.state).in_(sorted(EDITABLE)), col(Issue.approved_hash).is_not(None))
     changes = {
-        issue.number: differences(issue.approved_manifest or {}, manifest(session, issue, settings, templates))
-        for issue in approved.all()
+        issue.number: changes_since_approval(issue, manifest(session, issue, settings, templates))
+        for issue in session.exec(query.order_by(col(Issue.number)))
     }
     return {number: changed for number, changed in changes.items() if changed}
 
@@ -115,6 +132,6 @@ def require_approved(issue: Issue, current: Mapping[str, str]) -> None:
     """Raise unless the issue is approved as exactly what it is now."""
     if issue.state != IssueState.APPROVED:
         raise NotApprovedError(f"Issue {issue.number} is {issue.state}, not approved")
-    if changed := differences(issue.approved_manifest or {}, current):
+    if changed := changes_since_approval(issue, current):
         hint = f'Approve it again as it is now: `digest issue approve {issue.number} --by "YOUR NAME"`.'
         raise NotApprovedError(f"Issue {issue.number} is not what was approved: {'; '.join(changed)}", hint=hint)

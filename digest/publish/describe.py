@@ -10,7 +10,7 @@ from digest.editions import store as edition_store
 from digest.editions.segment import ReaderGroup, select_articles
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
-from digest.publish.approval import issue_hash, manifest
+from digest.publish.approval import changes_since_approval, issue_hash, manifest
 from digest.publish.build import content_of, items_for_segment
 from digest.publish.publisher import Publisher
 from digest.render.content import edition_context
@@ -37,7 +37,7 @@ class DescribedSection:
 
 @dataclass(frozen=True, slots=True)
 class IssueDescription:
-    """The contents of an issue; `hash` is what an approval would be bound to now."""
+    """The contents of an issue; `hash` is what an approval would be bound to now, `changed` voids the present one."""
 
     number: int
     period: str
@@ -46,6 +46,7 @@ class IssueDescription:
     hash: str
     approved_hash: str | None
     approved_by: str | None
+    changed: Sequence[str]
     subject: str
     subjects: Mapping[str, str]
     sections: Sequence[DescribedSection]
@@ -61,6 +62,7 @@ def describe(publisher: Publisher, session: Session, issue: Issue) -> IssueDescr
     """Return the contents of the issue, without empty sections."""
     language = publisher.settings.publication.language
     subjects = _subjects(publisher, session, issue)
+    parts = manifest(session, issue, publisher.settings, publisher.templates)
     items = issue_store.items_of(session, issue)
     articles: dict[str, list[DescribedArticle]] = {}
     for item, article in items:
@@ -73,9 +75,10 @@ def describe(publisher: Publisher, session: Session, issue: Issue) -> IssueDescr
         period=issue.period,
         date=issue.date,
         state=issue.state,
-        hash=issue_hash(manifest(session, issue, publisher.settings, publisher.templates)),
+        hash=issue_hash(parts),
         approved_hash=issue.approved_hash,
         approved_by=issue.approved_by,
+        changed=changes_since_approval(issue, parts),
         subject=subjects[language],
         subjects=subjects,
         sections=[DescribedSection(slug, titles.get(slug, slug), articles[slug]) for slug in order],

@@ -12,6 +12,7 @@ from digest.issues.period import Period
 from digest.notify import EventKind
 from digest.outbox.states import NEEDS_A_PERSON, UNFINISHED, State
 from digest.publish import build, lifecycle
+from digest.publish.approval import changes_since_approval, manifest, state_in_words
 from digest.publish.publisher import FindingsBlockError
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
@@ -96,17 +97,26 @@ def approve(month: Month) -> StepPaused | None:
 
 
 def _before(month: Month, issue: Issue, *, approved: bool) -> StepPaused:
-    when = _local(month)
-    if approved:
+    when, changed = _local(month), _changed(month, issue)
+    if approved and not changed:
         return StepPaused(f"issue {issue.number} is approved; it is sent at {when}")
-    first = (month.noted("checked") or {}).get("first", "")
-    if month.context.delivery.settings.approval.required == 0 and not first:
+    first = "" if approved else (month.noted("checked") or {}).get("first", "")
+    if month.context.delivery.settings.approval.required == 0 and not first and not changed:
         return StepPaused(f"issue {issue.number} is sent at {when}, unless a check blocks")
     why = f"issue {issue.number} waits for its approval, to be sent at {when}"
+    if changed:
+        why = f"issue {issue.number} is {state_in_words(issue.state, changed)}; it was to be sent at {when}"
     if first:
         why += f"; the checks block it: {first}"
     _remind(month, issue, why)
     return StepPaused(why)
+
+
+def _changed(month: Month, issue: Issue) -> list[str]:
+    publisher = month.context.publisher
+    with session_scope(month.context.engine, read_only=True) as session:
+        parts = manifest(session, issue, publisher.settings, publisher.templates)
+    return changes_since_approval(issue, parts)
 
 
 def _remind(month: Month, issue: Issue, why: str) -> None:

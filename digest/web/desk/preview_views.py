@@ -9,6 +9,7 @@ from typing import Any
 from babel import Locale
 
 from digest.editions.segment import ReaderGroup
+from digest.publish.approval import state_in_words
 from digest.publish.build import BuiltEdition
 from digest.publish.publisher import Publisher
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes
@@ -136,7 +137,7 @@ def desk_facts(look: Snapshot) -> dict[str, Any]:
         "publication": pick(publisher.settings.publication.name, publisher.settings.publication.language),
         "period": issue.period,
         "date": issue.date.isoformat(),
-        "state": issue.state,
+        "state": state_in_words(issue.state, look.changed),
         "readers": sum(look.made.readers.values()),
         "block": block,
         "advise": advise,

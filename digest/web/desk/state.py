@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -13,7 +13,7 @@ from digest.articles.importing import ArticleImportReport
 from digest.editions.segment import ReaderGroup, Selection, segment
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
-from digest.publish.approval import issue_hash, manifest
+from digest.publish.approval import changes_since_approval, issue_hash, manifest
 from digest.publish.build import Build, BuiltEdition, build, items_for_segment, reader_groups, render_selection
 from digest.publish.freeze import whole_for_archive
 from digest.publish.publisher import Publisher
@@ -42,6 +42,7 @@ class Snapshot:
     made: Build
     troubles: tuple[Trouble, ...]
     rendered: dict[tuple[Selection, bool], BuiltEdition]
+    changed: Sequence[str] = ()  # since the approval
 
     @property
     def issue(self) -> Issue:
@@ -101,15 +102,18 @@ class Desk:
             self._follow_configuration()
             self._follow_articles()
             with session_scope(self.publisher.engine, read_only=True) as session:
-                made = self._build(session)
-            return Snapshot(self.publisher, made, self.troubles(), self._rendered)
+                made, changed = self._build(session)
+            return Snapshot(self.publisher, made, self.troubles(), self._rendered, changed)
 
     def troubles(self) -> tuple[Trouble, ...]:
         """Return the problems that the last `look` found."""
         return self._of_configuration + self._of_articles
 
-    def _build(self, session: Session) -> Build:
-        """Build the issue, unless nothing changed: a page with four frames makes five requests."""
+    def _build(self, session: Session) -> tuple[Build, list[str]]:
+        """Build the issue, unless nothing changed: a page with four frames makes five requests.
+
+        Return also what changed since its approval.
+        """
         now = self._clock.now()
         issue = issue_store.find(session, self._number)
         readers = reader_groups(session, issue.number, now)
@@ -119,7 +123,7 @@ class Desk:
         if self._made is None or self._made[0] != key:
             self._made = key, build(self.publisher, session, issue, now)
             self._rendered = {}  # requested editions without recipients, and the archive's
-        return replace(self._made[1], issue=issue)
+        return replace(self._made[1], issue=issue), changes_since_approval(issue, parts)
 
     def _configuration(self) -> Stamp:
         workspace = self.publisher.settings.workspace

@@ -1,5 +1,6 @@
 """The manifest of an approval: whatever an edition is made from is a part of it, and a change is named."""
 
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +14,14 @@ from digest.articles.models import Article
 from digest.issues import store
 from digest.issues.models import Issue, IssueItem
 from digest.publish import approval
-from digest.publish.approval import NotApprovedError, approve, manifest, require_approved
+from digest.publish.approval import (
+    NotApprovedError,
+    approve,
+    changes_since_approval,
+    manifest,
+    require_approved,
+    state_in_words,
+)
 from digest.render.loader import Templates, renderer_versions
 from digest.settings.root import Settings, load_settings
 
@@ -131,3 +139,33 @@ def test_another_version_of_any_renderer_voids_the_approval(
     monkeypatch.setattr(approval, "renderer_versions", lambda: renderer_versions() | {package: "0"})
     with pytest.raises(NotApprovedError, match=r"is not what was approved: versions of the renderers changed$"):
         require_approved(draft.issue, draft.manifest())
+
+
+SPELLINGS = ["Ada Park", "ada park ", "ADA\u00a0PARK", "A\u200bda  Park", "\tAda Park"]
+
+
+@pytest.mark.parametrize("second", SPELLINGS)
+def test_one_person_in_two_spellings_approves_once(draft: Draft, now: datetime, second: str) -> None:
+    assert not approve(draft.issue, "Ada Park", draft.manifest(), required=2, now=now)
+    assert not approve(draft.issue, second, draft.manifest(), required=2, now=now)
+    assert (draft.issue.state, draft.issue.approved_by) == ("draft", "Ada Park")
+    assert approve(draft.issue, "Ada Parker", draft.manifest(), required=2, now=now)
+    assert draft.issue.approved_by == "Ada Park; Ada Parker"
+
+
+@pytest.mark.parametrize(("first", "second"), [("José", "Jose\u0301"), ("박아다", "박아다"), ("GROSS", "groß")])
+def test_composed_and_folded_letters_are_one_person(draft: Draft, now: datetime, first: str, second: str) -> None:
+    decomposed = unicodedata.normalize("NFD", second)
+    assert not approve(draft.issue, first, draft.manifest(), required=2, now=now)
+    assert not approve(draft.issue, decomposed, draft.manifest(), required=2, now=now)
+
+
+def test_a_change_voids_the_first_of_two_approvals_in_words(draft: Draft, now: datetime) -> None:
+    approve(draft.issue, "Ada", draft.manifest(), required=2, now=now)
+    assert changes_since_approval(draft.issue, draft.manifest()) == []
+    rewritten(draft)
+    changes = changes_since_approval(draft.issue, draft.manifest())
+    words = "draft, but its approval no longer holds: article lead changed"
+    assert state_in_words(draft.issue.state, changes) == words
+    draft.issue.state = "sending"
+    assert changes_since_approval(draft.issue, draft.manifest()) == []

@@ -216,6 +216,29 @@ def test_approved_in_time_it_waits_for_its_time(desk: MakeDesk) -> None:
 
 
 @pytest.mark.one_database
+@pytest.mark.one_database
+@pytest.mark.parametrize("required", [0, 1])
+def test_an_approval_that_a_change_voids_is_waited_for(desk: MakeDesk, required: int) -> None:
+    world = desk(required=required)
+    due = world.months.due(FIRST)
+    world.look(due - 6 * DAY)
+    world.approve(due - 5 * DAY)
+    with session_scope(world.works(due).engine) as session:
+        _, article = issue_store.items_of(session, issue_store.find(session, None))[0]
+        article.content_hash, changed = "other", article.slug
+    for before in (4 * DAY, 3 * DAY):
+        told = world.look(due - before)
+        assert told is not None
+        assert (
+            f"approved, but its approval no longer holds: article {changed} changed; it was to be sent at" in told.why
+        )
+    assert "needs_approval" in world.heard()
+    world.approve(due - DAY)
+    again = world.look(due - DAY + MINUTE)
+    assert again is not None
+    assert "is approved; it is sent at" in again.why
+
+
 def test_with_no_approval_it_approves_itself_on_time_and_says_so(desk: MakeDesk) -> None:
     world = desk()
     due = world.months.due(FIRST)

@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 from watchfiles import Change
 
 from digest.articles.importing import ArticleImportReport
+from digest.issues import store as issue_store
+from digest.publish import lifecycle
 from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
@@ -67,6 +69,20 @@ def test_a_saved_article_is_shown_at_the_next_look(client: TestClient, workspace
     article.write_text(article.read_text("utf-8").replace(old, "Drones over Goyang"), encoding="utf-8")
     assert "Drones over Goyang" in client.get("/").text
     assert "Drones over Goyang" in client.get("/frame?language=en&interests=*").text
+
+
+def test_an_approval_that_a_change_voids_is_not_shown_as_one(
+    client: TestClient, press: Publisher, workspace: Path, now: datetime
+) -> None:
+    client.get("/")  # imports what was written before
+    with session_scope(press.engine) as session:
+        assert lifecycle.approve(press, session, issue_store.find(session, 21), "Ada", now)
+    assert "<strong>approved</strong>" in client.get("/").text
+    article = workspace / "articles" / "wsce-2021.md"
+    article.write_text(article.read_text("utf-8").replace("closes", "ends"), encoding="utf-8")
+    said = "<strong>approved, but its approval no longer holds: article wsce-2021 changed</strong>"
+    for path in ("/", "/edition?language=en&interests=*"):
+        assert said in client.get(path).text
 
 
 def test_what_did_not_change_is_not_imported_again(client: TestClient, imports: Imports) -> None:
