@@ -32,17 +32,18 @@ class Slot(StrEnum):
     VIEW_URL = "VIEW_URL"
     ACTION_URL = "ACTION_URL"
     CONSENT_DATE = "CONSENT_DATE"
+    TEST_MARK = "TEST_MARK"  # empty but in test mails
 
     @property
     def is_url(self) -> bool:
         """Whether the value is an address."""
-        return self not in {Slot.INTERESTS, Slot.CONSENT_DATE}
+        return self not in {Slot.INTERESTS, Slot.CONSENT_DATE, Slot.TEST_MARK}
 
 
 EDITION_SLOTS = frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL, Slot.VIEW_URL})
 """The slots that both parts of an edition must have."""
 
-WORST_VALUES: Mapping[Slot, str] = {slot: "x" * (300 if slot.is_url else 400) for slot in Slot}
+WORST_VALUES: Mapping[Slot, str] = {slot: "x" * (300 if slot.is_url else 400) for slot in Slot} | {Slot.TEST_MARK: ""}
 """The longest values, to measure a mail before its recipients are known."""
 
 

@@ -74,3 +74,25 @@ def test_a_language_without_a_catalogue_is_refused_at_start(draft: World) -> Non
         assert ended.returncode == 2
         assert "publication.language" in ended.stderr
         assert "'de'" in ended.stderr
+
+
+MARKS = {"en": ("[Test] ", "This is a test mail."), "ko": ("[시험] ", "시험용 메일입니다.")}
+
+
+@pytest.mark.parametrize("language", MARKS)
+def test_a_test_mail_says_so_and_no_other_mail_does(draft: World, tmp_path: Path, language: str) -> None:
+    prefix, mark = MARKS[language]
+    draft.digest("issue", "edit", "21", "--preheader", "Only this")
+    to = ("--to", "ada@example.org", "--language", language, "--relay", f"maildir:{tmp_path / 'tests'}")
+    draft.digest("send", "21", *to)
+    (test,) = mails(tmp_path / "tests")
+    assert test["Subject"].startswith(prefix)
+    assert f"\nOnly this\n{mark}" in text_of(test).replace("\r\n", "\n")
+    visible = html_of(test).partition("</head>")[2]
+    assert visible.index("Only this") < visible.index(mark) < visible.index("/test/")
+    draft.digest("issue", "approve", "21", "--by", "Ada")
+    draft.digest("send", "21", "--yes")
+    for mail in mails(draft.folder / "outbox"):
+        for part in (mail["Subject"], text_of(mail), html_of(mail)):
+            assert prefix not in part
+            assert mark not in part

@@ -208,6 +208,7 @@ def plain_message(works: app.App, rendered: Rendered, one: Taken) -> bytes:
         Slot.UNSUBSCRIBE_URL: works.signer.url(Purpose.UNSUBSCRIBE, one.reader.ref),
         Slot.VIEW_URL: works.signer.url(Purpose.VIEW, "0" * 64),
         Slot.INTERESTS: "Mobility, Safety",
+        Slot.TEST_MARK: "",
     }
     message = EmailMessage(policy=SMTP)
     message["From"] = "Smart City Policy Centre <newsletter@example.org>"

@@ -82,6 +82,7 @@ def job(path: Path, edition: dict[str, str], *, messages: int) -> Path:
                 token(edition["nonce"], Slot.PREFERENCES_URL): link.format("preferences", number),
                 token(edition["nonce"], Slot.UNSUBSCRIBE_URL): link.format("unsubscribe", number),
                 token(edition["nonce"], Slot.VIEW_URL): link.format("view", 0),
+                token(edition["nonce"], Slot.TEST_MARK): "",
             },
         }
         for number in range(messages)

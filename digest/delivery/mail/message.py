@@ -104,6 +104,7 @@ class MessageWriter:
             Slot.PREFERENCES_URL: self._signer.url(Purpose.PREFERENCES, reader.ref, now=now),
             Slot.UNSUBSCRIBE_URL: unsubscribe,
             Slot.VIEW_URL: form.view_url,
+            Slot.TEST_MARK: "",
         }
         own_id = self.message_id(form.number, reader.ref)
         personal = Personal(reader.name, reader.address, own_id, unsubscribe)
@@ -114,10 +115,13 @@ class MessageWriter:
 
         `token` is random: with the real Message-ID mail programs would hide the reader's own copy.
         """
-        header = shared_header(self._identity(reader.language), rendered.subject, about=f"issue-{number}", part="test")
+        translate = self._templates.translate(reader.language)
+        subject = translate("[Test] %(subject)s") % {"subject": rendered.subject}
+        header = shared_header(self._identity(reader.language), subject, about=f"issue-{number}", part="test")
         form = _Form(header, encode(rendered.html, rendered.text, rendered.nonce), number)
         url = self._signer.url(Purpose.TEST, reader.ref)
         values = {**dict.fromkeys(Slot, url), Slot.INTERESTS: self._speak(reader.language, reader.interests)}
+        values[Slot.TEST_MARK] = translate("This is a test mail. Its personal links change nothing.")
         own_id = message_id(self._key, ("test", token), self._settings.publication.sender_domain)
         personal = Personal(reader.name, reader.address, own_id, url, test=True)
         return self._letter(f"test-{token}", form, personal, values, now=now, plain=reader.format == "text")

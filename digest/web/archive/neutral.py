@@ -26,7 +26,7 @@ class Neutral:
     def values(self) -> dict[Slot, str]:
         """A value for every slot, for slots outside of removable lines."""
         others = dict.fromkeys(Slot, self.subscribe_url)
-        return others | {Slot.INTERESTS: "…", Slot.VIEW_URL: self.page_url}
+        return others | {Slot.INTERESTS: "…", Slot.VIEW_URL: self.page_url, Slot.TEST_MARK: ""}
 
 
 def neutral_html(html: str, nonce: str, neutral: Neutral) -> str:

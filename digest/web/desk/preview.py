@@ -249,6 +249,7 @@ def _edition(look: Snapshot, choice: Choice) -> BuiltEdition | None:
 def filled(look: Snapshot, edition: BuiltEdition, choice: Choice) -> tuple[str, str]:
     """Return HTML and text with the values for a choice; personal links lead to pages that explain them."""
     values = {slot: f"/slot/{name}" for name, (slot, _) in SLOT_PAGES.items()}
+    values[Slot.TEST_MARK] = ""
     values[Slot.INTERESTS] = views.spoken_interests(look.publisher, choice.interests, choice.language)
     rendered = edition.rendered
     html = fill(rendered.html, rendered.nonce, values, SlotContext.HTML)

@@ -124,6 +124,7 @@ def test_both_parts_are_the_edition_with_filled_slots_exactly(
         Slot.PREFERENCES_URL: signer.url(Purpose.PREFERENCES, ref, now=now),
         Slot.UNSUBSCRIBE_URL: signer.url(Purpose.UNSUBSCRIBE, ref),
         Slot.VIEW_URL: signer.url(Purpose.VIEW, "c" * 64),
+        Slot.TEST_MARK: "",
     }
     both, plain = (parse(letters.delivery(taken(edition_id, reader(format=f), now), now)) for f in ("html", "text"))
     text, html, alone = [part.get_content().replace("\r\n", "\n") for part in (*both.iter_parts(), plain)]
@@ -180,6 +181,13 @@ def test_a_test_mail_is_marked_and_has_no_link_of_a_reader(letters: MessageWrite
         for purpose in (Purpose.UNSUBSCRIBE, Purpose.PREFERENCES, Purpose.VIEW):
             assert f"/{purpose}/" not in part.get_content()
     assert letters.test(21, rendered, reader(), "other", now).envelope != letter.envelope
+
+
+@pytest.mark.parametrize(("language", "prefix"), [("en", "[Test] "), ("ko", "[시험] ")])
+def test_a_test_mails_subject_says_so(letters: MessageWriter, now: datetime, language: str, prefix: str) -> None:
+    rendered = Rendered("제21호", "", HTML, TEXT, NONCE, ())
+    message = parse(letters.test(21, rendered, reader(language=language), "token", now))
+    assert message["Subject"] == f"{prefix}제21호"
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
