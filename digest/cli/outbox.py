@@ -15,13 +15,16 @@ from digest.send import listing, operator
 def list_(
     context: typer.Context,
     number: DeliveredIssueNumber = None,
-    state: Annotated[str, typer.Option(help="Only those in this state.")] = "",
+    state: Annotated[str, typer.Option(help="Only those in this state; excluded: who has none, and why.")] = "",
 ) -> None:
     """List an issue's deliveries."""
     shell = shell_of(context)
-    if state and state not in set(State):
-        raise UsageError(f"There is no state {state!r}", hint=f"States: {', '.join(State)}")
-    data = [one.as_json() for one in listing.deliveries(shell.reader, number, State(state) if state else None)]
+    if state and state not in {*State, listing.EXCLUDED}:
+        raise UsageError(f"There is no state {state!r}", hint=f"States: {', '.join((*State, listing.EXCLUDED))}")
+    if state == listing.EXCLUDED:
+        data = [one.as_json() for one in listing.excluded(shell.reader, number)]
+    else:
+        data = [one.as_json() for one in listing.deliveries(shell.reader, number, State(state) if state else None)]
     columns = ["id", "address", "edition", "state", "reason", "attempts"]
     shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
 

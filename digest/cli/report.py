@@ -32,6 +32,10 @@ def _show(shell: Shell, data: dict[str, Any]) -> None:
         for issue in data["issues"]
     ]
     shell.out.table(columns, rows)
+    for issue in data["issues"]:
+        if issue["missed"]:
+            shell.out.line(f"\nWho did not get issue {issue['issue']}:")
+            shell.out.table(["address", "why"], [[one["address"], one["reason"]] for one in issue["missed"]])
     if data["runs"]:
         shell.out.line()
         keys = ["period", "due_at", "state", "approved_by", "why"]

@@ -13,11 +13,17 @@ from digest.outbox.states import State
 from digest.runtime.db import session_scope
 from digest.schedule import runs
 from digest.schedule.runs import IssueRun
+from digest.send.listing import excluded_from
+
+UNREACHED = (State.REJECTED, State.EXPIRED, State.SKIPPED, State.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
 class IssueAccount:
-    """One issue in numbers: `states` has every state, `excluded` counts people left out, by reason."""
+    """One issue in numbers: `states` has every state, `excluded` counts people left out, by reason.
+
+    `missed` names who did not get it, and why: only where one issue is asked for.
+    """
 
     issue: int
     period: str
@@ -28,6 +34,7 @@ class IssueAccount:
     planned: int
     states: Mapping[State, int]
     excluded: Mapping[str, int]
+    missed: Sequence[Mapping[str, str]]
 
     def as_json(self) -> dict[str, object]:
         return asdict(self) | {"states": {state.value: count for state, count in self.states.items()}}
@@ -70,13 +77,24 @@ def report(engine: Engine, number: int | None) -> Report:
         issues = session.exec(query if number is None else query.where(Issue.number == number)).all()
         ids = {issue.id for issue in issues}
         found = [run for run in reversed(runs.history(session)) if number is None or run.issue_id in ids]
-        return Report([_account(session, issue) for issue in issues], [run_account(run) for run in found])
+        accounts = [_account(session, issue, named=len(issues) == 1) for issue in issues]
+        return Report(accounts, [run_account(run) for run in found])
 
 
-def _account(session: Session, issue: Issue) -> IssueAccount:
+def _account(session: Session, issue: Issue, *, named: bool) -> IssueAccount:
     counted = store.counts(session, issue.id or 0)
     own, moments = (issue.number, issue.period, issue.state, issue.approved_by), (issue.frozen_at, issue.sent_at)
-    return IssueAccount(*own, *moments, sum(counted.values()), counted, dict(issue.excluded))
+    missed = _missed(session, issue) if named else []
+    return IssueAccount(*own, *moments, sum(counted.values()), counted, dict(issue.excluded), missed)
+
+
+def _missed(session: Session, issue: Issue) -> list[dict[str, str]]:
+    if issue.frozen_at is None:
+        return []
+    ended = [row for state in UNREACHED for row in store.listing(session, issue.id or 0, state)]
+    missed = [(row.address, f"{row.state}: {row.reason}" if row.reason else row.state.value) for row in ended]
+    left_out = [(one.address, one.reason) for one in excluded_from(session, issue, issue.frozen_at)]
+    return [{"address": address, "reason": reason} for address, reason in [*missed, *left_out]]
 
 
 def run_account(run: IssueRun) -> RunAccount:
