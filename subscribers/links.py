@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from itsdangerous import BadData, URLSafeSerializer
 
@@ -37,6 +38,9 @@ class Purpose(StrEnum):
     TEST = "test"
     FORM = "form"  # not a link: the CSRF token in a form's hidden field
 
+
+LINKED = tuple(purpose for purpose in Purpose if purpose != Purpose.FORM)
+"""First parts of the paths that carry a token: secrets of readers, to be kept out of logs and indexes."""
 
 # Purposes without a lifetime never expire: people unsubscribe from mail that is years old.
 LIFETIMES = {
@@ -92,6 +96,10 @@ class LinkSigner:
     def url(self, purpose: Purpose, ref: str, *, extra: str = "", now: datetime | None = None) -> str:
         """Return the absolute URL for `purpose` and `ref`; arguments as in `token`."""
         return f"{self.base_url}/{purpose}/{self.token(purpose, ref, extra=extra, now=now)}"
+
+    def path(self, purpose: Purpose, ref: str, *, now: datetime | None = None) -> str:
+        """Return the URL's path, which is right under whatever name a page was opened; arguments as in `token`."""
+        return urlsplit(self.url(purpose, ref, now=now)).path
 
     def token(self, purpose: Purpose, ref: str, *, extra: str = "", now: datetime | None = None) -> str:
         """Return the token, the same for the same arguments; `now` is for purposes that expire, and only for those."""

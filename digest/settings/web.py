@@ -33,6 +33,12 @@ class Web(SettingsTable):
         description="addresses and networks of the proxies whose X-Forwarded-For is believed; none other's is",
     )
 
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description="further names, beside base_url's and loopback, under which readers' links open: those by which "
+        "a proxy calls this server",
+    )
+
     @field_validator("trusted_proxies")
     @classmethod
     def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,16 +17,18 @@ from digest.articles.importing import ArticleImportReport
 from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError
+from digest.settings.part import LOOPBACK_HOSTS
 from digest.web.archive import feeds, routes, search
 from digest.web.desk import preview
 from digest.web.desk.state import Desk
+from digest.web.http.bare import bare_app
 from digest.web.http.headers import Headers, page_headers, preview_headers
-from digest.web.http.loopback import LoopbackOnly
+from digest.web.http.hosts import KnownHosts, LoopbackOnly, name_of
 from digest.web.http.request_limits import Measure
 from digest.web.public import errors, health, media, metrics, start
 from digest.web.public.audience import pages_router
 from digest.workspace.metrics.page import Metrics
-from subscribers.links import LinkSigner
+from subscribers.links import LINKED, LinkSigner
 
 
 def public_app(
@@ -36,7 +40,7 @@ def public_app(
     metrics_router: APIRouter | None = None,
 ) -> FastAPI:
     """Return the public app: subscriptions (`pages_router`), archive, pictures, health. GET changes nothing."""
-    app = _bare_app()
+    app = bare_app()
     app.include_router(pages_router)
     if metrics_router is not None:
         app.include_router(metrics_router)
@@ -47,6 +51,8 @@ def public_app(
     app.include_router(routes.build_router(publisher, signer, clock))
     app.include_router(start.build_router(publisher))
     app.add_middleware(Measure, refuse=partial(errors.explain, publisher))
+    names, refuse = _host_names(publisher), partial(errors.explain, publisher, status=HTTPStatus.MISDIRECTED_REQUEST)
+    app.add_middleware(KnownHosts, names=names, refuse=refuse, guarded=LINKED)
     app.add_middleware(Headers, headers=page_headers(publisher.settings.publication.base_url))
     errors.install(app, publisher)
     return app
@@ -65,7 +71,7 @@ def preview_app(
     `reimport` imports the articles, for the first page and after changes below articles/; `reload` reads the
     configuration after changes of digest.toml or templates/. Nothing else is changed.
     """
-    app = _bare_app()
+    app = bare_app()
     desk = Desk(publisher, number, clock, reimport, reload)
     app.state.closing = threading.Event()  # set by digest.web.http.server; open streams end
     app.include_router(media.build_router(publisher.engine))
@@ -76,9 +82,10 @@ def preview_app(
     return app
 
 
-def _bare_app() -> FastAPI:
-    # Neither app has an API to describe.
-    return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+def _host_names(publisher: Publisher) -> set[str]:
+    """Return the names under which readers' links open."""
+    base_url, others = publisher.settings.publication.base_url, publisher.settings.web.hosts
+    return {*LOOPBACK_HOSTS, urlsplit(base_url).hostname or "", *map(name_of, others)}
 
 
 def _explain_on(app: FastAPI, desk: Desk) -> None:

@@ -180,8 +180,8 @@ class BasePage:
         return self.page(name, language, **shown)
 
     def preferences_link(self, person: Subscriber) -> str:
-        """Return the relative address of the subscriber's preferences from a page with a link of its own."""
-        return "../preferences/" + self.context.signer.token(Purpose.PREFERENCES, person.ref, now=self.context.now())
+        """Return the path of the subscriber's preferences."""
+        return self.context.signer.path(Purpose.PREFERENCES, person.ref, now=self.context.now())
 
     def html(self, name: str, language: str, *, path: str = "", **values: Any) -> str:
         """Return a page's HTML."""

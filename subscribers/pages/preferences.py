@@ -118,8 +118,8 @@ class PreferencesPage(BasePage):
             person=shown,
             notice=notice,
             new=typed.one("email")[:MAX_OCTETS] if typed is not None else "",
-            unsubscribe="../unsubscribe/" + context.signer.token(Purpose.UNSUBSCRIBE, person.ref),
+            unsubscribe=context.signer.path(Purpose.UNSUBSCRIBE, person.ref),
             # The page reveals nothing, and a forwarded mail allows to unsubscribe the person anyway.
-            erase="../erase/" + context.signer.token(Purpose.ERASE, person.ref, now=now),
+            erase=context.signer.path(Purpose.ERASE, person.ref, now=now),
             today=now.astimezone(context.timezone).date(),
         )

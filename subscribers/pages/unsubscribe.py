@@ -17,6 +17,9 @@ from subscribers.pages.page import BasePage, PagesContext, Posted
 from subscribers.pages.views import PAUSE_MONTHS, FormInvalidError, fewer_interests, longer_pause, rarer
 from subscribers.preferences import LEFT, Choices
 
+ITSELF = "?"
+"""Where a page's form posts to its own path, with or without a slash at its end."""
+
 
 class UnsubscribePage(BasePage):
     """Unsubscribe and undo."""
@@ -69,8 +72,7 @@ class UnsubscribePage(BasePage):
             preferences.unsubscribe_all(
                 session, ids, method, now, context.secret, on_unsubscribed=listener, wording=words
             )
-        undo = context.signer.token(Purpose.UNDO, person.ref, now=now)
-        return self._left_page(person, undo="../undo/" + undo)
+        return self._left_page(person, undo=context.signer.path(Purpose.UNDO, person.ref, now=now))
 
     def _leave_all(self, refs: Sequence[str], alone: bool) -> dict[str, bool]:
         """Unsubscribe these subscribers; return for each reference whether it is known."""
@@ -118,8 +120,7 @@ class UnsubscribePage(BasePage):
 
     def undo(self, request: Request, token: str) -> Response:
         person = self.shown_to(Purpose.UNDO, token)
-        # The page posts to itself.
-        return self.unknown(request) if person is None else self._left_page(person, undo=token)
+        return self.unknown(request) if person is None else self._left_page(person, undo=ITSELF)
 
     def post_undo(self, request: Request, token: str, form: Posted) -> Response:
         person = self.shown_to(Purpose.UNDO, token)
@@ -127,7 +128,7 @@ class UnsubscribePage(BasePage):
             return self.unknown(request)
         refused = self.refusal(request, form, Purpose.UNDO, person)
         if refused:
-            return self._left_page(person, undo=token, problem=refused)
+            return self._left_page(person, undo=ITSELF, problem=refused)
         with self.context.write() as session:
             person = self.locked(session, person)
             if person is None:

@@ -26,7 +26,12 @@ from subscribers.links import LinkSigner
 from subscribers.models import Subscriber, SubscriberState
 
 SAMPLE = Path(__file__).resolve().parents[2] / "digest" / "workspace" / "sample"
-SECRETS = '[secrets]\nlink_keys = ["a key for links, long enough"]\nsuppression_key = "a suppression key of enough bytes"\nmessage_key = "m"\n'
+LINK_KEY = "a key for links, long enough"
+SECRETS = (
+    f'[secrets]\nlink_keys = ["{LINK_KEY}"]\nsuppression_key = "a suppression key of enough bytes"\nmessage_key = "m"\n'
+)
+HOME = "http://127.0.0.1"
+"""The sample's base_url without its port."""
 ODD_NAME = 'O\'Brien & <b>Sons</b> "Q"'
 READERS = [
     # address, name, interests, language, format, state

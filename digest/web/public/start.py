@@ -12,17 +12,11 @@ from digest.web.archive.routes import latest
 from digest.web.http.headers import OPEN
 from digest.web.public.languages import choose
 from digest.web.public.pages import Page, show
+from subscribers.links import LINKED
 
 METHODS = ["GET", "HEAD"]
 # Advice, not protection, which is by X-Robots-Tag and tokens.
-ROBOTS = """\
-User-agent: *
-Disallow: /view/
-Disallow: /preferences/
-Disallow: /unsubscribe/
-Disallow: /confirm/
-Disallow: /archive/search
-"""
+ROBOTS = "\n".join(["User-agent: *", *(f"Disallow: /{path}/" for path in LINKED), "Disallow: /archive/search", ""])
 
 
 def build_router(publisher: Publisher) -> APIRouter:

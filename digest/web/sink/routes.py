@@ -18,8 +18,9 @@ from digest.render.loader import Templates
 from digest.runtime.text import cut
 from digest.sink.maildir import Mailbox, StoredMail
 from digest.web.desk.frames import plain_page
+from digest.web.http.bare import bare_app
 from digest.web.http.headers import Headers, sink_headers
-from digest.web.http.loopback import LoopbackOnly
+from digest.web.http.hosts import LoopbackOnly
 from digest.web.sink.mail import MAX_READ_BYTES, framed_html, parse
 
 PAGE = 50
@@ -41,7 +42,7 @@ View = Literal["html", "text", "headers", "source"]
 
 def sink_app(mailbox: Mailbox, relay: str) -> FastAPI:
     """Return the app that shows `mailbox`; `relay` is the sink's address, as for `digest send --relay`."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = bare_app()
     pages = SinkPages(mailbox, relay)
     app.include_router(_router(pages))
     app.add_middleware(Headers, headers=sink_headers())

@@ -13,6 +13,7 @@ from digest.testing import FrozenClock
 from subscribers.links import LinkSigner
 from tests.support import web_sample
 from tests.support.frozen import Frozen
+from tests.support.web_sample import HOME
 
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 KEY = "a key for links, long enough"
@@ -67,5 +68,5 @@ def signer(press: Publisher) -> LinkSigner:
 def client(press: Publisher, signer: LinkSigner, now: datetime) -> Iterator[TestClient]:
     """A browser at the public pages of the module's `press`."""
     app = web_sample.public(press, signer, FrozenClock(now))
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
         yield client

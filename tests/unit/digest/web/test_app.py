@@ -17,6 +17,7 @@ from digest.web.app import public_app
 from subscribers.links import LinkSigner, Purpose
 from tests.support.published import editions, set_state, view_url
 from tests.support.served import served
+from tests.support.web_sample import HOME
 from tests.unit.digest.web.conftest import KEY
 
 
@@ -117,13 +118,14 @@ def test_strict_transport_is_told_only_where_there_is_https(press: Publisher, no
     secure = Publisher(press.settings.model_copy(update={"publication": publication}), press.engine, press.templates)
     signer = LinkSigner([KEY], "https://news.example.org")
     app = public_app(secure, pages_router=APIRouter(), signer=signer, clock=FrozenClock(now))
-    headers = TestClient(app).get("/archive/21").headers
+    headers = TestClient(app, base_url=HOME).get("/archive/21").headers
     assert "max-age=" in headers["strict-transport-security"]
     assert "img-src 'self' https://news.example.org;" in headers["content-security-policy"]
 
 
 def test_robots_are_kept_from_tokens(client: TestClient) -> None:
-    assert "Disallow: /view/" in client.get("/robots.txt").text
+    robots = client.get("/robots.txt").text
+    assert all(f"\nDisallow: /{path}/\n" in robots for path in ("view", "address", "data", "erase", "undo", "keep"))
 
 
 def test_a_database_that_is_away_is_told_without_its_address(
@@ -132,7 +134,7 @@ def test_a_database_that_is_away_is_told_without_its_address(
     away = make_engine("postgresql://secret-user:secret-word@127.0.0.1:1/secret-name")
     lost = Publisher(press.settings, away, press.templates)
     app = public_app(lost, pages_router=APIRouter(), signer=signer, clock=FrozenClock(now))
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
         ready, page, picture = client.get("/readyz"), client.get("/archive"), client.get(f"/media/{'0' * 64}.jpg")
     assert {ready.status_code, page.status_code, picture.status_code} == {503}
     assert page.headers["retry-after"] == "60"
@@ -151,7 +153,7 @@ def test_our_own_fault_is_a_page_with_headers_and_no_traceback(
         raise RuntimeError("a secret detail")
 
     app = public_app(press, pages_router=router, signer=signer, clock=FrozenClock(now))
-    answer = TestClient(app, raise_server_exceptions=False).get("/broken")
+    answer = TestClient(app, base_url=HOME, raise_server_exceptions=False).get("/broken")
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     assert answer.headers["referrer-policy"] == "no-referrer"
@@ -166,7 +168,7 @@ def test_an_own_template_without_end_holds_no_request(
     own.write_text("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
     broken = replace(press, templates=Templates(press.settings.workspace / "templates"))
     app = public_app(broken, pages_router=APIRouter(), signer=signer, clock=FrozenClock(now))
-    client = TestClient(app, raise_server_exceptions=False)
+    client = TestClient(app, base_url=HOME, raise_server_exceptions=False)
     first, again = client.get("/archive"), client.get("/archive")
     assert (first.status_code, again.status_code) == (500, 500)
     assert "</html>" in first.text, "the error has our page, as theirs does not work"

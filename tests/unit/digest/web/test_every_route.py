@@ -11,17 +11,20 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlmodel import select
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 
 from digest.publish.publisher import Publisher
-from digest.runtime.db import make_engine
+from digest.runtime.db import make_engine, session_scope
 from digest.testing import FrozenClock
-from subscribers.links import LIFETIMES, LinkSigner, Purpose
+from subscribers.links import LIFETIMES, LINKED, LinkSigner, Purpose
+from subscribers.models import Subscriber
 from subscribers.pages.forms import MAX_BODY
 from tests.support import web_sample
 from tests.support.published import editions
+from tests.support.web_sample import HOME
 
 ALWAYS = {
     "referrer-policy": "no-referrer",
@@ -42,7 +45,7 @@ def app(press: Publisher, signer: LinkSigner, now: datetime) -> FastAPI:
 
 @pytest.fixture
 def client(app: FastAPI) -> Iterator[TestClient]:
-    with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
+    with TestClient(app, base_url=HOME, raise_server_exceptions=False, follow_redirects=False) as client:
         yield client
 
 
@@ -161,18 +164,96 @@ def test_answers_of_a_broken_server_have_the_headers_too(
     press: Publisher, signer: LinkSigner, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = web_sample.public(press, signer, FrozenClock(now))
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
         monkeypatch.setattr("subscribers.store.by_ref", lambda *_: 1 / 0)
         answer = client.get(f"/preferences/{signer.token(Purpose.PREFERENCES, 'anna', now=now)}")
         assert answer.status_code == 500
         check(answer, "/preferences/")
     away = Publisher(press.settings, make_engine("postgresql://u:p@127.0.0.1:1/x"), press.templates)
-    with TestClient(web_sample.public(away, signer, FrozenClock(now)), raise_server_exceptions=False) as client:
+    with TestClient(
+        web_sample.public(away, signer, FrozenClock(now)), base_url=HOME, raise_server_exceptions=False
+    ) as client:
         for path in ("/subscribe", "/archive", f"/preferences/{signer.token(Purpose.PREFERENCES, 'anna', now=now)}"):
             check(client.get(path), path)
         answer = client.post("/subscribe", data={"email": "a@example.org"})
         assert answer.status_code == 503
         check(answer, "/subscribe")
+
+
+# Addresses that somebody else wrote
+
+
+def test_no_answer_takes_an_address_from_the_host(
+    app: FastAPI, client: TestClient, press: Publisher, signer: LinkSigner, now: datetime
+) -> None:
+    before, foreign = web_sample.snapshot(press.engine), {"Host": "evil.example"}
+    for route in routes(app):
+        for path in (end for one in examples(press, signer, now, route.path) for end in (one, f"{one}/")):
+            secret = path.strip("/").partition("/")[0] in LINKED
+            for method in ("GET", "POST"):
+                answer = client.request(method, path, headers=foreign, data={"List-Unsubscribe": "One-Click"})
+                assert (answer.status_code == 421) is secret, (method, path)
+                assert "evil" not in answer.text + repr(answer.headers) + answer.headers.get("location", ""), path
+                check(answer, path.removesuffix("/") or "/")
+    assert client.get("/healthz", headers=foreign).json() == {"status": "ok"}
+    assert web_sample.snapshot(press.engine) == before
+
+
+def test_a_path_with_a_slash_at_its_end_is_the_same_page(
+    app: FastAPI, client: TestClient, press: Publisher, signer: LinkSigner, now: datetime
+) -> None:
+    def told(path: str) -> tuple[int, str]:
+        answer = client.get(path)
+        return answer.status_code, re.sub(r'value="[^"]{40,}"', "", answer.text)
+
+    for route in routes(app):
+        for path in examples(press, signer, now, route.path):
+            assert told(path) == told(f"{path}/"), path
+    page = client.get(f"/preferences/{signer.token(Purpose.PREFERENCES, 'anna', now=now)}/")
+    links = [link for link in re.findall(r'(?:href|action)="([^"]+)"', page.text) if "mailto:" not in link]
+    assert len(links) > 4
+    for link in links:
+        assert client.get(str(page.url.join(link))).status_code == 200, link
+
+
+def test_one_click_and_undo_act_at_a_path_with_a_slash(
+    client: TestClient, press: Publisher, signer: LinkSigner, now: datetime
+) -> None:
+    link = f"/unsubscribe/{signer.token(Purpose.UNSUBSCRIBE, 'anna')}/"
+    assert client.post(link, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert state_of(press, "anna") == "unsubscribed"
+    undo = client.get(f"/undo/{signer.token(Purpose.UNDO, 'anna', now=now)}/")
+    action, token = (re.search(found, undo.text) for found in (r'action="([^"]+)"', r'name="form" value="([^"]+)"'))
+    assert action
+    assert token
+    assert client.post(str(undo.url.join(action[1])), data={"form": token[1]}).status_code == 200
+    assert state_of(press, "anna") == "confirmed"
+
+
+def state_of(press: Publisher, ref: str) -> str:
+    with session_scope(press.engine) as session:
+        return session.exec(select(Subscriber.state).where(Subscriber.ref == ref)).one()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *((name, 200) for name in ("news.example.org", "NEWS.example.org.:443", "digest:8025", "[::1]:8025")),
+        *((name, 200) for name in ("localhost:1", "127.0.0.1", "")),
+        *((name, 421) for name in ("news.example.org.evil.example", "evil.example:443", "example.org", "[::2]", ":80")),
+        *((name, 421) for name in ("127.0.0.1.evil.example", "news.example.org@evil.example", "news.example.org, x")),
+    ],
+)
+def test_readers_links_open_under_our_names_only(press: Publisher, now: datetime, host: str, status: int) -> None:
+    publication = press.settings.publication.model_copy(update={"base_url": "https://News.example.org/digest"})
+    web = press.settings.web.model_copy(update={"hosts": ("Digest",)})
+    configured = press.settings.model_copy(update={"publication": publication, "web": web})
+    signer = LinkSigner([web_sample.LINK_KEY], publication.base_url)
+    app = web_sample.public(Publisher(configured, press.engine, press.templates), signer, FrozenClock(now))
+    with TestClient(app, base_url=HOME) as client:
+        answer = client.get(f"/unsubscribe/{signer.token(Purpose.UNSUBSCRIBE, 'anna')}", headers={"Host": host})
+    assert answer.status_code == status
+    assert status == 200 or "only at https://News.example.org/digest" in answer.text
 
 
 # Anything at all
@@ -225,7 +306,7 @@ def open_client(press: Publisher, signer: LinkSigner, now: datetime) -> Iterator
     )
     unlimited = Publisher(press.settings.model_copy(update={"limits": limits}), press.engine, press.templates)
     app = web_sample.public(unlimited, signer, FrozenClock(now))
-    with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
+    with TestClient(app, base_url=HOME, raise_server_exceptions=False, follow_redirects=False) as client:
         yield client
 
 

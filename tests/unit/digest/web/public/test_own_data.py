@@ -27,6 +27,7 @@ from digest.web.app import public_app
 from digest.web.public.audience import pages_router
 from subscribers.links import Purpose
 from tests.support import web_sample
+from tests.support.web_sample import HOME
 from tests.unit.digest.web.conftest import NOW
 
 ANNA = "anna@example.org"
@@ -46,7 +47,7 @@ def works(sent_on_each: Publisher) -> App:
 @pytest.fixture
 def client(works: App) -> Iterator[TestClient]:
     app = public_app(works.publisher, pages_router=pages_router(works), signer=works.signer, clock=works.clock)
-    with TestClient(app) as client:
+    with TestClient(app, base_url=HOME) as client:
         yield client
 
 
@@ -132,7 +133,7 @@ def at(works: App, **later: float) -> tuple[App, TestClient]:
     """Return the same works and pages at another time."""
     other = App(works.settings, works.engine, FrozenClock(works.clock.now() + timedelta(**later)))
     app = public_app(other.publisher, pages_router=pages_router(other), signer=other.signer, clock=other.clock)
-    return other, TestClient(app)
+    return other, TestClient(app, base_url=HOME)
 
 
 def test_data_asked_for_by_a_forwarded_link_goes_to_the_reader(works: App, client: TestClient) -> None:

@@ -22,6 +22,7 @@ from digest.web.public.rate_limits import NETWORK, REGION, Limiter, limiter, net
 from subscribers.links import LinkSigner
 from subscribers.pages import Asking
 from tests.support import web_sample
+from tests.support.web_sample import HOME
 
 SECRET = b"a suppression key of enough bytes"
 WIDE = "100000/hour"
@@ -157,7 +158,7 @@ def limited(press: Publisher, **limits: str) -> Publisher:
 
 def client_of(press: Publisher, now: datetime) -> TestClient:
     signer = LinkSigner(["a key for links, long enough"], press.settings.publication.base_url)
-    return TestClient(web_sample.public(press, signer, FrozenClock(now)), client=("192.0.2.1", 5000))
+    return TestClient(web_sample.public(press, signer, FrozenClock(now)), base_url=HOME, client=("192.0.2.1", 5000))
 
 
 def mails(press: Publisher) -> int:
