@@ -67,11 +67,13 @@ def request(
     confirmation_due: Callable[[Session, ConfirmationDue], None],
     confirmation_withheld: Callable[[Session, datetime], None] | None = None,
     wording: str = "",
+    agreed: str = "",
 ) -> None:
     """Record a request to subscribe, and call `confirmation_due` in the same transaction if a mail may be sent.
 
     No mail goes to subscribers, after a request within a day, or after bounces and complaints; the caller does not
-    learn which, and nothing about a subscriber changes. `secret` is the suppression key, `wording` a version of words.
+    learn which, and nothing about a subscriber changes. `secret` is the suppression key, `wording` a version of words,
+    `agreed` the version of a consent text.
 
     Against timing attacks, each case runs the same statements: without a mail they are rolled back, with
     `confirmation_withheld` in place of `confirmation_due`. The day's count is always written, so every commit waits for
@@ -85,14 +87,16 @@ def request(
         events = store.events(session, subscriber)
         mailing = not (refused or subscriber.state == SubscriberState.CONFIRMED or _asked_recently(events, now))
         nonce = new_ref()
-        detail = {"request": nonce}
+        detail = {"request": nonce} | ({"consent": agreed} if agreed else {})
         if mailing:
             for name in ("name", "language", "interests", "format", "frequency"):
                 setattr(subscriber, name, getattr(form, name))
             session.add(subscriber)
         consent.record(session, subscriber, ConsentKind.REQUESTED, method, now, wording=wording, detail=detail)
         if mailing:
-            who = (subscriber.id or 0, subscriber.ref, subscriber.address, subscriber.name, subscriber.language)
+            # Strangers can type any text as the name of the person at an address.
+            name = "" if method == ConsentMethod.PAGE else subscriber.name
+            who = (subscriber.id or 0, subscriber.ref, subscriber.address, name, subscriber.language)
             confirmation_due(session, ConfirmationDue(*who, nonce, now))
         elif confirmation_withheld is not None:
             confirmation_withheld(session, now)

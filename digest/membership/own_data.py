@@ -50,7 +50,8 @@ def data_due(context: MembershipContext, session: Session, person: Subscriber) -
 def own_data(session: Session, person: Subscriber) -> Mapping[str, Any]:
     """Return all data about a subscriber, ready for JSON."""
     data = show_person(session, person)
-    versions = sorted({event["wording"] for event in data["consent"] if event["wording"]})
+    named = {words for event in data["consent"] for words in (event["wording"], event["detail"].get("consent"))}
+    versions = sorted(filter(None, named))
     return {
         **data,
         "wordings": store.wordings(session, versions),

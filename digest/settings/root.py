@@ -18,7 +18,7 @@ from digest.settings.part import SettingsTable
 from digest.settings.publication import ANY, Interest, Publication, Section
 from digest.settings.retention import Retention
 from digest.settings.schedule import Schedule
-from digest.settings.web import FormLimits, Web
+from digest.settings.web import FormLimits, SignupForms, Web
 from subscribers.interests import Catalogue
 
 CONFIG_NAME = "digest.toml"
@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     retention: Retention = Retention()
     database: Database = Database()
     web: Web = Web()
+    signup: SignupForms = SignupForms()
     limits: FormLimits = FormLimits()
     secrets: Secrets
 

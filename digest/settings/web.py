@@ -1,12 +1,14 @@
-"""[web] and [limits]: processes and proxies of `digest serve`, and rate limits of its forms."""
+"""[web], [signup] and [limits]: `digest serve`, its sign-up form, and rate limits of its forms."""
 
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
 from digest.settings.part import SettingsTable
+from digest.settings.publication import Localised
 
 _RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,3})?(second|minute|hour|day)")
 
@@ -48,6 +50,27 @@ class Web(SettingsTable):
             except ValueError as error:
                 message = f"{one[:60]!r} is no address or network, such as 10.0.0.5 or 10.0.0.0/24"
                 raise ValueError(message) from error
+        return value
+
+
+class SignupForms(SettingsTable):
+    """What the sign-up form asks for and shows, here and on other sites."""
+
+    privacy_policy: Localised = Field(
+        default_factory=dict, description="address of your privacy policy; the form and every page's foot link to it"
+    )
+    consent_text: Localised = Field(
+        default_factory=dict,
+        description="what is collected, why, for how long, and that one may refuse; to be agreed to by a tick",
+    )
+    name: Literal["off", "optional", "required"] = Field(default="off", description="field for the reader's name")
+
+    @field_validator("privacy_policy")
+    @classmethod
+    def _web_addresses(cls, value: dict[str, str]) -> dict[str, str]:
+        for url in value.values():
+            if urlsplit(url).scheme not in {"https", "http"} or not urlsplit(url).netloc or len(url.split()) != 1:
+                raise ValueError(f"{url[:60]!r} is no web address, such as https://www.example.org/privacy")
         return value
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, HTTPException, Request
 from sqlmodel import Session
@@ -48,6 +48,9 @@ class PagePublication:
     postal_address: str
     reply_to: str
     interests: Sequence[InterestView]
+    privacy_policy: str = ""
+    consent_text: str = ""
+    name_field: Literal["off", "optional", "required"] = "off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,19 @@
 """Sign-up form and confirmation page."""
 
+from html import escape
+
 from fastapi import Request
+from sqlmodel import Session
 from starlette.responses import Response
 
 from subscribers import signup, store
 from subscribers.address import MAX_OCTETS, EmailAddress
 from subscribers.consent import ConsentMethod
-from subscribers.errors import AddressError, LinkInvalidError
+from subscribers.errors import AddressError, LinkInvalidError, NameUnusableError
 from subscribers.links import Purpose
 from subscribers.models import Subscriber, SubscriberState
-from subscribers.pages import csrf
+from subscribers.names import MAX_LENGTH, parse_name
+from subscribers.pages import csrf, wording
 from subscribers.pages.csrf import TRAP, FormStamp
 from subscribers.pages.forms import Form
 from subscribers.pages.page import BasePage, Posted
@@ -25,12 +29,16 @@ class SubscribePage(BasePage):
 
     def post_subscribe(self, request: Request, form: Posted) -> Response:
         language = self.language(request, form.one("language"))
+        shown_in = self.language(request, form.one("shown") or language)
         context, now = self.context, self.context.now()
         try:
             address = EmailAddress.parse(form.one("email"))
-            asked = SignupForm(address, language, read_interests(form, context.catalogue))
+            asked = SignupForm(address, language, read_interests(form, context.catalogue), self._name(form, language))
+            self._check_agreed(form, language)
         except AddressError:
             return self._subscribe_page(language, problem="address", typed=form)
+        except NameUnusableError:
+            return self._subscribe_page(language, problem="name", typed=form)
         except FormInvalidError as error:
             return self._subscribe_page(language, problem=error.problem, typed=form)
         shown = csrf.shown(form, context.signer, now)
@@ -48,10 +56,28 @@ class SubscribePage(BasePage):
                     secret=context.secret,
                     confirmation_due=context.confirmation_due,
                     confirmation_withheld=context.confirmation_withheld,
-                    wording=self.wording(session, "subscribe", language),
+                    wording=self.wording(session, "subscribe", shown_in),
+                    agreed=self._agreed(session, shown_in),
                 )
         # The same response in every case: it must not reveal whether the address is known or the honeypot was noticed.
         return self._subscribe_page(language, done=True)
+
+    def _name(self, form: Form, language: str) -> str:
+        """Return the name in a form. Raises NameUnusableError for an unusable one, and for none if it is required."""
+        asked = self.context.publication(language).name_field
+        name = "" if asked == "off" else parse_name(form.one("name"))
+        if asked == "required" and not name:
+            raise NameUnusableError
+        return name
+
+    def _check_agreed(self, form: Form, language: str) -> None:
+        if self.context.publication(language).consent_text and form.one("agree") != "yes":
+            raise FormInvalidError("agree")
+
+    def _agreed(self, session: Session, language: str) -> str:
+        """Store the publisher's consent text; return its version, empty without a text."""
+        text = self.context.publication(language).consent_text
+        return text and wording.keep(session, "consent", language, escape(text), self.context.now())
 
     def _subscribe_page(
         self, language: str, *, done: bool = False, problem: str = "", typed: Form | None = None
@@ -66,6 +92,7 @@ class SubscribePage(BasePage):
             done=done,
             problem=problem,
             email=typed.one("email")[:MAX_OCTETS],
+            typed_name=typed.one("name")[: 2 * MAX_LENGTH],
             everything=typed.one("scope") != "some",
             chosen=typed.all("interest"),
             form_token=csrf.token(self.context.signer, csrf.SUBSCRIBE, "", self.context.now()),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -83,6 +83,7 @@ class Site:
     moved: list[Moved] = field(default_factory=list)
     forgotten: list[int | None] = field(default_factory=list)
     data_due: list[str] = field(default_factory=list)
+    signup: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.signer = LinkSigner([self.link_key], self.base_url)
@@ -115,7 +116,7 @@ class Site:
             timezone=SEOUL,
             catalogue=CATALOGUE,
             languages=(("en", "English"), ("ko", "한국어")),
-            publication=publication,
+            publication=lambda language: replace(publication(language), **self.signup),
             choose_language=lambda asked, accept: choose(asked, accept, ["en", "ko"]),
             render=self.render,
             stylesheet=lambda: (self.templates.directories[0] / "web" / "pages.css").read_text("utf-8"),

@@ -58,7 +58,7 @@ def sign_up_form(opened: App, language: str = "") -> str:
 
 
 def _publication(opened: App, language: str) -> PagePublication:
-    publication = opened.settings.publication
+    publication, signup = opened.settings.publication, opened.settings.signup
     interests = [
         InterestView(interest.slug, pick(interest.title, language), pick(interest.description, language))
         for interest in opened.settings.interest
@@ -69,4 +69,7 @@ def _publication(opened: App, language: str) -> PagePublication:
         postal_address=pick(publication.postal_address, language),
         reply_to=publication.reply_to or publication.sender_address,
         interests=interests,
+        privacy_policy=pick(signup.privacy_policy, language),
+        consent_text=pick(signup.consent_text, language).strip(),
+        name_field=signup.name,
     )

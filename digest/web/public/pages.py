@@ -34,6 +34,7 @@ class Page:
                 "name": pick(publication.name, self.language),
                 "tagline": pick(publication.tagline, self.language),
                 "postal_address": pick(publication.postal_address, self.language),
+                "privacy_policy": pick(self.publisher.settings.signup.privacy_policy, self.language),
             },
         }
         return self.publisher.templates.render(f"web/{name}.html.j2", self.language, context | values)

@@ -1,0 +1,112 @@
+"""The sign-up form as a publisher has set it: a consent text, a link to the privacy policy, a field for the name."""
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from subscribers import store
+from subscribers.models import ConsentEvent
+from tests.support.site import Site
+
+TEXT = (
+    "수집 항목: 이메일 주소 <이름>\n보유 기간: 구독 해지까지\n동의하지 않을 수 있으며, 그 경우 보내 드릴 수 없습니다."
+)
+POLICY = "https://www.example.org/privacy?lang=ko&x=1"
+FORM = {"email": "new@example.org", "scope": "all", "language": "en"}
+
+
+def requested(site: Site) -> ConsentEvent:
+    with site.write() as session:
+        person = store.by_key(session, "new@example.org")
+        assert person is not None
+        return store.events(session, person)[-1]
+
+
+@pytest.mark.one_database
+def test_without_settings_the_form_asks_for_an_address_only(site: Site, client: TestClient) -> None:
+    page = client.get("/subscribe").text + client.get("/subscribe/embed").text
+    for absent in (
+        'name="agree"',
+        'name="name"',
+        "Privacy policy",
+        "&lt;input type=&#34;checkbox&#34; name=&#34;agree",
+    ):
+        assert absent not in page
+    assert client.post("/subscribe", data={**FORM, "name": "Park Ada", "agree": "yes"}).status_code == 200
+    assert site.person("new@example.org").name == ""
+    assert set(requested(site).detail) == {"request"}
+
+
+@pytest.mark.one_database
+def test_a_consent_text_is_shown_and_has_to_be_agreed_to(site: Site, client: TestClient) -> None:
+    site.signup = {"consent_text": TEXT, "privacy_policy": POLICY}
+    for path in ("/subscribe?lang=ko", "/subscribe/embed?lang=ko"):
+        page = client.get(path).text
+        assert "보유 기간: 구독 해지까지" in page
+        assert "<이름>" not in page
+    page = client.get("/subscribe").text
+    box = re.search(r'<input type="checkbox" name="agree"[^>]*>', page)
+    assert box
+    assert " required" in box[0]
+    assert "checked" not in box[0]
+    assert page.count(f'<a href="{POLICY.replace("&", "&amp;")}">Privacy policy</a>') == 2, (
+        "in the form and in the foot"
+    )
+    for agree in ({}, {"agree": ""}, {"agree": "no"}):
+        refused = client.post("/subscribe", data={**FORM, **agree})
+        assert refused.status_code == 400
+        assert "if you agree" in refused.text
+        assert 'value="new@example.org"' in refused.text
+    assert site.due == []
+    assert client.post("/subscribe", data={**FORM, "agree": "yes"}).status_code == 200
+    assert len(site.due) == 1
+
+
+@pytest.mark.one_database
+def test_the_words_agreed_to_are_kept_as_they_were_shown(site: Site, client: TestClient) -> None:
+    site.signup = {"consent_text": TEXT}
+    # the form was shown in Korean; the reader chose mails in English
+    client.post("/subscribe", data={**FORM, "agree": "yes", "shown": "ko"})
+    event = requested(site)
+    version = event.detail["consent"]
+    assert re.fullmatch(r"consent\.ko\.[0-9a-f]{12}", version)
+    assert event.wording.startswith("subscribe.ko.")
+    with site.write() as session:
+        texts = store.wordings(session, [version, event.wording])
+    assert texts[version] == " ".join(TEXT.split())
+    assert " ".join(TEXT.split()) in texts[event.wording]
+    assert site.person("new@example.org").language == "en"
+    site.later(days=2)
+    site.signup = {"consent_text": TEXT + "!"}
+    client.post("/subscribe", data={**FORM, "agree": "yes", "shown": "ko"})
+    assert requested(site).detail["consent"] != version
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("asked", "typed", "kept"),
+    [
+        ("optional", "  박 아다 ", "박 아다"),
+        ("optional", "", ""),
+        ("required", "O'Brien & <b>", "O'Brien & <b>"),
+        ("required", " ", None),
+        ("optional", "a\nb", None),
+        ("required", "x" * 201, None),
+        ("optional", "\u202egnp.exe", None),
+    ],
+)
+def test_a_name_is_asked_for(site: Site, client: TestClient, asked: str, typed: str, kept: str | None) -> None:
+    site.signup = {"name_field": asked}
+    for page in (client.get("/subscribe").text, client.get("/subscribe/embed").text):
+        assert "name=&#34;name&#34;" in page or 'name="name"' in page
+    answer = client.post("/subscribe", data={**FORM, "name": typed})
+    if kept is None:
+        assert answer.status_code == 400
+        assert "Please enter your name" in answer.text
+        assert site.due == []
+    else:
+        assert answer.status_code == 200
+        assert site.person("new@example.org").name == kept
+        # strangers could write anything to anybody by it
+        assert [due.name for due in site.due] == [""]
