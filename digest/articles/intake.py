@@ -14,8 +14,8 @@ from digest.articles.embeds import ArticleImage, ArticleVideo, Citation
 from digest.articles.fields import Fields
 from digest.articles.frontmatter import UnreadableError, read_markdown
 from digest.articles.markdown.emphasis import joins
-from digest.articles.markdown.links import PLACEHOLDER
 from digest.articles.models import Kind
+from digest.articles.placeholders import MERGE_TAG
 from digest.articles.problems import Note, Problem, nearest
 from digest.articles.slugs import is_slug, slug_of
 from digest.runtime.errors import ContentError
@@ -231,7 +231,7 @@ def _as_typed(fields: Fields, draft: Draft) -> list[Note]:
     return [
         Note(draft.path, fields.line(key), f"{found[0]} in {key} is shown to readers as written.", hint)
         for key, text in texts
-        for rule in (_MARKUP, PLACEHOLDER)
+        for rule in (_MARKUP, MERGE_TAG)
         for found in rule.finditer(text)
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 
-from sqlalchemy import or_, update
+from sqlalchemy import func, or_, update
 from sqlmodel import Session, col, select
 
 from digest.articles.draft import CONTENT_FIELDS, Draft, content_hash, content_of
@@ -40,6 +40,12 @@ def candidates(session: Session, *, until: date) -> Sequence[Article]:
     """Return every article that begins on or before `until` or has no date, sorted by slug."""
     due = or_(col(Article.starts_on).is_(None), col(Article.starts_on) <= until)
     return session.exec(select(Article).where(due).order_by(col(Article.slug))).all()
+
+
+def media_sizes(session: Session, hashes: Sequence[str]) -> dict[str, int]:
+    """Return the bytes of stored pictures by their hashes."""
+    query = select(Media.hash, func.length(Media.content)).where(col(Media.hash).in_(hashes))
+    return dict(session.exec(query).all())
 
 
 def create(session: Session, draft: Draft, *, group: str, now: datetime) -> Article:

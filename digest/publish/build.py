@@ -2,20 +2,22 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from digest.articles import store as article_store
 from digest.editions import store as edition_store
 from digest.editions.segment import Item, ReaderGroup, Segmentation, Selection, segment
 from digest.editions.skipped_issues import earlier_issues, frequencies
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.publish import archive
+from digest.publish.content_checks import content_findings, untranslated
 from digest.publish.publisher import Publisher
-from digest.render.checks import Finding, Severity
+from digest.render.checks import Finding, Severity, check_weight, shown_pictures
 from digest.render.content import IssueContent, edition_context
 from digest.render.context import EditionContext
 from digest.render.edition import Rendered, render_edition
@@ -53,9 +55,27 @@ class Build:
     @property
     def located(self) -> list[tuple[int | None, Finding]]:
         """The findings, each with its edition's number in the matrix (from 1); None for the issue as a whole."""
-        whole: list[tuple[int | None, Finding]] = [(None, finding) for finding in _issue_findings(self)]
+        whole: list[tuple[int | None, Finding]] = [(None, finding) for finding in self.issue_findings]
         places = enumerate(self.editions, start=1)
         return whole + [(place, finding) for place, edition in places for finding in edition.rendered.findings]
+
+    @property
+    def issue_findings(self) -> list[Finding]:
+        """The findings on the issue as a whole and on its articles."""
+        findings = list(self.content_findings)
+        if not self.content.articles:
+            message, remedy = "The issue has no article", "Import articles, or add some."
+            findings.append(Finding("issue-empty", Severity.BLOCK, "issue", message, remedy))
+        for group in self.segmentation.unanswered:
+            message = f"{self.readers[group]} readers ({group.interests or 'no interests'}) would get an empty edition"
+            remedy = (
+                'Set [editions] empty = "skip" or missing_translation = "original", or add an article for everyone.'
+            )
+            findings.append(Finding("edition-empty", Severity.BLOCK, "issue", message, remedy))
+        if not self.editions and self.content.articles:
+            message = "Nobody would get it now"
+            findings.append(Finding("no-readers", Severity.ADVISE, "issue", message, "Import readers."))
+        return findings
 
     @property
     def findings(self) -> list[Finding]:
@@ -103,9 +123,22 @@ def build(publisher: Publisher, session: Session, issue: Issue, now: datetime) -
         groups = tuple(group for group, chosen in segmentation.selections.items() if chosen == selection)
         count = sum(readers[group] for group in groups)
         context, rendered = render_selection(publisher, content, selection)
-        rendered = stored_rendering(session, issue, selection) or rendered
+        rendered = stored_rendering(session, issue, selection) or with_weight(session, rendered)
         built.append(BuiltEdition(selection, context, rendered, groups, count))
-    return Build(issue, content, segmentation, tuple(built), readers, _content_findings(publisher, content))
+    languages = list(dict.fromkeys(selection.language for selection in segmentation.distinct))
+    found = [
+        *content_findings(publisher, content),
+        *untranslated(publisher, content, languages),
+        *archive.findings(content),
+    ]
+    return Build(issue, content, segmentation, tuple(built), readers, tuple(found))
+
+
+def with_weight(session: Session, rendered: Rendered) -> Rendered:
+    """Return the edition with the finding on what its pictures weigh."""
+    pictures = article_store.media_sizes(session, sorted(shown_pictures(rendered.html)))
+    weight = check_weight(rendered.html, rendered.text, pictures)
+    return replace(rendered, findings=(*rendered.findings, *weight))
 
 
 def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Rendered | None:
@@ -118,20 +151,6 @@ def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Re
         if same and row.articles == slugs:
             return Rendered(row.subject, row.preheader, row.html, row.text, row.nonce)
     return None
-
-
-def _content_findings(publisher: Publisher, content: IssueContent) -> tuple[Finding, ...]:
-    known, findings = {section.slug for section in publisher.settings.section}, []
-    for slug in sorted(set(content.sections.values()) - known):
-        remedy = f"Put [[section]] slug = {slug!r} back into digest.toml, or assemble the issue again."
-        message = f"The publication has no section {slug!r} any more, but articles of the issue stand in it"
-        findings.append(Finding("section-unknown", Severity.BLOCK, "issue", message, remedy))
-    for group, by_language in content.articles.items():
-        if publisher.rules.omit_untranslated and not set(by_language) & set(publisher.rules.languages):
-            remedy = "Drop it (digest issue edit --drop), translate it, or publish in its language."
-            message = f"{group} is in no edition: it exists in {', '.join(sorted(by_language))} only"
-            findings.append(Finding("article-in-no-edition", Severity.BLOCK, "issue", message, remedy))
-    return (*findings, *archive.findings(content))
 
 
 def items_for_segment(content: IssueContent) -> list[Item]:
@@ -157,17 +176,3 @@ def selection_for(publisher: Publisher, session: Session, issue: Issue, group: R
     content = content_of(session, issue)
     found = segment(items_for_segment(content), [group], publisher.settings.catalogue, publisher.rules, content.earlier)
     return found.selections[group]
-
-
-def _issue_findings(made: Build) -> list[Finding]:
-    findings = list(made.content_findings)
-    if not made.content.articles:
-        message, remedy = "The issue has no article", "Import articles, or add some."
-        findings.append(Finding("issue-empty", Severity.BLOCK, "issue", message, remedy))
-    for group in made.segmentation.unanswered:
-        message = f"{made.readers[group]} readers ({group.interests or 'no interests'}) would get an empty edition"
-        remedy = 'Set [editions] empty = "skip" or missing_translation = "original", or add an article for everyone.'
-        findings.append(Finding("edition-empty", Severity.BLOCK, "issue", message, remedy))
-    if not made.editions and made.content.articles:
-        findings.append(Finding("no-readers", Severity.ADVISE, "issue", "Nobody would get it now", "Import readers."))
-    return findings

@@ -67,6 +67,7 @@ def render_edition(context: EditionContext, templates: Templates) -> Rendered:
         theme=draft.variables["theme"],
         declared=draft.declared,
         titles=tuple(article.title for article in context.articles),
+        preheader=context.preheader,
     )
     findings = (*_shortened(shortened), *check_mail(mail))
     return Rendered(context.subject, context.preheader, draft.html, text, nonce, findings)

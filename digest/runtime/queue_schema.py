@@ -77,12 +77,10 @@ def bring_up_to_date(engine: Engine) -> None:
 
 def _go_on(connection: Connection) -> bool:
     """Do one step; return whether there may be another."""
-    from procrastinate.schema import SchemaManager  # noqa: PLC0415 - it takes most of a second to load
-
     connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
     found = schema_state(connection)
     if found is QueueSchema.MISSING:
-        _run(connection, SchemaManager.get_schema())
+        _run(connection, _manager().get_schema())
         _mark(connection, _migrations()[-1])
     elif found is QueueSchema.OLDER:
         step = next(path for path in _migrations() if path.name > (_applied(connection) or ""))
@@ -105,10 +103,14 @@ def _applied(connection: Connection) -> str | None:
     return comment.removeprefix(_MARK) if isinstance(comment, str) and comment.startswith(_MARK) else None
 
 
-def _migrations() -> list[Path]:
-    from procrastinate.schema import SchemaManager  # noqa: PLC0415 - see above
+def _manager() -> Any:
+    from procrastinate.schema import SchemaManager  # noqa: PLC0415 - it takes most of a second to load
 
-    return sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    return SchemaManager
+
+
+def _migrations() -> list[Path]:
+    return sorted(Path(_manager().get_migrations_path()).glob("*.sql"))
 
 
 def _run(connection: Connection, statements: str) -> None:

@@ -1,4 +1,6 @@
-"""Truncation of texts for lists, excerpts and stored replies; direction of writing. Pure."""
+"""Truncation of texts for lists, excerpts and stored replies; comparison; direction of writing. Pure."""
+
+import unicodedata
 
 _RTL = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "iw", "khw", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"})
 
@@ -11,6 +13,11 @@ def cut(text: str, most: int) -> str:
 def cut_between_words(text: str, most: int) -> str:
     """Return the whole words within the first `most` characters, without an ellipsis; a single long word is cut."""
     return text if len(text) <= most else text[:most].rpartition(" ")[0] or text[: most - 1]
+
+
+def words_only(text: str) -> str:
+    """Return the text for comparison: without case, blanks and punctuation."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum()) or text
 
 
 def is_rtl(language: str) -> bool:

@@ -10,6 +10,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Protocol
 
+from digest.articles.placeholders import STARTER_ARTICLE
 from digest.membership.importing import import_subscribers
 from digest.publish.import_articles import import_articles
 from digest.publish.publisher import Publisher
@@ -47,17 +48,6 @@ allow_send = false      # a relay off this machine is refused until this is true
 [schedule]
 rule = "last day"
 time = "09:00"
-"""
-
-STARTER_ARTICLE = """\
----
-title: Your first article
-summary: Articles are Markdown files; this one shows the form.
-section: news
-topics: []
----
-
-Write here. **Only the title is required**; `topics: []` means that everyone gets it.
 """
 
 

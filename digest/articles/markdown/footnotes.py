@@ -17,8 +17,8 @@ from digest.articles.problems import Problem
 LOST = "lost footnotes"
 """Key in the parser's environment of problems with definitions that the plugin would drop silently."""
 
-# For screen readers; in other languages the bare number stays.
-_LABELS = {"en": ("Footnote {}", "Back to the text of footnote {}"), "ko": ("각주 {}", "본문으로: 각주 {}")}
+# For screen readers; in other languages the bare number stays. They contain the shown text, for users of speech input.
+_LABELS = {"en": ("Footnote [{}]", "Back to the text of footnote [{}]"), "ko": ("각주 [{}]", "본문으로: 각주 [{}]")}
 
 
 def environment(article_key: str, language: str) -> EnvType:

@@ -13,6 +13,7 @@ from markdown_it.utils import EnvType
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
 from digest.articles.markdown.remarks import REMARKS, Remarks
+from digest.articles.placeholders import MERGE_TAG
 
 _INSIDE = r"[^()\n]*(?:\([^()\n]*\)[^()\n]*)*"
 # What is left as text although it looks like a link, a reference or a footnote.
@@ -23,10 +24,6 @@ _RAW = re.compile(
     r"\*\*(?=\S)[^*\n]*|(?<=\S)\*\*|~~[^~\n]*|==[^=\n]+==|__(?=\S)[^_\n]+__|(?<=\w)(?:~\w{1,8}~|\^\w{1,8}\^)|<!--[^\n]*|\([^()\n]+\)\[(?:https?:|www\.)[^\]\n]*\]"
 )
 _RULED = re.compile(r"^(?=[^\n]*\|)[ \t|]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$", re.MULTILINE)
-PLACEHOLDER = re.compile(
-    r"\*\|[^|\n]+\|\*|%%[^%\n]+%%|\{\{[^{}\n]*\}\}|\{[%#.:][^{}\n]*\}|\[/[a-z_-]+\]|\[\[[^\[\]\n]+\]\]|<<[^<>\n]+>>|\$\{[^{}\n]+\}"
-)
-"""What other programs fill in, or take for a command."""
 _SCHEMES = {"www.": "http://", "mailto:": "", "xmpp:": "", "@": "mailto:", "http": ""}
 _LOCAL_PART = re.compile(r"[A-Za-z0-9.+_-]+$")
 _GAP = "\ufffc"  # stands for what was understood
@@ -69,7 +66,7 @@ def _remark(token: Token, remarks: Remarks) -> None:
     for rule, text, what, hint in (
         (_RAW, left, "is not understood; readers see it as written", ""),
         (_RULED, token.content, "makes no table; readers see it as written", _RULED_HINT),
-        (PLACEHOLDER, token.content, "looks like a placeholder of another program", _PLACEHOLDER_HINT),
+        (MERGE_TAG, token.content, "looks like a placeholder of another program", _PLACEHOLDER_HINT),
     ):
         for found in rule.finditer(text):
             remarks.note(token.map, found[0], what, hint)

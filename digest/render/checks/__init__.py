@@ -7,10 +7,28 @@ from digest.render.checks.finding import Finding, Severity
 from digest.render.checks.links import check_anchors, check_links
 from digest.render.checks.mail import CheckedMail
 from digest.render.checks.parts import check_footer, check_leftovers, check_slots, check_subject, check_text
-from digest.render.checks.size import HTML_LIMIT, HTML_WARNING, check_html_size, check_style_size, html_bytes
+from digest.render.checks.size import (
+    HTML_LIMIT,
+    HTML_WARNING,
+    check_html_size,
+    check_style_size,
+    check_weight,
+    html_bytes,
+    shown_pictures,
+)
 from digest.render.checks.theme import check_contrast
 
-__all__ = ["HTML_LIMIT", "HTML_WARNING", "CheckedMail", "Finding", "Severity", "check_mail", "html_bytes"]
+__all__ = [
+    "HTML_LIMIT",
+    "HTML_WARNING",
+    "CheckedMail",
+    "Finding",
+    "Severity",
+    "check_mail",
+    "check_weight",
+    "html_bytes",
+    "shown_pictures",
+]
 
 _CHECKS: tuple[Callable[[CheckedMail], Iterator[Finding]], ...] = (
     check_subject,

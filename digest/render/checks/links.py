@@ -65,6 +65,11 @@ def _address(mail: CheckedMail, link: Any, address: str) -> Iterator[Finding]:
 def _words(link: Any) -> Iterator[Finding]:
     words = " ".join([*link.text_content().split(), *(i.get("alt") or "" for i in link.iter("img"))]).strip()
     spoken = link.get("aria-label") or words
+    if " ".join(words.split()).casefold() not in " ".join(spoken.split()).casefold():
+        message = (
+            f"The label “{spoken}” does not contain the link's text “{words}”, which speech input needs (WCAG 2.5.3)"
+        )
+        yield Finding("link-label", Severity.BLOCK, where(link), message, "Begin aria-label with the text as shown.")
     if not words and not spoken:
         message = f"The link to {link.get('href')} has no words"
         yield Finding("link-words-missing", Severity.BLOCK, where(link), message, "Put words between <a> and </a>.")

@@ -31,6 +31,7 @@ class CheckedMail:
     declared: Counter[Slot]
     required: frozenset[Slot] = EDITION_SLOTS
     titles: tuple[str, ...] = ()
+    preheader: str = ""
 
     @cached_property
     def tree(self) -> Any:

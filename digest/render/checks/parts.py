@@ -10,6 +10,7 @@ from digest.render.checks.mail import CheckedMail
 from digest.render.markup import shown
 from digest.render.plaintext import SELF_EVIDENT, cells
 from digest.render.slots import PREFIX, Slot, split, token
+from digest.runtime.text import words_only
 from digest.settings.publication import PLACEHOLDER_ADDRESS
 
 SUBJECT_CELLS = 78
@@ -19,7 +20,7 @@ _LEFTOVERS = ("{{", "{%", PREFIX, "\\u{")
 
 
 def check_subject(mail: CheckedMail) -> Iterator[Finding]:
-    """The subject is present, on one line, not a reply, and not longer than an inbox shows."""
+    """The subject is present, on one line, no reply, short enough for an inbox, and the preheader says more."""
     subject, remedy = mail.subject, "Change it: `digest issue edit --subject`."
     if not subject.strip():
         yield Finding("subject-empty", Severity.BLOCK, "subject", "The subject is empty", remedy)
@@ -32,6 +33,11 @@ def check_subject(mail: CheckedMail) -> Iterator[Finding]:
     if cells(subject) > SUBJECT_CELLS:
         message = f"The subject is {cells(subject)} columns wide; inboxes cut it at about {SUBJECT_CELLS}"
         yield Finding("subject-long", Severity.ADVISE, "subject", message, remedy)
+    said, more = words_only(subject), words_only(mail.preheader)
+    if more and (more in said or said in more[: len(said)]):
+        message = f"The preheader repeats the subject, beside which inboxes show it: “{mail.preheader}”"
+        remedy = "Give the first article a summary, or set it: `digest issue edit --preheader`."
+        yield Finding("preheader-subject", Severity.ADVISE, "preheader", message, remedy)
 
 
 def slots_in(document: str, nonce: str) -> Counter[Slot]:

@@ -1,6 +1,7 @@
 """Checks of size: Gmail clips large mails and drops large styles."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from digest.render.checks.finding import Finding, Severity
 from digest.render.checks.mail import CheckedMail
@@ -10,8 +11,11 @@ HTML_WARNING = 90_000
 """Bytes of HTML above which articles become summaries, with advice."""
 HTML_LIMIT = 100_000
 """Bytes of HTML above which a finding blocks: Gmail clips at about 102,000, and the unsubscribe link is at the end."""
+WEIGHT_WARNING = 2_000_000
+"""Bytes of both parts and all pictures above which a finding advises: on a slow phone that takes half a minute."""
 STYLE_LIMIT = 16_000
 """Bytes in style elements; above about 16 KB Gmail ignores them."""
+_SHOWN_PICTURE = re.compile(r"<img\b[^>]*\ssrc=\"[^\"]*/media/([0-9a-f]{64})\.")
 
 
 def html_bytes(html: str, nonce: str) -> int:
@@ -34,3 +38,19 @@ def check_style_size(mail: CheckedMail) -> Iterator[Finding]:
     if size > STYLE_LIMIT:
         message = f"The mail has {size:,} bytes of styles; Gmail ignores more than 16,000"
         yield Finding("style-size", Severity.BLOCK, "HTML", message, "Shorten email/layouts/adapt.mjml.j2.")
+
+
+def shown_pictures(html: str) -> set[str]:
+    """Return the hashes of the stored pictures that a mail shows."""
+    return set(_SHOWN_PICTURE.findall(html))
+
+
+def check_weight(html: str, text: str, pictures: Mapping[str, int]) -> Iterator[Finding]:
+    """The mail with the pictures that it shows (hash -> bytes) loads on a slow connection, too."""
+    sizes = {name: pictures.get(name, 0) for name in shown_pictures(html)}
+    weight = len(html.encode()) + len(text.encode()) + sum(sizes.values())
+    if weight > WEIGHT_WARNING:
+        pictures_part = f"{len(sizes)} pictures, the heaviest {max(sizes.values(), default=0) / 1e6:.1f} MB"
+        message = f"The mail weighs {weight / 1e6:.1f} MB with its {pictures_part}"
+        remedy = "Save photographs as JPEG, 1,200 pixels wide, and animations as a still picture with a link."
+        yield Finding("mail-weight", Severity.ADVISE, "pictures", message, remedy)

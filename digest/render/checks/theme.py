@@ -1,13 +1,15 @@
-"""Contrast check of the theme's colours (WCAG 2.2, success criterion 1.4.3)."""
+"""Contrast check of the theme's colours and of the rendered mail (WCAG 2.2, success criterion 1.4.3)."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from digest.render.checks.finding import Finding, Severity
-from digest.render.checks.mail import CheckedMail
+from digest.render.checks.mail import CheckedMail, where
 
 CONTRAST = 4.5
+LARGE_CONTRAST = 3.0
+"""Of text from 24 CSS pixels on, or from 18.66 where it is bold."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _PAIRS = (
     *((text, ground) for ground in ("ground", "paper", "tint") for text in ("ink", "muted", "accent")),
@@ -28,9 +30,25 @@ def _luminance(colour: str) -> float:
 
 
 def check_contrast(mail: CheckedMail) -> Iterator[Finding]:
-    """Text has enough contrast in the light and the dark palette."""
-    for name in ("light", "dark"):
-        yield from _palette(name, mail.theme.get(name, {}))
+    """Text has enough contrast in the light and the dark palette, and as the mail shows it."""
+    found = [finding for name in ("light", "dark") for finding in _palette(name, mail.theme.get(name, {}))]
+    yield from found or _rendered(mail)
+
+
+def _rendered(mail: CheckedMail) -> Iterator[Finding]:
+    from digest.render.checks.shown_colours import shown_texts  # noqa: PLC0415 - a CSS parser
+
+    for scheme in ("light", "dark"):
+        for text in shown_texts(mail.tree, dark=scheme == "dark"):
+            least = LARGE_CONTRAST if text.is_large else CONTRAST
+            ratio = contrast(text.ink, text.ground)
+            if ratio < least:
+                message = (
+                    f"“{text.words}” is {text.ink} on {text.ground} in the {scheme} palette: "
+                    f"a contrast of {ratio:.1f} : 1, which is less than {least}"
+                )
+                remedy = "Change one of the two in the workspace's template or style that sets it."
+                yield Finding("contrast", Severity.BLOCK, where(text.element), message, remedy)
 
 
 def _palette(name: str, palette: Mapping[str, Any]) -> Iterator[Finding]:

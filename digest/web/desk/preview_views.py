@@ -22,8 +22,6 @@ from subscribers.interests import ALL_TEXT, SEPARATOR
 from subscribers.models import Frequency
 
 DESK_LANGUAGE = "en"
-# Place of findings about the issue as a whole, from digest.publish.freeze.
-ISSUE = "issue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +198,7 @@ def _cell(slug: str | None, code: str, look: Snapshot) -> dict[str, str]:
 
 def grouped_findings(look: Snapshot) -> list[tuple[str, list[Finding]]]:
     """Return the findings under headings: the issue's own, then those of editions, with equal ones merged."""
-    own = [finding for finding in look.made.findings if finding.where == ISSUE]
+    own = look.made.issue_findings
     groups: list[tuple[str, list[Finding]]] = [("The issue", _sorted(own))] if own else []
     labelled: dict[tuple[str, ...], list[str]] = {}
     samples: dict[tuple[str, ...], Finding] = {}

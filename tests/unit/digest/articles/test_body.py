@@ -116,8 +116,8 @@ def test_footnotes_of_two_articles_do_not_collide_by_their_keys() -> None:
 
 def test_footnote_labels_are_spoken_in_the_articles_language() -> None:
     text = "a[^1]\n\n[^1]: b"
-    assert 'aria-label="Footnote 1"' in render(text, language="en-GB").html
-    assert 'aria-label="각주 1"' in render(text, language="ko").html
+    assert 'aria-label="Footnote [1]"' in render(text, language="en-GB").html
+    assert 'aria-label="각주 [1]"' in render(text, language="ko").html
     assert "aria-label" not in render(text, language="eo").html
 
 

@@ -4,11 +4,22 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from digest.render.checks import HTML_LIMIT, HTML_WARNING, CheckedMail, Finding, Severity, check_mail, html_bytes
+from digest.render.checks import (
+    HTML_LIMIT,
+    HTML_WARNING,
+    CheckedMail,
+    Finding,
+    Severity,
+    check_mail,
+    check_weight,
+    html_bytes,
+    shown_pictures,
+)
 from digest.render.checks.parts import slots_in
 from digest.render.checks.theme import CONTRAST, contrast
 from digest.render.edition import render_edition
@@ -257,3 +268,72 @@ def test_colours_that_cannot_be_read_block(palette: str) -> None:
 def test_contrast_is_what_wcag_defines() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
+
+
+FAINT = [
+    '<p style="color:#eeeeee">faint</p>',
+    '<div style="background-color:#1b232b"><p>dark on dark</p></div>',
+    '<div style="background:#222 url(x.png)"><span>dark on dark</span></div>',
+    '<table role="presentation"><tr><td bgcolor="#333333"><b>cell</b></td></tr></table>',
+    '<p style="color:rgba(27, 35, 43, .2)">translucent</p>',
+    '<p style="opacity:0.2">translucent</p>',
+    '<p style="font-size:14px;color:#949494;font-weight:bold">3 : 1, and small</p>',
+    '<style>.own { color: #eee; }</style><p class="own">by a class</p>',
+    '<style>@media (max-width: 480px) { .own { color: #eee; } }</style><p class="own">on a phone</p>',
+    '<style>@media (prefers-color-scheme: dark) { .t p.own { color: #222 !important; } }</style><p class="own">dark</p>',
+    '<style>p.own > a:link, p.own > b { color: white; }</style><p class="own"><b>child</b></p>',
+]
+
+
+@pytest.mark.parametrize("markup", FAINT)
+def test_text_that_the_mail_shows_faintly_blocks(markup: str) -> None:
+    assert with_body(markup)["contrast"].severity == BLOCK
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<p style="display:none;color:#fcfcfb">hidden</p>',
+        '<p style="font-size:30px;color:#8a8a8a">3.4 : 1, and large; dark by the palette</p>',
+        '<style>p.own:hover { color: #fff; } p::selection { color: #fff; } p:-x-y { color: #fff }</style><p class="own">x</p>',
+        "<style>@media print { p { color: #fff; } }</style><p>x</p>",
+        '<div style="background-color:transparent"><p style="color:inherit">x</p></div>',
+    ],
+)
+def test_text_that_can_be_read_does_not(markup: str) -> None:
+    assert "contrast" not in with_body(markup)
+
+
+def test_an_overridden_template_is_measured_as_it_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "email/layouts/inline.css.j2"
+    path.parent.mkdir(parents=True)
+    path.write_text(Templates().file("email/layouts/inline.css.j2").read_text() + ".body p { color: #f2f2f2; }\n")
+    (found,) = render_edition(edition(), Templates(tmp_path)).findings
+    assert (found.id, found.severity) == ("contrast", BLOCK)
+    assert "1.1 : 1" in found.message
+
+
+@pytest.mark.parametrize(
+    ("preheader", "repeats"),
+    [
+        ("Smart City Newsletter No. 21", True), ("smart city newsletter, no. 21!", True), ("No. 21", True),
+        ("Smart City Newsletter No. 21: what is new", True), ("What is new", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_preheader_that_repeats_the_subject(preheader: str, *, repeats: bool) -> None:
+    assert ("preheader-subject" in findings(preheader=preheader)) == repeats
+
+
+def test_a_label_contains_the_links_text() -> None:
+    assert with_body('<a href="#lead" aria-label="각주 1의 본문으로">[1]</a>')["link-label"].severity == BLOCK
+    assert with_body('<a href="#lead" aria-label="본문으로: 각주 [1]">[1]</a>') == {}
+
+
+def test_a_mail_that_is_heavy_with_its_pictures() -> None:
+    shown = "".join(f'<img width="9" src="{BASE}/media/{letter * 64}.png">' for letter in "ab")
+    html = f'{shown}{shown}<a href="{BASE}/media/{"c" * 64}.png">whole</a>'
+    assert shown_pictures(html) == {"a" * 64, "b" * 64}
+    assert list(check_weight(html, "", {"a" * 64: 1_000_000, "b" * 64: 900_000})) == []
+    (found,) = check_weight(html, "", {"a" * 64: 1_000_000, "b" * 64: 1_200_000})
+    assert (found.id, found.severity) == ("mail-weight", ADVISE)
+    assert "2.2 MB" in found.message

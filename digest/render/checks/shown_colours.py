@@ -1,0 +1,184 @@
+"""Colours of each text in a rendered mail: the cascade of style elements, style attributes and inheritance."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import cssutils
+from lxml.cssselect import CSSSelector, SelectorError
+from PIL import ImageColor
+
+from digest.runtime.text import cut
+
+_DARK = "prefers-color-scheme:dark"
+_OTHER_SCREENS = re.compile(r"print|prefers-color-scheme|data-ogs")
+_PROPERTIES = frozenset(
+    {"color", "background-color", "background", "font-size", "font-weight", "display", "visibility", "opacity"}
+)
+_COLOUR = re.compile(r"#[0-9a-f]{3,8}\b|(?:rgb|hsl)a?\([^)]*\)|[a-z]+")
+_PIXELS = re.compile(r"([\d.]+)px")
+_NUMBER = re.compile(r"0?\.\d+|[01](?:\.0*)?")
+_LARGE, _LARGE_BOLD = 24.0, 18.66
+_LINK = "#0000ee"  # of browsers, where nothing says otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class ShownText:
+    """The first text of an element with these colours, both `#rrggbb`."""
+
+    element: Any
+    words: str
+    ink: str
+    ground: str
+    is_large: bool
+
+
+class _Rule(NamedTuple):
+    selector: str
+    specificity: tuple[int, ...]
+    declarations: Mapping[str, tuple[str, bool]]  # property -> value, whether it is important
+
+
+class _Inherited(NamedTuple):
+    ink: str = "#000000"
+    ground: str = "#ffffff"
+    size: float = 16.0
+    is_bold: bool = False
+    opacity: float = 1.0
+
+
+def shown_texts(tree: Any, *, dark: bool) -> Iterator[ShownText]:
+    """Yield a text for each pair of colours, in the light or the dark palette; hidden text is left out."""
+    css = "\n".join(style.text or "" for style in tree.iter("style"))
+    styles = _cascade(tree, _rules(css, dark=dark))
+    seen: set[tuple[str, str, bool]] = set()
+    for text in _walk(tree.find("body"), _Inherited(), styles):
+        key = (text.ink, text.ground, text.is_large)
+        if key not in seen:
+            seen.add(key)
+            yield text
+
+
+def _walk(root: Any, inherited: _Inherited, styles: Mapping[Any, Mapping[str, str]]) -> Iterator[ShownText]:
+    stack = [(root, inherited)]
+    while stack:
+        element, above = stack.pop()
+        style = styles.get(element, {})
+        if style.get("display") == "none" or style.get("visibility") == "hidden" or element.tag == "style":
+            continue
+        own = _applied(element, style, above)
+        words = " ".join(" ".join([element.text or "", *(child.tail or "" for child in element)]).split())
+        if words and own.size > 1:
+            is_large = own.size >= (_LARGE_BOLD if own.is_bold else _LARGE)
+            ink = mixed(own.ink, own.ground, own.opacity)
+            yield ShownText(element, cut(words, 60), ink, own.ground, is_large)
+        stack += [(child, own) for child in reversed(element) if isinstance(child.tag, str)]
+
+
+def _applied(element: Any, style: Mapping[str, str], above: _Inherited) -> _Inherited:
+    ground = style.get("background-color") or style.get("background") or element.get("bgcolor") or ""
+    default = _LINK if element.tag == "a" and element.get("href") else ""
+    ink = style.get("color") or (element.get("color") if element.tag == "font" else "") or default
+    pixels = _PIXELS.fullmatch(style.get("font-size", "").strip())
+    weight = style.get("font-weight", "")
+    bold = element.tag in {"b", "strong", "th", "h1", "h2", "h3", "h4", "h5", "h6"} or above.is_bold
+    opacity = style.get("opacity", "1")
+    painted = _colour(ground, above.ground) or above.ground
+    return _Inherited(
+        ink=_colour(ink, painted) or above.ink,
+        ground=painted,
+        size=float(pixels[1]) if pixels else above.size,
+        is_bold=weight in {"bold", "bolder"} or (weight.isdigit() and int(weight) >= 700) if weight else bold,
+        opacity=above.opacity * float(opacity if _NUMBER.fullmatch(opacity) else 1),
+    )
+
+
+def _colour(value: str, under: str) -> str:
+    """Return the first colour in a value, laid over `under` where it is translucent; empty if there is none."""
+    for found in _COLOUR.finditer(re.sub(r"url\([^)]*\)", "", value.lower())):
+        try:
+            red, green, blue, alpha = _channels(found[0])
+        except ValueError:  # a word of another meaning
+            continue
+        return mixed(f"#{red:02x}{green:02x}{blue:02x}", under, alpha)
+    return ""
+
+
+def _channels(colour: str) -> tuple[int, int, int, float]:
+    """Return red, green, blue (0 to 255) and opacity (0 to 1). Raises ValueError if it is no colour."""
+    function = re.fullmatch(r"rgba?\(([^)]*)\)", colour)
+    if function is None:
+        red, green, blue, *rest = ImageColor.getrgb(colour)
+        return red, green, blue, (rest[0] if rest else 255) / 255
+    parts = re.split(r"[,/\s]+", function[1].strip())
+    if len(parts) not in {3, 4}:
+        raise ValueError(colour)
+    of_255 = [min(255, round(float(p[:-1]) * 2.55) if p.endswith("%") else int(float(p))) for p in parts[:3]]
+    opacity = parts[3] if len(parts) == 4 else "1"
+    alpha = float(opacity[:-1]) / 100 if opacity.endswith("%") else float(opacity)
+    return of_255[0], of_255[1], of_255[2], alpha
+
+
+def mixed(colour: str, under: str, alpha: float) -> str:
+    """Return a translucent `#rrggbb` as it shows on another one."""
+    pairs = zip(ImageColor.getrgb(colour)[:3], ImageColor.getrgb(under)[:3], strict=True)
+    return "#" + "".join(f"{round(c * alpha + u * (1 - alpha)):02x}" for c, u in pairs)
+
+
+def _cascade(tree: Any, rules: tuple[_Rule, ...]) -> dict[Any, dict[str, str]]:
+    won: dict[Any, dict[str, tuple[tuple[Any, ...], str]]] = {}
+
+    def offer(element: Any, declarations: Mapping[str, tuple[str, bool]], rank: tuple[int, ...]) -> None:
+        own = won.setdefault(element, {})
+        for name, (value, important) in declarations.items():
+            weight = (important, *rank)
+            if name not in own or own[name][0] <= weight:
+                own[name] = (weight, value)
+
+    for element in tree.iterfind(".//*[@style]"):
+        offer(element, _declarations(element.get("style")), (1,))
+    for rule in rules:
+        for element in _selector(rule.selector)(tree):
+            offer(element, rule.declarations, (0, *rule.specificity))
+    return {element: {name: value for name, (_, value) in own.items()} for element, own in won.items()}
+
+
+@lru_cache(maxsize=512)
+def _selector(css: str) -> Any:
+    try:
+        return CSSSelector(css, translator="html")
+    except SelectorError:  # one that only some mail apps know
+        return lambda _: ()
+
+
+@lru_cache(maxsize=4096)
+def _declarations(css: str) -> dict[str, tuple[str, bool]]:
+    found: dict[str, tuple[str, bool]] = {}
+    for piece in css.split(";"):
+        name, _, value = piece.partition(":")
+        name, value = name.strip().lower(), value.strip().lower()
+        if name in _PROPERTIES:
+            bare = value.removesuffix("!important").strip()
+            name = "background-color" if name == "background" else name
+            found[name] = (bare, bare != value)
+    return found
+
+
+@lru_cache(maxsize=32)  # all editions in a language share their style elements
+def _rules(css: str, *, dark: bool) -> tuple[_Rule, ...]:
+    sheet = cssutils.CSSParser(raiseExceptions=False, validate=False, loglevel=60).parseString(css)
+    rules: list[tuple[Any, bool]] = []
+    for rule in sheet:
+        media = "".join(rule.media.mediaText.split()) if rule.type == rule.MEDIA_RULE else ""
+        if not media or (dark and _DARK in media) or not _OTHER_SCREENS.search(media):
+            rules += [(inner, "width" in media) for inner in (rule if media else [rule])]
+    return tuple(
+        # What one width hides, another shows.
+        _Rule(one.selectorText, tuple(one.specificity), {k: v for k, v in own.items() if k != "display" or not narrow})
+        for rule, narrow in rules
+        if rule.type == rule.STYLE_RULE and (own := _declarations(rule.style.cssText.replace("\n", " ")))
+        for one in rule.selectorList
+        if not re.search(r"::|data-ogs|:(?:hover|focus|active|visited|root)", one.selectorText)
+    )
