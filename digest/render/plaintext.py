@@ -151,8 +151,9 @@ class _Walker:
         number = int(element.get("start") or 1)
         for item in element.iterchildren("li"):
             mark = f"{number}. " if element.tag == "ol" else "" if item.get("class") == "own" else "- "
-            inner = self.blocks(item, width - len(mark)) or [""]
-            lines += [mark + inner[0], *(" " * len(mark) + line for line in inner[1:])]
+            indent = " " * (len(mark) or 2)
+            inner = self.blocks(item, width - len(indent)) or [""]
+            lines += [mark + inner[0], *(indent + line for line in inner[1:])]
             number += 1
         return lines
 

@@ -78,5 +78,5 @@ def mark_items(tokens: Sequence[Token]) -> None:
         task = _TASK.match(first.content) if first.type == "text" else None
         if task:
             first.content = ("☐ " if task[1] == " " else "☑ ") + first.content[task.end() :]
-        if first.type == "text" and _OWN.match(first.content):
+        if first.type == "text" and item.markup not in {".", ")"} and _OWN.match(first.content):
             item.attrSet("class", OWN_MARK)

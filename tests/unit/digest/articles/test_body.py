@@ -439,6 +439,7 @@ def test_a_row_longer_than_its_head_is_refused() -> None:
         ("- [ ] a\n- [x] b", '<ul><li class="own">☐ a</li><li class="own">☑ b</li></ul>'),
         ("Head\n• a\n•\tb", "<p>Head</p><ul><li>a</li><li>b</li></ul>"),
         ("① a\n②b", '<ul><li class="own">①&nbsp;a</li><li class="own">②&nbsp;b</li></ul>'),
+        ("1. ① a", "<ol><li>①&nbsp;a</li></ol>"),
         ("① a\\\n② b", "<p>①&nbsp;a<br>②&nbsp;b</p>"),
         ("\uf0b7\ta", "<ul><li>a</li></ul>"),
         ("– a", "<p>– a</p>"),

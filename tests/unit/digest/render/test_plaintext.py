@@ -92,6 +92,11 @@ def test_broken_html_breaks_nothing(html: str) -> None:
     assert "<" not in plain_body(html)
 
 
+def test_items_with_marks_of_their_own_need_no_dash() -> None:
+    html = '<ul><li class="own">☑ a<ul><li class="own">☐ b</li></ul></li><li>c</li></ul>'
+    assert plain_body(html) == "☑ a\n  ☐ b\n- c"
+
+
 def test_powers_are_no_longer_numbers() -> None:
     assert plain_body("<p>10<sup>6</sup> m<sup>2</sup> H<sub>2</sub>O 1<sup>st</sup></p>") == "10⁶ m² H2O 1st"
 
