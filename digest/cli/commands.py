@@ -39,7 +39,10 @@ OUTBOX = {
     "show": Leaf("outbox:show", "Show one delivery with every attempt."),
     "hold": Leaf("outbox:hold", "Stop an issue: nothing more is started until it is released."),
     "release": Leaf("outbox:release", "Let a held issue go on."),
-    "retry": Leaf("outbox:retry", "Make deferred deliveries due at once: those named, or all of the issue."),
+    "retry": Leaf(
+        "outbox:retry",
+        "Make deferred or rejected deliveries due at once, in an issue that was sent, too: those named, or all.",
+    ),
     "cancel": Leaf("outbox:cancel", "Cancel what has not been started: the deliveries named, or all of the issue."),
     "reconcile": Leaf(
         "reconcile:reconcile",
