@@ -116,6 +116,7 @@ DB = {
         "Write the whole database into one file, readable by you only, and check it; the database may be in use.",
     ),
     "restore": Leaf("backup:restore", "Put a backup in the place of the database."),
+    "copy": Leaf("db:copy", "Copy everything into an empty database and compare every row."),
 }
 CONFIG = {
     "describe": Leaf("config:describe", "List every setting with its default, environment name and meaning."),

@@ -31,7 +31,7 @@ TABLES = frozenset(METADATA.tables)
 class WorkersRunningError(RefusedError):
     """A worker is running."""
 
-    default_hint = "Stop every `digest worker`, `digest send` and `digest schedule run`, then restore again."
+    default_hint = "Stop every `digest worker`, `digest send` and `digest schedule run`, then run this again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Restore:
     def run(self) -> Restored:
         """Replace the present database. It cannot be used before deliveries that may have been sent are marked."""
         settings, engine, now = self._settings, self._engine, open_clock().now()
-        _refuse_with_workers(settings, engine)
+        refuse_with_workers(settings, engine)
         kept = None
         if self._side is not None:
             copy = db.make_engine(f"sqlite:///{self._side}")
@@ -151,7 +151,7 @@ def restoring(workspace: Path, source: Path) -> Iterator[Restore]:
     settings = load_settings(workspace)
     engine = db.make_engine(settings.database_url)
     try:
-        _refuse_with_workers(settings, engine)
+        refuse_with_workers(settings, engine)
         with _checked(engine, source) as (side, revision):
             db.refuse_newer(revision)
             yield Restore(settings, engine, source, side, revision)
@@ -195,7 +195,8 @@ def _contents(engine: Engine) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counted.items()) if any(counted.values()) else ""
 
 
-def _refuse_with_workers(settings: Settings, engine: Engine) -> None:
+def refuse_with_workers(settings: Settings, engine: Engine) -> None:
+    """Raise WorkersRunningError if a worker uses the database."""
     if engine.dialect.name == files.SQLITE and not _file_of(engine).exists():
         return
     try:
