@@ -19,8 +19,7 @@ from subscribers.transfer.report import SubscriberImportReport
 def import_(
     context: typer.Context,
     file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="CSV or JSON lines; also as listmonk, Mailchimp and Mailman export them."),
+        Path, typer.Argument(metavar="FILE", help="CSV or JSON lines; also as other programs export them.")
     ],
     dry_run: DryRunImport = False,
     mapping: Annotated[
