@@ -22,6 +22,7 @@ _KEEPING = re.compile(rf"^([ ]{{0,3}})([{_NUMBER}]|[{_SIGN}](?=[ \t\u00a0\u3000]
 _FENCE = re.compile(r"^[ ]{0,3}(?:```|~~~)")
 _OWN = re.compile(rf"[{_NUMBER}{_SIGN}]\s*")
 _LONE = re.compile(rf"([{_NUMBER}]) +")
+_BREAK = re.compile(r"(?<!\\)\\$")
 _TASK = re.compile(r"\[([ xX])\]\s+")
 
 
@@ -56,11 +57,13 @@ def _listed(block: Sequence[str]) -> Iterable[str]:
 
 def _as_items(block: Sequence[str]) -> Iterable[str]:
     marked = sum(any(rule.match(line) for rule in (_ALWAYS, _AMONG_OTHERS, _KEEPING)) for line in block)
-    for line in block:
-        yielded = _ALWAYS.sub(r"\1- ", line)
-        if marked > 1:
-            yielded = _KEEPING.sub(r"\1- \2 ", _AMONG_OTHERS.sub(r"\1- ", yielded))
-        yield yielded
+    changed = [_ALWAYS.sub(r"\1- ", line) for line in block]
+    if marked > 1:
+        changed = [_KEEPING.sub(r"\1- \2 ", _AMONG_OTHERS.sub(r"\1- ", line)) for line in changed]
+    for following, line in enumerate(changed, start=1):
+        # a hard break before the next item would be a backslash that readers see
+        ends_item = following < len(block) and changed[following] != block[following]
+        yield _BREAK.sub("", line) if ends_item else line
 
 
 def bound(text: str) -> str:
