@@ -6,8 +6,6 @@ import pytest
 
 from tests.support.world import World
 
-pytestmark = pytest.mark.one_database
-
 
 def reasons(world: World) -> dict[str, str]:
     return {one["address"]: one["reason"] for one in world.json("outbox", "list", "21", "--state", "excluded")}
@@ -30,12 +28,14 @@ def test_the_excluded_are_named_with_the_reason_of_that_moment(approved: World) 
     assert "new.reader@example.org  unconfirmed" in " ".join(approved.digest("report", "21").split(" " * 3))
 
 
+@pytest.mark.one_database
 def test_before_freezing_they_are_those_of_now(approved: World) -> None:
     excluded = approved.json("send", "21", "--dry-run")["excluded"]
     assert Counter(reasons(approved).values()) == excluded
     assert approved.json("report", "21")["issues"][0]["missed"] == []
 
 
+@pytest.mark.one_database
 def test_an_unknown_state_names_the_known_ones(approved: World) -> None:
     ended = approved.call("outbox", "list", "21", "--state", "lost")
     assert ended.returncode == 2
