@@ -51,7 +51,7 @@ class ChangeDue:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A completed change of address, for the mail that informs the old one, `address`."""
+    """A completed change, for the mails that inform the old `address` and take the links to the `new` one."""
 
     subscriber_id: int
     ref: str
@@ -60,6 +60,9 @@ class Moved:
     language: str
     nonce: str
     at: datetime
+    new: str
+    interests: str
+    frequency: str
 
 
 def request(
@@ -148,7 +151,8 @@ def confirm(
     detail = {"before": old_key, "after": change.suppression_key}
     kind, method = ConsentKind.ADDRESS_CHANGED, ConsentMethod.PAGE
     consent.record(session, person, kind, method, now, wording=wording, detail=detail)
-    on_moved(session, Moved(person.id or 0, person.ref, old_address, person.name, person.language, change.nonce, now))
+    who = (person.id or 0, person.ref, old_address, person.name, person.language, change.nonce, now)
+    on_moved(session, Moved(*who, person.address, person.interests, person.frequency))
     return person
 
 

@@ -1,6 +1,7 @@
 """Mails about a change of address, and deletion of expired requests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import update
 from sqlmodel import Session
@@ -22,8 +23,13 @@ def change_due(dispatcher: Dispatcher, session: Session, due: ChangeDue) -> None
 
 
 def moved(dispatcher: Dispatcher, session: Session, moved: Moved) -> None:
-    """Promise the mail that tells the old address of the change; the new one is not in it."""
+    """Promise the mail that tells the old address of the change, without the new one, and the new one its links.
+
+    Those in earlier mails no longer open, but for leaving.
+    """
     promise(dispatcher, session, NoticeKind.ADDRESS_CHANGED, moved.nonce, to=moved, now=moved.at)
+    agreed, new = {"interests": moved.interests, "frequency": moved.frequency}, replace(moved, address=moved.new)
+    promise(dispatcher, session, NoticeKind.NEW_ADDRESS, moved.nonce, to=new, now=moved.at, **agreed)
 
 
 def forget_expired(context: MembershipContext) -> int:

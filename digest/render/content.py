@@ -69,7 +69,7 @@ def edition_context(
 ) -> EditionContext:
     """Return the context of an edition's templates. `archive` shows every article in full."""
     issue, language, publication = content.issue, selection.language, settings.publication
-    archive_url = f"{publication.base_url}/archive/{issue.number}"
+    archive_url = f"{publication.base_url}/archive/{issue.number}?lang={language}"
     display: Literal["full"] | None = "full" if archive else None
     lead = selection.shown[0][0] if selection.shown else ""
     view = partial(_article_view, settings=settings, archive_url=archive_url, translate=translate, display=display)
@@ -136,7 +136,7 @@ def _left_out(content: IssueContent, group: str, language: str, settings: Settin
 
 def _earlier(issue: EarlierIssue, language: str, settings: Settings) -> EarlierIssueView:
     """Return a skipped issue with the titles of its archive page in `language`."""
-    url = f"{settings.publication.base_url}/archive/{issue.number}"
+    url = f"{settings.publication.base_url}/archive/{issue.number}?lang={language}"
     pages = [code for code in (language, settings.publication.language, *issue.titles) if code in issue.titles]
     titles = issue.titles[pages[0]] if pages else ()
     shown = tuple(EarlierTitleView(one.title, f"{url}#{one.group}", one.language) for one in titles[:MOST_TITLES])

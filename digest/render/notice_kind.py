@@ -9,6 +9,7 @@ from subscribers.links import Purpose
 from subscribers.models import SubscriberState
 
 _CONFIRMED = frozenset({SubscriberState.CONFIRMED})
+_OWN_LINKS = frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,7 @@ class NoticeKind(StrEnum):
             spares_suppressed=True,
         ),
     )
-    WELCOME = (
-        "welcome",
-        NoticeSpec(slots=frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL}), sent_to=_CONFIRMED),
-    )
+    WELCOME = "welcome", NoticeSpec(slots=_OWN_LINKS, sent_to=_CONFIRMED)
     GOODBYE = "goodbye"  # the answer to leaving
     ADDRESS = (
         "address",
@@ -70,6 +68,7 @@ class NoticeKind(StrEnum):
             sent_to=_CONFIRMED,  # a person who left meanwhile wants no mail at any address
         ),
     )
+    NEW_ADDRESS = "new_address", NoticeSpec(slots=_OWN_LINKS, sent_to=_CONFIRMED, only_to_present_address=True)
     ADDRESS_CHANGED = "address_changed"  # the old address learns of the change in any case
     OPERATOR = "operator", NoticeSpec(is_event=True)
     RECONSENT = (

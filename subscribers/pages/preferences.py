@@ -45,7 +45,7 @@ class PreferencesPage(BasePage):
                 notice = self._act(request, session, person, form)
             except FormInvalidError as error:
                 problem = error.problem
-        typed = form if problem == "address" else None
+        typed = form if problem else None
         return self._preferences_page(person, notice=notice, problem=problem, typed=typed)
 
     def _act(self, request: Request, session: Session, person: Subscriber, form: Form) -> str:
@@ -78,7 +78,7 @@ class PreferencesPage(BasePage):
     def _save(self, session: Session, person: Subscriber, form: Form, now: datetime) -> None:
         context, how = self.context, ConsentMethod.PAGE
         codes = tuple(code for code, _ in context.languages)
-        saved = read_preferences(form, context.catalogue, codes, context.timezone, now)
+        saved = read_preferences(form, person, context.catalogue, codes, timezone=context.timezone, now=now)
         words = self._words(session, person)
         preferences.change(session, person, saved.choices, method=how, now=now, wording=words)
         if saved.paused_until is None:

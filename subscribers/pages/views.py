@@ -63,22 +63,30 @@ def view_of(person: Subscriber, catalogue: Catalogue, timezone: tzinfo, now: dat
     )
 
 
-def read_interests(form: Form, catalogue: Catalogue) -> str:
-    """Return the canonical text of the interests in a form: `scope` is all or some, `interest` is repeated."""
-    if form.one("scope") == "all" or not catalogue.slugs:
+def read_interests(form: Form, catalogue: Catalogue, *, had: str | None = None) -> str:
+    """Return the canonical text of the interests in a form: `scope` is all or some, `interest` is repeated.
+
+    Raises FormInvalidError if only some are wanted and none is named, unless the reader `had` none before. A form
+    without either, such as one on another site that asks for an address only, is for everything, or changes nothing.
+    """
+    chosen, scope = form.all("interest"), form.one("scope")
+    if scope == "all" or not catalogue.slugs:
         return catalogue.canonical(ALL)
-    chosen = form.all("interest")
     if any(slug not in catalogue.slugs for slug in chosen):
         raise FormInvalidError("choice")
+    if not chosen and not scope:
+        return catalogue.canonical(ALL) if had is None else had
+    if not chosen and had != "":
+        raise FormInvalidError("topics")
     return catalogue.canonical(chosen)
 
 
 def read_preferences(
-    form: Form, catalogue: Catalogue, languages: tuple[str, ...], timezone: tzinfo, now: datetime
+    form: Form, person: Subscriber, catalogue: Catalogue, languages: tuple[str, ...], *, timezone: tzinfo, now: datetime
 ) -> PreferencesForm:
     """Return the values of the preferences form. Raises FormInvalidError for what the page does not offer."""
     choices = Choices(
-        interests=read_interests(form, catalogue),
+        interests=read_interests(form, catalogue, had=person.interests),
         language=_one_of(form.one("language"), languages),
         format=_one_of(form.one("format"), FORMATS),
         frequency=_one_of(form.one("frequency"), tuple(Frequency)),
@@ -107,10 +115,12 @@ def retyped(view: PersonView, form: Form, catalogue: Catalogue, languages: Seque
 
 
 def fewer_interests(form: Form, person: Subscriber, catalogue: Catalogue) -> str:
-    """Return the remaining interests: an unsubscribe link can only reduce mail."""
+    """Return the remaining interests: an unsubscribe link can only reduce mail. Raises FormInvalidError for none."""
     present = catalogue.parse(person.interests)
     had = frozenset(catalogue.slugs) if present == ALL else present
     kept = had.intersection(form.all("interest"))
+    if had and not kept:
+        raise FormInvalidError("topics")
     return person.interests if kept == had else catalogue.canonical(kept)
 
 

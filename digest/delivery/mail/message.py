@@ -198,7 +198,7 @@ class MessageWriter:
             list_name=pick(publication.name, publication.language),
             list_id=publication.list_id or publication.sender_domain,
             reply_to=publication.reply_to or "",
-            archive_url=f"{publication.base_url}/archive",
+            archive_url=f"{publication.base_url}/archive?lang={language}",
         )
 
     def _make_notice_form(
@@ -216,7 +216,7 @@ class MessageWriter:
         context = NoticeContext(
             publication=view,
             expires_days=self._expires_days(kind.spec.leads_to),
-            subscribe_url=f"{publication.base_url}/subscribe",
+            subscribe_url=f"{publication.base_url}/subscribe?lang={language}",
             frequency=frequency,
             event=event_view(event, self._templates.translate(language), publication.zone) if event else None,
         )

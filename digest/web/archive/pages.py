@@ -67,7 +67,9 @@ def _mail(page: Page, issue: Numbered, edition: Edition, bar: str, below: str) -
 
 def _neutral(publisher: Publisher, issue: Numbered, language: str) -> Neutral:
     base_url, translate = publisher.settings.publication.base_url, publisher.templates.translate(language)
-    return Neutral(f"{base_url}/subscribe", translate("Subscribe"), f"{base_url}/archive/{issue.number}")
+    in_language = f"?lang={language}"
+    page_url = f"{base_url}/archive/{issue.number}{in_language}"
+    return Neutral(f"{base_url}/subscribe{in_language}", translate("Subscribe"), page_url)
 
 
 def framed(html: str, bar: str, css: str, below: str = "") -> str:

@@ -56,6 +56,8 @@ def test_a_notice_is_promised_once_and_taken_once(ledger: Ledger) -> None:
         ("address", "confirmed", True),
         ("address", "unsubscribed", False),
         ("address", "erased", False),
+        ("new_address", "confirmed", True),
+        ("new_address", "unsubscribed", False),
         ("address_changed", "confirmed", True),
         ("address_changed", "unsubscribed", True),
         ("own_data", "pending", True),

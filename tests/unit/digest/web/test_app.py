@@ -1,6 +1,7 @@
 """Public pages: nothing personal, nothing leaked, errors that help."""
 
 import logging
+import re
 from dataclasses import replace
 from datetime import datetime
 from urllib.request import urlopen
@@ -45,6 +46,23 @@ def test_nothing_of_a_reader_is_on_a_public_page(client: TestClient, press: Publ
         assert "unsubscribe" not in shown.lower(), path
         assert "you follow" not in shown.replace("that you follow", ""), path
         assert "http://127.0.0.1:8025/subscribe" in shown
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_links_between_pages_keep_the_language(
+    client: TestClient, press: Publisher, signer: LinkSigner, language: str
+) -> None:
+    unstable = re.compile(r"(?:http://127\.0\.0\.1:8025)?/(?:(?:archive|subscribe)\b[^\s\"<]*|(?=\"))")
+    pages = [f"{path}?lang={language}" for path in ("/", "/archive", "/archive/21", "/archive/search", "/subscribe")]
+    mails = [text for one in editions(press) if one.language == language for text in (one.html, one.text)]
+    texts = [client.get(path).text for path in [*pages, f"{pages[2]}&format=text", f"/nothing?lang={language}"]]
+    assert any("/archive/" in mail for mail in mails)
+    other = "ko" if language == "en" else "en"
+    for text in [*texts, *mails]:
+        links = [link for link in unstable.findall(text) if "archive/search" not in link]
+        assert links or text in mails
+        assert not [link for link in links if f"lang={language}" not in link and f"lang={other}" not in link], links
+    assert not [link for mail in mails for link in unstable.findall(mail) if f"lang={other}" in link]
 
 
 def test_the_text_is_text(client: TestClient, press: Publisher, signer: LinkSigner) -> None:

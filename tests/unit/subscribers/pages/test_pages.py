@@ -237,9 +237,13 @@ def test_preferences_are_saved_and_proved(site: Site, client: TestClient, person
 
 @pytest.mark.parametrize(
     ("data", "interests"),
-    [({}, ""), ({"interest": ["mobility"]}, "mobility"), ({"scope": "all", "interest": ["mobility"]}, "*")],
+    [
+        ({"scope": ""}, "mobility;safety"),
+        ({"interest": ["mobility"]}, "mobility"),
+        ({"scope": "all", "interest": ["mobility"]}, "*"),
+    ],
 )
-def test_interests_may_be_none_some_or_all(
+def test_interests_may_be_left_alone_some_or_all(
     site: Site, client: TestClient, settings: str, data: dict[str, str], interests: str
 ) -> None:
     assert client.post(settings, data=SAVE | data).status_code == 200

@@ -6,6 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from subscribers import store
+from subscribers.links import Purpose
 from subscribers.models import ConsentEvent
 from tests.support.site import Site
 
@@ -110,3 +111,35 @@ def test_a_name_is_asked_for(site: Site, client: TestClient, asked: str, typed: 
         assert site.person("new@example.org").name == kept
         # strangers could write anything to anybody by it
         assert [due.name for due in site.due] == [""]
+
+
+NO_TOPIC = "no topic is ticked"
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("fields", [{"scope": "some"}, {"scope": "some", "language": "ko"}])
+def test_no_topic_ticked_is_asked_back_at_sign_up(site: Site, client: TestClient, fields: dict[str, str]) -> None:
+    answer = client.post("/subscribe", data={"email": "new@example.org", "language": "en"} | fields)
+    assert answer.status_code == 400
+    assert answer.text.count('id="topics-problem"') == answer.text.count('aria-describedby="topics-problem"') == 1
+    assert (NO_TOPIC in answer.text) is ("language" not in fields)
+    assert 'value="new@example.org"' in answer.text
+    assert site.due == []
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("interests", ["*", "mobility", ""])
+def test_no_topic_ticked_is_asked_back_of_readers(site: Site, client: TestClient, interests: str) -> None:
+    person, before = site.add(interests=interests), site.dump()
+    settings, leave = site.path(Purpose.PREFERENCES, person.ref), site.path(Purpose.UNSUBSCRIBE, person.ref)
+    save = {"do": "save", "scope": "some", "language": "ko", "format": "text", "frequency": "third"}
+    saved, kept = client.post(settings, data=save), client.post(leave, data={"confirm": "topics"})
+    if not interests:  # who had none before, by a file, may change the rest
+        assert saved.status_code == 200
+        assert site.person().interests == ""
+        return
+    assert saved.status_code == kept.status_code == 400
+    assert NO_TOPIC in saved.text
+    assert NO_TOPIC in kept.text
+    assert 'value="third" id="frequency-third" checked' in saved.text, "what was chosen beside it is still there"
+    assert site.dump() == before

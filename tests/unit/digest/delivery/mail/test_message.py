@@ -190,15 +190,19 @@ def test_a_test_mails_subject_says_so(letters: MessageWriter, now: datetime, lan
     assert message["Subject"] == f"{prefix}제21호"
 
 
+LEAVING = {"welcome", "new_address", "reconsent"}
+
+
 @pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize(
     ("kind", "has", "lacks"),
     [
         ("confirmation", ["/confirm/"], ["/unsubscribe/"]),
         ("welcome", ["/preferences/", "/unsubscribe/"], ["/confirm/"]),
-        ("goodbye", ["/subscribe"], ["/unsubscribe/", "/confirm/"]),
+        ("new_address", ["/preferences/", "/unsubscribe/"], ["/confirm/", "/address/"]),
+        ("goodbye", ["/subscribe?lang="], ["/unsubscribe/", "/confirm/"]),
         ("address", ["/address/", "2"], ["/unsubscribe/", "/confirm/", "/preferences/"]),
-        ("address_changed", ["/subscribe"], ["/unsubscribe/", "/address/", "/preferences/"]),
+        ("address_changed", ["/subscribe?lang="], ["/unsubscribe/", "/address/", "/preferences/"]),
         ("own_data", ["/data/", "1"], ["/unsubscribe/", "/preferences/", "/keep/"]),
         ("reconsent", ["/keep/", "/unsubscribe/", "2020"], ["/confirm/", "/preferences/"]),
     ],
@@ -224,8 +228,8 @@ def test_notices_hold_their_kinds_needs_and_a_way_to_leave(
     )
     letter = letters.notice(notice, now)
     message = parse(letter)
-    assert (message["List-Unsubscribe-Post"] is not None) is (kind in {"welcome", "reconsent"})
-    assert (message["List-Unsubscribe"] is not None) is (kind in {"welcome", "reconsent"})
+    assert (message["List-Unsubscribe-Post"] is not None) is (kind in LEAVING)
+    assert (message["List-Unsubscribe"] is not None) is (kind in LEAVING)
     for part in message.iter_parts():
         content = part.get_content()
         assert all(words in content for words in has)

@@ -227,7 +227,7 @@ def test_an_unconfirmed_change_is_forgotten_by_the_outbox_too(works: App, client
     assert address_change.forget_expired(later) == 0
 
 
-def test_the_old_address_is_told_and_not_where_to(works: App, client: TestClient) -> None:
+def test_the_old_address_is_told_and_the_new_one_gets_its_links(works: App, client: TestClient) -> None:
     ask_for(client, works, NEW)
     nonce = notices(works)["address"][2]
     fields = {"form": hidden(client, path(works, Purpose.ADDRESS, extra=nonce))}
@@ -235,7 +235,8 @@ def test_the_old_address_is_told_and_not_where_to(works: App, client: TestClient
     told = notices(works)["address_changed"]
     assert told[:2] == (ANNA, "pending")
     client.post(path(works, Purpose.ADDRESS, NEW, extra=nonce), data=fields).raise_for_status()
-    assert len(notices(works)) == 2
+    assert notices(works)["new_address"][:2] == (NEW, "pending")
+    assert len(notices(works)) == 3
 
 
 def test_erasing_and_a_take_of_notices_do_not_wait_on_each_other(works: App, client: TestClient) -> None:
