@@ -18,6 +18,7 @@ ISSUE = {
     "list": Leaf("issue_list:list_", "List all issues, the newest first."),
     "show": Leaf("issue:show", "Show an issue's sections and articles, and what was left out and why."),
     "check": Leaf("issue:check", "Check every edition; exit code 1 if something blocks."),
+    "waive": Leaf("issue:waive", "Let a finding stand as it is now, with a reason."),
     "approve": Leaf("issue:approve", "Approve the issue exactly as it is now; any later change voids it."),
     "edit": Leaf("issue:edit", "Change an issue by hand."),
     "withdraw": Leaf(

@@ -1,6 +1,7 @@
 """`digest issue`: assemble, look at, check, approve, edit and withdraw the month's issue."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from digest.cli.shell import shell_of
 from digest.issues import edit as edits
 from digest.issues import store
 from digest.issues.period import Period
-from digest.publish import build, describe, lifecycle
+from digest.publish import build, describe, lifecycle, waivers
 from digest.publish.approval import state_in_words
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
@@ -56,7 +57,7 @@ def check(context: typer.Context, number: IssueNumber = None) -> None:
         made = build_of(shell, session, number)
     findings = [
         {"id": f.id, "severity": f.severity.value, "edition": place}
-        | {"where": f.where, "message": f.message, "remedy": f.remedy}
+        | {"where": f.where, "message": f.message, "remedy": f.remedy, "waived": f.waived}
         for place, f in made.located
     ]
     shell.out.emit({"issue": made.issue.number, "findings": findings}, lambda: _show_findings(shell.out, made))
@@ -68,11 +69,45 @@ def _show_findings(out: Output, made: build.Build) -> None:
     out.line(f"Issue {made.issue.number}: {len(made.editions)} editions, {len(made.blocking)} blocking findings")
     editions_of = Counter(found for _, found in made.located)  # the same finding in many editions is one row
     rows = [
-        [one.severity.value, one.id, f"{one.where} ({count} x)" if count > 1 else one.where, one.message, one.remedy]
+        [
+            "waived" if one.waived else one.severity.value,
+            one.id,
+            f"{one.where} ({count} x)" if count > 1 else one.where,
+            one.message,
+            one.waived or one.remedy,
+        ]
         for one, count in editions_of.items()
     ]
     if rows:
-        out.table(["severity", "check", "where", "what", "remedy"], rows)
+        out.table(["severity", "check", "where", "what", "remedy, or why it stands"], rows)
+
+
+def waive(
+    context: typer.Context,
+    number: RequiredIssueNumber,
+    finding: Annotated[str, typer.Argument(metavar="ID", help="The finding's id, as `issue check` lists it.")],
+    reason: Annotated[str, typer.Option(help="Why it may stand.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Take the waiver back.")] = False,
+) -> None:
+    """Let a finding stand as it is now, with a reason. An approval is void from then on."""
+    shell = shell_of(context)
+    with shell.session() as session:
+        issue = store.editable(session, number)
+        if undo:
+            waivers.undo(issue, finding)
+        else:
+            made = build.build(shell.app.publisher, session, issue, shell.app.clock.now())
+            waivers.waive(issue, made.findings, finding, reason)
+        standing = issue.waivers
+    shell.out.emit({"issue": number, "waivers": standing}, lambda: _show_waivers(shell.out, standing))
+
+
+def _show_waivers(out: Output, standing: Sequence[Mapping[str, str]]) -> None:
+    out.line("These findings stand:" if standing else "No finding is waived.")
+    if standing:
+        out.table(
+            ["check", "where", "what", "why"], [[w["id"], w["where"], w["message"], w["reason"]] for w in standing]
+        )
 
 
 def approve(
@@ -86,6 +121,7 @@ def approve(
         issue = store.find(session, number, lock=True)
         done = lifecycle.approve(shell.app.publisher, session, issue, by, shell.app.clock.now())
         data = {"issue": issue.number, "state": issue.state, "hash": issue.approved_hash, "by": issue.approved_by}
+        waived = issue.waivers
 
     def tell() -> None:
         if done:
@@ -93,8 +129,10 @@ def approve(
             shell.out.line(f"Next: digest send {data['issue']}")
         else:
             shell.out.line(f"{data['by']} approved issue {data['issue']}; a second person has to approve it too.")
+        if waived:
+            _show_waivers(shell.out, waived)
 
-    shell.out.emit(data, tell)
+    shell.out.emit(data | {"waivers": waived}, tell)
 
 
 def edit(
@@ -158,5 +196,8 @@ def _show(out: Output, data: dict[str, Any]) -> None:
         if data["left_out"]:
             out.line("\nLeft out:")
             out.table(["article", "why"], [[e["slug"], e["reason"]] for e in data["left_out"]])
+        if data["waivers"]:
+            out.line("")
+            _show_waivers(out, data["waivers"])
 
     out.emit(data, table)

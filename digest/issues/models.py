@@ -19,6 +19,11 @@ class Issue(SQLModel, table=True):
     preheader: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     intro: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     left_out: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    waivers: list[dict[str, str]] = Field(
+        default_factory=list,
+        sa_column=Column(JSON, nullable=False, server_default="[]"),
+        description="findings that stand: id, where, message, reason",
+    )
     approved_hash: str | None = Field(default=None, max_length=64)
     approved_manifest: dict[str, str] | None = Field(
         default=None, sa_column=Column(JSON), description="part -> hash, so that a difference can be named"

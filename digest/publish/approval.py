@@ -47,6 +47,8 @@ def manifest(session: Session, issue: Issue, settings: Settings, templates: Temp
         "templates and theme": templates.templates_hash(),
         "versions of the renderers": renderer_versions(),
     }
+    if issue.waivers:
+        parts["findings that stand"] = issue.waivers
     if lacking := earlier_issues(session, issue.number):
         parts[IN_BETWEEN] = as_approved(lacking)
     for by_language in issues.translations_of(session, [item.group for item, _ in items]).values():

@@ -14,7 +14,7 @@ from digest.editions.segment import Item, ReaderGroup, Segmentation, Selection, 
 from digest.editions.skipped_issues import earlier_issues, frequencies
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
-from digest.publish import archive
+from digest.publish import archive, waivers
 from digest.publish.content_checks import content_findings, untranslated
 from digest.publish.publisher import Publisher
 from digest.render.checks import Finding, Severity, check_weight, shown_pictures
@@ -75,7 +75,7 @@ class Build:
         if not self.editions and self.content.articles:
             message = "Nobody would get it now"
             findings.append(Finding("no-readers", Severity.ADVISE, "issue", message, "Import readers."))
-        return findings
+        return list(waivers.applied(findings, self.issue))
 
     @property
     def findings(self) -> list[Finding]:
@@ -84,7 +84,7 @@ class Build:
     @property
     def blocking(self) -> list[Finding]:
         """The findings that forbid approval and sending."""
-        return [finding for finding in self.findings if finding.severity == Severity.BLOCK]
+        return [finding for finding in self.findings if finding.severity == Severity.BLOCK and not finding.waived]
 
 
 def content_of(session: Session, issue: Issue) -> IssueContent:
@@ -123,7 +123,7 @@ def build(publisher: Publisher, session: Session, issue: Issue, now: datetime) -
         groups = tuple(group for group, chosen in segmentation.selections.items() if chosen == selection)
         count = sum(readers[group] for group in groups)
         context, rendered = render_selection(publisher, content, selection)
-        rendered = stored_rendering(session, issue, selection) or with_weight(session, rendered)
+        rendered = stored_rendering(session, issue, selection) or with_weight(session, rendered, issue)
         built.append(BuiltEdition(selection, context, rendered, groups, count))
     languages = list(dict.fromkeys(selection.language for selection in segmentation.distinct))
     found = [
@@ -134,11 +134,11 @@ def build(publisher: Publisher, session: Session, issue: Issue, now: datetime) -
     return Build(issue, content, segmentation, tuple(built), readers, tuple(found))
 
 
-def with_weight(session: Session, rendered: Rendered) -> Rendered:
+def with_weight(session: Session, rendered: Rendered, issue: Issue) -> Rendered:
     """Return the edition with the finding on what its pictures weigh."""
     pictures = article_store.media_sizes(session, sorted(shown_pictures(rendered.html)))
     weight = check_weight(rendered.html, rendered.text, pictures)
-    return replace(rendered, findings=(*rendered.findings, *weight))
+    return replace(rendered, findings=waivers.applied((*rendered.findings, *weight), issue))
 
 
 def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Rendered | None:
@@ -168,7 +168,8 @@ def render_selection(
     """Render one edition. Deterministic: the same content gives the same bytes."""
     translate = publisher.templates.translate(selection.language)
     context = edition_context(content, selection, publisher.settings, translate, archive=archive)
-    return context, render_edition(context, publisher.templates)
+    rendered = render_edition(context, publisher.templates)
+    return context, replace(rendered, findings=waivers.applied(rendered.findings, content.issue))
 
 
 def selection_for(publisher: Publisher, session: Session, issue: Issue, group: ReaderGroup) -> Selection | None:

@@ -53,6 +53,7 @@ class IssueDescription:
     left_out: Sequence[Mapping[str, str]]
     kept_out: bool
     note: Mapping[str, str]
+    waivers: Sequence[Mapping[str, str]]
 
     def as_json(self) -> dict[str, object]:
         return asdict(self) | {"date": self.date.isoformat()}
@@ -85,6 +86,7 @@ def describe(publisher: Publisher, session: Session, issue: Issue) -> IssueDescr
         left_out=issue.left_out,
         kept_out=issue.kept_out,
         note=issue.note,
+        waivers=issue.waivers,
     )
 
 

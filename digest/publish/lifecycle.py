@@ -14,6 +14,7 @@ from digest.outbox import operations
 from digest.outbox.models import Attempt, Delivery
 from digest.outbox.settle import WITHDRAWN
 from digest.outbox.states import Outcome
+from digest.publish import waivers
 from digest.publish.approval import approve as record_approval
 from digest.publish.approval import manifest
 from digest.publish.build import build
@@ -30,8 +31,10 @@ def assemble(
 
 def approve(publisher: Publisher, session: Session, issue: Issue, by: str, now: datetime) -> bool:
     """Approve the issue as it is now; False when a second person has to approve too. Raises FindingsBlockError."""
-    if blocking := build(publisher, session, issue, now).blocking:
+    made = build(publisher, session, issue, now)
+    if blocking := made.blocking:
         raise FindingsBlockError(f"Issue {issue.number} cannot be approved: {blocking[0].message}")
+    issue.waivers = waivers.held(issue, made.findings)
     parts = manifest(session, issue, publisher.settings, publisher.templates)
     session.add(issue)
     return record_approval(issue, by, parts, required=publisher.settings.approval.required, now=now)

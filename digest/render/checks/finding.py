@@ -13,10 +13,14 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A result of a check: `id` is stable, `where` the part of the mail, `remedy` what to do."""
+    """A result of a check: `id` is stable, `where` the part of the mail, `remedy` what to do.
+
+    `waived` is the reason for which editors let it stand, empty if they do not.
+    """
 
     id: str
     severity: Severity
     where: str
     message: str
     remedy: str
+    waived: str = ""

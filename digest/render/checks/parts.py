@@ -21,7 +21,7 @@ _LEFTOVERS = ("{{", "{%", PREFIX, "\\u{")
 
 def check_subject(mail: CheckedMail) -> Iterator[Finding]:
     """The subject is present, on one line, no reply, short enough for an inbox, and the preheader says more."""
-    subject, remedy = mail.subject, "Change it: `digest issue edit --subject`."
+    subject, remedy = mail.subject, "Change it: `digest issue edit --subject TEXT`."
     if not subject.strip():
         yield Finding("subject-empty", Severity.BLOCK, "subject", "The subject is empty", remedy)
     if _CONTROL.search(subject):
@@ -36,7 +36,7 @@ def check_subject(mail: CheckedMail) -> Iterator[Finding]:
     said, more = words_only(subject), words_only(mail.preheader)
     if more and (more in said or said in more[: len(said)]):
         message = f"The preheader repeats the subject, beside which inboxes show it: “{mail.preheader}”"
-        remedy = "Give the first article a summary, or set it: `digest issue edit --preheader`."
+        remedy = "Give the first article a summary, or set it: `digest issue edit --preheader TEXT`."
         yield Finding("preheader-subject", Severity.ADVISE, "preheader", message, remedy)
 
 

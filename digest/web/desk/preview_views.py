@@ -65,7 +65,7 @@ def spoken_interests(publisher: Publisher, interests: str, language: str = DESK_
 
 def counts(findings: Iterable[Finding]) -> tuple[int, int]:
     """Return the numbers of findings that block and that advise."""
-    counted = Counter(finding.severity for finding in findings)
+    counted = Counter(finding.severity for finding in findings if not finding.waived)
     return counted[Severity.BLOCK], counted[Severity.ADVISE]
 
 
@@ -218,7 +218,7 @@ def grouped_findings(look: Snapshot) -> list[tuple[str, list[Finding]]]:
 
 
 def _sorted(findings: Iterable[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda finding: (finding.severity != Severity.BLOCK, finding.id))
+    return sorted(findings, key=lambda finding: (bool(finding.waived), finding.severity != Severity.BLOCK, finding.id))
 
 
 def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict[str, Any]:

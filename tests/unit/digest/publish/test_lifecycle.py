@@ -19,7 +19,7 @@ from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.outbox.models import Attempt, Delivery
 from digest.outbox.states import State
-from digest.publish import build, describe, freeze, lifecycle
+from digest.publish import build, describe, freeze, lifecycle, waivers
 from digest.publish.approval import NotApprovedError
 from digest.publish.publisher import FindingsBlockError, Publisher
 from digest.render.loader import Templates
@@ -286,3 +286,23 @@ def test_an_operators_default_is_the_issue_on_its_way(press: Publisher) -> None:
     with session_scope(press.engine, read_only=True) as session:
         assert store.find(session, None).number == 22
         assert store.find_delivered(session, None).number == 21
+
+
+@pytest.mark.one_database
+def test_a_finding_that_stands_is_a_part_of_the_approval(press: Publisher) -> None:
+    with session_scope(press.engine) as session:
+        issue = assemble(press, session)
+        edit.set_texts(issue, "*", subject="Re: design")
+        with pytest.raises(FindingsBlockError, match="looks like a reply"):
+            lifecycle.approve(press, session, issue, "Ada", NOW)
+        before = describe.describe(press, session, issue).hash
+        waivers.waive(issue, build.build(press, session, issue, NOW).findings, "subject-reply", "It is its title")
+        made = build.build(press, session, issue, NOW)
+        assert {one.waived for one in made.findings if one.id == "subject-reply"} == {"It is its title"}
+        described = describe.describe(press, session, issue)
+        assert described.hash != before
+        assert [one["id"] for one in described.waivers] == ["subject-reply"]
+        assert lifecycle.approve(press, session, issue, "Ada", NOW)
+        waivers.undo(issue, "subject-reply")
+        with pytest.raises(NotApprovedError, match="findings that stand was taken out"):
+            freeze.freeze(press, session, issue, NOW)
