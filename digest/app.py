@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from digest.delivery.wakeup.protocol import NoDispatcher
 from digest.runtime import db
 from digest.runtime.clock import Clock, open_clock
 from digest.runtime.queue_schema import is_installed
@@ -74,7 +75,6 @@ class App:
     def dispatcher(self) -> "Dispatcher":
         """Wakes workers that stay."""
         if self.for_reading:
-            from digest.delivery.wakeup.protocol import NoDispatcher  # noqa: PLC0415 - only for reading
 
             return NoDispatcher()
         if self.engine.dialect.name == "postgresql" and is_installed():

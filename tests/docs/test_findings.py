@@ -25,7 +25,7 @@ def in_code() -> dict[str, set[str]]:
     return found
 
 
-def test_each_finding_has_its_section_and_each_section_its_finding() -> None:
+def test_findings_and_their_sections_belong_to_each_other() -> None:
     sections = dict(SECTION.findall(PAGE))
     assert sorted(sections) == sorted(in_code())
     assert len(sections) == PAGE.count("\n### ")

@@ -372,12 +372,9 @@ class Conversation:
         self._ending = None
 
     def _done_by(self, mail: _Mail, phase: Phase, answer: SmtpReply) -> None:
-        enhanced, text = answer.enhanced, answer.text
-        outcome = (
-            Outcome.ACCEPTED
-            if answer.code == _TAKEN
-            else classify(answer.code, explain(answer.code, enhanced, phase, text))
-        )
+        enhanced, text, outcome = answer.enhanced, answer.text, Outcome.ACCEPTED
+        if answer.code != _TAKEN:
+            outcome = classify(answer.code, explain(answer.code, enhanced, phase, text))
         if phase is not Phase.DOT and not answer.is_no:
             # a yes or a question where neither belongs: the message was not handed over, and we are out of step
             outcome = Outcome.DEFERRED
