@@ -75,7 +75,6 @@ class App:
     def dispatcher(self) -> "Dispatcher":
         """Wakes workers that stay."""
         if self.for_reading:
-
             return NoDispatcher()
         if self.engine.dialect.name == "postgresql" and is_installed():
             from digest.delivery.wakeup.queue import QueueDispatcher  # noqa: PLC0415 - only on PostgreSQL
