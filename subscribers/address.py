@@ -96,7 +96,7 @@ def _refuse_unsafe(text: str) -> None:
     if foreign := next((character for character in local if not character.isascii()), ""):
         # Would need SMTPUTF8 (RFC 6531) at every server on the way.
         message = "The part before the @-sign may contain only ASCII characters; this is an internationalised address"
-        raise AddressError("local-part", f"{message} (EAI), with {name(foreign, 'a letter of another script')}")
+        raise AddressError("local-part", f"{message} (EAI): it has {name(foreign, 'a character of another script')}")
 
 
 def _sentence(error: Exception) -> str:

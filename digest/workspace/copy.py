@@ -12,23 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    MetaData,
-    Select,
-    Table,
-    Text,
-    cast,
-    func,
-    insert,
-    inspect,
-    select,
-    text,
-)
+from sqlalchemy import JSON, Column, Connection, Engine, MetaData, Table, Text, cast, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from digest.migrations.metadata import METADATA
@@ -85,7 +69,7 @@ def copy_database(workspace: Path, target_url: str, progress: Counted = lambda _
     settings = load_settings(workspace)
     source, target = db.make_engine(settings.database_url), db.make_engine(target_url)
     try:
-        if _place(source) == _place(target):
+        if _shown(source) == _shown(target):
             raise UsageError("The database cannot be copied onto itself", hint="Name another one with --to.")
         db.check_revision(source)
         refuse_with_workers(settings, source)
@@ -95,7 +79,7 @@ def copy_database(workspace: Path, target_url: str, progress: Counted = lambda _
             tables = _copy_all(there, here, progress)
             _set_sequences(here)
         queue_schema.bring_up_to_date(target)
-        return DatabaseCopy(target.url.render_as_string(), db.revision_of(target), tables)
+        return DatabaseCopy(_shown(target), db.revision_of(target), tables)
     except DBAPIError as error:
         raise db.explain(error) from error
     finally:
@@ -103,20 +87,20 @@ def copy_database(workspace: Path, target_url: str, progress: Counted = lambda _
         target.dispose()
 
 
-def _place(engine: Engine) -> object:
-    url = engine.url
-    if engine.dialect.name == _POSTGRESQL:
-        return url.set(password=None)
-    return Path(str(url.database)).resolve()
+def _shown(engine: Engine) -> str:
+    """Return the database's address as digest.toml may name it: a whole path, no password."""
+    url = engine.url.set(password=None)
+    whole = url if engine.dialect.name == _POSTGRESQL else url.set(database=str(Path(str(url.database)).resolve()))
+    return whole.render_as_string()
 
 
 def _refuse_unless_empty(target: Connection) -> None:
     present = set(inspect(target).get_table_names())
     for table in METADATA.sorted_tables:
         if table.name in present and target.execute(select(func.count()).select_from(table)).scalar_one():
-            raise TargetNotEmptyError(f"{target.engine.url.render_as_string()} is not empty: {table.name} has rows")
+            raise TargetNotEmptyError(f"{_shown(target.engine)} is not empty: {table.name} has rows")
     if present & set(METADATA.tables) and "alembic_version" not in present:
-        raise TargetNotEmptyError(f"{target.engine.url.render_as_string()} has tables of another program")
+        raise TargetNotEmptyError(f"{_shown(target.engine)} has tables of another program")
 
 
 @contextmanager
@@ -150,7 +134,7 @@ def _copy_all(there: Connection, here: Connection, progress: Counted) -> dict[st
 
 def _rows(connection: Connection, table: Table) -> Iterator[Sequence[tuple[Any, ...]]]:
     columns = [cast(column, Text).label(column.name) if _is_json(column) else column for column in table.columns]
-    statement: Select[Any] = select(*columns).order_by(*table.primary_key)
+    statement = select(*columns).order_by(*table.primary_key)
     result = connection.execute(statement, execution_options={"yield_per": _CHUNK})
     for rows in result.partitions():
         yield [tuple(row) for row in rows]
@@ -165,9 +149,7 @@ def _sum(rows: Sequence[tuple[Any, ...]]) -> int:
 
 
 def _plain(cell: Any) -> Any:
-    if isinstance(cell, datetime):
-        return cell.astimezone(UTC).isoformat()
-    return bytes(cell) if isinstance(cell, memoryview) else cell
+    return cell.astimezone(UTC).isoformat() if isinstance(cell, datetime) else cell
 
 
 def _insert(here: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -177,7 +159,7 @@ def _insert(here: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> 
             MetaData(),
             *(Column(column.name, Text() if _is_json(column) else column.type) for column in table.columns),
         )
-        here.execute(insert(as_written), [dict(zip(table.columns.keys(), row, strict=True)) for row in rows])
+        here.execute(as_written.insert(), [dict(zip(table.columns.keys(), row, strict=True)) for row in rows])
         return
     raw: Any = here.connection.driver_connection
     names = ", ".join(f'"{column.name}"' for column in table.columns)
@@ -194,7 +176,7 @@ def _set_sequences(here: Connection) -> None:
     if here.dialect.name != _POSTGRESQL:
         return
     for table in METADATA.sorted_tables:
-        if "id" in table.columns and isinstance(table.columns["id"].type, Integer):
-            highest = f"pg_get_serial_sequence(:name, 'id') AS of, max(id) AS highest FROM \"{table.name}\""
+        if (key := table.autoincrement_column) is not None:
+            highest = f'pg_get_serial_sequence(:name, :key) AS of, max({key.name}) AS highest FROM "{table.name}"'
             statement = f"SELECT setval(of, highest) FROM (SELECT {highest}) AS it WHERE of IS NOT NULL"  # noqa: S608
-            here.execute(text(f"{statement} AND highest IS NOT NULL"), {"name": table.name})
+            here.execute(text(f"{statement} AND highest IS NOT NULL"), {"name": table.name, "key": key.name})

@@ -178,7 +178,9 @@ def _json_lines(head: bytes, lines: Iterator[Line], job: _Job) -> FileContents:
     if sources.ROSTER_SIGNS.issubset(first) and (mapping is None or "email" not in mapping.columns):
         return _foreign(sources.MAILMAN3, _flat(objects), job)
     if sources.is_mailchimp(first):
-        return _foreign(sources.mailchimp(list(first), {}, job.asked.file_name), _flat(objects), job)
+        return _foreign(
+            sources.mailchimp(list(first), sources.flattened("", first), job.asked.file_name), _flat(objects), job
+        )
     if program := sources.known(first) or (sources.ANY if mapping is not None else None):
         return _foreign(program, _flat(objects), job)
     return FileContents(OURS, (_our_object(value, job) for value in objects), job.left)

@@ -86,7 +86,7 @@ def _recoded(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
             line += text.count("\n")
             yield text.encode("utf-8", "replace")
         yield decoder.decode(b"", final=True).encode()
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         hint = "Name the right one, or save the file as UTF-8."
         raise ImportFileError(
             f"The file is not {encoding}: it cannot be read from line {line} on", hint=hint

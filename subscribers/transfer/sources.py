@@ -96,7 +96,7 @@ def is_mailchimp(names: Iterable[str]) -> bool:
 
 def mailchimp(names: Sequence[str], first: Mapping[str, str], file_name: str) -> SourceProgram:
     """Return Mailchimp's format for a file whose first record is `first`; its columns are named as in the account."""
-    with_address = (name for name in names if "@" in first.get(name, ""))
+    with_address = (name for name in names if "@" in first.get(name, "")[1:])  # no @handle
     email = "Email Address" if "Email Address" in names else next(with_address, names[0])
     name = [column for known in (_FIRST_NAMES, _LAST_NAMES) for column in names if column.lower() in known.split("|")]
     columns = {**_MAILCHIMP.columns, "email": (email,), "name": tuple(name)}
