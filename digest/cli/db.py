@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from digest.cli.shell import shell_of
-from digest.publish.approval import void_approvals
 from digest.runtime import db
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.settings.opened import open_engine
@@ -21,7 +20,7 @@ def upgrade(context: typer.Context) -> None:
     db.upgrade(engine)
     revision = db.revision_of(engine)
     with shell.session(read_only=True) as session:
-        void = void_approvals(session, shell.reader.settings, shell.reader.templates)
+        void = shell.reader.publisher.void_approvals(session)
     data = {
         "revision": revision,
         "void_approvals": [{"issue": number, "changed": changed} for number, changed in void.items()],

@@ -13,9 +13,9 @@ from digest.cli.output import Output
 from digest.cli.shell import shell_of
 from digest.issues import edit as edits
 from digest.issues import store
+from digest.issues.lifecycle import state_in_words
 from digest.issues.period import Period
 from digest.publish import build, describe, lifecycle, waivers
-from digest.publish.approval import state_in_words
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
 from digest.schedule.occurrences import issue_date

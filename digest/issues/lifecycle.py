@@ -1,5 +1,6 @@
 """The states of an issue and the allowed transitions. Pure."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from digest.runtime.errors import RefusedError
@@ -40,3 +41,8 @@ def move(number: int, old: str, new: IssueState) -> IssueState:
     if new not in MOVES[IssueState(old)]:
         raise MoveRefusedError(f"Issue {number} is {old}; it cannot become {new}")
     return new
+
+
+def state_in_words(state: str, changes: Sequence[str]) -> str:
+    """Return an issue's state, and what changed since its approval."""
+    return f"{state}, but its approval no longer holds: {'; '.join(changes)}" if changes else state

@@ -7,7 +7,7 @@ not in it: a later sign-up gets an approved edition.
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -113,11 +113,6 @@ def changes_since_approval(issue: Issue, current: Mapping[str, str]) -> list[str
     if issue.state not in EDITABLE or issue.approved_hash is None:
         return []
     return differences(issue.approved_manifest or {}, current)
-
-
-def state_in_words(state: str, changes: Sequence[str]) -> str:
-    """Return an issue's state, and what changed since its approval."""
-    return f"{state}, but its approval no longer holds: {'; '.join(changes)}" if changes else state
 
 
 def void_approvals(session: Session, settings: Settings, templates: Templates) -> dict[int, list[str]]:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sqlalchemy import Engine
+from sqlmodel import Session
 
 from digest.editions.segment import EmptyRule, SegmentRules
+from digest.publish.approval import void_approvals
 from digest.render.loader import Templates
 from digest.runtime.errors import RefusedError
 from digest.settings.root import Settings
@@ -29,3 +31,7 @@ class Publisher:
     def rules(self) -> SegmentRules:
         editions = self.settings.editions
         return SegmentRules(EmptyRule(editions.empty), editions.missing_translation == "omit", self.settings.languages)
+
+    def void_approvals(self, session: Session) -> dict[int, list[str]]:
+        """Return the issues whose approval no longer holds, by number, each with what changed."""
+        return void_approvals(session, self.settings, self.templates)

@@ -6,13 +6,13 @@ from sqlmodel import Session
 
 from digest.delivery.canary import Verdict
 from digest.issues import store as issue_store
-from digest.issues.lifecycle import IssueState
+from digest.issues.lifecycle import IssueState, state_in_words
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.notify import EventKind
 from digest.outbox.states import NEEDS_A_PERSON, UNFINISHED, State
 from digest.publish import build, lifecycle
-from digest.publish.approval import changes_since_approval, manifest, state_in_words
+from digest.publish.approval import changes_since_approval, manifest
 from digest.publish.publisher import FindingsBlockError
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError

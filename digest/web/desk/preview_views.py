@@ -9,7 +9,7 @@ from typing import Any
 from babel import Locale
 
 from digest.editions.segment import ReaderGroup
-from digest.publish.approval import state_in_words
+from digest.issues.lifecycle import state_in_words
 from digest.publish.build import BuiltEdition
 from digest.publish.publisher import Publisher
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes

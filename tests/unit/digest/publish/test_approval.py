@@ -12,16 +12,10 @@ from sqlmodel import Session
 
 from digest.articles.models import Article
 from digest.issues import store
+from digest.issues.lifecycle import state_in_words
 from digest.issues.models import Issue, IssueItem
 from digest.publish import approval
-from digest.publish.approval import (
-    NotApprovedError,
-    approve,
-    changes_since_approval,
-    manifest,
-    require_approved,
-    state_in_words,
-)
+from digest.publish.approval import NotApprovedError, approve, changes_since_approval, manifest, require_approved
 from digest.render.loader import Templates, renderer_versions
 from digest.settings.root import Settings, load_settings
 
