@@ -56,8 +56,8 @@ def _tell_restored(shell: Shell, restored: backups.Restored) -> None:
         say(f"- The schedule will not run {', '.join(restored.skipped)}: it may have run already.")
     known = f" (it knows of nothing sent after {after.known_until:%Y-%m-%d %H:%M} UTC)" if after.known_until else ""
     say(f"- What happened after the backup{known} is missing: sign-ups, unsubscribes, suppressions, erasures, issues.")
-    say("  Before anything is sent, look for unsubscribes since then in the web server's log and in the mailbox, and")
-    say("  enter them: digest suppress add ADDRESS")
+    say("  Before anything is sent, look for unsubscribes since then: in the database that was replaced (export it,")
+    say("  import that), in the relay's log (goodbyes), in the mailbox. Enter them: digest suppress add ADDRESS")
 
 
 def _what_to_do(held: tuple[int, ...], frozen: tuple[int, ...], drafts: tuple[int, ...], doubtful: int) -> list[str]:
