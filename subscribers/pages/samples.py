@@ -36,7 +36,15 @@ def _unsubscribe(language: str) -> dict[str, object]:
     return {"person": _person(language), "rarer": ("second", "third"), "months": PAUSE_MONTHS, "notice": ""}
 
 
-_SUBSCRIBE = {"path": "/subscribe", "done": False, "email": "", "typed_name": "", "everything": True, "chosen": ()}
+_SUBSCRIBE = {
+    "path": "/subscribe",
+    "done": False,
+    "email": "",
+    "typed_name": "",
+    "agreed": False,
+    "everything": True,
+    "chosen": (),
+}
 _ADDRESS = {"masked": _MASKED, "done": False, "preferences": ""}
 # Page -> the template and its values. The names stand in consent events and are at most eleven characters long.
 _PAGES: Mapping[str, tuple[str, Callable[[str], Mapping[str, object]]]] = {

@@ -93,6 +93,7 @@ class SubscribePage(BasePage):
             problem=problem,
             email=typed.one("email")[:MAX_OCTETS],
             typed_name=typed.one("name")[: 2 * MAX_LENGTH],
+            agreed=typed.one("agree") == "yes",
             everything=typed.one("scope") != "some",
             chosen=typed.all("interest"),
             form_token=csrf.token(self.context.signer, csrf.SUBSCRIBE, "", self.context.now()),

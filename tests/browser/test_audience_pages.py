@@ -52,6 +52,13 @@ def asked(site: Site, person: Subscriber, address: str) -> str:
     return site.changes[-1].nonce
 
 
+# What an office must show, longer than its box.
+FULL = {
+    "consent_text": "수집 항목: 이메일 주소, 이름(선택)\n보유 기간: 구독 해지 시까지\n"
+    + "You may refuse; then we cannot send it to you. " * 20,
+    "privacy_policy": "https://www.example.org/privacy",
+    "name_field": "optional",
+}
 # Pages that answer a POST: which page, which button, and what to fill in first.
 ANSWERS = {
     "kept": ("keep", "Yes, keep sending it", {}),
@@ -62,7 +69,10 @@ ANSWERS = {
     "no day": ("preferences", "Save", {"Pause until": "2021-09-01"}),
     "resumed": ("preferences in Korean", "지금 다시 받기", {}),
     "fewer topics": ("unsubscribe", "Keep only these topics", {}),
-    "one more step": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org"}),
+    "one more step": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org", "I have read this": ""}),
+    "no agreement": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org"}),
+    "no name": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org", "Name": "\u202e"}),
+    "no topic": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org", "Only these topics": ""}),
     "left": ("unsubscribe", "Unsubscribe from everything", {}),
     "subscribed again": ("preferences of who has left", "Subscribe again", {}),
     "asked for data": ("preferences", "Export my data", {}),
@@ -115,7 +125,7 @@ def test_every_page_is_accessible_and_fits(site: Site, browser: Browser, scheme:
     wanted = "dark" if scheme == "dark" else "light"
     # The content policy forbids axe's own script; what the policy lets through is the next test's business.
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=wanted, bypass_csp=True)
-    page = context.new_page()
+    page, site.signup = context.new_page(), FULL
     for name, path in paths(site).items():
         page.goto(site.base_url + path)
         check(page, name, width)
@@ -126,12 +136,13 @@ def test_every_page_is_accessible_and_fits(site: Site, browser: Browser, scheme:
 def test_every_answer_is_accessible_and_fits(site: Site, browser: Browser, scheme: str, width: int) -> None:
     wanted = "dark" if scheme == "dark" else "light"
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=wanted, bypass_csp=True)
-    page, known = context.new_page(), paths(site)
+    page, known, site.signup = context.new_page(), paths(site), FULL
     for name, (where, button, fields) in ANSWERS.items():
         page.goto(site.base_url + known[where])
         page.evaluate("for (const form of document.forms) form.noValidate = true")
         for label, value in fields.items():
-            page.get_by_label(label).fill(value)
+            box = page.get_by_label(label)
+            box.fill(value) if value else box.check()
         if where == "subscribe":
             site.later(seconds=3)  # the form is not taken from who is quicker than people are
         with page.expect_navigation():

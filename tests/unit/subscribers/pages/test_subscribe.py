@@ -60,6 +60,8 @@ def test_a_consent_text_is_shown_and_has_to_be_agreed_to(site: Site, client: Tes
         assert "if you agree" in refused.text
         assert 'value="new@example.org"' in refused.text
     assert site.due == []
+    again = client.post("/subscribe", data={**FORM, "agree": "yes", "scope": "some"}).text
+    assert re.search(r'name="agree"[^>]* checked', again), "the reader's own tick"
     assert client.post("/subscribe", data={**FORM, "agree": "yes"}).status_code == 200
     assert len(site.due) == 1
 
