@@ -59,6 +59,8 @@ def test_an_article_reaches_readers_as_it_was_meant(
     assert bool(found.rendered) == expected.get("imported", True), found.said
     assert [part for part in expected.get("report", []) if part not in found.said] == [], found.said
     assert expected.get("report") or not found.said, found.said
+    findings = found.rendered.findings if found.rendered else ()
+    assert [one for one in findings if one.severity == "block" or one.id == "text-link-missing"] == []
     for part, whole in (("html", found.bare), ("raw", found.html), ("text", found.text)):
         rules, content = expected.get(part, {}), of_article(whole)
         assert [piece for piece in rules.get("has", []) if piece not in content] == [], content

@@ -99,10 +99,13 @@ def check_text(mail: CheckedMail) -> Iterator[Finding]:
             message = f"The {place} does not name “{title}”, or not in the issue's order"
             yield Finding("text-order", Severity.BLOCK, place, message, "Both body templates must show the same.")
         at = max(found, at)
-    named = set(re.findall(r"[a-z][a-z0-9+.-]*:[^\s<>]+", mail.text, re.IGNORECASE))
     for address in shown(mail.html).links:
-        spoken = next((address.removeprefix(start) for start in SELF_EVIDENT if address.startswith(start)), None)
-        found_there = address in named or (spoken is not None and spoken in mail.text)
-        if not address.startswith("#") and PREFIX not in address and not found_there:
+        if not address.startswith("#") and PREFIX not in address and not _is_named(address, mail.text):
             message = f"The plain text lacks the link to {address}"
             yield Finding("text-link-missing", Severity.ADVISE, "plain text", message, "Print it in body.txt.j2.")
+
+
+def _is_named(address: str, text: str) -> bool:
+    """Return whether the text has the address; a bare `www.` or mail address needs no scheme."""
+    bare = next((address.removeprefix(start) for start in SELF_EVIDENT if address.startswith(start)), address)
+    return re.search(rf"(?<![\w.@-]){re.escape(bare)}(?![\w/%=&#~-])", text, re.ASCII) is not None

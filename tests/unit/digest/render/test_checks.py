@@ -175,6 +175,20 @@ def test_an_address_that_the_text_lacks_is_advised() -> None:
     assert findings(text=good().text.replace("https://example.org/second", ""))["text-link-missing"].severity == ADVISE
 
 
+@pytest.mark.parametrize(
+    ("address", "typed", "is_named"),
+    [
+        ("http://www.a.example", "www.a.example", True), ("mailto:a@b.example", "a@b.example.", True),
+        ("https://a.example/its", "https://a.example/its에서", True), ("https://a.example/x", "https://a.example/xy", False),
+        ("mailto:a@b.example", "la@b.example", False), ("http://a.example/", "a.example/", False),
+    ],
+)  # fmt: skip
+def test_an_address_stands_in_the_text_as_it_was_typed(address: str, typed: str, *, is_named: bool) -> None:
+    html = good().html.replace("Some <em>words</em>.", f'Some <em>words</em>.<a href="{address}">some words</a>', 1)
+    found = findings(html=html, text=f"{good().text}\n{typed}\n", declared=slots_in(html, good().nonce))
+    assert ("text-link-missing" not in found) == is_named
+
+
 def test_a_title_that_is_not_the_subject_blocks() -> None:
     assert findings(subject="Another subject")["title-subject"].severity == BLOCK
 

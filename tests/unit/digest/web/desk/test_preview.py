@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from digest.articles import store as article_store
+from digest.issues import store
 from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
@@ -152,3 +153,19 @@ def test_a_desk_page_asks_nobody_else_and_no_cookie_is_set(client: TestClient) -
 def test_a_korean_mail_says_interests_in_korean(client: TestClient) -> None:
     assert "모빌리티" in client.get("/frame?language=ko&interests=mobility&interests=safety").text
     assert "Mobility" not in client.get("/frame?language=ko&interests=mobility&interests=safety&view=text").text
+
+
+def test_the_findings_of_the_issue_are_shown_and_why_some_stand(client: TestClient, press: Publisher) -> None:
+    with session_scope(press.engine) as session:
+        issue = store.find(session, 21, lock=True)
+        issue.subject = {"*": "Re: *|FNAME|*"}
+        issue.waivers = [
+            {"id": "subject-reply", "where": "subject", "reason": "It is its title"}
+            | {"message": "The subject looks like a reply or a forwarded mail, which mailbox providers forbid"}
+        ]
+        session.add(issue)
+    page = text_of(client.get("/").text)
+    assert "*|FNAME|* looks like a placeholder" in page
+    assert "It stands because: It is its title" in page
+    assert "blocking" not in page
+    assert "It stands because: It is its title" in text_of(client.get("/edition", params={"language": "en"}).text)
