@@ -180,7 +180,7 @@ def test_an_address_that_the_text_lacks_is_advised() -> None:
     [
         ("http://www.a.example", "www.a.example", True), ("mailto:a@b.example", "a@b.example.", True),
         ("https://a.example/its", "https://a.example/its에서", True), ("https://a.example/x", "https://a.example/xy", False),
-        ("mailto:a@b.example", "la@b.example", False), ("http://a.example/", "a.example/", False),
+        ("mailto:a@b.example", "la@b.example", False), ("http://a.example/", "a.example/", True),
     ],
 )  # fmt: skip
 def test_an_address_stands_in_the_text_as_it_was_typed(address: str, typed: str, *, is_named: bool) -> None:
