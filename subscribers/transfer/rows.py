@@ -27,6 +27,7 @@ EXPORTED: Final = (
 """Columns of a complete export, from which another installation can continue."""
 READABLE: Final = (*EXPORTED, "opted_in_at")
 STATUSES: Final = ("confirmed", "pending", "unsubscribed", "suppressed", "bounced", "complained", "nobody")
+_GONE: Final = frozenset(STATUSES) - {"confirmed", "pending"}
 REASONS: Final = ("unsubscribed", "hard_bounce", "complaint", "manual", "erased")
 FORMATS: Final = ("html", "text")
 MAX_LANGUAGE: Final = 35
@@ -133,11 +134,13 @@ def read_row(line: int, cells: Mapping[str, str], rules: RowRules) -> Row:
     read: dict[str, object] = {}
     if not _PLAIN.fullmatch(cells.get("email", "")):
         cells = {**cells, **_without_wrapping(cells)}
+    gone = cells.get("status", "").strip().lower() in _GONE  # whose no must not be lost with another cell
     for column, text in cells.items():
         try:
             read[column] = _READ[column](text, rules)
         except (SubscribersError, CellError) as error:
-            return RowProblem(line, column, str(error))
+            if column == "email" or not gone:
+                return RowProblem(line, column, str(error))
     if "email" not in read:
         return RowProblem(line, "email", "there is no address")
     # Without a status, only a dated confirmation counts.

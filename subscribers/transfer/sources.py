@@ -6,7 +6,6 @@ Names of columns are from the code that writes them; its file is named beside ea
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.utils import parseaddr
@@ -114,27 +113,14 @@ def _mailchimp(kind: str, cells: Cells, values: Mapping[str, str]) -> Cells:
     if left or (not cleaned and ("UNSUB_TIME" in values or kind == "unsubscribed")):
         reason = values.get("UNSUB_REASON", "").strip()
         source = f"Mailchimp: {reason[:180]}" if reason else "Mailchimp"
-        return _gone(cells, {"status": "unsubscribed", "consent_source": source, "unsubscribed_at": _utc(left)})
+        return {**cells, "status": "unsubscribed", "consent_source": source, "unsubscribed_at": _utc(left)}
     if cleaned or "CLEAN_TIME" in values or kind == "cleaned":
-        return _gone(cells, {"status": "bounced", "suppressed_at": _utc(cleaned)})
+        return {**cells, "status": "bounced", "suppressed_at": _utc(cleaned)}
     if not cells["opted_in_at"] and cells["confirmed_at"]:
         # Contacts added by the publisher have no OPTIN_TIME, and as CONFIRM_TIME the day of adding: no proof.
         cells["consent_source"] = f"Mailchimp: added on {cells['confirmed_at'][:10]}, no opt-in on record"
         cells["confirmed_at"] = ""
     return cells
-
-
-def _gone(cells: Cells, why: Cells) -> Cells:
-    """Return the cells of somebody who must not be written to; a time that cannot be read must not cost their line."""
-    both = {**cells, **why}
-    return {name: "" if name.endswith("_at") and not _is_time(text) else text for name, text in both.items()}
-
-
-def _is_time(text: str) -> bool:
-    try:
-        return bool(datetime.fromisoformat(text))
-    except ValueError:
-        return False
 
 
 def _utc(text: str) -> str:
@@ -241,7 +227,7 @@ def _ghost(cells: Cells, values: Mapping[str, str]) -> Cells:
     subscribed = values["subscribed_to_emails"].strip().lower() in {*_TRUE, ""}
     left = not subscribed or values.get("deleted_at", "").strip()
     cells = {"consent_source": "Ghost", **cells}
-    return _gone(cells, {"status": "unsubscribed"}) if left else cells
+    return {**cells, "status": "unsubscribed"} if left else cells
 
 
 # Substack, email_list.NAME.csv: email, active_subscription, expiry, plan, email_disabled, created_at, first_payment_at
@@ -250,7 +236,7 @@ def _ghost(cells: Cells, values: Mapping[str, str]) -> Cells:
 def _substack(cells: Cells, values: Mapping[str, str]) -> Cells:
     left = values.get("email_disabled", "").strip().lower() in _TRUE
     cells = {"consent_source": "Substack", **cells}
-    return _gone(cells, {"status": "unsubscribed"}) if left else cells
+    return {**cells, "status": "unsubscribed"} if left else cells
 
 
 # Buttondown: the keys of its API's subscriber, today's and the older ones
@@ -261,10 +247,10 @@ def _buttondown(cells: Cells, values: Mapping[str, str]) -> Cells:
     since = values.get("unsubscription_date", "").strip()
     cells = {"consent_source": "Buttondown", **cells}
     if kind == "unsubscribed" or since:
-        return _gone(cells, {"status": "unsubscribed", "unsubscribed_at": since})
+        return {**cells, "status": "unsubscribed", "unsubscribed_at": since}
     if kind in _BUTTONDOWN_SUBSCRIBED:
         return cells
-    return _gone(cells, {"status": _BUTTONDOWN_STATUS.get(kind, "suppressed")})
+    return {**cells, "status": _BUTTONDOWN_STATUS.get(kind, "suppressed")}
 
 
 _TRUE: Final = frozenset({"true", "1", "yes"})
