@@ -56,7 +56,17 @@ def packaged_directory() -> Path:
 @cache
 def renderer_versions() -> dict[str, str]:
     """Return the versions of all packages that affect a mail's bytes."""
-    names = ("babel", "cssutils", "jinja2", "lxml", "mjml-python", "nh3", "markdown-it-py", "premailer")
+    names = (
+        "babel",
+        "cssutils",
+        "jinja2",
+        "lxml",
+        "mjml-python",
+        "nh3",
+        "markdown-it-py",
+        "mdit-py-plugins",
+        "premailer",
+    )
     return {"digestpress": __version__, **{name: version(name) for name in names}}
 
 
