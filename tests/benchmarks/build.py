@@ -99,7 +99,7 @@ class Recorder:
         calls = self.calls
 
         def tapped_render(self: Templates, name: str, language: str, context: Any) -> str:
-            template = self.environment(language).get_template(name)
+            template = self._environment(language).get_template(name)
             calls.append(lambda: template.render(context))
             return render(self, name, language, context)
 

@@ -21,7 +21,7 @@ from tests.support.editor import Desk, picture
 
 CASES = Path(__file__).with_name("articles")
 NAMES = sorted(path.stem for path in CASES.glob("*.md"))
-ABOUT_THE_CASE = {"link-http", "subject-long"}
+ABOUT_THE_CASE = {"link-http", "preheader-subject", "subject-long"}
 NAMED_PICTURE = re.compile(r"[\w/.-]+\.(?:png|jpg)")
 
 

@@ -63,6 +63,11 @@ PERSON = st.fixed_dictionaries(
         "events": st.lists(EVENT, max_size=3),
         "suppressed": st.none() | st.sampled_from(list(SuppressionReason)),
     }
+).map(
+    lambda person: (
+        person
+        | ({"confirmed_at": person["confirmed_at"] or person["created_at"]} if person["state"] == "confirmed" else {})
+    )
 )
 
 
