@@ -3,16 +3,18 @@
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 
 from sqlmodel import Session, col, select
 
-from digest.delivery.canary import Verdict
+from digest.issues.lifecycle import IssueState
+from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.membership import retention
+from digest.outbox import operations
 from digest.outbox.states import NEEDS_A_PERSON
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
@@ -65,8 +67,10 @@ def tick(
     results += [_go_on(context, run, listener, stopping) for run in _claims(context, by, now, stopping)]
     if stopping():
         return results
-    results += _watch_canaries(context) + _keep_for_a_time(context)
-    return results + _deliver_what_is_due(context, listener, stopping)
+    watch_all(context)
+    results += _keep_for_a_time(context)
+    results += _deliver_what_is_due(context, listener, stopping)
+    return results + _held(context, results)
 
 
 def _keep_for_a_time(context: SendContext) -> list[TickResult]:
@@ -123,16 +127,6 @@ def plan_of(context: SendContext, run: runs.IssueRun) -> Occurrence:
     return Occurrence(period, run.due_at, "", steps_before(settings, run.due_at))
 
 
-def _watch_canaries(context: SendContext) -> list[TickResult]:
-    """Judge the canaries of issues without a run, which were sent by hand. Operators hear of a halt after delivery."""
-    results = []
-    for watched in watch_all(context):
-        if watched.judgement.verdict == Verdict.HALT:
-            why = f"issue {watched.number} is held: {watched.judgement.why}"
-            results.append(TickResult("outbox", runs.RunState.WAITING, runs.RunStep.CANARY, why, person=True))
-    return results
-
-
 def _deliver_what_is_due(
     context: SendContext, listener: ProgressListener, stopping: Callable[[], bool]
 ) -> list[TickResult]:
@@ -146,6 +140,16 @@ def _deliver_what_is_due(
     person = bool(done.uncertain) or any(done.outcomes[state] for state in NEEDS_A_PERSON)
     done_now = TickResult("outbox", runs.RunState.DONE, runs.RunStep.DELIVER, done.words, person=person)
     return [done_now] if done.words or person else []
+
+
+def _held(context: SendContext, told: Sequence[TickResult]) -> list[TickResult]:
+    """Return the issues that are held in their sending, but those that a run has told, or an operator holds."""
+    held = (Issue.state == IssueState.SENDING, col(Issue.held), col(Issue.held_reason) != operations.BY_OPERATOR)
+    with session_scope(context.engine, read_only=True) as session:
+        rows = session.exec(select(Issue.number, Issue.held_reason).where(*held).order_by(col(Issue.number))).all()
+    texts = [f"issue {number} is held: {why}" for number, why in rows]
+    new = [text for text in texts if not any(text in one.why for one in told)]
+    return [TickResult("outbox", runs.RunState.WAITING, runs.RunStep.DELIVER, text, person=True) for text in new]
 
 
 def skip_since_backup(session: Session, settings: Settings, now: datetime) -> list[str]:

@@ -1,7 +1,5 @@
 """Canary sends: judge the outcomes of the first recipients, then release the rest or hold it."""
 
-from dataclasses import dataclass
-
 from sqlmodel import Session, col, select
 
 from digest.delivery.canary import Judgement, Thresholds, Verdict, judge
@@ -12,14 +10,6 @@ from digest.outbox import operations, statistics
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
 from digest.settings.percentages import share
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryResult:
-    """The judgement on the canary of issue `number`."""
-
-    number: int
-    judgement: Judgement
 
 
 def watch(context: SendContext, number: int) -> Judgement | None:
@@ -53,10 +43,10 @@ def _judge(context: SendContext, session: Session, issue: Issue) -> Judgement:
     return judge(counts, thresholds, waited=now >= issue.rest_at)
 
 
-def watch_all(context: SendContext) -> list[CanaryResult]:
+def watch_all(context: SendContext) -> None:
     """Judge every canary under way, also those of issues that were sent by hand."""
     with session_scope(context.engine, read_only=True) as session:
         on_its_way = (Issue.state == IssueState.SENDING, col(Issue.rest_at).is_not(None))
         numbers = session.exec(select(Issue.number).where(*on_its_way)).all()
-    found = [(number, watch(context, number)) for number in numbers]
-    return [CanaryResult(number, judgement) for number, judgement in found if judgement is not None]
+    for number in numbers:
+        watch(context, number)

@@ -13,6 +13,7 @@ from digest.app import App
 from digest.articles.models import Article
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.issues import store as issue_store
+from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.notify import Event, EventKind
@@ -436,3 +437,16 @@ def test_what_is_being_sent_cannot_be_skipped(desk: MakeDesk) -> None:
     world.look(due)
     with pytest.raises(RefusedError, match="has a run already"):
         skips.skip(world.works(due), str(FIRST))
+
+
+@pytest.mark.one_database
+def test_each_tick_says_that_an_issue_is_held_once(desk: MakeDesk) -> None:
+    world = desk()
+    due = world.months.due(FIRST)
+    world.look(due - DAY)
+    with session_scope(world.months.engine) as session:
+        issue = issue_store.find(session, None)
+        issue.state, issue.held, issue.held_reason = IssueState.SENDING, True, "the relay refuses us"
+    for moment in (due - DAY, due):
+        told = [one for one in tick(world.works(moment)) if "is held: the relay refuses us" in one.why]
+        assert [one.person for one in told] == [True]
