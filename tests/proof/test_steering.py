@@ -121,7 +121,7 @@ def test_a_hold_stops_a_run_and_after_release_it_goes_on(office: Office) -> None
     assert status["states"]["started"] == 0
     assert status["states"]["pending"] > 5
     assert status["states"]["accepted"] == office.arrived
-    assert status["waiting"] == [{"scope": "issue:21", "until": None, "why": "it is held"}]
+    assert status["waiting"] == [{"scope": "issue:21", "until": None, "why": "it is held: an operator held it"}]
     assert status["eta"] is None
     held_at = office.arrived
     office.world.digest("send", "21", "--yes", "--relay", office.relay, expect=1)

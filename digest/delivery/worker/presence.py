@@ -35,6 +35,7 @@ class WorkerPresence:
         self._clock = clock
         self._lock = WorkerLock(place.locks, worker_id)
         self._journal: Journal | None = None
+        self._is_without_journal = False
         self._liveness = place.liveness
         self._beaten = self._recovered = self._looked = float("-inf")
         self._going: frozenset[int] = frozenset()
@@ -74,16 +75,25 @@ class WorkerPresence:
         """Note what a take has started, before it is committed."""
         if not started:
             return
-        if self._journal is None:
-            path = self._place.locks / f"{self.worker_id}{SUFFIX}"
+        if self._journal is None and not self._is_without_journal:
+            self._open_journal()
+        if self._journal is not None:
+            self._journal.taking(started[-1].attempt_id)
+
+    def _open_journal(self) -> None:
+        path = self._place.locks / f"{self.worker_id}{SUFFIX}"
+        try:
             self._journal = Journal(path, self.worker_id, self._place.host, self._database)
+        except OSError as error:  # without one nothing is proven, and nothing is lost: a full disk stops no delivery
+            self._is_without_journal = True
+            logger.warning("%s cannot be written: %s; if this worker dies, more is uncertain", path, error.strerror)
+        else:
             self._ledger.stored = self._journal.settled
-        self._journal.taking(started[-1].attempt_id)
 
     def hand_over(self, started: Started) -> None:
         """Note that this may have been sent from now on."""
-        assert self._journal is not None  # noqa: S101 - it was taken
-        self._journal.hand_over(started)
+        if self._journal is not None:
+            self._journal.hand_over(started)
 
     def _sign_off(self) -> bool:
         try:
