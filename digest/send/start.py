@@ -17,7 +17,7 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.send.canary import watch
 from digest.send.context import SendContext
-from digest.send.loss import look_for_loss
+from digest.send.data_loss import look_for_loss
 from digest.send.status import IssueStatus, status
 from digest.send.worker import deliver
 from subscribers import audience

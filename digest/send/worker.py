@@ -22,7 +22,7 @@ from digest.runtime.errors import ConfigError, DigestError, EnvironmentFailedErr
 from digest.runtime.signals import stopping_on_signals
 from digest.send import operator_events
 from digest.send.context import SendContext
-from digest.send.loss import look_for_loss
+from digest.send.data_loss import look_for_loss
 
 NEWS_SECONDS = 10.0
 """How often a send looks for operator events before its end."""

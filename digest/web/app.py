@@ -21,10 +21,10 @@ from digest.settings.part import LOOPBACK_HOSTS
 from digest.web.archive import feeds, routes, search
 from digest.web.desk import preview
 from digest.web.desk.state import Desk
-from digest.web.http.bare import bare_app
 from digest.web.http.headers import Headers, page_headers, preview_headers
 from digest.web.http.hosts import KnownHosts, LoopbackOnly, name_of
 from digest.web.http.request_limits import Measure
+from digest.web.http.trailing_slash import bare_app
 from digest.web.public import errors, health, media, metrics, start
 from digest.web.public.audience import pages_router
 from digest.workspace.metrics.page import Metrics

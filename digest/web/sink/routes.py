@@ -18,9 +18,9 @@ from digest.render.loader import Templates
 from digest.runtime.text import cut
 from digest.sink.maildir import Mailbox, StoredMail
 from digest.web.desk.frames import plain_page
-from digest.web.http.bare import bare_app
 from digest.web.http.headers import Headers, sink_headers
 from digest.web.http.hosts import LoopbackOnly
+from digest.web.http.trailing_slash import bare_app
 from digest.web.sink.mail import MAX_READ_BYTES, framed_html, parse
 
 PAGE = 50

@@ -1,4 +1,4 @@
-"""A database that lost what workers had committed: digest.db without its -wal, or an older copy put in its place.
+"""Data loss: a database without what workers had committed, as digest.db without its -wal, or an older copy of it.
 
 Journals tell: they stand outside of the database and name attempts that it does not have. What may have been sent by
 these is uncertain, and what is on its way is held; a person releases it. The caller commits.

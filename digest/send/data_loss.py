@@ -1,11 +1,11 @@
-"""Look for a database that lost transactions, before anything of it is sent; operators are told."""
+"""Look for data loss before anything of a database is sent; operators are told."""
 
 import logging
 from functools import cache
 
 from digest.issues import store as issue_store
+from digest.outbox.data_loss import find_loss, settle_loss
 from digest.outbox.journal import database_name
-from digest.outbox.loss import find_loss, settle_loss
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
 from digest.send.operator_events import halted

@@ -7,8 +7,8 @@ from sqlalchemy import delete, update
 from sqlalchemy.engine import make_url
 
 from digest.outbox import journal as journals
+from digest.outbox.data_loss import Loss, find_loss, settle_loss
 from digest.outbox.journal import LAST, Journal, database_name, read_journal, retire_journal
-from digest.outbox.loss import Loss, find_loss, settle_loss
 from digest.outbox.restore import settle_down
 from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE
 from digest.outbox.take import Taken

@@ -1,4 +1,4 @@
-"""App without a description and without redirects: those of the framework take their address from the Host header."""
+"""Trailing slashes: `/x/` is served like `/x`, without a redirect, whose address would come from the Host header."""
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
