@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import func, select, true, update
+from sqlalchemy import CursorResult, func, select, true, update
 from sqlmodel import Session
 
 from digest.outbox import operations
@@ -19,7 +19,7 @@ from digest.outbox.dialects import Prepared, insert_new
 from digest.outbox.settle import Settlement
 from digest.outbox.settle import settle as settle_uncounted
 from digest.outbox.states import State
-from digest.outbox.tables import BREAKER, DELIVERY, Promised
+from digest.outbox.tables import BREAKER, DELIVERY, ISSUE, Promised
 
 _AT_ONCE = 500
 _EXACT_UP_TO = 100
@@ -51,7 +51,8 @@ def release(session: Session, issue_id: int, now: datetime) -> bool:
     """Let a held issue go on, and count anew; return whether it was held."""
     _lock(session, issue_id)
     _write(session, issue_id, refused="", rejected=0, since=now)
-    return operations.release(session, issue_id)
+    held = update(ISSUE).where(ISSUE.c.id == issue_id, ISSUE.c.held).values(held=False, held_reason="")
+    return cast("CursorResult[Any]", session.execute(held)).rowcount == 1
 
 
 _IN_A_ROW = Prepared(lambda _: select(true()).where(select(BREAKER.c.issue_id).where(BREAKER.c.refused != "").exists()))

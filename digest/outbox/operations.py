@@ -1,4 +1,4 @@
-"""Operator actions on an outbox: hold, release, retry, cancel, resend, finish. Callers commit."""
+"""Operator actions on an outbox: hold, retry, cancel, resend, finish (release: see breaker). Callers commit."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -34,12 +34,6 @@ def hold(session: Session, issue_id: int, why: str) -> bool:
     """Stop an issue: no take starts anything until it is released. Return whether it was not held before."""
     values = {"held": True, "held_reason": why, "holds": ISSUE.c.holds + 1}
     return _changed(session, update(ISSUE).where(ISSUE.c.id == issue_id, ~ISSUE.c.held).values(**values)) == 1
-
-
-def release(session: Session, issue_id: int) -> bool:
-    """Continue a held issue; return whether it was held. Operators do it by `breaker.release`, which counts anew."""
-    statement = update(ISSUE).where(ISSUE.c.id == issue_id, ISSUE.c.held).values(held=False, held_reason="")
-    return _changed(session, statement) == 1
 
 
 def retriable(issue_id: int, state: State, ids: Sequence[int] | None = None) -> list[ColumnElement[bool]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.outbox import operations
+from digest.outbox import breaker, operations
 from digest.outbox.operations import ResendRefusedError
 from digest.outbox.settle import WITHDRAWN, Settlement, settle
 from digest.outbox.states import MOVES, Outcome, State
@@ -92,7 +92,7 @@ class World:
             operations.hold(session, self.ledger.issue_id, "why")
         assert self.ledger.take() == []
         with session_scope(self.ledger.engine) as session:
-            operations.release(session, self.ledger.issue_id)
+            breaker.release(session, self.ledger.issue_id, self.ledger.now)
 
     def retry(self) -> None:
         with session_scope(self.ledger.engine) as session:

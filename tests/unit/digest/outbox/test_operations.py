@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlmodel import Session
 
-from digest.outbox import operations, store
+from digest.outbox import breaker, operations, store
 from digest.outbox.operations import NoSuchDeliveryError, ResendRefusedError
 from digest.outbox.settle import WITHDRAWN
 from digest.outbox.states import State
@@ -25,7 +25,7 @@ def test_hold_stops_takes_and_release_lets_them_go_on(ledger: Ledger) -> None:
         assert store.sending(session) == []
     assert ledger.take() == []
     with session_scope(ledger.engine) as session:
-        assert operations.release(session, ledger.issue_id)
+        assert breaker.release(session, ledger.issue_id, ledger.now)
         assert store.sending(session) == [ledger.issue_id]
     assert len(ledger.take()) == 1
 

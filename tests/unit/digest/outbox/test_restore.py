@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import select, text, update
 from sqlmodel import Session
 
-from digest.outbox import operations
+from digest.outbox import breaker, operations
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.restore import RESTORED, UNKNOWN, Aftermath, settle_down
 from digest.outbox.states import State
@@ -51,7 +51,7 @@ def test_nothing_is_taken_before_and_after_the_release(ledger: Ledger) -> None:
     settled_down(ledger)
     assert ledger.take() == []
     with session_scope(ledger.engine) as session:
-        operations.release(session, ledger.issue_id)
+        breaker.release(session, ledger.issue_id, ledger.now)
     assert ledger.take() == []
 
 
@@ -81,7 +81,7 @@ def test_a_person_may_send_one_again_but_not_at_once(ledger: Ledger) -> None:
     with session_scope(ledger.engine) as session:
         [one] = uncertain(session, ledger.issue_id)
         operations.resend(session, one.id, ledger.witness, ledger.now)
-        operations.release(session, ledger.issue_id)
+        breaker.release(session, ledger.issue_id, ledger.now)
     assert len(ledger.take()) == 1
 
 

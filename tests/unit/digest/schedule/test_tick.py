@@ -18,7 +18,7 @@ from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.notify import Event, EventKind
 from digest.notify.notifier import Notifier
-from digest.outbox import operations
+from digest.outbox import breaker, operations
 from digest.outbox.settle import Settlement, settle
 from digest.outbox.states import Outcome, State
 from digest.outbox.take import Taken, Taker, take
@@ -387,7 +387,7 @@ def test_a_held_issue_is_told_and_goes_on_when_it_is_released(desk: MakeDesk) ->
     assert (told.state, told.step, told.person) == ("waiting", "deliver", True)
     assert EventKind.HALTED in {event.kind for event in world.events}
     with session_scope(world.months.engine) as session:
-        operations.release(session, issue_store.find(session, None).id or 0)
+        breaker.release(session, issue_store.find(session, None).id or 0, due)
     world.look(due + 5 * MINUTE)
     assert world.mails() == READERS
 

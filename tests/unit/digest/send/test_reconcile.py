@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from digest.app import App
-from digest.outbox import operations
+from digest.outbox import breaker, operations
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.restore import settle_down
 from digest.outbox.settle import Settlement, write_file
@@ -373,7 +373,7 @@ def test_after_a_restore_a_log_of_the_whole_time_since_tells(relay: Relay) -> No
     assert relay.states()[one.id] == "accepted"
     assert relay.ledger.take() == []  # what is due again waits for the release
     with session_scope(relay.ledger.engine) as session:
-        operations.release(session, relay.ledger.issue_id)
+        breaker.release(session, relay.ledger.issue_id, relay.ledger.now)
     assert len(relay.ledger.take()) == 1
 
 
