@@ -27,6 +27,7 @@ from digest.render.context import (
     VideoView,
 )
 from digest.render.figures import media_url
+from digest.render.plaintext import first_paragraph
 from digest.runtime.text import cut_between_words
 from digest.settings.publication import pick, pick_own
 from digest.settings.root import Settings
@@ -107,10 +108,13 @@ def _default_subject(
 
 
 def _default_preheader(shown: Sequence[tuple[str, ArticleView]]) -> str:
-    """Return the lead's summary, shortened to whole sentences, else at a word, never within a figure."""
+    """Return the lead's summary, else its first paragraph, shortened to whole sentences, else at a word, never within a
+    figure. An article without either is a title alone.
+    """
     if not shown:
         return ""
-    text = " ".join(shown[0][1].summary.split()) or shown[0][1].title
+    lead = shown[0][1]
+    text = " ".join((lead.summary or first_paragraph(lead.body_html)).split()) or lead.title
     if len(text) <= PREHEADER_CHARACTERS:
         return text
     ends = [end.end() for end in SENTENCE_END.finditer(text) if end.end() <= PREHEADER_CHARACTERS]

@@ -90,6 +90,14 @@ def plain_body(html: str, width: int = WIDTH, picture: str = "%s") -> str:
     return "\n".join(line.rstrip(" ") for line in lines)
 
 
+def first_paragraph(html: str) -> str:
+    """Return the words of a body's first paragraph that has any, without its notes' numbers; empty without one."""
+    root = lxml_html.fragment_fromstring(html, create_parent="div")
+    for reference in root.xpath(".//sup[a]"):
+        reference.drop_tree()
+    return next((words for words in (" ".join(p.text_content().split()) for p in root.iterfind("p")) if words), "")
+
+
 @dataclass(slots=True)
 class _Links:
     """Numbered addresses of a body."""

@@ -1,5 +1,7 @@
 """The line beside the subject, where nobody wrote one: whole sentences of the lead, never half a figure."""
 
+from dataclasses import replace
+
 import pytest
 
 from digest.render.content import PREHEADER_CHARACTERS, _default_preheader
@@ -59,3 +61,16 @@ def test_words_without_spaces_and_nothing_at_all_have_a_line() -> None:
     assert preheader("字" * 200) == "字" * (PREHEADER_CHARACTERS - 1) + "…"
     assert preheader(" ") == "The title of lead"
     assert _default_preheader([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("<p>Begins <em>here</em><sup><a href='#n'>[1]</a></sup>.</p><p>And goes on.</p>", "Begins here."),
+        ("<h3>Head</h3><p> </p><p>After\nit.</p>", "After it."),
+        ("<ul><li>only a list</li></ul>", "The title of lead"),
+        ("", "The title of lead"),
+    ],
+)
+def test_without_a_summary_the_first_paragraph_is_taken(body: str, line: str) -> None:
+    assert _default_preheader([("news", replace(article("lead", summary=""), body_html=body))]) == line
