@@ -95,6 +95,10 @@ def first_paragraph(html: str) -> str:
     root = lxml_html.fragment_fromstring(html, create_parent="div")
     for reference in root.xpath(".//sup[a]"):
         reference.drop_tree()
+    for line_break in root.iter("br"):
+        line_break.tail = f" {line_break.tail or ''}"
+    for power in root.iter("sup"):
+        power.text = (power.text or "").translate(_SUPERSCRIPT)
     return next((words for words in (" ".join(p.text_content().split()) for p in root.iterfind("p")) if words), "")
 
 

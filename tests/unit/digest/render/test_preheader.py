@@ -68,6 +68,7 @@ def test_words_without_spaces_and_nothing_at_all_have_a_line() -> None:
     [
         ("<p>Begins <em>here</em><sup><a href='#n'>[1]</a></sup>.</p><p>And goes on.</p>", "Begins here."),
         ("<h3>Head</h3><p> </p><p>After\nit.</p>", "After it."),
+        ("<p>Hello <b>bold</b><br>next line, 10<sup>6</sup> times</p>", "Hello bold next line, 10⁶ times"),
         ("<ul><li>only a list</li></ul>", "The title of lead"),
         ("", "The title of lead"),
     ],
