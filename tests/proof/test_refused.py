@@ -64,8 +64,9 @@ class Talk(socketserver.StreamRequestHandler):
             recipient = "" if step == "RCPT" and not answer.startswith("250") else recipient
             self.say(answer)
             if step == "DATA" and self.wanted:
-                while self.rfile.readline() != b".\r\n":
-                    pass
+                while (line := self.rfile.readline()) != b".\r\n":
+                    if not line:
+                        return
                 verdict = relay.reply(".", "250 2.0.0 taken")
                 relay.taken[recipient] += verdict.startswith("250")
                 self.say(verdict)
