@@ -1,8 +1,10 @@
 """Build of an issue: each distinct edition for the present audience, rendered and checked. Nothing is stored."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func
@@ -15,10 +17,11 @@ from digest.editions.skipped_issues import earlier_issues, frequencies
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.publish import archive, waivers
+from digest.publish.approval import issue_hash, manifest
 from digest.publish.content_checks import content_findings, untranslated
 from digest.publish.publisher import Publisher
 from digest.render.checks import Finding, Severity, check_weight, shown_pictures
-from digest.render.content import IssueContent, edition_context
+from digest.render.content import EditionViews, IssueContent
 from digest.render.context import EditionContext
 from digest.render.edition import Rendered, render_edition
 from digest.runtime.errors import RefusedError
@@ -31,10 +34,15 @@ class BuiltEdition:
     """A rendered edition with its reader groups and their number of readers."""
 
     selection: Selection
-    context: EditionContext
     rendered: Rendered
-    groups: tuple[ReaderGroup, ...]
-    readers: int
+    views: EditionViews
+    groups: tuple[ReaderGroup, ...] = ()
+    readers: int = 0
+
+    @property
+    def context(self) -> EditionContext:
+        """The context of its templates, before the rule of size chose how articles are shown."""
+        return self.views.context(self.selection)
 
     @property
     def slugs(self) -> list[str]:
@@ -43,8 +51,9 @@ class BuiltEdition:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """All editions of an issue for the present audience."""
+    """All editions of an issue for the present audience. Builds with equal keys are equal."""
 
+    key: str
     issue: Issue
     content: IssueContent
     segmentation: Segmentation
@@ -112,26 +121,37 @@ def reader_groups(session: Session, number: int, now: datetime) -> dict[ReaderGr
     return dict(groups)
 
 
-def build(publisher: Publisher, session: Session, issue: Issue, now: datetime) -> Build:
-    """Segment the present audience and render each distinct edition once."""
-    content = content_of(session, issue)
+def build(publisher: Publisher, session: Session, issue: Issue, now: datetime, known: Build | None = None) -> Build:
+    """Segment the present audience and render each distinct edition once, unless that is what is `known`."""
     readers = reader_groups(session, issue.number, now)
+    key = _key(issue, manifest(session, issue, publisher.settings, publisher.templates), readers)
+    if known is not None and known.key == key:
+        return replace(known, issue=issue, content=replace(known.content, issue=issue))
+    content = content_of(session, issue)
     items = items_for_segment(content)
     segmentation = segment(items, readers, publisher.settings.catalogue, publisher.rules, content.earlier)
+    groups: dict[Selection, list[ReaderGroup]] = {selection: [] for selection in segmentation.distinct}
+    for group, selection in segmentation.selections.items():
+        if selection is not None:
+            groups[selection].append(group)
+    stored, renderer = stored_renderings(session, issue), IssueRenderer(publisher, content)
     built = []
-    for selection in segmentation.distinct:
-        groups = tuple(group for group, chosen in segmentation.selections.items() if chosen == selection)
-        count = sum(readers[group] for group in groups)
-        context, rendered = render_selection(publisher, content, selection)
-        rendered = stored_rendering(session, issue, selection) or with_weight(session, rendered, issue)
-        built.append(BuiltEdition(selection, context, rendered, groups, count))
-    languages = list(dict.fromkeys(selection.language for selection in segmentation.distinct))
+    for selection, chosen in groups.items():
+        rendered = stored.get(_identity(selection)) or with_weight(session, renderer.rendered(selection), issue)
+        count = sum(readers[group] for group in chosen)
+        built.append(BuiltEdition(selection, rendered, renderer.views(selection.language), tuple(chosen), count))
     found = [
         *content_findings(publisher, content),
-        *untranslated(publisher, content, languages),
+        *untranslated(publisher, content, list(dict.fromkeys(selection.language for selection in groups))),
         *archive.findings(content),
     ]
-    return Build(issue, content, segmentation, tuple(built), readers, tuple(found))
+    return Build(key, issue, content, segmentation, tuple(built), readers, tuple(found))
+
+
+def _key(issue: Issue, parts: Mapping[str, str], readers: Mapping[ReaderGroup, int]) -> str:
+    counted = [(*astuple(group), count) for group, count in readers.items()]
+    state = [issue.number, str(issue.frozen_at), issue.kept_out]
+    return hashlib.sha256(json.dumps([state, issue_hash(parts), counted]).encode()).hexdigest()
 
 
 def with_weight(session: Session, rendered: Rendered, issue: Issue) -> Rendered:
@@ -141,16 +161,25 @@ def with_weight(session: Session, rendered: Rendered, issue: Issue) -> Rendered:
     return replace(rendered, findings=waivers.applied((*rendered.findings, *weight), issue))
 
 
-def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Rendered | None:
-    """Return the edition as it was frozen, None if it was not: later changes of articles do not change it."""
+def stored_renderings(session: Session, issue: Issue) -> dict[tuple[object, ...], Rendered]:
+    """Return the editions as they were frozen, none before: later changes of articles do not change them."""
     if issue.frozen_at is None or issue.id is None:
-        return None
-    slugs = [slug for slug, _ in selection.shown]
-    for row in edition_store.of_issue(session, issue.id):
-        same = row.language == selection.language and row.frequency == selection.frequency
-        if same and row.articles == slugs:
-            return Rendered(row.subject, row.preheader, row.html, row.text, row.nonce)
-    return None
+        return {}
+    return {
+        (row.language, row.frequency, tuple(row.articles)): Rendered(
+            row.subject, row.preheader, row.html, row.text, row.nonce
+        )
+        for row in reversed(edition_store.of_issue(session, issue.id))  # the first of equal ones
+    }
+
+
+def stored_rendering(session: Session, issue: Issue, selection: Selection) -> Rendered | None:
+    """Return one edition as it was frozen, None if it was not."""
+    return stored_renderings(session, issue).get(_identity(selection))
+
+
+def _identity(selection: Selection) -> tuple[object, ...]:
+    return selection.language, selection.frequency, tuple(slug for slug, _ in selection.shown)
 
 
 def items_for_segment(content: IssueContent) -> list[Item]:
@@ -162,14 +191,33 @@ def items_for_segment(content: IssueContent) -> list[Item]:
     return items
 
 
+class IssueRenderer:
+    """Renders editions of an issue. Deterministic: the same content gives the same bytes."""
+
+    def __init__(self, publisher: Publisher, content: IssueContent) -> None:
+        self._publisher, self._content = publisher, content
+        self._views: dict[str, EditionViews] = {}
+
+    def views(self, language: str) -> EditionViews:
+        """Return the views of articles in a language."""
+        if language not in self._views:
+            translate = self._publisher.templates.translate(language)
+            self._views[language] = EditionViews(self._content, language, self._publisher.settings, translate)
+        return self._views[language]
+
+    def rendered(self, selection: Selection, *, archive: bool = False) -> Rendered:
+        """Return one edition. `archive` shows every article in full."""
+        context = self.views(selection.language).context(selection, archive=archive)
+        rendered = render_edition(context, self._publisher.templates)
+        return replace(rendered, findings=waivers.applied(rendered.findings, self._content.issue))
+
+
 def render_selection(
     publisher: Publisher, content: IssueContent, selection: Selection, *, archive: bool = False
-) -> tuple[EditionContext, Rendered]:
-    """Render one edition. Deterministic: the same content gives the same bytes."""
-    translate = publisher.templates.translate(selection.language)
-    context = edition_context(content, selection, publisher.settings, translate, archive=archive)
-    rendered = render_edition(context, publisher.templates)
-    return context, replace(rendered, findings=waivers.applied(rendered.findings, content.issue))
+) -> BuiltEdition:
+    """Render one edition, without readers."""
+    renderer = IssueRenderer(publisher, content)
+    return BuiltEdition(selection, renderer.rendered(selection, archive=archive), renderer.views(selection.language))
 
 
 def selection_for(publisher: Publisher, session: Session, issue: Issue, group: ReaderGroup) -> Selection | None:

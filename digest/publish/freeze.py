@@ -27,13 +27,16 @@ from subscribers.interests import ALL_TEXT
 from subscribers.models import Frequency
 
 
-def freeze(publisher: Publisher, session: Session, issue: Issue, now: datetime) -> plan.PlanResult:
+def freeze(
+    publisher: Publisher, session: Session, issue: Issue, now: datetime, known: Build | None = None
+) -> plan.PlanResult:
     """Store the editions and plan one delivery per eligible subscriber, in the caller's transaction, `issue` locked.
 
-    Raises RefusedError unless it is what was approved and nothing blocks.
+    A `known` build is used if nothing changed since. Raises RefusedError unless it is what was approved and nothing
+    blocks.
     """
     began = time.monotonic()
-    made = sendable(publisher, session, issue, now)
+    made = sendable(publisher, session, issue, now, known)
     edition_ids = {edition.selection: _save(session, issue, edition, now) for edition in made.editions}
     store_archive(publisher, session, made.content, now)
     issue.build_seconds = time.monotonic() - began
@@ -67,10 +70,10 @@ def timing_of(settings: Settings, now: datetime) -> plan.Timing:
     return plan.Timing(spread(now, window), families(added))
 
 
-def sendable(publisher: Publisher, session: Session, issue: Issue, now: datetime) -> Build:
+def sendable(publisher: Publisher, session: Session, issue: Issue, now: datetime, known: Build | None = None) -> Build:
     """Return the editions if the issue may be frozen now: approved as what it is, and nothing blocks."""
     require_approved(issue, manifest(session, issue, publisher.settings, publisher.templates))
-    made = build(publisher, session, issue, now)
+    made = build(publisher, session, issue, now, known)
     if blocking := made.blocking:
         raise FindingsBlockError(f"Issue {issue.number} is not sent: {blocking[0].message}")
     if not made.editions:  # without a recipient, its articles would be used up
@@ -91,8 +94,8 @@ def store_archive(publisher: Publisher, session: Session, content: IssueContent,
         whole = whole_for_archive(publisher, content, language)
         if not whole.shown:  # nothing is translated into it
             continue
-        context, rendered = render_selection(publisher, content, whole, archive=True)
-        edition_id = _save(session, content.issue, BuiltEdition(whole, context, rendered, (), 0), now, archive=True)
+        edition = render_selection(publisher, content, whole, archive=True)
+        edition_id = _save(session, content.issue, edition, now, archive=True)
         archive.index(session, edition_id, content, whole)
 
 

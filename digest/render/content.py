@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Literal
 
@@ -41,7 +41,7 @@ SENTENCE_END = re.compile(r"""(?:[^\W_]{3}|[가-힣]|[)"”’])[.!?](?= [^a-z\d
 UNFINISHED = re.compile(r"(?: \S*\d\S*(?: \S+)?|[,;:. ])+$")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IssueContent:
     """Rows of an issue, read once for all editions: group -> language -> article."""
 
@@ -50,9 +50,13 @@ class IssueContent:
     articles: Mapping[str, Mapping[str, Article]]
     earlier: Mapping[str, tuple[EarlierIssue, ...]] = field(default_factory=dict)  # frequency -> the issues in between
 
+    @cached_property
+    def by_slug(self) -> Mapping[str, Article]:
+        return {a.slug: a for by_language in self.articles.values() for a in by_language.values()}
+
     def shown(self, slug: str) -> Article:
         """Return the article with this slug."""
-        return {a.slug: a for by_language in self.articles.values() for a in by_language.values()}[slug]
+        return self.by_slug[slug]
 
     def titled(self, group: str, language: str) -> Article:
         """Return the group's article in `language`, else the original."""
@@ -60,60 +64,122 @@ class IssueContent:
         return by_language.get(language) or next(a for a in by_language.values() if a.slug == group)
 
 
+class EditionViews:
+    """Views of an issue in one language; that of an article is made once for all editions that show it."""
+
+    def __init__(
+        self, content: IssueContent, language: str, settings: Settings, translate: Callable[[str], str]
+    ) -> None:
+        self.content, self.language = content, language
+        self._settings, self._translate = settings, translate
+        self._archive_url = f"{settings.publication.base_url}/archive/{content.issue.number}?lang={language}"
+        self._articles: dict[str, ArticleView] = {}
+        self._left_out: dict[str, LeftOutView] = {}
+        self._heads: dict[str, tuple[str, str]] = {}
+        self.section_titles = {section.slug: pick(section.title, language) for section in settings.section}
+
+    def article(self, slug: str) -> ArticleView:
+        """Return the view of an article, before its place in an edition is known."""
+        if slug not in self._articles:
+            article = self.content.shown(slug)
+            self._articles[slug] = _article_view(
+                article, settings=self._settings, archive_url=self._archive_url, translate=self._translate
+            )
+        return self._articles[slug]
+
+    def left_out(self, group: str) -> LeftOutView:
+        """Return the line for an article that an edition leaves out."""
+        if group not in self._left_out:
+            article, section = self.content.titled(group, self.language), self.content.sections[group]
+            title, url = self.section_titles.get(section, section), f"{self._archive_url}#{article.group}"
+            self._left_out[group] = LeftOutView(article.title, url, title, article.language)
+        return self._left_out[group]
+
+    def subject_and_preheader(self, lead: str) -> tuple[str, str]:
+        """Return both for an edition whose first article is `lead`, empty for none."""
+        if lead not in self._heads:
+            issue, view = self.content.issue, self.article(lead) if lead else None
+            subject = pick_own(issue.subject, self.language) or self._default_subject(view)
+            preheader = pick_own(issue.preheader, self.language) or _default_preheader(view)
+            self._heads[lead] = subject, preheader
+        return self._heads[lead]
+
+    def _default_subject(self, lead: ArticleView | None) -> str:
+        values = {"name": self.frame.publication.name, "number": self.content.issue.number}
+        translate = self._translate  # by the name that the catalogue knows
+        label = translate("%(name)s No. %(number)s") % values
+        return f"{label}: {lead.title}" if lead else label
+
+    @cached_property
+    def frame(self) -> EditionContext:
+        """What all editions in the language have in common."""
+        issue, language, publication = self.content.issue, self.language, self._settings.publication
+        name, intro = pick(publication.name, language), _body_html(pick_own(issue.intro, language), "intro", language)
+        return EditionContext(
+            publication=PublicationView(
+                name=name,
+                tagline=pick(publication.tagline, language),
+                sender_name=pick(publication.sender_name, language) or name,
+                postal_address=pick(publication.postal_address, language),
+                base_url=publication.base_url,
+            ),
+            number=issue.number,
+            period=issue.period,
+            issue_date=issue.date,
+            language=language,
+            subject="",
+            preheader="",
+            intro_html=figures.place(intro, {}, "", self._translate),
+            sections=(),
+            archive_url=self._archive_url,
+        )
+
+    def earlier(self, frequency: str) -> tuple[EarlierIssueView, ...]:
+        """Return the skipped issues of an edition for this frequency."""
+        skipped = self.content.earlier.get(frequency, ())
+        return tuple(_earlier(one, self.language, self._settings) for one in skipped)
+
+    def context(self, selection: Selection, *, archive: bool = False) -> EditionContext:
+        """Return the context of an edition's templates. `archive` shows every article in full."""
+        lead = selection.shown[0][0] if selection.shown else ""
+        subject, preheader = self.subject_and_preheader(lead)
+        shown = []
+        for number, (slug, section) in enumerate(selection.shown, start=1):
+            view = self.article(slug)
+            display: Literal["full", "summary"] | None = "full" if archive else view.display
+            shown.append((section, replace(view, lead=number == 1, display=display)))
+        return replace(
+            self.frame,
+            subject=subject,
+            preheader=preheader,
+            sections=self.sections(shown),
+            left_out=tuple(map(self.left_out, selection.left_out)),
+            frequency=selection.frequency,
+            earlier=self.earlier(selection.frequency),
+            untranslated=any(view.language != self.language for _, view in shown),
+        )
+
+    def sections(self, shown: Sequence[tuple[str, ArticleView]]) -> tuple[SectionView, ...]:
+        """Return articles under their sections' titles."""
+        return tuple(
+            SectionView(slug, self.section_titles.get(slug, slug), tuple(view for _, view in group))
+            for slug, group in groupby(shown, key=lambda pair: pair[0])
+        )
+
+
 def edition_context(
-    content: IssueContent,
-    selection: Selection,
-    settings: Settings,
-    translate: Callable[[str], str],
-    *,
-    archive: bool = False,
+    content: IssueContent, selection: Selection, settings: Settings, translate: Callable[[str], str]
 ) -> EditionContext:
-    """Return the context of an edition's templates. `archive` shows every article in full."""
-    issue, language, publication = content.issue, selection.language, settings.publication
-    archive_url = f"{publication.base_url}/archive/{issue.number}?lang={language}"
-    display: Literal["full"] | None = "full" if archive else None
-    lead = selection.shown[0][0] if selection.shown else ""
-    view = partial(_article_view, settings=settings, archive_url=archive_url, translate=translate, display=display)
-    shown = [(section, view(content.shown(slug), lead=slug == lead)) for slug, section in selection.shown]
-    name = pick(publication.name, language)
-    return EditionContext(
-        publication=PublicationView(
-            name=name,
-            tagline=pick(publication.tagline, language),
-            sender_name=pick(publication.sender_name, language) or name,
-            postal_address=pick(publication.postal_address, language),
-            base_url=publication.base_url,
-        ),
-        number=issue.number,
-        period=issue.period,
-        issue_date=issue.date,
-        language=language,
-        subject=pick_own(issue.subject, language) or _default_subject(name, issue.number, shown, translate),
-        preheader=pick_own(issue.preheader, language) or _default_preheader(shown),
-        intro_html=figures.place(_body_html(pick_own(issue.intro, language), "intro", language), {}, "", translate),
-        sections=_sections(shown, settings, language),
-        left_out=tuple(_left_out(content, group, language, settings, archive_url) for group in selection.left_out),
-        frequency=selection.frequency,
-        earlier=tuple(_earlier(one, language, settings) for one in content.earlier.get(selection.frequency, ())),
-        archive_url=archive_url,
-        untranslated=any(view.language != language for _, view in shown),
-    )
+    """Return the context of one edition's templates."""
+    return EditionViews(content, selection.language, settings, translate).context(selection)
 
 
-def _default_subject(
-    name: str, number: int, shown: Sequence[tuple[str, ArticleView]], translate: Callable[[str], str]
-) -> str:
-    label = translate("%(name)s No. %(number)s") % {"name": name, "number": number}
-    return f"{label}: {shown[0][1].title}" if shown else label
-
-
-def _default_preheader(shown: Sequence[tuple[str, ArticleView]]) -> str:
+def _default_preheader(lead: ArticleView | None) -> str:
     """Return the lead's summary, else its first paragraph, shortened to whole sentences, else at a word, never within a
     figure. An article without either is a title alone.
     """
-    if not shown:
+    if lead is None:
         return ""
-    lead = shown[0][1]
     text = " ".join((lead.summary or first_paragraph(lead.body_html)).split()) or lead.title
     if len(text) <= PREHEADER_CHARACTERS:
         return text
@@ -121,21 +187,6 @@ def _default_preheader(shown: Sequence[tuple[str, ArticleView]]) -> str:
     if ends and ends[-1] > PREHEADER_LEAST:
         return text[: ends[-1]]
     return UNFINISHED.sub("", cut_between_words(text, PREHEADER_CHARACTERS)) + "…"
-
-
-def _sections(shown: Sequence[tuple[str, ArticleView]], settings: Settings, language: str) -> tuple[SectionView, ...]:
-    titles = {section.slug: pick(section.title, language) for section in settings.section}
-    return tuple(
-        SectionView(slug, titles.get(slug, slug), tuple(view for _, view in group))
-        for slug, group in groupby(shown, key=lambda pair: pair[0])
-    )
-
-
-def _left_out(content: IssueContent, group: str, language: str, settings: Settings, archive_url: str) -> LeftOutView:
-    article = content.titled(group, language)
-    titles = {section.slug: pick(section.title, language) for section in settings.section}
-    section = content.sections[group]
-    return LeftOutView(article.title, f"{archive_url}#{article.group}", titles.get(section, section), article.language)
 
 
 def _earlier(issue: EarlierIssue, language: str, settings: Settings) -> EarlierIssueView:
@@ -148,13 +199,7 @@ def _earlier(issue: EarlierIssue, language: str, settings: Settings) -> EarlierI
 
 
 def _article_view(
-    article: Article,
-    *,
-    settings: Settings,
-    archive_url: str,
-    translate: Callable[[str], str],
-    display: Literal["full", "summary"] | None,
-    lead: bool,
+    article: Article, *, settings: Settings, archive_url: str, translate: Callable[[str], str]
 ) -> ArticleView:
     own: Any = article.display
     base_url = settings.publication.base_url
@@ -179,9 +224,8 @@ def _article_view(
         videos=tuple(_video(video_of(video), article.title, base_url) for video in article.videos),
         citation=None if article.citation is None else citation_of(article.citation),
         apply_by=article.apply_by,
-        display=display or own,
+        display=own,
         read_on_url=f"{archive_url}#{article.group}",
-        lead=lead,
     )
 
 

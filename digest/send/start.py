@@ -13,6 +13,7 @@ from digest.notify import Event, EventKind
 from digest.outbox import store
 from digest.outbox.states import DUE
 from digest.publish import freeze, lifecycle
+from digest.publish.build import Build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.send.canary import watch
@@ -48,6 +49,7 @@ class PreparedSend:
     excluded: int
     carrier: Carrier
     to_freeze: bool
+    made: Build | None = None  # what is frozen, unless something changes until then
 
     @property
     def way(self) -> str:
@@ -69,7 +71,7 @@ class PreparedSend:
                 issue = issue_store.find(session, self.number, lock=True)
                 # else another process was quicker, and we deliver beside it; a draft is refused by freeze
                 if issue.state in {IssueState.DRAFT, IssueState.APPROVED}:
-                    freeze.freeze(self.context.publisher, session, issue, self.context.clock.now())
+                    freeze.freeze(self.context.publisher, session, issue, self.context.clock.now(), self.made)
                 refuse_finished(issue)
         with session_scope(self.context.engine) as session:
             issue = issue_store.find(session, self.number, lock=True)
@@ -100,6 +102,7 @@ def prepare_send(context: SendContext, number: int | None, *, relay: str = "") -
         assert issue.id is not None  # noqa: S101 - read from the database
         refuse_finished(issue)
         to_freeze = issue.state in {IssueState.DRAFT, IssueState.APPROVED}
+        made = None
         if to_freeze:
             made = freeze.sendable(context.publisher, session, issue, now)
             due = sum(edition.readers for edition in made.editions)
@@ -107,4 +110,6 @@ def prepare_send(context: SendContext, number: int | None, *, relay: str = "") -
         else:
             counted = store.counts(session, issue.id)
             due, excluded = sum(counted[state] for state in DUE), sum(issue.excluded.values())
-    return PreparedSend(context, issue.number, issue.id, due, excluded, context.delivery.carrier(relay), to_freeze)
+    return PreparedSend(
+        context, issue.number, issue.id, due, excluded, context.delivery.carrier(relay), to_freeze, made
+    )

@@ -37,7 +37,8 @@ def send_test(
             raise NotFoundError(f"Issue {issue.number} has nothing for these interests", hint="Try --interests '*'.")
         rendered = build.stored_rendering(session, issue, selection)
         if rendered is None:
-            _, rendered = build.render_selection(context.publisher, build.content_of(session, issue), selection)
+            content = build.content_of(session, issue)
+            rendered = build.render_selection(context.publisher, content, selection).rendered
     editor = Recipient(ref=new_ref(), address=address, name="", language=language, format="html", interests=wanted)
     letter = context.delivery.writer.test(issue.number, rendered, editor, secrets.token_hex(8), context.clock.now())
     transport = context.delivery.transport(relay)

@@ -81,7 +81,7 @@ def build_all(works: app.App, selections: list[Selection]) -> list[Parts]:
     content = content_from_database(works)
     made = []
     for selection in selections:
-        _, rendered = build.render_selection(works.publisher, content, selection)
+        rendered = build.render_selection(works.publisher, content, selection).rendered
         made.append(encode(rendered.html, rendered.text, rendered.nonce))
     return made
 
@@ -160,7 +160,7 @@ def bench_building(works: app.App, selections: list[Selection]) -> None:
 def bench_composing(works: app.App, selection: Selection) -> None:
     """Row 2."""
     content = content_from_database(works)
-    _, rendered = build.render_selection(works.publisher, content, selection)
+    rendered = build.render_selection(works.publisher, content, selection).rendered
     with session_scope(works.engine) as session:
         edition = Edition(
             issue_id=content.issue.id or 0,

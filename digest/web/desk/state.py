@@ -1,9 +1,7 @@
 """State of the preview: imports changed files and builds the issue again for each request."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -13,8 +11,8 @@ from digest.articles.importing import ArticleImportReport
 from digest.editions.segment import ReaderGroup, Selection, segment
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
-from digest.publish.approval import changes_since_approval, issue_hash, manifest
-from digest.publish.build import Build, BuiltEdition, build, items_for_segment, reader_groups, render_selection
+from digest.publish.approval import changes_since_approval, manifest
+from digest.publish.build import Build, BuiltEdition, build, items_for_segment, render_selection
 from digest.publish.freeze import whole_for_archive
 from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
@@ -56,10 +54,8 @@ class Snapshot:
         selection = segment(items, [group], catalogue, publisher.rules, made.content.earlier).selections[group]
         if selection is None:
             return None
-        for edition in made.editions:
-            if edition.selection == selection:
-                return edition
-        return self._rendered(selection, archive=False)
+        known = next((edition for edition in made.editions if edition.selection == selection), None)
+        return known or self._rendered(selection, archive=False)
 
     def whole(self, language: str) -> BuiltEdition:
         """Return the whole issue, as in the archive."""
@@ -67,8 +63,8 @@ class Snapshot:
 
     def _rendered(self, selection: Selection, *, archive: bool) -> BuiltEdition:
         if (selection, archive) not in self.rendered:
-            context, rendered = render_selection(self.publisher, self.made.content, selection, archive=archive)
-            self.rendered[selection, archive] = BuiltEdition(selection, context, rendered, (), 0)
+            edition = render_selection(self.publisher, self.made.content, selection, archive=archive)
+            self.rendered[selection, archive] = edition
         return self.rendered[selection, archive]
 
 
@@ -93,7 +89,7 @@ class Desk:
         self._imported: Stamp | None = None  # so that what was written before the start is imported too
         self._of_configuration: tuple[Trouble, ...] = ()
         self._of_articles: tuple[Trouble, ...] = ()
-        self._made: tuple[str, Build] | None = None
+        self._made: Build | None = None
         self._rendered: dict[tuple[Selection, bool], BuiltEdition] = {}
 
     def look(self) -> Snapshot:
@@ -114,16 +110,13 @@ class Desk:
 
         Return also what changed since its approval.
         """
-        now = self._clock.now()
         issue = issue_store.find(session, self._number)
-        readers = reader_groups(session, issue.number, now)
-        parts = manifest(session, issue, self.publisher.settings, self.publisher.templates)
-        counted = [(*astuple(group), count) for group, count in readers.items()]
-        key = hashlib.sha256(json.dumps([issue.number, issue_hash(parts), counted]).encode()).hexdigest()
-        if self._made is None or self._made[0] != key:
-            self._made = key, build(self.publisher, session, issue, now)
+        made = build(self.publisher, session, issue, self._clock.now(), self._made)
+        if self._made is None or self._made.key != made.key:
             self._rendered = {}  # requested editions without recipients, and the archive's
-        return replace(self._made[1], issue=issue), changes_since_approval(issue, parts)
+        self._made = made
+        parts = manifest(session, issue, self.publisher.settings, self.publisher.templates)
+        return made, changes_since_approval(issue, parts)
 
     def _configuration(self) -> Stamp:
         workspace = self.publisher.settings.workspace

@@ -12,7 +12,7 @@ MORE = "and companies from many countries came to see what the exhibitors had br
 
 
 def preheader(summary: str) -> str:
-    return _default_preheader([("news", article("lead", summary=summary))])
+    return _default_preheader(article("lead", summary=summary))
 
 
 @pytest.mark.parametrize("summary", [FIRST, "x" * PREHEADER_CHARACTERS])
@@ -60,7 +60,7 @@ def test_a_figure_is_shown_with_its_unit_or_not_at_all(figure: str, room: int) -
 def test_words_without_spaces_and_nothing_at_all_have_a_line() -> None:
     assert preheader("字" * 200) == "字" * (PREHEADER_CHARACTERS - 1) + "…"
     assert preheader(" ") == "The title of lead"
-    assert _default_preheader([]) == ""
+    assert _default_preheader(None) == ""
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_words_without_spaces_and_nothing_at_all_have_a_line() -> None:
     ],
 )
 def test_without_a_summary_the_first_paragraph_is_taken(body: str, line: str) -> None:
-    assert _default_preheader([("news", replace(article("lead", summary=""), body_html=body))]) == line
+    assert _default_preheader(replace(article("lead", summary=""), body_html=body)) == line
