@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, exists, func, text
+from sqlalchemy import ColumnElement, and_, exists, func, or_, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
@@ -156,9 +156,13 @@ def suppressed_keys(session: Session, keys: Sequence[str]) -> dict[str, str]:
     return dict(rows)
 
 
-def suppressions(session: Session) -> Sequence[Suppression]:
-    """Return every suppression, newest first."""
-    return session.exec(select(Suppression).order_by(col(Suppression.created_at).desc(), col(Suppression.key))).all()
+def suppressions(session: Session, after: Suppression | None = None) -> Iterator[tuple[str, str, str, datetime]]:
+    """Yield key, reason, source and time of every suppression, or of those after one, the newest first."""
+    at, key = col(Suppression.created_at), col(Suppression.key)
+    query = select(Suppression.key, Suppression.reason, Suppression.source, Suppression.created_at)
+    if after is not None:
+        query = query.where(or_(at < after.created_at, and_(at == after.created_at, key > after.key)))
+    yield from session.exec(query.order_by(at.desc(), key), execution_options={"yield_per": 1_000})
 
 
 def suppressions_of(session: Session, keys: Sequence[str]) -> dict[str, Suppression]:

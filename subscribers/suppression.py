@@ -2,11 +2,11 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlmodel import Session
+from sqlmodel import Session, func, select
 
 from subscribers import store
 from subscribers.errors import ConsentRefusedError, SecretUnusableError
@@ -108,6 +108,10 @@ def lookup(session: Session, key: str) -> Suppression | None:
     return session.get(Suppression, key)
 
 
-def listing(session: Session) -> Sequence[Suppression]:
-    """Return every suppression, newest first."""
-    return store.suppressions(session)
+def listing(session: Session, after: Suppression | None = None) -> Iterator[tuple[str, str, str, datetime]]:
+    """Yield key, reason, source and time of every suppression, the newest first; those after one if it is given."""
+    return store.suppressions(session, after)
+
+
+def count(session: Session) -> int:
+    return session.exec(select(func.count()).select_from(Suppression)).one()

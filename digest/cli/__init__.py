@@ -97,13 +97,16 @@ def main() -> None:
     verbose = "-v" in arguments or "--verbose" in arguments
     try:
         app(args=arguments)
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        # The reader of our output went away, such as `head`; typer's 1 would say that something is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except DigestError as error:
         _fail(error.message, error.hint, error.exit_code, error if verbose else None)
     except KeyboardInterrupt:
         _fail("Stopped", "Run the same command again to go on.", 130, None)
-    except BrokenPipeError:  # the reader of our output went away, such as `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
         name = f" ({error.filename})" if error.filename else ""
         message, hint = f"{error.strerror or error}{name}", "Check space and permissions."

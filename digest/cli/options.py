@@ -30,4 +30,5 @@ RelayOption = Annotated[str, typer.Option(help="smtp://host:port or maildir:PATH
 DryRunImport = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")]
 FileEncoding = Annotated[str, typer.Option("--encoding", help="Of files that are not UTF-8, such as cp949 or cp1252.")]
 DryRunCount = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
+JsonLines = Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer the confirmation.")]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from digest.cli.options import DeliveredIssueNumber, DeliveryId, DeliveryIds, IssueOption, Yes
+from digest.cli.options import DeliveredIssueNumber, DeliveryId, DeliveryIds, IssueOption, JsonLines, Yes
 from digest.cli.shell import Shell, shell_of
 from digest.outbox.operations import CANCELLABLE
 from digest.outbox.states import State
@@ -16,17 +16,17 @@ def list_(
     context: typer.Context,
     number: DeliveredIssueNumber = None,
     state: Annotated[str, typer.Option(help="Only those in this state; excluded: who has none, and why.")] = "",
+    after: Annotated[str, typer.Option(help="Go on after this one, as the page before says.")] = "",
+    jsonl: JsonLines = False,
 ) -> None:
-    """List an issue's deliveries."""
+    """List an issue's deliveries: a page as a table; all of them, as they are read, with --json or --jsonl."""
     shell = shell_of(context)
     if state and state not in {*State, listing.EXCLUDED}:
         raise UsageError(f"There is no state {state!r}", hint=f"States: {', '.join((*State, listing.EXCLUDED))}")
-    if state == listing.EXCLUDED:
-        data = [one.as_json() for one in listing.excluded(shell.reader, number)]
-    else:
-        data = [one.as_json() for one in listing.deliveries(shell.reader, number, State(state) if state else None)]
+    entries = ({"cursor": one.cursor, **one.as_json()} for one in listing.listed(shell.reader, number, state, after))
+    command = f"digest outbox list{f' {number}' if number else ''}{f' --state {state}' if state else ''}"
     columns = ["id", "address", "edition", "state", "reason", "attempts"]
-    shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
+    shell.out.listing(columns, entries, lambda: listing.count(shell.reader, number, state), command, lines=jsonl)
 
 
 def show(context: typer.Context, delivery: DeliveryId) -> None:

@@ -5,11 +5,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, tzinfo
+from itertools import islice
 from typing import Any
 
 import typer
 
 from digest.runtime import logs
+
+PAGE = 100
+"""Rows of a list that is shown as a table."""
+_AT_ONCE = 1_000
 
 
 class Output:
@@ -55,6 +60,36 @@ class Output:
         body = [tuple(row) for row in rows]
         numeric = [bool(body) and all(isinstance(row[place], int) for row in body) for place in range(len(columns))]
         print_table(title, columns, numeric, [[self._plain(cell) for cell in row] for row in body])
+
+    def listing(
+        self,
+        columns: Sequence[str],
+        entries: Iterable[dict[str, Any]],
+        total: Callable[[], int],
+        command: str,
+        *,
+        lines: bool = False,
+    ) -> None:
+        """Print a long list: its first page as a table, all of it under --json or, with `lines`, as JSON lines.
+
+        Each entry's `cursor` is what `command --after` goes on from; it is printed below a page that is not the last.
+        """
+        if lines or self.as_json:
+            self._stream(entries, lines=lines)
+            return
+        shown = list(islice(entries, PAGE + 1))
+        self.table(columns, [[entry[column] for column in columns] for entry in shown[:PAGE]])
+        if len(shown) > PAGE:
+            self.line(f"\n{PAGE} of {total():,}. The next: {command} --after {shown[PAGE - 1]['cursor']}")
+
+    def _stream(self, entries: Iterable[dict[str, Any]], *, lines: bool) -> None:
+        encode = json.JSONEncoder(ensure_ascii=False, default=_jsonable).encode
+        texts = (encode({name: value for name, value in one.items() if name != "cursor"}) for one in entries)
+        before, between, end, empty = ("", "\n", "\n", "") if lines else ("[\n", ",\n", "\n]\n", "[]\n")
+        while batch := list(islice(texts, _AT_ONCE)):  # the first one before "[": it may fail
+            typer.echo(before + between.join(batch), nl=False)
+            before = between
+        typer.echo(end if before == between else empty, nl=False)
 
     def local(self, moment: datetime) -> str:
         """Return an instant as local time with its offset."""

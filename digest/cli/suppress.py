@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from digest.app import App
-from digest.cli.options import Address
+from digest.cli.options import Address, JsonLines
 from digest.cli.shell import shell_of
-from digest.runtime.errors import NotFoundError
+from digest.runtime.errors import NotFoundError, UsageError
 from subscribers import suppression
 from subscribers.address import EmailAddress
 
@@ -56,11 +56,20 @@ def lookup(context: typer.Context, address: Address) -> None:
     shell.out.emit(data, lambda: shell.out.line(f"{address}: {answer}"))
 
 
-def list_(context: typer.Context) -> None:
+def list_(
+    context: typer.Context,
+    after: Annotated[str, typer.Option(help="Go on after this key, as the page before says.")] = "",
+    jsonl: JsonLines = False,
+) -> None:
     """List the entries; addresses are kept as keyed hashes only."""
     shell = shell_of(context)
-    with shell.session(read_only=True) as session:
-        rows = suppression.listing(session)
-    data = [{"key": r.key, "reason": r.reason, "source": r.source, "since": r.created_at} for r in rows]
     columns = ["key", "reason", "source", "since"]
-    shell.out.emit(data, lambda: shell.out.table(columns, [[entry[c] for c in columns] for entry in data]))
+    with shell.session(read_only=True) as session:
+        last = suppression.lookup(session, after) if after else None
+        if after and last is None:
+            raise UsageError(
+                f"--after {after[:70]!r} is no entry of the list", hint="Name a key, as the list has them."
+            )
+        rows = suppression.listing(session, last)
+        entries = ({"cursor": row[0], **dict(zip(columns, row, strict=True))} for row in rows)
+        shell.out.listing(columns, entries, lambda: suppression.count(session), "digest suppress list", lines=jsonl)

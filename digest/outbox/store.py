@@ -61,8 +61,14 @@ def count(session: Session, *conditions: ColumnElement[bool]) -> int:
 def listing(
     session: Session, issue_id: int, state: State | None = None, *, after: int = 0, limit: int | None = None
 ) -> list[DeliveryRow]:
-    """Return the issue's deliveries by id, after `after`; only those in `state` if one is given."""
-    query = _delivery_rows().where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.id > after).order_by(DELIVERY.c.id)
+    """Return the issue's deliveries after the delivery `after`; only those in `state` if one is given.
+
+    In the order of their subscribers, that of the unique index: each page reads only itself, in a late issue, too.
+    """
+    query = _delivery_rows().where(DELIVERY.c.issue_id == issue_id).order_by(DELIVERY.c.subscriber_id)
+    if after:
+        last = select(DELIVERY.c.subscriber_id).where(DELIVERY.c.id == after)
+        query = query.where(DELIVERY.c.subscriber_id > last.scalar_subquery())
     if state is not None:
         query = query.where(DELIVERY.c.state == state.value)
     return [_read(row) for row in session.execute(query.limit(limit))]

@@ -1,8 +1,12 @@
-"""Listing of an issue's deliveries, with their Message-IDs and attempts."""
+"""Listing of an issue's deliveries, with their Message-IDs and attempts.
 
-from collections.abc import Sequence
+Read in batches, each in a transaction of its own: memory is flat, and no reader of a listing keeps the database busy.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, case, exists, func, literal
 from sqlmodel import Session, col, select
@@ -14,11 +18,14 @@ from digest.outbox.models import Delivery
 from digest.outbox.states import SkipReason, State
 from digest.outbox.store import AttemptRow, DeliveryRow
 from digest.runtime.db import session_scope
+from digest.runtime.errors import UsageError
+from digest.runtime.keys import MAX_KEY
 from digest.send.context import SendContext
 from subscribers.audience import exclusion_reason
 from subscribers.models import Subscriber
 
 EXCLUDED = "excluded"  # not a state of a delivery: these people have none
+BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,10 @@ class ListedDelivery:
 
     row: DeliveryRow
     message_id: str
+
+    @property
+    def cursor(self) -> str:
+        return str(self.row.id)
 
     def as_json(self) -> dict[str, object]:
         row = self.row
@@ -50,6 +61,10 @@ class ExcludedSubscriber:
     address: str
     reason: str
 
+    @property
+    def cursor(self) -> str:
+        return self.ref
+
     def as_json(self) -> dict[str, object]:
         """Return the keys of a delivery, without those of its mail."""
         mail = {"id": None, "edition": None, "message_id": None, "attempts": 0}
@@ -68,38 +83,92 @@ class ShownDelivery:
         return self.delivery.as_json() | moments | {"tries": [asdict(one) for one in self.attempts]}
 
 
-def deliveries(context: SendContext, number: int | None, state: State | None) -> list[ListedDelivery]:
-    """Return an issue's deliveries, all or those in `state`."""
+Listed = ListedDelivery | ExcludedSubscriber
+
+
+def listed(context: SendContext, number: int | None, state: str, after: str = "") -> Iterator[Listed]:
+    """Yield an issue's deliveries, all or those in `state`; for `excluded`, who has none.
+
+    `after` is the cursor of the last one that the caller has. Raises at the first, before anything is yielded.
+    """
     with session_scope(context.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
-        rows = store.listing(session, issue.id or 0, state)
-    return [_listed(context, row) for row in rows]
+        read = _reader(session, context, issue, state, after)
+    while batch := _in_transaction(context, read, after):
+        yield from batch
+        after = batch[-1].cursor
+        if len(batch) < BATCH:
+            return
 
 
-def excluded(context: SendContext, number: int | None) -> list[ExcludedSubscriber]:
-    """Return who was excluded when the issue was frozen; before that, who would be now."""
+def count(context: SendContext, number: int | None, state: str) -> int:
+    """Return how many `listed` yields."""
     with session_scope(context.engine, read_only=True) as session:
-        return excluded_from(session, issue_store.find_delivered(session, number), context.clock.now())
+        issue = issue_store.find_delivered(session, number)
+        if state == EXCLUDED:
+            rows = _excluded_rows(issue, context.clock.now()).subquery()
+            return int(session.execute(select(func.count()).select_from(rows)).scalar_one())
+        counted = store.counts(session, issue.id or 0)
+    return counted[State(state)] if state else sum(counted.values())
 
 
-def excluded_from(session: Session, issue: Issue, now: datetime) -> list[ExcludedSubscriber]:
-    """Return the excluded by reason and address.
+_Reader = Callable[[Session, str], Sequence[Listed]]
+
+
+def _in_transaction(context: SendContext, read: _Reader, after: str) -> Sequence[Listed]:
+    with session_scope(context.engine, read_only=True) as session:
+        return read(session, after)
+
+
+def _reader(session: Session, context: SendContext, issue: Issue, state: str, after: str) -> _Reader:
+    """Return the function that reads a batch after a cursor. Raises UsageError for a cursor of something else."""
+    of_issue, now = issue.id or 0, context.clock.now()
+    if state == EXCLUDED:
+        known = select(Subscriber.id).where(col(Subscriber.ref) == after)
+        hint = "Use what `outbox list --state excluded` prints after a page."
+    else:
+        own = int(after) if after.isdecimal() and len(after) < len(str(MAX_KEY)) + 1 else 0
+        known = select(Delivery.id).where(col(Delivery.id) == own, col(Delivery.issue_id) == of_issue)
+        hint = f"Name a delivery of issue {issue.number}, as the column id has them."
+    if after and session.exec(known).first() is None:
+        raise UsageError(f"--after {after[:60]!r} is nothing to go on from", hint=hint)
+
+    def read_excluded(session: Session, cursor: str) -> Sequence[Listed]:
+        return excluded_from(session, issue, now, after=cursor, limit=BATCH)
+
+    def read(session: Session, cursor: str) -> Sequence[Listed]:
+        chosen = State(state) if state else None
+        rows = store.listing(session, of_issue, chosen, after=int(cursor or 0), limit=BATCH)
+        return [_listed(context, row) for row in rows]
+
+    return read_excluded if state == EXCLUDED else read
+
+
+def excluded_from(
+    session: Session, issue: Issue, now: datetime, *, after: str = "", limit: int | None = None
+) -> list[ExcludedSubscriber]:
+    """Return who was excluded when the issue was frozen, before that who would be now; in the order of their rows.
 
     A frozen issue keeps counts only. So the reason is what today's data say about that moment; for somebody whose
     pause or frequency changed since, it is `changed since`.
     """
+    query = _excluded_rows(issue, now).order_by(col(Subscriber.id))
+    if after:
+        last = select(Subscriber.id).where(col(Subscriber.ref) == after)
+        query = query.where(col(Subscriber.id) > last.scalar_subquery())
+    return [ExcludedSubscriber(ref, address, str(why)) for ref, address, why in session.exec(query.limit(limit))]
+
+
+def _excluded_rows(issue: Issue, now: datetime) -> Any:
     columns = (col(Subscriber.ref), col(Subscriber.address))
     if issue.frozen_at is None:
         reason: ColumnElement[str | None] = exclusion_reason(now, issue.number)
-        query = select(*columns, reason).where(reason.is_not(None))
-    else:
-        planned = exists().where(col(Delivery.issue_id) == issue.id, col(Delivery.subscriber_id) == col(Subscriber.id))
-        rest = SkipReason.EMPTY.value if SkipReason.EMPTY.value in issue.excluded else "changed since"
-        confirmed_later = case((col(Subscriber.confirmed_at) > issue.frozen_at, literal("unconfirmed")))
-        reason = func.coalesce(confirmed_later, exclusion_reason(issue.frozen_at, issue.number), literal(rest))
-        query = select(*columns, reason).where(col(Subscriber.created_at) <= issue.frozen_at, ~planned)
-    rows = session.exec(query.order_by(reason, col(Subscriber.address), col(Subscriber.id)))
-    return [ExcludedSubscriber(ref, address, str(why)) for ref, address, why in rows]
+        return select(*columns, reason).where(reason.is_not(None))
+    planned = exists().where(col(Delivery.issue_id) == issue.id, col(Delivery.subscriber_id) == col(Subscriber.id))
+    rest = SkipReason.EMPTY.value if SkipReason.EMPTY.value in issue.excluded else "changed since"
+    confirmed_later = case((col(Subscriber.confirmed_at) > issue.frozen_at, literal("unconfirmed")))
+    reason = func.coalesce(confirmed_later, exclusion_reason(issue.frozen_at, issue.number), literal(rest))
+    return select(*columns, reason.label("reason")).where(col(Subscriber.created_at) <= issue.frozen_at, ~planned)
 
 
 def delivery(context: SendContext, delivery_id: int) -> ShownDelivery:

@@ -1,6 +1,6 @@
 """The never-send list, on both databases."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -27,7 +27,21 @@ def test_adding_twice_is_adding_once(engine: Engine, now: datetime) -> None:
         assert suppression.add(session, KEY, SuppressionReason.MANUAL, now, source="letter")
         assert not suppression.add(session, KEY, SuppressionReason.MANUAL, now)
     with session_scope(engine) as session:
-        assert [(row.reason, row.source) for row in suppression.listing(session)] == [("manual", "letter")]
+        assert [row[1:3] for row in suppression.listing(session)] == [("manual", "letter")]
+
+
+def test_the_list_goes_on_after_any_entry(engine: Engine, now: datetime) -> None:
+    with session_scope(engine) as session:
+        for number in range(6):  # two at each instant
+            at = now + timedelta(days=number // 2)
+            suppression.add(session, f"{number}", SuppressionReason.MANUAL, at)
+    with session_scope(engine, read_only=True) as session:
+        whole = [row[0] for row in suppression.listing(session)]
+        assert whole == ["4", "5", "2", "3", "0", "1"]
+        for place, key in enumerate(whole, start=1):
+            rest = suppression.listing(session, suppression.lookup(session, key))
+            assert [row[0] for row in rest] == whole[place:]
+        assert suppression.count(session) == 6
 
 
 def test_a_weaker_reason_never_hides_a_stronger_one(engine: Engine, now: datetime) -> None:
