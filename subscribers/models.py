@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -39,14 +39,18 @@ class Subscriber(SQLModel, table=True):
     language: str = Field(max_length=35)
     format: str = Field(default="html", max_length=4, description="html | text")
     frequency: str = Field(default=Frequency.EVERY, max_length=8)
-    interests: str = Field(default="*", index=True, description="sorted slugs joined by ';', '*' = all, '' = none")
-    state: str = Field(default=SubscriberState.PENDING, max_length=12, index=True)
+    interests: str = Field(default="*", description="sorted slugs joined by ';', '*' = all, '' = none")
+    state: str = Field(default=SubscriberState.PENDING, max_length=12)
     paused_until: datetime | None = None
     created_at: datetime
     confirmed_at: datetime | None = None
     unsubscribed_at: datetime | None = None
     address_since: datetime | None = Field(
         default=None, description="last change of address; preferences links made before it no longer open"
+    )
+    # All that audience.counted groups by, in its order: readers are counted without being read.
+    __table_args__: Any = (
+        Index("ix_subscriber_group", "state", "language", "interests", "frequency", "format", "paused_until"),
     )
 
 

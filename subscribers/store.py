@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, text
+from sqlalchemy import and_, exists, or_, text
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
 from subscribers.consent import BY_THE_PERSON, ConsentKind
@@ -180,14 +179,6 @@ def suppressions_without_subscriber(session: Session, batch: int = 1000) -> Iter
         last = rows[-1].key
         for row in rows:
             session.expunge(row)
-
-
-def counts(
-    session: Session, by: ColumnElement[str] | Mapped[str], which: ColumnElement[bool] | None = None
-) -> dict[str, int]:
-    """Return the number of subscribers by value of `by`, of all or of those that `which` selects."""
-    statement = select(by, func.count()).select_from(Subscriber).group_by(by).order_by(by)
-    return dict(session.exec(statement if which is None else statement.where(which)).all())
 
 
 def count_request(session: Session, day: date) -> None:

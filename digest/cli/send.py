@@ -57,7 +57,7 @@ def _tell_test(shell: Shell, to: str, reply: Reply) -> None:
 def _dry_run(shell: Shell, number: int | None) -> None:
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
-        excluded = audience.exclusions(session, shell.reader.clock.now(), made.issue.number)
+        excluded = audience.counted(session, shell.reader.clock.now()).exclusions(made.issue.number)
     planned = sum(edition.readers for edition in made.editions)
     data = {"issue": made.issue.number, "planned": planned, "states": {}, "excluded": excluded, "dry_run": True}
 

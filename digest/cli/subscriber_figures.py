@@ -13,9 +13,9 @@ def stats(context: typer.Context) -> None:
     shell = shell_of(context)
     now = shell.reader.clock.now()
     with shell.session(read_only=True) as session:
-        groups = audience.stats(session)
-        excluded = audience.exclusions(session, now)
-        total, eligible = audience.reach(session, now)
+        counted = audience.counted(session, now)
+    groups, excluded, total = counted.stats(), counted.exclusions(), counted.total
+    eligible = total - sum(excluded.values())
     data: dict[str, Any] = {**groups, "total": total, "eligible": eligible, "excluded": excluded}
 
     def tell() -> None:

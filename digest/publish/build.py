@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from digest.articles import store as article_store
 from digest.editions import store as edition_store
@@ -25,8 +24,8 @@ from digest.render.content import EditionViews, IssueContent
 from digest.render.context import EditionContext
 from digest.render.edition import Rendered, render_edition
 from digest.runtime.errors import RefusedError
-from subscribers.audience import exclusion_reason
-from subscribers.models import Frequency, Subscriber
+from subscribers.audience import counted
+from subscribers.models import Frequency
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +112,10 @@ def content_of(session: Session, issue: Issue) -> IssueContent:
 def reader_groups(session: Session, number: int, now: datetime) -> dict[ReaderGroup, int]:
     """Count the readers of the issue as of now by language and interests, and by frequency where it matters."""
     lacking = frequencies(session, number)
-    by = (col(Subscriber.language), col(Subscriber.interests), col(Subscriber.frequency))
-    query = select(*by, func.count()).where(exclusion_reason(now, number).is_(None)).group_by(*by).order_by(*by)
     groups = Counter[ReaderGroup]()
-    for language, interests, frequency, count in session.exec(query):
-        groups[ReaderGroup(language, interests, frequency if frequency in lacking else Frequency.EVERY.value)] += count
+    for group, count in counted(session, now).eligible(number).items():
+        frequency = group.frequency if group.frequency in lacking else Frequency.EVERY.value
+        groups[ReaderGroup(group.language, group.interests, frequency)] += count
     return dict(groups)
 
 

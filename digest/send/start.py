@@ -106,7 +106,7 @@ def prepare_send(context: SendContext, number: int | None, *, relay: str = "") -
         if to_freeze:
             made = freeze.sendable(context.publisher, session, issue, now)
             due = sum(edition.readers for edition in made.editions)
-            excluded = sum(audience.exclusions(session, now, issue.number).values())
+            excluded = sum(audience.counted(session, now).exclusions(issue.number).values())
         else:
             counted = store.counts(session, issue.id)
             due, excluded = sum(counted[state] for state in DUE), sum(issue.excluded.values())

@@ -1,14 +1,16 @@
 """Who gets an issue: one expression, the same on both databases."""
 
+import random
+from dataclasses import astuple
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from subscribers import audience, preferences, suppression
 from subscribers.consent import ConsentMethod
-from subscribers.models import Subscriber
+from subscribers.models import Subscriber, SubscriberState
 from subscribers.suppression import SuppressionReason
 from tests.support.site import SECRET, Site
 
@@ -73,8 +75,42 @@ def test_exclusions_are_counted_by_reason_and_add_up(site: Site) -> None:
     site.add("c@example.org", state="pending")
     site.add("d@example.org", frequency="third")
     with site.write() as session:
-        assert audience.exclusions(session, site.now, 7) == {"unconfirmed": 2, "frequency": 1}
-        assert audience.exclusions(session, site.now) == {"unconfirmed": 2}
+        counted = audience.counted(session, site.now)
+    assert counted.exclusions(7) == {"unconfirmed": 2, "frequency": 1}
+    assert counted.exclusions() == {"unconfirmed": 2}
+
+
+def test_counts_are_those_of_the_guards_expression(site: Site) -> None:
+    draw = random.Random(13)
+    pauses = [None, site.now - timedelta(days=1), site.now, site.now + timedelta(days=1)]
+    for number in range(120):
+        person = site.add(
+            f"r{number}@example.org",
+            state=draw.choice([*SubscriberState, "new state"]),
+            interests=draw.choice(["", "*", "mobility", "mobility;safety"]),
+            language=draw.choice(["en", "ko"]),
+            format=draw.choice(["html", "text"]),
+            frequency=draw.choice(["every", "second", "third"]),
+            paused_until=draw.choice(pauses),
+        )
+        if draw.random() < 0.3:
+            with site.write() as session:
+                reason = draw.choice([*SuppressionReason])
+                suppression.add(session, person.suppression_key or "", reason, site.now)
+    with site.write() as session:
+        suppression.add(session, "of nobody", SuppressionReason.MANUAL, site.now)
+        counted = audience.counted(session, site.now)
+        for issue in (None, 21, 22, 24):
+            reason = audience.exclusion_reason(site.now, issue)
+            rows = session.exec(select(reason, func.count()).group_by(reason).select_from(Subscriber)).all()
+            truth = {why: number for why, number in rows if why is not None}
+            assert counted.exclusions(issue) == truth
+            by = (Subscriber.state, Subscriber.language, Subscriber.interests, Subscriber.frequency, Subscriber.format)
+            rest = session.exec(select(*by, func.count()).where(audience.eligible(site.now, issue)).group_by(*by))
+            found = {astuple(group)[:5]: number for group, number in counted.eligible(issue).items()}
+            assert found == {tuple(row[:5]): row[5] for row in rest}
+    assert counted.total == 120
+    assert min(counted.groups.values()) > 0
 
 
 def test_who_leaves_is_excluded_at_once(site: Site) -> None:
@@ -88,7 +124,7 @@ def test_stats_count_everybody_and_name_no_one(site: Site) -> None:
     site.add("a@example.org", interests="")
     site.add("b@example.org", language="ko", format="text")
     with site.write() as session:
-        stats = audience.stats(session)
+        stats = audience.counted(session, site.now).stats()
     assert stats["state"] == {"confirmed": 2}
     assert stats["interests"] == {"": 1, "*": 1}
     assert stats["language"] == {"en": 1, "ko": 1}
@@ -104,10 +140,11 @@ def test_all_are_who_gets_an_issue_and_who_does_not(site: Site) -> None:
     gone = site.add("f@example.org")
     with site.write() as session:
         preferences.erase(session, gone, method=ConsentMethod.PAGE, now=site.now, secret=SECRET)
-        for number in (None, 21, 22):
-            everybody, reached = audience.reach(session, site.now, number)
-            assert everybody == 6 == reached + sum(audience.exclusions(session, site.now, number).values())
-        stats = audience.stats(session)
+        counted = audience.counted(session, site.now)
+    for number in (None, 21, 22):
+        reached = sum(counted.eligible(number).values())
+        assert counted.total == 6 == reached + sum(counted.exclusions(number).values())
+    stats = counted.stats()
     for group in ("language", "format", "frequency", "interests"):
         assert sum(stats[group].values()) == 5, "the erased are counted by their state only"
     assert sum(stats["state"].values()) == 6
