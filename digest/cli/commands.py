@@ -21,6 +21,10 @@ ISSUE = {
     "waive": Leaf("issue:waive", "Let a finding stand as it is now, with a reason."),
     "approve": Leaf("issue:approve", "Approve the issue exactly as it is now; any later change voids it."),
     "edit": Leaf("issue:edit", "Change an issue by hand."),
+    "verify": Leaf(
+        "issue_verify:verify_",
+        "Compare a frozen issue's stored editions with their hashes and with a new build; exit code 1 if one differs.",
+    ),
     "withdraw": Leaf(
         "issue:withdraw", "Stop an issue for good: what was not started is cancelled; the number is not used again."
     ),

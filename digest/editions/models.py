@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, Column, PrimaryKeyConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -25,10 +25,31 @@ class Edition(SQLModel, table=True):
     subject: str
     preheader: str
     nonce: str = Field(max_length=16, description="what marks the slots in html and text")
-    html: str
-    text: str
+    html: str = Field(default="", description="of editions frozen before there were fragments; else empty")
+    text: str = Field(default="", description="of editions frozen before there were fragments; else empty")
     created_at: datetime
     __table_args__: Any = (UniqueConstraint("issue_id", "content_hash"),)
+
+
+class StoredFragment(SQLModel, table=True):
+    """A piece of the parts of an issue's editions, stored once for all of them."""
+
+    __tablename__ = "fragment"
+    issue_id: int = Field(foreign_key="issue.id")
+    number: int = Field(description="from 1, within the issue")
+    content_hash: str = Field(max_length=64, description="SHA-256 of the content")
+    content: str
+    __table_args__: Any = (PrimaryKeyConstraint("issue_id", "number"), UniqueConstraint("issue_id", "content_hash"))
+
+
+class EditionFragments(SQLModel, table=True):
+    """Which fragments of its issue an edition's part is joined of."""
+
+    __tablename__ = "edition_fragment"
+    edition_id: int = Field(foreign_key="edition.id")
+    part: str = Field(max_length=4, description="html or text")
+    fragments: list[int] = Field(sa_column=Column(JSON, nullable=False), description="their numbers, in order")
+    __table_args__: Any = (PrimaryKeyConstraint("edition_id", "part"),)
 
 
 class ArchivedArticle(SQLModel, table=True):

@@ -163,11 +163,12 @@ def stored_renderings(session: Session, issue: Issue) -> dict[tuple[object, ...]
     """Return the editions as they were frozen, none before: later changes of articles do not change them."""
     if issue.frozen_at is None or issue.id is None:
         return {}
+    rows = edition_store.of_issue(session, issue.id)
     return {
         (row.language, row.frequency, tuple(row.articles)): Rendered(
-            row.subject, row.preheader, row.html, row.text, row.nonce
+            row.subject, row.preheader, "".join(html), "".join(text), row.nonce
         )
-        for row in reversed(edition_store.of_issue(session, issue.id))  # the first of equal ones
+        for row, html, text in reversed([*edition_store.pieces_of(session, rows)])  # the first of equal ones
     }
 
 

@@ -1,6 +1,7 @@
 """Freeze of an approved issue: its editions and archive pages are stored, and one delivery planned per subscriber."""
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlmodel import Session
@@ -18,6 +19,7 @@ from digest.publish.approval import manifest, require_approved
 from digest.publish.build import Build, BuiltEdition, build, items_for_segment, render_selection
 from digest.publish.publisher import FindingsBlockError, Publisher
 from digest.render.content import IssueContent
+from digest.render.slots import uncut
 from digest.runtime.clock import duration
 from digest.runtime.errors import RefusedError
 from digest.settings.percentages import size
@@ -37,7 +39,8 @@ def freeze(
     """
     began = time.monotonic()
     made = sendable(publisher, session, issue, now, known)
-    edition_ids = {edition.selection: _save(session, issue, edition, now) for edition in made.editions}
+    stored = _save(session, issue, made.editions, now)
+    edition_ids = dict(zip((edition.selection for edition in made.editions), stored, strict=True))
     store_archive(publisher, session, made.content, now)
     issue.build_seconds = time.monotonic() - began
     mapping = {
@@ -94,16 +97,24 @@ def store_archive(publisher: Publisher, session: Session, content: IssueContent,
         whole = whole_for_archive(publisher, content, language)
         if not whole.shown:  # nothing is translated into it
             continue
-        edition = render_selection(publisher, content, whole, archive=True)
-        edition_id = _save(session, content.issue, edition, now, archive=True)
+        page = render_selection(publisher, content, whole, archive=True)
+        (edition_id,) = _save(session, content.issue, [page], now, archive=True)
         archive.index(session, edition_id, content, whole)
 
 
-def _save(session: Session, issue: Issue, edition: BuiltEdition, now: datetime, *, archive: bool = False) -> int:
+def _save(
+    session: Session, issue: Issue, editions: Sequence[BuiltEdition], now: datetime, *, archive: bool = False
+) -> list[int]:
     assert issue.id is not None  # noqa: S101 - read from the database
+    new = [to_store(issue.id, edition, now, archive=archive) for edition in editions]
+    return edition_store.save_all(session, issue.id, new)
+
+
+def to_store(issue_id: int, edition: BuiltEdition, now: datetime, *, archive: bool) -> edition_store.NewEdition:
+    """Return the row of an edition and the pieces that its parts are stored in."""
     selection, rendered = edition.selection, edition.rendered
     row = Edition(
-        issue_id=issue.id,
+        issue_id=issue_id,
         content_hash="",
         created_at=now,
         archive=archive,
@@ -113,7 +124,6 @@ def _save(session: Session, issue: Issue, edition: BuiltEdition, now: datetime, 
         subject=rendered.subject,
         preheader=rendered.preheader,
         nonce=rendered.nonce,
-        html=rendered.html,
-        text=rendered.text,
     )
-    return edition_store.save(session, row)
+    html, text = (rendered.html,), (rendered.text,)
+    return edition_store.NewEdition(row, uncut(html), uncut(text))

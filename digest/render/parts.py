@@ -1,7 +1,7 @@
 """Transfer encoding of both parts of a mail, once for an edition, with personal values spliced in. Pure.
 
 A document is split at its slots before encoding, since line breaks could cut tokens in encoded bytes. Literals are
-encoded once, values alone.
+encoded once for all editions of an issue that have them, and joined to one between two slots; values are encoded alone.
 
 Lines end with CRLF and have at most 76 ASCII characters (RFC 2045 section 6.7 and 6.8). A dot at a line's start is
 encoded in quoted-printable, for relays that do not double it.
@@ -10,7 +10,7 @@ encoded in quoted-printable, for relays that do not double it.
 import hashlib
 import re
 from binascii import b2a_base64, hexlify
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -22,6 +22,7 @@ Format = Literal["html", "text"]
 
 _LINE = 75  # and the `=` of a soft line break makes 76
 _B64_LINE = 57  # bytes that make 76 characters
+_B64_GROUPS = _B64_LINE // 3
 _UNSAFE = re.compile(rb"[^\t !-<>-~]+")
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9:/._~-]+")
 _AT_LINE_END = {b" ": b"=20", b"\t": b"=09"}
@@ -78,16 +79,96 @@ def encode(html: str, text: str, nonce: str) -> Parts:
 
     Raises ContentError for a token of an unknown slot.
     """
-    digest = hashlib.sha256(f"{nonce}\n{len(html)}\n{html}{text}".encode()).hexdigest()[:32]
+    return joined(digest_of(html, text, nonce), whole(text, nonce), whole(html, nonce))
+
+
+def digest_of(html: str, text: str, nonce: str) -> str:
+    """Return a digest of both parts for their boundary."""
+    return hashlib.sha256(f"{nonce}\n{len(html)}\n{html}{text}".encode()).hexdigest()
+
+
+def whole(document: str, nonce: str) -> "PartOutline":
+    """Return the outline of a part that is one piece."""
+    ended = document if document.endswith(("\n", "\r")) else document + "\n"
+    return PartOutline.of([Fragment.of(ended, nonce)])
+
+
+def joined(digest: str, plain: "PartOutline", html: "PartOutline") -> Parts:
+    """Return the parts that are made of fragments; `digest`, of their content, becomes the boundary."""
     # `=_` occurs in neither encoding, so no body holds the boundary, whatever its values are.
-    return Parts(f"=_{digest}", _smaller(text, nonce, SlotContext.PLAIN), _smaller(html, nonce, SlotContext.HTML))
+    return Parts(f"=_{digest[:32]}", plain.body(SlotContext.PLAIN), html.body(SlotContext.HTML))
 
 
-def _smaller(document: str, nonce: str, place: SlotContext) -> "QuotedBody | Base64Body":
-    lines = document.replace("\r\n", "\n").replace("\r", "\n")
-    pieces = list(split(lines if lines.endswith("\n") else lines + "\n", nonce))
-    quoted, base64 = QuotedBody.of(pieces, place), Base64Body.of(pieces, place)
-    return quoted if quoted.size <= base64.size else base64
+# Fragments
+
+
+class _Literal:
+    """A text between slots, in both encodings. Base64 depends on the alignment of groups of three bytes."""
+
+    __slots__ = ("_encoded", "data", "quoted")
+
+    def __init__(self, text: str) -> None:
+        self.quoted = quote_literal(text)
+        self.data = text.replace("\n", "\r\n").encode()  # the canonical line ends of text, RFC 2045 section 6.8
+        self._encoded: dict[int, bytes] = {}
+
+    def encoded(self, start: int) -> bytes:
+        """Return it in base64 from byte `start` on, without the last one or two bytes of an incomplete group."""
+        if start not in self._encoded:
+            self._encoded[start] = _base64(self.data[start : self.end(start)])
+        return self._encoded[start]
+
+    def end(self, start: int) -> int:
+        return start + max(len(self.data) - start, 0) // 3 * 3
+
+    @property
+    def base64_size(self) -> int:
+        groups = len(self.data) // 3
+        return 4 * groups + 2 * -(-groups // _B64_GROUPS)
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Fragment:
+    """A piece of a part, encoded once for all editions that have it: literals, and the slots between them."""
+
+    pieces: tuple[_Literal | Slot, ...]
+
+    @classmethod
+    def of(cls, text: str, nonce: str) -> "Fragment":
+        """Encode a piece, as `slots.uncut` has it. Raises ContentError for a token of an unknown slot."""
+        lines = text.replace("\r\n", "\n").replace("\r", "\n")
+        found = (piece if isinstance(piece, Slot) else _Literal(piece) for piece in split(lines, nonce))
+        return cls(tuple(piece for piece in found if isinstance(piece, Slot) or piece.data))
+
+
+@dataclass(frozen=True, slots=True)
+class PartOutline:
+    """One part of an edition before its literals are joined: runs of literals, and the slots between them."""
+
+    pieces: tuple[tuple[_Literal, ...] | Slot, ...]
+    quoted: bool
+
+    @classmethod
+    def of(cls, fragments: Iterable[Fragment]) -> "PartOutline":
+        """Return the outline of a part; it ends with a line end, and has the smaller encoding of both."""
+        found = [piece for fragment in fragments for piece in fragment.pieces]
+        if not found or isinstance(last := found[-1], Slot) or not last.data.endswith(b"\n"):
+            found.append(_Literal("\n"))
+        pieces: list[tuple[_Literal, ...] | Slot] = []
+        run: list[_Literal] = []
+        for piece in found:
+            if isinstance(piece, Slot):
+                pieces += [tuple(run), piece]
+                run = []
+            else:
+                run.append(piece)
+        literals = [piece for piece in found if isinstance(piece, _Literal)]
+        sizes = sum(len(one.quoted) for one in literals), sum(one.base64_size for one in literals)
+        return cls((*pieces, tuple(run)), quoted=sizes[0] <= sizes[1])
+
+    def body(self, place: SlotContext) -> "QuotedBody | Base64Body":
+        """Return the part with one literal for each run."""
+        return (QuotedBody if self.quoted else Base64Body).of(self, place)
 
 
 # Quoted-printable
@@ -100,15 +181,14 @@ class QuotedBody:
     literals: Sequence[bytes]
     slots: Sequence[tuple[int, Slot]]
     place: SlotContext
-    size: int
     encoding: str = "quoted-printable"
 
     @classmethod
-    def of(cls, pieces: Sequence[str | Slot], place: SlotContext) -> "QuotedBody":
-        """Encode the literals."""
-        literals = [b"" if isinstance(piece, Slot) else quote_literal(piece) for piece in pieces]
-        slots = [(at, piece) for at, piece in enumerate(pieces) if isinstance(piece, Slot)]
-        return cls(literals, slots, place, sum(map(len, literals)))
+    def of(cls, part: PartOutline, place: SlotContext) -> "QuotedBody":
+        """Join the literals."""
+        pieces = part.pieces
+        literals = [b"" if isinstance(one, Slot) else b"".join([literal.quoted for literal in one]) for one in pieces]
+        return cls(literals, [(at, one) for at, one in enumerate(pieces) if isinstance(one, Slot)], place)
 
     def splice(self, values: Mapping[Slot, str], everywhere: dict[Slot, bytes] | None = None) -> list[bytes]:
         """Return the body with values, each on lines of its own, joined by soft breaks.
@@ -174,50 +254,62 @@ def _cut(line: bytes) -> list[bytes]:
 # Base64
 
 
-@dataclass(frozen=True, slots=True)
-class _Literal:
-    """A literal with its encodings from byte 0, 1 and 2 on; the bytes before complete the preceding group."""
+class _Run:
+    """Literals between two slots, joined for each alignment that is needed."""
 
-    data: bytes
-    encoded: tuple[bytes, bytes, bytes]
+    __slots__ = ("_joined", "head", "length", "literals")
 
-    @classmethod
-    def of(cls, text: str) -> "_Literal":
-        data = text.replace("\n", "\r\n").encode()  # the canonical line ends of text, RFC 2045 section 6.8
-        return cls(data, (_encoded(data, 0), _encoded(data, 1), _encoded(data, 2)))
+    def __init__(self, literals: Sequence[_Literal]) -> None:
+        self.literals = literals
+        self.length = sum(len(one.data) for one in literals)
+        self.head = b"".join([one.data[:2] for one in literals[:2]])[:2]  # no literal is empty
+        self._joined: dict[int, tuple[bytes, bytes]] = {}
 
+    def joined(self, start: int) -> tuple[bytes, bytes]:
+        """Return it in base64 from byte `start` on, and the one or two bytes that wait for what follows."""
+        if start not in self._joined:
+            self._joined[start] = self._join(start)
+        return self._joined[start]
 
-def _encoded(data: bytes, start: int) -> bytes:
-    return _base64(data[start : _end(data, start)])
-
-
-def _end(data: bytes, start: int) -> int:
-    return start + max(len(data) - start, 0) // 3 * 3
+    def _join(self, start: int) -> tuple[bytes, bytes]:
+        out, carry, skip = [], b"", start
+        for literal in self.literals:
+            begin = min(skip, len(literal.data))
+            skip -= begin
+            taken = begin + -len(carry) % 3
+            if len(literal.data) < taken:
+                carry += literal.data[begin:]
+                continue
+            if carry:
+                out.append(_base64(carry + literal.data[begin:taken]))
+            out.append(literal.encoded(taken))
+            carry = literal.data[literal.end(taken) :]
+        return b"".join(out), carry
 
 
 def _base64(data: bytes) -> bytes:
+    if 0 < len(data) <= _B64_LINE:  # as most values are
+        return b2a_base64(data, newline=False) + b"\r\n"
     lines = (data[i : i + _B64_LINE] for i in range(0, len(data), _B64_LINE))
     return b"".join(b2a_base64(line, newline=False) + b"\r\n" for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Base64Body:
-    """Literals encoded for every alignment of groups of three bytes, which depends on the length of values before.
+    """Runs of literals, each joined for the alignment that follows from the length of values before.
 
     Up to two bytes at its front complete the group before it; its last one or two wait for what follows. So there is
     padding at the end only.
     """
 
-    pieces: Sequence[_Literal | Slot]
+    pieces: Sequence[_Run | Slot]
     place: SlotContext
-    size: int
     encoding: str = "base64"
 
     @classmethod
-    def of(cls, pieces: Sequence[str | Slot], place: SlotContext) -> "Base64Body":
-        """Encode the literals."""
-        literals = [piece if isinstance(piece, Slot) else _Literal.of(piece) for piece in pieces]
-        return cls(literals, place, sum(len(piece.encoded[0]) for piece in literals if isinstance(piece, _Literal)))
+    def of(cls, part: PartOutline, place: SlotContext) -> "Base64Body":
+        """Join the literals, when they are needed."""
+        return cls([piece if isinstance(piece, Slot) else _Run(piece) for piece in part.pieces], place)
 
     def splice(self, values: Mapping[Slot, str], _everywhere: dict[Slot, bytes] | None = None) -> list[bytes]:
         """Return the body with values; encodings cannot be shared with other places of the mail."""
@@ -228,12 +320,12 @@ class Base64Body:
                 carry += escape(piece, values[piece], self.place).encode()
                 continue
             taken = -len(carry) % 3
-            if len(piece.data) < taken:
-                carry += piece.data
+            if piece.length < taken:
+                carry += piece.head
                 continue
             if carry:
-                out.append(_base64(carry + piece.data[:taken]))
-            out.append(piece.encoded[taken])
-            carry = piece.data[_end(piece.data, taken) :]
+                out.append(_base64(carry + piece.head[:taken]))
+            encoded, carry = piece.joined(taken)
+            out.append(encoded)
         out.append(_base64(carry))
         return out

@@ -7,7 +7,7 @@ reproducible, and does not occur in it, so that authors cannot place slots, whic
 import hashlib
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
@@ -20,6 +20,9 @@ _NONCE = re.compile(r"[0-9a-f]{16}")
 # All characters that RFC 3986 allows in a URL, and the per cent sign of encoded ones.
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
 _PLAIN_URL = re.compile(r"[A-Za-z0-9%/:=&?~._-]*")
+_CUT = re.compile(r"(?:\r|@@?R?|@@R_[0-9a-f]*|@@R_[0-9a-f]{16}_[A-Z_]*@?)\Z")
+_TOKEN_LAST = re.compile(r"@@R_[0-9a-f]{16}_[A-Z_]+@@\Z")
+_LONGEST = 64  # characters of a token, and more
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -97,6 +100,24 @@ def split(document: str, nonce: str) -> Iterator[str | Slot]:
             yield Slot(piece)
         else:
             raise ContentError(f"There is no slot {piece}.", hint=f"Slots are {', '.join(Slot.__members__)}.")
+
+
+def uncut(pieces: Iterable[str]) -> list[str]:
+    """Return the pieces of a document with those joined between which a token or the end of a line would be cut."""
+    whole, begun = [], ""
+    for piece in pieces:
+        begun = begun + piece if begun else piece
+        if not _is_cut(begun):
+            whole.append(begun)
+            begun = ""
+    return [*whole, begun] if begun else whole
+
+
+def _is_cut(piece: str) -> bool:
+    tail = piece[-_LONGEST:]
+    if "@" not in tail:  # as nearly always
+        return tail.endswith("\r")
+    return bool(_CUT.search(tail)) and not _TOKEN_LAST.search(tail)
 
 
 def escape(slot: Slot, value: str, place: SlotContext) -> str:

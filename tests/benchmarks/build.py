@@ -171,10 +171,8 @@ def bench_composing(works: app.App, selection: Selection) -> None:
             subject=rendered.subject,
             preheader=rendered.preheader,
             nonce=rendered.nonce,
-            html=rendered.html,
-            text=rendered.text,
         )
-        edition_id = editions.save(session, edition)
+        edition_id = editions.save(session, edition, [rendered.html], [rendered.text])
         works.delivery.writer.prepare(session, [edition_id])
     people = [taken(number, edition_id) for number in range(READERS)]
 

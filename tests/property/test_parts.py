@@ -9,8 +9,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from digest.render.parts import Base64Body, QuotedBody, SlotValueMissingError, encode
-from digest.render.slots import Slot, SlotContext, SlotTokens, fill, split, token
+from digest.render.parts import (
+    Base64Body,
+    Fragment,
+    PartOutline,
+    QuotedBody,
+    SlotValueMissingError,
+    encode,
+    joined,
+    whole,
+)
+from digest.render.slots import Slot, SlotContext, SlotTokens, fill, token, uncut
 
 NONCE = "0123456789abcdef"
 SLOTS = SlotTokens(NONCE)
@@ -108,7 +117,7 @@ def test_each_encoding_gives_the_filled_document_back(
     body: type[QuotedBody | Base64Body], document: str, reader: dict[Slot, str], place: SlotContext
 ) -> None:
     document = with_last_newline(document)
-    encoded = body.of(list(split(document, NONCE)), place)
+    encoded = body.of(whole(document, NONCE), place)
     header = (
         f"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoded.encoding}"
     )
@@ -117,11 +126,45 @@ def test_each_encoding_gives_the_filled_document_back(
     assert decoded(parse(raw)) == fill(document, NONCE, reader, place)
 
 
+@st.composite
+def in_pieces(draw: st.DrawFn) -> list[str]:
+    """A document, cut anywhere: in the middle of a token or of a line end, too."""
+    document = draw(
+        st.lists(st.one_of(literals, tokens, st.sampled_from(["\r", "\r\n", "@", "@@"])), max_size=8).map("".join)
+    )
+    cuts = sorted(draw(st.lists(st.integers(0, len(document)), max_size=8)))
+    return [document[a:b] for a, b in zip([0, *cuts], [*cuts, len(document)], strict=True)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(pieces=in_pieces(), reader=values, place=st.sampled_from(SlotContext))
+@example(pieces=["@@R_0123456789abcdef_VIEW", "_URL@@"], reader=READER, place=SlotContext.PLAIN)
+@example(pieces=["one\r", "\ntwo"], reader=READER, place=SlotContext.PLAIN)
+@pytest.mark.parametrize("body", [QuotedBody, Base64Body])
+def test_joined_fragments_read_like_the_whole(
+    body: type[QuotedBody | Base64Body], pieces: list[str], reader: dict[Slot, str], place: SlotContext
+) -> None:
+    part = PartOutline.of([Fragment.of(piece, NONCE) for piece in uncut(pieces)])
+    filled, at_once = (body.of(outline, place).splice(reader) for outline in (part, whole("".join(pieces), NONCE)))
+    header = f"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {body.of(part, place).encoding}"
+    one, other = (b"".join([header.encode(), b"\r\n\r\n", *spliced]) for spliced in (filled, at_once))
+    assert_fit_for_the_wire(one)
+    assert decoded(parse(one)) == decoded(parse(other))
+    assert len(filled) <= len(at_once) + 2, "one literal between two slots, whatever its fragments are"
+    assert body.of(part, place).splice(reader) == filled, "what is kept does not change it"
+
+
+def test_joining_one_fragment_changes_no_byte() -> None:
+    html, text = f"<p>{SLOTS.interests}</p>\n", "거의 한국어뿐인 본문입니다.\n" * 50
+    at_once, parts = encode(html, text, NONCE), (PartOutline.of([Fragment.of(one, NONCE)]) for one in (text, html))
+    assert joined(at_once.boundary[2:], *parts).splice(READER) == at_once.splice(READER)
+
+
 @pytest.mark.parametrize("length", range(13))
 @pytest.mark.parametrize("literal", ["", "a", "ab", "abc", "가", "가나", "x" * 56, "x" * 57, "x" * 58])
 def test_base64_needs_no_padding_in_the_middle_for_any_phase(length: int, literal: str) -> None:
     document = f"{literal}{SLOTS.interests}{literal}{SLOTS.interests}{SLOTS.interests}{literal}\n"
-    encoded = Base64Body.of(list(split(document, NONCE)), SlotContext.PLAIN)
+    encoded = Base64Body.of(whole(document, NONCE), SlotContext.PLAIN)
     raw = b"".join(encoded.splice({Slot.INTERESTS: "v" * length}))
     assert b"=" not in raw.replace(b"\r\n", b"")[:-2]
 

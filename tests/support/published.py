@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from digest.articles import store as article_store
 from digest.articles.draft import Draft
@@ -20,7 +20,16 @@ from subscribers.links import LinkSigner, Purpose
 
 def editions(press: Publisher, *, archive: bool = False) -> list[Edition]:
     with session_scope(press.engine) as session:
-        return list(session.exec(select(Edition).where(Edition.archive == archive).order_by(Edition.id)))  # type: ignore[arg-type]
+        query = select(Edition).where(Edition.archive == archive).order_by(Edition.id)  # type: ignore[arg-type]
+        return [whole(session, edition) for edition in session.exec(query).all()]
+
+
+def whole(session: Session, edition: Edition) -> Edition:
+    """The edition, no longer the database's, with its parts in its columns."""
+    stored = edition_store.document(session, edition)
+    session.expunge(edition)
+    edition.html, edition.text = stored.html, stored.text
+    return edition
 
 
 def set_state(press: Publisher, state: str) -> None:
@@ -74,6 +83,7 @@ def publish_lines(press: Publisher, numbers: range, now: datetime) -> None:
             issue = Issue(number=number, period=f"{day:%Y-%m}", date=day, state="sent", frozen_at=now, created_at=now)
             session.add(issue)
             session.flush()
-            parts = {"subject": f"Subject {number}", "preheader": "", "html": "<p>", "text": "", "nonce": "0" * 16}
+            parts = {"subject": f"Subject {number}", "preheader": "", "nonce": "0" * 16}
             own = {"issue_id": issue.id or 0, "content_hash": "", "created_at": now}
-            edition_store.save(session, Edition(**own, archive=True, language="en", articles=[], **parts))
+            edition = Edition(**own, archive=True, language="en", articles=[], **parts)
+            edition_store.save(session, edition, ["<p>"], [])

@@ -6,13 +6,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import select
 from sqlmodel import Session
 
+from digest.delivery.mail.editions import PreparedEditions
 from digest.delivery.mail.headers import Identity, Personal, message_id, personal_header, shared_header
 from digest.delivery.transport import Encoded, Envelope
 from digest.outbox.notices import TakenNotice
-from digest.outbox.tables import EDITION, ISSUE
 from digest.outbox.take import Recipient, Taken
 from digest.render.context import NoticeContext, PublicationView
 from digest.render.edition import Rendered
@@ -29,6 +28,9 @@ from digest.settings.root import Settings
 from subscribers.interests import ALL_TEXT
 from subscribers.links import LIFETIMES, LinkSigner, Purpose
 from subscribers.models import Frequency
+
+JOINED = 256
+"""Editions whose parts are kept joined; joining those of another takes some ten messages' time."""
 
 # From a message's pieces and the instant to the header field that signs them, such as `DkimSigner.sign`.
 Sign = Callable[[Sequence[bytes], datetime], bytes]
@@ -71,21 +73,15 @@ class MessageWriter:
         self._key = message_key
         self._sign = sign
         self._catalogue = settings.catalogue
-        self._editions: dict[int, _Form] = {}
+        self._editions = PreparedEditions()
+        self._edition_form = lru_cache(maxsize=JOINED)(self._make_edition_form)
         # readers share few sets of interests; the cache belongs to this object, whose settings it depends on
         self._speak = lru_cache(maxsize=10_000)(self._interests_in_words)
         self._notice_form = lru_cache(maxsize=100)(self._make_notice_form)
 
     def prepare(self, session: Session, edition_ids: Iterable[int]) -> None:
-        """Read and encode the editions that were not needed before."""
-        missing = set(edition_ids) - self._editions.keys()
-        if missing:
-            query = select(EDITION, ISSUE.c.number).join(ISSUE, ISSUE.c.id == EDITION.c.issue_id)
-            for row in session.execute(query.where(EDITION.c.id.in_(missing))):
-                about = f"issue-{row.number}"
-                header = shared_header(self._identity(row.language), row.subject, about=about, part=row.language)
-                view_url = self._signer.url(Purpose.VIEW, row.content_hash)
-                self._editions[row.id] = _Form(header, encode(row.html, row.text, row.nonce), row.number, view_url)
+        """Read the editions that were not needed before. Raises DatabaseDamagedError."""
+        self._editions.prepare(session, edition_ids)
 
     def message_id(self, number: int, ref: str) -> str:
         """Return the Message-ID of an issue to a recipient: the same at every attempt."""
@@ -97,7 +93,7 @@ class MessageWriter:
 
     def delivery(self, taken: Taken, now: datetime) -> Letter:
         """Return the message of a delivery of a prepared edition. Raises ContentError for what mail cannot hold."""
-        form, reader = self._editions[taken.edition_id], taken.reader
+        form, reader = self._edition_form(taken.edition_id), taken.reader
         unsubscribe = self._signer.url(Purpose.UNSUBSCRIBE, reader.ref)
         values = {
             Slot.INTERESTS: self._speak(reader.language, reader.interests),
@@ -200,6 +196,13 @@ class MessageWriter:
             reply_to=publication.reply_to or "",
             archive_url=f"{publication.base_url}/archive?lang={language}",
         )
+
+    def _make_edition_form(self, edition_id: int) -> _Form:
+        edition = self._editions[edition_id]
+        identity, about = self._identity(edition.language), f"issue-{edition.issue}"
+        header = shared_header(identity, edition.subject, about=about, part=edition.language)
+        view_url = self._signer.url(Purpose.VIEW, edition.content_hash)
+        return _Form(header, edition.parts, edition.issue, view_url)
 
     def _make_notice_form(
         self, kind: NoticeKind, language: str, frequency: str = "", *, event: Mapping[str, Any] | None = None

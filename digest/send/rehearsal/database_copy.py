@@ -11,7 +11,7 @@ from sqlmodel import Session, SQLModel
 from digest.runtime.atomic_file import private_folder
 from digest.runtime.db import make_engine, session_scope, upgrade
 
-_READ = ("article", "issue", "issue_item", "subscriber", "suppression", "edition")
+_READ = ("article", "issue", "issue_item", "subscriber", "suppression", "edition", "fragment", "edition_fragment")
 _CHUNK = 5_000
 
 

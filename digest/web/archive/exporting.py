@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from sqlmodel import Session
 
 from digest.articles.models import Media
+from digest.editions import store as edition_store
 from digest.editions.models import Edition
 from digest.publish import archive
 from digest.publish.archive import ShownIssue
@@ -82,7 +83,7 @@ class _Site:
     def _issue(self, issue: ShownIssue, language: str) -> Iterator[tuple[str, bytes]]:
         page = Page(self._publisher, language, f"/archive/{issue.number}")
         edition = self._session.get_one(Edition, issue.edition(language, self._site.default).id)
-        text = issue_html(page, issue, edition, self._issues)
+        text = issue_html(page, issue, edition_store.document(self._session, edition), self._issues)
         self._session.expunge(edition)  # its bytes are large, and there may be hundreds
         for picture, extension in _MEDIA.findall(text):
             if picture not in self._pictures:

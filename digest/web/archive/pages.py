@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from digest.editions.models import Edition
+from digest.editions.store import Document
 from digest.publish.archive import ShownIssue
 from digest.publish.publisher import Publisher
 from digest.settings.publication import pick, pick_own
@@ -37,29 +37,29 @@ def interests_of(page: Page) -> list[dict[str, str]]:
     return [{"slug": i.slug, "title": pick(i.title, page.language)} for i in page.publisher.settings.interest]
 
 
-def issue_html(page: Page, issue: ShownIssue, edition: Edition, issues: Sequence[ShownIssue]) -> str:
+def issue_html(page: Page, issue: ShownIssue, document: Document, issues: Sequence[ShownIssue]) -> str:
     """Return the whole issue between bars with links to its neighbours; `issues` are all in the archive."""
     earlier = max((other.number for other in issues if other.number < issue.number), default=None)
     later = min((other.number for other in issues if other.number > issue.number), default=None)
     note = pick_own(issue.note, page.language)
     values = {"number": issue.number, "whole": True, "earlier": earlier, "later": later, "note": note}
-    return _mail(page, issue, edition, page.render("archive_issue", **values), page.render("archive_below", **values))
+    return _mail(page, issue, document, page.render("archive_issue", **values), page.render("archive_below", **values))
 
 
-def view_html(page: Page, issue: Numbered, edition: Edition) -> str:
+def view_html(page: Page, issue: Numbered, document: Document) -> str:
     """Return one edition below a bar with a link to the whole issue."""
     bar = page.render("archive_issue", number=issue.number, whole=False, earlier=None, later=None, note="")
-    return _mail(page, issue, edition, bar, "")
+    return _mail(page, issue, document, bar, "")
 
 
-def issue_text(publisher: Publisher, issue: Numbered, edition: Edition, language: str) -> str:
+def issue_text(publisher: Publisher, issue: Numbered, document: Document, language: str) -> str:
     """Return the plain text of an edition without personal parts."""
-    return neutral_text(edition.text, edition.nonce, _neutral(publisher, issue, language))
+    return neutral_text(document.text, document.nonce, _neutral(publisher, issue, language))
 
 
-def _mail(page: Page, issue: Numbered, edition: Edition, bar: str, below: str) -> str:
+def _mail(page: Page, issue: Numbered, document: Document, bar: str, below: str) -> str:
     base_url = page.publisher.settings.publication.base_url
-    html = neutral_html(edition.html, edition.nonce, _neutral(page.publisher, issue, page.language))
+    html = neutral_html(document.html, document.nonce, _neutral(page.publisher, issue, page.language))
     # A mail needs absolute addresses of pictures; here they are relative to the server, whatever its name.
     html = html.replace(f'"{base_url}/media/', f'"{urlsplit(base_url).path}/media/')
     return framed(html, bar, style(page.publisher, "archive_issue.css"), below)

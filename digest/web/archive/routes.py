@@ -53,9 +53,10 @@ def build_router(publisher: Publisher, signer: LinkSigner, clock: Clock) -> APIR
             if found is None:
                 return _absent(session, page, _number(number))
             edition = session.get_one(Edition, found.edition(page.language, default).id)
+            document = edition_store.document(session, edition)
         if form == "text":
-            return PlainTextResponse(issue_text(publisher, found, edition, page.language), headers={**OPEN, **_VARY})
-        return _framed(page, issue_html(page, found, edition, issues), {**OPEN, **_VARY})
+            return PlainTextResponse(issue_text(publisher, found, document, page.language), headers={**OPEN, **_VARY})
+        return _framed(page, issue_html(page, found, document, issues), {**OPEN, **_VARY})
 
     @router.api_route("/view/{token}", methods=METHODS, include_in_schema=False)
     def view(token: str, form: Form = "html") -> Response:
@@ -66,14 +67,15 @@ def build_router(publisher: Publisher, signer: LinkSigner, clock: Clock) -> APIR
         with session_scope(publisher.engine, read_only=True) as session:
             edition = edition_store.by_hash(session, payload.ref)
             found = session.get(Issue, edition.issue_id) if edition else None
-        if edition is None or found is None:
+            document = edition_store.document(session, edition) if edition else None
+        if edition is None or found is None or document is None:
             raise HTTPException(404)
         if found.state == IssueState.WITHDRAWN:
             raise HTTPException(410)
         page = Page(publisher, edition.language, "")
         if form == "text":
-            return PlainTextResponse(issue_text(publisher, found, edition, page.language))
-        return _framed(page, view_html(page, found, edition), {})
+            return PlainTextResponse(issue_text(publisher, found, document, page.language))
+        return _framed(page, view_html(page, found, document), {})
 
     return router
 

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from digest.articles.importing import import_paths
 from digest.articles.intake import KnownSlugs
+from digest.editions import store as edition_store
 from digest.editions.models import Edition
 from digest.editions.segment import EmptyRule, ReaderGroup, segment
 from digest.issues import store
@@ -118,6 +119,9 @@ def frozen(press: Publisher, number: int = 24) -> dict[str, Edition]:
             .join(Issue, Issue.id == Delivery.issue_id)  # type: ignore[arg-type]
             .where(Issue.number == number)
         ).all()
+        parts = {edition.id: edition_store.document(session, edition) for _, edition in rows}
+    for _, edition in rows:  # their session has ended: this goes nowhere
+        edition.html, edition.text = parts[edition.id].html, parts[edition.id].text
     return dict(rows)
 
 
