@@ -1,19 +1,23 @@
 """Fragments of an issue's editions: pieces of their parts, each stored once for all editions. Callers commit."""
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import LargeBinary, Text, cast, func, insert
 from sqlmodel import Session, col, select
 
 from digest.editions.models import Edition, EditionFragments, StoredFragment
 from digest.runtime.db import DatabaseDamagedError
 
 HTML, TEXT = PARTS = "html", "text"
-_FEW = 500
-"""Of more, all fragments of the issue are read: a statement takes so many values only."""
+UNREADABLE = 0
+"""The number of no fragment."""
+_AT_ONCE = 500
+"""Fragments read by one statement, which takes so many values only."""
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ class FragmentNumbers:
         return [self._by_piece.get(piece) or self._number(piece) for piece in pieces if piece]
 
     def _number(self, piece: str) -> int:
-        digest = fragment_hash(piece)
+        digest = fragment_hash(piece.encode())
         if digest not in self.by_hash:
             self._last += 1
             self.by_hash[digest] = self._last
@@ -52,34 +56,45 @@ class FragmentNumbers:
             session.execute(insert(StoredFragment), self.fresh)
 
 
-def fragment_hash(content: str) -> str:
-    """Return the SHA-256 of a fragment."""
-    return hashlib.sha256(content.encode()).hexdigest()
+def fragment_hash(content: bytes) -> str:
+    """Return the hash of a fragment in UTF-8."""
+    return hashlib.sha256(content).hexdigest()
 
 
-def lists_of(session: Session, edition_ids: Collection[int]) -> dict[int, dict[str, Sequence[int]]]:
-    """Return, by edition and part, the numbers of its fragments; editions of before there were fragments have none."""
+def lists_of(session: Session, edition_ids: Collection[int]) -> dict[int, dict[str, list[int]]]:
+    """Return, by edition and part, the numbers of its fragments; editions of before there were fragments have none.
+
+    A list that cannot be read is one of `UNREADABLE`.
+    """
     rows = EditionFragments
-    query = select(rows.edition_id, rows.part, rows.fragments).where(col(rows.edition_id).in_(edition_ids))
-    found: dict[int, dict[str, Sequence[int]]] = {}
-    for edition_id, part, numbers in session.exec(query):
-        found.setdefault(edition_id, {})[part] = numbers
+    query = select(rows.edition_id, rows.part, cast(rows.fragments, Text)).where(col(rows.edition_id).in_(edition_ids))
+    found: dict[int, dict[str, list[int]]] = {}
+    for edition_id, part, written in session.exec(query):
+        found.setdefault(edition_id, {})[part] = _numbers_in(written)
     return found
+
+
+def _numbers_in(written: str) -> list[int]:
+    try:
+        numbers = json.loads(written)
+    except ValueError:
+        return [UNREADABLE]
+    whole = isinstance(numbers, list) and all(isinstance(one, int) for one in numbers)
+    return numbers if whole else [UNREADABLE]
 
 
 def contents(session: Session, issue_id: int, numbers: Collection[int], *, checked: bool = False) -> dict[int, str]:
     """Return fragments of an issue by number. Raises DatabaseDamagedError if one is missing or, `checked`, changed."""
-    rows = StoredFragment
+    rows, found, wanted = StoredFragment, dict[int, str](), sorted(numbers)
     query = select(rows.number, rows.content, rows.content_hash).where(rows.issue_id == issue_id)
-    if len(numbers) <= _FEW:
-        query = query.where(col(rows.number).in_(numbers))
-    wanted, found = set(numbers), dict[int, str]()
-    for number, content, digest in session.exec(query):
-        if number in wanted:
+    for start in range(0, len(wanted), _AT_ONCE):
+        for number, content, digest in session.exec(
+            query.where(col(rows.number).in_(wanted[start : start + _AT_ONCE]))
+        ):
             found[number] = content
-            if checked and fragment_hash(content) != digest:
+            if checked and fragment_hash(content.encode()) != digest:
                 raise DatabaseDamagedError(f"Fragment {number} of the stored editions is not what was frozen")
-    if missing := wanted - found.keys():
+    if missing := set(wanted) - found.keys():
         raise DatabaseDamagedError(f"Fragment {min(missing)} of the stored editions is missing")
     return found
 
@@ -107,6 +122,8 @@ class FragmentFault:
 
     def __str__(self) -> str:
         """Say what is wrong, without the issue."""
+        if self.number == UNREADABLE:
+            return f"the list of fragments cannot be read{in_editions(self.editions)}"
         what = {
             FaultKind.CHANGED: "is not what was frozen: its hash differs",
             FaultKind.MISSING: "is missing",
@@ -128,6 +145,13 @@ def issues_with_editions(session: Session) -> list[int]:
     return sorted({one for column in tables for one in session.exec(select(column).distinct())})
 
 
+def _as_bytes(session: Session) -> Any:
+    """Return the content as bytes, which may be no text any more on SQLite."""
+    content = col(StoredFragment.content)
+    of_server = session.get_bind().dialect.name == "postgresql"
+    return func.convert_to(content, "UTF8") if of_server else cast(content, LargeBinary)
+
+
 def faults(session: Session, issue_id: int) -> list[FragmentFault]:
     """Return what is wrong with the stored fragments of an issue."""
     ids = session.exec(select(Edition.id).where(Edition.issue_id == issue_id)).all()
@@ -135,13 +159,13 @@ def faults(session: Session, issue_id: int) -> list[FragmentFault]:
     for edition_id, parts in sorted(lists_of(session, [one for one in ids if one is not None]).items()):
         for number in sorted({number for numbers in parts.values() for number in numbers}):
             users.setdefault(number, []).append(edition_id)
-    query = select(StoredFragment.number, StoredFragment.content, StoredFragment.content_hash)
+    query = select(StoredFragment.number, _as_bytes(session), StoredFragment.content_hash)
     found, present = [], set()
     for number, content, digest in session.exec(query.where(StoredFragment.issue_id == issue_id)):
         present.add(number)
         changed, editions = fragment_hash(content) != digest, tuple(users.get(number, ()))
         if changed or not editions:
             kind = FaultKind.CHANGED if changed else FaultKind.UNUSED
-            found.append(FragmentFault(issue_id, number, kind, editions, content))
+            found.append(FragmentFault(issue_id, number, kind, editions, content.decode(errors="replace")))
     lost = sorted(users.keys() - present)
     return found + [FragmentFault(issue_id, one, FaultKind.MISSING, tuple(users[one])) for one in lost]

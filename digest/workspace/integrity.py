@@ -2,13 +2,16 @@
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlmodel import select
 
-from digest.runtime.db import READ_ONLY, damage_in, explain
+from digest.editions import fragments
+from digest.issues.models import Issue
+from digest.runtime.db import READ_ONLY, damage_in, explain, session_scope
 
 MOST_MESSAGES = 20
 """A broken page has a message for each of its rows."""
@@ -42,13 +45,30 @@ class Integrity:
 def check(engine: Engine, tables: Iterable[str]) -> Integrity:
     """Look for damage in the database, on a server in our `tables` only. Raises DatabaseUnreachableError."""
     try:
-        if engine.dialect.name == "sqlite":
-            with engine.execution_options(**{READ_ONLY: True}).connect() as connection:
-                return Integrity(tuple(damage_of(cast("sqlite3.Connection", connection.connection.driver_connection))))
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            return _of_server(connection, sorted({*tables} & set(inspect(connection).get_table_names())))
+        found = _by_database(engine, tables)
+        return found if found.damage else replace(found, damage=tuple(_of_editions(engine)))
     except DBAPIError as error:
         raise explain(error) from error
+
+
+def _by_database(engine: Engine, tables: Iterable[str]) -> Integrity:
+    if engine.dialect.name == "sqlite":
+        with engine.execution_options(**{READ_ONLY: True}).connect() as connection:
+            return Integrity(tuple(damage_of(cast("sqlite3.Connection", connection.connection.driver_connection))))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return _of_server(connection, sorted({*tables} & set(inspect(connection).get_table_names())))
+
+
+def _of_editions(engine: Engine) -> list[Damage]:
+    """Return stored fragments that have changed, are missing, or belong to no edition: no database looks at that."""
+    with session_scope(engine, read_only=True) as session:
+        numbers = dict(session.exec(select(Issue.id, Issue.number)).all())
+        found = [
+            fault
+            for issue_id in fragments.issues_with_editions(session)
+            for fault in fragments.faults(session, issue_id)
+        ]
+    return [Damage("fragment", f"issue {numbers.get(fault.issue_id)}, {fault}") for fault in found[:MOST_MESSAGES]]
 
 
 def damage_of(connection: sqlite3.Connection) -> list[Damage]:

@@ -19,6 +19,8 @@ from sqlmodel import Session, select
 
 from digest import app
 from digest.articles.models import Article
+from digest.editions import store as editions
+from digest.editions.models import Edition
 from digest.issues import store as issues
 from digest.issues.period import Period
 from digest.outbox.tables import SUBSCRIBER
@@ -152,7 +154,8 @@ def _people(numbers: Sequence[int], secret: bytes, now: datetime) -> list[dict[s
 
 def edition(world: World) -> dict[str, str]:
     """Return the edition that readers get, as it was rendered: subject, html, text, nonce."""
-    query = "SELECT subject, html, text, nonce FROM edition WHERE id IN (SELECT edition_id FROM delivery)"
-    with world.base.connect() as connection:
-        row = connection.execute(text(query)).mappings().one()
-        return {name: str(value) for name, value in row.items()}
+    sent = text("SELECT edition_id FROM delivery LIMIT 1")
+    with world.base.connect() as connection, Session(connection) as session:
+        row = session.get_one(Edition, session.execute(sent).scalar_one())
+        parts = editions.document(session, row)
+        return {"subject": row.subject, "html": parts.html, "text": parts.text, "nonce": parts.nonce}
