@@ -18,6 +18,7 @@ from sqlalchemy import Engine, func, insert, select, update
 from sqlmodel import Session
 
 from digest.app import App, open_app
+from digest.delivery.worker.window import TAKE
 from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.outbox import plan
@@ -32,7 +33,8 @@ from tests.support.empty_workspace import copy_empty_workspace
 
 HERE = Path(__file__).parent
 WAIT_SECONDS = 120
-WINDOW = 50
+WINDOW = 2 * TAKE
+"""What a worker with a journal has started at most, by ten connections."""
 NONCE = "0123456789abcdef"
 _SLOTS = SlotTokens(NONCE)
 _FOOT = f"{_SLOTS.unsubscribe_url} {_SLOTS.preferences_url}"

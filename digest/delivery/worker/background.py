@@ -10,13 +10,11 @@ T = TypeVar("T")
 class Background:
     """Runs one job at a time; `collect` hands its result to a callback, in the caller's thread.
 
-    A database server works in a process of its own and the driver releases the interpreter lock, so a durable take
-    costs the connections nothing. SQLite works in our process: in a second thread it would compete with the connections
-    for the interpreter, a third slower; there jobs run inline (not `beside`).
+    A job should leave the interpreter alone: a database server works in a process of its own, and SQLite's commit waits
+    for the disk. Its statements would compete with the connections, a third slower: they run before the job begins.
     """
 
-    def __init__(self, *, beside: bool) -> None:
-        self._beside = beside
+    def __init__(self) -> None:
         self._executor: ThreadPoolExecutor | None = None
         self._job: Future[Any] | None = None
         self._then: Callable[[Any], None] = lambda _result: None
@@ -29,21 +27,9 @@ class Background:
     def start(self, job: Callable[[], T], then: Callable[[T], None] = lambda _result: None) -> None:
         """Begin a job, only when not busy; `then` gets its result when that is collected."""
         self._then = then
-        if not self._beside:
-            self._job = self._done(job)
-            return
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._job = self._executor.submit(job)
-
-    @staticmethod
-    def _done(job: Callable[[], T]) -> "Future[T]":
-        done: Future[T] = Future()
-        try:
-            done.set_result(job())
-        except Exception as error:  # noqa: BLE001 - raised where the result is collected, as from a thread
-            done.set_exception(error)
-        return done
 
     def collect(self, *, wait: bool = False) -> bool:
         """Pass the finished job's result on, or raise its error; return whether there was one."""

@@ -1,10 +1,12 @@
 """A worker's transactions; outcomes are buffered until stored, also while the database is away."""
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +19,7 @@ from digest.outbox.take import started_by
 from digest.runtime.atomic_file import private_folder
 from digest.runtime.clock import Clock
 from digest.runtime.db import AWAY, explain, session_scope
+from digest.runtime.errors import DatabaseUnreachableError
 
 T = TypeVar("T")
 
@@ -48,6 +51,15 @@ class Patience:
         return not self._is_stopping()
 
 
+@dataclass(frozen=True, slots=True)
+class _Uncommitted(Generic[T]):
+    """A transaction that only has to be committed, the outcomes that it stores, and its result."""
+
+    session: Session
+    batch: Sequence[Settlement]
+    result: T
+
+
 class WorkerLedger:
     """Runs a worker's transactions, one at a time; each also stores the outcomes kept so far.
 
@@ -76,23 +88,45 @@ class WorkerLedger:
 
         Raises DatabaseUnreachableError when patience ends; what is kept stays kept.
         """
+        return self.begin(work)()
+
+    def begin(self, work: Callable[[Session], T]) -> Callable[[], T]:
+        """Do as `transact` up to the commit; return the rest, which may run in another thread."""
+        return partial(self._commit, self._uncommitted(work), work)
+
+    def _uncommitted(self, work: Callable[[Session], T]) -> "_Uncommitted[T] | DatabaseUnreachableError":
+        # Kept until they are stored. Others may keep more meanwhile, behind these.
+        batch = [self._kept[place] for place in range(len(self._kept))]
+        session = Session(self._engine, expire_on_commit=False)
+        try:
+            breaker.settle(session, batch, self._limits)
+            return _Uncommitted(session, batch, work(session))
+        except BaseException as error:
+            session.rollback()
+            session.close()
+            if isinstance(error, AWAY):
+                return explain(error)  # not the error itself, whose frames hold the connection
+            raise
+
+    def _commit(self, one: "_Uncommitted[T] | DatabaseUnreachableError", work: Callable[[Session], T]) -> T:
         while True:
-            # Kept until they are stored. Others may keep more meanwhile, behind these.
-            batch = [self._kept[place] for place in range(len(self._kept))]
-            try:
-                with session_scope(self._engine) as session:
-                    breaker.settle(session, batch, self._limits)
-                    result = work(session)
-            except AWAY as error:
-                self._in_doubt = True  # the commit may have come through without us hearing of it
-                if not self._patience.wait():
-                    raise explain(error) from error
-            else:
-                for _ in batch:
-                    self._kept.popleft()
-                self.stored([one.attempt_id for one in batch])
-                self._patience.succeeded()
-                return result
+            if isinstance(one, _Uncommitted):
+                try:
+                    with one.session:
+                        one.session.commit()
+                except AWAY as error:
+                    one = explain(error)
+                else:
+                    break
+            self._in_doubt = True  # the commit may have come through without us hearing of it
+            if not self._patience.wait():
+                raise one
+            one = self._uncommitted(work)
+        for _ in one.batch:
+            self._kept.popleft()
+        self.stored([settlement.attempt_id for settlement in one.batch])
+        self._patience.succeeded()
+        return one.result
 
     def store(self) -> None:
         self.transact(lambda _session: None)
@@ -102,8 +136,8 @@ class WorkerLedger:
         with session_scope(self._engine) as session:
             return work(session)
 
-    def take(self, work: Callable[[Session], T], known: Collection[str] = ()) -> T:
-        """As `transact`, for a take; `known` are the attempts in flight.
+    def begin_take(self, work: Callable[[Session], T], known: Collection[str] = ()) -> Callable[[], T]:
+        """As `begin`, for a take; `known` are the attempts in flight.
 
         After a transaction with unknown result, attempts in our name that are not known are put back first: they were
         never sent, because nothing is sent before its commit is known.
@@ -113,9 +147,14 @@ class WorkerLedger:
             self._put_back_strays(session, known)
             return work(session)
 
-        taken = self.transact(put_back_and_take)
-        self._in_doubt = False
-        return taken
+        rest = self.begin(put_back_and_take)
+
+        def commit() -> T:
+            taken = rest()
+            self._in_doubt = False
+            return taken
+
+        return commit
 
     def _put_back_strays(self, session: Session, known: Collection[str]) -> None:
         if not self._in_doubt:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Engine
 from sqlmodel import Session
@@ -37,6 +37,7 @@ from digest.outbox.take import Started, Taker, Window, new_attempt_id
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUnreachableError
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 STALE_SECONDS = 120.0
@@ -84,7 +85,8 @@ class Worker:
         self._meter = meter or Meter([Way(name) for name in carrier.relays])
         self._taker = Taker(self.id, carrier.relays[0], assign=lambda count: self._meter.assign(count, clock.now()))
         self._in_flight = InFlightSource(self._admit, self._may_start, self._may_go, self._hand_over)
-        self._background = Background(beside=engine.dialect.name == POSTGRESQL)
+        self._background = Background()
+        self._is_beside = engine.dialect.name == POSTGRESQL
         self._failure: DigestError | None = None
         self._troubles: dict[str, str] = {}
         self._looked_at = self._able_since = float("-inf")
@@ -193,11 +195,19 @@ class Worker:
         if isinstance(self._failure, DatabaseUnreachableError):
             return
         if self._presence.must_recover:
-            self._background.start(partial(self._presence.recover, self._taker.relay, self._evidence))
+            self._begin(partial(self._presence.begin_recovery, self._taker.relay, self._evidence))
         elif self._presence.must_look:
-            self._background.start(partial(self._presence.look, self._meter.refresh), self._looked)
+            self._begin(partial(self._presence.begin_look, self._meter.refresh), self._looked)
         elif not self._is_ending and self._wants_more and (ready := self._round_robin.ready()):
             self._refill(ready[0])
+
+    def _begin(self, begin: Callable[[], Callable[[], T]], then: Callable[[T], None] = lambda _result: None) -> None:
+        """Begin a transaction; a database server's statements are awaited in the background, too, as its commit is."""
+
+        def both() -> T:
+            return begin()()
+
+        self._background.start(both if self._is_beside else begin(), then)
 
     def _looked(self, _nothing: None) -> None:
         moment = self._clock.monotonic()
@@ -212,7 +222,7 @@ class Worker:
         return len(self._in_flight) <= self._limit() // 2
 
     def _limit(self) -> int:
-        return window_limit(self._speed.per_second, self._carrier.capacity)
+        return window_limit(self._speed.per_second, self._carrier.capacity, journal=self._presence.has_journal)
 
     def _seconds(self) -> float:
         """Return how long to wait for the carrier: not past the moment when there is something to take."""
@@ -236,7 +246,7 @@ class Worker:
                 self._run.progress.skipped += window.skipped
                 self._progress(self._run.progress)
 
-        self._background.start(partial(self._ledger.take, partial(take, self._clock.now()), known), taken)
+        self._begin(partial(self._ledger.begin_take, partial(take, self._clock.now()), known), taken)
 
     def _take(
         self, stream: WorkSource[Any], limit: int, under_way: Mapping[str, int], now: datetime, session: Session

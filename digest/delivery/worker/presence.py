@@ -19,6 +19,7 @@ from digest.runtime.clock import Clock
 logger = logging.getLogger(__name__)
 
 RECOVER_SECONDS = 30.0
+_RECOVERED = "of what a worker that died had started, %d are uncertain and %d never left; %d resolved by evidence"
 LOOK_SECONDS = 1.0
 LOOK_HOLDS_SECONDS = 2.0
 """An older look permits nothing: while the database is away, nothing is started."""
@@ -35,10 +36,11 @@ class WorkerPresence:
         self._clock = clock
         self._lock = WorkerLock(place.locks, worker_id)
         self._journal: Journal | None = None
-        self._is_without_journal = False
         self._liveness = place.liveness
         self._beaten = self._recovered = self._looked = float("-inf")
         self._going: frozenset[int] = frozenset()
+        self.has_journal = True
+        """Whether there is a journal, or will be with the first take."""
         self.has_started = False
         """Whether an attempt names this worker: then its row must stay."""
 
@@ -75,7 +77,7 @@ class WorkerPresence:
         """Note what a take has started, before it is committed."""
         if not started:
             return
-        if self._journal is None and not self._is_without_journal:
+        if self._journal is None and self.has_journal:
             self._open_journal()
         if self._journal is not None:
             self._journal.taking(started[-1].attempt_id)
@@ -85,7 +87,7 @@ class WorkerPresence:
         try:
             self._journal = Journal(path, self.worker_id, self._place.host, self._database)
         except OSError as error:  # without one nothing is proven, and nothing is lost: a full disk stops no delivery
-            self._is_without_journal = True
+            self.has_journal = False
             logger.warning("%s cannot be written: %s; if this worker dies, more is uncertain", path, error.strerror)
         else:
             self._ledger.stored = self._journal.settled
@@ -110,7 +112,8 @@ class WorkerPresence:
         """Whether dead workers' deliveries are to be recovered: at the start, then every 30 seconds."""
         return self._clock.monotonic() - self._recovered >= RECOVER_SECONDS
 
-    def recover(self, relay: str, evidence: Evidence | None) -> None:
+    def begin_recovery(self, relay: str, evidence: Evidence | None) -> Callable[[], None]:
+        """Recover what dead workers left, up to the commit; return the rest."""
 
         def work(session: Session) -> tuple[Recovered, int]:
             now = self._clock.now()
@@ -118,13 +121,17 @@ class WorkerPresence:
             return found, resolve_by_evidence(session, relay, evidence, now, self._place.host) if evidence else 0
 
         read = self._liveness.dead_journals(self._database)
-        found, resolved = self._ledger.transact(work)
-        for path in read:
-            retire_journal(path)
-        self._recovered = self._clock.monotonic()
-        if any(found):
-            text = "of what a worker that died had started, %d are uncertain and %d never left; %d resolved by evidence"
-            logger.warning(text, *found, resolved)
+        commit = self._ledger.begin(work)
+
+        def rest() -> None:
+            found, resolved = commit()
+            for path in read:
+                retire_journal(path)
+            self._recovered = self._clock.monotonic()
+            if any(found):
+                logger.warning(_RECOVERED, *found, resolved)
+
+        return rest
 
     @property
     def must_look(self) -> bool:
@@ -140,8 +147,8 @@ class WorkerPresence:
     def seconds_since_look(self) -> float:
         return self._clock.monotonic() - self._looked
 
-    def look(self, besides: Callable[[Session], None]) -> None:
-        """Read which issues are being sent, beat if that is due, and do `besides`, in one transaction."""
+    def begin_look(self, besides: Callable[[Session], None]) -> Callable[[], None]:
+        """Read which issues are being sent, beat if that is due, do `besides`, and return the rest: the commit."""
         moment = self._clock.monotonic()
         beat = moment - self._beaten >= HEARTBEAT_EVERY.total_seconds()
 
@@ -151,10 +158,15 @@ class WorkerPresence:
             besides(session)
             return frozenset(store.sending(session))
 
-        self._going = self._ledger.transact(work)
-        if beat:
-            self._beaten = moment
-        self._looked = moment
+        commit = self._ledger.begin(work)
+
+        def rest() -> None:
+            self._going = commit()
+            if beat:
+                self._beaten = moment
+            self._looked = moment
+
+        return rest
 
     def look_first(self) -> None:
         """Start nothing before the next look: an answer may have held the issue."""

@@ -3,18 +3,26 @@
 from digest.runtime.clock import Clock
 
 MAX_WINDOW = 50
+TAKE = 50
+"""How many a take brings when it may; the window then holds twice as many, as it is refilled at half."""
+LARGEST_WINDOW = 1_000
 FIRST_WINDOW = 10
 WINDOW_SECONDS = 2.0
 """How long an unsubscribe may cross with a message of a window that is on its way."""
 
 
-def window_limit(pace: float | None, capacity: int) -> int:
-    """Return how many may be in flight, 1 to 50.
+def window_limit(pace: float | None, capacity: int, *, journal: bool) -> int:
+    """Return how many may be in flight, at least 1.
 
-    The least of: twice what the connections carry, and two seconds' worth at the present rate (messages a second; None
-    before the first answer).
+    At most two seconds' worth at the present rate (messages a second; None before the first answer). With a journal
+    only what is on the wire becomes uncertain when the worker dies, so that takes may be large: 50, or twice what the
+    connections carry. Without one, the window itself is at stake: 50, or twice what the connections carry if that is
+    less.
     """
-    most = min(MAX_WINDOW, max(2, 2 * capacity))
+    if journal:
+        most = min(5 * capacity, max(2 * TAKE, 4 * capacity), LARGEST_WINDOW)
+    else:
+        most = min(MAX_WINDOW, max(2, 2 * capacity))
     return min(most, FIRST_WINDOW) if pace is None else max(1, min(most, int(WINDOW_SECONDS * pace)))
 
 

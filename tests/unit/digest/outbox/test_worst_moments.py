@@ -44,6 +44,7 @@ def test_interrupts_and_doubt_never_make_a_mail_on_the_wire_due(desk: Desk) -> N
     def hook() -> None:
         armed["database"] = True
         desk.clock.move(seconds=1.5)  # the next look meets the failure, and no take follows it
+        time.sleep(0.1)  # the commit of the last take ends, so that there is a look before the interrupt
 
     class Interrupted(Hooked):
         def send(self, envelope: Any, message: Any) -> Any:

@@ -509,7 +509,24 @@ def test_a_lost_answer_to_a_commit_sends_nothing_twice(desk: Desk) -> None:
     [(None, 20, 10), (None, 2, 4), (1.0, 20, 2), (0.01, 20, 1), (500.0, 20, 40), (500.0, 100, 50), (500.0, 1, 2)],
 )
 def test_a_window_is_two_seconds_of_pace_and_twice_in_flight(pace: float | None, capacity: int, limit: int) -> None:
-    assert window_limit(pace, capacity) == limit
+    assert window_limit(pace, capacity, journal=False) == limit
+
+
+@pytest.mark.parametrize(
+    ("pace", "capacity", "limit"),
+    [
+        (None, 20, 10),
+        (1.0, 20, 2),
+        (0.01, 20, 1),
+        (500.0, 20, 100),
+        (500.0, 2, 10),
+        (500.0, 100, 400),
+        (9e9, 999, 1000),
+    ],
+)
+def test_with_a_journal_a_window_is_two_takes_of_50(pace: float | None, capacity: int, limit: int) -> None:
+    """Or of four for each connection; see capacity, which is twice the connections."""
+    assert window_limit(pace, capacity, journal=True) == limit
 
 
 def test_a_worker_that_had_nothing_to_start_leaves_no_trace(desk: Desk) -> None:
