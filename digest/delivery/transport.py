@@ -15,7 +15,7 @@ class RelayRefusedError(ConfigError):
     default_hint = "Check [[relay]] in digest.toml: host, port, tls and its login; this attempt sent nothing."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # each mail makes one: not frozen
 class Envelope:
     """SMTP envelope, with the id by which logs name it; an empty sender is the null return path."""
 
@@ -24,7 +24,7 @@ class Envelope:
     recipient: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # each mail makes one: not frozen
 class Reply:
     """Result of one attempt, in the server's words if it had any.
 
@@ -83,7 +83,7 @@ class Encoded(list[bytes]):
     """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # each mail makes one: not frozen
 class Parcel:
     """A message to carry: `key` is the caller's name for the attempt, `relay` the relay it goes by."""
 

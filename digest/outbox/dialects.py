@@ -69,6 +69,7 @@ def database_now(session: Session) -> datetime:
     return datetime.fromisoformat(written).replace(tzinfo=UTC)
 
 
+@lru_cache(maxsize=100)  # what a take reads was planned together
 def instant(value: datetime | str) -> datetime:
     """Return an instant from the driver's value."""
     if isinstance(value, str):

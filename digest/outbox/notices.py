@@ -18,7 +18,7 @@ from subscribers.suppression import PERSONAL
 MOVED = "the address was changed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # each mail makes one: not frozen
 class TakenNotice(Started):
     """A started notice. `ref` is the subscriber's, None for mail to others."""
 

@@ -25,7 +25,7 @@ class OutcomesUnreadableError(UsageError):
     """The file is not one that a worker wrote when it could not reach the database."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # each mail makes one: not frozen
 class Settlement:
     """Outcome of an attempt: the state its promise goes to and why, and the server's answer.
 

@@ -203,7 +203,7 @@ class QuotedBody:
                 text = values[slot]
                 # nearly all addresses need no escaping
                 if slot.is_url and _PLAIN_ADDRESS.fullmatch(text):
-                    value = everywhere[slot] = _soft(text.encode())
+                    value = everywhere[slot] = _soft_plain(text.encode())
                 else:
                     value = here[slot] = _escaped(slot, text, self.place)
             pieces[at] = value
@@ -229,6 +229,15 @@ def _hard(line: bytes) -> bytes:
 
 def _soft(line: bytes) -> bytes:
     return b"".join(piece + b"=\r\n" for piece in _cut(line)) if line else b""
+
+
+def _soft_plain(line: bytes) -> bytes:
+    """Return the same as `_soft` for a line that needs no escaping."""
+    pieces = [line[at : at + _LINE] for at in range(0, len(line), _LINE)]
+    if b"." in [piece[:1] for piece in pieces]:
+        return _soft(line)
+    pieces.append(b"")
+    return b"=\r\n".join(pieces)
 
 
 def _cut(line: bytes) -> list[bytes]:

@@ -40,8 +40,10 @@ class Slot(StrEnum):
     @property
     def is_url(self) -> bool:
         """Whether the value is an address."""
-        return self not in {Slot.INTERESTS, Slot.CONSENT_DATE, Slot.TEST_MARK}
+        return self not in _WORDS
 
+
+_WORDS = frozenset({Slot.INTERESTS, Slot.CONSENT_DATE, Slot.TEST_MARK})
 
 EDITION_SLOTS = frozenset({Slot.INTERESTS, Slot.PREFERENCES_URL, Slot.UNSUBSCRIBE_URL, Slot.VIEW_URL})
 """The slots that both parts of an edition must have."""

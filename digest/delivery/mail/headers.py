@@ -5,8 +5,6 @@ mailbox providers ignore, and it loses spaces of folded Korean subjects. `email.
 """
 
 import base64
-import hashlib
-import hmac
 import re
 import textwrap
 from collections.abc import Sequence
@@ -18,6 +16,7 @@ from functools import lru_cache
 
 from digest.runtime.errors import ContentError
 from subscribers.characters import has_controls
+from subscribers.keyed_hash import KeyedHash
 
 LINE = 76  # RFC 2047 section 2: the longest line that holds an encoded-word
 MAX_LINE = 998  # RFC 5322 section 2.1.1
@@ -142,7 +141,7 @@ def shared_header(identity: Identity, subject: str, *, about: str, part: str) ->
     return "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # each mail makes one: not frozen
 class Personal:
     """Personal header values. `unsubscribe_url` is empty where there is no subscription yet."""
 
@@ -179,14 +178,10 @@ def message_id(key: bytes, parts: Sequence[str], domain: str) -> str:
 
     Keyed, so that it neither reveals the recipient nor can be forged.
     """
-    mac = _mac(key).copy()
-    mac.update("\0".join(parts).encode())
-    return f"<{mac.digest()[:20].hex()}@{domain}>"
+    return f"<{_keyed(key).digest(chr(0).join(parts).encode())[:20].hex()}@{domain}>"
 
 
-@lru_cache(maxsize=4)  # copied for each id; hmac.digest would let other threads run at each call, and wait for them
-def _mac(key: bytes) -> hmac.HMAC:
-    return hmac.new(key, digestmod=hashlib.sha256)
+_keyed = lru_cache(maxsize=4)(KeyedHash)
 
 
 def feedback_id(about: str, part: str, list_id: str, domain: str) -> str:

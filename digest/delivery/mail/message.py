@@ -36,7 +36,7 @@ JOINED = 256
 Sign = Callable[[Sequence[bytes], datetime], bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # each mail makes one: not frozen
 class Letter:
     """A message ready to send: its envelope, and its bytes in pieces with CRLF line ends, not dot-stuffed."""
 

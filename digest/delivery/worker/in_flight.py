@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Started)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # each mail makes one: not frozen
 class InFlight(Generic[S]):
     """A started promise and its source; when it was taken, and how long the machine had slept by then (seconds)."""
 
