@@ -154,7 +154,7 @@ def measure(bench: Bench, kind: str, name: str, what: str) -> Iterator[Row]:
         peaks,
         None,
         peaks,
-        Bound(300, below=True),
+        Bound(150, below=True),
         len(pairs),
         suffix=" MiB",
     )

@@ -1,5 +1,6 @@
 """Readers in and out: nothing is lost, nothing is overruled, and the second time changes nothing."""
 
+import gc
 import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,10 +33,10 @@ never@example.org,David,*,en,html,every,suppressed,2020-06-18,sign-up page,
 """
 
 
-def bring(site: Site, content: str | bytes = FILE, *, dry_run: bool = False) -> SubscriberImportReport:
+def bring(site: Site, content: str | bytes = FILE, **options: Any) -> SubscriberImportReport:
     stream = io.BytesIO(content if isinstance(content, bytes) else content.encode())
     importer = Importer(site.write, RowRules(CATALOGUE, "en", SEOUL), SECRET, site.new_ref)
-    return importer.run(stream, site.now, dry_run=dry_run)
+    return importer.run(stream, site.now, **options)
 
 
 def counts(report: SubscriberImportReport) -> tuple[int, int, int, int, int]:
@@ -107,6 +108,16 @@ def test_many_chunks_are_one_import(site: Site, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(importer, "CHUNK", 2)
     assert counts(bring(site, FILE + "paused@example.org,Again\n")) == (6, 0, 0, 0, 1)
     assert len(site.dump()) == 6 + 6 + 2
+
+
+@pytest.mark.one_database
+def test_no_chunk_leaves_garbage_behind(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importer, "CHUNK", 2)
+    alive: list[int] = []
+    lines = "".join(f"reader{number}@example.org\n" for number in range(80))
+    bring(site, f"email\n{lines}", progress=lambda _line: alive.append(len(gc.get_objects())))
+    assert len(alive) == 40
+    assert alive[-1] - alive[9] < 300
 
 
 def test_bad_lines_do_not_stop_good_ones(site: Site) -> None:
