@@ -97,8 +97,8 @@ def _not_kept_back(session: Session, issue_id: int) -> list[ColumnElement[bool]]
     return [] if rest_at is None else [DELIVERY.c.due_at < rest_at]
 
 
-def next_pending(session: Session, issue_id: int, families: Sequence[str]) -> datetime | None:
-    """Return when the next delivery is due that no server has deferred; None if none may be started."""
+def next_pending(session: Session, issue_id: int, families: Sequence[str], now: datetime) -> datetime | None:
+    """Return when the next delivery is due that no server has deferred for longer; None if none may be started."""
     if not is_sending(session, issue_id):
         return None
     moments: list[datetime] = []
@@ -106,7 +106,8 @@ def next_pending(session: Session, issue_id: int, families: Sequence[str]) -> da
     for family in families:
         # in the index's order, so that it stops at the first
         mine = (DELIVERY.c.issue_id == issue_id, DELIVERY.c.family == family, *bounds)
-        query = select(DELIVERY.c.due_at).where(*mine, IS_DUE, DELIVERY.c.state == State.PENDING)
+        waits = (DELIVERY.c.state == State.PENDING) | (DELIVERY.c.due_at <= now)
+        query = select(DELIVERY.c.due_at).where(*mine, IS_DUE, waits)
         moments += session.execute(query.order_by(DELIVERY.c.due_at).limit(1)).scalars()
     return min(moments, default=None)
 

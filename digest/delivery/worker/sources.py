@@ -102,7 +102,7 @@ class IssueStream:
         return window
 
     def _after_nothing(self, session: Session, later: datetime | None, now: datetime) -> datetime | None:
-        pending = store.next_pending(session, self._issue, self._families or ())
+        pending = store.next_pending(session, self._issue, self._families or (), now)
         if pending is None:
             return None
         if pending > now:

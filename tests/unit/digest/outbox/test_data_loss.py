@@ -142,10 +142,10 @@ def test_the_newest_journal_of_all_stays_as_the_mark(lost: LostTake) -> None:
 
     first, second, third = lost.taken
     for started, expected in (
-        ((), set()),
-        ((second,), {second}),
-        ((first,), {second}),
-        ((third, first), {third, first}),
+        ((), []),
+        ((second,), [second]),
+        ((first,), [second]),
+        ((third, first), [third, first]),
     ):
         another("w2", *started)
         assert names() == {one.attempt_id for one in expected}

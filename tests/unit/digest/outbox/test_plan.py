@@ -148,7 +148,7 @@ def test_nothing_of_the_rest_is_taken_before_a_canarys_verdict(ledger: Ledger) -
             taken = take(session, Taker("w", "r"), ledger.issue_id, exclusion_reason, limit=50, now=ledger.now + later)
             assert len(taken.started) == (3 if not later else 0)
             assert store.next_due(session, ledger.issue_id) is None
-            assert store.next_pending(session, ledger.issue_id, [""]) is None
+            assert store.next_pending(session, ledger.issue_id, [""], ledger.now) is None
             counted = statistics.canary(session, ledger.issue_id, rest_at)
             assert sum(counted.values()) == 3
     with session_scope(ledger.engine) as session:
