@@ -22,7 +22,7 @@ class Output:
 
     def __init__(self, *, as_json: bool = False, log_json: bool = False) -> None:
         self.as_json = as_json
-        self._log_json = log_json
+        self.log_json = log_json
         self.zone: tzinfo | None = None
         """The publication's zone once it is known, for times in text; JSON has UTC."""
 
@@ -40,7 +40,7 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print a diagnostic to stderr, in the form of the logs."""
-        typer.echo(logs.line(text, level="info", logger="digest.cli") if self._log_json else text, err=True)
+        typer.echo(logs.line(text, level="info", logger="digest.cli") if self.log_json else text, err=True)
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Callable[[int], None]]:

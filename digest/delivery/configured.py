@@ -78,7 +78,7 @@ class ConfiguredDelivery:
 
     def carrier(self, override: str = "") -> Carrier:
         """Return a carrier over all configured relays, or over the one that `override` names."""
-        relays = _relays(self.settings, override)
+        relays = relays_of(self.settings, override)
         if not relays:
             return OneByOne(self.transport(override), self.clock)
         from digest.delivery.smtp.fleet import Fleet  # noqa: PLC0415 - the SMTP client, which a Maildir does not need
@@ -119,7 +119,7 @@ def _evidence_of(carrier: Carrier) -> Evidence | None:
     return transport.evidence if isinstance(transport, WithEvidence) else None
 
 
-def _relays(settings: Settings, override: str) -> Sequence[Relay]:
+def relays_of(settings: Settings, override: str) -> Sequence[Relay]:
     if override.startswith(MAILDIR):
         return ()
     if override:

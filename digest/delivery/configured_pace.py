@@ -31,3 +31,27 @@ def limits_of(asked: PaceSettings) -> PaceLimits:
     if isinstance(asked, RelayLimits):
         return PaceLimits(None, asked.per_second, asked.per_hour, asked.per_day, asked.warm_up)
     return PaceLimits(asked.connections, asked.per_second, asked.per_hour, asked.per_day)
+
+
+def most_processes(settings: Settings, relays: Sequence[Relay]) -> int:
+    """Return among how many processes the connections can be divided, so that each gets one of every kind."""
+    families = [family.connections for family in settings.delivery.families.values()]
+    return min([relay.limits.connections for relay in relays] + [most for most in families if most], default=500)
+
+
+def divided(settings: Settings, relays: Sequence[Relay], place: int, count: int) -> Settings:
+    """Return settings in which `relays` and families have the connections of one process among `count`.
+
+    `place` counts from 0. Rates are not divided: their counts are shared through the database.
+    """
+
+    def part(limit: int) -> int:
+        return limit // count + (place < limit % count)
+
+    def less(table: PaceSettings) -> PaceSettings:
+        return table.model_copy(update={"connections": part(table.connections)}) if table.connections else table
+
+    shares = tuple(relay.model_copy(update={"limits": less(relay.limits)}) for relay in relays)
+    families = {name: less(family) for name, family in settings.delivery.families.items()}
+    rules = settings.delivery.model_copy(update={"families": families})
+    return settings.model_copy(update={"relay": shares, "delivery": rules})

@@ -17,7 +17,7 @@ from report import Row, details, document, machine, table
 from rows import CONNECTIONS, PROBES, ROWS, Bench, Sizes
 
 QUICK = Sizes(readers=120, far=PROBES, crowd=120, slow=20, signing_seconds=0.2, rounds=1)  # two worlds for all rows
-NOT_QUICK = {"others": "installs other programs", "postgresql": "starts a server"}
+NOT_QUICK = {"others": "installs other programs", "postgresql": "starts a server", "processes": "starts a server"}
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:

@@ -33,19 +33,28 @@ class Delivered:
 
 
 def deliver(
-    world: World, sinks: Sequence[Callable[[], Sink]], *, connections: int = 10, extra: dict[str, str] | None = None
+    world: World,
+    sinks: Sequence[Callable[[], Sink]],
+    *,
+    connections: int = 10,
+    extra: dict[str, str] | None = None,
+    processes: int = 0,
 ) -> Delivered:
-    """Deliver everything with one worker for each sink, all on one database."""
+    """Deliver everything with one worker for each sink, all on one database; or one command with so many `processes`,
+    which uses all the sinks.
+    """
     world.restore()
     with ExitStack() as stack:
         opened = [stack.enter_context(sink()) for sink in sinks]
+        ports = [sink.port for sink in opened]
+        command = (*WORKER, "--processes", str(processes)) if processes else WORKER
         workers = [
             Measured(
-                WORKER,
-                environment=world.relays(sink.port, connections=connections, **(extra or {})),
+                command,
+                environment=world.relays(*some, connections=connections, **(extra or {})),
                 folder=world.workspace,
             )
-            for sink in opened
+            for some in ([ports] if processes else [[port] for port in ports])
         ]
         for worker in workers:
             stack.callback(worker.stop)  # should another one fail
