@@ -96,16 +96,18 @@ def hashes(session: Session, editions: Sequence[Edition]) -> Iterator[tuple[Edit
         yield edition, _content_hash(edition, html, text, written)
 
 
-def pieces_of(session: Session, editions: Sequence[Edition]) -> Iterator[tuple[Edition, Sequence[str], Sequence[str]]]:
+def pieces_of(
+    session: Session, editions: Sequence[Edition]
+) -> Iterator[tuple[Edition, tuple[str, ...], tuple[str, ...]]]:
     """Yield stored editions of one issue with the pieces of their HTML and text. Raises DatabaseDamagedError."""
     lists = lists_of(session, [edition.id for edition in editions if edition.id is not None])
     needed = {number for parts in lists.values() for numbers in parts.values() for number in numbers}
     found = contents(session, editions[0].issue_id, needed) if needed else {}
     for edition in editions:
         if (parts := lists.get(edition.id or 0)) is None:
-            yield edition, [edition.html], [edition.text]
+            yield edition, (edition.html,), (edition.text,)
         else:
-            html, text = ([found[number] for number in parts.get(part, ())] for part in PARTS)
+            html, text = (tuple(found[number] for number in parts.get(part, ())) for part in PARTS)
             yield edition, html, text
 
 

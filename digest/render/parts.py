@@ -10,7 +10,7 @@ encoded in quoted-printable, for relays that do not double it.
 import hashlib
 import re
 from binascii import b2a_base64, hexlify
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -132,13 +132,23 @@ class Fragment:
     """A piece of a part, encoded once for all editions that have it: literals, and the slots between them."""
 
     pieces: tuple[_Literal | Slot, ...]
+    has_slots: bool
+    quoted_size: int
+    base64_size: int
 
     @classmethod
     def of(cls, text: str, nonce: str) -> "Fragment":
         """Encode a piece, as `slots.uncut` has it. Raises ContentError for a token of an unknown slot."""
         lines = text.replace("\r\n", "\n").replace("\r", "\n")
-        found = (piece if isinstance(piece, Slot) else _Literal(piece) for piece in split(lines, nonce))
-        return cls(tuple(piece for piece in found if isinstance(piece, Slot) or piece.data))
+        pieces = tuple(piece if isinstance(piece, Slot) else _Literal(piece) for piece in split(lines, nonce) if piece)
+        literals = [piece for piece in pieces if isinstance(piece, _Literal)]
+        sizes = sum(len(one.quoted) for one in literals), sum(one.base64_size for one in literals)
+        return cls(pieces, len(literals) < len(pieces), *sizes)
+
+    @property
+    def ends_a_line(self) -> bool:
+        last = self.pieces[-1]
+        return isinstance(last, _Literal) and last.data.endswith(b"\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,22 +159,25 @@ class PartOutline:
     quoted: bool
 
     @classmethod
-    def of(cls, fragments: Iterable[Fragment]) -> "PartOutline":
+    def of(cls, fragments: Sequence[Fragment]) -> "PartOutline":
         """Return the outline of a part; it ends with a line end, and has the smaller encoding of both."""
-        found = [piece for fragment in fragments for piece in fragment.pieces]
-        if not found or isinstance(last := found[-1], Slot) or not last.data.endswith(b"\n"):
-            found.append(_Literal("\n"))
+        fragments = [one for one in fragments if one.pieces]
+        if not fragments or not fragments[-1].ends_a_line:
+            fragments = [*fragments, Fragment.of("\n", "0" * 16)]
         pieces: list[tuple[_Literal, ...] | Slot] = []
         run: list[_Literal] = []
-        for piece in found:
-            if isinstance(piece, Slot):
-                pieces += [tuple(run), piece]
-                run = []
-            else:
-                run.append(piece)
-        literals = [piece for piece in found if isinstance(piece, _Literal)]
-        sizes = sum(len(one.quoted) for one in literals), sum(one.base64_size for one in literals)
-        return cls((*pieces, tuple(run)), quoted=sizes[0] <= sizes[1])
+        for fragment in fragments:
+            if not fragment.has_slots:
+                run += fragment.pieces  # type: ignore[arg-type]
+                continue
+            for piece in fragment.pieces:
+                if isinstance(piece, Slot):
+                    pieces += [tuple(run), piece]
+                    run = []
+                else:
+                    run.append(piece)
+        quoted = sum([one.quoted_size for one in fragments]) <= sum([one.base64_size for one in fragments])
+        return cls((*pieces, tuple(run)), quoted)
 
     def body(self, place: SlotContext) -> "QuotedBody | Base64Body":
         """Return the part with one literal for each run."""

@@ -140,6 +140,8 @@ def in_pieces(draw: st.DrawFn) -> list[str]:
 @given(pieces=in_pieces(), reader=values, place=st.sampled_from(SlotContext))
 @example(pieces=["@@R_0123456789abcdef_VIEW", "_URL@@"], reader=READER, place=SlotContext.PLAIN)
 @example(pieces=["one\r", "\ntwo"], reader=READER, place=SlotContext.PLAIN)
+@example(pieces=["one\n", ""], reader=READER, place=SlotContext.PLAIN)
+@example(pieces=["", SLOTS.view_url, ""], reader=READER, place=SlotContext.PLAIN)
 @pytest.mark.parametrize("body", [QuotedBody, Base64Body])
 def test_joined_fragments_read_like_the_whole(
     body: type[QuotedBody | Base64Body], pieces: list[str], reader: dict[Slot, str], place: SlotContext

@@ -74,34 +74,37 @@ class PreparedEditions:
         query = select(EDITION, ISSUE.c.number).join(ISSUE, ISSUE.c.id == EDITION.c.issue_id)
         rows = session.execute(query.where(EDITION.c.id.in_(edition_ids))).all()
         lists = stored.lists_of(session, edition_ids)
-        missing: dict[int, set[int]] = {}
+        needed: dict[tuple[int, str], set[int]] = {}
         for row in rows:
-            for number in (number for part in lists.get(row.id, {}).values() for number in part):
-                if (row.issue_id, row.nonce, number) not in self._fragments:
-                    missing.setdefault(row.issue_id, set()).add(number)
-        texts = {issue: stored.contents(session, issue, numbers, checked=True) for issue, numbers in missing.items()}
+            needed.setdefault((row.issue_id, row.nonce), set()).update(*lists.get(row.id, {}).values())
+        encoded = {key: self._encoded(session, *key, numbers) for key, numbers in needed.items()}
         for row in rows:
-            made = self._joined(row, lists[row.id], texts) if row.id in lists else _whole(row)
+            made = _joined(row, lists[row.id], *encoded[row.issue_id, row.nonce]) if row.id in lists else _whole(row)
             self._known[row.id] = made
             self._size += made.size
 
-    def _joined(
-        self, row: Any, lists: Mapping[str, Sequence[int]], texts: Mapping[int, Mapping[int, str]]
-    ) -> PreparedEdition:
-        size, parts = 0, dict[str, list[Fragment]]()
-        for part in (stored.TEXT, stored.HTML):
-            parts[part] = []
-            for number in lists.get(part, ()):
-                key = row.issue_id, row.nonce, number
-                fragment = self._fragments.get(key)
-                if fragment is None:
-                    text = texts[row.issue_id][number]
-                    fragment = self._fragments[key] = Fragment.of(text, row.nonce)
-                    size += len(text)
-                parts[part].append(fragment)
-        plain, html = (PartOutline.of(fragments) for fragments in parts.values())
-        made = _prepared(row, row.content_hash, plain, html, size + _REFERENCES * sum(map(len, parts.values())))
-        return replace(made, fragments=[*parts[stored.TEXT], *parts[stored.HTML]])
+    def _encoded(
+        self, session: Session, issue_id: int, nonce: str, numbers: Iterable[int]
+    ) -> tuple[dict[int, Fragment], dict[int, int]]:
+        """Return fragments of an issue, and the sizes of those that were not known."""
+        kept = {number: self._fragments.get((issue_id, nonce, number)) for number in numbers}
+        missing = {number for number, fragment in kept.items() if fragment is None}
+        texts = stored.contents(session, issue_id, missing, checked=True)
+        fresh = {number: Fragment.of(text, nonce) for number, text in texts.items()}
+        self._fragments.update({(issue_id, nonce, number): fragment for number, fragment in fresh.items()})
+        found = {number: fragment for number, fragment in kept.items() if fragment is not None} | fresh
+        return found, {number: len(text) for number, text in texts.items()}
+
+
+def _joined(
+    row: Any, lists: Mapping[str, Sequence[int]], fragments: Mapping[int, Fragment], fresh: dict[int, int]
+) -> PreparedEdition:
+    """`fresh` has the sizes of fragments that count for the first edition that has them."""
+    text, html = ([fragments[number] for number in lists.get(part, ())] for part in (stored.TEXT, stored.HTML))
+    own = fresh.keys() & {number for numbers in lists.values() for number in numbers} if fresh else ()
+    size = sum(fresh.pop(number) for number in own) + _REFERENCES * (len(text) + len(html))
+    made = _prepared(row, row.content_hash, PartOutline.of(text), PartOutline.of(html), size)
+    return replace(made, fragments=[*text, *html])
 
 
 def _whole(row: Any) -> PreparedEdition:

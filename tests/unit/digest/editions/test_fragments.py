@@ -1,5 +1,6 @@
 """A stored fragment that is not what was frozen is found, with the editions that hold it."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -13,15 +14,15 @@ from digest.runtime.db import DatabaseDamagedError
 
 
 @pytest.fixture
-def session(engine: Engine, now: datetime) -> Session:
+def session(engine: Engine, now: datetime) -> Iterator[Session]:
     """Editions 1 and 2 have the fragments 1 and 2; 3 has 3 alone."""
-    session = Session(engine)
-    session.add(Issue(id=1, number=21, period="2021-09", date=now.date(), created_at=now))
-    session.flush()
-    for number, pieces in enumerate((["<p>하나</p>", "two"], ["two", "<p>하나</p>"], ["three"]), start=1):
-        own = {"issue_id": 1, "language": "en", "articles": [], "subject": f"{number}", "preheader": ""}
-        store.save(session, Edition(**own, content_hash="", nonce="0" * 16, created_at=now), pieces, [])
-    return session
+    with Session(engine) as session:
+        session.add(Issue(id=1, number=21, period="2021-09", date=now.date(), created_at=now))
+        session.flush()
+        for number, pieces in enumerate((["<p>하나</p>", "two"], ["two", "<p>하나</p>"], ["three"]), start=1):
+            own = {"issue_id": 1, "language": "en", "articles": [], "subject": f"{number}", "preheader": ""}
+            store.save(session, Edition(**own, content_hash="", nonce="0" * 16, created_at=now), pieces, [])
+        yield session
 
 
 def found(session: Session) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 from random import Random
@@ -19,11 +20,11 @@ PIECES = {"html": ["<html>", "", "<p>이 호의 글 “하나”</p>\r\n", "\\ \
 
 
 @pytest.fixture
-def session(engine: Engine, now: datetime) -> Session:
-    session = Session(engine)
-    session.add(Issue(id=1, number=21, period="2021-09", date=now.date(), created_at=now))
-    session.flush()
-    return session
+def session(engine: Engine, now: datetime) -> Iterator[Session]:
+    with Session(engine) as session:
+        session.add(Issue(id=1, number=21, period="2021-09", date=now.date(), created_at=now))
+        session.flush()
+        yield session
 
 
 def edition(now: datetime, **values: object) -> Edition:

@@ -1,6 +1,7 @@
 """A worker's editions share encoded fragments, and those that were not needed for a time are forgotten."""
 
 import quopri
+from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -23,11 +24,11 @@ FOOT = f'<a href="{SLOTS.unsubscribe_url}">out</a> {SLOTS.interests}'
 
 
 @pytest.fixture
-def session(engine: Engine, now: datetime) -> Session:
-    session = Session(engine)
-    session.add(Issue(id=1, number=21, period="2021-09", date=now.date(), created_at=now))
-    session.flush()
-    return session
+def session(engine: Engine, now: datetime) -> Iterator[Session]:
+    with Session(engine) as session:
+        session.add(Issue(id=1, number=21, period="2021-09", date=now.date(), created_at=now))
+        session.flush()
+        yield session
 
 
 def row(now: datetime, subject: str, **values: str) -> Edition:
