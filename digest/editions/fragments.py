@@ -17,7 +17,7 @@ HTML, TEXT = PARTS = "html", "text"
 UNREADABLE = 0
 """The number of no fragment."""
 _AT_ONCE = 500
-"""Fragments read by one statement, which takes so many values only."""
+"""Rows read by one statement, which takes so many values only."""
 
 
 @dataclass(slots=True)
@@ -66,11 +66,11 @@ def lists_of(session: Session, edition_ids: Collection[int]) -> dict[int, dict[s
 
     A list that cannot be read is one of `UNREADABLE`.
     """
-    rows = EditionFragments
-    query = select(rows.edition_id, rows.part, cast(rows.fragments, Text)).where(col(rows.edition_id).in_(edition_ids))
-    found: dict[int, dict[str, list[int]]] = {}
-    for edition_id, part, written in session.exec(query):
-        found.setdefault(edition_id, {})[part] = _numbers_in(written)
+    rows, found = EditionFragments, dict[int, dict[str, list[int]]]()
+    query = select(rows.edition_id, rows.part, cast(rows.fragments, Text))
+    for some in _batches(edition_ids):
+        for edition_id, part, written in session.exec(query.where(col(rows.edition_id).in_(some))):
+            found.setdefault(edition_id, {})[part] = _numbers_in(written)
     return found
 
 
@@ -85,18 +85,21 @@ def _numbers_in(written: str) -> list[int]:
 
 def contents(session: Session, issue_id: int, numbers: Collection[int], *, checked: bool = False) -> dict[int, str]:
     """Return fragments of an issue by number. Raises DatabaseDamagedError if one is missing or, `checked`, changed."""
-    rows, found, wanted = StoredFragment, dict[int, str](), sorted(numbers)
+    rows, found = StoredFragment, dict[int, str]()
     query = select(rows.number, rows.content, rows.content_hash).where(rows.issue_id == issue_id)
-    for start in range(0, len(wanted), _AT_ONCE):
-        for number, content, digest in session.exec(
-            query.where(col(rows.number).in_(wanted[start : start + _AT_ONCE]))
-        ):
+    for some in _batches(numbers):
+        for number, content, digest in session.exec(query.where(col(rows.number).in_(some))):
             found[number] = content
             if checked and fragment_hash(content.encode()) != digest:
                 raise DatabaseDamagedError(f"Fragment {number} of the stored editions is not what was frozen")
-    if missing := set(wanted) - found.keys():
+    if missing := set(numbers) - found.keys():
         raise DatabaseDamagedError(f"Fragment {min(missing)} of the stored editions is missing")
     return found
+
+
+def _batches(numbers: Iterable[int]) -> Iterable[list[int]]:
+    ordered = sorted(numbers)
+    return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))
 
 
 # Faults

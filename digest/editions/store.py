@@ -33,13 +33,14 @@ class Document:
     text: str
 
 
-def content_hash(edition: Edition, html: Iterable[str], text: Iterable[str]) -> str:
-    """Return the hash of all that a reader sees of an edition but the slots' values; its parts are given in pieces."""
-    return _content_hash(edition, html, text, {})
+def content_hash(
+    edition: Edition, html: Iterable[str], text: Iterable[str], written: dict[str, bytes] | None = None
+) -> str:
+    """Return the hash of all that a reader sees of an edition but the slots' values; its parts are given in pieces.
 
-
-def _content_hash(edition: Edition, html: Iterable[str], text: Iterable[str], written: dict[str, bytes]) -> str:
-    """`written` keeps pieces as JSON for the editions that have them, too."""
+    `written` keeps pieces as JSON for other editions that have them.
+    """
+    written = {} if written is None else written
     parts = [edition.archive, edition.language, edition.articles, edition.subject, edition.preheader]
     digest = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()[:-1])
     for pieces in (html, text):
@@ -65,7 +66,7 @@ def save_all(session: Session, issue_id: int, editions: Sequence[NewEdition]) ->
     written: dict[str, bytes] = {}
     fresh: dict[str, NewEdition] = {}
     for new in editions:
-        new.row.content_hash = _content_hash(new.row, new.html, new.text, written)
+        new.row.content_hash = content_hash(new.row, new.html, new.text, written)
         if new.row.content_hash not in known:
             fresh.setdefault(new.row.content_hash, new)
     if fresh:
@@ -93,7 +94,7 @@ def hashes(session: Session, editions: Sequence[Edition]) -> Iterator[tuple[Edit
     """Yield stored editions of one issue, each with the hash of its content as it is. Raises DatabaseDamagedError."""
     written: dict[str, bytes] = {}
     for edition, html, text in pieces_of(session, editions):
-        yield edition, _content_hash(edition, html, text, written)
+        yield edition, content_hash(edition, html, text, written)
 
 
 def pieces_of(
