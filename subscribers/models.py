@@ -96,7 +96,7 @@ class Suppression(SQLModel, table=True):
     """An address on the never-send list, with a reason. Keyed by a hash, so that it survives erasure."""
 
     key: str = Field(primary_key=True, max_length=64)
-    reason: str = Field(max_length=24, description="unsubscribed, erased, hard_bounce, complaint, manual")
+    reason: str = Field(max_length=24, description="unsubscribed, erased, hard_bounce, soft_bounce, complaint, manual")
     source: str = ""
     created_at: datetime
 

@@ -132,7 +132,7 @@ def unsubscribe_all(
         consent.move(row, SubscriberState.UNSUBSCRIBED)
         row.unsubscribed_at, row.paused_until = now, None
         session.add(row)
-    suppression.add_all(session, keys, SuppressionReason.UNSUBSCRIBED, now, source=method)
+    suppression.add_all(session, dict.fromkeys(keys, method), SuppressionReason.UNSUBSCRIBED, now)
     for row in rows:
         consent.record(session, row, ConsentKind.UNSUBSCRIBED, method, now, wording=wording)
         if on_unsubscribed is not None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,6 +21,7 @@ class SuppressionReason(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     ERASED = "erased"
     HARD_BOUNCE = "hard_bounce"
+    SOFT_BOUNCE = "soft_bounce"
     COMPLAINT = "complaint"
     MANUAL = "manual"
 
@@ -32,10 +33,11 @@ PERSONAL = frozenset({SuppressionReason.UNSUBSCRIBED, SuppressionReason.ERASED})
 # `unsubscribed` is weakest, since the subscriber's state says it too.
 STRENGTH = {
     SuppressionReason.UNSUBSCRIBED: 0,
-    SuppressionReason.HARD_BOUNCE: 1,
-    SuppressionReason.MANUAL: 2,
-    SuppressionReason.COMPLAINT: 3,
-    SuppressionReason.ERASED: 4,
+    SuppressionReason.SOFT_BOUNCE: 1,
+    SuppressionReason.HARD_BOUNCE: 2,
+    SuppressionReason.MANUAL: 3,
+    SuppressionReason.COMPLAINT: 4,
+    SuppressionReason.ERASED: 5,
 }
 
 
@@ -60,11 +62,13 @@ def add(session: Session, key: str, reason: SuppressionReason, now: datetime, *,
     return _put(session, session.get(Suppression, key), key, reason, now=now, source=source)
 
 
-def add_all(session: Session, keys: Sequence[str], reason: SuppressionReason, now: datetime, *, source: str) -> None:
-    """Suppress several addresses, whose subscribers' rows the caller has locked; as `add` otherwise."""
-    found = store.suppressions_of(session, keys)
-    for key in keys:
-        _put(session, found.get(key), key, reason, now=now, source=source)
+def add_all(session: Session, sources: Mapping[str, str], reason: SuppressionReason, now: datetime) -> int:
+    """Suppress several addresses, whose subscribers' rows the caller has locked; as `add` otherwise.
+
+    `sources` has the source by hash. Returns how many were not suppressed for this or a stronger reason.
+    """
+    found = store.suppressions_of(session, list(sources))
+    return sum(_put(session, found.get(key), key, reason, now=now, source=source) for key, source in sources.items())
 
 
 def _put(

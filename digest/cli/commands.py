@@ -107,8 +107,14 @@ SUPPRESS = {
     "remove": Leaf(
         "suppress:remove", "Take an address off the list; what the person said themselves (unsubscribed, erased) stays."
     ),
-    "lookup": Leaf("suppress:lookup", "Say whether and why an address is on the list."),
+    "lookup": Leaf("suppress:lookup", "Say whether and why an address is on the list, and what has come back from it."),
     "list": Leaf("suppress:list_", "List the entries; addresses are kept as keyed hashes only."),
+}
+FEEDBACK = {
+    "ingest": Leaf("feedback:ingest", "Take in bounces and complaints."),
+    "poll": Leaf(
+        "feedback:poll", "Take in what has come to the mailboxes of [[feedback.mailbox]], by IMAP or as Maildirs."
+    ),
 }
 DB = {
     "upgrade": Leaf(
@@ -179,6 +185,7 @@ COMMANDS: dict[str, Leaf | Noun] = {
     "schedule": Noun("Run on the publication's calendar.", SCHEDULE),
     "subscribers": Noun("Import, export, add, show and erase readers.", SUBSCRIBERS),
     "suppress": Noun("The never-send list.", SUPPRESS),
+    "feedback": Noun("Bounces and complaints: take them in from files or mailboxes.", FEEDBACK),
     "db": Noun("Upgrade, check, back up and restore the database.", DB),
     "config": Noun("Describe and check the configuration.", CONFIG),
     "dkim": Noun("Keys for signing mail ourselves (DKIM), and their DNS records.", DKIM),

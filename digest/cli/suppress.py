@@ -1,12 +1,15 @@
 """`digest suppress`: the never-send list."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from digest.app import App
 from digest.cli.options import Address, JsonLines
-from digest.cli.shell import shell_of
+from digest.cli.shell import Shell, shell_of
+from digest.delivery.outcome import clean_reply
+from digest.feedback import evidence
 from digest.runtime.errors import NotFoundError, UsageError
 from subscribers import suppression
 from subscribers.address import EmailAddress
@@ -31,29 +34,45 @@ def add(
     shell.out.emit({"address": address, "suppressed": True, "new": new}, lambda: shell.out.line(f"{address} {state}."))
 
 
-def remove(context: typer.Context, address: Address) -> None:
+def remove(
+    context: typer.Context,
+    address: Address,
+    reason: Annotated[str, typer.Option(help="Why mail may go there again, in your words; it is kept.")] = "",
+) -> None:
     """Take an address off the list; what the person said themselves (unsubscribed, erased) stays."""
     shell = shell_of(context)
+    if not reason.strip():
+        raise UsageError("Taking an address off the list needs a reason", hint="Add --reason TEXT; it is kept.")
     with shell.session() as session:
-        gone = suppression.remove(session, _key(shell.app, address))
-    if not gone:
-        raise NotFoundError(f"{address} is not on the list")
+        key, now = _key(shell.app, address), shell.app.clock.now()
+        if not suppression.remove(session, key):
+            raise NotFoundError(f"{address} is not on the list")
+        evidence.note_lifted(session, key, clean_reply(reason), now)
     shell.out.emit({"address": address, "suppressed": False}, lambda: shell.out.line(f"{address} is off the list."))
 
 
 def lookup(context: typer.Context, address: Address) -> None:
-    """Say whether and why an address is on the list."""
+    """Say whether and why an address is on the list, and what has come back from it."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
-        row = suppression.lookup(session, _key(shell.reader, address))
+        key = _key(shell.reader, address)
+        row, events = suppression.lookup(session, key), evidence.of_address(session, key)
     data = {
         "address": address,
         "suppressed": row is not None,
         "reason": row.reason if row else None,
         "since": row.created_at if row else None,
+        "source": row.source if row else None,
+        "evidence": [event.as_json() for event in events],
     }
-    answer = f"suppressed since {row.created_at:%Y-%m-%d}: {row.reason}" if row else "not suppressed"
-    shell.out.emit(data, lambda: shell.out.line(f"{address}: {answer}"))
+    answer = f"suppressed since {row.created_at:%Y-%m-%d}: {row.reason} ({row.source})" if row else "not suppressed"
+    shell.out.emit(data, lambda: _show(shell, f"{address}: {answer}", events))
+
+
+def _show(shell: Shell, answer: str, events: Sequence[evidence.Evidence]) -> None:
+    shell.out.line(answer)
+    if events:
+        shell.out.table(["at", "issue", "kind", "reason", "words"], [event.cells for event in events])
 
 
 def list_(

@@ -16,7 +16,7 @@ from digest.delivery.sequential import OneByOne
 from digest.delivery.smtp.relay import RelayConfig, Tls, Token
 from digest.delivery.transport import Carrier, Transport, WithEvidence
 from digest.delivery.wakeup.protocol import Dispatcher
-from digest.delivery.worker.ledger import PAUSES
+from digest.delivery.worker.ledger import PAUSES, OnFailed
 from digest.delivery.worker.loop import Worker
 from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.progress import DeliveryProgress
@@ -86,7 +86,12 @@ class ConfiguredDelivery:
         return Fleet([_relay_config(relay, self.settings) for relay in relays])
 
     def worker(
-        self, carrier: Carrier, progress: Callable[[DeliveryProgress], None], *, writer_on_demand: bool = False
+        self,
+        carrier: Carrier,
+        progress: Callable[[DeliveryProgress], None],
+        *,
+        on_failed: OnFailed = lambda _session, _failed: None,
+        writer_on_demand: bool = False,
     ) -> Worker:
         """Return a worker with the configured rate limits and patience.
 
@@ -105,6 +110,7 @@ class ConfiguredDelivery:
             progress=progress,
             pauses=tuple(pause for pause, total in zip(PAUSES, accumulate(PAUSES), strict=True) if total <= patience),
             limits=self.breaker_limits,
+            on_failed=on_failed,
         )
 
     @property

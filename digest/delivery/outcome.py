@@ -55,6 +55,28 @@ class Reason(StrEnum):
         """Whether it is about this recipient alone; a refusal for any other reason would meet every reader."""
         return self.value.startswith("mailbox_")
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether a mail with this reason fails because of its sender: it says nothing about the recipient."""
+        return self.word in {"policy", "content", "rate"} or self in {Reason.RELAYING, Reason.LOGIN}
+
+    @property
+    def word(self) -> str:
+        """The reason in one of nine words for counting, whether a reply, a report or a provider gave it."""
+        return _WORD_OF.get(self, "unknown")
+
+
+_WORD_OF = {
+    Reason.MAILBOX_UNKNOWN: "no such mailbox",
+    Reason.MAILBOX_FULL: "full",
+    Reason.MAILBOX_DISABLED: "inactive",
+    **dict.fromkeys((Reason.POLICY, Reason.SENDER, Reason.AUTHENTICATION), "policy"),
+    **dict.fromkeys((Reason.CONTENT, Reason.MESSAGE_TOO_BIG), "content"),
+    **dict.fromkeys((Reason.QUOTA, Reason.THROTTLED), "rate"),
+    Reason.NETWORK: "network",
+    **dict.fromkeys((Reason.RELAYING, Reason.LOGIN, Reason.SYSTEM, Reason.PROTOCOL), "relay"),
+}
+
 
 _LET_RELAY = "Log in to the relay ([[relay]] username and password_file), or let it take mail from this machine"
 REMEDIES: dict[Reason, str] = {
@@ -198,7 +220,8 @@ def _reason(code: int | None, enhanced: str | None, phase: Phase, text: str) -> 
     subject, detail = match.group(2, 3) if match else ("0", "0")
     by_code = _SUBJECTS.get(subject, _CODES.get(code or 0, Reason.OTHER))
     known = _DETAILS.get(f"{subject}.{detail}", by_code) if f"{subject}.{detail}" not in _VAGUE else None
-    if code is None or code // 100 != 5:
+    permanent = code // 100 == 5 if code else (enhanced or "").startswith("5")
+    if not permanent:
         return known or by_code
     words = text.casefold()
     if known is Reason.POLICY:

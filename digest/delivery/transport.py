@@ -17,11 +17,15 @@ class RelayRefusedError(ConfigError):
 
 @dataclass(slots=True)  # each mail makes one: not frozen
 class Envelope:
-    """SMTP envelope, with the id by which logs name it; an empty sender is the null return path."""
+    """SMTP envelope, with the id by which logs name it; an empty sender is the null return path.
+
+    With a `dsn_id` reports of failures are asked for where the relay offers them (RFC 3461): they will name it.
+    """
 
     delivery_id: str
     sender: str
     recipient: str
+    dsn_id: str = ""
 
 
 @dataclass(slots=True)  # each mail makes one: not frozen

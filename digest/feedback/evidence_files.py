@@ -3,6 +3,7 @@
 import gzip
 import mailbox
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -12,8 +13,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from digest.feedback.dsn import MAX_BYTES
 from digest.feedback.log_lines import Dates, LogLine, log_lines
+from digest.feedback.parsed_mail import MAX_BYTES
 from digest.runtime.errors import UsageError
 
 STDIN = "-"
@@ -86,7 +87,9 @@ def mails(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     for name in names:
         path = Path(name)
         try:
-            if path.is_dir():
+            if name == STDIN:
+                yield from _standard_input()
+            elif path.is_dir():
                 yield from _folder(path)
             elif path.is_file() and _read(path, 5) == b"From ":
                 yield from _mbox(path)
@@ -94,6 +97,19 @@ def mails(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
                 yield path.name, _read(path)
         except OSError as error:
             raise EvidenceUnreadableError(f"{name} cannot be read: {error.strerror or error}") from error
+
+
+def _standard_input() -> Iterator[tuple[str, bytes]]:
+    data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if data.startswith(b"From "):  # as a pipe of Postfix may write it; further ones make it an mbox
+        with tempfile.NamedTemporaryFile() as copy:
+            copy.write(data)
+            while more := sys.stdin.buffer.read(MAX_BYTES):
+                copy.write(more)
+            copy.flush()
+            yield from _mbox(Path(copy.name), "(stdin)")
+    elif data:
+        yield "(stdin)", data
 
 
 def _folder(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -107,8 +123,8 @@ def _read(path: Path, most: int = MAX_BYTES + 1) -> bytes:
         return file.read(most)
 
 
-def _mbox(path: Path) -> Iterator[tuple[str, bytes]]:
+def _mbox(path: Path, name: str = "") -> Iterator[tuple[str, bytes]]:
     with closing(mailbox.mbox(path, create=False)) as box:
         for number, key in enumerate(box.iterkeys(), 1):
             with closing(box.get_file(key)) as file:
-                yield f"{path.name}, mail {number}", file.read(MAX_BYTES + 1)
+                yield f"{name or path.name}, mail {number}", file.read(MAX_BYTES + 1)

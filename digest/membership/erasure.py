@@ -12,16 +12,15 @@ from sqlmodel import Session
 
 from digest.delivery.maildir import MaildirTransport
 from digest.delivery.worker.place import WorkerPlace
-from digest.feedback.models import FeedbackEvent
+from digest.feedback.models import EVENT as FEEDBACK_EVENT
+from digest.feedback.quarantine import quarantine_folder
 from digest.membership.context import MembershipContext
 from digest.outbox.states import DUE, SkipReason, State
 from digest.outbox.tables import ATTEMPT, DELIVERY, NOTICE, Promised, move
 from digest.outbox.take import envelope_id
 from digest.runtime.atomic_file import whole_file
 from subscribers.models import Subscriber
-from subscribers.transfer.bulk import table_of
 
-FEEDBACK_EVENT = table_of(FeedbackEvent)
 _FORGOTTEN = "(erased)"
 SHORTEST_NAME = 4
 """Characters; shorter names occur within other people's names and ordinary words, and are not searched for."""
@@ -44,7 +43,11 @@ def forget(session: Session, subscriber: Subscriber) -> None:
     for table, whose in ((DELIVERY, DELIVERY.c.subscriber_id == of_id), (NOTICE, mine)):
         session.execute(update(table).where(whose, _is_free_text(table)).values(reason=_FORGOTTEN))
     events = or_(FEEDBACK_EVENT.c.subscriber_id == of_id, FEEDBACK_EVENT.c.delivery_id.in_(deliveries))
-    session.execute(update(FEEDBACK_EVENT).where(events).values(detail={}))
+    session.execute(update(FEEDBACK_EVENT).where(events).values(detail={}, sample=None))
+    # a copy that could not be assigned to anybody may name them all the same
+    if subscriber.address:
+        names = FEEDBACK_EVENT.c.sample.icontains(subscriber.address, autoescape=True)
+        session.execute(update(FEEDBACK_EVENT).where(names).values(sample=None))
 
 
 def forget_everywhere(context: MembershipContext, session: Session, subscriber: Subscriber) -> None:
@@ -88,11 +91,15 @@ def forget_files(context: MembershipContext, erased: Erased) -> dict[str, int]:
 
     Mails in a Maildir are evidence of delivery, which is not needed any more: erased people get no mail again.
     """
-    changed = {"maildir": 0, "outcomes": 0}
+    changed = {"maildir": 0, "outcomes": 0, "quarantine": 0}
     delivery = context.settings.delivery
     if delivery.transport == "maildir":
         maildir = MaildirTransport(context.settings.workspace / delivery.maildir)
         changed["maildir"] = maildir.remove(erased.mails)
+    for file in quarantine_folder(context.settings.workspace).glob("*.eml"):
+        if erased.address.encode().lower() in file.read_bytes().lower():
+            file.unlink(missing_ok=True)
+            changed["quarantine"] += 1
     for file in sorted(filter(Path.is_file, WorkerPlace.of(context.settings.workspace).leftovers.glob("*"))):
         changed["outcomes"] += _redact(file, erased)
     return changed

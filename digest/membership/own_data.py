@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlmodel import Session
 
+from digest.feedback.models import EVENT as FEEDBACK_EVENT
 from digest.membership.context import MembershipContext
-from digest.membership.erasure import FEEDBACK_EVENT
 from digest.outbox import notices
 from digest.outbox.tables import ATTEMPT, DELIVERY, EDITION, ISSUE, NOTICE
 from digest.render.notice_kind import NoticeKind

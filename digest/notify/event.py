@@ -20,6 +20,7 @@ class EventKind(StrEnum):
     FINISHED = "finished"
     MISSED = "missed"
     UNCERTAIN_WAITING = "uncertain_waiting"
+    POLICY_BOUNCES = "policy_bounces"
     TEST = "test"
     """A test of the notifications."""
 
@@ -79,6 +80,7 @@ def _next_steps(event: Event) -> tuple[str, ...]:
         EventKind.FINISHED: (f"digest outbox status{number}",),
         EventKind.MISSED: (f"digest issue assemble{period}",),
         EventKind.UNCERTAIN_WAITING: (f"digest outbox list{number} --state uncertain", "digest outbox reconcile"),
+        EventKind.POLICY_BOUNCES: (f"digest outbox list{number} --state rejected", "digest doctor"),
         EventKind.TEST: (),
     }
     return steps[event.kind]

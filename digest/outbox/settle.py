@@ -31,6 +31,7 @@ class Settlement:
 
     `due_at` is None when it stays as it was. `by_evidence`: seen in a log, a report or a journal, or said by a person;
     it is no reply to this attempt. `about_us`: of a refusal that any other reader would meet, too, what to do about it.
+    `overrules`: a rejection from further on, which also changes what the relay had accepted.
     """
 
     promised: Promised
@@ -47,6 +48,7 @@ class Settlement:
     relay: str = ""
     by_evidence: bool = False
     about_us: str = ""
+    overrules: bool = False
 
     @property
     def answer(self) -> str:
@@ -56,6 +58,8 @@ class Settlement:
     @property
     def settles(self) -> tuple[str, ...]:
         """The states it may follow: what is uncertain may have gone, whatever its sender believes."""
+        if self.overrules:
+            return moves_to(self.state, State.STARTED, State.UNCERTAIN, State.ACCEPTED)
         if self.outcome == Outcome.NOT_SENT and not self.by_evidence:
             return moves_to(self.state, State.STARTED)
         return moves_to(self.state, State.STARTED, State.UNCERTAIN)

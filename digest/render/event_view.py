@@ -69,6 +69,10 @@ def _words(translate: Callable[[str], str]) -> dict[str, tuple[str, str]]:
                 "the mail server's log or a person decides."
             ),
         ),
+        "policy_bounces": (
+            _("mails come back for reasons that are ours"),
+            _("Other servers refuse our mails, for every reader there. No reader is suppressed for it."),
+        ),
         "test": (_("a test"), _("Nothing happened. Somebody tried whether you would be told if something did.")),
     }
 

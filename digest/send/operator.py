@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from digest.delivery.outcome import clean_reply
+from digest.feedback import consequences
 from digest.issues import store as issue_store
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
@@ -29,7 +30,10 @@ def release(context: SendContext, number: int | None) -> tuple[int, bool]:
     with session_scope(context.engine) as session:
         issue = _find(session, number, lock=False)
         dispatcher.announce(session, issue.number)
-        return issue.number, breaker.release(session, issue.id or 0, context.clock.now())
+        was_held = breaker.release(session, issue.id or 0, context.clock.now())
+        session.flush()
+        consequences.apply(session, context.clock.now(), context.delivery.breaker_limits)
+        return issue.number, was_held
 
 
 @dataclass(frozen=True, slots=True)

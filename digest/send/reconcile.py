@@ -13,6 +13,7 @@ from datetime import datetime, tzinfo
 from digest.delivery.maildir import MAILDIR
 from digest.delivery.outcome import clean_reply, explain
 from digest.delivery.transport import WithEvidence
+from digest.feedback import replies
 from digest.feedback.dsn import NotAReportError, ReportedRecipient, read_report
 from digest.feedback.evidence_files import mails, open_logs
 from digest.feedback.log_coverage import AFTER
@@ -145,6 +146,7 @@ def _own_record(findings: Findings, relay: str, *, with_transport: bool) -> list
     with session_scope(context.engine) as session:
         now = context.clock.now()
         findings.files, findings.from_files = len(files), settle(session, kept, context.delivery.breaker_limits)
+        replies.note(session, kept)
         findings.recovered = recover(session, context.delivery.place.liveness, now).uncertain
         if isinstance(transport, WithEvidence):
             known = {(one.promised, one.id): one for one in uncertain(session)}

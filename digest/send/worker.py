@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from digest.delivery.transport import Carrier
 from digest.delivery.wakeup.event import Wakeup
 from digest.delivery.worker.progress import DeliveryProgress, WorkerRun
+from digest.feedback import consequences, replies
 from digest.issues import store as issue_store
 from digest.membership.address_change import forget_expired
 from digest.notify import Event, EventKind
@@ -83,12 +84,13 @@ def _deliver_all(
     relayed = _ProgressRelay(context, issues, progress)
     with (
         context.notifier.webhook.beside(),
-        context.delivery.worker(carrier, relayed, writer_on_demand=not issues) as worker,
+        context.delivery.worker(carrier, relayed, on_failed=replies.note, writer_on_demand=not issues) as worker,
         stopping_on_signals(worker.stop),
     ):
         if stopping():
             worker.stop()
         run = worker.deliver_all(issues)
+        consequences.draw(context.engine, context.clock.now(), context.delivery.breaker_limits)
         if operator_events.tell_of(context, issues) and not run.stopped:
             relayed.is_over = True
             worker.deliver_notices()  # the mails to operators, at once

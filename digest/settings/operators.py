@@ -7,7 +7,9 @@ from pydantic import Field, field_validator, model_validator
 
 from digest.settings.part import SettingsTable, check_post_url
 
-EventName = Literal["assembled", "needs_approval", "started", "halted", "finished", "missed", "uncertain_waiting"]
+EventName = Literal[
+    "assembled", "needs_approval", "started", "halted", "finished", "missed", "uncertain_waiting", "policy_bounces"
+]
 """Names of operator events, as in digest.notify."""
 
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from digest.runtime.errors import ConfigError, UsageError, WorkspaceNotFoundError
 from digest.settings.delivery import DeliveryRules, Dkim, Relay
+from digest.settings.feedback import Feedback
 from digest.settings.operators import MetricsSettings, Operators
 from digest.settings.part import SettingsTable
 from digest.settings.publication import ANY, Interest, Publication, Section
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     operators: Operators = Operators()
     metrics: MetricsSettings = MetricsSettings()
     retention: Retention = Retention()
+    feedback: Feedback = Feedback()
     database: Database = Database()
     web: Web = Web()
     signup: SignupForms = SignupForms()

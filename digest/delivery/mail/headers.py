@@ -184,6 +184,11 @@ def message_id(key: bytes, parts: Sequence[str], domain: str) -> str:
 _keyed = lru_cache(maxsize=4)(KeyedHash)
 
 
+def message_id_of(key: bytes, promised: str, name: tuple[str, str], domain: str) -> str:
+    """Return the Message-ID of a delivery (`name` is issue's number and ref) or notice (kind and key)."""
+    return message_id(key, ("notice" if promised == "notice" else "issue", *name), domain)
+
+
 def feedback_id(about: str, part: str, list_id: str, domain: str) -> str:
     """Return a Feedback-ID: three campaign identifiers and a sender id of 5 to 15 characters, nothing personal."""
     sender = (_FEEDBACK_PART.sub("", domain).replace(".", "").replace("-", "") or "sender")[:15].ljust(5, "0")

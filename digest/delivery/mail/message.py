@@ -9,10 +9,12 @@ from typing import Any
 from sqlmodel import Session
 
 from digest.delivery.mail.editions import PreparedEditions
-from digest.delivery.mail.headers import Identity, Personal, message_id, personal_header, shared_header
+from digest.delivery.mail.headers import Identity, Personal, message_id, message_id_of, personal_header, shared_header
+from digest.delivery.mail.return_path import ReturnPath
 from digest.delivery.transport import Encoded, Envelope
 from digest.outbox.notices import TakenNotice
-from digest.outbox.take import Recipient, Taken
+from digest.outbox.tables import Promised
+from digest.outbox.take import Recipient, Started, Taken
 from digest.render.context import NoticeContext, PublicationView
 from digest.render.edition import Rendered
 from digest.render.event_view import event_view
@@ -72,6 +74,8 @@ class MessageWriter:
         self._signer = signer
         self._key = message_key
         self._sign = sign
+        mailbox = settings.feedback.return_path
+        self.return_path = ReturnPath(mailbox, message_key) if mailbox else None
         self._catalogue = settings.catalogue
         self._editions = PreparedEditions()
         self._edition_form = lru_cache(maxsize=JOINED)(self._make_edition_form)
@@ -85,11 +89,14 @@ class MessageWriter:
 
     def message_id(self, number: int, ref: str) -> str:
         """Return the Message-ID of an issue to a recipient: the same at every attempt."""
-        return message_id(self._key, ("issue", str(number), ref), self._settings.publication.sender_domain)
+        return self._message_id(Promised.DELIVERY, (str(number), ref))
 
     def notice_id(self, kind: str, key: str) -> str:
         """Return the Message-ID of a notice: the same at every attempt."""
-        return message_id(self._key, ("notice", kind, key), self._settings.publication.sender_domain)
+        return self._message_id(Promised.NOTICE, (kind, key))
+
+    def _message_id(self, promised: Promised, name: tuple[str, str]) -> str:
+        return message_id_of(self._key, promised, name, self._settings.publication.sender_domain)
 
     def delivery(self, taken: Taken, now: datetime) -> Letter:
         """Return the message of a delivery of a prepared edition. Raises ContentError for what mail cannot hold."""
@@ -104,7 +111,8 @@ class MessageWriter:
         }
         own_id = self.message_id(form.number, reader.ref)
         personal = Personal(reader.name, reader.address, own_id, unsubscribe)
-        return self._letter(taken.envelope_id, form, personal, values, now=now, plain=reader.format == "text")
+        envelope = self._envelope(taken, (str(form.number), reader.ref), reader.address)
+        return self._letter(envelope, form, personal, values, now=now, plain=reader.format == "text")
 
     def test(self, number: int, rendered: Rendered, reader: Recipient, token: str, now: datetime) -> Letter:
         """Return an edition as a test mail: marked, with a Message-ID of its own and links that say so.
@@ -120,7 +128,8 @@ class MessageWriter:
         values[Slot.TEST_MARK] = translate("This is a test mail. Its personal links change nothing.")
         own_id = message_id(self._key, ("test", token), self._settings.publication.sender_domain)
         personal = Personal(reader.name, reader.address, own_id, url, test=True)
-        return self._letter(f"test-{token}", form, personal, values, now=now, plain=reader.format == "text")
+        envelope = Envelope(f"test-{token}", self._sender, personal.address)
+        return self._letter(envelope, form, personal, values, now=now, plain=reader.format == "text")
 
     def notice(self, taken: TakenNotice, now: datetime) -> Letter:
         """Return the message of a notice. Raises ContentError for what mail cannot hold."""
@@ -134,11 +143,22 @@ class MessageWriter:
         unsubscribe = values.get(Slot.UNSUBSCRIBE_URL, "")
         own_id = self.notice_id(taken.kind, taken.key)
         personal = Personal(taken.name, taken.address, own_id, unsubscribe)
-        return self._letter(taken.envelope_id, form, personal, values, now=now, plain=False)
+        envelope = self._envelope(taken, (taken.kind, taken.key), taken.address)
+        return self._letter(envelope, form, personal, values, now=now, plain=False)
+
+    @property
+    def _sender(self) -> str:
+        return self.return_path.mailbox if self.return_path else self._settings.publication.sender_address
+
+    def _envelope(self, started: Started, name: tuple[str, str], address: str) -> Envelope:
+        if self.return_path is None:
+            return Envelope(started.envelope_id, self._sender, address)
+        token = self.return_path.token(started.promised, started.id, name)
+        return Envelope(started.envelope_id, self.return_path.address(token), address, token)
 
     def _letter(
         self,
-        delivery_id: str,
+        envelope: Envelope,
         form: _Form,
         personal: Personal,
         values: Mapping[Slot, str],
@@ -148,7 +168,6 @@ class MessageWriter:
     ) -> Letter:
         kind: Format = "text" if plain else "html"
         head = form.header + personal_header(personal, now) + form.parts.header(kind) + b"\r\n"
-        envelope = Envelope(delivery_id, self._settings.publication.sender_address, personal.address)
         message = Encoded((head, *form.parts.splice(values, kind)))
         if self._sign is not None:
             message.insert(0, self._sign(message, now))

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from digest.delivery.outcome import Phase, Reason, classify, explain
 from digest.delivery.smtp.content import FINAL_DOT, Content, Stuffing
+from digest.delivery.smtp.envelope import envelope_commands, mail_command, rcpt_command
 from digest.delivery.smtp.relay import Timeouts
 from digest.delivery.smtp.reply import GarbledReplyError, ReplyReader, SmtpReply
 from digest.delivery.transport import Envelope, Parcel, Reply
@@ -65,6 +66,10 @@ class _Mail:
         self.content = content
         self.is_answered = False
         self.refusal: tuple[Phase, SmtpReply] | None = None
+
+    @property
+    def size(self) -> int:
+        return self.content.size - len(FINAL_DOT)
 
 
 class Conversation:
@@ -307,7 +312,7 @@ class Conversation:
         following = self._next() if self._pipelined else None
         if following:
             self._expect_envelope(following)
-            self._out = b"".join((*content.pieces, _envelope(following, self._offers)))
+            self._out = b"".join((*content.pieces, self._envelope(following)))
         else:
             self._out = b"".join(content.pieces)
 
@@ -353,17 +358,22 @@ class Conversation:
     def _announce(self, mail: _Mail, before: bytes) -> None:
         if self._pipelined:
             self._expect_envelope(mail)
-            self._put(before + _envelope(mail, self._offers))
+            self._put(before + self._envelope(mail))
         else:
             self._command(Phase.MAIL, mail)
+
+    def _envelope(self, mail: _Mail) -> bytes:
+        return envelope_commands(mail.parcel.envelope, mail.size, self._offers)
 
     def _expect_envelope(self, mail: _Mail) -> None:
         self._expected.extend(((Phase.MAIL, mail), (Phase.RCPT, mail), (Phase.DATA, mail)))
 
     def _command(self, phase: Phase, mail: _Mail) -> None:
-        commands = {Phase.MAIL: _mail_command, Phase.RCPT: _rcpt_command}
         self._expected.append((phase, mail))
-        self._put(commands[phase](mail, self._offers) if phase in commands else b"DATA\r\n")
+        if phase is Phase.MAIL:
+            self._put(mail_command(mail.parcel.envelope, mail.size, self._offers))
+        else:
+            self._put(rcpt_command(mail.parcel.envelope, self._offers) if phase is Phase.RCPT else b"DATA\r\n")
 
     def _put(self, data: bytes, *, dot_at: int = -1) -> None:
         self._out = data
@@ -383,18 +393,3 @@ class Conversation:
 
     def _done(self, mail: _Mail, outcome: Outcome, phase: Phase, text: str) -> None:
         self._bag.done(mail.parcel, Reply(outcome, None, None, text, self._relay, phase))
-
-
-def _envelope(mail: _Mail, offers: Mapping[str, str]) -> bytes:
-    return _mail_command(mail, offers) + _rcpt_command(mail, offers) + b"DATA\r\n"
-
-
-def _mail_command(mail: _Mail, offers: Mapping[str, str]) -> bytes:
-    envelope = mail.parcel.envelope
-    size = f" SIZE={mail.content.size - len(FINAL_DOT)}" if "size" in offers else ""
-    utf8 = "" if envelope.sender.isascii() and envelope.recipient.isascii() else " SMTPUTF8"
-    return f"MAIL FROM:<{envelope.sender}>{size}{utf8}\r\n".encode()
-
-
-def _rcpt_command(mail: _Mail, _offers: Mapping[str, str]) -> bytes:
-    return f"RCPT TO:<{mail.parcel.envelope.recipient}>\r\n".encode()

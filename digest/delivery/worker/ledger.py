@@ -15,6 +15,7 @@ from sqlmodel import Session
 from digest.outbox import breaker
 from digest.outbox.breaker import BreakerLimits
 from digest.outbox.settle import Settlement, not_sent, settle, write_file
+from digest.outbox.states import FAILED
 from digest.outbox.take import started_by
 from digest.runtime.atomic_file import private_folder
 from digest.runtime.clock import Clock
@@ -22,6 +23,9 @@ from digest.runtime.db import AWAY, explain, session_scope
 from digest.runtime.errors import DatabaseUnreachableError
 
 T = TypeVar("T")
+
+OnFailed = Callable[[Session, Sequence[Settlement]], None]
+"""Gets the rejected and expired ones of a batch, in the transaction that settles them."""
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before each further try of a database or relay that is away; after the last one it is given up."""
@@ -67,9 +71,17 @@ class WorkerLedger:
     """
 
     def __init__(
-        self, engine: Engine, worker_id: str, clock: Clock, patience: Patience, limits: BreakerLimits = BreakerLimits()
+        self,
+        engine: Engine,
+        worker_id: str,
+        clock: Clock,
+        patience: Patience,
+        *,
+        limits: BreakerLimits = BreakerLimits(),
+        on_failed: OnFailed = lambda _session, _failed: None,
     ) -> None:
         self._limits = limits
+        self._on_failed = on_failed
         self._engine = engine
         self.url = engine.url
         self._worker_id = worker_id
@@ -99,7 +111,7 @@ class WorkerLedger:
         batch = [self._kept[place] for place in range(len(self._kept))]
         session = Session(self._engine, expire_on_commit=False)
         try:
-            breaker.settle(session, batch, self._limits)
+            self._settle(session, batch)
             return _Uncommitted(session, batch, work(session))
         except BaseException as error:
             session.rollback()
@@ -127,6 +139,11 @@ class WorkerLedger:
         self.stored([settlement.attempt_id for settlement in one.batch])
         self._patience.succeeded()
         return one.result
+
+    def _settle(self, session: Session, batch: Sequence[Settlement]) -> None:
+        breaker.settle(session, batch, self._limits)
+        if failed := [one for one in batch if one.state in FAILED]:
+            self._on_failed(session, failed)
 
     def store(self) -> None:
         self.transact(lambda _session: None)
@@ -175,7 +192,7 @@ class WorkerLedger:
         """
 
         def store_all(session: Session) -> None:
-            breaker.settle(session, list(self._kept), self._limits)
+            self._settle(session, list(self._kept))
             self._put_back_strays(session, known)
 
         try:

@@ -20,7 +20,7 @@ from digest.delivery.settlement import conclude
 from digest.delivery.transport import Carrier, Parcel, RelayRefusedError, Reply, Step
 from digest.delivery.worker.background import Background
 from digest.delivery.worker.in_flight import InFlight, InFlightSource
-from digest.delivery.worker.ledger import PAUSES, Patience, WorkerLedger
+from digest.delivery.worker.ledger import PAUSES, OnFailed, Patience, WorkerLedger
 from digest.delivery.worker.place import WorkerPlace
 from digest.delivery.worker.presence import WorkerPresence
 from digest.delivery.worker.progress import DeliveryProgress, WorkerRun
@@ -66,6 +66,7 @@ class Worker:
         jitter: Callable[[], float] = random.random,
         pauses: tuple[float, ...] = PAUSES,
         limits: BreakerLimits = BreakerLimits(),
+        on_failed: OnFailed = lambda _session, _failed: None,
     ) -> None:
         """`progress` is called after each change; `pauses` (seconds) are those between tries.
 
@@ -79,7 +80,8 @@ class Worker:
         self._jitter = jitter
         self._stopping = False
         self._relay_patience = Patience(clock, lambda: self._stopping, pauses)
-        self._ledger = WorkerLedger(engine, self.id, clock, Patience(clock, lambda: self._stopping, pauses), limits)
+        patience = Patience(clock, lambda: self._stopping, pauses)
+        self._ledger = WorkerLedger(engine, self.id, clock, patience, limits=limits, on_failed=on_failed)
         self._presence = WorkerPresence(self.id, self._ledger, place, clock)
         self._evidence = evidence
         self._meter = meter or Meter([Way(name) for name in carrier.relays])

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from digest.feedback.dsn import MAX_BYTES, NotAReportError, ReportedRecipient, read_report
+from digest.feedback.dsn import NotAReportError, ReportedRecipient, read_report
 from digest.feedback.evidence_files import EvidenceUnreadableError, mails
+from digest.feedback.parsed_mail import MAX_BYTES
 
 ID = "<0123456789abcdef@example.org>"
 ORIGINAL = f"From: news@example.org\nMessage-ID: {ID}\nSubject: =?utf-8?b?7JWI?=\n\nhello\n"

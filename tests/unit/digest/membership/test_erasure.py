@@ -105,7 +105,7 @@ def test_nothing_of_who_is_erased_is_found_anywhere(people: People) -> None:
     proof = notices.erase_subscriber(people.works, ADDRESS)
     assert told_of(everywhere(people)) == []
     assert (proof.found, proof.names) == (0, 0)
-    assert proof.changed == {"maildir": 1, "outcomes": 1}
+    assert proof.changed == {"maildir": 1, "outcomes": 1, "quarantine": 0}
     places = {one.place for one in proof.looked}
     assert {"subscriber.address", "notice.context", "attempt.reply", "feedback_event.detail", ".state"} <= places
     rows = people.notices()

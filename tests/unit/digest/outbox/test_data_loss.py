@@ -141,12 +141,7 @@ def test_the_newest_journal_of_all_stays_as_the_mark(lost: LostTake) -> None:
         return set(mark.attempts) if mark else set()
 
     first, second, third = lost.taken
-    for started, expected in (
-        ((), []),
-        ((second,), [second]),
-        ((first,), [second]),
-        ((third, first), [third, first]),
-    ):
+    for started, expected in (((), []), ((second,), [second]), ((first,), [second]), ((third, first), [third, first])):
         another("w2", *started)
         assert names() == {one.attempt_id for one in expected}
     assert {path.name for path in lost.folder.iterdir()} == {"w1.lock", "w1.journal", LAST}

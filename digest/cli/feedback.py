@@ -1,0 +1,62 @@
+"""`digest feedback`: take in bounces and complaints."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from digest.cli.shell import Shell, shell_of
+from digest.feedback.evidence_files import mails
+from digest.feedback.intake import IntakeResult
+from digest.feedback.mailboxes import MailboxUnreachableError
+from digest.runtime.errors import EXIT_ATTENTION
+from digest.send import feedback
+
+MAX_ROWS = 50
+
+
+def ingest(
+    context: typer.Context,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="A mail, an mbox, a Maildir or another folder; - reads one.")
+    ],
+) -> None:
+    """Take in bounces and complaints. Safe to repeat; nothing is answered.
+
+    Exit code 1: a mail could not be read and was put aside.
+    """
+    shell = shell_of(context)
+    result = feedback.ingest(shell.app, mails(files))
+    _tell(shell, result, result.as_json())
+
+
+def poll(context: typer.Context) -> None:
+    """Take in what has come to the mailboxes of [[feedback.mailbox]], by IMAP or as Maildirs.
+
+    What was read stays there, marked as seen. Exit code 4: a mailbox could not be read.
+    """
+    shell = shell_of(context)
+    result = feedback.poll(shell.app)
+    _tell(shell, result, {**result.as_json(), "failures": result.failures})
+
+
+def _tell(shell: Shell, result: IntakeResult, document: Mapping[str, object]) -> None:
+    shell.out.emit(document, lambda: _show(shell, result))
+    if result.failures:
+        raise MailboxUnreachableError("; ".join(result.failures))
+    if result.quarantined:
+        raise typer.Exit(EXIT_ATTENTION)
+
+
+def _show(shell: Shell, result: IntakeResult) -> None:
+    counted = result.counted
+    shell.out.line(
+        f"{result.read} read: {counted['hard']} hard, {counted['soft']} soft, {counted['complaint']} complaints,"
+        f" {counted['ignored']} ignored, {result.repeated} known already. {result.suppressed} addresses suppressed."
+    )
+    if result.unmatched:
+        shell.out.line(f"{result.unmatched} of the ignored cannot be assigned to a mail of ours, and change nothing.")
+    if result.policy:
+        shell.out.line(f"{result.policy} of the soft are about us, not about readers: the operators are told.")
+    for one in result.quarantined[:MAX_ROWS]:
+        shell.out.line(f"{one.file}: {one.reason}. Put aside in {one.kept}")

@@ -1,0 +1,72 @@
+"""Signed return paths (VERP): the envelope sender of each mail names its delivery or notice, for bounces. Pure.
+
+`bounces+dTOKEN@example.org`: the kind and number of what was sent, and a keyed hash of what its Message-ID is made of.
+Only digits and lower-case letters, as some servers change the case of a local part; at most 64 octets.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_LOCAL_PART = 64
+LONGEST_TOKEN = 34
+_MAC_DIGITS = 20  # 80 bits
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_TOKEN = re.compile(rf"(?<![0-9a-z])([dn])([0-9a-z]{{1,13}})([0-9a-f]{{{_MAC_DIGITS}}})(?![0-9a-z])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a return path says it belongs to, a delivery (d) or notice (n); true only if `ReturnPath.confirms` it."""
+
+    letter: str
+    id: int
+    mac: str
+
+
+class ReturnPath:
+    """Makes and checks return paths below one mailbox, such as `bounces@example.org`."""
+
+    def __init__(self, mailbox: str, key: bytes) -> None:
+        self.mailbox = mailbox
+        self._local, _, self._domain = mailbox.rpartition("@")
+        # copied for each token; hmac.digest would let other threads run at each call, and wait for them
+        self._mac = hmac.new(hmac.digest(key, b"return path", "sha256"), digestmod=hashlib.sha256)
+
+    def token(self, promised: str, of_id: int, name: Sequence[str]) -> str:
+        """Return the token; `name` is what the Message-ID is made of: number and ref, or kind and key."""
+        letter = promised[0]
+        return f"{letter}{_base36(of_id)}{self._sign(letter, of_id, name)}"
+
+    def address(self, token: str) -> str:
+        return f"{self._local}+{token}@{self._domain}"
+
+    def confirms(self, claim: Claim, name: Sequence[str]) -> bool:
+        """Return whether the claim was made by `token` for `name`."""
+        return hmac.compare_digest(self._sign(claim.letter, claim.id, name), claim.mac)
+
+    def _sign(self, letter: str, of_id: int, name: Sequence[str]) -> str:
+        mac = self._mac.copy()
+        mac.update("\0".join((f"{letter}{of_id}", *name)).encode())
+        return mac.hexdigest()[:_MAC_DIGITS]
+
+
+def claims(text: str) -> list[Claim]:
+    """Return what the return paths and envelope ids in a text claim, whatever the address before them."""
+    found = []
+    for letter, number, mac in _TOKEN.findall(text):
+        of_id = int(number, 36)
+        if of_id < 2**63:
+            found.append(Claim(letter.lower(), of_id, mac.lower()))
+    return found
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while True:
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+        if not number:
+            return digits

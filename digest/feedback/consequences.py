@@ -1,0 +1,198 @@
+"""Consequences of feedback for readers: who is suppressed, counted in issues and not in days. Callers commit.
+
+An issue that is held suppresses nobody before a person releases it, and what servers said while it was sent counts
+only when it has ended: a relay that answers "no such user" for everybody must not empty the list.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Engine, and_, func, or_, select, update
+from sqlmodel import Session
+
+from digest.delivery.outcome import Reason
+from digest.feedback.models import EVENT, EventSource, FeedbackKind
+from digest.issues.lifecycle import IssueState
+from digest.outbox import operations
+from digest.outbox.breaker import BreakerLimits
+from digest.outbox.states import FAILED, State
+from digest.outbox.tables import BREAKER, DELIVERY, ISSUE, SUBSCRIBER
+from digest.runtime.db import session_scope
+from subscribers import store, suppression
+from subscribers.suppression import SuppressionReason
+
+SOFT_ISSUES = 3
+SOFT_SPAN = timedelta(days=60)
+COMPLAINTS = 0.003
+"""The share of complaints from which mailbox providers block a sender."""
+COMPLAINTS_OF = 300
+_LEAST_REFUSED = 10
+_AT_ONCE = 500
+_REASONS = {
+    FeedbackKind.COMPLAINT: SuppressionReason.COMPLAINT,
+    FeedbackKind.HARD: SuppressionReason.HARD_BOUNCE,
+    FeedbackKind.SOFT: SuppressionReason.SOFT_BOUNCE,
+}
+
+
+def apply(session: Session, now: datetime, limits: BreakerLimits) -> int:
+    """Draw the consequences of events whose time has come; return how many addresses that has suppressed.
+
+    Holds issues that readers complain of, or whose refusals are too many to be believed.
+    """
+    _hold_doubtful(session, limits)
+    suppressed = 0
+    while rows := session.execute(_waiting().limit(_AT_ONCE)).all():
+        suppressed += _act(session, rows, now)
+        ids = [row.id for row in rows]
+        session.execute(update(EVENT).where(EVENT.c.id.in_(ids)).values(acted_at=now))
+    return suppressed
+
+
+def draw(engine: Engine, now: datetime, limits: BreakerLimits) -> int:
+    """Do `apply` in a transaction of its own."""
+    with session_scope(engine) as session:
+        return apply(session, now, limits)
+
+
+def _waiting() -> Any:
+    is_time = or_(
+        EVENT.c.kind == FeedbackKind.COMPLAINT.value,
+        EVENT.c.issue_id.is_(None),
+        and_(~ISSUE.c.held, or_(EVENT.c.source != EventSource.REPLY.value, ISSUE.c.state == IssueState.SENT.value)),
+    )
+    own = [EVENT.c[name] for name in ("id", "kind", "source", "reason", "detail", "subscriber_id", "happened_at")]
+    return (
+        select(
+            *own,
+            DELIVERY.c.state,
+            DELIVERY.c.attempt_id,
+            DELIVERY.c.started_at,
+            ISSUE.c.number,
+            SUBSCRIBER.c.suppression_key,
+            SUBSCRIBER.c.address_since,
+        )
+        .select_from(EVENT)
+        .join(SUBSCRIBER, SUBSCRIBER.c.id == EVENT.c.subscriber_id)
+        .outerjoin(DELIVERY, DELIVERY.c.id == EVENT.c.delivery_id)
+        .outerjoin(ISSUE, ISSUE.c.id == EVENT.c.issue_id)
+        .where(EVENT.c.acted_at.is_(None), is_time)
+        .order_by(EVENT.c.id)
+    )
+
+
+def _act(session: Session, rows: Sequence[Any], now: datetime) -> int:
+    counting = [row for row in rows if row.suppression_key and _counts(row)]
+    soft = {row.subscriber_id for row in counting if row.kind == FeedbackKind.SOFT}
+    worn_out = set(_in_a_row(session, soft)) if soft else set()
+    by_kind: defaultdict[FeedbackKind, dict[str, str]] = defaultdict(dict)
+    for row in counting:
+        kind = FeedbackKind(row.kind)
+        if kind is not FeedbackKind.SOFT or row.subscriber_id in worn_out:
+            by_kind[kind][row.suppression_key] = _evidence(row)
+    store.lock_all(session, sorted({row.subscriber_id for row in counting}))
+    return sum(
+        suppression.add_all(session, by_kind[kind], reason, now) for kind, reason in _REASONS.items() if by_kind[kind]
+    )
+
+
+def _counts(row: Any) -> bool:
+    """Return whether an event still says something about the address that the reader has now."""
+    if row.address_since is not None and row.started_at is not None and row.address_since > row.started_at:
+        return False
+    is_settled = row.state in FAILED and row.attempt_id == row.detail.get("attempt")
+    return is_settled or bool(row.source != EventSource.REPLY.value)
+
+
+def _evidence(row: Any) -> str:
+    about = f"issue {row.number}" if row.number is not None else "a notice"
+    what = Reason(row.reason).word if row.reason else row.kind
+    words = row.detail.get("words") or ""
+    return f"feedback {row.id}, {about}, {row.happened_at:%Y-%m-%d}: {what}{': ' if words else ''}{words}"
+
+
+def _in_a_row(session: Session, subscribers: Collection[int]) -> Iterator[int]:
+    """Yield those whom the last issues did not reach: so many in a row, over so long a time."""
+    soft = EVENT.c.kind == FeedbackKind.SOFT.value
+    often = (
+        select(EVENT.c.subscriber_id)
+        .where(EVENT.c.subscriber_id.in_(subscribers), soft)
+        .group_by(EVENT.c.subscriber_id)
+        .having(func.count(EVENT.c.issue_id.distinct()) >= SOFT_ISSUES)
+    )
+    bounced = select(EVENT.c.id).where(EVENT.c.delivery_id == DELIVERY.c.id, soft).exists()
+    lifted = (
+        select(func.max(EVENT.c.happened_at))
+        .where(EVENT.c.subscriber_id == DELIVERY.c.subscriber_id, EVENT.c.kind == FeedbackKind.LIFTED.value)
+        .scalar_subquery()
+    )
+    ended = [State.ACCEPTED.value, *sorted(FAILED)]
+    query = (
+        select(
+            DELIVERY.c.subscriber_id,
+            DELIVERY.c.state,
+            DELIVERY.c.started_at,
+            SUBSCRIBER.c.confirmed_at,
+            bounced.label("bounced"),
+            lifted.label("lifted"),
+        )
+        .join(ISSUE, ISSUE.c.id == DELIVERY.c.issue_id)
+        .join(SUBSCRIBER, SUBSCRIBER.c.id == DELIVERY.c.subscriber_id)
+        .where(DELIVERY.c.subscriber_id.in_(often), DELIVERY.c.state.in_(ended), DELIVERY.c.started_at.is_not(None))
+        .order_by(DELIVERY.c.subscriber_id, ISSUE.c.number.desc())
+    )
+    for subscriber_id, deliveries in groupby(session.execute(query), key=lambda row: row.subscriber_id):
+        streak = []
+        for row in deliveries:
+            since = max((moment for moment in (row.confirmed_at, row.lifted) if moment), default=None)
+            if row.state == State.ACCEPTED or (since and row.started_at < since):
+                break
+            if row.bounced:  # another failure is ours, and says nothing
+                streak.append(row.started_at)
+        if len(streak) >= SOFT_ISSUES and streak[0] - streak[-1] >= SOFT_SPAN:
+            yield subscriber_id
+
+
+def _hold_doubtful(session: Session, limits: BreakerLimits) -> None:
+    """Hold issues that too many complain of, or of whose readers too many were refused; once, until released.
+
+    The breaker has looked at large issues while they were sent; a small one can end before it could.
+    """
+    since = or_(BREAKER.c.since.is_(None), EVENT.c.happened_at > BREAKER.c.since)
+    is_refusal = and_(EVENT.c.source == EventSource.REPLY.value, EVENT.c.kind == FeedbackKind.HARD.value)
+    refusals = and_(is_refusal, ISSUE.c.state == IssueState.SENT.value)
+    waiting = select(EVENT.c.issue_id).where(EVENT.c.acted_at.is_(None))
+    query = (
+        select(ISSUE.c.id, EVENT.c.kind, func.count(EVENT.c.delivery_id.distinct()).label("count"))
+        .join(EVENT, EVENT.c.issue_id == ISSUE.c.id)
+        .outerjoin(BREAKER, BREAKER.c.issue_id == ISSUE.c.id)
+        .where(~ISSUE.c.held, ISSUE.c.id.in_(waiting), since)
+        .where(or_(EVENT.c.kind == FeedbackKind.COMPLAINT.value, refusals))
+        .group_by(ISSUE.c.id, EVENT.c.kind)
+    )
+    for row in session.execute(query).all():
+        why = _complaints(session, row) if row.kind == FeedbackKind.COMPLAINT else _refusals(session, row, limits)
+        if why:
+            operations.hold(session, row.id, why)
+
+
+def _complaints(session: Session, row: Any) -> str:
+    accepted = _accepted(session, row.id, max(COMPLAINTS_OF, int(row.count / COMPLAINTS) + 1))
+    if accepted < COMPLAINTS_OF or row.count <= COMPLAINTS * accepted:
+        return ""
+    return f"{row.count} of {accepted} complained of it as spam; mailbox providers block a sender from {COMPLAINTS:.1%}"
+
+
+def _refusals(session: Session, row: Any, limits: BreakerLimits) -> str:
+    accepted = _accepted(session, row.id, int(row.count / max(limits.rejected, 1e-3)) + 1)
+    if row.count < _LEAST_REFUSED or row.count <= limits.rejected * (accepted + row.count):
+        return ""
+    return f"{row.count} of {accepted + row.count} have no such mailbox, the relay says. A release suppresses them"
+
+
+def _accepted(session: Session, issue_id: int, enough: int) -> int:
+    some = select(DELIVERY.c.id).where(DELIVERY.c.issue_id == issue_id, DELIVERY.c.state == State.ACCEPTED.value)
+    return int(session.execute(select(func.count()).select_from(some.limit(enough).subquery())).scalar_one())

@@ -1,0 +1,128 @@
+"""Reading of what came back: reports by their standard, other bounces by their words, all else as no bounce. Pure."""
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from digest.delivery.mail.return_path import Claim, claims
+from digest.delivery.outcome import Reason
+from digest.feedback.automatic import is_automatic, is_receipt
+from digest.feedback.bounce_reason import reason_of
+from digest.feedback.bounce_text import looks_returned, read_text
+from digest.feedback.complaint import complainers, counts, feedback_fields
+from digest.feedback.dsn import ReportedRecipient, about, reported
+from digest.feedback.models import FeedbackKind
+from digest.feedback.parsed_mail import PARSER_ERRORS, ParsedMail, PoisonMailError, header_of, parse
+
+_CLAIMED_IN = (
+    "To",
+    "Delivered-To",
+    "X-Original-To",
+    "Envelope-To",
+    "X-Envelope-To",
+    "X-Rcpt-To",
+    "X-Failed-Recipients",
+)
+_OUR_ID = re.compile(r"<[0-9a-f]{40}@[A-Za-z0-9.-]{1,255}>")
+_MAX_CLAIMS = 5
+_MAX_IDS = 5
+
+
+class MailForm(StrEnum):
+    """What kind of mail it is."""
+
+    REPORT = "report"
+    COMPLAINT = "complaint"
+    AUTOMATIC = "automatic"
+    NOTHING = "nothing"
+    """Nothing that we understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What a mail says: its form, who understood it, about which recipients and messages.
+
+    `claims` are return paths of ours that it may name, unchecked; the recipients of a complaint have no report.
+    """
+
+    form: MailForm
+    reader: str
+    recipients: tuple[ReportedRecipient, ...] = ()
+    addresses: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    def about(self, address: str) -> tuple[FeedbackKind, Reason | None, ReportedRecipient | None]:
+        """Return what it means for the recipient with this address: the kind, the reason of a failure, the words."""
+        if self.form is MailForm.COMPLAINT:
+            return FeedbackKind.COMPLAINT, None, None
+        if self.form is MailForm.AUTOMATIC:
+            return FeedbackKind.IGNORED, None, None
+        if not self.recipients:
+            return FeedbackKind.UNKNOWN, None, None
+        recipient = about(self.recipients, address)
+        return *kind_of(recipient), recipient
+
+
+def kind_of(recipient: ReportedRecipient) -> tuple[FeedbackKind, Reason | None]:
+    """Return the kind and reason of a report: hard only where the words or the code say that there is no mailbox."""
+    if recipient.action != "failed":
+        return FeedbackKind.DELIVERED, None
+    reason = reason_of(recipient)
+    if reason.is_ours:
+        return FeedbackKind.POLICY, reason
+    temporary = recipient.code // 100 == 4 if recipient.code else (recipient.enhanced or "").startswith("4")
+    return FeedbackKind.HARD if reason.is_about_address and not temporary else FeedbackKind.SOFT, reason
+
+
+def understand(data: bytes) -> Understood:
+    """Return what a mail says. Raises PoisonMailError for one beyond the limits, and nothing else."""
+    mail = parse(data)
+    try:
+        return _named(_read(mail), mail)
+    except PARSER_ERRORS as error:
+        raise PoisonMailError("the mail cannot be parsed") from error
+
+
+def _read(mail: ParsedMail) -> Understood:
+    fields = feedback_fields(mail)
+    if fields is not None:
+        form = MailForm.COMPLAINT if counts(fields) else MailForm.AUTOMATIC
+        return Understood(form, "rfc5965", addresses=complainers(mail, fields))
+    if mail.status is not None and (recipients := reported(mail.status)):
+        return Understood(MailForm.REPORT, "rfc3464", recipients)
+    returned = looks_returned(mail)
+    if is_automatic(mail) and not returned and not (is_receipt(mail) and "reject" in mail.header("Subject").lower()):
+        return Understood(MailForm.AUTOMATIC, "automatic")
+    if found := read_text(mail) if returned or is_receipt(mail) else None:
+        return Understood(MailForm.REPORT, found.reader, found.recipients)
+    return Understood(MailForm.AUTOMATIC, "automatic") if is_automatic(mail) else Understood(MailForm.NOTHING, "none")
+
+
+def _named(read: Understood, mail: ParsedMail) -> Understood:
+    """Add how the mail names what it is about."""
+    if read.form in {MailForm.AUTOMATIC, MailForm.NOTHING}:
+        return read
+    addresses = read.addresses or tuple(dict.fromkeys(one.address for one in read.recipients if "@" in one.address))
+    return replace(read, addresses=addresses, message_ids=_message_ids(mail), claims=_claims(mail))
+
+
+def _claims(mail: ParsedMail) -> tuple[Claim, ...]:
+    texts = [value for name in _CLAIMED_IN for value in mail.root.get_all(name, [])]
+    for original in mail.originals:
+        texts += [header_of(original, name) for name in ("Return-Path", "X-Return-Path")]
+    for part in mail.parts:
+        payload: Any = part.get_payload()
+        # the fields about the whole message of a report (Original-Envelope-Id) or a complaint (Original-Mail-From)
+        if part.get_content_maintype() == "message" and isinstance(payload, list) and payload[:1]:
+            fields = payload[0]
+            texts += [header_of(fields, name) for name in ("Original-Envelope-Id", "Original-Mail-From")]
+    return tuple(dict.fromkeys(claims("\n".join(map(str, texts)))))[:_MAX_CLAIMS]
+
+
+def _message_ids(mail: ParsedMail) -> tuple[str, ...]:
+    found = [*mail.message_ids, *_OUR_ID.findall(mail.text)]
+    for name in ("In-Reply-To", "References"):
+        found += _OUR_ID.findall(mail.header(name))
+    return tuple(dict.fromkeys(found))[:_MAX_IDS]

@@ -1,0 +1,158 @@
+"""Who is suppressed, and when: in issues, not days, and never while an issue is held."""
+
+from pathlib import Path
+
+import pytest
+
+from digest.feedback import consequences, replies
+from digest.outbox import breaker, operations
+from digest.outbox.breaker import BreakerLimits
+from digest.outbox.states import State
+from digest.outbox.take import Taken
+from digest.runtime.db import session_scope
+from digest.send import operator
+from tests.support.came_back import CameBack, complaint
+from tests.support.ledger import Ledger
+
+
+@pytest.fixture
+def back(ledger: Ledger, tmp_path: Path) -> CameBack:
+    return CameBack(ledger, tmp_path)
+
+
+def refuse(back: CameBack, *taken: Taken, finish: bool = True, **fields: object) -> None:
+    """Let the relay refuse these, as a worker stores it, and end the issue."""
+    with session_scope(back.ledger.engine) as session:
+        settlements = [back.refused(one, back.clock.now(), **fields) for one in taken]
+        breaker.settle(session, settlements, BreakerLimits())
+        replies.note(session, settlements)
+        if finish:
+            operations.finish(session, back.ledger.issue_id, back.clock.now())
+    back.draw()
+
+
+def taken(back: CameBack, readers: int) -> list[Taken]:
+    back.ledger.planned(readers)
+    back.ledger.worker()
+    return back.ledger.take(limit=readers)
+
+
+def test_a_refusal_while_sending_suppresses_when_the_issue_has_ended(back: CameBack) -> None:
+    gone, full, fine = taken(back, 3)
+    refuse(back, gone, finish=False)
+    assert back.suppressed() == {}
+    back.ledger.settle([fine], State.ACCEPTED, code=250)
+    refuse(back, full, enhanced="5.2.2", code=552, reply="mailbox full")
+    assert back.issue().state == "sent"
+    assert back.suppressed() == {gone.reader.address: "hard_bounce"}
+    assert [(event.kind, event.source) for event in back.events()] == [("hard", "reply"), ("soft", "reply")]
+
+
+def test_a_relay_that_refuses_everybody_empties_no_list(back: CameBack) -> None:
+    readers = taken(back, 60)
+    refuse(back, *readers[:50])
+    assert back.issue().held
+    refuse(back, *readers[50:])
+    assert back.suppressed() == {}
+    operator.release(back.works, 21)
+    assert back.suppressed() == {}  # none was accepted: it is no sent issue
+    with session_scope(back.ledger.engine) as session:
+        ids = [row.id for row in back.ledger.deliveries()]
+        assert operations.retry(session, back.ledger.issue_id, State.REJECTED, back.clock.now(), why="", ids=ids) == 60
+    again = back.ledger.take(limit=60)
+    back.ledger.settle(again, State.ACCEPTED, code=250)
+    refuse(back)
+    assert (back.issue().state, back.suppressed()) == ("sent", {})
+
+
+def test_a_small_issue_with_many_refusals_waits_for_a_person(back: CameBack) -> None:
+    readers = taken(back, 30)
+    back.ledger.settle(readers[:15], State.ACCEPTED, code=250)
+    refuse(back, *readers[15:])
+    assert back.issue().held
+    assert back.suppressed() == {}
+    back.wait(days=1)
+    operator.release(back.works, 21)
+    assert len(back.suppressed()) == 15
+
+
+def test_late_bounces_of_a_held_issue_wait_for_its_release(back: CameBack) -> None:
+    one, two = back.accepted(2)
+    operator.hold(back.works, 21)
+    back.ingest(back.bounce(one), complaint(back.address(two)))
+    assert back.suppressed() == {two.reader.address: "complaint"}
+    operator.release(back.works, 21)
+    assert back.suppressed()[one.reader.address] == "hard_bounce"
+
+
+def test_late_rejections_hold_a_running_issue(back: CameBack) -> None:
+    sent = back.accepted(60)
+    mails = [back.bounce(one, status="5.2.2", words="552 5.2.2 full") for one in sent]
+    back.ingest(*mails[:12])
+    assert not back.issue().held
+    back.ingest(mails[12])
+    assert back.issue().held
+    assert "13 of 60 were rejected" in back.issue().held_reason
+
+
+def test_complaints_hold_an_issue_from_three_in_a_thousand(back: CameBack) -> None:
+    sent = back.accepted(400)
+    back.ingest(complaint(back.address(sent[0])))
+    assert not back.issue().held
+    back.ingest(complaint(back.address(sent[1])))
+    assert back.issue().held
+    assert "2 of 400 complained" in back.issue().held_reason
+    assert len(back.suppressed()) == 2
+    back.wait(days=1)
+    operator.release(back.works, 21)
+    back.draw()
+    assert not back.issue().held
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "days", "suppressed"),
+    [
+        ("sss", 31, True),
+        ("ss", 31, False),
+        ("sas", 31, False),
+        ("ssas", 31, False),
+        ("sss", 7, False),
+        ("sspsx", 31, True),
+        ("ssssssssss", 7, True),
+        ("asss", 31, True),
+    ],  # one a month, one a week
+)
+def test_soft_bounces_count_in_issues(back: CameBack, outcomes: str, days: int, suppressed: bool) -> None:
+    back.ledger.reader()
+    back.ledger.worker()
+    for number, outcome in enumerate(outcomes, 21):
+        if number == 21:
+            back.ledger.freeze()
+        else:
+            back.wait(days=days)
+            back.ledger.issue_id = back.ledger.second_issue(number)
+        window = back.ledger.take()
+        if not window:  # suppressed already
+            break
+        (one,) = window
+        back.ledger.settle([one], State.ACCEPTED, code=250)
+        told = {"s": ("5.2.2", "552 5.2.2 full"), "p": ("5.7.1", "550 5.7.1 blocked"), "x": ("4.4.7", "too old")}
+        if outcome in told:
+            back.ingest(back.bounce(one, status=told[outcome][0], words=told[outcome][1]))
+    assert set(back.suppressed().values()) == ({"soft_bounce"} if suppressed else set())
+
+
+def test_a_bounce_of_a_former_address_does_not_touch_the_new_one(back: CameBack) -> None:
+    (one,) = back.accepted()
+    back.wait(days=1)
+    subscriber = back.ledger.delivery(one.id).subscriber_id
+    back.ledger.change(subscriber, address="new@example.org", suppression_key="new", address_since=back.clock.now())
+    back.ingest(back.bounce(one))
+    assert (back.state(one), back.suppressed()) == ("rejected", {})
+
+
+def test_consequences_are_drawn_once(back: CameBack) -> None:
+    (one,) = back.accepted()
+    back.ingest(back.bounce(one))
+    with session_scope(back.ledger.engine) as session:
+        assert consequences.apply(session, back.clock.now(), BreakerLimits()) == 0
