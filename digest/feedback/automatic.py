@@ -31,4 +31,4 @@ def is_automatic(mail: ParsedMail) -> bool:
 
 
 def is_receipt(mail: ParsedMail) -> bool:
-    return any(part.get_content_type() == _RECEIPT for part in mail.parts)
+    return mail.part({_RECEIPT}) is not None

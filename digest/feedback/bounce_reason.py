@@ -4,6 +4,7 @@ A bounce is about one recipient: words that a relay could also say about us, suc
 """
 
 import re
+from functools import lru_cache
 
 from digest.delivery.outcome import Reason, explain
 from digest.feedback.dsn import ReportedRecipient
@@ -25,7 +26,7 @@ _WORDS: dict[Reason, re.Pattern[str]] = {
             r"failed \d+ attempts|too many hops|looping|mail loop",
         ),
         Reason.MAILBOX_FULL: (
-            r"(?<!daily )(?<!hourly )(?<!sending )(?<!message )\b(?:over)?quota|mail ?(?:box|folder).{0,20}\bfull\b",
+            r"(?<!daily )(?<!hourly )(?<!sending )(?<!message )quota|mail ?(?:box|folder).{0,20}\bfull\b",
             r"full mailbox|insufficient (?:disk|storage)|용량|저장 ?공간|가득|容量|いっぱい|空间不足",
         ),
         Reason.MAILBOX_DISABLED: (
@@ -46,8 +47,13 @@ _WORDS: dict[Reason, re.Pattern[str]] = {
 
 def reason_of(recipient: ReportedRecipient) -> Reason:
     """Return why a mail was not delivered to a recipient, as far as the report tells."""
-    vague = recipient.enhanced is None or _VAGUE.fullmatch(recipient.enhanced) is not None
-    by_code = explain(recipient.code, recipient.enhanced, text=recipient.words)
-    if not vague or (by_code is Reason.MAILBOX_UNKNOWN and not _WORDS[Reason.NETWORK].search(recipient.words)):
+    return _reason(recipient.code, recipient.enhanced, recipient.words)
+
+
+@lru_cache(maxsize=1000)  # servers repeat themselves
+def _reason(code: int | None, enhanced: str | None, words: str) -> Reason:
+    vague = enhanced is None or _VAGUE.fullmatch(enhanced) is not None
+    by_code = explain(code, enhanced, text=words)
+    if not vague or (by_code is Reason.MAILBOX_UNKNOWN and not _WORDS[Reason.NETWORK].search(words)):
         return by_code
-    return next((reason for reason, pattern in _WORDS.items() if pattern.search(recipient.words)), by_code)
+    return next((reason for reason, pattern in _WORDS.items() if pattern.search(words)), by_code)

@@ -5,7 +5,7 @@ A family is a phrase that only its servers write, and where the recipient and th
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 
 from flufl.bounce import all_failures
@@ -51,7 +51,7 @@ _DAEMON = _any(
 _SUBJECT = _any(
     r"(?:\[\w+\] ?)?(?:mail )?(?:undeliver|non[- ]?delivery|delivery (?:status|failure|has failed|notification))",
     r"(?:\[\w+\] ?)?(?:returned mail|failure notice|mail (?:delivery|could not be)|message delivery)",
-    r"반송|메일.{0,12}실패|.{0,200}: non remis$",
+    r"반송|메일.{0,12}실패|.{0,200}: non remis\b",
 )
 _STATUS = _any(
     r"(?<![\d.])([45]\d\d)(?:[ -]+#?([45]\.\d{1,3}\.\d{1,3}))?(?![\d.])",
@@ -151,6 +151,14 @@ def read_text(mail: ParsedMail) -> TextBounce | None:
     return _by_flufl(mail.root, text, subject) or (_bare(text, subject, mail) if is_failure else None)
 
 
+def in_words(recipient: ReportedRecipient, mail: ParsedMail) -> ReportedRecipient:
+    """Return a failure by the mail's text, if its own fields give no reason."""
+    if recipient.action != "failed" or reason_of(recipient) is not Reason.OTHER:
+        return recipient
+    whole = replace(recipient, words=clean_reply(f"{recipient.words} {shown(mail)}"[:_WORDS]))
+    return recipient if reason_of(whole) is Reason.OTHER else whole
+
+
 def shown(mail: ParsedMail) -> str:
     """Return the text up to the returned mail."""
     text = mail.text
@@ -183,6 +191,8 @@ def _report(address: str, words: str, text: str, subject: str, *, permanent: boo
 
 def _judged(address: str, words: str, text: str, subject: str, *, permanent: bool) -> ReportedRecipient:
     said = _STATUS.search(words)
+    if said and said.start() > _WORDS // 2:  # behind a transcript: what a server said is what counts
+        words = words[said.start() :]
     code = int(said[1]) if said and said[1] else None
     enhanced = (said[2] or said[3]) if said else None
     if _DELAYED.search(subject) or (_DELAYED.search(text) and not (said and permanent)):

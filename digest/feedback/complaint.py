@@ -13,7 +13,7 @@ _COUNTING = frozenset({"abuse", "opt-out", "opt-out-list", "complaint", "spam", 
 
 def feedback_fields(mail: ParsedMail) -> Message | None:
     """Return the fields of a complaint's machine-readable part; None if the mail is none."""
-    part = next((part for part in mail.parts if part.get_content_type() == REPORT), None)
+    part = mail.part({REPORT})
     if part is None:
         return None
     payload = part.get_payload()

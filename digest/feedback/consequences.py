@@ -7,6 +7,7 @@ only when it has ended: a relay that answers "no such user" for everybody must n
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -31,6 +32,7 @@ COMPLAINTS = 0.003
 COMPLAINTS_OF = 300
 _LEAST_REFUSED = 10
 _AT_ONCE = 500
+_WAITS = EVENT.c.acted_at.is_(None)
 _REASONS = {
     FeedbackKind.COMPLAINT: SuppressionReason.COMPLAINT,
     FeedbackKind.HARD: SuppressionReason.HARD_BOUNCE,
@@ -38,17 +40,28 @@ _REASONS = {
 }
 
 
-def apply(session: Session, now: datetime, limits: BreakerLimits) -> int:
+def apply(session: Session, now: datetime, limits: BreakerLimits, issues: Collection[int] | None = None) -> int:
     """Draw the consequences of events whose time has come; return how many addresses that has suppressed.
 
-    Holds issues that readers complain of, or whose refusals are too many to be believed.
+    Those of `issues`, or of all. Holds issues that readers complain of, or whose refusals are too many to be believed.
     """
-    _hold_doubtful(session, limits)
+    if issues is None:
+        waiting = select(EVENT.c.issue_id).where(_WAITS, EVENT.c.issue_id.is_not(None)).distinct()
+        issues = session.execute(waiting).scalars().all()
+    _hold_doubtful(session, issues, limits)
+    free = session.execute(select(ISSUE.c.id).where(ISSUE.c.id.in_(issues), ~ISSUE.c.held)).scalars().all()
+    is_over = or_(EVENT.c.source != EventSource.REPLY.value, ISSUE.c.state == IssueState.SENT.value)
     suppressed = 0
-    while rows := session.execute(_waiting().limit(_AT_ONCE)).all():
-        suppressed += _act(session, rows, now)
-        ids = [row.id for row in rows]
-        session.execute(update(EVENT).where(EVENT.c.id.in_(ids)).values(acted_at=now))
+    # one by one, so that each has its index: the events of a held issue may be many, and wait
+    for which in (
+        EVENT.c.issue_id.is_(None),
+        and_(EVENT.c.issue_id.in_(issues), EVENT.c.kind == FeedbackKind.COMPLAINT.value),
+        and_(EVENT.c.issue_id.in_(free), is_over),
+    ):
+        while rows := session.execute(_events().where(_WAITS, which).limit(_AT_ONCE)).all():
+            suppressed += _act(session, rows, now)
+            ids = [row.id for row in rows]
+            session.execute(update(EVENT).where(EVENT.c.id.in_(ids)).values(acted_at=now))
     return suppressed
 
 
@@ -58,12 +71,7 @@ def draw(engine: Engine, now: datetime, limits: BreakerLimits) -> int:
         return apply(session, now, limits)
 
 
-def _waiting() -> Any:
-    is_time = or_(
-        EVENT.c.kind == FeedbackKind.COMPLAINT.value,
-        EVENT.c.issue_id.is_(None),
-        and_(~ISSUE.c.held, or_(EVENT.c.source != EventSource.REPLY.value, ISSUE.c.state == IssueState.SENT.value)),
-    )
+def _events() -> Any:
     own = [EVENT.c[name] for name in ("id", "kind", "source", "reason", "detail", "subscriber_id", "happened_at")]
     return (
         select(
@@ -79,8 +87,6 @@ def _waiting() -> Any:
         .join(SUBSCRIBER, SUBSCRIBER.c.id == EVENT.c.subscriber_id)
         .outerjoin(DELIVERY, DELIVERY.c.id == EVENT.c.delivery_id)
         .outerjoin(ISSUE, ISSUE.c.id == EVENT.c.issue_id)
-        .where(EVENT.c.acted_at.is_(None), is_time)
-        .order_by(EVENT.c.id)
     )
 
 
@@ -156,27 +162,31 @@ def _in_a_row(session: Session, subscribers: Collection[int]) -> Iterator[int]:
             yield subscriber_id
 
 
-def _hold_doubtful(session: Session, limits: BreakerLimits) -> None:
+def _hold_doubtful(session: Session, issues: Collection[int], limits: BreakerLimits) -> None:
     """Hold issues that too many complain of, or of whose readers too many were refused; once, until released.
 
     The breaker has looked at large issues while they were sent; a small one can end before it could.
     """
-    since = or_(BREAKER.c.since.is_(None), EVENT.c.happened_at > BREAKER.c.since)
-    is_refusal = and_(EVENT.c.source == EventSource.REPLY.value, EVENT.c.kind == FeedbackKind.HARD.value)
-    refusals = and_(is_refusal, ISSUE.c.state == IssueState.SENT.value)
-    waiting = select(EVENT.c.issue_id).where(EVENT.c.acted_at.is_(None))
-    query = (
-        select(ISSUE.c.id, EVENT.c.kind, func.count(EVENT.c.delivery_id.distinct()).label("count"))
-        .join(EVENT, EVENT.c.issue_id == ISSUE.c.id)
-        .outerjoin(BREAKER, BREAKER.c.issue_id == ISSUE.c.id)
-        .where(~ISSUE.c.held, ISSUE.c.id.in_(waiting), since)
-        .where(or_(EVENT.c.kind == FeedbackKind.COMPLAINT.value, refusals))
-        .group_by(ISSUE.c.id, EVENT.c.kind)
+    replied = select(EVENT.c.issue_id).where(
+        _WAITS, EVENT.c.issue_id.in_(issues), EVENT.c.source == EventSource.REPLY.value
     )
-    for row in session.execute(query).all():
-        why = _complaints(session, row) if row.kind == FeedbackKind.COMPLAINT else _refusals(session, row, limits)
-        if why:
-            operations.hold(session, row.id, why)
+    ended = and_(ISSUE.c.state == IssueState.SENT.value, ISSUE.c.id.in_(replied))
+    refusals = and_(EVENT.c.kind == FeedbackKind.HARD.value, EVENT.c.source == EventSource.REPLY.value, ended)
+    for which, reason in (
+        (EVENT.c.kind == FeedbackKind.COMPLAINT.value, _complaints),
+        (refusals, partial(_refusals, limits=limits)),
+    ):
+        query = (
+            select(ISSUE.c.id, func.count(EVENT.c.delivery_id.distinct()).label("count"))
+            .join(EVENT, EVENT.c.issue_id == ISSUE.c.id)
+            .outerjoin(BREAKER, BREAKER.c.issue_id == ISSUE.c.id)
+            .where(~ISSUE.c.held, ISSUE.c.id.in_(issues), which)
+            .where(or_(BREAKER.c.since.is_(None), EVENT.c.happened_at > BREAKER.c.since))
+            .group_by(ISSUE.c.id)
+        )
+        for row in session.execute(query).all():
+            if why := reason(session, row):
+                operations.hold(session, row.id, why)
 
 
 def _complaints(session: Session, row: Any) -> str:

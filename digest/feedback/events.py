@@ -21,7 +21,7 @@ from digest.outbox.recover import settle_evidence
 from digest.outbox.settle import Settlement
 from digest.outbox.states import Outcome, State
 
-MAX_SAMPLE = 6000
+MAX_SAMPLE = 4000
 _OVERRULED = frozenset({State.STARTED, State.UNCERTAIN, State.ACCEPTED})
 _ACTED_ON = frozenset({FeedbackKind.HARD, FeedbackKind.SOFT, FeedbackKind.COMPLAINT})
 

@@ -1,5 +1,6 @@
 """Intake of feedback: mails are understood, recorded in batches, and their consequences drawn. Nothing is answered."""
 
+import gc
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from digest.delivery.configured import ConfiguredDelivery
     from digest.notify.notifier import Notifier
 
-_BATCH = 200
+_BATCH = 500
+_OBJECTS_BEFORE_COLLECTING = 20_000
 _BATCH_BYTES = 8 * 1024 * 1024
 COUNTED = ("hard", "soft", "complaint", "ignored")
 _COUNTED_AS = {
@@ -96,19 +98,31 @@ def ingest(
     Safe to repeat, in any order.
     """
     result, matcher = result or IntakeResult(), Matcher(context.delivery.settings)
-    for batch in _batches(context, mails, result):
-        with session_scope(context.engine) as session:
-            now = context.clock.now()
-            recorded = record(session, batch, matcher, context.delivery.breaker_limits, now)
-            result.suppressed += consequences.apply(session, now, context.delivery.breaker_limits)
-            _raise_alarms(context, session, recorded, now)
-        for mail, one in zip(batch, recorded, strict=True):
-            _count(result, mail.understood.form, one)
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTING, *thresholds[1:])  # a parsed mail makes no cycles
+    try:
+        _take_in(context, mails, matcher, result)
+    finally:
+        gc.set_threshold(*thresholds)
     days, now = context.delivery.settings.feedback.sample_days, context.clock.now()
     with session_scope(context.engine) as session:
         forget_samples(session, days, now)
     empty_quarantine(context.delivery.settings.workspace, now - timedelta(days=days))
     return result
+
+
+def _take_in(
+    context: FeedbackContext, mails: Iterable[tuple[str, bytes]], matcher: Matcher, result: IntakeResult
+) -> None:
+    for batch in _batches(context, mails, result):
+        with session_scope(context.engine) as session:
+            now = context.clock.now()
+            recorded = record(session, batch, matcher, context.delivery.breaker_limits, now)
+            concerned = {one.sent.issue_id for one in recorded if one.sent and one.sent.issue_id}
+            result.suppressed += consequences.apply(session, now, context.delivery.breaker_limits, concerned)
+            _raise_alarms(context, session, recorded, now)
+        for mail, one in zip(batch, recorded, strict=True):
+            _count(result, mail.understood.form, one)
 
 
 def _batches(

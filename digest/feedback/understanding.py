@@ -1,30 +1,21 @@
 """Reading of what came back: reports by their standard, other bounces by their words, all else as no bounce. Pure."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from digest.delivery.mail.return_path import Claim, claims
 from digest.delivery.outcome import Reason
 from digest.feedback.automatic import is_automatic, is_receipt
 from digest.feedback.bounce_reason import reason_of
-from digest.feedback.bounce_text import looks_returned, read_text
+from digest.feedback.bounce_text import in_words, looks_returned, read_text
 from digest.feedback.complaint import complainers, counts, feedback_fields
 from digest.feedback.dsn import ReportedRecipient, about, reported
 from digest.feedback.models import FeedbackKind
-from digest.feedback.parsed_mail import PARSER_ERRORS, ParsedMail, PoisonMailError, header_of, parse
+from digest.feedback.parsed_mail import PARSER_ERRORS, ParsedMail, PoisonMailError, parse
 
-_CLAIMED_IN = (
-    "To",
-    "Delivered-To",
-    "X-Original-To",
-    "Envelope-To",
-    "X-Envelope-To",
-    "X-Rcpt-To",
-    "X-Failed-Recipients",
-)
-_OUR_ID = re.compile(r"<[0-9a-f]{40}@[A-Za-z0-9.-]{1,255}>")
+_OUR_ID_IN_TEXT = re.compile(r"<[0-9a-f]{40}@[A-Za-z0-9.-]{1,255}>")
+_OUR_ID = re.compile(_OUR_ID_IN_TEXT.pattern.encode())
 _MAX_CLAIMS = 5
 _MAX_IDS = 5
 
@@ -91,7 +82,8 @@ def _read(mail: ParsedMail) -> Understood:
         form = MailForm.COMPLAINT if counts(fields) else MailForm.AUTOMATIC
         return Understood(form, "rfc5965", addresses=complainers(mail, fields))
     if mail.status is not None and (recipients := reported(mail.status)):
-        return Understood(MailForm.REPORT, "rfc3464", recipients)
+        told = tuple(in_words(one, mail) for one in recipients)
+        return Understood(MailForm.REPORT, "rfc3464", told)
     returned = looks_returned(mail)
     if is_automatic(mail) and not returned and not (is_receipt(mail) and "reject" in mail.header("Subject").lower()):
         return Understood(MailForm.AUTOMATIC, "automatic")
@@ -105,24 +97,13 @@ def _named(read: Understood, mail: ParsedMail) -> Understood:
     if read.form in {MailForm.AUTOMATIC, MailForm.NOTHING}:
         return read
     addresses = read.addresses or tuple(dict.fromkeys(one.address for one in read.recipients if "@" in one.address))
-    return replace(read, addresses=addresses, message_ids=_message_ids(mail), claims=_claims(mail))
-
-
-def _claims(mail: ParsedMail) -> tuple[Claim, ...]:
-    texts = [value for name in _CLAIMED_IN for value in mail.root.get_all(name, [])]
-    for original in mail.originals:
-        texts += [header_of(original, name) for name in ("Return-Path", "X-Return-Path")]
-    for part in mail.parts:
-        payload: Any = part.get_payload()
-        # the fields about the whole message of a report (Original-Envelope-Id) or a complaint (Original-Mail-From)
-        if part.get_content_maintype() == "message" and isinstance(payload, list) and payload[:1]:
-            fields = payload[0]
-            texts += [header_of(fields, name) for name in ("Original-Envelope-Id", "Original-Mail-From")]
-    return tuple(dict.fromkeys(claims("\n".join(map(str, texts)))))[:_MAX_CLAIMS]
+    claimed = claims(mail.raw)[:_MAX_CLAIMS]
+    own_ids = () if claimed else _message_ids(mail)
+    return Understood(read.form, read.reader, read.recipients, addresses, own_ids, claimed)
 
 
 def _message_ids(mail: ParsedMail) -> tuple[str, ...]:
-    found = [*mail.message_ids, *_OUR_ID.findall(mail.text)]
-    for name in ("In-Reply-To", "References"):
-        found += _OUR_ID.findall(mail.header(name))
+    found = [match.decode() for match in _OUR_ID.findall(mail.raw)]
+    # encoded, it is in the parts only
+    found = found or [*mail.message_ids, *_OUR_ID_IN_TEXT.findall(mail.text)]
     return tuple(dict.fromkeys(found))[:_MAX_IDS]

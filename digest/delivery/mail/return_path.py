@@ -12,9 +12,12 @@ from dataclasses import dataclass
 
 MAX_LOCAL_PART = 64
 LONGEST_TOKEN = 34
-_MAC_DIGITS = 20  # 80 bits
+_MAC_DIGITS = 20  # 80 bits; as in the pattern below
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_TOKEN = re.compile(rf"(?<![0-9a-z])([dn])([0-9a-z]{{1,13}})([0-9a-f]{{{_MAC_DIGITS}}})(?![0-9a-z])", re.IGNORECASE)
+# Behind the plus of an address, else behind what some servers make of it, else as the envelope id of a report: most have
+# a plus, which is found much faster than a set of characters, or with IGNORECASE.
+_PATTERN = rb"([dDnN])([0-9a-zA-Z]{1,13})([0-9a-fA-F]{20})(?![0-9a-zA-Z])"
+_PLACES = tuple(re.compile(place + _PATTERN) for place in (rb"\+", rb"[=_-]", rb"[Ii]d:[ \t]*"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,11 @@ class ReturnPath:
         return mac.hexdigest()[:_MAC_DIGITS]
 
 
-def claims(text: str) -> list[Claim]:
-    """Return what the return paths and envelope ids in a text claim, whatever the address before them."""
-    found = []
-    for letter, number, mac in _TOKEN.findall(text):
-        of_id = int(number, 36)
-        if of_id < 2**63:
-            found.append(Claim(letter.lower(), of_id, mac.lower()))
-    return found
+def claims(mail: bytes) -> tuple[Claim, ...]:
+    """Return what the return paths and envelope ids in a mail claim, in the order in which they stand there."""
+    written = next((found for place in _PLACES if (found := place.findall(mail))), [])
+    found = [Claim(letter.lower().decode(), int(number, 36), mac.lower().decode()) for letter, number, mac in written]
+    return tuple(dict.fromkeys(claim for claim in found if claim.id < 2**63))
 
 
 def _base36(number: int) -> str:
