@@ -35,11 +35,10 @@ def worker(
             "--processes", metavar="N|auto", help="Worker processes on this machine; they divide the connections."
         ),
     ] = "1",
-    share: Annotated[str, typer.Option(hidden=True, help="Which of the processes this is: 0/2, 1/2.")] = "",
 ) -> None:
     """Deliver from the outbox until nothing is due or it is told to stop. Run as many as you like."""
     shell = shell_of(context)
-    if share:
+    if share := processes.share_of_this():
         _be_one_of_many(shell, number, relay, share, stay=stay)
     elif several != "1" and (count := _chosen(shell, several, relay)) > 1:
         _be_many(shell, number, relay, count, stay=stay)
@@ -83,7 +82,7 @@ def _be_many(shell: Shell, number: int | None, relay: str, count: int, *, stay: 
     silent = shell.out.as_json or stay
     with Watch(None if silent else delivering.due(shell.app, number), silent=silent, clock=shell.app.clock.now) as seen:
         running = processes.WorkerProcesses(shell.out.note, seen)
-        ended = running.run([[*command, "--share", f"{place}/{count}"] for place in range(count)])
+        ended = running.run([command] * count)
     data: dict[str, Any] = {"outcomes": ended.outcomes, "next_due": ended.next_due}
     if stay:
         shell.out.emit(data, lambda: shell.out.line(_counts(data)))
@@ -99,12 +98,11 @@ def _be_many(shell: Shell, number: int | None, relay: str, count: int, *, stay: 
         raise typer.Exit(ended.worst)
 
 
-def _be_one_of_many(shell: Shell, number: int | None, relay: str, share: str, *, stay: bool) -> None:
+def _be_one_of_many(shell: Shell, number: int | None, relay: str, share: tuple[int, int], *, stay: bool) -> None:
     """Work with a share of the connections; progress and result go to the process that started this one."""
     processes.end_with_parent()
-    place, count = map(int, share.split("/"))
     settings = shell.app.settings
-    app = replace(shell.app, settings=divided(settings, relays_of(settings, relay), place, count))
+    app = replace(shell.app, settings=divided(settings, relays_of(settings, relay), *share))
     if stay:
         data = delivering.stay(app, number, relay=relay, say=shell.out.note).as_json()
     else:

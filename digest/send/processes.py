@@ -24,6 +24,8 @@ from digest.settings.delivery import Relay
 from digest.settings.root import Settings
 
 AUTO = "auto"
+SHARE = "DIGEST_WORKER_SHARE"
+"""The variable that tells a process which of how many it is: 0/2, 1/2."""
 MOST = 64
 RECORD = "\x1e"
 """Marks a line of progress on a process's standard output (RFC 7464); the rest is its result."""
@@ -116,12 +118,13 @@ class WorkerProcesses:
     def run(self, commands: Sequence[Sequence[str]]) -> Ended:
         """Run the commands (arguments of the program) to their ends; the first SIGTERM or SIGINT stops them all."""
         with stopping_on_signals(self._stop):
-            for command in commands:
+            for place, command in enumerate(commands):
                 # a session of its own: Ctrl-C reaches it through us, and once
                 process = subprocess.Popen(  # noqa: S603 - ourselves
                     [*self._program, *command],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
+                    env={**os.environ, SHARE: f"{place}/{len(commands)}"},
                     text=True,
                     start_new_session=True,
                 )
@@ -182,6 +185,12 @@ class Reporter:
             report = json.dumps({"states": progress.states, "skipped": progress.skipped})
             sys.stdout.write(f"{RECORD}{report}\n")
             sys.stdout.flush()
+
+
+def share_of_this() -> tuple[int, int] | None:
+    """Return which of how many processes this is, counted from 0; None if it is the only one."""
+    place, _, count = os.environ.get(SHARE, "").partition("/")
+    return (int(place), int(count)) if place and count else None
 
 
 def end_with_parent() -> None:
