@@ -195,7 +195,10 @@ def enhanced_status(lines: list[str]) -> str | None:
 
     Every line should begin with it; the first that does counts, as some servers put it only on the last one.
     """
-    return next((match[1] for line in lines if (match := _LEADING_ENHANCED.match(line))), None)
+    for line in lines:
+        if match := _LEADING_ENHANCED.match(line):
+            return match[1]
+    return None
 
 
 def explain(code: int | None, enhanced: str | None, phase: Phase = Phase.RCPT, text: str = "") -> Reason:

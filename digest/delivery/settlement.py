@@ -20,6 +20,19 @@ _STATES = {
 
 def conclude(started: Started, reply: Reply, now: datetime, jitter: float) -> Settlement:
     """Return how an attempt ended: deferred with its next try, or expired if that would be too late."""
+    if reply.outcome is Outcome.ACCEPTED and reply.code is not None:  # nearly always
+        return Settlement(
+            started.promised,
+            started.id,
+            started.attempt_id,
+            State.ACCEPTED,
+            Outcome.ACCEPTED,
+            now,
+            code=reply.code,
+            enhanced=reply.enhanced,
+            reply=reply.text,
+            relay=reply.relay,
+        )
     state, due_at = _STATES[reply.outcome], None
     if state is State.DEFERRED:
         due_at = next_try(started.tries, now, started.first_try, jitter, enhanced=reply.enhanced)

@@ -1,5 +1,6 @@
 """Parser of SMTP replies from a byte stream, however it is cut. Pure."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from digest.delivery.outcome import clean_reply, enhanced_status
@@ -24,15 +25,25 @@ class SmtpReply(NamedTuple):
 
     @property
     def enhanced(self) -> str | None:
-        return enhanced_status([line.decode("utf-8", "replace") for line in self.lines])
+        return _enhanced(self.lines)
 
     @property
     def text(self) -> str:
-        return clean_reply(b" ".join(self.lines).decode("utf-8", "replace"))
+        return _text(self.lines)
 
     @property
     def is_no(self) -> bool:
         return 400 <= self.code < 600
+
+
+@lru_cache(maxsize=64)  # most servers answer most mails with the same words
+def _enhanced(lines: tuple[bytes, ...]) -> str | None:
+    return enhanced_status([line.decode("utf-8", "replace") for line in lines])
+
+
+@lru_cache(maxsize=64)
+def _text(lines: tuple[bytes, ...]) -> str:
+    return clean_reply(b" ".join(lines).decode("utf-8", "replace"))
 
 
 class ReplyReader:
