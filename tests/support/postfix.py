@@ -21,9 +21,14 @@ class PostfixUnavailableError(Exception):
 
 
 class Postfix:
-    """A relay that takes anything from this machine and passes it on to `next_hop`, a port."""
+    """A relay that takes anything from this machine and passes it on to `next_hop`, a port.
 
-    def __init__(self, next_hop: int) -> None:
+    With `bounces_to`, mail to `bounces+anything@news.example.org` goes into the shell commands of that text instead,
+    as the user nobody.
+    """
+
+    def __init__(self, next_hop: int, bounces_to: str = "") -> None:
+        self._bounces_to = bounces_to
         command = shutil.which("postfix", path=PATH)
         if command is None:
             raise PostfixUnavailableError("postfix is not installed: apt-get install postfix")
@@ -42,6 +47,10 @@ class Postfix:
             (self.folder / name).mkdir()
         shutil.chown(self.folder / "data", "postfix")
         (self.folder / "etc" / "main.cf").write_text(self._main())
+        (self.folder / "etc" / "transport").write_text("bounces@news.example.org bouncepipe:\n")
+        script = self.folder / "bounce"
+        script.write_text(f"#!/bin/sh\n{self._bounces_to}\n")
+        script.chmod(0o755)
         (self.folder / "etc" / "master.cf").write_text(self._master())
         try:
             self._run("start")
@@ -92,6 +101,8 @@ local_recipient_maps =
 mynetworks = 127.0.0.0/8
 relayhost = [127.0.0.1]:{self._next_hop}
 smtp_dns_support_level = disabled
+recipient_delimiter = +
+transport_maps = texthash:{self.folder}/etc/transport
 """
 
     def _master(self) -> str:
@@ -112,4 +123,5 @@ smtp_dns_support_level = disabled
                 if fields[:2] == ["smtp", "inet"]:
                     fields[0] = f"127.0.0.1:{self.port}"
             lines.append(" ".join(fields) if fields and not line.startswith(("#", " ")) else line)
+        lines.append(f"bouncepipe unix - n n - 1 pipe flags=DRX user=nobody argv={self.folder}/bounce")
         return "\n".join(lines) + "\n"
