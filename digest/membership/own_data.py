@@ -112,7 +112,9 @@ def _feedback(session: Session, person: Subscriber) -> list[dict[str, object]]:
     theirs = select(DELIVERY.c.id).where(DELIVERY.c.subscriber_id == person.id)
     about = or_(FEEDBACK_EVENT.c.subscriber_id == person.id, FEEDBACK_EVENT.c.delivery_id.in_(theirs))
     rows = session.execute(select(FEEDBACK_EVENT).where(about).order_by(FEEDBACK_EVENT.c.id)).all()
-    return [{"kind": row.kind, "detail": row.detail, "at": _text(row.happened_at)} for row in rows]
+    return [
+        {"kind": row.kind, "detail": row.detail, "sample": row.sample, "at": _text(row.happened_at)} for row in rows
+    ]
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -14,8 +14,8 @@ MAX_LOCAL_PART = 64
 LONGEST_TOKEN = 34
 _MAC_DIGITS = 20  # 80 bits; as in the pattern below
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-# Behind the plus of an address, else behind what some servers make of it, else as the envelope id of a report. Most
-# have a plus, which is found much faster than a set of characters.
+# Behind the plus of an address (the most frequent, and found fastest), else behind what some servers make of it, else
+# as the envelope id of a report.
 _PATTERN = rb"([dDnN])([0-9a-zA-Z]{1,13})([0-9a-fA-F]{20})(?![0-9a-zA-Z])"
 _PLACES = tuple(re.compile(place + _PATTERN) for place in (rb"\+", rb"[=_-]", rb"[Ii]d:[ \t]*"))
 

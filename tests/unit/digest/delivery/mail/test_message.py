@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from digest.delivery.mail.message import Letter, MessageWriter
+from digest.delivery.mail.return_path import ReturnPath, claims
 from digest.editions.models import Edition
 from digest.issues.models import Issue
 from digest.outbox.notices import TakenNotice
@@ -138,6 +139,17 @@ def test_an_issue_has_these_header_fields_and_no_other(
 ) -> None:
     message = parse(letters.delivery(taken(edition_id, reader(format=form), now), now))
     assert sorted(message.keys()) == sorted(FIELDS | of_form)
+
+
+def test_each_mail_has_a_return_path_of_its_own(letters: MessageWriter, edition_id: int, now: datetime) -> None:
+    one = taken(edition_id, reader(), now)
+    without = letters.delivery(one, now).envelope
+    assert (without.sender, without.dsn_id) == ("newsletter@example.org", "")
+    letters.return_path = ReturnPath("bounces@news.example.org", KEY.encode())
+    envelope = letters.delivery(one, now).envelope
+    (claim,) = claims(envelope.sender.encode())
+    assert letters.return_path.confirms(claim, ("21", one.reader.ref))
+    assert envelope.sender == f"bounces+{envelope.dsn_id}@news.example.org"
 
 
 def test_who_wants_text_gets_the_text_alone(letters: MessageWriter, edition_id: int, now: datetime) -> None:
