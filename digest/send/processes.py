@@ -35,23 +35,25 @@ _ORDERLY = frozenset({0, 1})
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ProcessCount:
     """How many processes, and why."""
 
     count: int
     why: str
 
 
-def choose(asked: str, settings: Settings, relays: Sequence[Relay], *, is_sqlite: bool) -> Choice:
+def choose(asked: str, settings: Settings, relays: Sequence[Relay], *, is_sqlite: bool) -> ProcessCount:
     """Return how many processes to start for `--processes`. `relays` are empty for a Maildir."""
     most = most_processes(settings, relays)
     if asked == AUTO:
         if is_sqlite or not relays:
             why = "SQLite has one writer at a time" if is_sqlite else "a Maildir takes one message at a time"
-            return Choice(1, f"{why}, so that more would wait for each other")
+            return ProcessCount(1, f"{why}, so that more would wait for each other")
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         count = max(1, min(cores, most // _CONNECTIONS_EACH, MOST))
-        return Choice(count, f"{cores} processors, and at least {_CONNECTIONS_EACH} of {most} connections for each")
+        return ProcessCount(
+            count, f"{cores} processors, and at least {_CONNECTIONS_EACH} of {most} connections for each"
+        )
     if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked) <= MOST):
         raise UsageError(f"--processes {asked!r} is not understood", hint=f"Write a number up to {MOST}, or auto.")
     count = int(asked)
@@ -60,7 +62,7 @@ def choose(asked: str, settings: Settings, relays: Sequence[Relay], *, is_sqlite
             f"{count} processes cannot share {most} connections",
             hint="The smallest `connections` under [relay.limits] and [delivery.families] is divided between them.",
         )
-    return Choice(count, "as asked")
+    return ProcessCount(count, "as asked")
 
 
 @dataclass

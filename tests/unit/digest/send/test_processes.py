@@ -11,7 +11,7 @@ import pytest
 from digest.delivery.configured_pace import divided
 from digest.delivery.worker.progress import DeliveryProgress
 from digest.runtime.errors import ConfigError, UsageError
-from digest.send.processes import MOST, Choice, WorkerProcesses, choose
+from digest.send.processes import MOST, ProcessCount, WorkerProcesses, choose
 from digest.settings.delivery import Family, Relay
 from digest.settings.root import Settings
 
@@ -45,7 +45,7 @@ def test_auto_is_one_with_sqlite_or_a_maildir(settings: Settings) -> None:
 
 
 def test_a_number_is_taken_as_it_is_if_connections_suffice(settings: Settings) -> None:
-    assert choose("3", settings, relays(10, 3), is_sqlite=True) == Choice(3, "as asked")
+    assert choose("3", settings, relays(10, 3), is_sqlite=True) == ProcessCount(3, "as asked")
     with pytest.raises(ConfigError, match="4 processes cannot share 3 connections"):
         choose("4", settings, relays(10, 3), is_sqlite=False)
 
