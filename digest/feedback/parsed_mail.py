@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from email import policy
+from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
@@ -26,7 +27,10 @@ _TAGS = re.compile(r"<(?:style|script|title)\b.{0,4000}?</|<[^<>]{1,500}>", re.I
 _BREAKS = re.compile(r"<(?:br|/p|/tr|/div|/li|/h\d)\b[^<>]{0,99}>", re.IGNORECASE)
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#64;": "@", "&nbsp;": " ", "&amp;": "&"}
 # the standard parser promises never to raise, and does for some broken charsets, encodings and nestings
-PARSER_ERRORS = (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError)
+PARSER_ERRORS = (
+    *(LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError),
+    MessageError,  # of a header that cannot be decoded
+)
 
 
 class PoisonMailError(ContentError):

@@ -91,7 +91,8 @@ def test_a_wrong_charset_or_encoding_raises_nothing(charset: str, number: int) -
     data = REPORTS[number]
     for old in (b"charset=utf-8", b"text/plain", b"8bit", b"base64"):
         read(data.replace(old, old.partition(b"=")[0] + b"=" + charset.encode()))
-    read(data.replace(b"Subject: ", f"Subject: =?{charset}?q?=ff?= ".encode()))
+    for word in ("q?=ff", "b?aaaaa"):
+        read(data.replace(b"Subject: ", f"Subject: =?{charset}?{word}?= ".encode()))
     read(data.replace(b"\n\n", b"\n\0\n\n\0", 2))
 
 
