@@ -19,7 +19,7 @@ def list_(
     after: Annotated[str, typer.Option(help="Go on after this one, as the page before says.")] = "",
     jsonl: JsonLines = False,
 ) -> None:
-    """List an issue's deliveries: a page as a table; all of them, as they are read, with --json or --jsonl."""
+    """List an issue's deliveries. The table is a page; --json and --jsonl list them all, as they are read."""
     shell = shell_of(context)
     if state and state not in {*State, listing.EXCLUDED}:
         raise UsageError(f"There is no state {state!r}", hint=f"States: {', '.join((*State, listing.EXCLUDED))}")
