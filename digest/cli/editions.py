@@ -10,6 +10,8 @@ from digest.cli.shell import Shell, shell_of
 from digest.issues import store
 from digest.publish import build
 
+MOST_ROWS = 100
+
 
 def editions(context: typer.Context, number: IssueNumber = None) -> None:
     """Print the matrix: edition × articles × readers."""
@@ -43,17 +45,22 @@ def edition_rows(made: build.Build) -> list[dict[str, Any]]:
             "frequency": edition.selection.frequency,
             "articles": edition.slugs,
             "readers": edition.readers,
-            "html_bytes": len(edition.rendered.html.encode()),
+            "html_bytes": edition.rendered.html_bytes,
         }
         for place, edition in enumerate(made.editions, start=1)
     ]
 
 
 def show_editions(shell: Shell, rows: list[dict[str, Any]]) -> None:
-    """Print the matrix as a table."""
+    """Print the matrix as a table, of many editions those with most readers."""
+    many = sorted(rows, key=lambda row: -row["readers"]) if len(rows) > MOST_ROWS else rows
+    rows, rest = sorted(many[:MOST_ROWS], key=lambda row: row["id"]), many[MOST_ROWS:]
     columns = ["edition", "language", "interests", "articles", "readers", "HTML bytes"]
     cells = [[r["id"], r["language"], _audience(r), len(r["articles"]), r["readers"], r["html_bytes"]] for r in rows]
     shell.out.table(columns, cells)
+    if rest:
+        readers = sum(row["readers"] for row in rest)
+        shell.out.line(f"... and {len(rest):,} editions with fewer readers ({readers:,} in all); `--json` lists them")
 
 
 def _audience(row: dict[str, Any]) -> str:

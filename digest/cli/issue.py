@@ -20,6 +20,8 @@ from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
 from digest.schedule.occurrences import issue_date
 
+MOST_OF_A_KIND = 10
+
 
 def assemble(
     context: typer.Context,
@@ -38,7 +40,9 @@ def assemble(
         day = issue_date(app.settings, chosen)
         issue = lifecycle.assemble(app.publisher, session, chosen, number=number, issue_date=day, now=now)
         data = describe.describe(app.publisher, session, issue).as_json()
+        most = build.most_editions(app.publisher, build.content_of(session, issue))
     _show(shell.out, data)
+    shell.out.line(f"\nThere may be up to {most:,} editions.")
     shell.out.line(f'\nNext: digest preview {data["number"]}, then digest issue approve {data["number"]} --by "NAME"')
 
 
@@ -72,14 +76,23 @@ def _show_findings(out: Output, made: build.Build) -> None:
         [
             "waived" if one.waived else one.severity.value,
             one.id,
-            f"{one.where} ({count} x)" if count > 1 else one.where,
+            f"{one.where} (in {count} of {len(made.editions)} editions)" if count > 1 else one.where,
             one.message,
             one.waived or one.remedy,
         ]
         for one, count in editions_of.items()
     ]
+    of_kind = Counter(row[1] for row in rows)
+    seen = Counter[str]()
+    for row in list(rows):
+        seen[row[1]] += 1
+        if seen[row[1]] > MOST_OF_A_KIND:
+            rows.remove(row)
     if rows:
         out.table(["severity", "check", "where", "what", "remedy, or why it stands"], rows)
+    for name, count in of_kind.items():
+        if count > MOST_OF_A_KIND:
+            out.line(f"... and {count - MOST_OF_A_KIND:,} more {name} in other words; `--json` lists them")
 
 
 def waive(

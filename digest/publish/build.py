@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 
@@ -18,11 +18,13 @@ from digest.issues.models import Issue
 from digest.publish import archive, waivers
 from digest.publish.approval import issue_hash, manifest
 from digest.publish.content_checks import content_findings, untranslated
+from digest.publish.fragment_cache import NAME, FragmentCache
 from digest.publish.publisher import Publisher
-from digest.render.checks import Finding, Severity, check_weight, shown_pictures
+from digest.publish.renderer import IssueRenderer
+from digest.render.checks import Finding, Severity, check_weight
 from digest.render.content import EditionViews, IssueContent
 from digest.render.context import EditionContext
-from digest.render.edition import Rendered, render_edition
+from digest.render.edition import Rendered
 from digest.runtime.errors import RefusedError
 from subscribers.audience import counted
 from subscribers.models import Frequency
@@ -58,6 +60,7 @@ class Build:
     segmentation: Segmentation
     editions: tuple[BuiltEdition, ...]
     readers: Mapping[ReaderGroup, int]
+    renderer: IssueRenderer
     content_findings: tuple[Finding, ...] = ()
 
     @property
@@ -109,6 +112,13 @@ def content_of(session: Session, issue: Issue) -> IssueContent:
     return IssueContent(issue, {item.group: item.section for item, _ in items}, articles, earlier)
 
 
+def most_editions(publisher: Publisher, content: IssueContent) -> int:
+    """Return how many editions there may be for readers of every issue, whatever they choose."""
+    known = publisher.settings.catalogue
+    topics = {known.parse(topic) for group in content.articles for topic in content.shown(group).topics}
+    return int(len(publisher.settings.languages) * 2 ** len(topics - {frozenset()}))
+
+
 def reader_groups(session: Session, number: int, now: datetime) -> dict[ReaderGroup, int]:
     """Count the readers of the issue as of now by language and interests, and by frequency where it matters."""
     lacking = frequencies(session, number)
@@ -132,31 +142,50 @@ def build(publisher: Publisher, session: Session, issue: Issue, now: datetime, k
     for group, selection in segmentation.selections.items():
         if selection is not None:
             groups[selection].append(group)
-    stored, renderer = stored_renderings(session, issue), IssueRenderer(publisher, content)
-    built = []
-    for selection, chosen in groups.items():
-        rendered = stored.get(_identity(selection)) or with_weight(session, renderer.rendered(selection), issue)
-        count = sum(readers[group] for group in chosen)
-        built.append(BuiltEdition(selection, rendered, renderer.views(selection.language), tuple(chosen), count))
+    stored, renderer = stored_renderings(session, issue), renderer_of(publisher, content)
+    rendered = _rendered(session, renderer, [one for one in groups if _identity(one) not in stored])
+    built = [
+        BuiltEdition(
+            selection,
+            stored.get(_identity(selection)) or rendered[selection],
+            renderer.views(selection.language),
+            tuple(chosen),
+            sum(readers[group] for group in chosen),
+        )
+        for selection, chosen in groups.items()
+    ]
     found = [
         *content_findings(publisher, content),
         *untranslated(publisher, content, list(dict.fromkeys(selection.language for selection in groups))),
         *archive.findings(content),
+        *renderer.findings,
     ]
-    return Build(key, issue, content, segmentation, tuple(built), readers, tuple(found))
+    return Build(key, issue, content, segmentation, tuple(built), readers, renderer, tuple(found))
+
+
+def renderer_of(publisher: Publisher, content: IssueContent) -> IssueRenderer:
+    """Return what renders the issue's editions, with the workspace's cache."""
+    return IssueRenderer(publisher, content, FragmentCache(publisher.settings.workspace / ".state" / NAME))
+
+
+def _rendered(session: Session, renderer: IssueRenderer, selections: Sequence[Selection]) -> dict[Selection, Rendered]:
+    """Render editions, each with the finding on what its pictures weigh."""
+    renderer.prepare(selections)
+    made = {selection: renderer.rendered(selection) for selection in selections}
+    shown = frozenset[str]().union(*(one.pictures for one in made.values()))
+    sizes = article_store.media_sizes(session, sorted(shown))
+    for selection, one in made.items():
+        pictures = {name: sizes.get(name, 0) for name in one.pictures}
+        if weight := [*check_weight(one.html_bytes + one.text_bytes, pictures)]:
+            made[selection] = renderer.waived(one, weight)
+    renderer.save()
+    return made
 
 
 def _key(issue: Issue, parts: Mapping[str, str], readers: Mapping[ReaderGroup, int]) -> str:
     counted = [(*astuple(group), count) for group, count in readers.items()]
     state = [issue.number, str(issue.frozen_at), issue.kept_out]
     return hashlib.sha256(json.dumps([state, issue_hash(parts), counted]).encode()).hexdigest()
-
-
-def with_weight(session: Session, rendered: Rendered, issue: Issue) -> Rendered:
-    """Return the edition with the finding on what its pictures weigh."""
-    pictures = article_store.media_sizes(session, sorted(shown_pictures(rendered.html)))
-    weight = check_weight(rendered.html, rendered.text, pictures)
-    return replace(rendered, findings=waivers.applied((*rendered.findings, *weight), issue))
 
 
 def stored_renderings(session: Session, issue: Issue) -> dict[tuple[object, ...], Rendered]:
@@ -166,7 +195,7 @@ def stored_renderings(session: Session, issue: Issue) -> dict[tuple[object, ...]
     rows = edition_store.of_issue(session, issue.id)
     return {
         (row.language, row.frequency, tuple(row.articles)): Rendered(
-            row.subject, row.preheader, "".join(html), "".join(text), row.nonce
+            row.subject, row.preheader, tuple(html), tuple(text), row.nonce
         )
         for row, html, text in reversed([*edition_store.pieces_of(session, rows)])  # the first of equal ones
     }
@@ -190,33 +219,18 @@ def items_for_segment(content: IssueContent) -> list[Item]:
     return items
 
 
-class IssueRenderer:
-    """Renders editions of an issue. Deterministic: the same content gives the same bytes."""
-
-    def __init__(self, publisher: Publisher, content: IssueContent) -> None:
-        self._publisher, self._content = publisher, content
-        self._views: dict[str, EditionViews] = {}
-
-    def views(self, language: str) -> EditionViews:
-        """Return the views of articles in a language."""
-        if language not in self._views:
-            translate = self._publisher.templates.translate(language)
-            self._views[language] = EditionViews(self._content, language, self._publisher.settings, translate)
-        return self._views[language]
-
-    def rendered(self, selection: Selection, *, archive: bool = False) -> Rendered:
-        """Return one edition. `archive` shows every article in full."""
-        context = self.views(selection.language).context(selection, archive=archive)
-        rendered = render_edition(context, self._publisher.templates)
-        return replace(rendered, findings=waivers.applied(rendered.findings, self._content.issue))
-
-
 def render_selection(
     publisher: Publisher, content: IssueContent, selection: Selection, *, archive: bool = False
 ) -> BuiltEdition:
     """Render one edition, without readers."""
-    renderer = IssueRenderer(publisher, content)
-    return BuiltEdition(selection, renderer.rendered(selection, archive=archive), renderer.views(selection.language))
+    return without_readers(renderer_of(publisher, content), selection, archive=archive)
+
+
+def without_readers(renderer: IssueRenderer, selection: Selection, *, archive: bool = False) -> BuiltEdition:
+    """Return an edition that nobody gets, or the archive's."""
+    rendered = renderer.rendered(selection, archive=archive)
+    renderer.save()
+    return BuiltEdition(selection, rendered, renderer.views(selection.language))
 
 
 def selection_for(publisher: Publisher, session: Session, issue: Issue, group: ReaderGroup) -> Selection | None:

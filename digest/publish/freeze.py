@@ -16,8 +16,9 @@ from digest.issues.models import Issue
 from digest.outbox import plan
 from digest.publish import archive
 from digest.publish.approval import manifest, require_approved
-from digest.publish.build import Build, BuiltEdition, build, items_for_segment, render_selection
+from digest.publish.build import Build, BuiltEdition, build, items_for_segment, renderer_of, without_readers
 from digest.publish.publisher import FindingsBlockError, Publisher
+from digest.publish.renderer import IssueRenderer
 from digest.render.content import IssueContent
 from digest.render.slots import uncut
 from digest.runtime.clock import duration
@@ -41,7 +42,7 @@ def freeze(
     made = sendable(publisher, session, issue, now, known)
     stored = _save(session, issue, made.editions, now)
     edition_ids = dict(zip((edition.selection for edition in made.editions), stored, strict=True))
-    store_archive(publisher, session, made.content, now)
+    store_archive(publisher, session, made.content, now, made.renderer)
     issue.build_seconds = time.monotonic() - began
     mapping = {
         _stored_group(group): edition_ids[selection] if selection else None
@@ -91,13 +92,15 @@ def whole_for_archive(publisher: Publisher, content: IssueContent, language: str
     return select_articles(items, ReaderGroup(language, ALL_TEXT), publisher.settings.catalogue, publisher.rules)
 
 
-def store_archive(publisher: Publisher, session: Session, content: IssueContent, now: datetime) -> None:
+def store_archive(
+    publisher: Publisher, session: Session, content: IssueContent, now: datetime, renderer: IssueRenderer | None = None
+) -> None:
     """Store the archive edition of each language; stored ones stay as they are."""
     for language in publisher.settings.languages:
         whole = whole_for_archive(publisher, content, language)
         if not whole.shown:  # nothing is translated into it
             continue
-        page = render_selection(publisher, content, whole, archive=True)
+        page = without_readers(renderer or renderer_of(publisher, content), whole, archive=True)
         (edition_id,) = _save(session, content.issue, [page], now, archive=True)
         archive.index(session, edition_id, content, whole)
 
@@ -125,5 +128,5 @@ def to_store(issue_id: int, edition: BuiltEdition, now: datetime, *, archive: bo
         preheader=rendered.preheader,
         nonce=rendered.nonce,
     )
-    html, text = (rendered.html,), (rendered.text,)
+    html, text = rendered.html_pieces, rendered.text_pieces
     return edition_store.NewEdition(row, uncut(html), uncut(text))

@@ -14,9 +14,10 @@ from digest.editions.models import ArchivedArticle, Edition
 from digest.editions.segment import Selection
 from digest.issues.models import Issue
 from digest.publish.approval import differences, manifest
-from digest.publish.build import content_of, items_for_segment, render_selection
+from digest.publish.build import content_of, items_for_segment, without_readers
 from digest.publish.freeze import to_store
 from digest.publish.publisher import Publisher
+from digest.publish.renderer import IssueRenderer
 from digest.render.content import IssueContent
 from digest.runtime.db import REPAIR
 from digest.runtime.errors import DigestError, RefusedError
@@ -118,21 +119,22 @@ def _of_sources(
         yield Difference(Differing.SOURCES, f"They cannot be built: {error.message}", [row.id or 0 for row in rows])
         return
     failed: dict[str, list[int]] = {}
+    renderer = IssueRenderer(publisher, content)  # without the cache: what it holds would prove nothing
     for row in rows:
-        if why := _why_other(publisher, content, row, changed):
+        if why := _why_other(renderer, content, row, changed):
             failed.setdefault(why, []).append(row.id or 0)
     what = Differing.SOURCES if changed else Differing.BUILD
     for message, ids in failed.items():
         yield Difference(what, message, ids)
 
 
-def _why_other(publisher: Publisher, content: IssueContent, row: Edition, changed: Sequence[str]) -> str:
+def _why_other(renderer: IssueRenderer, content: IssueContent, row: Edition, changed: Sequence[str]) -> str:
     """Return why an edition built from present sources is not the stored one; empty if it is."""
-    selection = selection_of(publisher, content, row)
+    selection = selection_of(renderer.publisher, content, row)
     if missing := set(row.articles) - {slug for slug, _ in selection.shown}:
         return f"They cannot be built: the issue no longer has {', '.join(sorted(missing))}"
     try:
-        built = render_selection(publisher, content, selection, archive=row.archive)
+        built = without_readers(renderer, selection, archive=row.archive)
     except DigestError as error:
         return f"They cannot be built: {error.message}"
     new = to_store(row.issue_id, built, row.created_at, archive=row.archive)

@@ -147,7 +147,7 @@ class EditionViews:
         for number, (slug, section) in enumerate(selection.shown, start=1):
             view = self.article(slug)
             display: Literal["full", "summary"] | None = "full" if archive else view.display
-            shown.append((section, replace(view, lead=number == 1, display=display)))
+            shown.append((section, replace(view, lead=number == 1, number=str(number), display=display)))
         return replace(
             self.frame,
             subject=subject,

@@ -56,6 +56,7 @@ class ArticleView:
     display: Literal["full", "summary"] | None = None  # None = by the size rule
     read_on_url: str = ""
     lead: bool = False
+    number: str = ""  # in the edition, from 1; templates print it and do nothing else with it
 
 
 @dataclass(frozen=True, slots=True)

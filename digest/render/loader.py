@@ -86,6 +86,12 @@ class Templates:
         found = (path.relative_to(d).as_posix() for d in self.directories for path in (d / folder).rglob("*.j2"))
         return sorted(set(found))
 
+    def own(self, folder: str) -> list[str]:
+        """Return the names of the workspace's templates below a folder."""
+        return [
+            name for name in self.names(folder) if len(self.directories) > 1 and (self.directories[0] / name).is_file()
+        ]
+
     def _environment(self, language: str) -> jinja2.Environment:
         """Return the sandboxed environment in `language` (BCP 47), or English without a catalogue."""
         if language not in self._environments:

@@ -44,12 +44,16 @@ def render_html(
 
 
 def render_text(folder: str, language: str, variables: Mapping[str, Any], templates: Templates) -> str:
-    """Render `folder`/body.txt.j2, with at most one blank line in a row and a newline at the end."""
+    """Render `folder`/body.txt.j2, without blanks at ends of lines; gaps and marks stay for `tidy`."""
     if templates.are_apart(folder):
         return templates.apart("text", folder, language, variables)
     text = without_forbidden(templates.render(f"{folder}/body.txt.j2", language, variables))
-    lines = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
-    return _GAPS.sub("\n\n", lines).strip() + "\n"
+    return "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+
+
+def tidy(text: str) -> str:
+    """Return a plain text with at most one blank line in a row and a newline at the end."""
+    return _GAPS.sub("\n\n", text).strip() + "\n"
 
 
 def theme_of(templates: Templates, over: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from digest.render.checks import CheckedMail, check_mail
 from digest.render.context import NoticeContext
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
-from digest.render.mail import render_html, render_text, theme_of
+from digest.render.mail import render_html, render_text, theme_of, tidy
 from digest.render.notice_kind import NoticeKind
 from digest.render.slots import SlotTokens, choose_nonce
 
@@ -34,7 +34,7 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
     subject = " ".join(templates.render(f"{folder}/subject.txt.j2", language, variables).split())
     variables["notice"] = notice | {"subject": subject}
     html, declared = render_html(folder, language, variables, templates, nonce)
-    text = render_text(folder, language, variables, templates)
+    text = tidy(render_text(folder, language, variables, templates))
     mail = CheckedMail(
         subject=subject,
         html=html,
@@ -46,4 +46,4 @@ def render_notice(kind: NoticeKind, language: str, context: NoticeContext, templ
         declared=declared,
         required=kind.spec.slots,
     )
-    return Rendered(subject, "", html, text, nonce, check_mail(mail))
+    return Rendered(subject, "", (html,), (text,), nonce, check_mail(mail))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
+from digest.render import marks
 from digest.runtime.errors import ContentError
 
 PREFIX = "@@R_"
@@ -77,11 +78,11 @@ def token(nonce: str, slot: Slot) -> str:
     return f"{PREFIX}{nonce}_{slot.value}{_SUFFIX}"
 
 
-def choose_nonce(content: str) -> str:
-    """Return 16 hexadecimal digits derived from `content` that do not occur in it after the prefix."""
+def choose_nonce(identity: str, content: str = "") -> str:
+    """Return 16 hexadecimal digits derived from `identity` that do not occur in it or in `content` after a prefix."""
     for attempt in range(1_000):
-        nonce = hashlib.sha256(f"{attempt}\n{content}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        if PREFIX + nonce not in content:
+        nonce = hashlib.sha256(f"{attempt}\n{identity}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        if not any(prefix + nonce in text for prefix in (PREFIX, marks.PREFIX) for text in (identity, content)):
             return nonce
     hint = f"Take the texts that begin with {PREFIX} out."
     raise ContentError("The articles hold slot tokens of every kind.", hint=hint)

@@ -19,6 +19,7 @@ from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
+import measure
 from sqlmodel import Session, select
 
 from digest import app
@@ -31,15 +32,16 @@ from digest.issues.period import Period
 from digest.outbox.tables import Promised
 from digest.outbox.take import Recipient, Taken
 from digest.publish import build, lifecycle
+from digest.publish.renderer import IssueRenderer
 from digest.render import inline, mjml
 from digest.render.content import IssueContent
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
-from digest.render.parts import Parts, encode
 from digest.render.slots import Slot, SlotContext, fill
 from digest.runtime.db import session_scope
 from digest.workspace import create
 from subscribers.links import Purpose
+from subscribers.models import Subscriber
 
 QUICK = "--quick" in sys.argv  # says whether it runs at all; the figures mean nothing then
 EDITIONS, ARTICLES, ROUNDS, READERS = (3, 12, 1, 40) if QUICK else (100, 12, 5, 2_000)
@@ -76,13 +78,12 @@ def content_from_database(works: app.App) -> IssueContent:
         return build.content_of(session, issues.find(session, 21))
 
 
-def build_all(works: app.App, selections: list[Selection]) -> list[Parts]:
-    """Ours: from the database to pre-encoded parts."""
-    content = content_from_database(works)
-    made = []
-    for selection in selections:
-        rendered = build.render_selection(works.publisher, content, selection).rendered
-        made.append(encode(rendered.html, rendered.text, rendered.nonce))
+def build_all(works: app.App, selections: list[Selection], cache: dict[str, Any] | None = None) -> list[Rendered]:
+    """Ours: from the database to checked editions; without a cache nothing was rendered before."""
+    renderer = IssueRenderer(works.publisher, content_from_database(works), cache)
+    renderer.prepare(selections)
+    made = [renderer.rendered(selection) for selection in selections]
+    assert not renderer.whole_because, renderer.whole_because
     return made
 
 
@@ -112,6 +113,8 @@ class Recorder:
             calls.append(lambda: inline.Premailer(*args, **plain).transform(pretty_print=False))
             return transform(*args, **options)
 
+        compare = IssueRenderer._compare
+        IssueRenderer._compare = lambda *_, **__: None  # type: ignore[method-assign]  # ours alone, not the libraries' work
         Templates.render, inline._Inliner = tapped_render, tapped_premailer  # type: ignore[method-assign,assignment,misc]
         mjml._renderer = lambda: tapped_mjml2html  # type: ignore[assignment]
         try:
@@ -119,6 +122,7 @@ class Recorder:
         finally:
             Templates.render, inline._Inliner = render, transform  # type: ignore[method-assign,misc]
             mjml._renderer = renderer
+            IssueRenderer._compare = compare  # type: ignore[method-assign]
 
     def replay(self) -> None:
         """The bare library calls, nothing else."""
@@ -153,8 +157,83 @@ def bench_building(works: app.App, selections: list[Selection]) -> None:
     recorder = Recorder()
     recorder.record(works, selections)
     ours, bare, ratio = in_turn(lambda: build_all(works, selections), recorder.replay)
-    show(f"{EDITIONS} editions of {ARTICLES} articles / the bare library calls", f"{ratio:.2f} x", "at most 2 x")
+    what = f"{len(selections)} editions / the bare library calls, each article once in each form"
+    show(what, f"{ratio:.2f} x", "at most 2 x")
     print(f"    ours {ours:.2f} s, Jinja + mjml2html + premailer alone {bare:.2f} s, {len(recorder.calls)} calls")
+    cache: dict[str, Any] = {}
+    build_all(works, selections, cache)
+    again, cold, ratio = in_turn(lambda: build_all(works, selections, cache), lambda: build_all(works, selections))
+    show("the same again, nothing changed / cold", f"{ratio:.2f} x", "at most 0.5 x")
+    print(f"    again {again:.2f} s, cold {cold:.2f} s")
+
+
+def bench_commands(directory: Path) -> None:
+    """Rows of many editions: what commands take beside `digest issue show`, in seconds of CPU."""
+    for interests, articles, readers, commands in WORLDS:
+        folder = directory / f"{interests}-interests"
+        works = crowded(folder, interests, articles, readers)
+        with Session(works.engine) as session:
+            count = len(build.build(works.publisher, session, issues.find(session, 21), NOW).editions)
+        digest = [sys.executable, "-m", "digest", "--workspace", str(folder)]
+        shutil.rmtree(folder / ".state")
+        bare = measure.run([*digest, "issue", "show"], folder=directory).cpu
+        for command in commands:
+            try:
+                run = measure.run([*digest, *command.split()], folder=directory)
+            except measure.FailedError as error:
+                print(f"    {command}: {str(error)[-200:]}")
+                continue
+            what = f"{count:,} editions of {articles} articles at most: digest {command}"
+            show(what, f"{run.cpu - bare:.1f} s", "at most 10 s, 250 MiB" if interests == 10 else "see docs")
+            print(f"    {run.peak:.0f} MiB at its peak, `digest issue show` {bare:.1f} s")
+
+
+WORLDS = (
+    [(3, 12, 40, ("editions", "editions"))]
+    if QUICK
+    else [
+        (6, 40, 252, ("editions", "editions")),
+        (10, 40, 10_000, ("editions", "editions", "issue check", "issue approve --by Bench", "send --yes")),
+    ]
+)
+
+
+def crowded(directory: Path, interests: int, articles: int, readers: int) -> app.App:
+    """A workspace whose readers choose every combination of interests, in two languages."""
+    made = create.create(directory, sample=True)
+    create.import_sample(made, app.open_app(directory))
+    names, config = [f"interest-{number}" for number in range(interests)], directory / "digest.toml"
+    before, _, rest = config.read_text().partition("[[interest]]")
+    tables = "".join(f'[[interest]]\nslug = "{name}"\ntitle = "About {name}"\n\n' for name in names)
+    config.write_text(f"{before}{tables}[editions]{rest.partition('[editions]')[2]}")
+    works = app.open_app(directory)
+    with session_scope(works.engine) as session:
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for article in session.exec(select(Article)).all():
+            groups.setdefault(article.group, []).append(article.model_dump(exclude={"id", "display"}))
+            session.delete(article)
+        session.flush()
+        for number in range(articles):
+            copy, of_group = divmod(number, len(groups))
+            for row in groups[sorted(groups)[of_group]]:
+                names_of = {key: f"{row[key]}-{copy}" for key in ("slug", "group")}
+                topics = [names[number % interests]] if number >= 2 else []
+                session.add(Article(**row | names_of | {"topics": topics, "title": f"{row['title']} ({number})"}))
+        one = session.exec(select(Subscriber)).first()
+        assert one
+        row = one.model_dump(exclude={"id"}) | {"state": "confirmed", "paused_until": None, "frequency": "every"}
+        subsets = 2**interests - 1
+        for number in range(readers):
+            chosen = ";".join(name for bit, name in enumerate(names) if (number % subsets + 1) >> bit & 1)
+            address = f"crowd{number}@example.org"
+            own = {"ref": f"{number:032x}", "address": address, "address_key": address, "suppression_key": None}
+            session.add(
+                Subscriber(**row | own | {"interests": chosen, "language": ("en", "ko")[number // subsets % 2]})
+            )
+    with session_scope(works.engine) as session:
+        period = Period(2021, 9)
+        lifecycle.assemble(works.publisher, session, period, number=21, issue_date=period.last, now=NOW)
+    return works
 
 
 def bench_composing(works: app.App, selection: Selection) -> None:
@@ -249,7 +328,7 @@ def measure_memory(directory: str) -> None:
 
 
 def main() -> None:
-    """Print the four rows."""
+    """Print the rows."""
     folder = Path(tempfile.mkdtemp(prefix="digest-bench-"))
     try:
         works, selections = stocked(folder / "one")
@@ -257,6 +336,7 @@ def main() -> None:
         bench_composing(works, selections[0])
         bench_help()
         peak_memory(folder / "two")
+        bench_commands(folder)
     finally:
         shutil.rmtree(folder)
 

@@ -35,6 +35,7 @@ def edition(*articles: ArticleView, **fields: Any) -> EditionContext:
         article("lead", lead=True, images=(picture(),), date="2021-09-17", sources=("MOLIT",)),
         article("second", "An [act of parliament](https://example.org/second) and a note.[^1]\n\n[^1]: The note."),
     )
+    shown = tuple(replace(one, number=str(number)) for number, one in enumerate(shown, start=1))
     context = EditionContext(
         publication=PUBLICATION,
         number=21,

@@ -1,11 +1,14 @@
 """Accessibility checks: title, language, headings, tables, images."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from digest.render.checks.finding import Finding, Severity
 from digest.render.checks.mail import CheckedMail, where
+
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
 def check_title(mail: CheckedMail) -> Iterator[Finding]:
@@ -29,47 +32,66 @@ def check_language(mail: CheckedMail) -> Iterator[Finding]:
 
 def check_headings(mail: CheckedMail) -> Iterator[Finding]:
     """There is one h1, no skipped level and no empty heading."""
-    headings = list(mail.tree.iter("h1", "h2", "h3", "h4", "h5", "h6"))
-    ones = sum(heading.tag == "h1" for heading in headings)
+    yield from outline_faults(map(heading, mail.tree.iter(*HEADINGS)))
+
+
+def heading(element: Any) -> tuple[int, str]:
+    """Return the level of a heading and its words."""
+    return int(element.tag[1]), " ".join(element.text_content().split())
+
+
+def outline_faults(headings: Iterable[tuple[int, str]]) -> Iterator[Finding]:
+    """Yield the findings on the headings of a mail, each with its level and words, in order."""
+    headings = list(headings)
+    ones = sum(rank == 1 for rank, _ in headings)
     if ones != 1:
         message = f"The mail has {ones} headings of the first level"
         yield Finding("heading-one", Severity.BLOCK, "HTML", message, "Print exactly one h1, the publication's name.")
-    level = 0
-    for heading in headings:
-        rank = int(heading.tag[1])
-        text = " ".join(heading.text_content().split())
+    level, place = 0, "HTML"
+    for rank, text in headings:
+        place = f"HTML, under “{text}”" if rank <= 3 else place
         if not text:
-            yield Finding("heading-empty", Severity.BLOCK, where(heading), f"An {heading.tag} is empty", "Fill it.")
+            yield Finding("heading-empty", Severity.BLOCK, place, f"An h{rank} is empty", "Fill it.")
         if rank > level + 1:
             message = f"“{text}” is an h{rank} after an h{level}" if level else f"The first heading is an h{rank}"
-            yield Finding("heading-order", Severity.BLOCK, where(heading), message, f"Make it an h{level + 1}.")
+            yield Finding("heading-order", Severity.BLOCK, place, message, f"Make it an h{level + 1}.")
         level = rank
 
 
 def check_tables(mail: CheckedMail) -> Iterator[Finding]:
     """Layout tables have a role; data tables have headers."""
     for table in mail.tree.iter("table"):
-        if table.get("role") not in {"presentation", "none"} and table.find(".//th") is None:
-            message = "A table has neither heads nor a role, so that screen readers count its rows aloud"
-            remedy = 'Give a layout table role="presentation", a table of data a head.'
-            yield Finding("table-role", Severity.BLOCK, where(table), message, remedy)
+        yield from table_faults(mail, table)
+
+
+def table_faults(_: CheckedMail, table: Any) -> Iterator[Finding]:
+    """Yield what is wrong with one table."""
+    if table.get("role") not in {"presentation", "none"} and table.find(".//th") is None:
+        message = "A table has neither heads nor a role, so that screen readers count its rows aloud"
+        remedy = 'Give a layout table role="presentation", a table of data a head.'
+        yield Finding("table-role", Severity.BLOCK, where(table), message, remedy)
 
 
 def check_images(mail: CheckedMail) -> Iterator[Finding]:
     """Every image has a text alternative, a width in pixels and an address of the publication."""
-    media = f"{mail.publication.base_url.rstrip('/')}/media/"
     for image in mail.tree.iter("img"):
-        source = image.get("src") or ""
-        name = urlsplit(source).path.rpartition("/")[2] or source
-        link = next(image.iterancestors("a"), None)
-        alone = link is not None and not link.text_content().strip()
-        if image.get("alt") is None or (alone and not image.get("alt").strip()):
-            message = f"The picture {name} is a link without words" if alone else f"The picture {name} has no alt text"
-            yield Finding("image-alt", Severity.BLOCK, where(image), message, "Say in `alt` what it shows or leads to.")
-        if not re.fullmatch(r"[1-9]\d*", image.get("width") or ""):
-            message = f"The picture {name} has no width in pixels, so that Outlook shows it in its full size"
-            yield Finding("image-width", Severity.BLOCK, where(image), message, "Give the img a width without unit.")
-        if not source.startswith(media):
-            message = f"The picture {source or '(no address)'} does not come from {media}"
-            remedy = "Import the picture with its article: readers must not ask other servers."
-            yield Finding("image-remote", Severity.BLOCK, where(image), message, remedy)
+        yield from image_faults(mail, image)
+
+
+def image_faults(mail: CheckedMail, image: Any) -> Iterator[Finding]:
+    """Yield what is wrong with one picture."""
+    media = f"{mail.publication.base_url.rstrip('/')}/media/"
+    source = image.get("src") or ""
+    name = urlsplit(source).path.rpartition("/")[2] or source
+    link = next(image.iterancestors("a"), None)
+    alone = link is not None and not link.text_content().strip()
+    if image.get("alt") is None or (alone and not image.get("alt").strip()):
+        message = f"The picture {name} is a link without words" if alone else f"The picture {name} has no alt text"
+        yield Finding("image-alt", Severity.BLOCK, where(image), message, "Say in `alt` what it shows or leads to.")
+    if not re.fullmatch(r"[1-9]\d*", image.get("width") or ""):
+        message = f"The picture {name} has no width in pixels, so that Outlook shows it in its full size"
+        yield Finding("image-width", Severity.BLOCK, where(image), message, "Give the img a width without unit.")
+    if not source.startswith(media):
+        message = f"The picture {source or '(no address)'} does not come from {media}"
+        remedy = "Import the picture with its article: readers must not ask other servers."
+        yield Finding("image-remote", Severity.BLOCK, where(image), message, remedy)

@@ -1,5 +1,6 @@
 """Findings of checks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,3 +25,9 @@ class Finding:
     message: str
     remedy: str
     waived: str = ""
+
+    @classmethod
+    def stored(cls, values: Sequence[str]) -> "Finding":
+        """Return a finding from its texts. Raises TypeError or ValueError if they are none."""
+        name, severity, place, message, remedy = values
+        return cls(name, Severity(severity), place, message, remedy)

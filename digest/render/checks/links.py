@@ -1,7 +1,7 @@
 """Checks of links: targets, addresses, link texts."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,26 +17,44 @@ _EMPTY_WORDS = frozenset(
 
 def check_anchors(mail: CheckedMail) -> Iterator[Finding]:
     """Ids are unique, and each link within the mail has a target."""
-    ids = Counter(element.get("id") for element in mail.tree.iterfind(".//*[@id]"))
-    for name, count in ids.items():
-        if count > 1:
-            message = f"The id “{name}” occurs {count} times"
-            yield Finding("id-doubled", Severity.BLOCK, "HTML", message, "Ids come from anchors: each article its own.")
-    targets = set(ids) | {anchor.get("name") for anchor in mail.tree.iterfind(".//a[@name]")}
-    for link in mail.tree.iterfind(".//a[@href]"):
-        address = link.get("href").strip()
-        if address.startswith("#") and address[1:] not in targets:
+    ids = [element.get("id") for element in mail.tree.iterfind(".//*[@id]")]
+    names = [anchor.get("name") for anchor in mail.tree.iterfind(".//a[@name]")]
+    links = ((link.get("href").strip(), link) for link in mail.tree.iterfind(".//a[@href]"))
+    yield from anchor_faults(ids, names, [one for one in links if one[0].startswith("#")], where)
+
+
+def anchor_faults(
+    ids: Sequence[str], names: Iterable[str], links: Iterable[tuple[str, Any]], place_of: Callable[[Any], str]
+) -> Iterator[Finding]:
+    """Yield the findings on ids and links within a mail; a link is an address and what `place_of` finds it by."""
+    targets = {*ids}
+    if len(targets) < len(ids):
+        for name, count in Counter(ids).items():
+            if count > 1:
+                message, remedy = (
+                    f"The id “{name}” occurs {count} times",
+                    "Ids come from anchors: each article its own.",
+                )
+                yield Finding("id-doubled", Severity.BLOCK, "HTML", message, remedy)
+    targets.update(names)
+    for address, link in links:
+        if address[1:] not in targets:
             message = f"The link to {address} has no target in the mail"
-            yield Finding("target-missing", Severity.BLOCK, where(link), message, "Give its target that id.")
+            yield Finding("target-missing", Severity.BLOCK, place_of(link), message, "Give its target that id.")
 
 
 def check_links(mail: CheckedMail) -> Iterator[Finding]:
     """Each link has a descriptive text and an absolute, secure, public address."""
     for link in mail.tree.iterfind(".//a[@href]"):
-        address = link.get("href").strip()
-        if not address.startswith("#") and PREFIX not in address:
-            yield from _address(mail, link, address)
-        yield from _words(link)
+        yield from link_faults(mail, link)
+
+
+def link_faults(mail: CheckedMail, link: Any) -> Iterator[Finding]:
+    """Yield what is wrong with one link."""
+    address = link.get("href").strip()
+    if not address.startswith("#") and PREFIX not in address:
+        yield from _address(mail, link, address)
+    yield from _words(link)
 
 
 def _address(mail: CheckedMail, link: Any, address: str) -> Iterator[Finding]:

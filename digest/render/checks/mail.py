@@ -42,7 +42,7 @@ class CheckedMail:
     @cached_property
     def source_text(self) -> str:
         """All texts in the input of the templates."""
-        return "\n".join(_texts(self.source))
+        return "\n".join(texts(self.source))
 
     @property
     def local(self) -> bool:
@@ -61,15 +61,16 @@ def where(element: Any) -> str:
     return f"HTML, under “{' '.join(above[0].text_content().split())}”" if above else "HTML"
 
 
-def _texts(value: object) -> Iterator[str]:
+def texts(value: object) -> Iterator[str]:
+    """Yield all texts in values of templates."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for inner in value.values():
-            yield from _texts(inner)
+            yield from texts(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from _texts(inner)
+            yield from texts(inner)
     elif is_dataclass(value):
         for spec in fields(value):
-            yield from _texts(getattr(value, spec.name))
+            yield from texts(getattr(value, spec.name))

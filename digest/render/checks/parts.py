@@ -3,7 +3,7 @@
 import html
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from digest.render.checks.finding import Finding, Severity
 from digest.render.checks.mail import CheckedMail
@@ -47,27 +47,39 @@ def slots_in(document: str, nonce: str) -> Counter[Slot]:
 
 def check_slots(mail: CheckedMail) -> Iterator[Finding]:
     """Required slots occur in both parts; none was lost or doubled between MJML and HTML."""
-    html_slots, text_slots = slots_in(mail.html, mail.nonce), slots_in(mail.text, mail.nonce)
-    for place, found in (("HTML", html_slots), ("plain text", text_slots)):
-        for slot in sorted(mail.required - found.keys()):
+    found = slots_in(mail.html, mail.nonce)
+    yield from lacking_slots(mail.required, found.keys(), slots_in(mail.text, mail.nonce).keys())
+    for slot in Slot:
+        if found[slot] != mail.declared[slot] and found[slot]:
+            message = f"The slot {slot.lower()}: {mail.declared[slot]} in the MJML, {found[slot]} in the HTML"
+            yield Finding("slot-doubled", Severity.BLOCK, "HTML", message, "Print slots only in text and in href.")
+
+
+def lacking_slots(required: Set[Slot], in_html: Set[Slot], in_text: Set[Slot]) -> Iterator[Finding]:
+    """Yield the required slots that a part lacks."""
+    for place, found in (("HTML", in_html), ("plain text", in_text)):
+        for slot in sorted(required - found):
             message = f"The {place} has no slot {slot.lower()}"
             remedy = f"Print slots.{slot.lower()} in the template; templates/README.md lists the slots."
             yield Finding("slot-missing", Severity.BLOCK, place, message, remedy)
-    for slot in Slot:
-        if html_slots[slot] != mail.declared[slot] and html_slots[slot]:
-            message = f"The slot {slot.lower()}: {mail.declared[slot]} in the MJML, {html_slots[slot]} in the HTML"
-            yield Finding("slot-doubled", Severity.BLOCK, "HTML", message, "Print slots only in text and in href.")
 
 
 def check_leftovers(mail: CheckedMail) -> Iterator[Finding]:
     """There are no markers of unfilled templates, unless an author wrote them."""
-    for place, document in (("HTML", html.unescape(mail.html)), ("plain text", mail.text)):
-        for slot in Slot:
-            document = document.replace(token(mail.nonce, slot), "")  # noqa: PLW2901 - the same document, cleaned
-        for leftover in _LEFTOVERS:
-            if leftover in document and leftover not in mail.source_text:
-                message = f"The {place} holds “{leftover}”, as if a template was not filled"
-                yield Finding("leftover", Severity.BLOCK, place, message, "Look for it in the templates.")
+    yield from leftovers("HTML", html.unescape(mail.html), mail)
+    yield from leftovers("plain text", mail.text, mail)
+
+
+def leftovers(place: str, document: str, mail: CheckedMail) -> Iterator[Finding]:
+    """Yield the markers in a document or a segment of it."""
+    if not any(leftover in document for leftover in _LEFTOVERS):
+        return
+    for slot in Slot:
+        document = document.replace(token(mail.nonce, slot), "")
+    for leftover in _LEFTOVERS:
+        if leftover in document and leftover not in mail.source_text:
+            message = f"The {place} holds “{leftover}”, as if a template was not filled"
+            yield Finding("leftover", Severity.BLOCK, place, message, "Look for it in the templates.")
 
 
 def check_footer(mail: CheckedMail) -> Iterator[Finding]:
@@ -85,22 +97,32 @@ def check_footer(mail: CheckedMail) -> Iterator[Finding]:
 
 def check_text(mail: CheckedMail) -> Iterator[Finding]:
     """The plain text has the same articles in the same order, and every address of the HTML."""
-    text = "".join(mail.text.split())
-    if not text:
+    if not mail.text.strip():
         yield Finding("text-empty", Severity.BLOCK, "plain text", "The plain text is empty", "See body.txt.j2.")
         return
-    headings = ["".join(h.text_content().split()) for h in mail.tree.iter("h3", "h4")]
+    yield from title_faults(mail.titles, mail.text, [h.text_content() for h in mail.tree.iter("h3", "h4")])
+    yield from unnamed_links(shown(mail.html).links, mail.text)
+
+
+def title_faults(titles: Iterable[str], text: str, headings: Iterable[str]) -> Iterator[Finding]:
+    """Yield the titles that the plain text or the headings of level 3 and 4 of the HTML lack."""
+    text, known = "".join(text.split()), {"".join(heading.split()) for heading in headings}
     at = 0
-    for title in mail.titles:
+    for title in titles:
         bare = "".join(title.split())
         found = text.find(bare, at)
-        if found < 0 or bare not in headings:
+        if found < 0 or bare not in known:
             place = "plain text" if found < 0 else "HTML"
             message = f"The {place} does not name “{title}”, or not in the issue's order"
             yield Finding("text-order", Severity.BLOCK, place, message, "Both body templates must show the same.")
         at = max(found, at)
-    for address in shown(mail.html).links:
-        if not address.startswith("#") and PREFIX not in address and not _is_named(address, mail.text):
+
+
+def unnamed_links(links: Iterable[str], *texts: str) -> Iterator[Finding]:
+    """Yield the addresses in the HTML that no plain text has."""
+    for address in links:
+        outer = not address.startswith("#") and PREFIX not in address
+        if outer and not any(_is_named(address, text) for text in texts):
             message = f"The plain text lacks the link to {address}"
             yield Finding("text-link-missing", Severity.ADVISE, "plain text", message, "Print it in body.txt.j2.")
 

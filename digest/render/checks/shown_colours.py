@@ -1,7 +1,7 @@
 """Colours of each text in a rendered mail: the cascade of style elements, style attributes and inheritance."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -49,13 +49,13 @@ class _Inherited(NamedTuple):
     opacity: float = 1.0
 
 
-def shown_texts(tree: Any, *, dark: bool) -> Iterator[ShownText]:
-    """Yield a text for each pair of colours, in the light or the dark palette; hidden text is left out."""
+def shown_texts(tree: Any, *, dark: bool, part_of: Callable[[Any], object] = lambda _: None) -> Iterator[ShownText]:
+    """Yield a text for each pair of colours in each part, in the light or the dark palette; hidden text is left out."""
     css = "\n".join(style.text or "" for style in tree.iter("style"))
     styles = _cascade(tree, _rules(css, dark=dark))
-    seen: set[tuple[str, str, bool]] = set()
+    seen: set[tuple[object, str, str, bool]] = set()
     for text in _walk(tree.find("body"), _Inherited(), styles):
-        key = (text.ink, text.ground, text.is_large)
+        key = (part_of(text.element), text.ink, text.ground, text.is_large)
         if key not in seen:
             seen.add(key)
             yield text

@@ -25,7 +25,11 @@ def html_bytes(html: str, nonce: str) -> int:
 
 def check_html_size(mail: CheckedMail) -> Iterator[Finding]:
     """The HTML stays below the size at which Gmail clips."""
-    size = html_bytes(mail.html, mail.nonce)
+    yield from size_faults(html_bytes(mail.html, mail.nonce))
+
+
+def size_faults(size: int) -> Iterator[Finding]:
+    """Yield the finding on so many bytes of HTML."""
     if size > HTML_WARNING:
         severity = Severity.BLOCK if size > HTML_LIMIT else Severity.ADVISE
         message = f"The HTML has {size:,} bytes; Gmail clips mails at about 102,000"
@@ -45,12 +49,11 @@ def shown_pictures(html: str) -> set[str]:
     return set(_SHOWN_PICTURE.findall(html))
 
 
-def check_weight(html: str, text: str, pictures: Mapping[str, int]) -> Iterator[Finding]:
-    """The mail with the pictures that it shows (hash -> bytes) loads on a slow connection, too."""
-    sizes = {name: pictures.get(name, 0) for name in shown_pictures(html)}
-    weight = len(html.encode()) + len(text.encode()) + sum(sizes.values())
+def check_weight(parts: int, pictures: Mapping[str, int]) -> Iterator[Finding]:
+    """The mail, whose parts have so many bytes, loads on a slow connection, too, with its pictures (hash -> bytes)."""
+    weight = parts + sum(pictures.values())
     if weight > WEIGHT_WARNING:
-        pictures_part = f"{len(sizes)} pictures, the heaviest {max(sizes.values(), default=0) / 1e6:.1f} MB"
+        pictures_part = f"{len(pictures)} pictures, the heaviest {max(pictures.values(), default=0) / 1e6:.1f} MB"
         message = f"The mail weighs {weight / 1e6:.1f} MB with its {pictures_part}"
         remedy = "Save photographs as JPEG, 1,200 pixels wide, and animations as a still picture with a link."
         yield Finding("mail-weight", Severity.ADVISE, "pictures", message, remedy)

@@ -1,7 +1,7 @@
 """Contrast check of the theme's colours and of the rendered mail (WCAG 2.2, success criterion 1.4.3)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from digest.render.checks.finding import Finding, Severity
@@ -31,15 +31,24 @@ def _luminance(colour: str) -> float:
 
 def check_contrast(mail: CheckedMail) -> Iterator[Finding]:
     """Text has enough contrast in the light and the dark palette, and as the mail shows it."""
-    found = [finding for name in ("light", "dark") for finding in _palette(name, mail.theme.get(name, {}))]
-    yield from found or _rendered(mail)
+    found = [*palette_faults(mail.theme)]
+    yield from found or (fault for *_, fault in shown_faults(mail.tree))
 
 
-def _rendered(mail: CheckedMail) -> Iterator[Finding]:
+def palette_faults(theme: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the findings on the colours of a theme."""
+    for name in ("light", "dark"):
+        yield from _palette(name, theme.get(name, {}))
+
+
+def shown_faults(
+    tree: Any, part_of: Callable[[Any], object] = lambda _: None
+) -> Iterator[tuple[Any, tuple[object, ...], Finding]]:
+    """Yield for each part of a mail the element, the colours and the finding of its texts with too little contrast."""
     from digest.render.checks.shown_colours import shown_texts  # noqa: PLC0415 - a CSS parser
 
     for scheme in ("light", "dark"):
-        for text in shown_texts(mail.tree, dark=scheme == "dark"):
+        for text in shown_texts(tree, dark=scheme == "dark", part_of=part_of):
             least = LARGE_CONTRAST if text.is_large else CONTRAST
             ratio = contrast(text.ink, text.ground)
             if ratio < least:
@@ -48,7 +57,8 @@ def _rendered(mail: CheckedMail) -> Iterator[Finding]:
                     f"a contrast of {ratio:.1f} : 1, which is less than {least}"
                 )
                 remedy = "Change one of the two in the workspace's template or style that sets it."
-                yield Finding("contrast", Severity.BLOCK, where(text.element), message, remedy)
+                found = Finding("contrast", Severity.BLOCK, where(text.element), message, remedy)
+                yield text.element, (scheme, text.ink, text.ground, text.is_large), found
 
 
 def _palette(name: str, palette: Mapping[str, Any]) -> Iterator[Finding]:

@@ -257,8 +257,8 @@ def _editions(copy: SendContext, session: Session, issue: Issue) -> list[Rehears
             edition.selection.language,
             len(edition.selection.shown),
             edition.readers,
-            len(edition.rendered.html.encode()),
-            len(edition.rendered.text.encode()),
+            edition.rendered.html_bytes,
+            edition.rendered.text_bytes,
         )
         for edition in made.editions
     ]

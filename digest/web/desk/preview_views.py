@@ -12,7 +12,7 @@ from digest.editions.segment import ReaderGroup
 from digest.issues.lifecycle import state_in_words
 from digest.publish.build import BuiltEdition
 from digest.publish.publisher import Publisher
-from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity, html_bytes
+from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity
 from digest.render.interest_words import interests_in_words
 from digest.settings.publication import pick
 from digest.web.desk.matrix import Row, matrix
@@ -94,7 +94,7 @@ def card_of_whole(publisher: Publisher, edition: BuiltEdition, language: str) ->
 def _card(
     publisher: Publisher, edition: BuiltEdition, label: str, *, current: bool = False, choice: Choice | None = None
 ) -> Card:
-    code, size = edition.selection.language, html_bytes(edition.rendered.html, edition.rendered.nonce)
+    code, size = edition.selection.language, edition.rendered.longest_html
     first = edition.groups[0] if edition.groups else ReaderGroup(code, ALL_TEXT)
     block, advise = counts(edition.rendered.findings)
     return Card(
@@ -241,7 +241,7 @@ def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict
         "size": card.size,
         "weight": card.weight,
         "limit": kilobytes(HTML_LIMIT),
-        "text_size": kilobytes(len(rendered.text.encode())),
+        "text_size": kilobytes(rendered.text_bytes),
         "sections": context.sections,
         "left_out": context.left_out,
         "findings": _sorted(rendered.findings),

@@ -12,7 +12,7 @@ from digest.editions.segment import ReaderGroup, Selection, segment
 from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.publish.approval import changes_since_approval, manifest
-from digest.publish.build import Build, BuiltEdition, build, items_for_segment, render_selection
+from digest.publish.build import Build, BuiltEdition, build, items_for_segment, without_readers
 from digest.publish.freeze import whole_for_archive
 from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
@@ -63,7 +63,7 @@ class Snapshot:
 
     def _rendered(self, selection: Selection, *, archive: bool) -> BuiltEdition:
         if (selection, archive) not in self.rendered:
-            edition = render_selection(self.publisher, self.made.content, selection, archive=archive)
+            edition = without_readers(self.made.renderer, selection, archive=archive)
             self.rendered[selection, archive] = edition
         return self.rendered[selection, archive]
 

@@ -48,7 +48,7 @@ def test_from_nothing_to_a_signed_mail(workspace: Path) -> None:
     assert findings(workspace) == {}
 
     works = open_app(workspace)
-    rendered = Rendered("Hello", "", "<p>Hi</p>", "Hi\n", "0123456789abcdef", ())
+    rendered = Rendered("Hello", "", ("<p>Hi</p>",), ("Hi\n",), "0123456789abcdef", ())
     reader = Recipient("r" * 32, "ada@example.net", "Ada", "en", "html", "*")
     letter = works.delivery.writer.test(1, rendered, reader, "token", works.clock.now())
     works.engine.dispose()

@@ -62,7 +62,7 @@ def letters(tmp_path: Path, repo_root: Path, signer: DkimSigner) -> MessageWrite
 
 def edition(subject: str, words: str) -> Rendered:
     html = f"<html><body><p>{words}</p><p>.</p><p>{LINKS}</p></body></html>"
-    return Rendered(subject, "", html, f"{words}\n.\n..\n{LINKS}\n", NONCE, ())
+    return Rendered(subject, "", (html,), (f"{words}\n.\n..\n{LINKS}\n",), NONCE, ())
 
 
 def letters_of_every_kind(letters: MessageWriter) -> dict[str, Letter]:

@@ -183,7 +183,7 @@ def test_interests_are_said_in_the_readers_words(letters: MessageWriter, edition
 
 
 def test_a_test_mail_is_marked_and_has_no_link_of_a_reader(letters: MessageWriter, now: datetime) -> None:
-    rendered = Rendered("제21호", "", HTML, TEXT, NONCE, ())
+    rendered = Rendered("제21호", "", (HTML,), (TEXT,), NONCE, ())
     letter = letters.test(21, rendered, reader(), "token", now)
     message = parse(letter)
     assert message["X-Digestpress-Test"] == "yes"
@@ -197,7 +197,7 @@ def test_a_test_mail_is_marked_and_has_no_link_of_a_reader(letters: MessageWrite
 
 @pytest.mark.parametrize(("language", "prefix"), [("en", "[Test] "), ("ko", "[시험] ")])
 def test_a_test_mails_subject_says_so(letters: MessageWriter, now: datetime, language: str, prefix: str) -> None:
-    rendered = Rendered("제21호", "", HTML, TEXT, NONCE, ())
+    rendered = Rendered("제21호", "", (HTML,), (TEXT,), NONCE, ())
     message = parse(letters.test(21, rendered, reader(language=language), "token", now))
     assert message["Subject"] == f"{prefix}제21호"
 

@@ -14,7 +14,7 @@ import pytest
 from digest.render.context import NoticeContext
 from digest.render.edition import render_edition
 from digest.render.loader import Templates, packaged_directory
-from digest.render.mail import render_text
+from digest.render.mail import render_text, tidy
 from digest.render.notice import render_notice
 from digest.render.notice_kind import NoticeKind
 from digest.render.sandbox import process
@@ -285,5 +285,5 @@ def test_a_text_of_blanks_is_quickly_made(tmp_path: Path) -> None:
     own = tmp_path / "email" / "digest" / "body.txt.j2"
     own.parent.mkdir(parents=True)
     own.write_text("first  \t\n \n \n \n{% for i in range(99999) %}    {% endfor %}last   ")
-    text = render_text("email/digest", "en", {}, Templates(tmp_path))
+    text = tidy(render_text("email/digest", "en", {}, Templates(tmp_path)))
     assert text == f"first\n\n{'    ' * 99999}last\n"

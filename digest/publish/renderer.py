@@ -1,0 +1,158 @@
+"""Rendering of an issue's editions: joined from fragments, and whole where the templates do not allow that.
+
+The law: the joined parts of an edition equal those of its direct rendering. Some editions of each build are compared.
+"""
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from digest.editions.segment import Selection
+from digest.publish import waivers
+from digest.publish.fragment_cache import FragmentCache
+from digest.publish.publisher import Publisher
+from digest.render.checks import Finding, Severity
+from digest.render.checks.mail import texts
+from digest.render.checks.segments import NotComposableError
+from digest.render.composer import Composer
+from digest.render.content import EditionViews, IssueContent
+from digest.render.edition import Rendered, parts_of, render_edition
+from digest.render.samples import Tokens
+from digest.render.sandbox.process import LimitError
+from digest.render.slots import choose_nonce
+from digest.runtime.errors import ContentError
+
+_SEEDED = 3
+
+
+class IssueRenderer:
+    """Renders editions of an issue. Deterministic: the same content gives the same bytes."""
+
+    def __init__(
+        self, publisher: Publisher, content: IssueContent, cache: MutableMapping[str, Any] | None = None
+    ) -> None:
+        self.publisher, self._content = publisher, content
+        self._cache: MutableMapping[str, Any] = {} if cache is None else cache
+        self._views: dict[str, EditionViews] = {}
+        self._composers: dict[str, Composer] = {}
+        self._prepared: set[tuple[Selection, bool]] = set()
+        self._waived: dict[Finding, Finding] = {}
+        self.whole_because = ""
+
+    def views(self, language: str) -> EditionViews:
+        """Return the views of articles in a language."""
+        if language not in self._views:
+            translate = self.publisher.templates.translate(language)
+            self._views[language] = EditionViews(self._content, language, self.publisher.settings, translate)
+        return self._views[language]
+
+    def prepare(self, selections: Sequence[Selection], *, archive: bool = False) -> None:
+        """Render what these editions are joined from, and compare some of them with their direct rendering."""
+        if self.whole_because:
+            return
+        try:
+            for language in dict.fromkeys(one.language for one in selections):
+                of_language = [one for one in selections if one.language == language]
+                self._composer(language).prepare([] if archive else of_language, of_language if archive else [])
+            for one in _chosen(selections, self.nonce):
+                self._compare(one, archive=archive)
+            self._prepared |= {(one, archive) for one in selections}
+        except (NotComposableError, ContentError) as error:
+            self.whole_because = str(error).rstrip(".")
+
+    def rendered(self, selection: Selection, *, archive: bool = False) -> Rendered:
+        """Return one edition. `archive` shows every article in full."""
+        if (selection, archive) not in self._prepared:
+            self.prepare([selection], archive=archive)
+        if self.whole_because:
+            context = self.views(selection.language).context(selection, archive=archive)
+            rendered = render_edition(context, self.publisher.templates, self.nonce)
+        else:
+            rendered = self._composer(selection.language).rendered(selection, archive=archive)
+        return self.waived(rendered)
+
+    def waived(self, rendered: Rendered, more: Iterable[Finding] = ()) -> Rendered:
+        """Return an edition with further findings, those that editors let stand with their reasons."""
+        findings = (*rendered.findings, *more)
+        for new in [found for found in findings if found not in self._waived]:
+            (self._waived[new],) = waivers.applied([new], self._content.issue)
+        return replace(rendered, findings=tuple(self._waived[found] for found in findings))
+
+    def save(self) -> None:
+        """Keep for the next command what was rendered."""
+        if isinstance(self._cache, FragmentCache):
+            self._cache.save()
+
+    @property
+    def findings(self) -> Iterator[Finding]:
+        """Say why editions are not joined, if they are not."""
+        if self.whole_because:
+            own = [
+                name for name in self.publisher.templates.own("email") if "/digest/" in name or "/components/" in name
+            ]
+            place = ", ".join(own) or "templates"
+            message = f"Each edition is rendered whole, which takes long: {self.whole_because}"
+            remedy = "Let the template print the marks and forms that templates/README.md describes."
+            yield Finding("rendered-whole", Severity.ADVISE, place, message, remedy)
+
+    @cached_property
+    def nonce(self) -> str:
+        """What marks the slots in all editions of the issue, whatever its articles say."""
+        issue, publication = self._content.issue, self.publisher.settings.publication
+        return choose_nonce(f"{publication.list_id}\n{issue.number}\n{issue.period}", self._words)
+
+    @cached_property
+    def _words(self) -> str:
+        """All texts that editions of the issue may show."""
+        found: list[str] = []
+        for language in self.publisher.settings.languages:
+            views = self.views(language)
+            found += texts(views.frame)
+            found += (word for issues in self._content.earlier for word in texts(views.earlier(issues)))
+            found += views.section_titles.values()
+            for group in self._content.articles:
+                article = self._content.titled(group, language)
+                found += texts(views.article(article.slug))
+        issue = self._content.issue
+        return "\n".join([*found, *issue.subject.values(), *issue.preheader.values()])
+
+    def _composer(self, language: str) -> Composer:
+        if language not in self._composers:
+            tokens = Tokens.unused_in(self._words)
+            views, templates = self.views(language), self.publisher.templates
+            self._composers[language] = Composer(views, templates, self.nonce, tokens, self._cache)
+        return self._composers[language]
+
+    def _compare(self, selection: Selection, *, archive: bool) -> None:
+        """Raise NotComposableError if the joined edition is not what its direct rendering is."""
+        composer = self._composer(selection.language)
+        context = composer.views.context(selection, archive=archive)
+        joined = composer.rendered(selection, archive=archive)
+        facts = "\n".join((composer.base, repr(context), joined.html, joined.text))
+        key = hashlib.sha256(facts.encode("utf-8", "surrogatepass")).hexdigest()
+        if self._cache.get(key) is True:
+            return
+        as_summary = frozenset() if archive else composer.summaries(selection)
+        try:
+            direct = parts_of(context, as_summary, self.publisher.templates, self.nonce)
+        except LimitError:  # too large to be rendered at once
+            return
+        for name, one, other in zip(("HTML", "plain text"), direct, (joined.html, joined.text), strict=True):
+            if one != other:
+                raise NotComposableError(f"the {name} is not the same when it is joined, {_difference(one, other)}")
+        self._cache[key] = True
+
+
+def _chosen(selections: Sequence[Selection], seed: str) -> list[Selection]:
+    """Return the largest and the smallest of the editions, and three more that depend on the issue."""
+    by_size = sorted(selections, key=lambda one: len(one.shown))
+    few = random.Random(seed).sample(by_size, min(_SEEDED, len(by_size)))  # noqa: S311 - the same for each build
+    return list(dict.fromkeys([*by_size[-1:], *by_size[:1], *few]))
+
+
+def _difference(one: str, other: str) -> str:
+    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return f"from “{' '.join(one[max(at - 30, 0) : at + 30].split())}” on"

@@ -1,0 +1,396 @@
+"""Editions joined from what was rendered once: frames, and articles in each form that an edition needs."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+from digest.editions.segment import Selection
+from digest.render.checks import HTML_WARNING, CheckedMail, Finding
+from digest.render.checks import segments as checks
+from digest.render.checks.accessible import check_language, check_title, outline_faults
+from digest.render.checks.links import anchor_faults
+from digest.render.checks.parts import check_footer, check_subject, lacking_slots, slots_in, title_faults, unnamed_links
+from digest.render.checks.segments import NotComposableError
+from digest.render.checks.size import check_style_size, size_faults
+from digest.render.checks.theme import palette_faults
+from digest.render.content import EditionViews
+from digest.render.context import EditionContext, LeftOutView
+from digest.render.edition import FOLDER, Rendered, candidates_of, shortened_finding, variables_of
+from digest.render.frames import Frame, Region, SegmentT, filled
+from digest.render.loader import Templates, renderer_versions
+from digest.render.mail import render_html, render_text, theme_of
+from digest.render.marks import cut
+from digest.render.markup import shown
+from digest.render.samples import ArticleForm, Sample, SampleMaker, Tokens, forms_of
+from digest.render.segments import (
+    HtmlSegment,
+    LocalFinding,
+    TextSegment,
+    html_from_json,
+    joined_text,
+    numbered,
+    text_from_json,
+)
+from digest.render.slots import EDITION_SLOTS, Slot
+from digest.render.units import Cut, UnitKey, Units
+
+_GUESS = 1_500  # bytes of a summary, before it is rendered
+
+
+class _FrameKey(NamedTuple):
+    frequency: str
+    has_preheader: bool
+    has_left_out: bool
+    untranslated: bool
+
+
+class _Placed(NamedTuple):
+    key: UnitKey
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """Both frames of editions with one subject and preheader, and the findings on them."""
+
+    html: Frame[HtmlSegment]
+    text: Frame[TextSegment]
+    plain: str
+    longest: int
+    findings: tuple[LocalFinding, ...]
+    slots: frozenset[str]
+    text_slots: frozenset[str]
+
+
+class Composer:
+    """Joins the editions of an issue in one language. Raises NotComposableError where the templates do not allow it."""
+
+    def __init__(
+        self, views: EditionViews, templates: Templates, nonce: str, tokens: Tokens, cache: MutableMapping[str, Any]
+    ) -> None:
+        self.views, self._templates, self._nonce, self._tokens = views, templates, nonce, tokens
+        self._theme = theme_of(templates, {})
+        self._forms = forms_of(self._theme)
+        self._maker = SampleMaker(views, tokens, self._forms)
+        facts = (repr(views.frame), templates.templates_hash(), repr(renderer_versions()), nonce, repr(tokens))
+        self.base = base = hashlib.sha256("\n".join(facts).encode("utf-8", "surrogatepass")).hexdigest()
+        self._html = Units(self._maker, self._render_html, html_from_json, cache, f"{base} html")
+        self._text = Units(self._maker, self._render_text, text_from_json, cache, f"{base} text")
+        self._frames: dict[_FrameKey, Frame[HtmlSegment]] = {}
+        self._filled: dict[tuple[_FrameKey, str, str], _Filled] = {}
+        self._named: dict[UnitKey, tuple[LocalFinding, ...]] = {}
+        self._summaries: dict[Selection, frozenset[str]] = {}
+        self._keys: dict[tuple[str, str, ArticleForm], UnitKey] = {}
+        self._wider: dict[tuple[UnitKey, int], UnitKey] = {}
+        self._lengths: dict[UnitKey, int] = {}
+        self._may_shorten: dict[str, bool] = {}
+
+    @cached_property
+    def _palette(self) -> tuple[LocalFinding, ...]:
+        return tuple(LocalFinding(checks.CONTRAST, "", found) for found in palette_faults(self._theme))
+
+    def prepare(self, selections: Sequence[Selection], archived: Sequence[Selection] = ()) -> None:
+        """Render what these editions need and the cache does not have."""
+        placed = {one: self._placed(one, frozenset(), archive=False) for one in selections}
+        whole = [self._placed(one, frozenset(), archive=True) for one in archived]
+        every = [*selections, *archived]
+        self._html.provide(key for some in (placed.values(), whole) for one in some for key, _ in one)
+        self._html.provide(self._others(every))
+        open_ = {one: self._size(one, placed[one]) for one in selections if one not in self._summaries}
+        while open_:
+            missing = [key for one, size in open_.items() for key in self._settle(one, placed[one], size)]
+            self._html.provide(missing)
+            open_ = {one: size for one, size in open_.items() if one not in self._summaries}
+        final = [self._placed(one, chosen, archive=False) if (chosen := self._summaries[one]) else placed[one]
+                 for one in selections]  # fmt: skip
+        self._text.provide(self._wide(key, number) for one in (*final, *whole) for key, number in one)
+        self._text.provide(self._others(every))
+        heads = {self._frame(one).head for one in every} | self._html.heads
+        if len(heads) > 1:
+            raise NotComposableError("the head of the mail depends on the articles")
+
+    def summaries(self, selection: Selection) -> frozenset[str]:
+        """Return which articles of a prepared edition are summaries by the rule of size."""
+        return self._summaries[selection]
+
+    def rendered(self, selection: Selection, *, archive: bool = False) -> Rendered:
+        """Return a prepared edition, as `render_edition` would make it."""
+        as_summary = frozenset() if archive else self._summaries[selection]
+        placed = self._placed(selection, as_summary, archive=archive)
+        frame = self._filled_frame(selection)
+        html = list(self._expanded(frame.html, selection, placed, self._html))
+        text = self._expanded(
+            frame.text, selection, [_Placed(self._wide(*one), one.number) for one in placed], self._text
+        )
+        pieces = tuple(piece for segment, number in html for piece in numbered(segment.pieces, number))
+        text_segments = list(text)
+        text_pieces = tuple(joined_text(text_segments))
+        digits = [(len(segment.pieces) - 1) * len(number) for segment, number in html if len(segment.pieces) > 1]
+        more = sum(digits)
+        longest = sum(segment.longest for segment, _ in html) + more
+        sizes = (sum(segment.size for segment, _ in html) + more, sum(map(_size, text_pieces)), longest)
+        chosen = [slug for slug in self._shortenable(selection) if slug in as_summary] if as_summary else []
+        shortened = shortened_finding([self.views.article(slug) for slug in chosen])
+        local = [*self._whole(frame, html, text_segments, longest)]
+        local += [found for one in placed for found in self._unnamed(one.key, one.number, frame)]
+        local += [
+            found for group in selection.left_out for found in self._unnamed(UnitKey("left_out", group), "", frame)
+        ]
+        subject, preheader = self.views.subject_and_preheader(_lead(selection))
+        findings = (*shortened, *dict.fromkeys(checks.in_order(local)))
+        pictures = frozenset(picture for segment, _ in html if segment.pictures for picture in segment.pictures)
+        return Rendered(subject, preheader, pieces, text_pieces, self._nonce, findings, pictures, sizes)
+
+    def _whole(
+        self,
+        frame: _Filled,
+        html: Sequence[tuple[HtmlSegment, str]],
+        text: Sequence[tuple[TextSegment, str]],
+        longest: int,
+    ) -> Iterator[LocalFinding]:
+        """Yield the findings of the segments, and those that only an edition as a whole can have."""
+        headings: list[tuple[int, str]] = []
+        ids: list[str] = []
+        names: list[str] = []
+        links: list[tuple[str, str]] = []
+        for segment, _ in html:
+            headings += segment.headings
+            ids += segment.ids
+            names += segment.names
+            links += segment.links
+            for found in segment.findings:
+                if found.rank != checks.CONTRAST or not self._palette:
+                    yield found
+        yield from (found for segment, _ in text for found in segment.findings)
+        yield from frame.findings
+        yield from self._palette
+        in_html = frame.slots.union(*(segment.slots for segment, _ in html if segment.slots))
+        in_text = frame.text_slots.union(*(segment.slots for segment, _ in text if segment.slots))
+        slots = lacking_slots(EDITION_SLOTS, {*map(Slot, in_html)}, {*map(Slot, in_text)})
+        for rank, faults in (
+            (checks.SIZE, size_faults(longest)),
+            (checks.SLOTS, slots),
+            (checks.OUTLINE, outline_faults(headings)),
+            (checks.ANCHORS, anchor_faults(ids, names, links, str)),
+        ):
+            yield from (LocalFinding(rank, "", found) for found in faults)
+
+    def _unnamed(self, key: UnitKey, number: str, frame: _Filled) -> tuple[LocalFinding, ...]:
+        """Return the findings on what the plain text lacks of a unit, which are the same wherever it stands."""
+        if key not in self._named:
+            text = self._text[self._wide(key, number)].values()
+            plain = "\n".join("".join(segment.pieces) for segment in text)
+            html = self._html[key].values()
+            found: list[Finding] = []
+            if key.kind == "article":
+                headings = [words for segment in html for rank, words in segment.headings if rank in {3, 4}]
+                found += title_faults([self.views.article(key.name).title], plain, headings)
+            links = (link for segment in html for link in shown("".join(segment.pieces)).links)
+            found += unnamed_links(links, plain, frame.plain)
+            self._named[key] = tuple(LocalFinding(checks.TEXT, "", one) for one in found)
+        return self._named[key]
+
+    def _placed(self, selection: Selection, as_summary: frozenset[str], *, archive: bool) -> list[_Placed]:
+        made, before, last = [], None, len(selection.shown) - 1
+        uses_first, uses_last, uses_lead = ("first" in self._forms, "last" in self._forms, "lead" in self._forms)
+        for index, (slug, section) in enumerate(selection.shown):
+            shortened = slug in as_summary or self.views.article(slug).display == "summary"
+            ends = uses_last and (index == last or selection.shown[index + 1][1] != section)
+            form = _form(shortened and not archive, uses_lead and index == 0, uses_first and section != before, ends)
+            made.append(_Placed(self._key(slug, section, form), str(index + 1)))
+            before = section
+        return made
+
+    def _others(self, selections: Iterable[Selection]) -> list[UnitKey]:
+        found: dict[UnitKey, None] = {}
+        for one in selections:
+            found |= dict.fromkeys(UnitKey("section", section) for _, section in one.shown)
+            found |= dict.fromkeys(UnitKey("left_out", group) for group in one.left_out)
+        return list(found)
+
+    def _expanded(
+        self, frame: Frame[SegmentT], selection: Selection, placed: Sequence[_Placed], units: Units[SegmentT]
+    ) -> Iterator[tuple[SegmentT, str]]:
+        """Yield an edition's segments in order, each with the number of its article."""
+        for one in frame.layout:
+            if not isinstance(one, Region):
+                yield one, ""
+            elif one.name == "left_out":
+                for group in selection.left_out:
+                    yield units[UnitKey("left_out", group)]["left_out.article"], ""
+            else:
+                yield from _region(one, placed, units)
+
+    def _shortenable(self, selection: Selection) -> list[str]:
+        """Return the articles that may become summaries, in that order: from the last to the first, the lead last."""
+        for slug, _ in selection.shown:
+            if slug not in self._may_shorten:
+                self._may_shorten[slug] = bool(candidates_of([self.views.article(slug)]))
+        lead = _lead(selection)
+        free = [slug for slug, _ in reversed(selection.shown) if self._may_shorten[slug]]
+        return sorted(free, key=lambda slug: slug == lead)
+
+    def _size(self, selection: Selection, placed: Sequence[_Placed]) -> int:
+        """Return the bytes of the HTML with the longest values in its slots, with no article as a summary by rule."""
+        frame = self._filled_frame(selection)
+        segments = self._expanded(frame.html, selection, placed, self._html)
+        return sum(segment.longest + len(number) * (len(segment.pieces) - 1) for segment, number in segments)
+
+    def _settle(self, selection: Selection, placed: Sequence[_Placed], size: int) -> list[UnitKey]:
+        """Choose the summaries of an edition by sums; return what must be rendered before that is certain."""
+        chosen: list[str] = []
+        missing: list[UnitKey] = []
+        by_slug = {key.name: key for key, _ in placed} if size > HTML_WARNING else {}
+        for slug in self._shortenable(selection) if by_slug else ():
+            if size <= HTML_WARNING:
+                break
+            full = by_slug[slug]
+            short = self._key(full.name, full.section, full.form._replace(display="summary"))
+            chosen.append(slug)
+            if short in self._html:
+                size += self._longest(short) - self._longest(full)
+            else:
+                missing.append(short)
+                size += min(_GUESS - self._longest(full), 0)
+        if not missing:
+            self._summaries[selection] = frozenset(chosen)
+        return missing
+
+    def _key(self, slug: str, section: str, form: ArticleForm) -> UnitKey:
+        parts = (slug, section, form)
+        if parts not in self._keys:
+            self._keys[parts] = UnitKey("article", slug, section, form)
+        return self._keys[parts]
+
+    def _wide(self, key: UnitKey, number: str) -> UnitKey:
+        """Return the key of a unit of the plain text, which depends on the width of the number."""
+        if key.kind != "article" or len(number) == 1:
+            return key
+        if (key, len(number)) not in self._wider:
+            self._wider[key, len(number)] = key._replace(digits=len(number))
+        return self._wider[key, len(number)]
+
+    def _longest(self, key: UnitKey) -> int:
+        if key not in self._lengths:
+            self._lengths[key] = sum(segment.longest for segment in self._html[key].values())
+        return self._lengths[key]
+
+    def _frame(self, selection: Selection) -> Frame[HtmlSegment]:
+        key = self._frame_key(selection)
+        if key not in self._frames:
+            context = self._frame_context(key, self._tokens.subject, self._tokens.preheader)
+            frame = self._html.frame(Sample(context, (None,)), self._frame_findings)
+            self._frames[key] = frame
+        return self._frames[key]
+
+    def _frame_key(self, selection: Selection) -> _FrameKey:
+        _, preheader = self.views.subject_and_preheader(_lead(selection))
+        language = self.views.language
+        untranslated = any(self.views.article(slug).language != language for slug, _ in selection.shown)
+        return _FrameKey(selection.frequency, bool(preheader), bool(selection.left_out), untranslated)
+
+    def _frame_context(self, key: _FrameKey, subject: str, preheader: str) -> EditionContext:
+        stub, made = self._tokens.stub, self._maker.sample([], [""], [], 1).context
+        line = LeftOutView(stub, f"https://{stub}.example/", stub, self.views.language)
+        return replace(
+            made,
+            subject=subject,
+            preheader=preheader if key.has_preheader else "",
+            sections=tuple(replace(section, title=stub) for section in made.sections),
+            left_out=(line,) if key.has_left_out else (),
+            frequency=key.frequency,
+            earlier=self.views.earlier(key.frequency),
+            untranslated=key.untranslated,
+        )
+
+    def _frame_findings(self, made: Cut[HtmlSegment]) -> list[LocalFinding]:
+        html = "".join(cutting.content for cutting in made.cuttings)
+        mail = self._mail(html, "", self._tokens.subject)
+        ranked = ((checks.STYLE, check_style_size), (checks.TITLE, check_title), (checks.LANGUAGE, check_language))
+        return [LocalFinding(rank, "", found) for rank, check in ranked for found in check(mail)]
+
+    def _filled_frame(self, selection: Selection) -> _Filled:
+        key = self._frame_key(selection)
+        subject, preheader = self.views.subject_and_preheader(_lead(selection))
+        if (key, subject, preheader) not in self._filled:
+            html = filled(self._frame(selection), self._tokens, subject, preheader)
+            context = self._frame_context(key, subject, preheader)
+            text = self._text.frame(Sample(context, (None,)), lambda _: ())
+            self._filled[key, subject, preheader] = self._checked(html, text, subject, preheader)
+        return self._filled[key, subject, preheader]
+
+    def _checked(self, html: Frame[HtmlSegment], text: Frame[TextSegment], subject: str, preheader: str) -> _Filled:
+        markup = "".join(piece for segment in html.segments for piece in segment.pieces)
+        plain = "".join(joined_text((segment, "") for segment in text.segments))
+        mail = self._mail(markup, plain, subject, preheader)
+        ranked = ((checks.SUBJECT, check_subject(mail)), (checks.FOOTER, check_footer(mail)))
+        found = [LocalFinding(rank, "", one) for rank, faults in ranked for one in faults]
+        found += [LocalFinding(checks.TEXT, "", one) for one in unnamed_links(shown(markup).links, plain)]
+        longest = sum(segment.longest for segment in html.segments)
+        slots = frozenset(slot for segment in html.segments for slot in segment.slots)
+        in_text = frozenset(slot for segment in text.segments for slot in segment.slots)
+        return _Filled(html, text, plain, longest, (*html.findings, *found), slots, in_text)
+
+    def _mail(self, html: str, text: str, subject: str, preheader: str = "", source: object = "") -> CheckedMail:
+        return CheckedMail(
+            subject=subject,
+            html=html,
+            text=text,
+            nonce=self._nonce,
+            publication=self.views.frame.publication,
+            source=source,
+            theme=self._theme,
+            declared=slots_in("", self._nonce),
+            preheader=preheader,
+        )
+
+    def _render_html(self, sample: Sample) -> Cut[HtmlSegment]:
+        variables = variables_of(sample.context, self._theme, self._nonce)
+        html, declared = render_html(FOLDER, self.views.language, variables, self._templates, self._nonce)
+        if slots_in(html, self._nonce) != declared:
+            raise NotComposableError("a slot stands where it is lost or doubled")
+        cuttings = cut(html, self._nonce)
+        mail = self._mail(html, "", self._tokens.subject, source=sample.context)
+        segments = checks.html_segments(cuttings, html, mail, self._tokens.number)
+        head = hashlib.sha256(html.partition("<body")[0].encode()).hexdigest()[:16]
+        return Cut(cuttings, segments, head)
+
+    def _render_text(self, sample: Sample) -> Cut[TextSegment]:
+        variables = variables_of(sample.context, self._theme, self._nonce, plain=True)
+        text = render_text(FOLDER, self.views.language, variables, self._templates)
+        cuttings = cut(text, self._nonce)
+        mail = self._mail("", text, self._tokens.subject, source=sample.context)
+        token = next((view.number for section in sample.context.sections for view in section.articles), "")
+        return Cut(cuttings, checks.text_segments(cuttings, mail, token))
+
+
+def _region(region: Region, placed: Sequence[_Placed], units: Units[SegmentT]) -> Iterator[tuple[SegmentT, str]]:
+    name, ends = region.name, [part for part in ("section", "article", "end") if part in region.parts]
+    has_section, has_article, has_end = (part in ends for part in ("section", "article", "end"))
+    head, article, end, section = f"{name}.section", f"{name}.article", f"{name}.end", None
+    for key, number in placed:
+        if key.section != section:
+            if section is not None and has_end:
+                yield units[UnitKey("section", section)][end], ""
+            section = key.section
+            if has_section:
+                yield units[UnitKey("section", section)][head], ""
+        if has_article:
+            yield units[key][article], number
+    if section is not None and has_end:
+        yield units[UnitKey("section", section)][end], ""
+
+
+@lru_cache(maxsize=16)
+def _form(shortened: bool, lead: bool, first: bool, last: bool) -> ArticleForm:
+    return ArticleForm("summary" if shortened else "full", lead, first, last)
+
+
+def _lead(selection: Selection) -> str:
+    return selection.shown[0][0] if selection.shown else ""
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

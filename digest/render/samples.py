@@ -1,0 +1,119 @@
+"""Sample editions: every wanted article in every wanted form, to be rendered once and cut into segments. Pure.
+
+A stub stands before an article that is not the first of its section. What an edition decides, as an article's number,
+is a token: a private-use character that no text of the issue holds.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from digest.render.content import EditionViews
+from digest.render.context import ArticleView, EditionContext, SectionView
+from digest.render.edition import settled
+from digest.runtime.errors import ContentError
+
+_PRIVATE = range(0xE000, 0xF8FF)
+_FORMS = ("display", "lead", "first", "last")
+
+
+class Tokens(NamedTuple):
+    """What stands for the values that an edition decides."""
+
+    number: str
+    subject: str
+    preheader: str
+    stub: str
+
+    @classmethod
+    def unused_in(cls, content: str) -> "Tokens":
+        """Return characters that do not occur in `content`."""
+        if content.isascii():
+            return cls(*map(chr, _PRIVATE[: len(cls._fields)]))
+        free = [chr(code) for code in _PRIVATE if chr(code) not in content]
+        if len(free) < len(cls._fields):
+            raise ContentError("The articles hold every private-use character.", hint="Take some of them out.")
+        return cls(*free[: len(cls._fields)])
+
+
+class ArticleForm(NamedTuple):
+    """What an article's markup depends on besides its content."""
+
+    display: Literal["full", "summary"]
+    lead: bool = False
+    first: bool = False
+    last: bool = False
+
+
+def forms_of(theme: Mapping[str, Any]) -> frozenset[str]:
+    """Return what a theme declares that articles depend on. Raises ContentError for what they cannot."""
+    declared = theme.get("forms", {}).get("article", _FORMS)
+    if not isinstance(declared, Sequence) or isinstance(declared, str) or set(declared) - set(_FORMS):
+        hint = f"Name some of {', '.join(_FORMS)}."
+        raise ContentError(f"[forms] article of theme.toml cannot be {declared!r}.", hint=hint)
+    return frozenset(declared)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An edition to render; `articles` are its articles in order, None for a stub."""
+
+    context: EditionContext
+    articles: tuple[tuple[str, ArticleForm] | None, ...]
+
+
+class SampleMaker:
+    """Makes the samples in one language."""
+
+    def __init__(self, views: EditionViews, tokens: Tokens, forms: frozenset[str]) -> None:
+        self.views, self.tokens, self._ends = views, tokens, "last" in forms
+        self._stub = ArticleView(
+            slug="", anchor="stub", title=tokens.stub, kind="story", language=views.language, summary=tokens.stub,
+            display="full",
+        )  # fmt: skip
+
+    def sample(
+        self,
+        wanted: Iterable[tuple[str, str, ArticleForm]],
+        sections: Iterable[str],
+        left_out: Iterable[str],
+        digits: int,
+    ) -> Sample:
+        """Return an edition with articles, each in a section and a form, sections and lines of left-out articles."""
+        runs = [*self._runs(wanted)]
+        runs += [(section, [None]) for section in sections]
+        runs = runs or [("", [None])]
+        number = self.tokens.number * digits
+        shown = tuple(
+            SectionView(slug, self.views.section_titles.get(slug, slug), tuple(self._view(a, number) for a in articles))
+            for slug, articles in runs
+        )
+        context = replace(
+            self.views.frame,
+            subject=self.tokens.subject,
+            preheader=self.tokens.preheader,
+            sections=shown,
+            left_out=tuple(map(self.views.left_out, left_out)),
+        )
+        return Sample(context, tuple(article for _, articles in runs for article in articles))
+
+    def _runs(
+        self, wanted: Iterable[tuple[str, str, ArticleForm]]
+    ) -> Iterator[tuple[str, list[tuple[str, ArticleForm] | None]]]:
+        following: dict[str, list[tuple[str, ArticleForm] | None]] = {}
+        for slug, section, form in wanted:
+            if form.first or form.last:
+                before = [] if form.first else [None]
+                yield section, [*before, (slug, form), *([] if form.last or not self._ends else [None])]
+            else:
+                following.setdefault(section, [None]).append((slug, form))
+        for section, articles in following.items():
+            yield section, [*articles, *([None] if self._ends else [])]
+
+    def _view(self, article: tuple[str, ArticleForm] | None, number: str) -> ArticleView:
+        if article is None:
+            return replace(self._stub, number=number)
+        slug, form = article
+        as_summary = frozenset({slug} if form.display == "summary" else ())
+        view = replace(self.views.article(slug), display=form.display)
+        return replace(settled(view, as_summary), lead=form.lead, number=number)

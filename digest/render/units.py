@@ -1,0 +1,146 @@
+"""Units that editions are joined from: an article in a form, a section's ends, a left-out line; rendered once each."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import suppress
+from typing import Any, Generic, NamedTuple
+
+from digest.render.checks.segments import NotComposableError
+from digest.render.frames import Frame, SegmentT, frame_as_json, frame_from_json, layout_of
+from digest.render.marks import Cutting
+from digest.render.samples import ArticleForm, Sample, SampleMaker
+from digest.render.segments import as_json
+
+_AT_ONCE = 40  # articles in a sample: far within the limits of a workspace's own templates
+_ARTICLES = ("contents", "sections")
+
+
+class UnitKey(NamedTuple):
+    """What a unit shows: `article`, `section` or `left_out`. `digits` of an article's number matter in plain text."""
+
+    kind: str
+    name: str
+    section: str = ""
+    form: ArticleForm = ArticleForm("full")
+    digits: int = 1
+
+
+class Cut(NamedTuple, Generic[SegmentT]):
+    """A rendered sample in segments; `head` is what stands before the body of the HTML."""
+
+    cuttings: Sequence[Cutting]
+    segments: Sequence[SegmentT]
+    head: str = ""
+
+
+class Units(Generic[SegmentT]):
+    """The units and frames of one part of the mail in one language, from the cache where it has them."""
+
+    def __init__(
+        self,
+        maker: SampleMaker,
+        render: Callable[[Sample], Cut[SegmentT]],
+        decode: Callable[[list[Any]], SegmentT],
+        cache: MutableMapping[str, Any],
+        base: str,
+    ) -> None:
+        self._maker, self._cache, self._base = maker, cache, base
+        self._render: Callable[[Sample], Cut[SegmentT]] = render
+        self._decode: Callable[[list[Any]], SegmentT] = decode
+        self._known: dict[UnitKey, Mapping[str, SegmentT]] = {}
+        self._hashes: dict[str, str] = {}
+        self.heads: set[str] = set()
+
+    def __getitem__(self, key: UnitKey) -> Mapping[str, SegmentT]:
+        """Return the segments of a unit that was provided, by kind of mark."""
+        return self._known[key]
+
+    def __contains__(self, key: UnitKey) -> bool:
+        return key in self._known
+
+    def provide(self, wanted: Iterable[UnitKey]) -> None:
+        """Make units ready. Raises NotComposableError, and ContentError of the templates."""
+        missing = [key for key in dict.fromkeys(wanted) if key not in self._known and not self._recalled(key)]
+        others = [key for key in missing if key.kind != "article"]
+        articles = sorted((key for key in missing if key.kind == "article"), key=lambda key: key.digits)
+        for digits in sorted({key.digits for key in articles} or ({1} if others else ())):
+            same = [key for key in articles if key.digits == digits]
+            for at in range(0, max(len(same), 1), _AT_ONCE):
+                self._make(same[at : at + _AT_ONCE], others, digits)
+                others = []
+
+    def frame(self, sample: Sample, findings: Callable[[Cut[SegmentT]], Sequence[Any]]) -> Frame[SegmentT]:
+        """Return the frame of a sample with a stub."""
+        name = self._name("frame", repr(sample.context))
+        with suppress(KeyError, TypeError, ValueError):  # what somebody changed is made again
+            return frame_from_json(self._cache[name], self._decode)
+        made = self._render(sample)
+        layout = layout_of(made.cuttings, made.segments, self._maker.tokens.stub)
+        frame = Frame(layout, made.head, tuple(findings(made)))
+        self._cache[name] = frame_as_json(frame)
+        return frame
+
+    def _make(self, articles: Sequence[UnitKey], others: Sequence[UnitKey], digits: int) -> None:
+        wanted = [(key.name, key.section, key.form) for key in articles]
+        sections = [key.name for key in others if key.kind == "section"]
+        left_out = [key.name for key in others if key.kind == "left_out"]
+        sample = self._maker.sample(wanted, sections, left_out, digits)
+        made = self._render(sample)
+        keys = {(key.name, key.form): key for key in articles}
+        order = [keys[article] if article else None for article in sample.articles]
+        lines = {self._maker.views.left_out(group).url: UnitKey("left_out", group) for group in left_out}
+        found: dict[UnitKey, dict[str, SegmentT]] = {key: {} for key in (*articles, *others)}
+        for key, kind, segment in _owners(made, order, lines):
+            if found.setdefault(key, {}).setdefault(kind, segment) != segment:
+                raise NotComposableError(f"{kind} of {key.name} differs from place to place")
+        for key, segments in found.items():
+            if key not in self._known:
+                self._known[key] = segments
+                named = {kind: as_json(segment) for kind, segment in segments.items()}
+                self._cache[self._cache_name(key)] = [made.head, named]
+        self.heads.add(made.head)
+
+    def _recalled(self, key: UnitKey) -> bool:
+        with suppress(KeyError, TypeError, ValueError, AttributeError):  # what somebody changed is made again
+            head, segments = self._cache[self._cache_name(key)]
+            self._known[key] = {kind: self._decode(values) for kind, values in segments.items()}
+            self.heads.add(head)
+            return True
+        return False
+
+    def _cache_name(self, key: UnitKey) -> str:
+        views = self._maker.views
+        content: Any = key.section or key.name, views.section_titles.get(key.section or key.name)
+        if key.kind == "left_out":
+            content = views.left_out(key.name)
+        elif key.kind == "article":
+            if key.name not in self._hashes:
+                self._hashes[key.name] = self._name(repr(views.article(key.name)))
+            content = (*content, self._hashes[key.name])
+        return self._name(key.kind, repr(content), repr(key.form), str(key.digits))
+
+    def _name(self, *parts: str) -> str:
+        text = "\n".join((self._base, *parts))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def _owners(
+    made: Cut[SegmentT], order: Sequence[UnitKey | None], lines: Mapping[str, UnitKey]
+) -> Iterator[tuple[UnitKey, str, SegmentT]]:
+    """Yield to which unit each segment belongs. Articles stand in the sample's order, maybe more than once."""
+    passed = dict.fromkeys(_ARTICLES, 0)
+    for cutting, segment in zip(made.cuttings, made.segments, strict=True):
+        key: UnitKey | None = None
+        if cutting.region == "left_out":
+            key = lines.get(cutting.key)
+        elif cutting.region and cutting.part != "article":
+            key = UnitKey("section", cutting.key)
+        elif cutting.region in _ARTICLES:
+            key = order[passed[cutting.region] % len(order)]
+            passed[cutting.region] += 1
+            if cutting.key != (key.name if key else ""):
+                raise NotComposableError("articles stand in another order than the issue's")
+        if key is not None:
+            yield key, cutting.kind, segment
+    if passed["sections"] == 0 or any(count % len(order) for count in passed.values()):
+        raise NotComposableError("not every article has its mark")

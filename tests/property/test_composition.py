@@ -1,0 +1,280 @@
+"""The law of composition: an edition joined from fragments is, byte for byte, what its direct rendering is.
+
+Findings are equal, too. Issues, selections, languages, themes and templates are random.
+"""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from digest.articles.models import Article, Kind
+from digest.editions.segment import Selection
+from digest.editions.skipped_issues import EarlierIssue, EarlierTitle
+from digest.issues.models import Issue
+from digest.publish.fragment_cache import FragmentCache
+from digest.publish.publisher import Publisher
+from digest.publish.renderer import IssueRenderer
+from digest.render import composer
+from digest.render.content import IssueContent
+from digest.render.edition import render_edition
+from digest.render.loader import Templates, packaged_directory
+from digest.settings.publication import Publication
+from digest.settings.root import Settings
+
+NOW = datetime(2021, 9, 30, tzinfo=UTC)
+SECTIONS = ("news", "policy", "papers")
+FILE = {"hash": "a" * 64, "extension": "png", "width": 1200, "height": 675}
+TITLE = st.sampled_from(
+    ["Plain", "<b> & \"quoted\" 'both'", "제목이 긴 기사", "عنوان", "&amp; &nbsp;", "T\u00a0x", "-- > --", "{{ x }}", "@@R_0_X@@"]
+)  # fmt: skip
+BODY = st.sampled_from(
+    [
+        "Words, [a link](https://example.org/a?b=1&c=2) and *more*.",
+        "A note.[^1]\n\n[^1]: The note, [there](https://example.org/n).",
+        "| a | b |\n|---|---|\n| c | d |\n\n- one\n- two\n\n> said",
+        "\n\n".join(["A paragraph that is long, as they are in the middle of a month. " * 12] * 12),
+        "한국어 문장입니다. " * 40,
+        "",
+    ]
+)
+
+
+@st.composite
+def an_article(draw: Any, number: int) -> tuple[str, dict[str, Article]]:
+    """A group of one or two translations."""
+    group = f"g{number}{draw(st.sampled_from(['', '--x', '-long-name']))}"
+    kind = draw(st.sampled_from([*Kind]))
+    shared: dict[str, Any] = {
+        "kind": kind,
+        "group": group,
+        "topics": [],
+        "sources": draw(st.lists(st.sampled_from(["MOLIT", "A & B"]), max_size=2)),
+        "link": draw(st.sampled_from([None, "https://www.example.org/page"])),
+        "images": draw(st.lists(st.just({"src": "p.png", "alt": "A hall", "file": FILE}), max_size=3)),
+        "videos": draw(st.lists(st.just({"url": "https://v.example/1", "title": "1. Film", "alt": "A film", "path": "p.png", "file": FILE, "shown": FILE}), max_size=3)),
+        "citation": {"authors": ["Kim"], "journal": "J", "date": "2021"} if kind == Kind.CITATION else None,
+        "display": draw(st.sampled_from([None, None, None, "full", "summary"])),
+        "apply_by": draw(st.sampled_from([None, date(2021, 10, 9)])),
+        "date_text": draw(st.sampled_from(["", "2021-09-17", "2021-09"])),
+        "content_hash": "", "created_at": NOW, "updated_at": NOW,
+    }  # fmt: skip
+    languages = draw(st.sampled_from([["en"], ["ko"], ["ar"], ["en", "ko"], ["en", "ko", "ar"]]))
+    texts = {
+        code: {
+            "title": draw(TITLE) or "T",
+            "summary": draw(st.sampled_from(["", "A summary. <i>"])),
+            "body": draw(BODY),
+        }
+        for code in languages
+    }
+    return group, {
+        code: Article(slug=group if code == languages[0] else f"{group}-{code}", language=code, **shared, **text)
+        for code, text in texts.items()
+    }
+
+
+class World(NamedTuple):
+    content: IssueContent
+    selections: list[Selection]
+    languages: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"{len(self.content.articles)} articles, {self.selections}"
+
+
+@st.composite
+def worlds(draw: Any) -> World:
+    count = draw(st.integers(1, 13))
+    articles = dict(draw(an_article(number)) for number in range(count))
+    sections = {group: SECTIONS[number * len(SECTIONS) // count] for number, group in enumerate(articles)}
+    lacking = (EarlierIssue(20, date(2021, 8, 31), {"en": (EarlierTitle("Old & older", "g", "en"),)}),)
+    issue = Issue(
+        number=21, period="2021-09", date=date(2021, 9, 30), state="draft",
+        subject=draw(st.sampled_from([{}, {"*": 'Own <subject> & "more"'}])),
+        preheader=draw(st.sampled_from([{}, {"*": "Own 'preheader' <"}])),
+        intro=draw(st.sampled_from([{}, {"*": "Welcome, *all*."}])),
+        waivers=[], left_out=[], created_at=NOW,
+    )  # fmt: skip
+    content = IssueContent(issue, sections, articles, {"second": lacking})
+    languages = draw(st.sampled_from([("en",), ("en", "ko"), ("ar", "en")]))
+    chosen = st.sets(st.sampled_from([*articles]), min_size=1)
+    selections = [
+        selection(content, draw(chosen), draw(st.sampled_from(languages)), draw(st.sampled_from(["every", "second"])))
+        for _ in range(draw(st.integers(1, 3)))
+    ]
+    return World(content, list(dict.fromkeys(selections)), languages)
+
+
+def selection(content: IssueContent, groups: set[str], language: str, frequency: str) -> Selection:
+    shown = tuple((content.titled(g, language).slug, content.sections[g]) for g in content.articles if g in groups)
+    return Selection(language, shown, tuple(g for g in content.articles if g not in groups), frequency)
+
+
+def publisher(world: World, templates: Templates) -> Publisher:
+    texts = dict.fromkeys(world.languages, "Newsletter & more")
+    publication = Publication(
+        name="Newsletter & more",
+        tagline="Once & again",
+        sender_name="Centre",
+        sender_address="news@example.org",
+        list_id="news.example.org",
+        postal_address="Centre, 21 Sample-daero",
+        base_url="https://digest.example.org",
+        language="en",
+    ).model_copy(update={"name": texts, "language": world.languages[0]})  # Arabic, too, whose words are English
+    sections = [{"slug": slug, "title": f"The {slug} & co"} for slug in SECTIONS]
+    secrets = {"link_keys": ["k"], "suppression_key": "s", "message_key": "m"}
+    made = Settings(publication=publication, section=sections, secrets=secrets)
+    return Publisher(made.model_copy(update={"publication": publication}), None, templates)  # type: ignore[arg-type]
+
+
+def check(world: World, templates: Templates, *, composed: bool = True) -> IssueRenderer:
+    renderer = IssueRenderer(publisher(world, templates), world.content)
+    renderer.prepare(world.selections)
+    assert bool(renderer.whole_because) != composed, renderer.whole_because
+    for selection in world.selections:
+        joined = renderer.rendered(selection)
+        context = renderer.views(selection.language).context(selection)
+        direct = render_edition(context, templates, renderer.nonce)
+        assert joined.html == direct.html
+        assert joined.text == direct.text
+        assert joined.findings == direct.findings
+        assert joined.pictures == direct.pictures
+        sizes = (direct.html_bytes, direct.text_bytes, direct.longest_html)
+        assert (joined.html_bytes, joined.text_bytes, joined.longest_html) == sizes
+    return renderer
+
+
+@pytest.fixture(scope="module")
+def packaged() -> Templates:
+    return Templates()
+
+
+LAW = settings(
+    phases=[Phase.explicit, Phase.generate],  # shrinking takes minutes
+    max_examples=int(os.environ.get("DIGEST_LAW_EXAMPLES", "6")),
+    deadline=timedelta(seconds=60),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@LAW
+@given(st.data())
+def test_joined_is_direct(packaged: Templates, data: st.DataObject) -> None:
+    check(data.draw(worlds()), packaged)
+
+
+NOT_LOCAL = {
+    "arithmetic": ("email/components/section.mjml.j2", "article_card(article)", "article_card(article) }}{{ article.number|int + 1"),
+    "last": ("email/components/section.mjml.j2", "{{ article_card", '{% if loop.last %}<p class="p">The end</p>{% endif %}{{ article_card'),
+    "count": ("email/digest/body.txt.j2", "{{ section.title }}", "{{ section.title }} ({{ section.articles|length }})"),
+    "unmarked": ("email/digest/body.mjml.j2", "{{ digest_section(section) }}", "{{ digest_section(section) }}<mj-section><mj-column><mj-text>{{ section.articles[0].title }}</mj-text></mj-column></mj-section>"),
+    "no marks": ("email/digest/body.txt.j2", '{{ cut("sections.article", article.slug) }}\n', ""),
+}  # fmt: skip
+LOCAL = {
+    "subject in the text": ("email/digest/body.txt.j2", "{{ publication.name }}", "{{ edition.subject }} {{ publication.name }}"),
+    "another order": ("email/digest/body.mjml.j2", "{{ contents(edition) }}\n", ""),
+    "numbers in the HTML": ("email/components/article.mjml.j2", "</a>{{ article.title }}", "</a>{{ article.number }}. {{ article.title }}"),
+    "a slot in articles": ("email/components/article.mjml.j2", "{{ line }}", '{{ line }}<p class="p"><a class="a" href="{{ slots.view_url }}">View it in a browser</a></p>'),
+}  # fmt: skip
+
+
+def overridden(folder: Path, change: tuple[str, str, str]) -> Templates:
+    name, old, new = change
+    source = (packaged_directory() / name).read_text("utf-8")
+    assert old in source
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text(source.replace(old, new), encoding="utf-8")
+    return Templates(folder)
+
+
+def small_world() -> World:
+    articles = {
+        f"g{n}": {
+            "en": Article(
+                slug=f"g{n}", group=f"g{n}", language="en", title=f"Title {n}", body=f"Words {n}.", kind="story",
+                topics=[], sources=[], images=[], videos=[], content_hash="", created_at=NOW, updated_at=NOW,
+            )
+        }
+        for n in range(12)
+    }  # fmt: skip
+    issue = Issue(
+        number=21,
+        period="2021-09",
+        date=date(2021, 9, 30),
+        created_at=NOW,
+        subject={},
+        preheader={},
+        intro={},
+        waivers=[],
+    )
+    content = IssueContent(issue, {group: SECTIONS[int(group[1:]) // 4] for group in articles}, articles)
+    chosen = [{"g0", "g5"}, {"g1", "g2", "g6"}, set(articles)]
+    return World(content, [selection(content, groups, "en", "every") for groups in chosen], ("en",))
+
+
+@pytest.mark.parametrize("change", LOCAL.values(), ids=LOCAL)
+def test_templates_that_change_articles_are_joined(tmp_path: Path, change: tuple[str, str, str]) -> None:
+    check(small_world(), overridden(tmp_path, change))
+
+
+@pytest.mark.parametrize("change", NOT_LOCAL.values(), ids=NOT_LOCAL)
+def test_what_depends_on_the_edition_is_rendered_whole(tmp_path: Path, change: tuple[str, str, str]) -> None:
+    renderer = check(small_world(), overridden(tmp_path, change), composed=False)
+    (found,) = renderer.findings
+    assert (found.id, found.where) == ("rendered-whole", change[0])
+
+
+def test_a_declared_form_is_joined(tmp_path: Path) -> None:
+    templates = overridden(tmp_path, NOT_LOCAL["last"])
+    (tmp_path / "theme.toml").write_text('[forms]\narticle = ["display", "lead", "first", "last"]\n')
+    check(small_world(), templates)
+
+
+def test_only_a_changed_article_is_rendered_again(packaged: Templates, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache: dict[str, Any] = {}
+    world = small_world()
+    renderings: list[int] = []
+    real = composer.render_html
+
+    def counted(folder: str, language: str, variables: Any, *rest: Any) -> Any:
+        articles = [one for section in variables["edition"].sections for one in section.articles if one.slug]
+        renderings.append(len(articles))
+        return real(folder, language, variables, *rest)
+
+    monkeypatch.setattr(composer, "render_html", counted)
+
+    def build() -> list[str]:
+        renderings.clear()
+        renderer = IssueRenderer(publisher(world, packaged), world.content, cache)
+        renderer.prepare(world.selections)
+        return [renderer.rendered(one).html for one in world.selections]
+
+    first = build()
+    assert sum(renderings) >= 12
+    assert (build(), renderings) == (first, [])
+    world.content.articles["g2"]["en"].body = "Other words."
+    changed = build()
+    assert sum(renderings) == 1
+    assert [one != other for one, other in zip(first, changed, strict=True)] == [False, True, True]
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", b'{"a": 1}', b"\xff\xfe", b"0\n[]"])
+def test_a_damaged_cache_is_made_again(tmp_path: Path, packaged: Templates, damage: bytes) -> None:
+    path, world = tmp_path / ".state" / "fragments.json", small_world()
+
+    def build() -> str:
+        renderer = IssueRenderer(publisher(world, packaged), world.content, FragmentCache(path))
+        html = renderer.rendered(world.selections[0]).html
+        renderer.save()
+        return html
+
+    first, whole = build(), path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_bytes(damage)
+    assert (build(), path.read_bytes()) == (first, whole)
