@@ -37,7 +37,7 @@ def taken(back: CameBack, readers: int) -> list[Taken]:
     return back.ledger.take(limit=readers)
 
 
-def test_a_refusal_while_sending_suppresses_when_the_issue_has_ended(back: CameBack) -> None:
+def test_a_refusal_suppresses_when_the_issue_has_ended(back: CameBack) -> None:
     gone, full, fine = taken(back, 3)
     refuse(back, gone, finish=False)
     assert back.suppressed() == {}
