@@ -159,7 +159,7 @@ class PreviewPages:
         return show(
             look.publisher,
             "preview_reader",
-            heading="Snapshot up a reader",
+            heading="Look up a reader",
             troubles=look.troubles,
             address=address.strip(),
             found=found[: readers.MOST],

@@ -57,6 +57,7 @@ def test_a_reader_is_found_by_a_part_of_the_address(client: TestClient) -> None:
 
 def test_several_readers_are_offered_to_choose_from(client: TestClient) -> None:
     answer = client.get("/reader", params={"address": "@example.org"}).text
+    assert "Look up a reader</h1>" in answer
     assert "anna@example.org" in answer
     assert "library@example.org" in answer
     assert "tomas@example.com" not in answer
