@@ -37,13 +37,17 @@ def wait_for_mail(sink: Relay, more: int, process: subprocess.Popen[str]) -> Non
 
 def kill_a_backend(_world: Press, cluster: Cluster) -> None:
     """One process of the server dies; the postmaster then ends them all and recovers."""
-    with psycopg.connect(cluster.url, autocommit=True) as connection:
-        query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        pids = [pid for (pid,) in connection.execute(query)]
-    for pid in pids:
+    wait_until(lambda: _backends(cluster), "a connection of the worker's")  # it may recover from the last kill
+    for pid in _backends(cluster):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    assert pids
+
+
+def _backends(cluster: Cluster) -> list[int]:
+    query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    with suppress(psycopg.OperationalError), psycopg.connect(cluster.url, autocommit=True) as connection:
+        return [pid for (pid,) in connection.execute(query)]
+    return []
 
 
 def kill_the_server(_world: Press, cluster: Cluster) -> None:
