@@ -25,7 +25,7 @@ RESTORING = "restoring:"
 """Prefix of the revision while a restored database is not safe to use, so that every command refuses."""
 BUSY_SECONDS = 30
 READ_ONLY = "digest_read_only"
-BULK_CACHE_KIB = 32 * 1024
+BULK_CACHE_KIB = 40 * 1024
 _DRIVERS = {
     **dict.fromkeys(("sqlite", "sqlite+pysqlite"), "sqlite"),
     **dict.fromkeys(("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg"),

@@ -71,7 +71,7 @@ class Bench:
             else:
                 first = theirs()
                 taken.append((ours(), first))
-            self.say(f"  {taken[-1]}")
+            self.say(f"  {', '.join(str(one)[:60] for one in taken[-1])}")  # what a command printed may be long
         return taken
 
 

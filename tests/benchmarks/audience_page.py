@@ -62,7 +62,7 @@ def page(data: Mapping[str, Any]) -> str:
     """Return the page for what `report.document` wrote."""
     rows = [row_of(row) for row in data["rows"]]
     parts = [HEAD, _table(COLUMNS, [row.cells for row in rows]), "\n", _left_out(data["left_out"]), _details(rows)]
-    remarks = _remarks(data.get("remarks", []))
+    remarks = _remarks(data.get("remarks", []), "What the lines do not say")
     return "".join([*parts, remarks, METHOD.format(**data["settings"]), _machine(data["machine"])])
 
 

@@ -93,11 +93,11 @@ def _left_out(reasons: Mapping[str, str]) -> str:
     return "".join(f"- Not measured: `{name}` ({why}).\n" for name, why in reasons.items()) + "\n" * bool(reasons)
 
 
-def _remarks(remarks: list[str]) -> str:
+def _remarks(remarks: list[str], title: str = "Why a line is not reached") -> str:
     """Return what was measured about lines that are not reached; whoever ran the benchmark adds it to the figures."""
     if not remarks:
         return ""
-    return "\n## Why a line is not reached\n\n" + "".join(f"- {remark}\n" for remark in remarks)
+    return f"\n## {title}\n\n" + "".join(f"- {remark}\n" for remark in remarks)
 
 
 def _details(rows: list[Row]) -> str:
