@@ -1,28 +1,20 @@
-"""HMAC-SHA256 (RFC 2104) for many short messages under one key. Pure.
+"""HMAC-SHA256 (RFC 2104) for many short messages under one key. Pure."""
 
-The two halves of the key are hashed once and copied for each message: `hmac.new` would hash them each time, its copies
-are made in Python, and `hmac.digest` lets other threads run at each call, and waits for them.
-"""
-
-import hashlib
-
-_BLOCK = 64
-_INNER = bytes(0x36 ^ byte for byte in range(256))
-_OUTER = bytes(0x5C ^ byte for byte in range(256))
+import hmac
 
 
 class KeyedHash:
-    """HMAC-SHA256 under one key."""
+    """HMAC-SHA256 under one key, which is prepared once and copied for each message.
 
-    __slots__ = ("_inner", "_outer")
+    `hmac.digest` would prepare it each time, and let other threads run at each call, and wait for them.
+    """
+
+    __slots__ = ("_prepared",)
 
     def __init__(self, key: bytes) -> None:
-        block = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(block.translate(_INNER))
-        self._outer = hashlib.sha256(block.translate(_OUTER))
+        self._prepared = hmac.new(key, digestmod="sha256")
 
     def digest(self, message: bytes) -> bytes:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.digest()
+        mac = self._prepared.copy()
+        mac.update(message)
+        return mac.digest()

@@ -10,10 +10,10 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from digest.delivery.outcome import Reason
+from digest.feedback.classification import MailForm, Understood
 from digest.feedback.dsn import ReportedRecipient
 from digest.feedback.matching import Matcher, Sent
 from digest.feedback.models import EVENT, FAILURES, EventSource, FeedbackKind
-from digest.feedback.understanding import MailForm, Understood
 from digest.outbox import breaker
 from digest.outbox.breaker import BreakerLimits
 from digest.outbox.dialects import insert_new

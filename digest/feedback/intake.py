@@ -12,12 +12,12 @@ from sqlmodel import Session
 
 from digest.delivery.outcome import REMEDIES, Reason
 from digest.feedback import consequences
+from digest.feedback.classification import MailForm, understand
 from digest.feedback.events import ReadMail, Recorded, record
 from digest.feedback.matching import Matcher
 from digest.feedback.models import EVENT, FeedbackKind
 from digest.feedback.parsed_mail import PoisonMailError
 from digest.feedback.quarantine import empty_quarantine, put_aside
-from digest.feedback.understanding import MailForm, understand
 from digest.notify import Event, EventKind
 from digest.outbox.tables import ISSUE
 from digest.runtime.clock import Clock

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from digest.delivery.mail.headers import message_id_of
 from digest.delivery.mail.return_path import Claim, ReturnPath
-from digest.feedback.understanding import Understood
+from digest.feedback.classification import Understood
 from digest.outbox.tables import DELIVERY, ISSUE, NOTICE, SUBSCRIBER, Promised
 from digest.settings.root import Settings
 from subscribers.address import EmailAddress

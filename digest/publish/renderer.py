@@ -15,8 +15,8 @@ from digest.publish import waivers
 from digest.publish.fragment_cache import FragmentCache
 from digest.publish.publisher import Publisher
 from digest.render.checks import Finding, Severity
+from digest.render.checks.fragments import NotComposableError
 from digest.render.checks.mail import texts
-from digest.render.checks.segments import NotComposableError
 from digest.render.composer import Composer
 from digest.render.content import EditionViews, IssueContent
 from digest.render.edition import Rendered, parts_of, render_edition

@@ -8,31 +8,31 @@ from typing import Any, NamedTuple
 
 from digest.editions.segment import Selection
 from digest.render.checks import HTML_WARNING, CheckedMail, Finding
-from digest.render.checks import segments as checks
+from digest.render.checks import fragments as checks
 from digest.render.checks.accessible import check_language, check_title, outline_faults
+from digest.render.checks.fragments import NotComposableError
 from digest.render.checks.links import anchor_faults
 from digest.render.checks.parts import check_footer, check_subject, lacking_slots, slots_in, title_faults, unnamed_links
-from digest.render.checks.segments import NotComposableError
 from digest.render.checks.size import check_style_size, size_faults
 from digest.render.checks.theme import palette_faults
 from digest.render.content import EditionViews
 from digest.render.context import EditionContext, LeftOutView
 from digest.render.edition import FOLDER, Rendered, candidates_of, shortened_finding, variables_of
-from digest.render.frames import Frame, Region, SegmentT, filled
-from digest.render.loader import Templates, renderer_versions
-from digest.render.mail import render_html, render_text, theme_of
-from digest.render.marks import cut
-from digest.render.markup import shown
-from digest.render.samples import ArticleForm, Sample, SampleMaker, Tokens, forms_of
-from digest.render.segments import (
-    HtmlSegment,
+from digest.render.fragments import (
+    HtmlFragment,
     LocalFinding,
-    TextSegment,
+    TextFragment,
     html_from_json,
     joined_text,
     numbered,
     text_from_json,
 )
+from digest.render.frames import FragmentT, Frame, Region, filled
+from digest.render.loader import Templates, renderer_versions
+from digest.render.mail import render_html, render_text, theme_of
+from digest.render.marks import cut
+from digest.render.markup import shown
+from digest.render.samples import ArticleForm, Sample, SampleMaker, Tokens, forms_of
 from digest.render.slots import EDITION_SLOTS, Slot
 from digest.render.units import Cut, UnitKey, Units
 
@@ -55,8 +55,8 @@ class _Placed(NamedTuple):
 class _Filled:
     """Both frames of editions with one subject and preheader, and the findings on them."""
 
-    html: Frame[HtmlSegment]
-    text: Frame[TextSegment]
+    html: Frame[HtmlFragment]
+    text: Frame[TextFragment]
     plain: str
     longest: int
     findings: tuple[LocalFinding, ...]
@@ -78,7 +78,7 @@ class Composer:
         self.base = base = hashlib.sha256("\n".join(facts).encode("utf-8", "surrogatepass")).hexdigest()
         self._html = Units(self._maker, self._render_html, html_from_json, cache, f"{base} html")
         self._text = Units(self._maker, self._render_text, text_from_json, cache, f"{base} text")
-        self._frames: dict[_FrameKey, Frame[HtmlSegment]] = {}
+        self._frames: dict[_FrameKey, Frame[HtmlFragment]] = {}
         self._filled: dict[tuple[_FrameKey, str, str], _Filled] = {}
         self._named: dict[UnitKey, tuple[LocalFinding, ...]] = {}
         self._summaries: dict[Selection, frozenset[str]] = {}
@@ -124,50 +124,50 @@ class Composer:
         text = self._expanded(
             frame.text, selection, [_Placed(self._wide(*one), one.number) for one in placed], self._text
         )
-        pieces = tuple(piece for segment, number in html for piece in numbered(segment.pieces, number))
-        text_segments = list(text)
-        text_pieces = tuple(joined_text(text_segments))
-        digits = [(len(segment.pieces) - 1) * len(number) for segment, number in html if len(segment.pieces) > 1]
+        pieces = tuple(piece for fragment, number in html for piece in numbered(fragment.pieces, number))
+        text_fragments = list(text)
+        text_pieces = tuple(joined_text(text_fragments))
+        digits = [(len(fragment.pieces) - 1) * len(number) for fragment, number in html if len(fragment.pieces) > 1]
         more = sum(digits)
-        longest = sum(segment.longest for segment, _ in html) + more
-        sizes = (sum(segment.size for segment, _ in html) + more, sum(map(_size, text_pieces)), longest)
+        longest = sum(fragment.longest for fragment, _ in html) + more
+        sizes = (sum(fragment.size for fragment, _ in html) + more, sum(map(_size, text_pieces)), longest)
         chosen = [slug for slug in self._shortenable(selection) if slug in as_summary] if as_summary else []
         shortened = shortened_finding([self.views.article(slug) for slug in chosen])
-        local = [*self._whole(frame, html, text_segments, longest)]
+        local = [*self._whole(frame, html, text_fragments, longest)]
         local += [found for one in placed for found in self._unnamed(one.key, one.number, frame)]
         local += [
             found for group in selection.left_out for found in self._unnamed(UnitKey("left_out", group), "", frame)
         ]
         subject, preheader = self.views.subject_and_preheader(_lead(selection))
         findings = (*shortened, *dict.fromkeys(checks.in_order(local)))
-        pictures = frozenset(picture for segment, _ in html if segment.pictures for picture in segment.pictures)
+        pictures = frozenset(picture for fragment, _ in html if fragment.pictures for picture in fragment.pictures)
         return Rendered(subject, preheader, pieces, text_pieces, self._nonce, findings, pictures, sizes)
 
     def _whole(
         self,
         frame: _Filled,
-        html: Sequence[tuple[HtmlSegment, str]],
-        text: Sequence[tuple[TextSegment, str]],
+        html: Sequence[tuple[HtmlFragment, str]],
+        text: Sequence[tuple[TextFragment, str]],
         longest: int,
     ) -> Iterator[LocalFinding]:
-        """Yield the findings of the segments, and those that only an edition as a whole can have."""
+        """Yield the findings of the fragments, and those that only an edition as a whole can have."""
         headings: list[tuple[int, str]] = []
         ids: list[str] = []
         names: list[str] = []
         links: list[tuple[str, str]] = []
-        for segment, _ in html:
-            headings += segment.headings
-            ids += segment.ids
-            names += segment.names
-            links += segment.links
-            for found in segment.findings:
+        for fragment, _ in html:
+            headings += fragment.headings
+            ids += fragment.ids
+            names += fragment.names
+            links += fragment.links
+            for found in fragment.findings:
                 if found.rank != checks.CONTRAST or not self._palette:
                     yield found
-        yield from (found for segment, _ in text for found in segment.findings)
+        yield from (found for fragment, _ in text for found in fragment.findings)
         yield from frame.findings
         yield from self._palette
-        in_html = frame.slots.union(*(segment.slots for segment, _ in html if segment.slots))
-        in_text = frame.text_slots.union(*(segment.slots for segment, _ in text if segment.slots))
+        in_html = frame.slots.union(*(fragment.slots for fragment, _ in html if fragment.slots))
+        in_text = frame.text_slots.union(*(fragment.slots for fragment, _ in text if fragment.slots))
         slots = lacking_slots(EDITION_SLOTS, {*map(Slot, in_html)}, {*map(Slot, in_text)})
         for rank, faults in (
             (checks.SIZE, size_faults(longest)),
@@ -181,13 +181,13 @@ class Composer:
         """Return the findings on what the plain text lacks of a unit, which are the same wherever it stands."""
         if key not in self._named:
             text = self._text[self._wide(key, number)].values()
-            plain = "\n".join("".join(segment.pieces) for segment in text)
+            plain = "\n".join("".join(fragment.pieces) for fragment in text)
             html = self._html[key].values()
             found: list[Finding] = []
             if key.kind == "article":
-                headings = [words for segment in html for rank, words in segment.headings if rank in {3, 4}]
+                headings = [words for fragment in html for rank, words in fragment.headings if rank in {3, 4}]
                 found += title_faults([self.views.article(key.name).title], plain, headings)
-            links = (link for segment in html for link in shown("".join(segment.pieces)).links)
+            links = (link for fragment in html for link in shown("".join(fragment.pieces)).links)
             found += unnamed_links(links, plain, frame.plain)
             self._named[key] = tuple(LocalFinding(checks.TEXT, "", one) for one in found)
         return self._named[key]
@@ -211,9 +211,9 @@ class Composer:
         return list(found)
 
     def _expanded(
-        self, frame: Frame[SegmentT], selection: Selection, placed: Sequence[_Placed], units: Units[SegmentT]
-    ) -> Iterator[tuple[SegmentT, str]]:
-        """Yield an edition's segments in order, each with the number of its article."""
+        self, frame: Frame[FragmentT], selection: Selection, placed: Sequence[_Placed], units: Units[FragmentT]
+    ) -> Iterator[tuple[FragmentT, str]]:
+        """Yield an edition's fragments in order, each with the number of its article."""
         for one in frame.layout:
             if not isinstance(one, Region):
                 yield one, ""
@@ -235,8 +235,8 @@ class Composer:
     def _size(self, selection: Selection, placed: Sequence[_Placed]) -> int:
         """Return the bytes of the HTML with the longest values in its slots, with no article as a summary by rule."""
         frame = self._filled_frame(selection)
-        segments = self._expanded(frame.html, selection, placed, self._html)
-        return sum(segment.longest + len(number) * (len(segment.pieces) - 1) for segment, number in segments)
+        fragments = self._expanded(frame.html, selection, placed, self._html)
+        return sum(fragment.longest + len(number) * (len(fragment.pieces) - 1) for fragment, number in fragments)
 
     def _settle(self, selection: Selection, placed: Sequence[_Placed], size: int) -> list[UnitKey]:
         """Choose the summaries of an edition by sums; return what must be rendered before that is certain."""
@@ -274,10 +274,10 @@ class Composer:
 
     def _longest(self, key: UnitKey) -> int:
         if key not in self._lengths:
-            self._lengths[key] = sum(segment.longest for segment in self._html[key].values())
+            self._lengths[key] = sum(fragment.longest for fragment in self._html[key].values())
         return self._lengths[key]
 
-    def _frame(self, selection: Selection) -> Frame[HtmlSegment]:
+    def _frame(self, selection: Selection) -> Frame[HtmlFragment]:
         key = self._frame_key(selection)
         if key not in self._frames:
             context = self._frame_context(key, self._tokens.subject, self._tokens.preheader)
@@ -305,7 +305,7 @@ class Composer:
             untranslated=key.untranslated,
         )
 
-    def _frame_findings(self, made: Cut[HtmlSegment]) -> list[LocalFinding]:
+    def _frame_findings(self, made: Cut[HtmlFragment]) -> list[LocalFinding]:
         html = "".join(cutting.content for cutting in made.cuttings)
         mail = self._mail(html, "", self._tokens.subject)
         ranked = ((checks.STYLE, check_style_size), (checks.TITLE, check_title), (checks.LANGUAGE, check_language))
@@ -321,16 +321,16 @@ class Composer:
             self._filled[key, subject, preheader] = self._checked(html, text, subject, preheader)
         return self._filled[key, subject, preheader]
 
-    def _checked(self, html: Frame[HtmlSegment], text: Frame[TextSegment], subject: str, preheader: str) -> _Filled:
-        markup = "".join(piece for segment in html.segments for piece in segment.pieces)
-        plain = "".join(joined_text((segment, "") for segment in text.segments))
+    def _checked(self, html: Frame[HtmlFragment], text: Frame[TextFragment], subject: str, preheader: str) -> _Filled:
+        markup = "".join(piece for fragment in html.fragments for piece in fragment.pieces)
+        plain = "".join(joined_text((fragment, "") for fragment in text.fragments))
         mail = self._mail(markup, plain, subject, preheader)
         ranked = ((checks.SUBJECT, check_subject(mail)), (checks.FOOTER, check_footer(mail)))
         found = [LocalFinding(rank, "", one) for rank, faults in ranked for one in faults]
         found += [LocalFinding(checks.TEXT, "", one) for one in unnamed_links(shown(markup).links, plain)]
-        longest = sum(segment.longest for segment in html.segments)
-        slots = frozenset(slot for segment in html.segments for slot in segment.slots)
-        in_text = frozenset(slot for segment in text.segments for slot in segment.slots)
+        longest = sum(fragment.longest for fragment in html.fragments)
+        slots = frozenset(slot for fragment in html.fragments for slot in fragment.slots)
+        in_text = frozenset(slot for fragment in text.fragments for slot in fragment.slots)
         return _Filled(html, text, plain, longest, (*html.findings, *found), slots, in_text)
 
     def _mail(self, html: str, text: str, subject: str, preheader: str = "", source: object = "") -> CheckedMail:
@@ -346,27 +346,27 @@ class Composer:
             preheader=preheader,
         )
 
-    def _render_html(self, sample: Sample) -> Cut[HtmlSegment]:
+    def _render_html(self, sample: Sample) -> Cut[HtmlFragment]:
         variables = variables_of(sample.context, self._theme, self._nonce)
         html, declared = render_html(FOLDER, self.views.language, variables, self._templates, self._nonce)
         if slots_in(html, self._nonce) != declared:
             raise NotComposableError("a slot stands where it is lost or doubled")
         cuttings = cut(html, self._nonce)
         mail = self._mail(html, "", self._tokens.subject, source=sample.context)
-        segments = checks.html_segments(cuttings, html, mail, self._tokens.number)
+        fragments = checks.html_fragments(cuttings, html, mail, self._tokens.number)
         head = hashlib.sha256(html.partition("<body")[0].encode()).hexdigest()[:16]
-        return Cut(cuttings, segments, head)
+        return Cut(cuttings, fragments, head)
 
-    def _render_text(self, sample: Sample) -> Cut[TextSegment]:
+    def _render_text(self, sample: Sample) -> Cut[TextFragment]:
         variables = variables_of(sample.context, self._theme, self._nonce, plain=True)
         text = render_text(FOLDER, self.views.language, variables, self._templates)
         cuttings = cut(text, self._nonce)
         mail = self._mail("", text, self._tokens.subject, source=sample.context)
         token = next((view.number for section in sample.context.sections for view in section.articles), "")
-        return Cut(cuttings, checks.text_segments(cuttings, mail, token))
+        return Cut(cuttings, checks.text_fragments(cuttings, mail, token))
 
 
-def _region(region: Region, placed: Sequence[_Placed], units: Units[SegmentT]) -> Iterator[tuple[SegmentT, str]]:
+def _region(region: Region, placed: Sequence[_Placed], units: Units[FragmentT]) -> Iterator[tuple[FragmentT, str]]:
     name, ends = region.name, [part for part in ("section", "article", "end") if part in region.parts]
     has_section, has_article, has_end = (part in ends for part in ("section", "article", "end"))
     head, article, end, section = f"{name}.section", f"{name}.article", f"{name}.end", None

@@ -6,15 +6,22 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from digest.articles.characters import without_forbidden
-from digest.render.checks.segments import NotComposableError
+from digest.render.checks.fragments import NotComposableError
+from digest.render.fragments import (
+    HtmlFragment,
+    LocalFinding,
+    TextFragment,
+    as_json,
+    findings_as_json,
+    findings_from_json,
+)
 from digest.render.marks import Cutting
 from digest.render.markup import tags
 from digest.render.samples import Tokens
-from digest.render.segments import HtmlSegment, LocalFinding, TextSegment, as_json, findings_as_json, findings_from_json
 
 _ATTRIBUTE = re.compile(r'"([^"]*)"')
 
-SegmentT = TypeVar("SegmentT", HtmlSegment, TextSegment)
+FragmentT = TypeVar("FragmentT", HtmlFragment, TextFragment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +33,10 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame(Generic[SegmentT]):
-    """Segments and regions in the order of the theme; `head` is what stands before the HTML's body."""
+class Frame(Generic[FragmentT]):
+    """Fragments and regions in the order of the theme; `head` is what stands before the HTML's body."""
 
-    layout: tuple[SegmentT | Region, ...]
+    layout: tuple[FragmentT | Region, ...]
     head: str = ""
     findings: tuple[LocalFinding, ...] = ()
 
@@ -38,18 +45,18 @@ class Frame(Generic[SegmentT]):
         return [one for one in self.layout if isinstance(one, Region)]
 
     @property
-    def segments(self) -> list[SegmentT]:
+    def fragments(self) -> list[FragmentT]:
         return [one for one in self.layout if not isinstance(one, Region)]
 
 
-def layout_of(cuttings: Sequence[Cutting], segments: Sequence[SegmentT], stub: str) -> tuple[SegmentT | Region, ...]:
-    """Return the order of segments and regions in a rendered frame."""
-    made: list[SegmentT | Region] = []
-    for cutting, segment in zip(cuttings, segments, strict=True):
+def layout_of(cuttings: Sequence[Cutting], fragments: Sequence[FragmentT], stub: str) -> tuple[FragmentT | Region, ...]:
+    """Return the order of fragments and regions in a rendered frame."""
+    made: list[FragmentT | Region] = []
+    for cutting, fragment in zip(cuttings, fragments, strict=True):
         if not cutting.region:
             if stub in cutting.content:
                 raise NotComposableError("an article stands outside of its marks")
-            made.append(segment)
+            made.append(fragment)
         elif made and isinstance(last := made[-1], Region) and last.name == cutting.region:
             made[-1] = replace(last, parts=last.parts | {cutting.part})
         else:
@@ -59,31 +66,31 @@ def layout_of(cuttings: Sequence[Cutting], segments: Sequence[SegmentT], stub: s
     return tuple(made)
 
 
-def filled(frame: Frame[HtmlSegment], tokens: Tokens, subject: str, preheader: str) -> Frame[HtmlSegment]:
+def filled(frame: Frame[HtmlFragment], tokens: Tokens, subject: str, preheader: str) -> Frame[HtmlFragment]:
     """Return the frame with subject and preheader in the place of their tokens."""
     values = {tokens.subject: without_forbidden(subject), tokens.preheader: without_forbidden(preheader)}
-    layout = tuple(one if isinstance(one, Region) else _filled_segment(one, values) for one in frame.layout)
+    layout = tuple(one if isinstance(one, Region) else _filled_fragment(one, values) for one in frame.layout)
     return replace(frame, layout=layout, findings=tuple(_filled_finding(one, values) for one in frame.findings))
 
 
-def _filled_segment(segment: HtmlSegment, values: dict[str, str]) -> HtmlSegment:
-    content = "".join(segment.pieces)
+def _filled_fragment(fragment: HtmlFragment, values: dict[str, str]) -> HtmlFragment:
+    content = "".join(fragment.pieces)
     if not any(token in content for token in values):
-        return segment
+        return fragment
     made, last = [], 0
     for tag in tags(content):
         made += [_put(content[last : tag.start], values, quoted=False), _put(content[tag.start : tag.end], values)]
         last = tag.end
     made.append(_put(content[last:], values, quoted=False))
     text = "".join(made)
-    more = len(text.encode()) - segment.size
+    more = len(text.encode()) - fragment.size
     return replace(
-        segment,
+        fragment,
         pieces=(text,),
-        size=segment.size + more,
-        longest=segment.longest + more,
-        headings=tuple((rank, _replaced(words, values)) for rank, words in segment.headings),
-        findings=tuple(_filled_finding(one, values) for one in segment.findings),
+        size=fragment.size + more,
+        longest=fragment.longest + more,
+        headings=tuple((rank, _replaced(words, values)) for rank, words in fragment.headings),
+        findings=tuple(_filled_finding(one, values) for one in fragment.findings),
     )
 
 
@@ -126,8 +133,8 @@ def frame_as_json(frame: Frame[Any]) -> list[Any]:
     return [layout, frame.head, findings_as_json(frame.findings)]
 
 
-def frame_from_json(values: list[Any], segment: Callable[[list[Any]], SegmentT]) -> Frame[SegmentT]:
+def frame_from_json(values: list[Any], fragment: Callable[[list[Any]], FragmentT]) -> Frame[FragmentT]:
     """Return a stored frame. Raises TypeError or ValueError if it is none."""
     layout, head, findings = values
-    made = (Region(one[0], frozenset(one[1])) if isinstance(one[0], str) else segment(one) for one in layout)
+    made = (Region(one[0], frozenset(one[1])) if isinstance(one[0], str) else fragment(one) for one in layout)
     return Frame(tuple(made), head, findings_from_json(findings))

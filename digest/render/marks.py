@@ -1,6 +1,6 @@
-"""Marks that the digest's templates print, and cutting of what they render into segments. Pure.
+"""Marks that the digest's templates print, and cutting of what they render into fragments. Pure.
 
-A mark is `@@F_<nonce> <kind> <key>@@`, in HTML inside a comment, in plain text on a line of its own. A segment runs
+A mark is `@@F_<nonce> <kind> <key>@@`, in HTML inside a comment, in plain text on a line of its own. A fragment runs
 from its mark to the next one.
 """
 
@@ -23,14 +23,14 @@ class Marks:
     plain: bool = False
 
     def __call__(self, kind: str, key: str = "") -> str:
-        """Return the mark at which a segment of this kind begins."""
+        """Return the mark at which a fragment of this kind begins."""
         # In hexadecimal digits, because no comment may hold `--`.
         mark = f"{PREFIX}{self.nonce} {kind} {key.encode('utf-8', 'surrogatepass').hex()}@@"
         return mark if self.plain else Markup(f"<!--{mark}-->")  # noqa: S704 - of digits and a word of the template
 
 
 class Cutting(NamedTuple):
-    """A segment as it was cut out: what follows a mark. The first one of a document has no mark and is of the frame."""
+    """A fragment as it was cut out: what follows a mark. The first of a document has no mark and is of the frame."""
 
     kind: str
     key: str
@@ -38,7 +38,7 @@ class Cutting(NamedTuple):
 
     @property
     def region(self) -> str:
-        """The region whose segment it is, empty for the frame."""
+        """The region whose fragment it is, empty for the frame."""
         region, _, part = self.kind.partition(".")
         return region if part and self.kind != "left_out.end" else ""
 
@@ -55,7 +55,7 @@ def pattern(nonce: str) -> re.Pattern[str]:
 
 
 def cut(document: str, nonce: str) -> list[Cutting]:
-    """Return the segments of a document in order."""
+    """Return the fragments of a document in order."""
     first, *rest = pattern(nonce).split(document)
     keys = (bytes.fromhex(key).decode("utf-8", "surrogatepass") for key in rest[1::3])
     return [Cutting(FRAME, "", first), *map(Cutting, rest[::3], keys, rest[2::3])]

@@ -1,4 +1,4 @@
-"""Sample editions: every wanted article in every wanted form, to be rendered once and cut into segments. Pure.
+"""Sample editions: every wanted article in every wanted form, to be rendered once and cut into fragments. Pure.
 
 A stub stands before an article that is not the first of its section. What an edition decides, as an article's number,
 is a token: a private-use character that no text of the issue holds.

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import suppress
 from typing import Any, Generic, NamedTuple
 
-from digest.render.checks.segments import NotComposableError
-from digest.render.frames import Frame, SegmentT, frame_as_json, frame_from_json, layout_of
+from digest.render.checks.fragments import NotComposableError
+from digest.render.fragments import as_json
+from digest.render.frames import FragmentT, Frame, frame_as_json, frame_from_json, layout_of
 from digest.render.marks import Cutting
 from digest.render.samples import ArticleForm, Sample, SampleMaker
-from digest.render.segments import as_json
 
 _AT_ONCE = 40  # articles in a sample: far within the limits of a workspace's own templates
 _ARTICLES = ("contents", "sections")
@@ -25,34 +25,34 @@ class UnitKey(NamedTuple):
     digits: int = 1
 
 
-class Cut(NamedTuple, Generic[SegmentT]):
-    """A rendered sample in segments; `head` is what stands before the body of the HTML."""
+class Cut(NamedTuple, Generic[FragmentT]):
+    """A rendered sample in fragments; `head` is what stands before the body of the HTML."""
 
     cuttings: Sequence[Cutting]
-    segments: Sequence[SegmentT]
+    fragments: Sequence[FragmentT]
     head: str = ""
 
 
-class Units(Generic[SegmentT]):
+class Units(Generic[FragmentT]):
     """The units and frames of one part of the mail in one language, from the cache where it has them."""
 
     def __init__(
         self,
         maker: SampleMaker,
-        render: Callable[[Sample], Cut[SegmentT]],
-        decode: Callable[[list[Any]], SegmentT],
+        render: Callable[[Sample], Cut[FragmentT]],
+        decode: Callable[[list[Any]], FragmentT],
         cache: MutableMapping[str, Any],
         base: str,
     ) -> None:
         self._maker, self._cache, self._base = maker, cache, base
-        self._render: Callable[[Sample], Cut[SegmentT]] = render
-        self._decode: Callable[[list[Any]], SegmentT] = decode
-        self._known: dict[UnitKey, Mapping[str, SegmentT]] = {}
+        self._render: Callable[[Sample], Cut[FragmentT]] = render
+        self._decode: Callable[[list[Any]], FragmentT] = decode
+        self._known: dict[UnitKey, Mapping[str, FragmentT]] = {}
         self._hashes: dict[str, str] = {}
         self.heads: set[str] = set()
 
-    def __getitem__(self, key: UnitKey) -> Mapping[str, SegmentT]:
-        """Return the segments of a unit that was provided, by kind of mark."""
+    def __getitem__(self, key: UnitKey) -> Mapping[str, FragmentT]:
+        """Return the fragments of a unit that was provided, by kind of mark."""
         return self._known[key]
 
     def __contains__(self, key: UnitKey) -> bool:
@@ -69,13 +69,13 @@ class Units(Generic[SegmentT]):
                 self._make(same[at : at + _AT_ONCE], others, digits)
                 others = []
 
-    def frame(self, sample: Sample, findings: Callable[[Cut[SegmentT]], Sequence[Any]]) -> Frame[SegmentT]:
+    def frame(self, sample: Sample, findings: Callable[[Cut[FragmentT]], Sequence[Any]]) -> Frame[FragmentT]:
         """Return the frame of a sample with a stub."""
         name = self._name("frame", repr(sample.context))
         with suppress(KeyError, TypeError, ValueError):  # what somebody changed is made again
             return frame_from_json(self._cache[name], self._decode)
         made = self._render(sample)
-        layout = layout_of(made.cuttings, made.segments, self._maker.tokens.stub)
+        layout = layout_of(made.cuttings, made.fragments, self._maker.tokens.stub)
         frame = Frame(layout, made.head, tuple(findings(made)))
         self._cache[name] = frame_as_json(frame)
         return frame
@@ -89,21 +89,21 @@ class Units(Generic[SegmentT]):
         keys = {(key.name, key.form): key for key in articles}
         order = [keys[article] if article else None for article in sample.articles]
         lines = {self._maker.views.left_out(group).url: UnitKey("left_out", group) for group in left_out}
-        found: dict[UnitKey, dict[str, SegmentT]] = {key: {} for key in (*articles, *others)}
-        for key, kind, segment in _owners(made, order, lines):
-            if found.setdefault(key, {}).setdefault(kind, segment) != segment:
+        found: dict[UnitKey, dict[str, FragmentT]] = {key: {} for key in (*articles, *others)}
+        for key, kind, fragment in _owners(made, order, lines):
+            if found.setdefault(key, {}).setdefault(kind, fragment) != fragment:
                 raise NotComposableError(f"{kind} of {key.name} differs from place to place")
-        for key, segments in found.items():
+        for key, fragments in found.items():
             if key not in self._known:
-                self._known[key] = segments
-                named = {kind: as_json(segment) for kind, segment in segments.items()}
+                self._known[key] = fragments
+                named = {kind: as_json(fragment) for kind, fragment in fragments.items()}
                 self._cache[self._cache_name(key)] = [made.head, named]
         self.heads.add(made.head)
 
     def _recalled(self, key: UnitKey) -> bool:
         with suppress(KeyError, TypeError, ValueError, AttributeError):  # what somebody changed is made again
-            head, segments = self._cache[self._cache_name(key)]
-            self._known[key] = {kind: self._decode(values) for kind, values in segments.items()}
+            head, fragments = self._cache[self._cache_name(key)]
+            self._known[key] = {kind: self._decode(values) for kind, values in fragments.items()}
             self.heads.add(head)
             return True
         return False
@@ -125,11 +125,11 @@ class Units(Generic[SegmentT]):
 
 
 def _owners(
-    made: Cut[SegmentT], order: Sequence[UnitKey | None], lines: Mapping[str, UnitKey]
-) -> Iterator[tuple[UnitKey, str, SegmentT]]:
-    """Yield to which unit each segment belongs. Articles stand in the sample's order, maybe more than once."""
+    made: Cut[FragmentT], order: Sequence[UnitKey | None], lines: Mapping[str, UnitKey]
+) -> Iterator[tuple[UnitKey, str, FragmentT]]:
+    """Yield to which unit each fragment belongs. Articles stand in the sample's order, maybe more than once."""
     passed = dict.fromkeys(_ARTICLES, 0)
-    for cutting, segment in zip(made.cuttings, made.segments, strict=True):
+    for cutting, fragment in zip(made.cuttings, made.fragments, strict=True):
         key: UnitKey | None = None
         if cutting.region == "left_out":
             key = lines.get(cutting.key)
@@ -141,6 +141,6 @@ def _owners(
             if cutting.key != (key.name if key else ""):
                 raise NotComposableError("articles stand in another order than the issue's")
         if key is not None:
-            yield key, cutting.kind, segment
+            yield key, cutting.kind, fragment
     if passed["sections"] == 0 or any(count % len(order) for count in passed.values()):
         raise NotComposableError("not every article has its mark")

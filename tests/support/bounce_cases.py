@@ -6,8 +6,8 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from digest.feedback.classification import Understood, understand
 from digest.feedback.models import FeedbackKind
-from digest.feedback.understanding import Understood, understand
 
 FOLDER = Path(__file__).resolve().parents[1] / "cases" / "bounces"
 FLUFL = "flufl_bounce-6.0.0.tar.gz"

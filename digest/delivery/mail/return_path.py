@@ -4,11 +4,12 @@
 Only digits and lower-case letters, as some servers change the case of a local part; at most 64 octets.
 """
 
-import hashlib
 import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from subscribers.keyed_hash import KeyedHash
 
 MAX_LOCAL_PART = 64
 LONGEST_TOKEN = 34
@@ -35,8 +36,7 @@ class ReturnPath:
     def __init__(self, mailbox: str, key: bytes) -> None:
         self.mailbox = mailbox
         self._local, _, self._domain = mailbox.rpartition("@")
-        # copied for each token; hmac.digest would let other threads run at each call, and wait for them
-        self._mac = hmac.new(hmac.digest(key, b"return path", "sha256"), digestmod=hashlib.sha256)
+        self._keyed = KeyedHash(KeyedHash(key).digest(b"return path"))
 
     def token(self, promised: str, of_id: int, name: Sequence[str]) -> str:
         """Return the token; `name` is what the Message-ID is made of: number and ref, or kind and key."""
@@ -51,9 +51,7 @@ class ReturnPath:
         return hmac.compare_digest(self._sign(claim.letter, claim.id, name), claim.mac)
 
     def _sign(self, letter: str, of_id: int, name: Sequence[str]) -> str:
-        mac = self._mac.copy()
-        mac.update("\0".join((f"{letter}{of_id}", *name)).encode())
-        return mac.hexdigest()[:_MAC_DIGITS]
+        return self._keyed.digest("\0".join((f"{letter}{of_id}", *name)).encode()).hex()[:_MAC_DIGITS]
 
 
 def claims(mail: bytes) -> tuple[Claim, ...]:

@@ -71,7 +71,7 @@ def check_leftovers(mail: CheckedMail) -> Iterator[Finding]:
 
 
 def leftovers(place: str, document: str, mail: CheckedMail) -> Iterator[Finding]:
-    """Yield the markers in a document or a segment of it."""
+    """Yield the markers in a document or a fragment of it."""
     if not any(leftover in document for leftover in _LEFTOVERS):
         return
     for slot in Slot:

@@ -1,4 +1,4 @@
-"""Reading of what came back: reports by their standard, other bounces by their words, all else as no bounce. Pure."""
+"""Classification of incoming mail: delivery reports, complaints, other bounces by their words, automatic mail. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from digest.delivery.mail.return_path import Claim, claims
 from digest.delivery.outcome import Reason
-from digest.feedback.automatic import is_automatic, is_receipt
+from digest.feedback.auto_replies import is_automatic, is_receipt
 from digest.feedback.bounce_reason import reason_of
 from digest.feedback.bounce_text import in_words, looks_returned, read_text
 from digest.feedback.complaint import complainers, counts, feedback_fields

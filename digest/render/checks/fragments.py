@@ -1,4 +1,4 @@
-"""Checks of each segment of a rendering, so that what editions have in common is checked once."""
+"""Checks of each fragment of a rendering, so that what editions have in common is checked once."""
 
 import html
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +14,8 @@ from digest.render.checks.mail import CheckedMail
 from digest.render.checks.parts import leftovers
 from digest.render.checks.size import shown_pictures
 from digest.render.checks.theme import shown_faults
+from digest.render.fragments import HtmlFragment, LocalFinding, TextFragment, html_fragment, text_fragment
 from digest.render.marks import Cutting, pattern
-from digest.render.segments import HtmlSegment, LocalFinding, TextSegment, html_segment, text_segment
 
 # In the order of `check_mail`.
 SUBJECT, SIZE, STYLE, SLOTS, LEFTOVER, FOOTER, TITLE, LANGUAGE, OUTLINE = range(9)
@@ -32,8 +32,8 @@ class NotComposableError(Exception):
     """The templates print something that depends on more than an article and its form; the message says what."""
 
 
-def html_segments(cuttings: Sequence[Cutting], marked: str, mail: CheckedMail, number: str) -> list[HtmlSegment]:
-    """Return the segments of a rendering of `mail`, whose HTML with marks is `marked`, each with its findings."""
+def html_fragments(cuttings: Sequence[Cutting], marked: str, mail: CheckedMail, number: str) -> list[HtmlFragment]:
+    """Return the fragments of a rendering of `mail`, whose HTML with marks is `marked`, each with its findings."""
     facts = _facts(marked, mail)
     if len(facts) != len(cuttings):
         raise NotComposableError("a mark does not stand between elements")
@@ -43,18 +43,18 @@ def html_segments(cuttings: Sequence[Cutting], marked: str, mail: CheckedMail, n
         own["findings"] += [LocalFinding(LEFTOVER, "", found) for found in left]
         own["pictures"] = sorted(shown_pictures(cutting.content))
         values = {name: tuple(found) for name, found in own.items()}
-        made.append(html_segment(cutting.content, number, mail.nonce, values))
+        made.append(html_fragment(cutting.content, number, mail.nonce, values))
     return made
 
 
-def text_segments(cuttings: Sequence[Cutting], mail: CheckedMail, number: str) -> list[TextSegment]:
-    """Return the segments of the plain text of a rendering of `mail`."""
+def text_fragments(cuttings: Sequence[Cutting], mail: CheckedMail, number: str) -> list[TextFragment]:
+    """Return the fragments of the plain text of a rendering of `mail`."""
     made = []
     for place, cutting in enumerate(cuttings):
         left = [LocalFinding(LEFTOVER, "", found) for found in leftovers("plain text", cutting.content, mail)]
         content = cutting.content.lstrip() if place == 0 else cutting.content
         content = content.rstrip() if place == len(cuttings) - 1 else content
-        made.append(text_segment(content, number, mail.nonce, left))
+        made.append(text_fragment(content, number, mail.nonce, left))
     return made
 
 
@@ -93,7 +93,7 @@ def _note_anchors(node: Any, own: dict[str, list[Any]], above: str) -> None:
 
 
 def in_order(found: Sequence[LocalFinding]) -> Iterator[Finding]:
-    """Yield the findings of an edition's segments as `check_mail` has them: by check, each once."""
+    """Yield the findings of an edition's fragments as `check_mail` has them: by check, each once."""
     seen: set[tuple[object, ...]] = set()
     fresh = count()
     for one in sorted(found, key=lambda one: (one.rank, one.key.startswith("dark"))):

@@ -1,4 +1,4 @@
-"""Segments of rendered editions with what checks need of them; editions are joined from them. Pure."""
+"""Fragments of rendered editions with what checks need of them; editions are joined from them. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ _MANY_ENDS = re.compile(r"\n{3,}")
 
 
 class LocalFinding(NamedTuple):
-    """A finding within a segment; of those with one `key`, an edition has the first."""
+    """A finding within a fragment; of those with one `key`, an edition has the first."""
 
     rank: int
     key: str
@@ -20,8 +20,8 @@ class LocalFinding(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class HtmlSegment:
-    """A segment of the HTML, in pieces between which the article's number stands."""
+class HtmlFragment:
+    """A fragment of the HTML, in pieces between which the article's number stands."""
 
     pieces: tuple[str, ...]
     size: int  # bytes
@@ -36,8 +36,8 @@ class HtmlSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class TextSegment:
-    """A segment of the plain text: pieces without the line ends at both ends, and how many of these there are."""
+class TextFragment:
+    """A fragment of the plain text: pieces without the line ends at both ends, and how many of these there are."""
 
     before: int
     pieces: tuple[str, ...]
@@ -47,23 +47,23 @@ class TextSegment:
     findings: tuple[LocalFinding, ...] = ()
 
 
-def html_segment(content: str, number: str, nonce: str, facts: dict[str, Any]) -> HtmlSegment:
-    """Return a segment as cut out, which holds the token `number` where the article's number stands."""
+def html_fragment(content: str, number: str, nonce: str, facts: dict[str, Any]) -> HtmlFragment:
+    """Return a fragment as cut out, which holds the token `number` where the article's number stands."""
     size = longest = _bytes(content.replace(number, ""))
     slots: tuple[str, ...] = ()
     if PREFIX + nonce in content:
         slots = slots_of(content, nonce)
         longest = _bytes(fill(content.replace(number, ""), nonce, WORST_VALUES, SlotContext.HTML))
-    return HtmlSegment(tuple(content.split(number)), size, longest, slots, **facts)
+    return HtmlFragment(tuple(content.split(number)), size, longest, slots, **facts)
 
 
-def text_segment(content: str, number: str, nonce: str, findings: Iterable[LocalFinding] = ()) -> TextSegment:
-    """Return a segment of the plain text."""
+def text_fragment(content: str, number: str, nonce: str, findings: Iterable[LocalFinding] = ()) -> TextFragment:
+    """Return a fragment of the plain text."""
     core = _MANY_ENDS.sub("\n\n", content.strip("\n"))
     before = len(content) - len(content.lstrip("\n"))
     after = len(content) - len(content.rstrip("\n")) if core else 0
     pieces = tuple(core.split(number)) if core else ()
-    return TextSegment(before, pieces, after, _bytes(core.replace(number, "")), slots_of(core, nonce), tuple(findings))
+    return TextFragment(before, pieces, after, _bytes(core.replace(number, "")), slots_of(core, nonce), tuple(findings))
 
 
 def slots_of(content: str, nonce: str) -> tuple[str, ...]:
@@ -77,17 +77,17 @@ def _bytes(text: str) -> int:
     return len(text.encode())
 
 
-def joined_text(segments: Iterable[tuple[TextSegment, str]]) -> Iterator[str]:
-    """Yield the pieces of a plain text, as `mail.tidy` makes it of the whole; each segment comes with its number."""
+def joined_text(fragments: Iterable[tuple[TextFragment, str]]) -> Iterator[str]:
+    """Yield the pieces of a plain text, as `mail.tidy` makes it of the whole; each fragment comes with its number."""
     pending: int | None = None  # line ends since the last word
-    for segment, number in segments:
-        if not segment.pieces:
-            pending = pending if pending is None else pending + segment.before
+    for fragment, number in fragments:
+        if not fragment.pieces:
+            pending = pending if pending is None else pending + fragment.before
             continue
-        if pending is not None and pending + segment.before:
-            yield "\n" if pending + segment.before == 1 else "\n\n"
-        yield from numbered(segment.pieces, number)
-        pending = segment.after
+        if pending is not None and pending + fragment.before:
+            yield "\n" if pending + fragment.before == 1 else "\n\n"
+        yield from numbered(fragment.pieces, number)
+        pending = fragment.after
     yield "\n"
 
 
@@ -99,23 +99,23 @@ def numbered(pieces: Sequence[str], number: str) -> Iterator[str]:
         yield piece
 
 
-def as_json(segment: HtmlSegment | TextSegment) -> list[Any]:
-    """Return a segment as JSON values."""
-    return [*(getattr(segment, name) for name in segment.__slots__[:-1]), findings_as_json(segment.findings)]
+def as_json(fragment: HtmlFragment | TextFragment) -> list[Any]:
+    """Return a fragment as JSON values."""
+    return [*(getattr(fragment, name) for name in fragment.__slots__[:-1]), findings_as_json(fragment.findings)]
 
 
-def html_from_json(values: list[Any]) -> HtmlSegment:
-    """Return a stored segment. Raises TypeError or ValueError if it is none."""
+def html_from_json(values: list[Any]) -> HtmlFragment:
+    """Return a stored fragment. Raises TypeError or ValueError if it is none."""
     pieces, size, longest, slots, pictures, ids, names, links, headings, findings = values
     pairs = (tuple((a, b) for a, b in links), tuple((a, b) for a, b in headings))
     lists = (tuple(slots), tuple(pictures), tuple(ids), tuple(names))
-    return HtmlSegment(tuple(pieces), size, longest, *lists, *pairs, findings_from_json(findings))
+    return HtmlFragment(tuple(pieces), size, longest, *lists, *pairs, findings_from_json(findings))
 
 
-def text_from_json(values: list[Any]) -> TextSegment:
-    """Return a stored segment. Raises TypeError or ValueError if it is none."""
+def text_from_json(values: list[Any]) -> TextFragment:
+    """Return a stored fragment. Raises TypeError or ValueError if it is none."""
     before, pieces, after, size, slots, findings = values
-    return TextSegment(before, tuple(pieces), after, size, tuple(slots), findings_from_json(findings))
+    return TextFragment(before, tuple(pieces), after, size, tuple(slots), findings_from_json(findings))
 
 
 def findings_as_json(found: Iterable[LocalFinding]) -> list[list[Any]]:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.delivery.outcome import Reason
+from digest.feedback.classification import MailForm, kind_of, understand
 from digest.feedback.dsn import ReportedRecipient
 from digest.feedback.models import FeedbackKind
 from digest.feedback.parsed_mail import PoisonMailError
-from digest.feedback.understanding import MailForm, kind_of, understand
 from tests.support.bounce_cases import BounceCase, own_cases
 from tests.support.came_back import MAILBOX, complaint, dsn
 
