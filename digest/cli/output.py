@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import date, datetime, tzinfo
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 import typer
 
@@ -27,11 +28,26 @@ class Output:
         """The publication's zone once it is known, for times in text; JSON has UTC."""
 
     def emit(self, data: Any, show: Callable[[], None]) -> None:
-        """Print `data` as the one JSON document, or let `show` print it for a person."""
-        if self.as_json:
-            typer.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_jsonable))
-        else:
+        """Print `data` as the one JSON document, or let `show` print it for a person.
+
+        An iterator in `data` becomes an array that is printed as it is read.
+        """
+        if not self.as_json:
             show()
+            return
+        mark, iterators = uuid4().hex, list[Iterator[dict[str, Any]]]()
+
+        def default(value: object) -> object:
+            if isinstance(value, Iterator):
+                iterators.append(value)
+                return mark
+            return _jsonable(value)
+
+        first, *rest = json.dumps(data, ensure_ascii=False, indent=2, default=default).split(f'"{mark}"')
+        typer.echo(first, nl=not rest)
+        for number, (entries, text) in enumerate(zip(iterators, rest, strict=True), start=1):
+            self._stream(entries, lines=False)
+            typer.echo(text, nl=number == len(rest))
 
     def line(self, text: str = "") -> None:
         """Print a line for a person; silent under --json."""

@@ -39,6 +39,15 @@ class ListedDelivery:
     def cursor(self) -> str:
         return str(self.row.id)
 
+    @property
+    def address(self) -> str:
+        return self.row.address
+
+    @property
+    def why(self) -> str:
+        """State and reason in one text."""
+        return f"{self.row.state}: {self.row.reason}" if self.row.reason else self.row.state.value
+
     def as_json(self) -> dict[str, object]:
         row = self.row
         return {
@@ -64,6 +73,10 @@ class ExcludedSubscriber:
     @property
     def cursor(self) -> str:
         return self.ref
+
+    @property
+    def why(self) -> str:
+        return self.reason
 
     def as_json(self) -> dict[str, object]:
         """Return the keys of a delivery, without those of its mail."""

@@ -1,10 +1,9 @@
 """Report on issues and runs: for each issue, all recipients by delivery state or reason of exclusion."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from digest.issues.models import Issue
@@ -13,7 +12,8 @@ from digest.outbox.states import State
 from digest.runtime.db import session_scope
 from digest.schedule import runs
 from digest.schedule.runs import IssueRun
-from digest.send.listing import excluded_from
+from digest.send import listing
+from digest.send.context import SendContext
 
 UNREACHED = (State.REJECTED, State.EXPIRED, State.SKIPPED, State.CANCELLED)
 
@@ -22,7 +22,7 @@ UNREACHED = (State.REJECTED, State.EXPIRED, State.SKIPPED, State.CANCELLED)
 class IssueAccount:
     """One issue in numbers: `states` has every state, `excluded` counts people left out, by reason.
 
-    `missed` names who did not get it, and why: only where one issue is asked for.
+    `missed` names who did not get it, and why, as it is read: only where one issue is asked for.
     """
 
     issue: int
@@ -34,10 +34,16 @@ class IssueAccount:
     planned: int
     states: Mapping[State, int]
     excluded: Mapping[str, int]
-    missed: Sequence[Mapping[str, str]]
+    missed: Iterable[Mapping[str, str]]
+
+    @property
+    def missed_count(self) -> int:
+        """Number of those who did not get it."""
+        return sum(self.states[state] for state in UNREACHED) + sum(self.excluded.values())
 
     def as_json(self) -> dict[str, object]:
-        return asdict(self) | {"states": {state.value: count for state, count in self.states.items()}}
+        states = {state.value: count for state, count in self.states.items()}
+        return asdict(replace(self, missed=())) | {"states": states, "missed": self.missed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +76,28 @@ class Report:
         return {"issues": [one.as_json() for one in self.issues], "runs": [asdict(one) for one in self.runs]}
 
 
-def report(engine: Engine, number: int | None) -> Report:
+def report(context: SendContext, number: int | None) -> Report:
     """Return the account of an issue, or of all, and of the runs that belong to them (or to none)."""
-    with session_scope(engine, read_only=True) as session:
+    with session_scope(context.engine, read_only=True) as session:
         query = select(Issue).order_by(col(Issue.number))
         issues = session.exec(query if number is None else query.where(Issue.number == number)).all()
         ids = {issue.id for issue in issues}
         found = [run for run in reversed(runs.history(session)) if number is None or run.issue_id in ids]
-        accounts = [_account(session, issue, named=len(issues) == 1) for issue in issues]
+        accounts = [_account(context, session, issue, named=len(issues) == 1) for issue in issues]
         return Report(accounts, [run_account(run) for run in found])
 
 
-def _account(session: Session, issue: Issue, *, named: bool) -> IssueAccount:
+def _account(context: SendContext, session: Session, issue: Issue, *, named: bool) -> IssueAccount:
     counted = store.counts(session, issue.id or 0)
     own, moments = (issue.number, issue.period, issue.state, issue.approved_by), (issue.frozen_at, issue.sent_at)
-    missed = _missed(session, issue) if named else []
+    missed = _missed(context, issue.number) if named and issue.frozen_at else ()
     return IssueAccount(*own, *moments, sum(counted.values()), counted, dict(issue.excluded), missed)
 
 
-def _missed(session: Session, issue: Issue) -> list[dict[str, str]]:
-    if issue.frozen_at is None:
-        return []
-    ended = [row for state in UNREACHED for row in store.listing(session, issue.id or 0, state)]
-    missed = [(row.address, f"{row.state}: {row.reason}" if row.reason else row.state.value) for row in ended]
-    left_out = [(one.address, one.reason) for one in excluded_from(session, issue, issue.frozen_at)]
-    return [{"address": address, "reason": reason} for address, reason in [*missed, *left_out]]
+def _missed(context: SendContext, number: int) -> Iterator[Mapping[str, str]]:
+    for state in (*UNREACHED, listing.EXCLUDED):
+        for one in listing.listed(context, number, state):
+            yield {"address": one.address, "reason": one.why}
 
 
 def run_account(run: IssueRun) -> RunAccount:

@@ -58,6 +58,17 @@ def test_a_table_ends_with_the_next_page(
     assert ("100 of 1,234,567. The next: digest list 21 --after c99" in printed) is more
 
 
+@pytest.mark.parametrize("count", [0, 1, 2_500])
+def test_an_iterator_within_a_document_is_an_array(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = [{"id": number, "at": MOMENT.isoformat()} for number in range(count)]
+    data = {"first": entries(count), "between": "\u2028", "lists": [{"second": entries(1)}], "last": None}
+    Output(as_json=True).emit(data, lambda: None)
+    last = [{"second": [{"id": 0, "at": MOMENT.isoformat()}]}]
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == {"first": expected, "between": "\u2028", "lists": last, "last": None}
+    assert printed.endswith("}\n")
+
+
 def test_a_list_is_printed_while_it_is_read(capsys: pytest.CaptureFixture[str]) -> None:
     def failing() -> Iterator[dict[str, object]]:
         yield from entries(1_000)
