@@ -47,7 +47,7 @@ class Output:
         typer.echo(first, nl=not rest)
         for number, (entries, text) in enumerate(zip(iterators, rest, strict=True), start=1):
             self._stream(entries, lines=False)
-            typer.echo(text, nl=number == len(rest))
+            typer.echo(text.removeprefix("\n"), nl=number == len(rest))
 
     def line(self, text: str = "") -> None:
         """Print a line for a person; silent under --json."""

@@ -1,5 +1,6 @@
 """`digest outbox reconcile`: resolve uncertain deliveries; each resolution is shown and confirmed first."""
 
+from itertools import chain, islice
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -115,14 +116,15 @@ def _brought(
 
 
 def _show(shell: Shell, findings: Findings) -> None:
-    rows = [one.as_json() for one in (*findings.stored, *findings.proposed)]
+    count = len(findings.stored) + len(findings.proposed)
+    rows = [one.as_json() for one in islice(chain(findings.stored, findings.proposed), MAX_ROWS)]
     if rows:
         # a notice has numbers of its own
-        ids = [row["id"] if row["kind"] == "delivery" else f"notice {row['id']}" for row in rows[:MAX_ROWS]]
-        body = [[own, *(row[c] for c in _COLUMNS[1:])] for own, row in zip(ids, rows[:MAX_ROWS], strict=True)]
+        ids = [row["id"] if row["kind"] == "delivery" else f"notice {row['id']}" for row in rows]
+        body = [[own, *(row[c] for c in _COLUMNS[1:])] for own, row in zip(ids, rows, strict=True)]
         shell.out.table(_HEADINGS, body)
-    if len(rows) > MAX_ROWS:
-        shell.out.line(f"... and {len(rows) - MAX_ROWS} more; --json shows all.")
+    if count > MAX_ROWS:
+        shell.out.line(f"... and {count - MAX_ROWS} more; --json shows all.")
     for why, count in findings.left.most_common(MAX_REASONS):
         shell.out.line(f"{count} × {why}")
 

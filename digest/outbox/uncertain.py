@@ -61,7 +61,8 @@ def uncertain(session: Session, issue_id: int | None = None, ids: Collection[int
             .order_by(NOTICE.c.id)
         )
         found += [_read(Promised.NOTICE, row) for row in session.execute(notices)]
-    return found if ids is None else [one for one in found if one.id in set(ids)]
+    wanted = None if ids is None else set(ids)
+    return [one for one in found if wanted is None or one.id in wanted]
 
 
 def _read(promised: Promised, row: Sequence[Any]) -> Uncertain:

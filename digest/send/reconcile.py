@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from itertools import chain
 
 from digest.delivery.maildir import MAILDIR
 from digest.delivery.outcome import clean_reply, explain
@@ -112,13 +113,14 @@ class Findings:
         return changed
 
     def as_json(self) -> dict[str, object]:
+        """Return it for JSON; `resolved` is an iterator, as there may be many after a restore."""
         return {
             "files": self.files,
             "from_files": self.from_files,
             "recovered": self.recovered,
             "by_evidence": len(self.stored) + (0 if self.by_person else len(self.proposed)),
             "by_person": len(self.proposed) if self.by_person else 0,
-            "resolved": [one.as_json() for one in (*self.stored, *self.proposed)],
+            "resolved": (one.as_json() for one in chain(self.stored, self.proposed)),
             "unresolved": self.unresolved,
             "left": dict(self.left),
             "dry_run": self.dry_run,
