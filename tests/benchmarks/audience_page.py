@@ -2,11 +2,11 @@
 
     scripts/bench audience_page [FILE] [--check]
 
-FILE are new figures: they take the place of the old ones. `--check` only says whether the page fits its figures.
+FILE are new figures. They take the place of the old ones of the same name; the others stay, and the page says of when
+they are. `--check` only says whether the page fits its figures.
 """
 
 import json
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +30,8 @@ Every figure is a ratio within one run on one machine, taken in turns: what we d
 METHOD = """
 ## What was done
 
-- **{readers:,} readers**, {rounds} rounds; in every second one the other way goes first. Figures are medians.
+- The newest figures are for **{readers:,} readers**, rounds: {rounds}; in every second one the other way goes first.
+  Figures are medians.
 - **Importing** is `digest subscribers import FILE --yes` in a process of its own, its start and end included: it
   reads CSV, checks every address, looks for each reader, the never-send list and repeats, and writes reader and
   consent event in durable transactions. **Beside it** the driver's bulk path writes the same readers, and no consent
@@ -39,6 +40,10 @@ METHOD = """
 - **Planning** is `digest.outbox.plan.freeze` for 255 sets of 8 interests: the guard's expression with the never-send
   list, families of mailboxes, and everybody who is left out counted by reason. **Beside it** one `INSERT ... SELECT`
   writes the same rows from a table of editions that is there already, and counts nothing.
+- **Reading** (`outbox list`, `subscribers stats`, `subscribers export`, `report`) is the command in a process of its own:
+  its CPU time less that of `issue show`, its peak memory, and the seconds until it prints anything. Half of the
+  deliveries were rejected, a tenth of the readers have none. The preview's first page is one request, less the same
+  with three readers.
 - **Pages** are those of `digest serve --workers 2`, loaded by `wrk` over 64 connections on loopback, each request with
   another reader's link. **Beside them** an empty FastAPI page that selects one row by its primary key, by two processes
   of the same server. Each page is held under load for a minute at the end, and every error is counted.
@@ -60,10 +65,27 @@ $ scripts/bench audience_page figures.json
 
 def page(data: Mapping[str, Any]) -> str:
     """Return the page for what `report.document` wrote."""
-    rows = [row_of(row) for row in data["rows"]]
+    rows = [row_of({key: value for key, value in row.items() if key != "measured"}) for row in data["rows"]]
     parts = [HEAD, _table(COLUMNS, [row.cells for row in rows]), "\n", _left_out(data["left_out"]), _details(rows)]
     remarks = _remarks(data.get("remarks", []), "What the lines do not say")
-    return "".join([*parts, remarks, METHOD.format(**data["settings"]), _machine(data["machine"])])
+    return "".join([*parts, remarks, _older(data), METHOD.format(**data["settings"]), _machine(data["machine"])])
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the new figures, and behind them the old ones that were not measured again."""
+    names = {row["name"] for row in new["rows"]}
+    date = old["machine"]["measured"]
+    kept = [{"measured": date} | row for row in old["rows"] if row["name"] not in names]
+    left_out = {name: why for name, why in new["left_out"].items() if not any(name in row["name"] for row in kept)}
+    return {**new, "rows": [*new["rows"], *kept], "left_out": left_out}
+
+
+def _older(data: Mapping[str, Any]) -> str:
+    older: dict[str, list[str]] = {}
+    for row in data["rows"]:
+        if "measured" in row:
+            older.setdefault(row["measured"], []).append(row["name"])
+    return "".join(f"\nMeasured earlier, on {date}: {', '.join(names)}.\n" for date, names in older.items())
 
 
 def main() -> None:
@@ -74,8 +96,10 @@ def main() -> None:
             sys.exit(f"{PAGE.name} does not fit {FIGURES.name}; run scripts/bench audience_page")
         return
     if given:
-        page(json.loads(given[0].read_text(encoding="utf-8")))  # fails before anything is replaced
-        shutil.copyfile(given[0], FIGURES)
+        old, new = (json.loads(file.read_text(encoding="utf-8")) for file in (FIGURES, given[0]))
+        data = merged(old, new)
+        page(data)  # fails before anything is replaced
+        FIGURES.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(page(json.loads(FIGURES.read_text(encoding="utf-8"))), encoding="utf-8")
 
 

@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SAMPLE_SECONDS = 0.1
@@ -20,14 +20,15 @@ class FailedError(Exception):
 class Run:
     """What a process took: seconds of the wall, seconds of CPU, MiB at its peak, and what it printed.
 
-    `sizes` are its resident MiB, sampled evenly over its life; empty where the system does not tell.
+    `first` are the seconds until it printed anything. `sizes` are its resident MiB, sampled evenly over its life; empty where the system does not tell.
     """
 
     seconds: float
     cpu: float
     peak: float
-    output: str
-    sizes: tuple[float, ...]
+    output: str = field(repr=False)
+    first: float
+    sizes: tuple[float, ...] = field(repr=False)
 
     @property
     def growth(self) -> float:
@@ -56,7 +57,9 @@ class Measured:
     def finish(self) -> Run:
         """Wait, and return what it took. Raises FailedError unless it ended well."""
         assert self._process.stdout
-        output = self._process.stdout.read()
+        output = self._process.stdout.read(1)
+        first = time.perf_counter() - self._began
+        output += self._process.stdout.read()
         _, status, usage = os.wait4(self._process.pid, 0)
         seconds = time.perf_counter() - self._began
         self._process.returncode = os.waitstatus_to_exitcode(status)
@@ -69,7 +72,7 @@ class Measured:
             raise FailedError(f"{' '.join(self.command)} exited {self._process.returncode}: {words}")
         # Without /proc there is only getrusage, whose peak is never below that of the process that started it.
         peak = self._peak or usage.ru_maxrss / MIB
-        return Run(seconds, usage.ru_utime + usage.ru_stime, peak, output, tuple(self._sizes))
+        return Run(seconds, usage.ru_utime + usage.ru_stime, peak, output, first, tuple(self._sizes))
 
     def stop(self) -> None:
         """End it, if it has not ended."""

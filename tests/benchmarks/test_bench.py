@@ -146,3 +146,16 @@ def test_a_process_is_measured_alone(tmp_path: Path, benchmarks: Any) -> None:
     assert 0.4 <= done.cpu <= done.seconds + 0.1
     if Path("/proc/self/status").exists():
         assert 0 < done.peak < len(ballast) / 2**20
+
+
+def test_older_figures_stay_until_they_are_measured_again(benchmarks: Any) -> None:
+    def figures(date: str, *names: str, **left_out: str) -> dict[str, Any]:
+        return {"machine": {"measured": date}, "rows": [{"name": name} for name in names], "left_out": left_out}
+
+    page = benchmarks("audience_page")
+    once = page.merged(figures("monday", "a", "b-memory"), figures("tuesday", "a", b="no server", c="no wrk"))
+    assert once["rows"] == [{"name": "a"}, {"measured": "monday", "name": "b-memory"}]
+    assert once["left_out"] == {"c": "no wrk"}
+    again = page.merged(once, figures("wednesday", "a"))
+    assert again["rows"][1]["measured"] == "monday"
+    assert page._older(again) == "\nMeasured earlier, on monday: b-memory.\n"
