@@ -89,6 +89,7 @@ def bare(base: Base) -> float:
                 "INSERT INTO delivery (issue_id, subscriber_id, edition_id, family, state, reason, due_at, attempts,"
                 " created_at) SELECT 1, s.id, c.edition_id, '', 'pending', '', :now, 0, :now FROM subscriber s"
                 " JOIN chosen c ON c.interests = s.interests WHERE s.state = 'confirmed'"
+                " ORDER BY s.id"  # else SQLite walks ix_subscriber_group, and inserts in an order that costs twice
             ),
             {"now": "2021-09-30 00:00:00.000000" if engine.dialect.name == "sqlite" else NOW},
         )
