@@ -1,10 +1,10 @@
 """Colours of each text in a rendered mail: the cascade of style elements, style attributes and inheritance."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import cssutils
 from lxml.cssselect import CSSSelector, SelectorError
@@ -18,6 +18,9 @@ _PROPERTIES = frozenset(
     {"color", "background-color", "background", "font-size", "font-weight", "display", "visibility", "opacity"}
 )
 _COLOUR = re.compile(r"#[0-9a-f]{3,8}\b|(?:rgb|hsl)a?\([^)]*\)|[a-z]+")
+_COMPOUND = r"(?:[a-z][a-z0-9]*(?:\.[\w-]+)*|(?:\.[\w-]+)+)"
+_PLAIN = re.compile(rf"{_COMPOUND}(?:(?:\s*>\s*|\s+){_COMPOUND})*")
+_STEP = re.compile(r"(>?)\s*(?=[a-z.])([a-z][a-z0-9]*)?((?:\.[\w-]+)*)")
 _PIXELS = re.compile(r"([\d.]+)px")
 _NUMBER = re.compile(r"0?\.\d+|[01](?:\.0*)?")
 _LARGE, _LARGE_BOLD = 24.0, 18.66
@@ -95,6 +98,7 @@ def _applied(element: Any, style: Mapping[str, str], above: _Inherited) -> _Inhe
     )
 
 
+@lru_cache(maxsize=4096)
 def _colour(value: str, under: str) -> str:
     """Return the first colour in a value, laid over `under` where it is translucent; empty if there is none."""
     for found in _COLOUR.finditer(re.sub(r"url\([^)]*\)", "", value.lower())):
@@ -121,6 +125,7 @@ def _channels(colour: str) -> tuple[int, int, int, float]:
     return of_255[0], of_255[1], of_255[2], alpha
 
 
+@lru_cache(maxsize=4096)
 def mixed(colour: str, under: str, alpha: float) -> str:
     """Return a translucent `#rrggbb` as it shows on another one."""
     pairs = zip(ImageColor.getrgb(colour)[:3], ImageColor.getrgb(under)[:3], strict=True)
@@ -137,12 +142,40 @@ def _cascade(tree: Any, rules: tuple[_Rule, ...]) -> dict[Any, dict[str, str]]:
             if name not in own or own[name][0] <= weight:
                 own[name] = (weight, value)
 
+    by_class = _by_class(tree)
     for element in tree.iterfind(".//*[@style]"):
         offer(element, _declarations(element.get("style")), (1,))
     for rule in rules:
-        for element in _selector(rule.selector)(tree):
+        for element in _selected(tree, rule.selector, by_class):
             offer(element, rule.declarations, (0, *rule.specificity))
     return {element: {name: value for name, (_, value) in own.items()} for element, own in won.items()}
+
+
+def _by_class(tree: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for element in tree.iterfind(".//*[@class]"):
+        for name in dict.fromkeys(element.get("class").split()):
+            found.setdefault(name, []).append(element)
+    return found
+
+
+def _selected(tree: Any, css: str, by_class: Mapping[str, list[Any]]) -> Iterable[Any]:
+    """Return what a selector selects; those of tags and classes many times as fast as by XPath."""
+    if not _PLAIN.fullmatch(css):
+        return cast("Iterable[Any]", _selector(css)(tree))
+    found: Iterable[Any] = ()
+    for number, (child, tag, names) in enumerate(_STEP.findall(css)):
+        classes = names.split(".")[1:]
+        if any(name not in by_class for name in classes):
+            return ()
+        if number == 0:
+            near = by_class[classes[0]] if classes else tree.iter(tag)
+        else:
+            near = (e for one in found for e in (one.iterchildren if child else one.iterdescendants)(tag or "*"))
+        found = dict.fromkeys(
+            e for e in near if tag in {"", e.tag} and (not classes or {*classes} <= {*(e.get("class") or "").split()})
+        )
+    return found
 
 
 @lru_cache(maxsize=512)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from digest.render.checks.finding import Finding, Severity
@@ -17,6 +18,7 @@ _PAIRS = (
 )
 
 
+@lru_cache(maxsize=4096)
 def contrast(one: str, other: str) -> float:
     """Return the contrast ratio of two `#rrggbb` colours, 1 to 21."""
     light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)

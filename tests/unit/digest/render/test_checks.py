@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import html as lxml_html
+from lxml.cssselect import CSSSelector
 
 from digest.render.checks import (
     HTML_LIMIT,
@@ -21,6 +23,7 @@ from digest.render.checks import (
     shown_pictures,
 )
 from digest.render.checks.parts import slots_in
+from digest.render.checks.shown_colours import shown_texts
 from digest.render.checks.theme import CONTRAST, contrast
 from digest.render.edition import render_edition
 from digest.render.loader import Templates
@@ -351,3 +354,23 @@ def test_a_mail_that_is_heavy_with_its_pictures() -> None:
     (found,) = check_weight(len(html), {"a" * 64: 1_000_000, "b" * 64: 1_200_000})
     assert (found.id, found.severity) == ("mail-weight", ADVISE)
     assert "2.2 MB" in found.message
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "p", ".a", "p.a.b", ".a p", ".a > p", "div.a>p", ".a .a p", "div div p", ".c p", ".a .c", "p, .b", "p + p",
+        "p:first-child", "*.a", "[id]", "#x p", ".a   >   .b",
+    ],
+)  # fmt: skip
+def test_colours_of_selectors_are_those_of_xpath(selector: str) -> None:
+    markup = (
+        '<div class="a"><p>1</p><p class="b a">2</p><div class=" b  a"><p id="i">3</p><div class="ab"><p>4</p></div></div>'
+        '<!-- p --><b class="b">5</b></div><div id="x"><p class="A">6</p><div><p class="b\ta">7</p></div></div>'
+    )
+    tree = lxml_html.document_fromstring(f"<style>{selector} {{color:#123456}} p, b {{font-size:30px}}</style>{markup}")
+    coloured = {e for one in selector.split(",") for e in CSSSelector(one, translator="html")(tree) if e.tag in "pb"}
+    shown = shown_texts(tree, dark=False, part_of=lambda element: element)
+    ink = {text.element for text in shown if text.ink == "#123456"}
+    above = {e for e in tree.iter("p", "b") if {*e.iterancestors()} & {*CSSSelector(selector)(tree)}}
+    assert ink == coloured | above
