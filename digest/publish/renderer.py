@@ -3,7 +3,6 @@
 The law: the joined parts of an edition equal those of its direct rendering. Some editions of each build are compared.
 """
 
-import hashlib
 import random
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import replace
@@ -49,24 +48,20 @@ class IssueRenderer:
             self._views[language] = EditionViews(self._content, language, self.publisher.settings, translate)
         return self._views[language]
 
-    def prepare(self, selections: Sequence[Selection], *, archive: bool = False) -> None:
+    def prepare(self, selections: Sequence[Selection]) -> None:
         """Render what these editions are joined from, and compare some of them with their direct rendering."""
-        if self.whole_because:
-            return
-        try:
-            for language in dict.fromkeys(one.language for one in selections):
-                of_language = [one for one in selections if one.language == language]
-                self._composer(language).prepare([] if archive else of_language, of_language if archive else [])
-            for one in _chosen(selections, self.nonce):
-                self._compare(one, archive=archive)
-            self._prepared |= {(one, archive) for one in selections}
-        except (NotComposableError, ContentError) as error:
-            self.whole_because = str(error).rstrip(".")
+        self._provide(selections, archive=False)
+        names = self._law_names(selections) if not self.whole_because else []
+        self._cache.update((name, True) for name in names if self._cache.get(name) is not True)
 
     def rendered(self, selection: Selection, *, archive: bool = False) -> Rendered:
-        """Return one edition. `archive` shows every article in full."""
+        """Return one edition. `archive` shows every article in full.
+
+        A preview is compared until a build of the issue with these templates has found its editions equal; each later
+        build compares again.
+        """
         if (selection, archive) not in self._prepared:
-            self.prepare([selection], archive=archive)
+            self._provide([selection], archive=archive, preview=not archive)
         if self.whole_because:
             context = self.views(selection.language).context(selection, archive=archive)
             rendered = render_edition(context, self.publisher.templates, self.nonce)
@@ -126,15 +121,42 @@ class IssueRenderer:
             self._composers[language] = Composer(views, templates, self.nonce, tokens, self._cache)
         return self._composers[language]
 
-    def _compare(self, selection: Selection, *, archive: bool) -> None:
-        """Raise NotComposableError if the joined edition is not what its direct rendering is."""
+    def _provide(self, selections: Sequence[Selection], *, archive: bool, preview: bool = False) -> None:
+        if self.whole_because:
+            return
+        try:
+            for language in dict.fromkeys(one.language for one in selections):
+                of_language = [one for one in selections if one.language == language]
+                self._composer(language).prepare([] if archive else of_language, of_language if archive else [])
+            if not preview or any(self._cache.get(name) is not True for name in self._law_names(selections)):
+                self._compare(selections, archive=archive)
+            self._prepared |= {(one, archive) for one in selections}
+        except (NotComposableError, ContentError) as error:
+            self.whole_because = str(error).rstrip(".")
+
+    def _compare(self, selections: Sequence[Selection], *, archive: bool) -> None:
+        """Raise NotComposableError if a joined edition is not what its direct rendering is.
+
+        What earlier builds compared in other editions, each piece and the frame, is not compared again.
+        """
+        chosen = [(one, self._composer(one.language)) for one in _chosen(selections, self.nonce)]
+        new = [(one, composer) for one, composer in chosen if not composer.is_compared(one, archive=archive)]
+        try:
+            for one, composer in new:
+                self._compare_one(one, archive=archive)
+                composer.compared(one, archive=archive)
+        except NotComposableError:
+            self._cache.update(dict.fromkeys(self._law_names(selections), False))
+            raise
+
+    def _law_names(self, selections: Sequence[Selection]) -> list[str]:
+        """Return under which names it is kept, by language, whether the last build found its editions equal."""
+        return [f"{base} equal" for base in dict.fromkeys(self._composer(one.language).base for one in selections)]
+
+    def _compare_one(self, selection: Selection, *, archive: bool) -> None:
         composer = self._composer(selection.language)
         context = composer.views.context(selection, archive=archive)
         joined = composer.rendered(selection, archive=archive)
-        facts = "\n".join((composer.base, repr(context), joined.html, joined.text))
-        key = hashlib.sha256(facts.encode("utf-8", "surrogatepass")).hexdigest()
-        if self._cache.get(key) is True:
-            return
         as_summary = frozenset() if archive else composer.summaries(selection)
         try:
             direct = parts_of(context, as_summary, self.publisher.templates, self.nonce)
@@ -143,7 +165,6 @@ class IssueRenderer:
         for name, one, other in zip(("HTML", "plain text"), direct, (joined.html, joined.text), strict=True):
             if one != other:
                 raise NotComposableError(f"the {name} is not the same when it is joined, {_difference(one, other)}")
-        self._cache[key] = True
 
 
 def _chosen(selections: Sequence[Selection], seed: str) -> list[Selection]:

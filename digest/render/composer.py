@@ -25,6 +25,7 @@ from digest.render.fragments import (
     html_from_json,
     joined_text,
     numbered,
+    size_of,
     text_from_json,
 )
 from digest.render.frames import FragmentT, Frame, Region, filled
@@ -34,7 +35,7 @@ from digest.render.marks import cut
 from digest.render.markup import shown
 from digest.render.samples import ArticleForm, Sample, SampleMaker, Tokens, forms_of
 from digest.render.slots import EDITION_SLOTS, Slot
-from digest.render.units import Cut, UnitKey, Units
+from digest.render.units import Cut, UnitKey, Units, region_fragments
 
 _GUESS = 1_500  # bytes of a summary, before it is rendered
 
@@ -78,6 +79,7 @@ class Composer:
         self.base = base = hashlib.sha256("\n".join(facts).encode("utf-8", "surrogatepass")).hexdigest()
         self._html = Units(self._maker, self._render_html, html_from_json, cache, f"{base} html")
         self._text = Units(self._maker, self._render_text, text_from_json, cache, f"{base} text")
+        self._cache = cache
         self._frames: dict[_FrameKey, Frame[HtmlFragment]] = {}
         self._filled: dict[tuple[_FrameKey, str, str], _Filled] = {}
         self._named: dict[UnitKey, tuple[LocalFinding, ...]] = {}
@@ -96,8 +98,8 @@ class Composer:
         placed = {one: self._placed(one, frozenset(), archive=False) for one in selections}
         whole = [self._placed(one, frozenset(), archive=True) for one in archived]
         every = [*selections, *archived]
-        self._html.provide(key for some in (placed.values(), whole) for one in some for key, _ in one)
-        self._html.provide(self._others(every))
+        others = self._others(every)
+        self._html.provide([*others, *(key for some in (placed.values(), whole) for one in some for key, _ in one)])
         open_ = {one: self._size(one, placed[one]) for one in selections if one not in self._summaries}
         while open_:
             missing = [key for one, size in open_.items() for key in self._settle(one, placed[one], size)]
@@ -105,8 +107,7 @@ class Composer:
             open_ = {one: size for one, size in open_.items() if one not in self._summaries}
         final = [self._placed(one, chosen, archive=False) if (chosen := self._summaries[one]) else placed[one]
                  for one in selections]  # fmt: skip
-        self._text.provide(self._wide(key, number) for one in (*final, *whole) for key, number in one)
-        self._text.provide(self._others(every))
+        self._text.provide([*others, *(self._wide(key, number) for one in (*final, *whole) for key, number in one)])
         heads = {self._frame(one).head for one in every} | self._html.heads
         if len(heads) > 1:
             raise NotComposableError("the head of the mail depends on the articles")
@@ -114,6 +115,29 @@ class Composer:
     def summaries(self, selection: Selection) -> frozenset[str]:
         """Return which articles of a prepared edition are summaries by the rule of size."""
         return self._summaries[selection]
+
+    def is_compared(self, selection: Selection, *, archive: bool = False) -> bool:
+        """Whether each piece of a prepared edition, and its frame, stood in one that was compared."""
+        html, text = self._units_of(selection, archive=archive)
+        known = self._html.are_compared(html) and self._text.are_compared(text)
+        return known and self._frame_name(selection) in self._cache
+
+    def compared(self, selection: Selection, *, archive: bool = False) -> None:
+        """Keep that a prepared edition is what its direct rendering is."""
+        html, text = self._units_of(selection, archive=archive)
+        self._html.compared(html)
+        self._text.compared(text)
+        self._cache[self._frame_name(selection)] = True
+
+    def _units_of(self, selection: Selection, *, archive: bool) -> tuple[list[UnitKey], list[UnitKey]]:
+        as_summary = frozenset() if archive else self._summaries[selection]
+        placed = self._placed(selection, as_summary, archive=archive)
+        others = self._others([selection])
+        return [*others, *(key for key, _ in placed)], [*others, *(self._wide(*one) for one in placed)]
+
+    def _frame_name(self, selection: Selection) -> str:
+        facts = repr((self._frame_key(selection), self.views.subject_and_preheader(_lead(selection))))
+        return f"{self.base} compared {hashlib.sha256(facts.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
     def rendered(self, selection: Selection, *, archive: bool = False) -> Rendered:
         """Return a prepared edition, as `render_edition` would make it."""
@@ -130,7 +154,7 @@ class Composer:
         digits = [(len(fragment.pieces) - 1) * len(number) for fragment, number in html if len(fragment.pieces) > 1]
         more = sum(digits)
         longest = sum(fragment.longest for fragment, _ in html) + more
-        sizes = (sum(fragment.size for fragment, _ in html) + more, sum(map(_size, text_pieces)), longest)
+        sizes = (sum(fragment.size for fragment, _ in html) + more, sum(map(size_of, text_pieces)), longest)
         chosen = [slug for slug in self._shortenable(selection) if slug in as_summary] if as_summary else []
         shortened = shortened_finding([self.views.article(slug) for slug in chosen])
         local = [*self._whole(frame, html, text_fragments, longest)]
@@ -221,7 +245,7 @@ class Composer:
                 for group in selection.left_out:
                     yield units[UnitKey("left_out", group)]["left_out.article"], ""
             else:
-                yield from _region(one, placed, units)
+                yield from region_fragments(one, placed, units)
 
     def _shortenable(self, selection: Selection) -> list[str]:
         """Return the articles that may become summaries, in that order: from the last to the first, the lead last."""
@@ -366,23 +390,6 @@ class Composer:
         return Cut(cuttings, checks.text_fragments(cuttings, mail, token))
 
 
-def _region(region: Region, placed: Sequence[_Placed], units: Units[FragmentT]) -> Iterator[tuple[FragmentT, str]]:
-    name, ends = region.name, [part for part in ("section", "article", "end") if part in region.parts]
-    has_section, has_article, has_end = (part in ends for part in ("section", "article", "end"))
-    head, article, end, section = f"{name}.section", f"{name}.article", f"{name}.end", None
-    for key, number in placed:
-        if key.section != section:
-            if section is not None and has_end:
-                yield units[UnitKey("section", section)][end], ""
-            section = key.section
-            if has_section:
-                yield units[UnitKey("section", section)][head], ""
-        if has_article:
-            yield units[key][article], number
-    if section is not None and has_end:
-        yield units[UnitKey("section", section)][end], ""
-
-
 @lru_cache(maxsize=16)
 def _form(shortened: bool, lead: bool, first: bool, last: bool) -> ArticleForm:
     return ArticleForm("summary" if shortened else "full", lead, first, last)
@@ -390,7 +397,3 @@ def _form(shortened: bool, lead: bool, first: bool, last: bool) -> ArticleForm:
 
 def _lead(selection: Selection) -> str:
     return selection.shown[0][0] if selection.shown else ""
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())

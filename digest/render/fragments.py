@@ -49,11 +49,11 @@ class TextFragment:
 
 def html_fragment(content: str, number: str, nonce: str, facts: dict[str, Any]) -> HtmlFragment:
     """Return a fragment as cut out, which holds the token `number` where the article's number stands."""
-    size = longest = _bytes(content.replace(number, ""))
+    size = longest = size_of(content.replace(number, ""))
     slots: tuple[str, ...] = ()
     if PREFIX + nonce in content:
         slots = slots_of(content, nonce)
-        longest = _bytes(fill(content.replace(number, ""), nonce, WORST_VALUES, SlotContext.HTML))
+        longest = size_of(fill(content.replace(number, ""), nonce, WORST_VALUES, SlotContext.HTML))
     return HtmlFragment(tuple(content.split(number)), size, longest, slots, **facts)
 
 
@@ -63,7 +63,9 @@ def text_fragment(content: str, number: str, nonce: str, findings: Iterable[Loca
     before = len(content) - len(content.lstrip("\n"))
     after = len(content) - len(content.rstrip("\n")) if core else 0
     pieces = tuple(core.split(number)) if core else ()
-    return TextFragment(before, pieces, after, _bytes(core.replace(number, "")), slots_of(core, nonce), tuple(findings))
+    return TextFragment(
+        before, pieces, after, size_of(core.replace(number, "")), slots_of(core, nonce), tuple(findings)
+    )
 
 
 def slots_of(content: str, nonce: str) -> tuple[str, ...]:
@@ -73,8 +75,9 @@ def slots_of(content: str, nonce: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(piece.value for piece in split(content, nonce) if isinstance(piece, Slot)))
 
 
-def _bytes(text: str) -> int:
-    return len(text.encode())
+def size_of(text: str) -> int:
+    """Return the bytes of a text."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def joined_text(fragments: Iterable[tuple[TextFragment, str]]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any, Generic, NamedTuple
 
 from digest.render.checks.fragments import NotComposableError
 from digest.render.fragments import as_json
-from digest.render.frames import FragmentT, Frame, frame_as_json, frame_from_json, layout_of
+from digest.render.frames import FragmentT, Frame, Region, frame_as_json, frame_from_json, layout_of
 from digest.render.marks import Cutting
 from digest.render.samples import ArticleForm, Sample, SampleMaker
 
@@ -50,6 +50,7 @@ class Units(Generic[FragmentT]):
         self._known: dict[UnitKey, Mapping[str, FragmentT]] = {}
         self._hashes: dict[str, str] = {}
         self.heads: set[str] = set()
+        self._new: set[UnitKey] = set()  # units that no compared edition held
 
     def __getitem__(self, key: UnitKey) -> Mapping[str, FragmentT]:
         """Return the fragments of a unit that was provided, by kind of mark."""
@@ -80,6 +81,17 @@ class Units(Generic[FragmentT]):
         self._cache[name] = frame_as_json(frame)
         return frame
 
+    def are_compared(self, keys: Iterable[UnitKey]) -> bool:
+        """Whether each of these units stood in an edition that was compared."""
+        return self._new.isdisjoint(keys)
+
+    def compared(self, keys: Iterable[UnitKey]) -> None:
+        """Keep that these units stood in an edition that is what its direct rendering is."""
+        for key in self._new.intersection(keys):
+            head, fragments, _ = self._cache[self._cache_name(key)]
+            self._cache[self._cache_name(key)] = [head, fragments, True]
+            self._new.discard(key)
+
     def _make(self, articles: Sequence[UnitKey], others: Sequence[UnitKey], digits: int) -> None:
         wanted = [(key.name, key.section, key.form) for key in articles]
         sections = [key.name for key in others if key.kind == "section"]
@@ -97,14 +109,16 @@ class Units(Generic[FragmentT]):
             if key not in self._known:
                 self._known[key] = fragments
                 named = {kind: as_json(fragment) for kind, fragment in fragments.items()}
-                self._cache[self._cache_name(key)] = [made.head, named]
+                self._cache[self._cache_name(key)] = [made.head, named, False]
+                self._new.add(key)
         self.heads.add(made.head)
 
     def _recalled(self, key: UnitKey) -> bool:
         with suppress(KeyError, TypeError, ValueError, AttributeError):  # what somebody changed is made again
-            head, fragments = self._cache[self._cache_name(key)]
+            head, fragments, compared = self._cache[self._cache_name(key)]
             self._known[key] = {kind: self._decode(values) for kind, values in fragments.items()}
             self.heads.add(head)
+            self._new |= set() if compared is True else {key}
             return True
         return False
 
@@ -144,3 +158,23 @@ def _owners(
             yield key, cutting.kind, fragment
     if passed["sections"] == 0 or any(count % len(order) for count in passed.values()):
         raise NotComposableError("not every article has its mark")
+
+
+def region_fragments(
+    region: Region, placed: Sequence[tuple[UnitKey, str]], units: Units[FragmentT]
+) -> Iterator[tuple[FragmentT, str]]:
+    """Yield the fragments of a region, each with the number of its article."""
+    name, ends = region.name, [part for part in ("section", "article", "end") if part in region.parts]
+    has_section, has_article, has_end = (part in ends for part in ("section", "article", "end"))
+    head, article, end, section = f"{name}.section", f"{name}.article", f"{name}.end", None
+    for key, number in placed:
+        if key.section != section:
+            if section is not None and has_end:
+                yield units[UnitKey("section", section)][end], ""
+            section = key.section
+            if has_section:
+                yield units[UnitKey("section", section)][head], ""
+        if has_article:
+            yield units[key][article], number
+    if section is not None and has_end:
+        yield units[UnitKey("section", section)][end], ""

@@ -16,6 +16,7 @@ from digest.articles.models import Article, Kind
 from digest.editions.segment import Selection
 from digest.editions.skipped_issues import EarlierIssue, EarlierTitle
 from digest.issues.models import Issue
+from digest.publish import renderer as renderer_module
 from digest.publish.fragment_cache import FragmentCache
 from digest.publish.publisher import Publisher
 from digest.publish.renderer import IssueRenderer
@@ -262,6 +263,93 @@ def test_only_a_changed_article_is_rendered_again(packaged: Templates, monkeypat
     changed = build()
     assert sum(renderings) == 1
     assert [one != other for one, other in zip(first, changed, strict=True)] == [False, True, True]
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many articles each edition has that was rendered directly, to be compared."""
+    found: list[int] = []
+    real = renderer_module.parts_of
+
+    def counted(context: Any, *rest: Any) -> Any:
+        found.append(len(context.articles))
+        return real(context, *rest)
+
+    monkeypatch.setattr(renderer_module, "parts_of", counted)
+    return found
+
+
+def eight_selections(world: World) -> list[Selection]:
+    chosen = [{f"g{n}" for n in range(count)} for count in (1, 2, 3, 5, 7, 9, 11, 12)]
+    return [selection(world.content, groups, "en", "every") for groups in chosen]
+
+
+def test_each_build_compares_five_editions(packaged: Templates, compared: list[int]) -> None:
+    cache: dict[str, Any] = {}
+    world = small_world()
+    every = eight_selections(world)
+
+    def build(*chosen: Selection) -> list[int]:
+        compared.clear()
+        renderer = IssueRenderer(publisher(world, packaged), world.content, cache)
+        renderer.prepare(chosen)
+        assert not renderer.whole_because
+        return [*compared]
+
+    first = build(*every)
+    assert (first[:2], len(first)) == ([12, 1], 5)
+    assert build(*every) == []  # every piece of the five was in an edition that was compared
+    world.content.articles["g0"]["en"].body = "Other words."
+    assert build(*every) == first
+    world.content.articles["g11"]["en"].body = "Other words."
+    assert build(*every) == [12]  # the others of the five do not have it, and its line in them is the same
+    world.content.articles["g11"]["en"].title = "Another title"
+    assert build(*every) == first
+    assert build(*every[1:3]) == []
+
+
+def test_a_preview_is_compared_until_a_build_was(packaged: Templates, compared: list[int]) -> None:
+    cache: dict[str, Any] = {}
+    world = small_world()
+    every = eight_selections(world)
+
+    def opened() -> IssueRenderer:
+        compared.clear()
+        return IssueRenderer(publisher(world, packaged), world.content, cache)
+
+    for count, one in ((3, every[2]), (5, every[3])):
+        opened().rendered(one)
+        assert compared == [count]
+    opened().prepare(every)
+    world.content.articles["g0"]["en"].body = "Other words."
+    opened().rendered(every[3])
+    assert compared == []
+    opened().rendered(every[7], archive=True)
+    assert compared == [12]
+
+
+def test_a_difference_stays_until_a_build_has_none(packaged: Templates, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache: dict[str, Any] = {}
+    world = small_world()
+    every = eight_selections(world)
+
+    def opened() -> IssueRenderer:
+        return IssueRenderer(publisher(world, packaged), world.content, cache)
+
+    opened().prepare(every)
+    world.content.articles["g0"]["en"].body = "Other words."
+    with monkeypatch.context() as other:
+        other.setattr(renderer_module, "parts_of", lambda *_: ("", ""))
+        for _ in range(2):
+            renderer = opened()
+            renderer.prepare(every)
+            assert renderer.whole_because
+        renderer = opened()
+        assert renderer.rendered(every[3]).html
+        assert renderer.whole_because
+    renderer = opened()
+    renderer.prepare(every)
+    assert not renderer.whole_because
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b'{"a": 1}', b"\xff\xfe", b"0\n[]"])
