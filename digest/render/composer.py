@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 from digest.editions.segment import Selection
 from digest.render.checks import HTML_WARNING, CheckedMail, Finding
@@ -28,28 +28,16 @@ from digest.render.fragments import (
     size_of,
     text_from_json,
 )
-from digest.render.frames import FragmentT, Frame, Region, filled
+from digest.render.frames import FragmentT, Frame, FrameKey, Region, filled
 from digest.render.loader import Templates, renderer_versions
 from digest.render.mail import render_html, render_text, theme_of
 from digest.render.marks import cut
 from digest.render.markup import shown
-from digest.render.samples import ArticleForm, Sample, SampleMaker, Tokens, forms_of
+from digest.render.samples import ArticleForm, Sample, SampleMaker, Tokens, form_of, forms_of
 from digest.render.slots import EDITION_SLOTS, Slot
-from digest.render.units import Cut, UnitKey, Units, region_fragments
+from digest.render.units import Cut, Placed, UnitKey, Units, region_fragments
 
 _GUESS = 1_500  # bytes of a summary, before it is rendered
-
-
-class _FrameKey(NamedTuple):
-    frequency: str
-    has_preheader: bool
-    has_left_out: bool
-    untranslated: bool
-
-
-class _Placed(NamedTuple):
-    key: UnitKey
-    number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +51,7 @@ class _Filled:
     findings: tuple[LocalFinding, ...]
     slots: frozenset[str]
     text_slots: frozenset[str]
+    kinds: frozenset[str]
 
 
 class Composer:
@@ -80,13 +69,13 @@ class Composer:
         self._html = Units(self._maker, self._render_html, html_from_json, cache, f"{base} html")
         self._text = Units(self._maker, self._render_text, text_from_json, cache, f"{base} text")
         self._cache = cache
-        self._frames: dict[_FrameKey, Frame[HtmlFragment]] = {}
-        self._filled: dict[tuple[_FrameKey, str, str], _Filled] = {}
+        self._frames: dict[FrameKey, Frame[HtmlFragment]] = {}
+        self._filled: dict[tuple[FrameKey, str, str], _Filled] = {}
         self._named: dict[UnitKey, tuple[LocalFinding, ...]] = {}
         self._summaries: dict[Selection, frozenset[str]] = {}
         self._keys: dict[tuple[str, str, ArticleForm], UnitKey] = {}
         self._wider: dict[tuple[UnitKey, int], UnitKey] = {}
-        self._lengths: dict[UnitKey, int] = {}
+        self._weights: dict[tuple[UnitKey, frozenset[str]], tuple[int, int]] = {}
         self._may_shorten: dict[str, bool] = {}
 
     @cached_property
@@ -146,7 +135,7 @@ class Composer:
         frame = self._filled_frame(selection)
         html = list(self._expanded(frame.html, selection, placed, self._html))
         text = self._expanded(
-            frame.text, selection, [_Placed(self._wide(*one), one.number) for one in placed], self._text
+            frame.text, selection, [Placed(self._wide(*one), one.number) for one in placed], self._text
         )
         pieces = tuple(piece for fragment, number in html for piece in numbered(fragment.pieces, number))
         text_fragments = list(text)
@@ -216,14 +205,14 @@ class Composer:
             self._named[key] = tuple(LocalFinding(checks.TEXT, "", one) for one in found)
         return self._named[key]
 
-    def _placed(self, selection: Selection, as_summary: frozenset[str], *, archive: bool) -> list[_Placed]:
+    def _placed(self, selection: Selection, as_summary: frozenset[str], *, archive: bool) -> list[Placed]:
         made, before, last = [], None, len(selection.shown) - 1
         uses_first, uses_last, uses_lead = ("first" in self._forms, "last" in self._forms, "lead" in self._forms)
         for index, (slug, section) in enumerate(selection.shown):
             shortened = slug in as_summary or self.views.article(slug).display == "summary"
             ends = uses_last and (index == last or selection.shown[index + 1][1] != section)
-            form = _form(shortened and not archive, uses_lead and index == 0, uses_first and section != before, ends)
-            made.append(_Placed(self._key(slug, section, form), str(index + 1)))
+            form = form_of(shortened and not archive, uses_lead and index == 0, uses_first and section != before, ends)
+            made.append(Placed(self._key(slug, section, form), str(index + 1)))
             before = section
         return made
 
@@ -235,7 +224,7 @@ class Composer:
         return list(found)
 
     def _expanded(
-        self, frame: Frame[FragmentT], selection: Selection, placed: Sequence[_Placed], units: Units[FragmentT]
+        self, frame: Frame[FragmentT], selection: Selection, placed: Sequence[Placed], units: Units[FragmentT]
     ) -> Iterator[tuple[FragmentT, str]]:
         """Yield an edition's fragments in order, each with the number of its article."""
         for one in frame.layout:
@@ -256,17 +245,32 @@ class Composer:
         free = [slug for slug, _ in reversed(selection.shown) if self._may_shorten[slug]]
         return sorted(free, key=lambda slug: slug == lead)
 
-    def _size(self, selection: Selection, placed: Sequence[_Placed]) -> int:
+    def _size(self, selection: Selection, placed: Sequence[Placed]) -> int:
         """Return the bytes of the HTML with the longest values in its slots, with no article as a summary by rule."""
-        frame = self._filled_frame(selection)
-        fragments = self._expanded(frame.html, selection, placed, self._html)
-        return sum(fragment.longest + len(number) * (len(fragment.pieces) - 1) for fragment, number in fragments)
+        frame, size, section = self._filled_frame(selection), 0, None
+        for key, number in placed:
+            longest, numbers = self._weight(key, frame.kinds)
+            size += longest + numbers * len(number)
+            if key.section != section:
+                section = key.section
+                size += self._weight(UnitKey("section", section), frame.kinds)[0]
+        others = (self._weight(UnitKey("left_out", group), frame.kinds)[0] for group in selection.left_out)
+        return frame.longest + size + sum(others)
 
-    def _settle(self, selection: Selection, placed: Sequence[_Placed], size: int) -> list[UnitKey]:
+    def _weight(self, key: UnitKey, kinds: frozenset[str]) -> tuple[int, int]:
+        """Return the bytes of a unit's fragments of these kinds, and how often its number stands in them."""
+        if (key, kinds) not in self._weights:
+            fragments = [fragment for kind, fragment in self._html[key].items() if kind in kinds]
+            numbers = sum(len(fragment.pieces) - 1 for fragment in fragments)
+            self._weights[key, kinds] = sum(fragment.longest for fragment in fragments), numbers
+        return self._weights[key, kinds]
+
+    def _settle(self, selection: Selection, placed: Sequence[Placed], size: int) -> list[UnitKey]:
         """Choose the summaries of an edition by sums; return what must be rendered before that is certain."""
         chosen: list[str] = []
         missing: list[UnitKey] = []
         by_slug = {key.name: key for key, _ in placed} if size > HTML_WARNING else {}
+        kinds = self._filled_frame(selection).kinds
         for slug in self._shortenable(selection) if by_slug else ():
             if size <= HTML_WARNING:
                 break
@@ -274,10 +278,10 @@ class Composer:
             short = self._key(full.name, full.section, full.form._replace(display="summary"))
             chosen.append(slug)
             if short in self._html:
-                size += self._longest(short) - self._longest(full)
+                size += self._weight(short, kinds)[0] - self._weight(full, kinds)[0]
             else:
                 missing.append(short)
-                size += min(_GUESS - self._longest(full), 0)
+                size += min(_GUESS - self._weight(full, kinds)[0], 0)
         if not missing:
             self._summaries[selection] = frozenset(chosen)
         return missing
@@ -296,11 +300,6 @@ class Composer:
             self._wider[key, len(number)] = key._replace(digits=len(number))
         return self._wider[key, len(number)]
 
-    def _longest(self, key: UnitKey) -> int:
-        if key not in self._lengths:
-            self._lengths[key] = sum(fragment.longest for fragment in self._html[key].values())
-        return self._lengths[key]
-
     def _frame(self, selection: Selection) -> Frame[HtmlFragment]:
         key = self._frame_key(selection)
         if key not in self._frames:
@@ -309,13 +308,13 @@ class Composer:
             self._frames[key] = frame
         return self._frames[key]
 
-    def _frame_key(self, selection: Selection) -> _FrameKey:
+    def _frame_key(self, selection: Selection) -> FrameKey:
         _, preheader = self.views.subject_and_preheader(_lead(selection))
         language = self.views.language
         untranslated = any(self.views.article(slug).language != language for slug, _ in selection.shown)
-        return _FrameKey(selection.frequency, bool(preheader), bool(selection.left_out), untranslated)
+        return FrameKey(selection.frequency, bool(preheader), bool(selection.left_out), untranslated)
 
-    def _frame_context(self, key: _FrameKey, subject: str, preheader: str) -> EditionContext:
+    def _frame_context(self, key: FrameKey, subject: str, preheader: str) -> EditionContext:
         stub, made = self._tokens.stub, self._maker.sample([], [""], [], 1).context
         line = LeftOutView(stub, f"https://{stub}.example/", stub, self.views.language)
         return replace(
@@ -355,7 +354,8 @@ class Composer:
         longest = sum(fragment.longest for fragment in html.fragments)
         slots = frozenset(slot for fragment in html.fragments for slot in fragment.slots)
         in_text = frozenset(slot for fragment in text.fragments for slot in fragment.slots)
-        return _Filled(html, text, plain, longest, (*html.findings, *found), slots, in_text)
+        kinds = frozenset(f"{one.name}.{part}" for one in html.regions for part in one.parts)
+        return _Filled(html, text, plain, longest, (*html.findings, *found), slots, in_text, kinds)
 
     def _mail(self, html: str, text: str, subject: str, preheader: str = "", source: object = "") -> CheckedMail:
         return CheckedMail(
@@ -388,11 +388,6 @@ class Composer:
         mail = self._mail("", text, self._tokens.subject, source=sample.context)
         token = next((view.number for section in sample.context.sections for view in section.articles), "")
         return Cut(cuttings, checks.text_fragments(cuttings, mail, token))
-
-
-@lru_cache(maxsize=16)
-def _form(shortened: bool, lead: bool, first: bool, last: bool) -> ArticleForm:
-    return ArticleForm("summary" if shortened else "full", lead, first, last)
 
 
 def _lead(selection: Selection) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from digest.articles.characters import without_forbidden
 from digest.render.checks.fragments import NotComposableError
@@ -22,6 +22,15 @@ from digest.render.samples import Tokens
 _ATTRIBUTE = re.compile(r'"([^"]*)"')
 
 FragmentT = TypeVar("FragmentT", HtmlFragment, TextFragment)
+
+
+class FrameKey(NamedTuple):
+    """What the frames of a language depend on besides subject and preheader."""
+
+    frequency: str
+    has_preheader: bool
+    has_left_out: bool
+    untranslated: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 import html
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import cast
 
 import mjml as _mjml
 
 from digest.articles.characters import without_forbidden
-from digest.render.markup import Tag, conserved, tags
+from digest.render.markup import conserved, tags
 from digest.render.mjml_lint import ELEMENTS, MjmlError, lint
 from digest.runtime.errors import EnvironmentFailedError
 
@@ -77,7 +77,8 @@ def normalise(mjml: str) -> str:
         out.append(
             _title(gap) if in_title else _gap(gap, inside=bool(ending), beside_mj=is_mj or after_mj, pre=pre > 0)
         )
-        out.append(mjml[tag.start : tag.end] if "=" not in tag.rest else _tag(tag))
+        name = f"/{tag.name}" if tag.closing else tag.name
+        out.append(mjml[tag.start : tag.end] if "=" not in tag.rest else _tag(name, tag.rest))
         if not ending and not tag.closing and not tag.void and is_mj and ELEMENTS[tag.name].ending:
             ending = tag.name
         elif tag.closing and tag.name == ending:
@@ -99,8 +100,9 @@ def _gap(gap: str, *, inside: bool, beside_mj: bool, pre: bool) -> str:
     return gap.replace("\n", "&#10;") if pre else " "
 
 
-def _tag(tag: Tag) -> str:
-    return f"<{'/' if tag.closing else ''}{tag.name}{_QUOTED.sub(_attribute, tag.rest)}>"
+@lru_cache(maxsize=4096)  # templates print the same tags many times
+def _tag(name: str, rest: str) -> str:
+    return f"<{name}{_QUOTED.sub(_attribute, rest)}>"
 
 
 def _attribute(match: re.Match[str]) -> str:

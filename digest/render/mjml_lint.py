@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.resources import files
 
 from digest.render.markup import Tag, position, tags
@@ -65,7 +66,7 @@ def lint(mjml: str, *, max_depth: int) -> None:
             ending = "" if tag.name == ending else ending
             continue
         weight += 1 if ending else _COMPONENT_WEIGHT
-        fault = _inside(tag, ending) if ending else _fault(tag, open_tags[-1] if open_tags else "")
+        fault = _inside(tag, ending) if ending else _fault(tag.name, tag.rest, open_tags[-1] if open_tags else "")
         fault = "The mail has more elements than any issue needs" if weight > MAX_WEIGHT else fault
         if fault:
             raise _error(mjml, tag.start, index, fault)
@@ -102,16 +103,17 @@ def _inside(tag: Tag, ending: str) -> str:
     return f"<{tag.name}> has an attribute without quotation marks" if _UNQUOTED.search(tag.rest) else ""
 
 
-def _fault(tag: Tag, parent: str) -> str:
+@lru_cache(maxsize=4096)  # templates print the same tags many times
+def _fault(name: str, rest: str, parent: str) -> str:
     """Return what is wrong with an opening tag below `parent`, or nothing."""
-    element = ELEMENTS.get(tag.name)
+    element = ELEMENTS.get(name)
     if element is None:
-        return f"MJML has no element <{tag.name}>{_nearest(tag.name, ELEMENTS)}"
-    if not parent and tag.name != "mjml":
-        return f"<{tag.name}> stands outside <mjml>"
-    if parent and not {tag.name, "*"} & ELEMENTS[parent].children:
-        return f"<{tag.name}> cannot stand in <{parent}>"
-    return _attribute_fault(tag, element)
+        return f"MJML has no element <{name}>{_nearest(name, ELEMENTS)}"
+    if not parent and name != "mjml":
+        return f"<{name}> stands outside <mjml>"
+    if parent and not {name, "*"} & ELEMENTS[parent].children:
+        return f"<{name}> cannot stand in <{parent}>"
+    return _attribute_fault(Tag(name, rest, closing=False, start=0, end=0), element)
 
 
 def _attribute_fault(tag: Tag, element: Element) -> str:

@@ -6,6 +6,8 @@ is a token: a private-use character that no text of the issue holds.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from digest.render.content import EditionViews
@@ -30,10 +32,10 @@ class Tokens(NamedTuple):
         """Return characters that do not occur in `content`."""
         if content.isascii():
             return cls(*map(chr, _PRIVATE[: len(cls._fields)]))
-        free = [chr(code) for code in _PRIVATE if chr(code) not in content]
+        free = [*islice((chr(code) for code in _PRIVATE if chr(code) not in content), len(cls._fields))]
         if len(free) < len(cls._fields):
             raise ContentError("The articles hold every private-use character.", hint="Take some of them out.")
-        return cls(*free[: len(cls._fields)])
+        return cls(*free)
 
 
 class ArticleForm(NamedTuple):
@@ -43,6 +45,12 @@ class ArticleForm(NamedTuple):
     lead: bool = False
     first: bool = False
     last: bool = False
+
+
+@lru_cache(maxsize=16)
+def form_of(shortened: bool, lead: bool, first: bool, last: bool) -> ArticleForm:
+    """Return a form, the same object for the same values: there is one for each article of each edition."""
+    return ArticleForm("summary" if shortened else "full", lead, first, last)
 
 
 def forms_of(theme: Mapping[str, Any]) -> frozenset[str]:

@@ -25,6 +25,13 @@ class UnitKey(NamedTuple):
     digits: int = 1
 
 
+class Placed(NamedTuple):
+    """An article of an edition and its number there."""
+
+    key: UnitKey
+    number: str
+
+
 class Cut(NamedTuple, Generic[FragmentT]):
     """A rendered sample in fragments; `head` is what stands before the body of the HTML."""
 
@@ -161,7 +168,7 @@ def _owners(
 
 
 def region_fragments(
-    region: Region, placed: Sequence[tuple[UnitKey, str]], units: Units[FragmentT]
+    region: Region, placed: Sequence[Placed], units: Units[FragmentT]
 ) -> Iterator[tuple[FragmentT, str]]:
     """Yield the fragments of a region, each with the number of its article."""
     name, ends = region.name, [part for part in ("section", "article", "end") if part in region.parts]

@@ -72,8 +72,8 @@ def _walk(root: Any, inherited: _Inherited, styles: Mapping[Any, Mapping[str, st
         if style.get("display") == "none" or style.get("visibility") == "hidden" or element.tag == "style":
             continue
         own = _applied(element, style, above)
-        words = " ".join(" ".join([element.text or "", *(child.tail or "" for child in element)]).split())
-        if words and own.size > 1:
+        words = own.size > 1 and " ".join(" ".join([element.text or "", *(one.tail or "" for one in element)]).split())
+        if words:
             is_large = own.size >= (_LARGE_BOLD if own.is_bold else _LARGE)
             ink = mixed(own.ink, own.ground, own.opacity)
             yield ShownText(element, cut(words, 60), ink, own.ground, is_large)
