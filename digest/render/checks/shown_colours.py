@@ -65,13 +65,14 @@ def shown_texts(tree: Any, *, dark: bool, part_of: Callable[[Any], object] = lam
 
 
 def _walk(root: Any, inherited: _Inherited, styles: Mapping[Any, Mapping[str, str]]) -> Iterator[ShownText]:
-    stack = [(root, inherited)]
+    stack, known, plain = [(root, inherited)], dict[tuple[object, ...], _Inherited](), dict[str, str]()
     while stack:
         element, above = stack.pop()
-        style = styles.get(element, {})
+        style = styles.get(element, plain)
         if style.get("display") == "none" or style.get("visibility") == "hidden" or element.tag == "style":
             continue
-        own = _applied(element, style, above)
+        own_values = (id(style), element.tag, *map(element.get, ("bgcolor", "href", "color")), above)
+        own = known.get(own_values) or known.setdefault(own_values, _applied(element, style, above))
         words = own.size > 1 and " ".join(" ".join([element.text or "", *(one.tail or "" for one in element)]).split())
         if words:
             is_large = own.size >= (_LARGE_BOLD if own.is_bold else _LARGE)
@@ -133,22 +134,32 @@ def mixed(colour: str, under: str, alpha: float) -> str:
 
 
 def _cascade(tree: Any, rules: tuple[_Rule, ...]) -> dict[Any, dict[str, str]]:
-    won: dict[Any, dict[str, tuple[tuple[Any, ...], str]]] = {}
+    by_class = _by_class(tree)
+    hits: dict[Any, tuple[int, ...]] = {}
+    for number, rule in enumerate(rules):
+        for element in _selected(tree, rule.selector, by_class):
+            hits[element] = (*hits.get(element, ()), number)
+    for element in tree.iterfind(".//*[@style]"):
+        hits.setdefault(element, ())
+    known: dict[tuple[str, tuple[int, ...]], dict[str, str]] = {}  # articles have the same few
+    styles: dict[Any, dict[str, str]] = {}
+    for element, numbers in hits.items():
+        key = (element.get("style") or "", numbers)
+        if key not in known:
+            known[key] = _won(key[0], [rules[number] for number in numbers])
+        styles[element] = known[key]
+    return styles
 
-    def offer(element: Any, declarations: Mapping[str, tuple[str, bool]], rank: tuple[int, ...]) -> None:
-        own = won.setdefault(element, {})
+
+def _won(css: str, rules: Iterable[_Rule]) -> dict[str, str]:
+    won: dict[str, tuple[tuple[Any, ...], str]] = {}
+    offers = [((1,), _declarations(css)), *(((0, *rule.specificity), rule.declarations) for rule in rules)]
+    for rank, declarations in offers:
         for name, (value, important) in declarations.items():
             weight = (important, *rank)
-            if name not in own or own[name][0] <= weight:
-                own[name] = (weight, value)
-
-    by_class = _by_class(tree)
-    for element in tree.iterfind(".//*[@style]"):
-        offer(element, _declarations(element.get("style")), (1,))
-    for rule in rules:
-        for element in _selected(tree, rule.selector, by_class):
-            offer(element, rule.declarations, (0, *rule.specificity))
-    return {element: {name: value for name, (_, value) in own.items()} for element, own in won.items()}
+            if name not in won or won[name][0] <= weight:
+                won[name] = (weight, value)
+    return {name: value for name, (_, value) in won.items()}
 
 
 def _by_class(tree: Any) -> dict[str, list[Any]]:
