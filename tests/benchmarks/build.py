@@ -93,7 +93,7 @@ class Recorder:
     def __init__(self) -> None:
         self.calls: list[Callable[[], Any]] = []
 
-    def record(self, works: app.App, selections: list[Selection]) -> None:
+    def record(self, work: Callable[[], Any]) -> None:
         """Run once with the seams tapped."""
         render, renderer, transform = Templates.render, mjml._renderer, inline._Inliner
         mjml2html = renderer()
@@ -118,7 +118,7 @@ class Recorder:
         Templates.render, inline._Inliner = tapped_render, tapped_premailer  # type: ignore[method-assign,assignment,misc]
         mjml._renderer = lambda: tapped_mjml2html  # type: ignore[assignment]
         try:
-            build_all(works, selections)
+            work()
         finally:
             Templates.render, inline._Inliner = render, transform  # type: ignore[method-assign,misc]
             mjml._renderer = renderer
@@ -155,7 +155,7 @@ def show(what: str, figure: str, bound: str) -> None:
 def bench_building(works: app.App, selections: list[Selection]) -> None:
     """Row 1."""
     recorder = Recorder()
-    recorder.record(works, selections)
+    recorder.record(lambda: build_all(works, selections))
     ours, bare, ratio = in_turn(lambda: build_all(works, selections), recorder.replay)
     what = f"{len(selections)} editions / the bare library calls, each article once in each form"
     show(what, f"{ratio:.2f} x", "at most 2 x")
@@ -165,6 +165,25 @@ def bench_building(works: app.App, selections: list[Selection]) -> None:
     again, cold, ratio = in_turn(lambda: build_all(works, selections, cache), lambda: build_all(works, selections))
     show("the same again, nothing changed / cold", f"{ratio:.2f} x", "at most 0.5 x")
     print(f"    again {again:.2f} s, cold {cold:.2f} s")
+    bench_preview(works, selections[len(selections) // 2], cache)
+
+
+def bench_preview(works: app.App, selection: Selection, cache: dict[str, Any]) -> None:
+    """Row 1, after one of the edition's articles changed."""
+    content = content_from_database(works)
+    slug = selection.shown[-1][0]
+    (article,) = [one for group in content.articles.values() for one in group.values() if one.slug == slug]
+
+    def preview() -> None:
+        article.body += "\n\nOne more paragraph."
+        IssueRenderer(works.publisher, content, cache).rendered(selection)
+
+    recorder = Recorder()
+    recorder.record(preview)
+    ours, bare, ratio = in_turn(preview, recorder.replay)
+    what = f"a changed article: preview of its {len(selection.shown)} articles / its bare library calls"
+    show(what, f"{ratio:.2f} x", "at most 3 x")
+    print(f"    ours {ours * 1000:.0f} ms, bare {bare * 1000:.0f} ms, {len(recorder.calls)} calls")
 
 
 def bench_commands(directory: Path) -> None:
@@ -173,7 +192,10 @@ def bench_commands(directory: Path) -> None:
         folder = directory / f"{interests}-interests"
         works = crowded(folder, interests, articles, readers)
         with Session(works.engine) as session:
-            count = len(build.build(works.publisher, session, issues.find(session, 21), NOW).editions)
+            editions = build.build(works.publisher, session, issues.find(session, 21), NOW).editions
+        count = len(editions)
+        if interests < 10:
+            bench_building(works, [edition.selection for edition in editions])
         digest = [sys.executable, "-m", "digest", "--workspace", str(folder)]
         shutil.rmtree(folder / ".state")
         bare = measure.run([*digest, "issue", "show"], folder=directory).cpu
