@@ -1,6 +1,6 @@
 """`digest editions`: which edition has which articles, and how many readers get it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from sqlmodel import Session
@@ -9,19 +9,36 @@ from digest.cli.options import IssueNumber
 from digest.cli.shell import Shell, shell_of
 from digest.issues import store
 from digest.publish import build
+from digest.runtime.errors import NotFoundError
 
 MOST_ROWS = 100
 
 
-def editions(context: typer.Context, number: IssueNumber = None) -> None:
+def editions(
+    context: typer.Context,
+    number: IssueNumber = None,
+    language: Annotated[str, typer.Option(help="Only those in this language.")] = "",
+    interest: Annotated[str, typer.Option(metavar="SLUG", help="Only those that readers with this interest get.")] = "",
+    article: Annotated[str, typer.Option(metavar="SLUG", help="Only those with this article or its translation.")] = "",
+) -> None:
     """Print the matrix: edition × articles × readers."""
     shell = shell_of(context)
+    settings = shell.reader.settings
+    languages = {settings.require_language(language)} if language else {*settings.languages}
+    interests = settings.catalogue.choose(interest)
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
-    rows = edition_rows(made)
+    slugs = _translations(made, article)
+    rows = [
+        row
+        for row in edition_rows(made)
+        if row["language"] in languages
+        and (not interests or any({"*", *interests} & {*group} for group in row["interests"]))
+        and (not slugs or slugs & {*row["articles"]})
+    ]
 
     def show() -> None:
-        readers = sum(edition.readers for edition in made.editions)
+        readers = sum(row["readers"] for row in rows)
         shell.out.line(f"Issue {made.issue.number}: {readers} readers, {len(rows)} editions")
         show_editions(shell, rows)
         shell.out.line(f"\nNext: digest preview {made.issue.number}")
@@ -33,6 +50,16 @@ def build_of(shell: Shell, session: Session, number: int | None) -> build.Build:
     """Build an issue for the present audience."""
     issue = store.find(session, number)
     return build.build(shell.reader.publisher, session, issue, shell.reader.clock.now())
+
+
+def _translations(made: build.Build, slug: str) -> set[str]:
+    """Return the slugs of an article of the issue in all languages. Raises NotFoundError."""
+    groups = ({article.slug for article in group.values()} for group in made.content.articles.values())
+    found = next((slugs for slugs in groups if slug in slugs), set[str]())
+    if slug and not found:
+        hint = f"`digest issue show {made.issue.number}` lists its articles."
+        raise NotFoundError(f"Issue {made.issue.number} has no article {slug}", hint=hint)
+    return found
 
 
 def edition_rows(made: build.Build) -> list[dict[str, Any]]:

@@ -96,3 +96,23 @@ def test_a_test_mail_says_so_and_no_other_mail_does(draft: World, tmp_path: Path
         for part in (mail["Subject"], text_of(mail), html_of(mail)):
             assert prefix not in part
             assert mark not in part
+
+
+def test_editions_are_listed_by_what_they_are_for(draft: World) -> None:
+    every = draft.json("editions", "21")["editions"]
+
+    def listed(*options: str) -> list[int]:
+        return [row["id"] for row in draft.json("editions", "21", *options)["editions"]]
+
+    korean = [row["id"] for row in every if row["language"] == "ko"]
+    assert korean
+    assert listed("--language", "ko") == korean
+    slug = every[0]["articles"][-1]
+    of_article = listed("--article", slug)
+    assert {row["id"] for row in every if slug in row["articles"]} <= {*of_article}
+    assert listed("--article", slug, "--language", "ko") == [one for one in of_article if one in korean]
+    safety = [row["id"] for row in every if any({"*", "safety"} & {*group} for group in row["interests"])]
+    assert listed("--interest", "safety") == safety
+    assert len(safety) < len(every)
+    for wrong in (("--language", "xx"), ("--interest", "safty"), ("--article", "none")):
+        draft.digest("editions", "21", *wrong, expect=2)
