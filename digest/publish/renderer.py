@@ -69,6 +69,10 @@ class IssueRenderer:
             rendered = self._composer(selection.language).rendered(selection, archive=archive)
         return self.waived(rendered)
 
+    def head_rules(self, language: str) -> frozenset[str] | None:
+        """Return what MJML writes into all heads of joined editions in a language, None if each has its own."""
+        return None if self.whole_because else self._composer(language).head_rules
+
     def waived(self, rendered: Rendered, more: Iterable[Finding] = ()) -> Rendered:
         """Return an edition with further findings, those that editors let stand with their reasons."""
         findings = (*rendered.findings, *more)
@@ -159,7 +163,7 @@ class IssueRenderer:
         joined = composer.rendered(selection, archive=archive)
         as_summary = frozenset() if archive else composer.summaries(selection)
         try:
-            direct = parts_of(context, as_summary, self.publisher.templates, self.nonce)
+            direct = parts_of(context, as_summary, self.publisher.templates, self.nonce, composer.head_rules)
         except LimitError:  # too large to be rendered at once
             return
         for name, one, other in zip(("HTML", "plain text"), direct, (joined.html, joined.text), strict=True):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -28,9 +28,10 @@ from digest.render.fragments import (
     size_of,
     text_from_json,
 )
-from digest.render.frames import FragmentT, Frame, FrameKey, Region, filled
+from digest.render.frames import FilledFrame, FragmentT, Frame, FrameKey, Region, filled
+from digest.render.heads import head_of, rules_in, with_rules, without_rules
 from digest.render.loader import Templates, renderer_versions
-from digest.render.mail import render_html, render_text, theme_of
+from digest.render.mail import render_head, render_html, render_text, theme_of
 from digest.render.marks import cut
 from digest.render.markup import shown
 from digest.render.samples import ArticleForm, Sample, SampleMaker, Tokens, form_of, forms_of
@@ -38,20 +39,6 @@ from digest.render.slots import EDITION_SLOTS, Slot
 from digest.render.units import Cut, Placed, UnitKey, Units, region_fragments
 
 _GUESS = 1_500  # bytes of a summary, before it is rendered
-
-
-@dataclass(frozen=True, slots=True)
-class _Filled:
-    """Both frames of editions with one subject and preheader, and the findings on them."""
-
-    html: Frame[HtmlFragment]
-    text: Frame[TextFragment]
-    plain: str
-    longest: int
-    findings: tuple[LocalFinding, ...]
-    slots: frozenset[str]
-    text_slots: frozenset[str]
-    kinds: frozenset[str]
 
 
 class Composer:
@@ -70,7 +57,7 @@ class Composer:
         self._text = Units(self._maker, self._render_text, text_from_json, cache, f"{base} text")
         self._cache = cache
         self._frames: dict[FrameKey, Frame[HtmlFragment]] = {}
-        self._filled: dict[tuple[FrameKey, str, str], _Filled] = {}
+        self._filled: dict[tuple[FrameKey, str, str], FilledFrame] = {}
         self._named: dict[UnitKey, tuple[LocalFinding, ...]] = {}
         self._summaries: dict[Selection, frozenset[str]] = {}
         self._keys: dict[tuple[str, str, ArticleForm], UnitKey] = {}
@@ -81,6 +68,20 @@ class Composer:
     @cached_property
     def _palette(self) -> tuple[LocalFinding, ...]:
         return tuple(LocalFinding(checks.CONTRAST, "", found) for found in palette_faults(self._theme))
+
+    @cached_property
+    def head_rules(self) -> frozenset[str] | None:
+        """What MJML writes into all heads of the issue; None for the packaged templates, whose heads are the same."""
+        if not self._templates.are_apart(FOLDER):
+            return None
+        flags = [FrameKey(one, True, True, True) for one in ("every", *self.views.content.earlier)]
+        keys = [FrameKey("every", False, False, False), *flags]
+        frames = (self._frame_context(key, self._tokens.subject, self._tokens.preheader) for key in keys)
+        return self._html.rules(frames, self._rules_of)
+
+    def _rules_of(self, context: EditionContext) -> frozenset[str]:
+        variables = variables_of(context, self._theme, self._nonce)
+        return rules_in(render_head(FOLDER, self.views.language, variables, self._templates))
 
     def prepare(self, selections: Sequence[Selection], archived: Sequence[Selection] = ()) -> None:
         """Render what these editions need and the cache does not have."""
@@ -125,7 +126,8 @@ class Composer:
         return [*others, *(key for key, _ in placed)], [*others, *(self._wide(*one) for one in placed)]
 
     def _frame_name(self, selection: Selection) -> str:
-        facts = repr((self._frame_key(selection), self.views.subject_and_preheader(_lead(selection))))
+        rules = sorted(self.head_rules or ())
+        facts = repr((self._frame_key(selection), self.views.subject_and_preheader(_lead(selection)), rules))
         return f"{self.base} compared {hashlib.sha256(facts.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
     def rendered(self, selection: Selection, *, archive: bool = False) -> Rendered:
@@ -158,7 +160,7 @@ class Composer:
 
     def _whole(
         self,
-        frame: _Filled,
+        frame: FilledFrame,
         html: Sequence[tuple[HtmlFragment, str]],
         text: Sequence[tuple[TextFragment, str]],
         longest: int,
@@ -190,7 +192,7 @@ class Composer:
         ):
             yield from (LocalFinding(rank, "", found) for found in faults)
 
-    def _unnamed(self, key: UnitKey, number: str, frame: _Filled) -> tuple[LocalFinding, ...]:
+    def _unnamed(self, key: UnitKey, number: str, frame: FilledFrame) -> tuple[LocalFinding, ...]:
         """Return the findings on what the plain text lacks of a unit, which are the same wherever it stands."""
         if key not in self._named:
             text = self._text[self._wide(key, number)].values()
@@ -304,8 +306,8 @@ class Composer:
         key = self._frame_key(selection)
         if key not in self._frames:
             context = self._frame_context(key, self._tokens.subject, self._tokens.preheader)
-            frame = self._html.frame(Sample(context, (None,)), self._frame_findings)
-            self._frames[key] = frame
+            facts = repr(sorted(self.head_rules or ()))
+            self._frames[key] = self._html.frame(Sample(context, (None,)), self._frame_findings, facts)
         return self._frames[key]
 
     def _frame_key(self, selection: Selection) -> FrameKey:
@@ -334,7 +336,7 @@ class Composer:
         ranked = ((checks.STYLE, check_style_size), (checks.TITLE, check_title), (checks.LANGUAGE, check_language))
         return [LocalFinding(rank, "", found) for rank, check in ranked for found in check(mail)]
 
-    def _filled_frame(self, selection: Selection) -> _Filled:
+    def _filled_frame(self, selection: Selection) -> FilledFrame:
         key = self._frame_key(selection)
         subject, preheader = self.views.subject_and_preheader(_lead(selection))
         if (key, subject, preheader) not in self._filled:
@@ -344,7 +346,9 @@ class Composer:
             self._filled[key, subject, preheader] = self._checked(html, text, subject, preheader)
         return self._filled[key, subject, preheader]
 
-    def _checked(self, html: Frame[HtmlFragment], text: Frame[TextFragment], subject: str, preheader: str) -> _Filled:
+    def _checked(
+        self, html: Frame[HtmlFragment], text: Frame[TextFragment], subject: str, preheader: str
+    ) -> FilledFrame:
         markup = "".join(piece for fragment in html.fragments for piece in fragment.pieces)
         plain = "".join(joined_text((fragment, "") for fragment in text.fragments))
         mail = self._mail(markup, plain, subject, preheader)
@@ -355,7 +359,7 @@ class Composer:
         slots = frozenset(slot for fragment in html.fragments for slot in fragment.slots)
         in_text = frozenset(slot for fragment in text.fragments for slot in fragment.slots)
         kinds = frozenset(f"{one.name}.{part}" for one in html.regions for part in one.parts)
-        return _Filled(html, text, plain, longest, (*html.findings, *found), slots, in_text, kinds)
+        return FilledFrame(html, text, plain, longest, (*html.findings, *found), slots, in_text, kinds)
 
     def _mail(self, html: str, text: str, subject: str, preheader: str = "", source: object = "") -> CheckedMail:
         return CheckedMail(
@@ -375,10 +379,12 @@ class Composer:
         html, declared = render_html(FOLDER, self.views.language, variables, self._templates, self._nonce)
         if slots_in(html, self._nonce) != declared:
             raise NotComposableError("a slot stands where it is lost or doubled")
+        html = html if self.head_rules is None else with_rules(html, self.head_rules)
         cuttings = cut(html, self._nonce)
         mail = self._mail(html, "", self._tokens.subject, source=sample.context)
         fragments = checks.html_fragments(cuttings, html, mail, self._tokens.number)
-        head = hashlib.sha256(html.partition("<body")[0].encode()).hexdigest()[:16]
+        same = head_of(html) if self.head_rules is None else without_rules(html)
+        head = hashlib.sha256(same.encode()).hexdigest()[:16]
         return Cut(cuttings, fragments, head)
 
     def _render_text(self, sample: Sample) -> Cut[TextFragment]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from digest.render.checks import HTML_WARNING, CheckedMail, Finding, Severity, check_mail, html_bytes, shown_pictures
 from digest.render.context import ArticleView, EditionContext
+from digest.render.heads import with_rules
 from digest.render.loader import Templates
 from digest.render.mail import render_html, render_text, theme_of, tidy
 from digest.render.marks import Marks, without_marks
@@ -63,25 +64,30 @@ class _Draft:
 
 
 def render_edition(
-    context: EditionContext, templates: Templates, nonce: str = "", as_summary: frozenset[str] | None = None
+    context: EditionContext,
+    templates: Templates,
+    nonce: str = "",
+    as_summary: frozenset[str] | None = None,
+    head_rules: frozenset[str] | None = None,
 ) -> Rendered:
     """Return the rendered edition with the findings of checks.
 
     Where the HTML is larger than HTML_WARNING, articles without `display` become summaries: as few as needed, from the
-    last to the first, the lead last; unless it is said which. Raises ContentError with template and line.
+    last to the first, the lead last; unless it is said which. `head_rules` are those of the whole issue. Raises
+    ContentError with template and line.
     """
     nonce = nonce or choose_nonce(json.dumps(asdict(context), default=str, ensure_ascii=False, sort_keys=True))
     candidates = candidates_of(context.articles)
-    draft = _render(context, as_summary or frozenset(), templates, nonce)
+    draft = _render(context, as_summary or frozenset(), templates, nonce, head_rules)
     shortened = [article for article in candidates if article.slug in (as_summary or ())]
     if as_summary is None and html_bytes(draft.html, nonce) > HTML_WARNING and candidates:
         low, high = 1, len(candidates)
         while low < high:  # sizes fall with each summary
             middle = (low + high) // 2
-            tried = _render(context, _slugs(candidates[:middle]), templates, nonce)
+            tried = _render(context, _slugs(candidates[:middle]), templates, nonce, head_rules)
             low, high = (low, middle) if html_bytes(tried.html, nonce) <= HTML_WARNING else (middle + 1, high)
         shortened = candidates[:low]
-        draft = _render(context, _slugs(shortened), templates, nonce)
+        draft = _render(context, _slugs(shortened), templates, nonce, head_rules)
     text = _text(draft, templates, nonce)
     mail = CheckedMail(
         subject=context.subject,
@@ -100,9 +106,15 @@ def render_edition(
     return Rendered(context.subject, context.preheader, (draft.html,), (text,), nonce, findings, pictures)
 
 
-def parts_of(context: EditionContext, as_summary: frozenset[str], templates: Templates, nonce: str) -> tuple[str, str]:
+def parts_of(
+    context: EditionContext,
+    as_summary: frozenset[str],
+    templates: Templates,
+    nonce: str,
+    head_rules: frozenset[str] | None = None,
+) -> tuple[str, str]:
     """Return HTML and plain text of an edition, unchecked."""
-    draft = _render(context, as_summary, templates, nonce)
+    draft = _render(context, as_summary, templates, nonce, head_rules)
     return draft.html, _text(draft, templates, nonce)
 
 
@@ -111,10 +123,17 @@ def _text(draft: _Draft, templates: Templates, nonce: str) -> str:
     return tidy(without_marks(render_text(FOLDER, draft.context.language, plain, templates), nonce))
 
 
-def _render(context: EditionContext, as_summary: frozenset[str], templates: Templates, nonce: str) -> _Draft:
+def _render(
+    context: EditionContext,
+    as_summary: frozenset[str],
+    templates: Templates,
+    nonce: str,
+    head_rules: frozenset[str] | None,
+) -> _Draft:
     settled = settle_display(context, as_summary)
     variables = variables_of(settled, theme_of(templates, context.theme), nonce)
     html, declared = render_html(FOLDER, context.language, variables, templates, nonce)
+    html = html if head_rules is None else with_rules(html, head_rules)
     return _Draft(settled, variables, without_marks(html, nonce), declared)
 
 

@@ -58,6 +58,20 @@ class Frame(Generic[FragmentT]):
         return [one for one in self.layout if not isinstance(one, Region)]
 
 
+@dataclass(frozen=True, slots=True)
+class FilledFrame:
+    """Both frames of editions with one subject and preheader, and the findings on them."""
+
+    html: Frame[HtmlFragment]
+    text: Frame[TextFragment]
+    plain: str
+    longest: int
+    findings: tuple[LocalFinding, ...]
+    slots: frozenset[str]
+    text_slots: frozenset[str]
+    kinds: frozenset[str]
+
+
 def layout_of(cuttings: Sequence[Cutting], fragments: Sequence[FragmentT], stub: str) -> tuple[FragmentT | Region, ...]:
     """Return the order of fragments and regions in a rendered frame."""
     made: list[FragmentT | Region] = []

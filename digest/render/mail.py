@@ -8,6 +8,7 @@ from typing import Any
 
 from digest.articles.characters import without_forbidden
 from digest.render.checks.parts import slots_in
+from digest.render.heads import head_of
 from digest.render.loader import Templates, merge
 from digest.render.mjml import to_html
 from digest.render.mjml_lint import MjmlError
@@ -30,17 +31,28 @@ def render_html(
         return html, Counter({Slot(name): count for name, count in declared.items()})
     from digest.render.inline import inline  # noqa: PLC0415 - premailer, which a worker does not need
 
+    mjml, html = _from_mjml(folder, language, variables, templates)
+    css = templates.render(_INLINE_CSS, language, variables)
+    return inline(html, css), slots_in(mjml, nonce)
+
+
+def render_head(folder: str, language: str, variables: Mapping[str, Any], templates: Templates) -> str:
+    """Render the head of `folder`/body.mjml.j2, which costs a small part of the mail."""
+    if templates.are_apart(folder):
+        return templates.apart("head", folder, language, variables)
+    return head_of(_from_mjml(folder, language, variables, templates)[1])
+
+
+def _from_mjml(folder: str, language: str, variables: Mapping[str, Any], templates: Templates) -> tuple[str, str]:
     name = f"{folder}/body.mjml.j2"
     mjml = templates.render(name, language, variables)
     try:
-        html = to_html(mjml)
+        return mjml, to_html(mjml)
     except MjmlError as error:
         if error.tag_index is None:
             raise
         place = templates.line_of(name, language, variables, error.tag_index)
         raise ContentError(f"{place}: {error}", hint=error.hint) from error
-    css = templates.render(_INLINE_CSS, language, variables)
-    return inline(html, css), slots_in(mjml, nonce)
 
 
 def render_text(folder: str, language: str, variables: Mapping[str, Any], templates: Templates) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from digest.render.content import EditionViews
 from digest.render.context import ArticleView, EditionContext, SectionView
-from digest.render.edition import settled
+from digest.render.edition import candidates_of, settled
 from digest.runtime.errors import ContentError
 
 _PRIVATE = range(0xE000, 0xF8FF)
@@ -74,7 +74,7 @@ class SampleMaker:
     """Makes the samples in one language."""
 
     def __init__(self, views: EditionViews, tokens: Tokens, forms: frozenset[str]) -> None:
-        self.views, self.tokens, self._ends = views, tokens, "last" in forms
+        self.views, self.tokens, self._forms, self._ends = views, tokens, forms, "last" in forms
         self._stub = ArticleView(
             slug="", anchor="stub", title=tokens.stub, kind="story", language=views.language, summary=tokens.stub,
             display="full",
@@ -104,6 +104,19 @@ class SampleMaker:
             left_out=tuple(map(self.views.left_out, left_out)),
         )
         return Sample(context, tuple(article for _, articles in runs for article in articles))
+
+    def every(self) -> Iterator[Sample]:
+        """Yield for each article of the issue a sample in all forms that an edition may need."""
+        content = self.views.content
+        for group, section in content.sections.items():
+            view = self.views.article(content.titled(group, self.views.language).slug)
+            yield self.sample([(view.slug, section, form) for form in self._forms_for(view)], [], [], 1)
+
+    def _forms_for(self, view: ArticleView) -> Iterator[ArticleForm]:
+        lasts = (False, True) if "last" in self._forms else (False,)
+        places = {("lead" in self._forms, "first" in self._forms), (False, "first" in self._forms), (False, False)}
+        for shortened in (False, True) if view.display == "summary" or candidates_of([view]) else (False,):
+            yield from (form_of(shortened, *place, last) for place in sorted(places) for last in lasts)
 
     def _runs(
         self, wanted: Iterable[tuple[str, str, ArticleForm]]

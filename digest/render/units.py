@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, Generic, NamedTuple
 
 from digest.render.checks.fragments import NotComposableError
+from digest.render.context import EditionContext
 from digest.render.fragments import as_json
 from digest.render.frames import FragmentT, Frame, Region, frame_as_json, frame_from_json, layout_of
 from digest.render.marks import Cutting
@@ -77,9 +78,11 @@ class Units(Generic[FragmentT]):
                 self._make(same[at : at + _AT_ONCE], others, digits)
                 others = []
 
-    def frame(self, sample: Sample, findings: Callable[[Cut[FragmentT]], Sequence[Any]]) -> Frame[FragmentT]:
-        """Return the frame of a sample with a stub."""
-        name = self._name("frame", repr(sample.context))
+    def frame(
+        self, sample: Sample, findings: Callable[[Cut[FragmentT]], Sequence[Any]], facts: str = ""
+    ) -> Frame[FragmentT]:
+        """Return the frame of a sample with a stub; `facts` are what else its rendering depends on."""
+        name = self._name("frame", repr(sample.context), facts)
         with suppress(KeyError, TypeError, ValueError):  # what somebody changed is made again
             return frame_from_json(self._cache[name], self._decode)
         made = self._render(sample)
@@ -87,6 +90,18 @@ class Units(Generic[FragmentT]):
         frame = Frame(layout, made.head, tuple(findings(made)))
         self._cache[name] = frame_as_json(frame)
         return frame
+
+    def rules(
+        self, frames: Iterable[EditionContext], render: Callable[[EditionContext], frozenset[str]]
+    ) -> frozenset[str]:
+        """Return the rules in the heads of these frames and of all articles of the issue, each in all its forms."""
+        found = set[str]()
+        for context in (*frames, *(sample.context for sample in self._maker.every())):
+            name = self._name("rules", repr(context))
+            if not isinstance(self._cache.get(name), list):
+                self._cache[name] = sorted(render(context))
+            found.update(self._cache[name])
+        return frozenset(found)
 
     def are_compared(self, keys: Iterable[UnitKey]) -> bool:
         """Whether each of these units stood in an edition that was compared."""

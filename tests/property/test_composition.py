@@ -134,6 +134,39 @@ def publisher(world: World, templates: Templates) -> Publisher:
     return Publisher(made.model_copy(update={"publication": publication}), None, templates)  # type: ignore[arg-type]
 
 
+HEADS = """<mj-section>
+{% if article.title == "Title 1" %}<mj-column width="40%"><mj-text>Beside</mj-text></mj-column>{% endif %}
+{% if article.display == "summary" %}<mj-column><mj-text>Short</mj-text></mj-column>{% endif %}
+{% if article.lead %}<mj-column width="120px"><mj-text>First</mj-text></mj-column>{% endif %}
+<mj-column><mj-text>{{ article_card(article) }}</mj-text>
+{% if article.title == "Title 2" %}<mj-accordion><mj-accordion-element><mj-accordion-title>Notes</mj-accordion-title>
+<mj-accordion-text>More</mj-accordion-text></mj-accordion-element></mj-accordion>{% endif %}
+</mj-column></mj-section>"""
+
+
+def in_sections_of_their_own(folder: Path, article: str) -> Templates:
+    """Templates that show each article in MJML of its own."""
+    path = folder / "email/components/section.mjml.j2"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        """{% from "email/components/article.mjml.j2" import article_card with context %}
+{% macro digest_section(section) %}
+<mj-raw>{{ cut("sections.section", section.slug) }}</mj-raw>
+<mj-section><mj-column><mj-text><h2 class="sec s">{{ section.title }}</h2></mj-text></mj-column></mj-section>
+{% for article in section.articles %}
+<mj-raw>{{ cut("sections.article", article.slug) }}</mj-raw>
+"""
+        + article
+        + """
+{% endfor %}
+<mj-raw>{{ cut("sections.end", section.slug) }}</mj-raw>
+{% endmacro %}
+""",
+        encoding="utf-8",
+    )
+    return Templates(folder)
+
+
 def check(world: World, templates: Templates, *, composed: bool = True) -> IssueRenderer:
     renderer = IssueRenderer(publisher(world, templates), world.content)
     renderer.prepare(world.selections)
@@ -141,7 +174,8 @@ def check(world: World, templates: Templates, *, composed: bool = True) -> Issue
     for selection in world.selections:
         joined = renderer.rendered(selection)
         context = renderer.views(selection.language).context(selection)
-        direct = render_edition(context, templates, renderer.nonce)
+        rules = renderer.head_rules(selection.language)
+        direct = render_edition(context, templates, renderer.nonce, head_rules=rules)
         assert joined.html == direct.html
         assert joined.text == direct.text
         assert joined.findings == direct.findings
@@ -222,6 +256,23 @@ def small_world() -> World:
 @pytest.mark.parametrize("change", LOCAL.values(), ids=LOCAL)
 def test_templates_that_change_articles_are_joined(tmp_path: Path, change: tuple[str, str, str]) -> None:
     check(small_world(), overridden(tmp_path, change))
+
+
+def test_articles_with_columns_and_accordions_are_joined(tmp_path: Path) -> None:
+    world, templates = small_world(), in_sections_of_their_own(tmp_path, HEADS)
+    for group in ("g3", "g7"):
+        world.content.articles[group]["en"].display = "summary"
+    together = check(world, templates)
+    first = world.selections[0]
+    alone = IssueRenderer(publisher(world, templates), world.content).rendered(first)
+    assert alone == together.rendered(first)  # a preview has the head of the whole issue
+    assert all(rule in alone.html for rule in (".mj-column-per-40 {", ".mj-column-per-50 {", "noinput.mj-accordion"))
+
+
+def test_columns_of_the_frame_are_joined(tmp_path: Path) -> None:
+    columns = '<mj-section><mj-column width="30%"><mj-text>See</mj-text></mj-column><mj-column width="70%"></mj-column></mj-section>'
+    change = f"{{% if edition.left_out %}}{columns}{{% endif %}}{{{{ left_out(edition) }}}}"
+    check(small_world(), overridden(tmp_path, ("email/digest/body.mjml.j2", "{{ left_out(edition) }}", change)))
 
 
 @pytest.mark.parametrize("change", NOT_LOCAL.values(), ids=NOT_LOCAL)

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import BinaryIO
 
 from digest.render.loader import LIMITS, OutOfTimeError, Templates, limit_text
-from digest.render.mail import render_html, render_text
+from digest.render.mail import render_head, render_html, render_text
 from digest.render.sandbox.process import (
     CPU_SECONDS,
     ERROR,
@@ -75,6 +75,8 @@ def _act(templates: Templates, job: Job) -> str:
             return templates.render(job.name, job.language, job.context)
         case "text":
             return render_text(job.name, job.language, job.context, templates)
+        case "head":
+            return render_head(job.name, job.language, job.context, templates)
         case "html":
             return json.dumps(render_html(job.name, job.language, job.context, templates, job.nonce))
         case "check":

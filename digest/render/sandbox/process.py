@@ -36,7 +36,7 @@ _CHILD = (
 )
 
 
-Act = Literal["render", "check", "html", "text"]
+Act = Literal["render", "check", "head", "html", "text"]
 
 
 class LimitError(ContentError):
