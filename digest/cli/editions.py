@@ -9,7 +9,7 @@ from digest.cli.options import IssueNumber
 from digest.cli.shell import Shell, shell_of
 from digest.issues import store
 from digest.publish import build
-from digest.runtime.errors import NotFoundError
+from digest.publish.edition_filter import EditionFilter
 
 MOST_ROWS = 100
 
@@ -23,19 +23,10 @@ def editions(
 ) -> None:
     """Print the matrix: edition × articles × readers."""
     shell = shell_of(context)
-    settings = shell.reader.settings
-    languages = {settings.require_language(language)} if language else {*settings.languages}
-    interests = settings.catalogue.choose(interest)
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
-    slugs = _translations(made, article)
-    rows = [
-        row
-        for row in edition_rows(made)
-        if row["language"] in languages
-        and (not interests or any({"*", *interests} & {*group} for group in row["interests"]))
-        and (not slugs or slugs & {*row["articles"]})
-    ]
+    chosen = EditionFilter.chosen(shell.reader.publisher, made, language, interest, article)
+    rows = [row for row, edition in zip(edition_rows(made), made.editions, strict=True) if chosen.matches(edition)]
 
     def show() -> None:
         readers = sum(row["readers"] for row in rows)
@@ -50,16 +41,6 @@ def build_of(shell: Shell, session: Session, number: int | None) -> build.Build:
     """Build an issue for the present audience."""
     issue = store.find(session, number)
     return build.build(shell.reader.publisher, session, issue, shell.reader.clock.now())
-
-
-def _translations(made: build.Build, slug: str) -> set[str]:
-    """Return the slugs of an article of the issue in all languages. Raises NotFoundError."""
-    groups = ({article.slug for article in group.values()} for group in made.content.articles.values())
-    found = next((slugs for slugs in groups if slug in slugs), set[str]())
-    if slug and not found:
-        hint = f"`digest issue show {made.issue.number}` lists its articles."
-        raise NotFoundError(f"Issue {made.issue.number} has no article {slug}", hint=hint)
-    return found
 
 
 def edition_rows(made: build.Build) -> list[dict[str, Any]]:
@@ -87,7 +68,8 @@ def show_editions(shell: Shell, rows: list[dict[str, Any]]) -> None:
     shell.out.table(columns, cells)
     if rest:
         readers = sum(row["readers"] for row in rest)
-        shell.out.line(f"... and {len(rest):,} editions with fewer readers ({readers:,} in all); `--json` lists them")
+        more = "`--language`, `--interest` and `--article` choose some, `--json` lists all"
+        shell.out.line(f"... and {len(rest):,} editions with fewer readers ({readers:,} in all); {more}")
 
 
 def _audience(row: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from digest.publish.build import BuiltEdition
+from digest.publish.edition_filter import EditionFilter
 from digest.publish.publisher import Publisher
 from digest.render.loader import Templates
 from digest.render.slots import Slot, SlotContext, fill
@@ -21,6 +22,7 @@ from digest.runtime.errors import ContentError, DigestError, NotFoundError, Usag
 from digest.settings.publication import pick
 from digest.web.desk import preview_views as views
 from digest.web.desk import reader_lookup as readers
+from digest.web.desk.edition_list import edition_list, places_of
 from digest.web.desk.file_changes import events
 from digest.web.desk.frames import Scheme, frame_html, plain_page
 from digest.web.desk.state import Desk, Snapshot
@@ -68,19 +70,23 @@ class PreviewPages:
     def __init__(self, desk: Desk, clock: Clock, closing: threading.Event) -> None:
         self._desk, self._clock, self._closing = desk, clock, closing
 
-    def overview(self) -> Response:
-        """Page with all editions, the matrix and the findings."""
+    def overview(self, *, language: str = "", interest: str = "", article: str = "", page: int = 1) -> Response:
+        """Page with the editions that have all that is named, the matrix and the findings."""
         look = self._desk.look()
         settings = look.publisher.settings
+        places = places_of(look, EditionFilter.chosen(look.publisher, look.made, language, interest, article))
+        findings, more_findings = views.grouped_findings(look)
         return show(
             look.publisher,
             "preview",
             desk=views.desk_facts(look),
             troubles=look.troubles,
-            editions=views.cards(look),
+            list=edition_list(look, places, {"language": language, "interest": interest, "article": article}, page),
             wholes=views.archive_cards(look),
-            rows=views.matrix_rows(look),
-            findings=views.grouped_findings(look),
+            columns=views.matrix_columns(look, places),
+            rows=views.matrix_rows(look, places),
+            findings=findings,
+            more_findings=more_findings,
             nothing_for=views.nothing_for(look),
             interests=[
                 {"slug": interest.slug, "title": pick(interest.title, views.DESK_LANGUAGE)}
@@ -116,7 +122,8 @@ class PreviewPages:
             desk=views.desk_facts(look),
             troubles=look.troubles,
             edition=facts,
-            editions=views.cards(look, None if whole else edition),
+            editions=views.cards_near(look, None if whole else edition),
+            total=len(look.made.editions),
             options={"query": options.query, "tools": tools(choice, options)},
             frames=frame_rows(choice, options, facts["heading"]),
             reader=person,

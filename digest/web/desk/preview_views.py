@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlencode
 
 from babel import Locale
 
@@ -22,6 +23,11 @@ from subscribers.interests import ALL_TEXT, SEPARATOR
 from subscribers.models import Frequency
 
 DESK_LANGUAGE = "en"
+MOST_COLUMNS = 24
+"""Editions that the matrix has as columns, and an edition's page as links."""
+_MOST_CHOICES = 3
+_MOST_NAMES = 12
+_MOST_OF_A_KIND = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,12 @@ class Card:
     advise: int
     query: str
     current: bool = False
+
+    @property
+    def followers(self) -> str:
+        """What its readers follow, at most a few of their choices."""
+        more = len(self.audience) - _MOST_CHOICES
+        return "; ".join(self.audience[:_MOST_CHOICES]) + (f"; and {more:,} other choices" if more > 0 else "")
 
 
 def language_name(code: str) -> str:
@@ -69,15 +81,28 @@ def counts(findings: Iterable[Finding]) -> tuple[int, int]:
     return counted[Severity.BLOCK], counted[Severity.ADVISE]
 
 
-def cards(look: Snapshot, current: BuiltEdition | None = None) -> list[Card]:
-    """Return the editions with recipients, labelled by language and number."""
-    made, numbers = [], Counter[str]()
-    for edition in look.made.editions:
-        code = edition.selection.language
+def labels(look: Snapshot) -> list[str]:
+    """Return the names of the editions with recipients: language and number."""
+    named, numbers = [], Counter[str]()
+    for code in (edition.selection.language for edition in look.made.editions):
         numbers[code] += 1
-        same = current is not None and current.selection == edition.selection
-        made.append(_card(look.publisher, edition, f"{code} {numbers[code]}", current=same))
-    return made
+        named.append(f"{code} {numbers[code]}")
+    return named
+
+
+def cards(look: Snapshot, places: Iterable[int]) -> list[Card]:
+    """Return the cards of the editions with recipients at these places of the build."""
+    named = labels(look)
+    return [_card(look.publisher, look.made.editions[place], named[place]) for place in places]
+
+
+def cards_near(look: Snapshot, current: BuiltEdition | None) -> list[Card]:
+    """Return the cards of an edition and of some on both sides of it; of the first ones for an edition of no reader."""
+    editions = look.made.editions
+    at = next((place for place, one in enumerate(editions) if current and one.selection == current.selection), -1)
+    first = max(0, min(at - MOST_COLUMNS // 2, len(editions) - MOST_COLUMNS))
+    near = range(first, min(first + MOST_COLUMNS, len(editions)))
+    return [replace(card, current=place == at) for place, card in zip(near, cards(look, near), strict=True)]
 
 
 def archive_cards(look: Snapshot) -> list[Card]:
@@ -91,9 +116,7 @@ def card_of_whole(publisher: Publisher, edition: BuiltEdition, language: str) ->
     return _card(publisher, edition, "Archive", choice=Choice(language, ALL_TEXT, whole=True))
 
 
-def _card(
-    publisher: Publisher, edition: BuiltEdition, label: str, *, current: bool = False, choice: Choice | None = None
-) -> Card:
+def _card(publisher: Publisher, edition: BuiltEdition, label: str, *, choice: Choice | None = None) -> Card:
     code, size = edition.selection.language, edition.rendered.longest_html
     first = edition.groups[0] if edition.groups else ReaderGroup(code, ALL_TEXT)
     block, advise = counts(edition.rendered.findings)
@@ -109,7 +132,6 @@ def _card(
         block=block,
         advise=advise,
         query=(choice or Choice(first.language, first.interests, frequency=first.frequency)).query,
-        current=current,
     )
 
 
@@ -122,7 +144,7 @@ def card_for(look: Snapshot, edition: BuiltEdition, choice: Choice) -> Card:
     """Return the card of the edition of a page, which may have no recipients."""
     if choice.whole:
         return card_of_whole(look.publisher, edition, choice.language)
-    known = [card for card in cards(look, edition) if card.current]
+    known = [card for card in cards_near(look, edition) if card.current]
     return known[0] if known else _card(look.publisher, edition, "No reader's", choice=choice)
 
 
@@ -159,18 +181,34 @@ def nothing_for(look: Snapshot) -> list[str]:
     return list(dict.fromkeys(spoken_interests(look.publisher, group.interests) for group in left))
 
 
-def matrix_rows(look: Snapshot) -> list[dict[str, Any]]:
-    """Return the rows of the matrix with a mark and a text for every cell."""
+def matrix_columns(look: Snapshot, places: Sequence[int]) -> list[dict[str, str]]:
+    """Return the heads of the matrix's columns: the editions, or their languages where there are too many."""
+    if len(places) <= MOST_COLUMNS:
+        shown = cards(look, places)
+        return [{"label": one.label, "href": f"/edition?{one.query}", "title": f"{one.language}: {one.followers}"}
+                for one in shown]  # fmt: skip
+    codes = dict.fromkeys(look.made.editions[place].selection.language for place in places)
+    return [{"label": language_name(code), "href": f"/?language={code}#editions", "title": code} for code in codes]
+
+
+def matrix_rows(look: Snapshot, places: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the rows of the matrix with a mark and a text for each cell, or with numbers where there are many."""
+    editions = [look.made.editions[place] for place in places]
     settings, content = look.publisher.settings, look.made.content
     order = {section.slug: index for index, section in enumerate(settings.section)}
     titles = {section.slug: pick(section.title, DESK_LANGUAGE) for section in settings.section}
-    codes = [edition.selection.language for edition in look.made.editions]
+    codes = [edition.selection.language for edition in editions]
     rows = []
-    for row in matrix(content, look.made.editions):
+    for row in matrix(content, editions):
         original = content.shown(row.group)
-        cells = [_cell(slug, code, look) for slug, code in zip(row.slugs, codes, strict=True)]
+        cells = (
+            _counts(row, codes)
+            if len(places) > MOST_COLUMNS
+            else [_cell(slug, code, look) for slug, code in zip(row.slugs, codes, strict=True)]
+        )
         rows.append(
             {
+                "group": row.group,
                 "title": row.title,
                 "language": original.language,
                 "section": titles.get(row.section, row.section),
@@ -188,6 +226,19 @@ def _topics(publisher: Publisher, row: Row) -> list[str]:
     return [known.get(topic, topic) for topic in row.topics]
 
 
+def _counts(row: Row, codes: Sequence[str]) -> list[dict[str, str]]:
+    """Return in how many editions of each language an article is, each with the address that lists them."""
+    of, shown = Counter(codes), Counter(code for slug, code in zip(row.slugs, codes, strict=True) if slug)
+    return [
+        {
+            "kind": "left" if not shown[code] else "shown" if shown[code] == count else "",
+            "words": f"{shown[code]:,} of {count:,}",
+            "href": f"/?{urlencode({'language': code, 'article': row.group})}" if shown[code] else "",
+        }
+        for code, count in of.items()
+    ]
+
+
 def _cell(slug: str | None, code: str, look: Snapshot) -> dict[str, str]:
     if slug is None:
         return {"kind": "left", "mark": "·", "words": "left out"}
@@ -196,25 +247,41 @@ def _cell(slug: str | None, code: str, look: Snapshot) -> dict[str, str]:
     return {"kind": "shown", "mark": "✓", "words": "shown"}
 
 
-def grouped_findings(look: Snapshot) -> list[tuple[str, list[Finding]]]:
-    """Return the findings under headings: the issue's own, then those of editions, with equal ones merged."""
+def grouped_findings(look: Snapshot) -> tuple[list[tuple[str, list[Finding]]], dict[str, int]]:
+    """Return the findings under headings, the issue's own, then those of editions, equal ones merged; and how many more
+    there are of a kind.
+    """
     own = look.made.issue_findings
     groups: list[tuple[str, list[Finding]]] = [("The issue", _sorted(own))] if own else []
     labelled: dict[tuple[str, ...], list[str]] = {}
     samples: dict[tuple[str, ...], Finding] = {}
-    for card, edition in zip(cards(look), look.made.editions, strict=True):
+    for label, edition in zip(labels(look), look.made.editions, strict=True):
         for finding in edition.rendered.findings:
             key = (finding.id, str(finding.severity), finding.where, finding.message)
             samples.setdefault(key, finding)
-            labelled.setdefault(key, []).append(card.label)
-    every = len(look.made.editions)
-    by_editions = sorted(labelled, key=lambda key: (-len(labelled[key]), labelled[key]))
-    for labels, keys in groupby(by_editions, key=lambda key: labelled[key]):
-        distinct = list(dict.fromkeys(labels))
-        several = "Editions" if len(distinct) > 1 else "Edition"
-        name = "Every edition" if len(distinct) == every else f"{several} {', '.join(distinct)}"
-        groups.append((name, _sorted(samples[key] for key in keys)))
-    return groups
+            labelled.setdefault(key, []).append(label)
+    by_editions, left = _most_frequent(labelled)
+    for editions, keys in groupby(by_editions, key=lambda key: labelled[key]):
+        groups.append((_heading(editions, len(look.made.editions)), _sorted(samples[key] for key in keys)))
+    return groups, left
+
+
+def _most_frequent(labelled: dict[tuple[str, ...], list[str]]) -> tuple[list[tuple[str, ...]], dict[str, int]]:
+    """Return of each kind the findings that most editions have, and how many more of a kind there are."""
+    kept, seen = [], Counter[str]()
+    for key in sorted(labelled, key=lambda key: (-len(labelled[key]), labelled[key])):
+        seen[key[0]] += 1
+        if seen[key[0]] <= _MOST_OF_A_KIND:
+            kept.append(key)
+    return kept, {name: count - _MOST_OF_A_KIND for name, count in seen.items() if count > _MOST_OF_A_KIND}
+
+
+def _heading(editions: Sequence[str], every: int) -> str:
+    distinct = list(dict.fromkeys(editions))
+    if len(distinct) == every:
+        return "Every edition"
+    names, more = ", ".join(distinct[:_MOST_NAMES]), len(distinct) - _MOST_NAMES
+    return f"{'Editions' if len(distinct) > 1 else 'Edition'} {names}" + (f" and {more:,} more" if more > 0 else "")
 
 
 def _sorted(findings: Iterable[Finding]) -> list[Finding]:
@@ -237,7 +304,7 @@ def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict
         "subject": rendered.subject,
         "preheader": rendered.preheader,
         "readers": card.readers,
-        "audience": card.audience or (_spoken(look.publisher, choice.group),),
+        "audience": card.followers or _spoken(look.publisher, choice.group),
         "size": card.size,
         "weight": card.weight,
         "limit": kilobytes(HTML_LIMIT),

@@ -14,6 +14,7 @@ from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
+from digest.web.desk import edition_list, preview_views
 
 BASE = "http://127.0.0.1:8026"
 
@@ -41,6 +42,68 @@ def test_the_matrix_says_of_every_article_which_edition_has_it(client: TestClien
     assert re.findall(r'class="c (\w+)"', row) == ["shown", "left", "left", "shown", "shown", "left"]
     row = page[page.index("Ecuador&#39;s smart city policy<") :].partition("</tr>")[0]
     assert re.findall(r'class="c (\w+)"', row) == ["shown"] * 4 + ["original"] * 2
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six editions are many."""
+    monkeypatch.setattr(edition_list, "PAGE", 2)
+    for module in (edition_list, preview_views):
+        monkeypatch.setattr(module, "MOST_COLUMNS", 2)
+
+
+def editions_in(page: str) -> list[str]:
+    table = page.partition('<table class="editions">')[2].partition("</table>")[0]
+    return re.findall(r"<th scope=\"row\"><a [^>]*>(\w+ \d+)</a>", table)
+
+
+def test_many_editions_stand_on_pages_under_their_languages(client: TestClient, many: None) -> None:
+    pages = [client.get("/", params={"page": number}).text for number in (1, 2, 3, 99)]
+    assert list(map(editions_in, pages)) == [["en 1", "en 2"], ["en 3", "en 4"], ["ko 1", "ko 2"], ["ko 1", "ko 2"]]
+    assert "English: 4 editions, 4 readers" in pages[1]
+    assert "Page 2 of 3" in pages[1]
+    follow = re.findall(r'<a href="([^"]+)" rel="(\w+)"', pages[1])
+    assert follow == [("/?page=1#editions", "prev"), ("/?page=3#editions", "next")]
+    assert re.findall(r'rel="(\w+)"', pages[0].partition("Pages of editions")[2])[:1] == ["next"]
+
+
+def test_many_editions_are_filtered(client: TestClient, many: None) -> None:
+    page = client.get("/", params={"language": "en", "interest": "mobility"}).text
+    assert editions_in(page) == ["en 1", "en 2"]
+    assert "of 6 editions" in page
+    assert '<option value="mobility" selected>' in page
+    assert "/?language=en&amp;page=2#editions" in client.get("/", params={"language": "en"}).text
+    alone = client.get("/", params={"language": "ko", "article": "certified-cities"}).text
+    assert editions_in(alone) == ["ko 1"]
+    assert re.findall(r'class="c (\w+)"', alone)[:1] == ["shown"]  # few enough to be columns
+
+
+def test_of_many_editions_the_matrix_has_numbers(client: TestClient, many: None) -> None:
+    page = client.get("/").text
+    row = page[page.index(">Five Korean cities certified as excellent smart cities</th>") :].partition("</tr>")[0]
+    assert re.findall(r">(\d of \d)<", row) == ["2 of 4", "1 of 2"]
+    address = html.unescape(re.findall(r'<a href="([^"]+)"', row)[0])
+    assert editions_in(client.get(address).text) == ["en 1", "en 4"]
+
+
+def test_an_edition_among_many_has_its_neighbours(client: TestClient, many: None) -> None:
+    page = client.get("/edition?language=ko&interests=*").text
+    crumbs = page.partition('<nav class="crumbs"')[2].partition("</nav>")[0]
+    assert re.findall(r">([^<>]+)</a>", crumbs) == ["All 6 editions", "en 4", "ko 1"]
+    assert 'aria-current="page"' in crumbs
+
+
+def test_findings_in_many_editions_are_counted() -> None:
+    names = [f"en {number}" for number in range(1, 21)]
+    assert preview_views._heading(names, 99) == f"Editions {', '.join(names[:12])} and 8 more"
+    found = {("size", "advise", "HTML", name): [name] for name in names} | {("link", "advise", "HTML", ""): names}
+    kept, more = preview_views._most_frequent(found)
+    assert (kept[0][0], len(kept), more) == ("link", 11, {"size": 10})
+
+
+@pytest.mark.parametrize("query", ["language=xx", "interest=nothing", "article=nothing"])
+def test_a_filter_that_names_nothing_is_refused(client: TestClient, query: str) -> None:
+    assert client.get(f"/?{query}").status_code in {400, 404}
 
 
 def test_an_edition_stands_in_four_sandboxed_frames(client: TestClient) -> None:
