@@ -12,7 +12,7 @@ from digest.feedback.bounce_text import in_words, looks_returned, read_text
 from digest.feedback.complaint import complainers, counts, feedback_fields
 from digest.feedback.dsn import ReportedRecipient, about, reported
 from digest.feedback.models import FeedbackKind
-from digest.feedback.parsed_mail import PARSER_ERRORS, ParsedMail, PoisonMailError, parse
+from digest.feedback.parsed_mail import PARSER_ERRORS, ParsedMail, PoisonMailError, header_of, parse
 
 _OUR_ID_IN_TEXT = re.compile(r"<[0-9a-f]{40}@[A-Za-z0-9.-]{1,255}>")
 _OUR_ID = re.compile(_OUR_ID_IN_TEXT.pattern.encode())
@@ -79,7 +79,7 @@ def understand(data: bytes) -> Understood:
 def _read(mail: ParsedMail) -> Understood:
     fields = feedback_fields(mail)
     if fields is not None:
-        form = MailForm.COMPLAINT if counts(fields) else MailForm.AUTOMATIC
+        form = MailForm.COMPLAINT if counts(header_of(fields, "Feedback-Type")) else MailForm.AUTOMATIC
         return Understood(form, "rfc5965", addresses=complainers(mail, fields))
     if mail.status is not None and (recipients := reported(mail.status)):
         told = tuple(in_words(one, mail) for one in recipients)

@@ -24,9 +24,9 @@ def feedback_fields(mail: ParsedMail) -> Message | None:
     return message_from_bytes(raw) if isinstance(raw, bytes) else None
 
 
-def counts(fields: Message) -> bool:
-    """Return whether the report is a reader's complaint."""
-    return header_of(fields, "Feedback-Type").lower() in _COUNTING
+def counts(feedback_type: str) -> bool:
+    """Return whether a report of this type is a reader's complaint."""
+    return feedback_type.lower() in _COUNTING
 
 
 def complainers(mail: ParsedMail, fields: Message) -> tuple[str, ...]:

@@ -13,9 +13,11 @@ from digest.feedback.parsed_mail import PoisonMailError, parse
 from digest.runtime.errors import ContentError
 
 _MAX_RECIPIENTS = 50
+_RECIPIENTS = ("Original-Recipient", "Final-Recipient")
 
 _ENHANCED = re.compile(r"\s*([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
 _CODE = re.compile(r"\s*([245][0-9]{2})\b", re.ASCII)
+_TYPE = re.compile(r"\s*[A-Za-z0-9-]{1,40}\s*;")
 _IN_WORDS = re.compile(r"(?<=[245]\d\d[ -])#?([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
 
 # From the strongest to the weakest: a report about several recipients is as good as its best news.
@@ -81,20 +83,27 @@ def _recipients(status: Message) -> Iterator[ReportedRecipient]:
     # the first block is about the message, those behind it are about one recipient each
     for block in (blocks if isinstance(blocks, list) else [])[: _MAX_RECIPIENTS + 1]:
         if isinstance(block, Message) and block.get("Action") is not None:
-            code_of_status, diagnostic = str(block.get("Status", "")).strip(), _typed(block, "Diagnostic-Code")
-            enhanced, code = _ENHANCED.match(code_of_status), _CODE.match(diagnostic)
-            if enhanced is None or enhanced[1].endswith(".0.0"):  # then the server's own words know better
-                enhanced = _IN_WORDS.search(diagnostic[:200]) or enhanced
-            yield ReportedRecipient(
-                _typed(block, "Original-Recipient") or _typed(block, "Final-Recipient"),
-                str(block["Action"]).partition("(")[0].strip().lower(),
-                enhanced.group(1) if enhanced else None,
-                int(code.group(1)) if code else None,
-                clean_reply(diagnostic or f"status {code_of_status}"),
-            )
+            address = next(filter(None, (_untyped(str(block.get(name, ""))) for name in _RECIPIENTS)), "")
+            action = str(block["Action"]).partition("(")[0].strip().lower()
+            yield of_fields(address, action, str(block.get("Status", "")), str(block.get("Diagnostic-Code", "")))
 
 
-def _typed(block: Message, name: str) -> str:
-    """Return a field's value without the type before its semicolon."""
-    kind, _, value = str(block.get(name, "")).partition(";")
-    return " ".join((value or kind).split()).strip("<>")
+def of_fields(address: str, action: str, status: str, diagnostic: str) -> ReportedRecipient:
+    """Return what the fields about one recipient say; providers that report by a webhook use the same."""
+    status, diagnostic = status.strip(), _untyped(diagnostic)
+    enhanced, code = _ENHANCED.match(status), _CODE.match(diagnostic)
+    if enhanced is None or enhanced[1].endswith(".0.0"):  # then the server's own words know better
+        enhanced = _IN_WORDS.search(diagnostic[:200]) or enhanced
+    return ReportedRecipient(
+        address,
+        action,
+        enhanced.group(1) if enhanced else None,
+        int(code.group(1)) if code else None,
+        clean_reply(diagnostic or f"status {status}"),
+    )
+
+
+def _untyped(value: str) -> str:
+    """Return a field's value, in one line, without the type before its semicolon."""
+    kind = _TYPE.match(value)
+    return " ".join(value[kind.end() if kind else 0 :].split()).strip("<>")

@@ -28,10 +28,11 @@ _ACTED_ON = frozenset({FeedbackKind.HARD, FeedbackKind.SOFT, FeedbackKind.COMPLA
 
 @dataclass(frozen=True, slots=True)
 class ReadMail:
-    """A mail that was read: what it says, and its bytes."""
+    """A mail, or a provider's report, that was read: what it says, and its bytes."""
 
     understood: Understood
     data: bytes
+    source: EventSource = EventSource.MAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def _row(event_id: str, mail: ReadMail, one: Recorded, now: datetime) -> dict[st
     return {
         "event_id": event_id,
         "kind": one.kind.value,
-        "source": EventSource.MAIL.value,
+        "source": mail.source.value,
         "reason": one.reason.value if one.reason else "",
         "issue_id": sent.issue_id if sent else None,
         "delivery_id": sent.id if sent and is_delivery else None,

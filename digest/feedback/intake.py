@@ -2,7 +2,7 @@
 
 import gc
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -115,14 +115,26 @@ def _take_in(
     context: FeedbackContext, mails: Iterable[tuple[str, bytes]], matcher: Matcher, result: IntakeResult
 ) -> None:
     for batch in _batches(context, mails, result):
-        with session_scope(context.engine) as session:
-            now = context.clock.now()
-            recorded = record(session, batch, matcher, context.delivery.breaker_limits, now)
-            concerned = {one.sent.issue_id for one in recorded if one.sent and one.sent.issue_id}
-            result.suppressed += consequences.apply(session, now, context.delivery.breaker_limits, concerned)
-            _raise_alarms(context, session, recorded, now)
-        for mail, one in zip(batch, recorded, strict=True):
-            _count(result, mail.understood.form, one)
+        _record(context, batch, matcher, result)
+
+
+def take(context: FeedbackContext, read: Sequence[ReadMail]) -> IntakeResult:
+    """Take in what was read already, all at once."""
+    result = IntakeResult(read=len(read))
+    _record(context, read, Matcher(context.delivery.settings), result)
+    return result
+
+
+def _record(context: FeedbackContext, batch: Sequence[ReadMail], matcher: Matcher, result: IntakeResult) -> None:
+    limits = context.delivery.breaker_limits
+    with session_scope(context.engine) as session:
+        now = context.clock.now()
+        recorded = record(session, batch, matcher, limits, now)
+        concerned = {one.sent.issue_id for one in recorded if one.sent and one.sent.issue_id}
+        result.suppressed += consequences.apply(session, now, limits, concerned)
+        _raise_alarms(context, session, recorded, now)
+    for mail, one in zip(batch, recorded, strict=True):
+        _count(result, mail.understood.form, one)
 
 
 def _batches(

@@ -35,6 +35,7 @@ class EventSource(StrEnum):
 
     REPLY = "reply"
     MAIL = "mail"
+    WEBHOOK = "webhook"
     PERSON = "person"
 
 

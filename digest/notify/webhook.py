@@ -9,7 +9,7 @@ from pathlib import Path
 
 from standardwebhooks import Webhook
 
-from digest.runtime import http_post
+from digest.runtime import http_call
 from digest.runtime.errors import ConfigError
 from digest.runtime.privacy import masked
 
@@ -63,8 +63,8 @@ def call(url: str, key: bytes, call_id: str, timestamp: int, body: bytes) -> Web
         "webhook-signature": Webhook(key).sign(call_id, datetime.fromtimestamp(timestamp, UTC), body.decode()),
     }
     try:
-        status, _ = http_post.post(url, headers, body)
-    except http_post.FAULTS as error:
+        status, _ = http_call.post(url, headers, body)
+    except http_call.FAULTS as error:
         return WebhookAnswer(None, masked(str(error) or type(error).__name__)[:200])
     note = "a redirect, which is not followed" if 300 <= status < 400 else ""
     return WebhookAnswer(status, f"{status} {note}".strip())

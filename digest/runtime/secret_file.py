@@ -4,6 +4,8 @@ from pathlib import Path
 
 from digest.runtime.errors import ConfigError
 
+MIN_TOKEN = 16
+
 
 def read_secret_file(path: Path, setting: str) -> str:
     """Return the text of a secret file without blanks around it. Raises ConfigError with `setting`, also if empty."""
@@ -16,3 +18,12 @@ def read_secret_file(path: Path, setting: str) -> str:
     if not text:
         raise ConfigError(f"{setting} is empty: {path.name}", hint="Write the secret into it, on one line.")
     return text
+
+
+def read_token_file(path: Path, setting: str) -> bytes:
+    """Return a token that others show to us. Raises ConfigError, also for fewer than 16 ASCII characters."""
+    token = read_secret_file(path, setting)
+    if len(token) < MIN_TOKEN or not token.isascii():
+        hint = f"Make one: openssl rand -hex 32 > {path.name}; chmod 600 {path.name}"
+        raise ConfigError(f"{setting} holds fewer than {MIN_TOKEN} plain characters", hint=hint)
+    return token.encode()

@@ -1,5 +1,6 @@
 """[feedback]: what comes back."""
 
+import re
 from typing import Literal
 
 from email_validator import EmailNotValidError, validate_email
@@ -7,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from digest.settings.part import LOOPBACK_HOSTS, SettingsTable
 
+_TOPIC = re.compile(r"arn:aws[a-z-]{0,20}:sns:[a-z0-9-]{1,40}:[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
 LONGEST_LOCAL_PART = 29
 """Octets: with a plus and a token an address has at most 64 before its @."""
 
@@ -52,6 +54,22 @@ class Feedback(SettingsTable):
     )
     sample_days: int = Field(default=90, ge=1, le=3650, description="days for which copies of bounces are kept")
     mailbox: tuple[FeedbackMailbox, ...] = Field(default=(), description="mailboxes that `digest feedback poll` reads")
+
+    ses_topics: tuple[str, ...] = Field(
+        default=(), description="ARNs of the Amazon SNS topics that Amazon SES reports to; they call /webhooks/ses"
+    )
+    postmark_secret_file: str = Field(
+        default="",
+        description="file with the secret that Postmark shows when it calls /webhooks/postmark of `digest serve`, "
+        "mode 0600, within the workspace; each mail then has X-PM- headers for Postmark",
+    )
+
+    @field_validator("ses_topics")
+    @classmethod
+    def _topics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := next((one for one in value if not _TOPIC.fullmatch(one)), None):
+            raise ValueError(f"{wrong[:80]!r} is no topic, such as arn:aws:sns:eu-west-1:123456789012:bounces")
+        return value
 
     @field_validator("return_path")
     @classmethod

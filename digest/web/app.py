@@ -1,7 +1,7 @@
 """FastAPI applications: the public pages and the editors' preview."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -17,6 +17,8 @@ from digest.articles.importing import ArticleImportReport
 from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
 from digest.runtime.errors import DigestError
+from digest.runtime.secret_file import read_token_file
+from digest.send import feedback
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.web.archive import feeds, routes, search
 from digest.web.desk import preview
@@ -25,7 +27,7 @@ from digest.web.http.headers import Headers, page_headers, preview_headers
 from digest.web.http.hosts import KnownHosts, LoopbackOnly, name_of
 from digest.web.http.request_limits import Measure
 from digest.web.http.trailing_slash import bare_app
-from digest.web.public import errors, health, media, metrics, start
+from digest.web.public import errors, health, media, metrics, start, webhooks
 from digest.web.public.audience import pages_router
 from digest.workspace.metrics.page import Metrics
 from subscribers.links import LINKED, LinkSigner
@@ -37,13 +39,16 @@ def public_app(
     pages_router: APIRouter,
     signer: LinkSigner,
     clock: Clock,
-    metrics_router: APIRouter | None = None,
+    further: Iterable[APIRouter] = (),
 ) -> FastAPI:
-    """Return the public app: subscriptions (`pages_router`), archive, pictures, health. GET changes nothing."""
+    """Return the public app: subscriptions (`pages_router`), archive, pictures, health, and `further` routes.
+
+    GET changes nothing.
+    """
     app = bare_app()
     app.include_router(pages_router)
-    if metrics_router is not None:
-        app.include_router(metrics_router)
+    for router in further:
+        app.include_router(router)
     app.include_router(health.build_router(publisher.engine))
     app.include_router(media.build_router(publisher.engine))
     app.include_router(search.build_router(publisher))
@@ -99,15 +104,17 @@ def _explain_on(app: FastAPI, desk: Desk) -> None:
 
 
 def app_of(opened: App, *, shared_limits: bool) -> FastAPI:
-    """Return the public app of a workspace, with `/metrics` if a token is configured."""
-    token_file, metrics_router = opened.settings.metrics.token_file, None
-    if token_file is not None:
-        token = metrics.read_token(opened.settings.workspace / token_file)
-        metrics_router = metrics.build_router(Metrics(opened).page, token)
-    pages = pages_router(opened, shared_limits=shared_limits)
-    return public_app(
-        opened.publisher, pages_router=pages, signer=opened.signer, clock=opened.clock, metrics_router=metrics_router
-    )
+    """Return the public app of a workspace, with what is configured of `/metrics` and the webhooks of providers."""
+    pages, further = pages_router(opened, shared_limits=shared_limits), list(_further(opened))
+    return public_app(opened.publisher, pages_router=pages, signer=opened.signer, clock=opened.clock, further=further)
+
+
+def _further(opened: App) -> Iterator[APIRouter]:
+    if token_file := opened.settings.metrics.token_file:
+        token = read_token_file(opened.settings.workspace / token_file, "[metrics] token_file")
+        yield metrics.build_router(Metrics(opened).page, token)
+    if providers := feedback.providers(opened.settings):
+        yield webhooks.build_router(providers, partial(feedback.receive, opened))
 
 
 def app_in(workspace: Path) -> FastAPI:

@@ -35,7 +35,7 @@ async def read_form(request: Request) -> Form:
 
     Raises HTTPException: 413 for more than 64 KiB, before it is read, 408 after 30 seconds, 400 for what is no form.
     """
-    body = await _limited(request)
+    body = await read_body(request, MAX_BODY)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         # Anything else is read as urlencoded: mail programs that forget the type want to unsubscribe, too.
@@ -45,16 +45,17 @@ async def read_form(request: Request) -> Form:
     return Form(fields)
 
 
-async def _limited(request: Request) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
+    """Return a body of at most so many octets. Raises HTTPException: 413 for a larger one, 408 after 30 seconds."""
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
+    if announced.isdecimal() and int(announced[:20]) > most:
         raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
                 body += part
-                if len(body) > MAX_BODY:
+                if len(body) > most:
                     raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     except TimeoutError as error:
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from error

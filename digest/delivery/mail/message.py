@@ -74,8 +74,8 @@ class MessageWriter:
         self._signer = signer
         self._key = message_key
         self._sign = sign
-        mailbox = settings.feedback.return_path
-        self.return_path = ReturnPath(mailbox, message_key) if mailbox else None
+        mailbox, self._by_postmark = settings.feedback.return_path, bool(settings.feedback.postmark_secret_file)
+        self.return_path = ReturnPath(mailbox, message_key) if mailbox or self._by_postmark else None
         self._catalogue = settings.catalogue
         self._editions = PreparedEditions()
         self._edition_form = lru_cache(maxsize=JOINED)(self._make_edition_form)
@@ -148,13 +148,14 @@ class MessageWriter:
 
     @property
     def _sender(self) -> str:
-        return self.return_path.mailbox if self.return_path else self._settings.publication.sender_address
+        return self._settings.feedback.return_path or self._settings.publication.sender_address
 
     def _envelope(self, started: Started, name: tuple[str, str], address: str) -> Envelope:
         if self.return_path is None:
             return Envelope(started.envelope_id, self._sender, address)
         token = self.return_path.token(started.promised, started.id, name)
-        return Envelope(started.envelope_id, self.return_path.address(token), address, token)
+        sender = self.return_path.address(token) if self.return_path.mailbox else self._sender
+        return Envelope(started.envelope_id, sender, address, token)
 
     def _letter(
         self,
@@ -167,7 +168,10 @@ class MessageWriter:
         plain: bool,
     ) -> Letter:
         kind: Format = "text" if plain else "html"
-        head = form.header + personal_header(personal, now) + form.parts.header(kind) + b"\r\n"
+        own = personal_header(personal, now)
+        if self._by_postmark and envelope.dsn_id:  # it replaces return path and Message-ID, and removes these fields
+            own += b"X-PM-KeepID: true\r\nX-PM-Metadata-digest: %b\r\n" % envelope.dsn_id.encode()
+        head = form.header + own + form.parts.header(kind) + b"\r\n"
         message = Encoded((head, *form.parts.splice(values, kind)))
         if self._sign is not None:
             message.insert(0, self._sign(message, now))

@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 from digest.delivery.outcome import clean_reply
 from digest.delivery.smtp.sasl import HOW_TO
 from digest.delivery.transport import RelayRefusedError
-from digest.runtime import http_post
+from digest.runtime import http_call
 from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import ConfigError, RelayUnreachableError, UsageError
 from digest.runtime.secret_file import read_secret_file
@@ -149,8 +149,8 @@ class _Endpoint:
         body = urlencode({name: text for name, text in form.items() if text}).encode()
         headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
         try:
-            status, data = http_post.post(url, headers, body)
-        except http_post.FAULTS as error:
+            status, data = http_call.post(url, headers, body)
+        except http_call.FAULTS as error:
             why = clean_reply(str(error)) or type(error).__name__
             raise RelayUnreachableError(f"{where} cannot be reached: {why}.") from None
         answer = _object(data)

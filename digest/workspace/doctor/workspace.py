@@ -72,10 +72,13 @@ def _secret_files(settings: Settings) -> Iterator[tuple[Path, str]]:
     for number, relay in enumerate(settings.relay, start=1):
         for name, path in relay.secret_files.items():
             yield settings.workspace / path, f"[[relay]] {number} {name}"
-    if settings.operators.webhook_secret_file:
-        yield settings.workspace / settings.operators.webhook_secret_file, "[operators] webhook_secret_file"
-    if settings.metrics.token_file:
-        yield settings.workspace / settings.metrics.token_file, "[metrics] token_file"
+    others = (
+        (settings.operators.webhook_secret_file, "[operators] webhook_secret_file"),
+        (settings.metrics.token_file, "[metrics] token_file"),
+        (settings.feedback.postmark_secret_file, "[feedback] postmark_secret_file"),
+        *((mailbox.password_file, "[[feedback.mailbox]] password_file") for mailbox in settings.feedback.mailbox),
+    )
+    yield from ((settings.workspace / named, setting) for named, setting in others if named)
 
 
 def identity(context: DoctorContext) -> Iterator[Diagnosis]:

@@ -48,6 +48,15 @@ def test_a_failure_names_the_message_and_the_servers_words(kind: str, ends: str)
     assert report.about("READER@example.net") == told
 
 
+@pytest.mark.parametrize("kind", ["smtp;", "SMTP ;\n ", "x-unix;", ""])
+def test_a_semicolon_in_a_servers_words_is_theirs(kind: str) -> None:
+    report = read_report(
+        dsn(recipient(Diagnostic_Code=f"{kind} 550 5.1.1 gone; see https://example.net", Status="5.0.0"))
+    )
+    told = report.about("")
+    assert (told.code, told.enhanced, told.words) == (550, "5.1.1", "550 5.1.1 gone; see https://example.net")
+
+
 @pytest.mark.parametrize("action", ["delivered", "relayed", "expanded", "delayed", "failed"])
 def test_each_known_action_is_told(action: str) -> None:
     report = read_report(dsn(recipient(f" {action.upper()} (really)", Diagnostic_Code="")))

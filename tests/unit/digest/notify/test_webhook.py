@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from digest.notify.webhook import call, read_secret
-from digest.runtime import http_post
+from digest.runtime import http_call
 from digest.runtime.errors import ConfigError
-from digest.runtime.http_post import ForbiddenAddressError, resolve
+from digest.runtime.http_call import ForbiddenAddressError, resolve
 from digest.settings.operators import Operators
 from tests.support.webhooks import receiving
 
@@ -85,14 +85,14 @@ def test_https_needs_a_certificate_that_proves_the_host(monkeypatch: pytest.Monk
         with receiving(context=context) as receiver, monkeypatch.context() as patched:
             trusting = ssl.create_default_context()
             authority.configure_trust(trusting)
-            patched.setattr("digest.runtime.http_post.ssl.create_default_context", lambda trusting=trusting: trusting)
+            patched.setattr("digest.runtime.http_call.ssl.create_default_context", lambda trusting=trusting: trusting)
             answers.append(call(receiver.url.replace("127.0.0.1", "localhost"), KEY, "evt_1", 1, b"{}"))
     assert [answer.is_taken for answer in answers] == [True, False]
     assert "certificate" in answers[1].words.lower()
 
 
 def test_who_drips_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_post, "WHOLE_SECONDS", 0.3)
+    monkeypatch.setattr(http_call, "WHOLE_SECONDS", 0.3)
     listening = socket.create_server(("127.0.0.1", 0))
     stopping = threading.Event()
 
@@ -135,7 +135,7 @@ def test_a_name_that_points_elsewhere_is_not_called_in_clear(monkeypatch: pytest
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80)),
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.5", 80)),
     ]
-    monkeypatch.setattr("digest.runtime.http_post.socket.getaddrinfo", lambda *_args, **_named: found)
+    monkeypatch.setattr("digest.runtime.http_call.socket.getaddrinfo", lambda *_args, **_named: found)
     answer = call("http://localhost:80/", KEY, "evt_1", 1, b"{}")
     assert answer.status is None
     assert "10.0.0.5" in answer.words

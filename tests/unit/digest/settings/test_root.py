@@ -71,6 +71,8 @@ def test_secrets_come_from_files_too(workspace: Path) -> None:
         (GOOD + '[signup]\nprivacy_policy = "javascript:alert(1)"\n', "is no web address"),
         (GOOD + '[signup]\nprivacy_policy = { ko = "www.example.org" }\n', "is no web address"),
         (GOOD + '[signup]\nname = "yes"\n', "signup.name"),
+        (GOOD + '[feedback]\nses_topics = ["arn:aws:sqs:eu-west-1:1:x"]\n', "is no topic, such as arn:aws:sns:"),
+        (GOOD + '[feedback]\nses_topics = ["arn:aws:sns:e.evil/:123456789012:x"]\n', "is no topic"),
         ("[publication\n", "not valid TOML"),
         ("\x00", "not valid TOML"),
         ("", "publication: Field required"),

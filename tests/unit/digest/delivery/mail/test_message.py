@@ -20,6 +20,7 @@ from digest.outbox.take import Recipient, Taken
 from digest.render.edition import Rendered
 from digest.render.loader import Templates
 from digest.render.slots import Slot, SlotContext, SlotTokens, fill
+from digest.settings.feedback import Feedback
 from digest.settings.root import load_settings
 from subscribers.links import LinkSigner, Purpose
 
@@ -150,6 +151,24 @@ def test_each_mail_has_a_return_path_of_its_own(letters: MessageWriter, edition_
     (claim,) = claims(envelope.sender.encode())
     assert letters.return_path.confirms(claim, ("21", one.reader.ref))
     assert envelope.sender == f"bounces+{envelope.dsn_id}@news.example.org"
+
+
+@pytest.mark.parametrize("mailbox", ["", "bounces@news.example.org"])
+def test_a_mail_by_postmark_has_its_token_as_metadata(
+    letters: MessageWriter, edition_id: int, now: datetime, mailbox: str
+) -> None:
+    one = taken(edition_id, reader(), now)
+    feedback = Feedback(return_path=mailbox, postmark_secret_file="secret")
+    settings = letters._settings.model_copy(update={"feedback": feedback})
+    own = MessageWriter(settings, letters._templates, letters._signer, KEY.encode())
+    own._editions = letters._editions
+    letter = own.delivery(one, now)
+    message = parse(letter)
+    (claim,) = claims(f"+{message['X-PM-Metadata-digest']}".encode())
+    assert own.return_path is not None
+    assert own.return_path.confirms(claim, ("21", one.reader.ref))
+    assert message["X-PM-KeepID"] == "true"
+    assert letter.envelope.sender.partition("+")[0] == (mailbox.partition("@")[0] or "newsletter@example.org")
 
 
 def test_who_wants_text_gets_the_text_alone(letters: MessageWriter, edition_id: int, now: datetime) -> None:

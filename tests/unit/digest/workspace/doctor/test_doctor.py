@@ -68,14 +68,22 @@ def test_a_zone_that_does_not_exist(clinic: Clinic) -> None:
     assert clinic.ids == ["configuration"]
 
 
-@pytest.mark.parametrize("name", ["secrets.toml", ".env", "relay.password", "webhook.secret", "metrics.token"])
+SECRET_FILES = ("relay.password", "webhook.secret", "metrics.token", "postmark.secret", "mailbox.password")
+
+
+@pytest.mark.parametrize("name", ["secrets.toml", ".env", *SECRET_FILES])
 def test_secrets_that_others_can_read(clinic: Clinic, name: str) -> None:
     clinic.change("tls =", 'username = "u"\npassword_file = "relay.password"\ntls =')
     clinic.change("[operators]", '[metrics]\ntoken_file = "metrics.token"\n[operators]')
     clinic.change(
         "[operators]", '[operators]\nwebhook = "https://example.org/"\nwebhook_secret_file = "webhook.secret"'
     )
-    for each in (".env", "relay.password", "webhook.secret", "metrics.token"):
+    clinic.change(
+        "[operators]",
+        '[feedback]\npostmark_secret_file = "postmark.secret"\n[[feedback.mailbox]]\nhost = "imap.example.org"\n'
+        'username = "u"\npassword_file = "mailbox.password"\n[operators]',
+    )
+    for each in (".env", *SECRET_FILES):
         (clinic.folder / each).write_text("" if each == ".env" else "a secret that is long enough")
         (clinic.folder / each).chmod(0o600)
     (clinic.folder / name).chmod(0o640)

@@ -1,4 +1,4 @@
-"""HTTP POST with a deadline for the whole call, protected against SSRF.
+"""HTTP calls with a deadline for the whole of each, protected against SSRF.
 
 A configured host name may come to point elsewhere: it is resolved once, checked, and that very address is connected to.
 No redirects, no proxies.
@@ -28,8 +28,17 @@ class ForbiddenAddressError(OSError):
     """The name points to an address that is never called."""
 
 
+def get(url: str) -> tuple[int, bytes]:
+    """GET; see `post`."""
+    return _call("GET", url, {}, None)
+
+
 def post(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
     """Return status and body (its first 64 KB) of an answer. Raises one of FAULTS when none comes in time."""
+    return _call("POST", url, headers, body)
+
+
+def _call(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
     parts = urlsplit(url)
     headers = {"user-agent": f"digestpress/{__version__}", "connection": "close", **headers}
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -39,7 +48,7 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]
         watchdog.daemon = True
         watchdog.start()
         try:
-            connection.request("POST", target, body, headers)
+            connection.request(method, target, body, headers)
             response = connection.getresponse()
             return response.status, response.read(_READ_BYTES)
         finally:

@@ -1,0 +1,1 @@
+"""Webhooks of e-mail providers: adapters from their reports to our vocabulary."""
