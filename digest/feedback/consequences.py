@@ -20,13 +20,16 @@ from digest.issues.lifecycle import IssueState
 from digest.outbox import operations
 from digest.outbox.breaker import BreakerLimits
 from digest.outbox.states import FAILED, State
-from digest.outbox.tables import BREAKER, DELIVERY, ISSUE, SUBSCRIBER
+from digest.outbox.tables import BREAKER, DELIVERY, ISSUE, NOTICE, SUBSCRIBER
 from digest.runtime.db import session_scope
 from subscribers import store, suppression
 from subscribers.suppression import SuppressionReason
 
 SOFT_ISSUES = 3
 SOFT_SPAN = timedelta(days=60)
+REFUSED_NOTICES = 3
+REFUSED_SPAN = timedelta(days=7)
+"""From the first to the last refusal of so many notices: no issue can hold them when a relay refuses everybody."""
 COMPLAINTS = 0.003
 """The share of complaints from which mailbox providers block a sender."""
 COMPLAINTS_OF = 300
@@ -72,7 +75,8 @@ def draw(engine: Engine, now: datetime, limits: BreakerLimits) -> int:
 
 
 def _events() -> Any:
-    own = [EVENT.c[name] for name in ("id", "kind", "source", "reason", "detail", "subscriber_id", "happened_at")]
+    names = ("id", "kind", "source", "reason", "detail", "subscriber_id", "notice_id", "happened_at")
+    own = [EVENT.c[name] for name in names]
     return (
         select(
             *own,
@@ -82,10 +86,12 @@ def _events() -> Any:
             ISSUE.c.number,
             SUBSCRIBER.c.suppression_key,
             SUBSCRIBER.c.address_since,
+            (NOTICE.c.address == SUBSCRIBER.c.address).label("is_to_reader"),
         )
         .select_from(EVENT)
         .join(SUBSCRIBER, SUBSCRIBER.c.id == EVENT.c.subscriber_id)
         .outerjoin(DELIVERY, DELIVERY.c.id == EVENT.c.delivery_id)
+        .outerjoin(NOTICE, NOTICE.c.id == EVENT.c.notice_id)
         .outerjoin(ISSUE, ISSUE.c.id == EVENT.c.issue_id)
     )
 
@@ -94,9 +100,13 @@ def _act(session: Session, rows: Sequence[Any], now: datetime) -> int:
     counting = [row for row in rows if row.suppression_key and _counts(row)]
     soft = {row.subscriber_id for row in counting if row.kind == FeedbackKind.SOFT}
     worn_out = set(_in_a_row(session, soft)) if soft else set()
+    refused = {row.subscriber_id for row in counting if _is_refused_notice(row)}
+    refused_often = set(_refused_often(session, refused)) if refused else set()
     by_kind: defaultdict[FeedbackKind, dict[str, str]] = defaultdict(dict)
     for row in counting:
         kind = FeedbackKind(row.kind)
+        if _is_refused_notice(row) and row.subscriber_id not in refused_often:
+            continue
         if kind is not FeedbackKind.SOFT or row.subscriber_id in worn_out:
             by_kind[kind][row.suppression_key] = _evidence(row)
     store.lock_all(session, sorted({row.subscriber_id for row in counting}))
@@ -106,11 +116,17 @@ def _act(session: Session, rows: Sequence[Any], now: datetime) -> int:
 
 
 def _counts(row: Any) -> bool:
-    """Return whether an event still says something about the address that the reader has now."""
+    """Return whether an event says something about the address that the reader has now."""
+    if row.notice_id is not None:
+        return bool(row.is_to_reader)
     if row.address_since is not None and row.started_at is not None and row.address_since > row.started_at:
         return False
     is_settled = row.state in FAILED and row.attempt_id == row.detail.get("attempt")
     return is_settled or bool(row.source != EventSource.REPLY.value)
+
+
+def _is_refused_notice(row: Any) -> bool:
+    return row.notice_id is not None and bool(row.source == EventSource.REPLY.value)
 
 
 def _evidence(row: Any) -> str:
@@ -130,11 +146,7 @@ def _in_a_row(session: Session, subscribers: Collection[int]) -> Iterator[int]:
         .having(func.count(EVENT.c.issue_id.distinct()) >= SOFT_ISSUES)
     )
     bounced = select(EVENT.c.id).where(EVENT.c.delivery_id == DELIVERY.c.id, soft).exists()
-    lifted = (
-        select(func.max(EVENT.c.happened_at))
-        .where(EVENT.c.subscriber_id == DELIVERY.c.subscriber_id, EVENT.c.kind == FeedbackKind.LIFTED.value)
-        .scalar_subquery()
-    )
+    lifted = _last_lifted(DELIVERY.c.subscriber_id)
     ended = [State.ACCEPTED.value, *sorted(FAILED)]
     query = (
         select(
@@ -159,6 +171,37 @@ def _in_a_row(session: Session, subscribers: Collection[int]) -> Iterator[int]:
             if row.bounced:  # another failure is ours, and says nothing
                 streak.append(row.started_at)
         if len(streak) >= SOFT_ISSUES and streak[0] - streak[-1] >= SOFT_SPAN:
+            yield subscriber_id
+
+
+def _last_lifted(subscriber: Any) -> Any:
+    other = EVENT.alias()
+    is_lifted = other.c.subscriber_id == subscriber, other.c.kind == FeedbackKind.LIFTED.value
+    return select(func.max(other.c.happened_at)).where(*is_lifted).scalar_subquery()
+
+
+def _refused_often(session: Session, subscribers: Collection[int]) -> Iterator[int]:
+    """Yield those whose last notices were refused as having no mailbox: so many, over so long a time."""
+    other = NOTICE.alias()
+    is_accepted = other.c.subscriber_id == EVENT.c.subscriber_id, other.c.state == State.ACCEPTED.value
+    accepted = select(func.max(other.c.settled_at)).where(*is_accepted).scalar_subquery()
+    query = (
+        select(EVENT.c.subscriber_id, func.min(EVENT.c.happened_at), func.max(EVENT.c.happened_at))
+        .join(NOTICE, NOTICE.c.id == EVENT.c.notice_id)
+        .join(SUBSCRIBER, and_(SUBSCRIBER.c.id == EVENT.c.subscriber_id, SUBSCRIBER.c.address == NOTICE.c.address))
+        .where(EVENT.c.subscriber_id.in_(subscribers), EVENT.c.kind == FeedbackKind.HARD.value)
+        .where(EVENT.c.source == EventSource.REPLY.value)
+        .where(
+            *(
+                or_(since.is_(None), EVENT.c.happened_at > since)
+                for since in (accepted, _last_lifted(EVENT.c.subscriber_id))
+            )
+        )
+        .group_by(EVENT.c.subscriber_id)
+        .having(func.count() >= REFUSED_NOTICES)
+    )
+    for subscriber_id, first, last in session.execute(query):
+        if last - first >= REFUSED_SPAN:
             yield subscriber_id
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import null, select
 from sqlmodel import Session
 
 from digest.delivery.outcome import explain
@@ -14,23 +14,25 @@ from digest.outbox.tables import DELIVERY, Promised
 
 
 def note(session: Session, settlements: Sequence[Settlement]) -> None:
-    """Record what servers have refused for a reason of the mailbox: deliveries only, whose issue judges them later.
+    """Record what servers have refused for a reason of the mailbox; an issue judges its deliveries later.
 
     Other reasons are those of the relay or ours, and are the breaker's.
     """
-    failed = {s.attempt_id: s for s in settlements if s.promised is Promised.DELIVERY and s.state in FAILED}
+    failed = {s.attempt_id: s for s in settlements if s.state in FAILED}
     events = {attempt_id: event for attempt_id, s in failed.items() if (event := _event(s)) is not None}
-    if not events:
-        return
-    ids = [failed[attempt_id].id for attempt_id in events]
-    query = select(DELIVERY.c.id, DELIVERY.c.attempt_id, DELIVERY.c.issue_id, DELIVERY.c.subscriber_id)
-    rows = [
-        {**events[row.attempt_id], "delivery_id": row.id, "issue_id": row.issue_id, "subscriber_id": row.subscriber_id}
-        for row in session.execute(query.where(DELIVERY.c.id.in_(ids)))
-        if row.attempt_id in events
-    ]
-    if rows:
-        session.execute(insert_new(session, EVENT), rows)
+    for promised, named, issue in (
+        (Promised.DELIVERY, "delivery_id", DELIVERY.c.issue_id),
+        (Promised.NOTICE, "notice_id", null()),
+    ):
+        table, ids = promised.table, [failed[one].id for one in events if failed[one].promised is promised]
+        query = select(table.c.id, table.c.attempt_id, table.c.subscriber_id, issue.label("issue_id"))
+        rows = [
+            {**events[row.attempt_id], named: row.id, "issue_id": row.issue_id, "subscriber_id": row.subscriber_id}
+            for row in (session.execute(query.where(table.c.id.in_(ids))) if ids else ())
+            if row.attempt_id in events and row.subscriber_id is not None
+        ]
+        if rows:
+            session.execute(insert_new(session, EVENT), rows)
 
 
 def _event(one: Settlement) -> dict[str, object] | None:

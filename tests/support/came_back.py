@@ -13,7 +13,7 @@ from digest.feedback.models import EVENT
 from digest.outbox.settle import Settlement
 from digest.outbox.states import Outcome, State
 from digest.outbox.tables import DELIVERY, ISSUE, SUBSCRIBER, SUPPRESSION, Promised
-from digest.outbox.take import Taken
+from digest.outbox.take import Started, Taken
 from digest.runtime.db import session_scope
 from digest.send import feedback
 from digest.settings.root import load_settings
@@ -126,7 +126,7 @@ class CameBack:
         with session_scope(self.ledger.engine, read_only=True) as session:
             return session.execute(select(ISSUE).where(ISSUE.c.id == self.ledger.issue_id)).one()
 
-    def refused(self, one: Taken, at: datetime, **fields: Any) -> Settlement:
+    def refused(self, one: Started, at: datetime, **fields: Any) -> Settlement:
         values: dict[str, Any] = {
             "code": 550,
             "enhanced": "5.1.1",

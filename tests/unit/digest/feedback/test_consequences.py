@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from digest.delivery.mail.return_path import ReturnPath
 from digest.feedback import consequences, replies
-from digest.outbox import breaker, operations
+from digest.outbox import breaker, notices, operations
 from digest.outbox.breaker import BreakerLimits
+from digest.outbox.notices import TakenNotice
 from digest.outbox.states import State
-from digest.outbox.take import Taken
+from digest.outbox.tables import SUBSCRIBER
+from digest.outbox.take import Taken, Taker
 from digest.runtime.db import session_scope
 from digest.send import operator
-from tests.support.came_back import CameBack, complaint
+from tests.support.came_back import MAILBOX, CameBack, complaint, dsn
 from tests.support.ledger import Ledger
 
 
@@ -20,7 +24,7 @@ def back(ledger: Ledger, tmp_path: Path) -> CameBack:
     return CameBack(ledger, tmp_path)
 
 
-def refuse(back: CameBack, *taken: Taken, finish: bool = True, **fields: object) -> None:
+def refuse(back: CameBack, *taken: Taken | TakenNotice, finish: bool = True, **fields: object) -> None:
     """Let the relay refuse these, as a worker stores it, and end the issue."""
     with session_scope(back.ledger.engine) as session:
         settlements = [back.refused(one, back.clock.now(), **fields) for one in taken]
@@ -156,3 +160,63 @@ def test_consequences_are_drawn_once(back: CameBack) -> None:
     back.ingest(back.bounce(one))
     with session_scope(back.ledger.engine) as session:
         assert consequences.apply(session, back.clock.now(), BreakerLimits()) == 0
+
+
+def noticed(back: CameBack, subscriber: int, kind: str = "welcome", address: str = "") -> TakenNotice:
+    """A notice to a subscriber that has been started."""
+    now = back.clock.now()
+    with session_scope(back.ledger.engine) as session:
+        own = session.execute(select(SUBSCRIBER.c.address).where(SUBSCRIBER.c.id == subscriber)).scalar_one()
+        notices.promise(
+            session, kind, str(now), address=address or own, language="en", now=now, subscriber_id=subscriber
+        )
+        (one,) = notices.take_notices(session, Taker("w1", "test"), limit=1, now=now).started
+        return one
+
+
+def of_notice(back: CameBack, one: TakenNotice) -> bytes:
+    path = ReturnPath(MAILBOX, back.works.settings.message_key)
+    return dsn(path.address(path.token(one.promised, one.id, (one.kind, one.key))), one.address)
+
+
+@pytest.mark.parametrize(
+    ("kind", "address"), [("address", "nobody@typo.example"), ("address_changed", "old@example.org")]
+)
+def test_a_notice_to_another_address_says_nothing_of_the_readers(back: CameBack, kind: str, address: str) -> None:
+    back.ledger.worker()
+    reader = back.ledger.reader()
+    one = noticed(back, reader, kind, address)
+    back.ledger.settle([one], State.ACCEPTED, code=250)
+    assert back.counted(of_notice(back, one)) == {"hard": 1}
+    assert back.suppressed() == {}
+    back.wait(days=1)
+    own = noticed(back, reader)
+    back.ledger.settle([own], State.ACCEPTED, code=250)
+    back.ingest(of_notice(back, own))
+    assert set(back.suppressed().values()) == {"hard_bounce"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "days", "suppressed"),
+    [("rrr", 4, True), ("rr", 30, False), ("rrr", 1, False), ("rrarr", 4, False), ("ffff", 4, False)],
+)
+def test_a_refused_notice_is_evidence_and_the_third_suppresses(
+    back: CameBack, answers: str, days: int, suppressed: bool
+) -> None:
+    back.ledger.worker()
+    reader = back.ledger.reader(state="pending")
+    for answer in answers:
+        back.wait(days=days)
+        one = noticed(back, reader, "confirmation")
+        if answer == "a":
+            back.ledger.settle([one], State.ACCEPTED, code=250)
+        else:
+            told = {"enhanced": "5.2.2", "reply": "full"} if answer == "f" else {}
+            refuse(back, one, finish=False, **told)
+    assert back.suppressed() == ({one.address: "hard_bounce"} if suppressed else {})
+    refused = [event for event in back.events() if event.notice_id]
+    assert len(refused) == sum(answer != "a" for answer in answers)
+    if suppressed:  # no further mail to it
+        back.wait(days=1)
+        with pytest.raises(ValueError, match="not enough values"):
+            noticed(back, reader, "confirmation")
