@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, exists, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, exists, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
@@ -16,6 +16,12 @@ from digest.runtime.errors import NotFoundError, RefusedError
 RESEND_AFTER = timedelta(minutes=15)
 BY_OPERATOR = "an operator held it"
 NONE_ACCEPTED = "none of its deliveries was accepted, and an issue that reached nobody is not sent"
+HELD_BY_US = and_(
+    ISSUE.c.held,
+    ISSUE.c.state.in_([IssueState.SENDING.value, IssueState.SENT.value]),
+    ISSUE.c.held_reason != BY_OPERATOR,
+)
+"""Issues that wait for a person to release them; of a sent one only the consequences of what came back do."""
 CANCELLABLE = DUE | {State.UNCERTAIN}
 """States from which a delivery may be cancelled by number; without numbers only what is due."""
 

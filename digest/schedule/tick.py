@@ -10,7 +10,6 @@ from itertools import takewhile
 
 from sqlmodel import Session, col, select
 
-from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.membership import retention
@@ -143,10 +142,10 @@ def _deliver_what_is_due(
 
 
 def _held(context: SendContext, told: Sequence[TickResult]) -> list[TickResult]:
-    """Return the issues that are held in their sending, but those that a run has told, or an operator holds."""
-    held = (Issue.state == IssueState.SENDING, col(Issue.held), col(Issue.held_reason) != operations.BY_OPERATOR)
+    """Return the issues that are held, but those that a run has told, or an operator holds."""
     with session_scope(context.engine, read_only=True) as session:
-        rows = session.exec(select(Issue.number, Issue.held_reason).where(*held).order_by(col(Issue.number))).all()
+        query = select(Issue.number, Issue.held_reason).where(operations.HELD_BY_US)
+        rows = session.exec(query.order_by(col(Issue.number))).all()
     texts = [f"issue {number} is held: {why}" for number, why in rows]
     new = [text for text in texts if not any(text in one.why for one in told)]
     return [TickResult("outbox", runs.RunState.WAITING, runs.RunStep.DELIVER, text, person=True) for text in new]

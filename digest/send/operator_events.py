@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlmodel import Session, col
 
 from digest.issues.lifecycle import IssueState
@@ -42,10 +42,7 @@ def tell_of(context: SendContext, issue_ids: Sequence[int]) -> bool:
 def _events(session: Session, issue_ids: Sequence[int], now: datetime) -> list[Event]:
     events = []
     # also one that was held by a worker that ended before it could tell
-    held = and_(
-        col(Issue.held), col(Issue.state) == IssueState.SENDING, col(Issue.held_reason) != operations.BY_OPERATOR
-    )
-    ours = or_(col(Issue.id).in_(issue_ids), held)
+    ours = or_(col(Issue.id).in_(issue_ids), operations.HELD_BY_US)
     for issue in session.scalars(select(Issue).where(ours).order_by(col(Issue.number))):
         if issue.held:
             events.append(halted(session, issue, now))

@@ -30,11 +30,12 @@ def way_out(number: int, states: Mapping[State, int]) -> tuple[str, ...]:
     if states[State.ACCEPTED]:
         del retries[State.REJECTED]  # the relay takes our mail: those mailboxes are at fault
     again = [f"digest outbox retry --issue {number}{option}" for state, option in retries.items() if states[state]]
+    going_on = (f"digest send {number}",) if again or states[State.PENDING] else ()
     if states[State.UNCERTAIN]:
         again = [f"digest outbox list {number} --state uncertain", "digest outbox reconcile", *again]
-    elif not again and not states[State.PENDING]:
+    elif not going_on and not states[State.ACCEPTED]:
         return (f"digest issue withdraw {number}",)
-    return *again, f"digest outbox release {number}", f"digest send {number}"
+    return *again, f"digest outbox release {number}", *going_on
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,11 @@ def issues(context: DoctorContext) -> Iterator[Diagnosis]:
     now = context.clock.now()
     with context.session() as session:
         alive = any(worker.alive for worker in statistics.present(session, context.place.liveness))
-        for issue in _issues(session, Issue.state, _OPEN):
+        for issue in _issues(session, Issue.state, (*_OPEN, IssueState.SENT.value)):
             if issue.held:
-                message = f"Issue {issue.number} is held, nothing of it is sent: {issue.held_reason}"
+                sent = issue.state == IssueState.SENT
+                meaning = "what comes back from it suppresses nobody" if sent else "nothing of it is sent"
+                message = f"Issue {issue.number} is held, {meaning}: {issue.held_reason}"
                 remedy = f"`digest outbox status {issue.number}` says how to go on"
                 yield Diagnosis("issue-held", Severity.BLOCK, message, remedy)
                 continue

@@ -14,7 +14,9 @@ from digest.outbox.states import State
 from digest.outbox.tables import SUBSCRIBER
 from digest.outbox.take import Taken, Taker
 from digest.runtime.db import session_scope
-from digest.send import operator
+from digest.schedule import tick
+from digest.send import operator, operator_events
+from digest.send.status import status
 from tests.support.came_back import MAILBOX, CameBack, complaint, dsn
 from tests.support.ledger import Ledger
 
@@ -111,6 +113,29 @@ def test_complaints_hold_an_issue_from_three_in_a_thousand(back: CameBack) -> No
     operator.release(back.works, 21)
     back.draw()
     assert not back.issue().held
+
+
+def test_a_sent_issue_is_held_told_and_released(back: CameBack, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = back.accepted(304)
+    with session_scope(back.ledger.engine) as session:
+        assert operations.finish(session, back.ledger.issue_id, back.clock.now())
+    back.ingest(*(back.bounce(one, words="550 5.1.1 gone") for one in sent[302:]))
+    assert len(back.suppressed()) == 2
+    # the command ends before it has told of the hold; the next look does
+    with monkeypatch.context() as patched:
+        patched.setattr(operator_events, "tell_of", lambda *_args: False)
+        back.ingest(complaint(back.address(sent[0])), back.bounce(sent[1]))
+    assert (back.issue().state, back.issue().held) == ("sent", True)
+    with session_scope(back.ledger.engine, read_only=True) as session:
+        event, *_ = operator_events._events(session, [], back.clock.now())
+    assert event.commands == ("digest outbox status 21", "digest outbox release 21")
+    assert status(back.works, 21).as_json()["next"] == ["digest outbox release 21"]
+    assert [one.why for one in tick._held(back.works, [])] == [f"issue 21 is held: {back.issue().held_reason}"]
+    assert set(back.suppressed()) == {sent[at].reader.address for at in (0, 302, 303)}
+    back.wait(days=1)
+    assert operator.release(back.works, 21) == (21, True)
+    assert (back.issue().state, back.issue().held, len(back.suppressed())) == ("sent", False, 4)
+    assert tick._held(back.works, []) == []
 
 
 @pytest.mark.parametrize(

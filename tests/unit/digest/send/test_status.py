@@ -150,6 +150,13 @@ def test_the_end_is_not_before_a_wait_of_open_mailboxes(ledger: Ledger) -> None:
         ({"rejected": 3}, ["outbox retry --issue 21 --state rejected", "outbox release 21", "send 21"]),
         ({"rejected": 3, "accepted": 9, "pending": 1}, ["outbox release 21", "send 21"]),
         ({"expired": 3}, ["issue withdraw 21"]),
+        # it was sent, and readers complain of it
+        ({"accepted": 9}, ["outbox release 21"]),
+        ({"accepted": 9, "rejected": 3}, ["outbox release 21"]),
+        (
+            {"accepted": 9, "uncertain": 1},
+            ["outbox list 21 --state uncertain", "outbox reconcile", "outbox release 21"],
+        ),
     ],
 )
 def test_the_way_out_of_a_hold_is_commands_that_help(counted: dict[str, int], steps: list[str]) -> None:

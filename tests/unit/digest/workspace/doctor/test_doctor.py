@@ -364,11 +364,13 @@ def test_nobody_looks_at_the_clock(clinic: Clinic) -> None:
 # The outbox
 
 
-def sending(clinic: Clinic, state: str, *, count: int = 1, held: bool = False, **fields: Any) -> None:
+def sending(
+    clinic: Clinic, state: str, *, count: int = 1, held: bool = False, of_issue: str = "sending", **fields: Any
+) -> None:
     """An issue with deliveries in `state`."""
     session = clinic.with_session()
     issue = Issue(
-        number=21, period="2021-09", date=NOW.date(), state="sending", held=held, frozen_at=NOW, created_at=NOW
+        number=21, period="2021-09", date=NOW.date(), state=of_issue, held=held, frozen_at=NOW, created_at=NOW
     )
     session.add(issue)
     session.flush()
@@ -415,9 +417,11 @@ def test_many_that_are_refused(clinic: Clinic, state: str) -> None:
     assert clinic.ids == [f"deliveries-{state}"]
 
 
-def test_an_issue_that_is_held(clinic: Clinic) -> None:
-    sending(clinic, "pending", held=True)
+@pytest.mark.parametrize(("state", "told"), [("sending", "nothing of it is sent"), ("sent", "suppresses nobody")])
+def test_an_issue_that_is_held(clinic: Clinic, state: str, told: str) -> None:
+    sending(clinic, "cancelled", held=True, of_issue=state)
     assert clinic.ids == ["issue-held"]
+    assert told in clinic.examine().findings[0].message
 
 
 def test_mails_that_nobody_delivers(clinic: Clinic) -> None:
