@@ -11,6 +11,10 @@ from digest.feedback.dsn import ReportedRecipient
 
 # Codes that servers use for anything: with one of them the words decide first.
 _VAGUE = re.compile(r"[45]\.(?:0\.0|3\.0|5\.0|1\.0|4\.7)")
+_BOX_ABROAD = (
+    r"(?:adres|direcci[oó]n|usu[aá]rio|utente|utilisateur|destinat|cuenta|compte|cont[ao]\b|konto|empf[aä]nger|postfach|"
+    r"buz[oó]n|casella|endere[cç]o|gebruiker)"
+)
 # In this order: what is ours or passes first, since a wrong "no such mailbox" loses a reader.
 _WORDS: dict[Reason, re.Pattern[str]] = {
     reason: re.compile("|".join(patterns), re.IGNORECASE)
@@ -37,6 +41,8 @@ _WORDS: dict[Reason, re.Pattern[str]] = {
             r"(?:does not|doesn't) have an? .{0,60}(?:account|delivery point|mailbox)|not listed in|userid",
             r"unknown (?:host|domain|or illegal)|no matches to|not recognized|did not exactly match|no longer valid",
             r"(?:couldn't|could not|can't|cannot) be found|not found in|user (?:is )?not known|no such",
+            rf"{_BOX_ABROAD}.{{0,80}}(?:n.existe pas|existiert nicht|n(?:o|on|[ãa]o) (?:existe|esiste)|bestaat niet)",
+            rf"(?:no existe|non esiste|n[ãa]o existe) (?:el |la |l'|o |a |il )?{_BOX_ABROAD}",
             r"inconnu|introuvable|non recens|unbekannt|не (?:найден|существует)|不存在",
             r"존재하지 ?않|없는 ?(?:메일|사용자|계정|주소|수신|아이디)|등록되(?:지|어 있지) ?않|찾을 수 없|탈퇴",
             r"잘못된 ?(?:메일|주소|수신)|見つかりません|存在しません|該当(?:する|者)|不明|誤り|正しく(?:な|あ)",

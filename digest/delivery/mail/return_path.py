@@ -18,7 +18,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 # Behind the plus of an address (the most frequent, and found fastest), else behind what some servers make of it, else
 # as the envelope id of a report.
 _PATTERN = rb"([dDnN])([0-9a-zA-Z]{1,13})([0-9a-fA-F]{20})(?![0-9a-zA-Z])"
-_PLACES = tuple(re.compile(place + _PATTERN) for place in (rb"\+", rb"[=_-]", rb"[Ii]d:[ \t]*"))
+_PLACES = tuple(re.compile(place + _PATTERN) for place in (rb"\+", rb"[=_-]", rb"[Ee]nvelope-[Ii][Dd]:[ \t]*"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def test_a_late_bounce_corrects_and_suppresses_once(back: CameBack) -> None:
     assert (again.repeated, sum(again.counted.values()), len(back.events())) == (2, 0, 1)
 
 
-@pytest.mark.parametrize("way", ["to", "case", "delivered-to", "envelope-id", "minus", "message-id"])
+@pytest.mark.parametrize("way", ["to", "case", "delivered-to", "envelope-id", "minus", "message-id", "other-id"])
 def test_the_reader_is_found_by_what_the_report_carries(back: CameBack, way: str) -> None:
     (one,) = back.accepted()
     token, address = back.token(one), one.reader.address
@@ -53,6 +53,7 @@ def test_the_reader_is_found_by_what_the_report_carries(back: CameBack, way: str
         "case": dsn(back.address(one).upper(), "x@example.com"),
         "delivered-to": f"Delivered-To: {back.address(one)}\n".encode() + dsn(MAILBOX, "x@example.com"),
         "envelope-id": dsn(MAILBOX, "x@example.com", envelope_id=token),
+        "other-id": b"Message-Id: d0123456789abcdef0123456789abcdef\n" + dsn(MAILBOX, address, original=original),
         "minus": dsn(back.address(one).replace("+", "-"), "x@example.com"),
         "message-id": dsn(MAILBOX, address.upper(), original=original),
     }[way]
