@@ -123,12 +123,8 @@ FAMILIES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TextBounce:
-    """What a bounce in words says: who understood it, and the recipients (the address is empty if none is named)."""
-
-    reader: str
-    recipients: tuple[ReportedRecipient, ...]
+# What a bounce in words says: who understood it, and the recipients (the address is empty if none is named).
+TextBounce = tuple[str, tuple[ReportedRecipient, ...]]
 
 
 def looks_returned(mail: ParsedMail) -> bool:
@@ -147,7 +143,7 @@ def read_text(mail: ParsedMail) -> TextBounce | None:
     is_failure = _FAILED.search(text) is not None or _FAILED.search(subject) is not None
     for family in FAMILIES:
         if family.sign.search(text) and (found := list(_named(family, text))) and (is_failure or _STATUS.search(text)):
-            return TextBounce(family.name, _reports(found, text, subject))
+            return family.name, _reports(found, text, subject)
     return _by_flufl(mail.root, text, subject) or (_bare(text, subject, mail) if is_failure else None)
 
 
@@ -214,7 +210,7 @@ def _by_flufl(root: Message, text: str, subject: str) -> TextBounce | None:
         at = text.find(address)
         words = text[at + len(address) : at + len(address) + _WORDS] if at >= 0 else text
         reports.append(_report(address, words, text, subject, permanent=is_permanent))
-    return TextBounce("flufl.bounce", tuple(reports)) if reports else None
+    return ("flufl.bounce", tuple(reports)) if reports else None
 
 
 def _bare(text: str, subject: str, mail: ParsedMail) -> TextBounce:
@@ -223,4 +219,4 @@ def _bare(text: str, subject: str, mail: ParsedMail) -> TextBounce:
     named = (match for match in _ADDRESS.finditer(text) if match[0].lower() not in own)
     match = next((match for match in named if not _DAEMON.search(match[0])), None)
     words = text[match.end() : match.end() + _WORDS] if match else text
-    return TextBounce("words", (_report(match[0] if match else "", words, text, subject, permanent=True),))
+    return "words", (_report(match[0] if match else "", words, text, subject, permanent=True),)

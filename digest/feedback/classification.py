@@ -88,7 +88,7 @@ def _read(mail: ParsedMail) -> Understood:
     if is_automatic(mail) and not returned and not (is_receipt(mail) and "reject" in mail.header("Subject").lower()):
         return Understood(MailForm.AUTOMATIC, "automatic")
     if found := read_text(mail) if returned or is_receipt(mail) else None:
-        return Understood(MailForm.REPORT, found.reader, found.recipients)
+        return Understood(MailForm.REPORT, *found)
     return Understood(MailForm.AUTOMATIC, "automatic") if is_automatic(mail) else Understood(MailForm.NOTHING, "none")
 
 

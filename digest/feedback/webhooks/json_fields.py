@@ -11,7 +11,6 @@ from digest.feedback.dsn import ACTIONS, ReportedRecipient, of_fields
 
 Fields = Mapping[str, object]
 MAX_LIST = 50
-_MAX_TEXT = 64 * 1024
 _MAX_DIAGNOSTIC = 2000
 # NUL does not fit into a database, and a lone surrogate into no text
 _UNFIT = re.compile("[\0\ud800-\udfff]")
@@ -58,4 +57,4 @@ def _listed(fields: Fields, name: str) -> Sequence[object]:
 
 
 def _fit(value: object) -> str:
-    return _UNFIT.sub("", value[:_MAX_TEXT]) if isinstance(value, str) else ""
+    return _UNFIT.sub("", value) if isinstance(value, str) else ""

@@ -105,11 +105,12 @@ class SnsTopics:
         why = "the certificate of its signature cannot be fetched"
         if time.monotonic() - self._failed_at < _PAUSE_SECONDS:  # nobody makes us ask again and again
             raise CallRefusedError(why, HTTPStatus.SERVICE_UNAVAILABLE)
+        self._failed_at = time.monotonic()  # unless this succeeds
         try:
             certificate = x509.load_pem_x509_certificate(self._fetch(url, why))
-        except (CallRefusedError, ValueError) as error:
-            self._failed_at = time.monotonic()
-            raise CallRefusedError(why, HTTPStatus.SERVICE_UNAVAILABLE) from error
+        except ValueError as error:
+            raise CallRefusedError(f"{why}: it is none", HTTPStatus.SERVICE_UNAVAILABLE) from error
+        self._failed_at = -_PAUSE_SECONDS
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
         self._kept[url] = certificate

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,16 @@ def test_an_event_counts_once_by_webhook_and_by_mail(back: CameBack, client: Tes
     assert len(back.events()) == 2
 
 
+def test_calls_at_the_same_time_count_once(back: CameBack) -> None:
+    sent = back.accepted(12)
+    provider = PostmarkWebhook(SECRET.encode())
+    bodies = [postmark(back, one) for one in sent[:6] for _ in range(3)]
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda body: feedback.receive(back.works, provider, LOGIN, body), bodies))
+    assert (len(back.suppressed()), len(back.events())) == (6, 6)
+    assert [back.state(one) for one in sent] == ["rejected"] * 6 + ["accepted"] * 6
+
+
 @pytest.mark.parametrize("way", ["ses", "postmark", "mail"])
 def test_a_complaint_suppresses_at_once(back: CameBack, client: TestClient, way: str) -> None:
     (one,) = back.accepted()
@@ -108,7 +119,7 @@ def test_a_complaint_suppresses_at_once(back: CameBack, client: TestClient, way:
 @pytest.mark.one_database
 def test_the_sender_and_headers_name_a_mail_without_token(back: CameBack, client: TestClient) -> None:
     (one,) = back.accepted()
-    headers = [{"name": "Message-ID", "value": back.message_id(one)}]
+    headers = [{"name": "X-Long", "value": "x" * 100_000}, {"name": "Message-ID", "value": back.message_id(one)}]
     body = call(ses(back, one, source="news@example.org", headers=headers))
     assert client.post("/webhooks/ses", content=body).status_code == 200
     assert back.state(one) == "rejected"

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from digest.delivery.mail.return_path import ReturnPath
 from digest.delivery.outcome import Reason
-from digest.feedback.classification import MailForm
+from digest.feedback.classification import MailForm, Understood
 from digest.feedback.models import FeedbackKind
 from digest.feedback.webhooks import postmark
 from digest.feedback.webhooks.json_fields import json_object
-from digest.feedback.webhooks.ses_report import read_report
+from digest.feedback.webhooks.ses import read_report as read_fields
 
 ADA = "ada@example.org"
 PATH = ReturnPath("bounces@news.example.org", b"k")
@@ -24,6 +24,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
+
+
+def read_report(message: str) -> Understood:
+    return read_fields(json_object(message))
 
 
 def bounce(kind: str, subtype: str = "General", *, mail: Any = MAIL, **recipient: Any) -> str:
