@@ -23,6 +23,10 @@ def import_document(report: SubscriberImportReport, *, dry_run: bool) -> dict[st
         "columns_not_kept": dict(report.left.columns.most_common()),
         "problems": [{"line": p.line, "column": p.column, "message": p.message} for p in report.problems],
         "problem_count": report.problem_count,
+        "doubtful": [
+            {"line": one.line, "kind": one.doubt.kind.value, "message": one.doubt.message} for one in report.doubtful
+        ],
+        "doubtful_count": dict(report.doubts),
         "dry_run": dry_run,
     }
 
@@ -40,10 +44,13 @@ def tell_import(out: Output, report: SubscriberImportReport, name: str, *, dry_r
     rows += [("left out", "the line cannot be used", others)] * bool(others)
     rows += [("value that is no interest", v, n) for v, n in report.left.interests.most_common(MOST_VALUES)]
     rows += [("column not kept", column, count) for column, count in report.left.columns.most_common(MOST_VALUES)]
+    rows += [("doubtful address, kept", kind, count) for kind, count in report.doubts.most_common()]
     if rows:
         out.table(["what", "which", "lines"], rows)
     for kept in report.kept:
         out.line(f"{name}:{kept.line}: not followed: {kept.reason}")
+    for one in report.doubtful:
+        out.line(f"{name}:{one.line}: doubtful: {one.doubt.message}")
 
 
 def tell_problems(out: Output, report: SubscriberImportReport, name: str) -> None:

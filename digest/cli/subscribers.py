@@ -11,6 +11,8 @@ from digest.cli.shell import shell_of
 from digest.membership import importing, notices
 from digest.membership.own_data import data_at
 from digest.runtime.errors import EnvironmentFailedError
+from subscribers.address import EmailAddress
+from subscribers.address_doubts import doubt
 
 
 def add(
@@ -29,6 +31,8 @@ def add(
         shell.app, address, name=name, interests=interests, language=language, confirmed_by=confirmed_by
     )
     outcome = "is confirmed" if state == "confirmed" else "is asked to confirm (next: digest worker)"
+    if found := doubt(EmailAddress.parse(address).key):
+        shell.out.note(f"{found.message}; it was added as you gave it.")
     shell.out.emit({"address": address, "state": state}, lambda: shell.out.line(f"{address} {outcome}."))
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from subscribers import address_change, preferences
 from subscribers.address import MAX_OCTETS, EmailAddress
+from subscribers.address_doubts import suggestion
 from subscribers.consent import ConsentMethod
 from subscribers.errors import AddressError
 from subscribers.links import Purpose
@@ -45,7 +46,7 @@ class PreferencesPage(BasePage):
                 notice = self._act(request, session, person, form)
             except FormInvalidError as error:
                 problem = error.problem
-        typed = form if problem else None
+        typed = form if problem or notice == "address" else None
         return self._preferences_page(person, notice=notice, problem=problem, typed=typed)
 
     def _act(self, request: Request, session: Session, person: Subscriber, form: Form) -> str:
@@ -108,6 +109,7 @@ class PreferencesPage(BasePage):
     ) -> Response:
         """Return the page; `typed` is a posted form whose values it shows again."""
         context, now, shown = self.context, self.context.now(), self.view(person)
+        suggested = suggestion(typed.one("email").strip()) if typed is not None and notice == "address" else ""
         if typed is not None and typed.one("do") == "save" and not shown.left:
             shown = retyped(shown, typed, context.catalogue, [code for code, _ in context.languages])
         return self.form_page(
@@ -117,7 +119,8 @@ class PreferencesPage(BasePage):
             problem,
             person=shown,
             notice=notice,
-            new=typed.one("email")[:MAX_OCTETS] if typed is not None else "",
+            new=suggested or (typed.one("email")[:MAX_OCTETS] if typed is not None and problem else ""),
+            suggested=suggested,
             unsubscribe=context.signer.path(Purpose.UNSUBSCRIBE, person.ref),
             # The page reveals nothing, and a forwarded mail allows to unsubscribe the person anyway.
             erase=context.signer.path(Purpose.ERASE, person.ref, now=now),

@@ -29,7 +29,7 @@ def _own_page(language: str) -> dict[str, object]:
 
 def _preferences(language: str, *, left: bool = False) -> dict[str, object]:
     links = dict.fromkeys(("unsubscribe", "erase"), "")
-    return {"person": _person(language, left=left), "notice": "", "today": _DAY, "new": "", **links}
+    return {"person": _person(language, left=left), "notice": "", "today": _DAY, "new": "", "suggested": "", **links}
 
 
 def _unsubscribe(language: str) -> dict[str, object]:
@@ -44,6 +44,8 @@ _SUBSCRIBE = {
     "agreed": False,
     "everything": True,
     "chosen": (),
+    "suggested": "",
+    "repeated": (),
 }
 _ADDRESS = {"masked": _MASKED, "done": False, "preferences": ""}
 # Page -> the template and its values. The names stand in consent events and are at most eleven characters long.

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from subscribers import signup, store
 from subscribers.address import MAX_OCTETS, EmailAddress
+from subscribers.address_doubts import suggestion
 from subscribers.consent import ConsentMethod
 from subscribers.errors import AddressError, LinkInvalidError, NameUnusableError
 from subscribers.links import Purpose
@@ -19,6 +20,9 @@ from subscribers.pages.forms import Form
 from subscribers.pages.page import BasePage, Posted
 from subscribers.pages.views import FormInvalidError, read_interests
 from subscribers.signup import SignupForm
+
+_REPEATED = ("form", "shown", "name", "scope", "interest", "language", "agree")
+"""The fields of a sign-up besides the address; its stamp, too: a new one would be too fast."""
 
 
 class SubscribePage(BasePage):
@@ -60,7 +64,7 @@ class SubscribePage(BasePage):
                     agreed=self._agreed(session, shown_in),
                 )
         # The same response in every case: it must not reveal whether the address is known or the honeypot was noticed.
-        return self._subscribe_page(language, done=True)
+        return self._subscribe_page(language, done=True, typed=form)
 
     def _name(self, form: Form, language: str) -> str:
         """Return the name in a form. Raises NameUnusableError for an unusable one, and for none if it is required."""
@@ -84,6 +88,8 @@ class SubscribePage(BasePage):
     ) -> Response:
         """Return the form; `typed` is a posted one whose values it shows again."""
         typed = typed or Form({})
+        # By what was typed alone: it says nothing about who is known here.
+        suggested = suggestion(typed.one("email").strip()) if done else ""
         return self.page(
             "subscribe",
             language,
@@ -96,6 +102,8 @@ class SubscribePage(BasePage):
             agreed=typed.one("agree") == "yes",
             everything=typed.one("scope") != "some",
             chosen=typed.all("interest"),
+            suggested=suggested,
+            repeated=[(name, value) for name in _REPEATED for value in typed.all(name)] if suggested else [],
             form_token=csrf.token(self.context.signer, csrf.SUBSCRIBE, "", self.context.now()),
         )
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from subscribers import store, suppression
+from subscribers.address_doubts import doubt
 from subscribers.consent import ConsentKind, ConsentMethod
 from subscribers.models import Subscriber, Suppression
 from subscribers.suppression import SuppressionReason
@@ -124,6 +125,8 @@ class Importer:
             report.add_problem(problem)
         for row, decision in decided:
             report.add(row.line, decision)
+            if decision.action != Action.SKIP and (found := doubt(row.email.key)):
+                report.add_doubt(row.line, found)
 
 
 Decided = list[tuple[ReaderRow, Decision]]

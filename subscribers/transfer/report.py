@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from subscribers.address_doubts import AddressDoubt
 from subscribers.transfer.mapping import Leftovers
 from subscribers.transfer.merge import Action, Decision
 from subscribers.transfer.rows import RowProblem
@@ -16,6 +17,14 @@ class KeptRow:
 
     line: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulRow:
+    """A line whose address is valid and doubtful; it was followed all the same."""
+
+    line: int
+    doubt: AddressDoubt
 
 
 @dataclass(slots=True)
@@ -38,6 +47,8 @@ class SubscriberImportReport:
     states: Counter[str] = field(default_factory=Counter)
     never_send: Counter[str] = field(default_factory=Counter)
     kept_reasons: Counter[str] = field(default_factory=Counter)
+    doubtful: list[DoubtfulRow] = field(default_factory=list)
+    doubts: Counter[str] = field(default_factory=Counter)
     source: str = ""
     left: Leftovers = field(default_factory=Leftovers)
 
@@ -51,6 +62,12 @@ class SubscriberImportReport:
         """Count a line whose address has occurred before."""
         self.duplicates += 1
         self.add_problem(problem)
+
+    def add_doubt(self, line: int, doubt: AddressDoubt) -> None:
+        """Count a doubtful address, and list it if there is room."""
+        self.doubts[doubt.kind.value] += 1
+        if len(self.doubtful) < MAX_LISTED:
+            self.doubtful.append(DoubtfulRow(line, doubt))
 
     def add(self, line: int, decision: Decision) -> None:
         """Count the decision about a line."""

@@ -145,3 +145,40 @@ def test_no_topic_ticked_is_asked_back_of_readers(site: Site, client: TestClient
     assert NO_TOPIC in kept.text
     assert 'value="third" id="frequency-third" checked' in saved.text, "what was chosen beside it is still there"
     assert site.dump() == before
+
+
+@pytest.mark.one_database
+def test_a_mistyped_domain_is_asked_about_and_never_stops_anybody(site: Site, client: TestClient) -> None:
+    site.signup = {"consent_text": TEXT}
+    form = {**FORM, "email": "Kim@gmial.com", "agree": "yes", "scope": "some", "interest": ["mobility", "safety"]}
+    page = client.post("/subscribe", data=form)
+    assert page.status_code == 200
+    assert "Did you mean Kim@gmail.com?" in page.text
+    assert site.person("kim@gmial.com").state == "pending", "taken as it was typed"
+    offered = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text)
+    again = client.post("/subscribe", data={name: [v for n, v in offered if n == name] for name, _ in offered})
+    assert again.status_code == 200
+    assert "Did you mean" not in again.text
+    asked = site.person("kim@gmail.com")
+    assert (asked.interests, asked.language, [due.address for due in site.due][-1]) == (
+        "mobility;safety",
+        "en",
+        "Kim@gmail.com",
+    )
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("address", ["kim@mail.com", "kim@gmail.com", "kim@gmx.com", "postmaster@example.org"])
+def test_other_addresses_are_not_asked_about(site: Site, client: TestClient, address: str) -> None:
+    assert "Did you mean" not in client.post("/subscribe", data={**FORM, "email": address}).text
+
+
+@pytest.mark.one_database
+def test_a_mistyped_new_address_is_asked_about_too(site: Site, client: TestClient) -> None:
+    person = site.add("kim@example.org")
+    settings = site.path(Purpose.PREFERENCES, person.ref)
+    page = client.post(settings, data={"do": "address", "email": "kim@naver.con"}).text
+    assert "Did you mean kim@naver.com?" in page
+    assert 'value="kim@naver.com"' in page
+    assert site.changes[-1].address == "kim@naver.con"
+    assert "Did you mean" not in client.post(settings, data={"do": "address", "email": "kim@mail.com"}).text

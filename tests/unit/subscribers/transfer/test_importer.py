@@ -302,3 +302,15 @@ def test_one_person_gets_everything_we_know(site: Site) -> None:
     assert (shown["address"], shown["state"]) == (ADDRESS, "unsubscribed")
     assert shown["suppression"] == {"reason": "unsubscribed", "since": "2021-09-30T00:00:00+00:00"}
     assert [event["kind"] for event in shown["consent"]] == ["unsubscribed"]
+
+
+def test_doubtful_addresses_are_named_and_kept_as_given(site: Site) -> None:
+    file = "email\nkim@gmial.com\nlee@mail.com\npostmaster@example.org\nnot an address\n"
+    for dry_run in (True, False, False):
+        report = bring(site, file, dry_run=dry_run)
+        assert [(one.line, one.doubt.kind, one.doubt.message) for one in report.doubtful] == [
+            (2, "mistyped", "gmial.com looks like a slip of gmail.com"),
+            (4, "role", "postmaster@ is the mailbox of a role or a program"),
+        ]
+        assert (report.doubts, report.problem_count) == ({"mistyped": 1, "role": 1}, 1)
+    assert site.person("kim@gmial.com").address == "kim@gmial.com"
