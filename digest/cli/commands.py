@@ -94,6 +94,10 @@ SUBSCRIBERS = {
         "subscriber_figures:stats",
         "Count readers by state, language, interest, frequency and format; who gets an issue now, and why others not.",
     ),
+    "check": Leaf(
+        "subscriber_figures:check",
+        "List confirmed readers whom no issue has reached, whose domain looks mistyped, or who are a role's mailbox.",
+    ),
     "ask-to-confirm": Leaf(
         "reconsent:ask_to_confirm",
         "Ask the pending ones, such as those of an import, to confirm: once each, and so many an hour.",

@@ -1,5 +1,6 @@
 """`digest send`: freeze an approved issue and deliver it, in a test, a dry run, a rehearsal or for real."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import typer
@@ -10,6 +11,7 @@ from digest.cli.progress import Watch
 from digest.cli.shell import Shell, shell_of
 from digest.cli.status import show_excluded, show_status, tell_stopped
 from digest.delivery.transport import Reply
+from digest.membership.list_hygiene import HygieneKind, counts
 from digest.outbox.states import TO_LOOK_AT
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.send.start import PreparedSend, prepare_send
@@ -58,14 +60,23 @@ def _dry_run(shell: Shell, number: int | None) -> None:
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
         excluded = audience.counted(session, shell.reader.clock.now()).exclusions(made.issue.number)
+        doubtful = counts(session, mailed=True)
     planned = sum(edition.readers for edition in made.editions)
     data = {"issue": made.issue.number, "planned": planned, "states": {}, "excluded": excluded, "dry_run": True}
+    data["doubtful"] = doubtful
 
     def show() -> None:
         shell.out.line(f"Issue {made.issue.number} would go to {planned} readers in {len(made.editions)} editions.")
         show_excluded(shell.out, excluded)
+        if told := _doubts_told(doubtful):
+            shell.out.line(told)
 
     shell.out.emit(data, show)
+
+
+def _doubts_told(doubtful: Mapping[HygieneKind, int]) -> str:
+    named = [f"{kind.replace('_', ' ')}: {count}" for kind, count in doubtful.items() if count]
+    return f"Doubtful addresses ({', '.join(named)}); `digest subscribers check` lists them." if named else ""
 
 
 def _rehearse(shell: Shell, number: int | None, relay: str) -> None:
@@ -87,6 +98,11 @@ def _rehearse(shell: Shell, number: int | None, relay: str) -> None:
 
 def _run(shell: Shell, ready: PreparedSend, relay: str, *, yes: bool) -> None:
     if ready.due:
+        if not yes:
+            with shell.session(read_only=True) as session:
+                told = _doubts_told(counts(session, mailed=True))
+            if told:
+                shell.out.note(told)
         to = f"{ready.due} readers ({ready.excluded} excluded)"
         shell.confirm(f"Send issue {ready.number} to {to} by {ready.way}?", yes=yes)
     clock = shell.app.clock

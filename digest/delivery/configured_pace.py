@@ -23,7 +23,12 @@ def meter_of(settings: Settings, relays: Sequence[str]) -> Meter:
         ways.append(Way(name, limits_of(relay.limits), relay.weight, relay.limits.connections))
     kept = settings.delivery.families
     by_family = {name: limits_of(one) for name, one in kept.items()}
-    return Meter(ways, by_family, families({name: one.domains for name, one in kept.items()}))
+    return Meter(ways, by_family, families_of(settings))
+
+
+def families_of(settings: Settings) -> dict[str, str]:
+    """Return a map from domain to mailbox family, with those of [delivery.families]."""
+    return families({name: one.domains for name, one in settings.delivery.families.items()})
 
 
 def limits_of(asked: PaceSettings) -> PaceLimits:

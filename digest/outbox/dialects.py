@@ -59,6 +59,20 @@ def domain_of(session: Session, address: ColumnElement[str]) -> ColumnElement[st
     return func.substr(address, func.instr(address, "@") + 1)
 
 
+def local_part_of(session: Session, address: ColumnElement[str]) -> ColumnElement[str]:
+    """Return an expression for what stands before the @-sign of an address, without what follows a plus there."""
+    if dialect_of(session) == POSTGRESQL:
+        return func.split_part(func.split_part(address, "@", 1), "+", 1)
+    return func.substr(address, 1, func.instr(func.replace(address, "+", "@"), "@") - 1)
+
+
+def month_of(session: Session, moment: ColumnElement[datetime]) -> ColumnElement[str]:
+    """Return an expression for the month of an instant in UTC, such as 2021-09."""
+    if dialect_of(session) == POSTGRESQL:
+        return func.to_char(func.timezone("UTC", moment), "YYYY-MM")
+    return func.strftime("%Y-%m", moment)
+
+
 def database_now(session: Session) -> datetime:
     """Return the database's time: the one clock that workers on several machines share."""
     if dialect_of(session) == POSTGRESQL:

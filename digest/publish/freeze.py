@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from digest.delivery.mailbox_families import families
+from digest.delivery.configured_pace import families_of
 from digest.delivery.pace import spread
 from digest.editions import store as edition_store
 from digest.editions.models import Edition
@@ -70,8 +70,7 @@ def _stored_group(group: ReaderGroup) -> tuple[str, ...]:
 def timing_of(settings: Settings, now: datetime) -> plan.Timing:
     """Return how deliveries are spread from `now` on, over [delivery] window, and the mailbox families."""
     window = duration(settings.delivery.window) if settings.delivery.window else timedelta(0)
-    added = {name: family.domains for name, family in settings.delivery.families.items()}
-    return plan.Timing(spread(now, window), families(added))
+    return plan.Timing(spread(now, window), families_of(settings))
 
 
 def sendable(publisher: Publisher, session: Session, issue: Issue, now: datetime, known: Build | None = None) -> Build:

@@ -257,6 +257,9 @@ def content(tell: Chapter) -> None:
 
 def readers(tell: Chapter) -> None:
     tell.digest("subscribers stats --json")
+    tell.digest("subscribers stats --full --json")
+    tell.digest("subscribers check --json")
+    tell.digest("subscribers check --after nonsense --json")
     tell.digest("subscribers show minjun.kim@example.org --json")
     tell.digest("subscribers show nobody@example.org --json")
     tell.digest(f"subscribers add {MARIA} --name Maria~Muster --interests mobility;safety --confirmed-by paper --json")
