@@ -11,6 +11,9 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+SERVFAIL = ("SERVFAIL",)
+"""Instead of texts: the server has no answer."""
+
 
 @contextmanager
 def naming(records: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[str]:
@@ -33,7 +36,10 @@ def naming(records: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[str]:
             response = dns.message.make_response(query)
             response.flags |= dns.flags.AA | dns.flags.RA
             name, kind = question.name.to_text().lower(), dns.rdatatype.to_text(question.rdtype)
-            if texts := known.get((name, kind)):
+            texts = known.get((name, kind))
+            if texts == SERVFAIL:
+                response.set_rcode(dns.rcode.SERVFAIL)
+            elif texts:
                 response.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *texts))
             elif not any(one == name or one.endswith(f".{name}") for one in names):
                 response.set_rcode(dns.rcode.NXDOMAIN)

@@ -1,24 +1,25 @@
-"""Checks of the sender's DNS records, SPF, DKIM and DMARC, by checkdmarc; skipped without a network.
+"""Checks of the sender's DNS records, SPF, DKIM and DMARC (RFC 9989), by checkdmarc; skipped without a network.
 
-Only what mailbox providers demand of bulk senders is a finding.
+Only what mailbox providers demand of bulk senders is a finding, and what no longer does what its owner expects. A name
+server that does not answer is no finding: the record is unknown.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-import dns.exception
-import dns.resolver
-from dns.resolver import Resolver
-
 from digest.delivery.dkim import setup
+from digest.feedback.parsed_mail import PARSER_ERRORS
 from digest.render.checks import Severity
-from digest.runtime.errors import DigestError, UsageError
+from digest.runtime.errors import DigestError
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext, Skipped
+from digest.workspace.doctor.resolver import SECONDS, ObservedResolver, open_resolver, tags_of
 
-SECONDS = 3.0
 MOST_LOOKUPS = 10
 """RFC 7208, section 4.6.4: a record that needs more is an error to receivers."""
+INSTALL = "pip install 'digestpress[dns]'"
+_OBSOLETE = ("pct", "rf", "ri")
+_SHOWN = 300
 
 
 def published(context: DoctorContext) -> Iterator[Diagnosis | Skipped]:
@@ -29,56 +30,61 @@ def published(context: DoctorContext) -> Iterator[Diagnosis | Skipped]:
         yield Skipped("dns", "no mail leaves this machine: [delivery] allow_send is false")
         return
     if find_spec("checkdmarc") is None:
-        yield Skipped("dns", "pip install 'digestpress[dns]' to have SPF, DKIM and DMARC looked at")
+        yield Skipped("dns", f"{INSTALL} to have SPF, DKIM and DMARC looked at")
         return
-    resolver = _resolver(context.nameserver)
-    if resolver is None or not _answers(resolver, domain):
+    resolver = open_resolver(context.nameserver)
+    if resolver is None or not resolver.answers(domain):
         yield Skipped("dns", "no name server answers, so SPF, DKIM and DMARC were not looked at")
         return
-    yield from _spf(domain, resolver)
+    # SPF is asked of the envelope's sender, where bounces come back to
+    yield from _spf(settings.feedback.return_path.rpartition("@")[2] or domain, resolver)
     yield from _dkim(context, resolver)
     yield from _dmarc(domain, resolver)
 
 
-def _resolver(nameserver: str) -> Resolver | None:
+def dmarc_record(domain: str, resolver: ObservedResolver) -> Mapping[str, Any] | Skipped:
+    """Return the record that applies to a domain as checkdmarc tells it, by the tree walk; Skipped if it is unknown."""
+    from checkdmarc.dmarc import check_dmarc  # noqa: PLC0415 - optional: digestpress[dns]
+
+    return _asked("dmarc", domain, resolver, check_dmarc, ignore_unrelated_records=True)
+
+
+def _asked(
+    name: str, domain: str, resolver: ObservedResolver, check: Callable[..., Mapping[str, Any]], **options: Any
+) -> Mapping[str, Any] | Skipped:
+    before = len(resolver.unanswered)
     try:
-        resolver = dns.resolver.Resolver(configure=not nameserver)
-        if nameserver:
-            host, _, port = nameserver.rpartition(":") if nameserver.count(":") == 1 else (nameserver, "", "")
-            resolver.nameservers, resolver.port = [host], int(port or 53)
-    except ValueError as error:
-        hint = "Write an address: 192.0.2.53 or 127.0.0.1:5353"
-        raise UsageError(f"{nameserver!r} is not a name server", hint=hint) from error
-    except (dns.exception.DNSException, OSError):  # no resolv.conf: there is no network
-        return None
-    resolver.timeout = resolver.lifetime = SECONDS
-    return resolver
+        found = check(domain, resolver=resolver, timeout=SECONDS, retries=0, **options)
+    except PARSER_ERRORS as error:  # what a stranger's record can do to a parser
+        return Skipped(name, f"the record of {domain} could not be read ({type(error).__name__})")
+    if not found.get("valid") and (silent := resolver.unanswered[before:]):
+        return Skipped(name, f"no answer for {silent[0]}, so it is not known")
+    return found
 
 
-def _answers(resolver: Resolver, domain: str) -> bool:
-    try:
-        resolver.resolve(domain, "SOA")
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return True
-    except (dns.exception.DNSException, OSError):
-        return False
-    return True
+def _error(found: Mapping[str, Any]) -> str:
+    """Return the library's error: it quotes what a stranger wrote."""
+    text = " ".join(str(found.get("error", "none was found")).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _spf(domain: str, resolver: Resolver) -> Iterator[Diagnosis]:
+def _spf(domain: str, resolver: ObservedResolver) -> Iterator[Diagnosis | Skipped]:
     from checkdmarc.spf import check_spf  # noqa: PLC0415 - optional: digestpress[dns]
 
-    found: Mapping[str, Any] = check_spf(domain, resolver=resolver, timeout=SECONDS)
+    found = _asked("spf", domain, resolver, check_spf)
+    if isinstance(found, Skipped):
+        yield found
+        return
     record, lookups = found.get("record"), found.get("dns_lookups") or 0
     if not record:
-        message = f"{domain} has no usable SPF record: {found.get('error', 'none was found')}"
+        message = f"{domain} has no usable SPF record: {_error(found)}"
         remedy = f'Publish one TXT record at {domain} that names your relay, such as "v=spf1 include:… -all".'
         yield Diagnosis("spf-missing", Severity.BLOCK, message, remedy)
     elif lookups > MOST_LOOKUPS:
         message = f"The SPF record of {domain} needs {lookups} look-ups; receivers stop at {MOST_LOOKUPS}"
         yield Diagnosis("spf-invalid", Severity.BLOCK, message, "Take includes out that you do not need.")
     elif not found.get("valid"):
-        message = f"The SPF record of {domain} is wrong: {found.get('error', '')}"
+        message = f"The SPF record of {domain} is wrong: {_error(found)}"
         remedy = "Correct it; receivers treat it as if it was not there."
         yield Diagnosis("spf-invalid", Severity.BLOCK, message, remedy)
     elif (found.get("parsed") or {}).get("all") in {"pass", "neutral"}:
@@ -86,7 +92,7 @@ def _spf(domain: str, resolver: Resolver) -> Iterator[Diagnosis]:
         yield Diagnosis("spf-open", Severity.ADVISE, message, "End it in -all or ~all.")
 
 
-def _dkim(context: DoctorContext, resolver: Resolver) -> Iterator[Diagnosis | Skipped]:
+def _dkim(context: DoctorContext, resolver: ObservedResolver) -> Iterator[Diagnosis | Skipped]:
     try:
         ours = setup.show(context.settings) if context.settings.dkim else None
     except DigestError:
@@ -95,31 +101,45 @@ def _dkim(context: DoctorContext, resolver: Resolver) -> Iterator[Diagnosis | Sk
         yield Skipped("dkim", "no [dkim] is configured: the relay signs, by a key whose name is not known here")
         return
     name = ours.record.name
-    try:
-        texts = [b"".join(row.strings).decode("ascii", "replace") for row in resolver.resolve(name, "TXT")]
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        texts = []
-    except dns.exception.DNSException as error:
-        yield Skipped("dkim", f"{name} could not be asked for: {type(error).__name__}")
-        return
-    if not any(_key_of(text) == _key_of(ours.record.value) for text in texts):
+    texts = resolver.texts(name)
+    if texts is None:
+        yield Skipped("dkim", f"no answer for {name}, so it is not known")
+    elif not any(_key_of(text) == _key_of(ours.record.value) for text in texts):
         what = "is another key's" if texts else "is not there"
         message = f"The DKIM record {name} {what}: what we sign cannot be verified"
         yield Diagnosis("dkim-record", Severity.BLOCK, message, "Publish what `digest dkim show` prints.")
 
 
 def _key_of(record: str) -> str:
-    tags = (part.partition("=") for part in record.split(";"))
-    return next(("".join(value.split()) for name, _, value in tags if name.strip() == "p"), "")
+    return "".join(tags_of(record).get("p", "").split())
 
 
-def _dmarc(domain: str, resolver: Resolver) -> Iterator[Diagnosis]:
-    from checkdmarc.dmarc import check_dmarc  # noqa: PLC0415 - optional: digestpress[dns]
-
-    found: Mapping[str, Any] = check_dmarc(domain, resolver=resolver, timeout=SECONDS)
+def _dmarc(domain: str, resolver: ObservedResolver) -> Iterator[Diagnosis | Skipped]:
+    found = dmarc_record(domain, resolver)
+    if isinstance(found, Skipped):
+        yield found
+        return
     if not found.get("record"):
-        remedy = f'Publish a TXT record at _dmarc.{domain}; "v=DMARC1; p=none; rua=mailto:…" is a beginning.'
-        yield Diagnosis("dmarc-missing", Severity.BLOCK, f"{domain} has no DMARC record", remedy)
+        message = f"{domain} has no DMARC record: {_error(found)}"
+        remedy = f'Publish one TXT record at _dmarc.{domain}; "v=DMARC1; p=none; rua=mailto:…" is a beginning.'
+        yield Diagnosis("dmarc-missing", Severity.BLOCK, message, remedy)
     elif not found.get("valid"):
-        message = f"The DMARC record of {domain} is wrong: {found.get('error', '')}"
+        message = f"The DMARC record of {domain} is wrong: {_error(found)}"
         yield Diagnosis("dmarc-invalid", Severity.BLOCK, message, "Correct it; receivers ignore it as it is.")
+    else:
+        yield from _outdated(str(found["record"]), f"_dmarc.{found['location']}")
+
+
+def _outdated(record: str, name: str) -> Iterator[Diagnosis]:
+    tags = tags_of(record)
+    if gone := [tag for tag in _OBSOLETE if tag in tags]:
+        counts = "; the policy holds for all mail" if tags.get("pct", "100") != "100" else ""
+        message = f"{name} has {', '.join(gone)}, which RFC 9989 has removed{counts}"
+        yield Diagnosis("dmarc-obsolete", Severity.ADVISE, message, "Take it out; t=y is for testing a policy.")
+    strict = tags.get("p", "none").lower() != "none"
+    if strict and tags.get("np", tags.get("sp", "reject")).lower() == "none":
+        message = f"{name} lets anybody write in the name of subdomains that do not exist"
+        yield Diagnosis("dmarc-subdomains", Severity.ADVISE, message, "Add np=reject (RFC 9989).")
+    if strict and tags.get("t", "").lower() == "y":
+        message = f"{name} has t=y: receivers apply the policy one step milder than it says"
+        yield Diagnosis("dmarc-testing", Severity.ADVISE, message, "Take t=y out when the reports are good.")
