@@ -10,6 +10,7 @@ from digest.runtime import db
 from digest.runtime.errors import DigestError, EnvironmentFailedError
 from digest.settings.root import load_settings
 from digest.workspace.doctor import calendar, database, dns_records, outbox, relays, services, templates, workspace
+from digest.workspace.doctor.demands import demands_on
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext, Examination, Skipped
 
 __all__ = ["Diagnosis", "Examination", "examine"]
@@ -57,10 +58,11 @@ def examine(folder: Path, *, nameserver: str = "") -> Examination:
         results = [one for check in _CHECKS for one in _checked(check, context)]
     finally:
         context.close()
-    return Examination(
-        tuple(dict.fromkeys(one for one in results if isinstance(one, Diagnosis))),
-        tuple(one for one in results if isinstance(one, Skipped)),
-    )
+    findings = tuple(dict.fromkeys(one for one in results if isinstance(one, Diagnosis)))
+    skipped = tuple(one for one in results if isinstance(one, Skipped))
+    asked = demands_on(settings, [one.id for one in findings], [one.id for one in skipped])
+    leaves = settings.delivery.transport != "maildir" and settings.delivery.allow_send
+    return Examination(findings, skipped, tuple(asked) if leaves else ())
 
 
 def _checked(check: _Check, context: DoctorContext) -> Iterator[Diagnosis | Skipped]:

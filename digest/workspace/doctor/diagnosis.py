@@ -17,6 +17,7 @@ from digest.runtime import db
 from digest.runtime.clock import Clock, open_clock
 from digest.runtime.errors import DigestError
 from digest.settings.root import Settings
+from digest.workspace.doctor.demands import Demand
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,20 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Met:
+    """Something that is as it should be, where that is worth a word."""
+
+    id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
-    """The results of all checks."""
+    """The results of all checks, and, if mail leaves this machine, what providers ask of its sender."""
 
     findings: tuple[Diagnosis, ...]
     skipped: tuple[Skipped, ...]
+    demands: tuple[Demand, ...] = ()
 
 
 class DoctorContext:

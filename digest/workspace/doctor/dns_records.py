@@ -4,7 +4,7 @@ Only what mailbox providers demand of bulk senders is a finding, and what no lon
 server that does not answer is no finding: the record is unknown.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -44,17 +44,16 @@ def published(context: DoctorContext) -> Iterator[Diagnosis | Skipped]:
 
 def dmarc_record(domain: str, resolver: ObservedResolver) -> Mapping[str, Any] | Skipped:
     """Return the record that applies to a domain as checkdmarc tells it, by the tree walk; Skipped if it is unknown."""
-    from checkdmarc.dmarc import check_dmarc  # noqa: PLC0415 - optional: digestpress[dns]
-
-    return _asked("dmarc", domain, resolver, check_dmarc, ignore_unrelated_records=True)
+    return _asked("dmarc", domain, resolver, ignore_unrelated_records=True)
 
 
-def _asked(
-    name: str, domain: str, resolver: ObservedResolver, check: Callable[..., Mapping[str, Any]], **options: Any
-) -> Mapping[str, Any] | Skipped:
+def _asked(name: str, domain: str, resolver: ObservedResolver, **options: bool) -> Mapping[str, Any] | Skipped:
+    from checkdmarc import check_dmarc, check_spf  # noqa: PLC0415 - optional: digestpress[dns]
+
+    check = check_dmarc if name == "dmarc" else check_spf
     before = len(resolver.unanswered)
     try:
-        found = check(domain, resolver=resolver, timeout=SECONDS, retries=0, **options)
+        found: Mapping[str, Any] = check(domain, resolver=resolver, timeout=SECONDS, retries=0, **options)
     except PARSER_ERRORS as error:  # what a stranger's record can do to a parser
         return Skipped(name, f"the record of {domain} could not be read ({type(error).__name__})")
     if not found.get("valid") and (silent := resolver.unanswered[before:]):
@@ -69,9 +68,7 @@ def _error(found: Mapping[str, Any]) -> str:
 
 
 def _spf(domain: str, resolver: ObservedResolver) -> Iterator[Diagnosis | Skipped]:
-    from checkdmarc.spf import check_spf  # noqa: PLC0415 - optional: digestpress[dns]
-
-    found = _asked("spf", domain, resolver, check_spf)
+    found = _asked("spf", domain, resolver)
     if isinstance(found, Skipped):
         yield found
         return

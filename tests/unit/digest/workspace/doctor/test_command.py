@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.dns_server import naming
 from tests.support.run import run
 from tests.unit.digest.workspace.doctor.conftest import Clinic
 
@@ -30,3 +31,23 @@ def test_well_and_ill_and_out_of_reach(clinic: Clinic, monkeypatch: pytest.Monke
     code, said = doctor(clinic.folder)
     assert code == 4
     assert "word" not in json.dumps(said)
+
+
+def test_a_sent_mail_and_the_table_are_told_in_words_and_json(clinic: Clinic, tmp_path: Path) -> None:
+    mail = tmp_path / "mail.eml"
+    mail.write_bytes(b"From: digest@example.org\nSubject: News\n\nHello\n")
+    with naming(clinic.records) as nameserver:
+        options = ("--nameserver", nameserver)
+        code, said = doctor(clinic.folder, "--sent", str(mail), *options)
+        assert (code, said["sender"], said["met"]) == (1, "example.org", [])
+        assert [one["id"] for one in said["findings"]] == ["dkim-missing", "one-click"]
+        assert [one["id"] for one in said["skipped"]] == ["spf", "dmarc"]
+        words = run("doctor", "--sent", str(mail), *options, cwd=clinic.folder).stdout
+        assert words.startswith("A mail from example.org.\n")
+        assert "All is well" not in words
+        code, said = doctor(clinic.folder, *options)
+        assert (code, said["demands_as_of"], said["demands"][0]["id"]) == (0, "2026-11", "spf")
+        words = run("doctor", *options, cwd=clinic.folder).stdout
+        assert "All is well" in words
+        assert "naver: its notice of 2024-07-19" in words
+    assert run("doctor", "--sent", str(tmp_path / "none.eml"), cwd=clinic.folder).returncode == 2

@@ -1,0 +1,76 @@
+"""What Gmail, Microsoft and Naver ask of senders of bulk mail (5,000 a day and more), and how it stands here. Pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from digest.settings.root import Settings
+
+AS_OF: Final = "2026-11"
+SOURCES: Final = {
+    "gmail": "its page for senders, read in 2026-11; refuses more since 2025-11",
+    "microsoft": "its post for senders of 2025-04-29; refuses with 550 5.7.515",
+    "naver": "its notice of 2024-07-19, as mail services tell it",
+}
+_REQUIRED, _ADVISED, _NOTHING = "required", "recommended", "-"
+
+
+class DemandState(StrEnum):
+    """Whether a demand is met; what only the relay or the provider can tell is unknown."""
+
+    MET = "met"
+    NOT_MET = "not met"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One demand, how strictly each provider makes it, and how it stands."""
+
+    id: str
+    what: str
+    gmail: str
+    microsoft: str
+    naver: str
+    state: DemandState
+    why: str
+
+
+def demands_on(settings: Settings, findings: Collection[str], unseen: Collection[str]) -> list[Demand]:
+    """Return the table; `findings` and `unseen` are the ids that the doctor reported and could not look at."""
+
+    def record(name: str, *wrong: str) -> tuple[DemandState, str]:
+        if bad := next((one for one in wrong if one in findings), None):
+            return DemandState.NOT_MET, f"finding {bad}"
+        if {"dns", name} & set(unseen):
+            return DemandState.UNKNOWN, "its DNS record was not looked at; try `doctor --sent FILE.eml`"
+        return DemandState.MET, "by its DNS record"
+
+    by_relay = (DemandState.UNKNOWN, "a matter of the relay that delivers")
+    signed = record("dkim", "dkim-domain", "dkim-key", "dkim-record")
+    link = (DemandState.MET, "in each mail")
+    if not settings.publication.base_url.startswith("https://"):
+        link = (DemandState.NOT_MET, "[publication] base_url is not https")
+    dead = (DemandState.MET, "refusals and bounces suppress")
+    if not settings.feedback.return_path:
+        dead = (DemandState.UNKNOWN, "refusals suppress; for late bounces set [feedback] return_path")
+    to_all = (_REQUIRED, _REQUIRED, _ADVISED)
+    gmail, gmail_advises = (_REQUIRED, _NOTHING, _NOTHING), (_ADVISED, _NOTHING, _NOTHING)
+    rows = (
+        ("spf", "SPF passes", to_all, record("spf", "spf-missing", "spf-invalid")),
+        ("dkim", "mail is signed (DKIM) by a key of 1024 bits or more", to_all, signed),
+        ("dmarc", "a DMARC record, p=none at least", to_all, record("dmarc", "dmarc-missing", "dmarc-invalid")),
+        ("alignment", "From is aligned with SPF or DKIM", to_all, signed),
+        ("reverse-dns", "the delivering server's address has a name that leads back to it", gmail, by_relay),
+        ("tls", "delivery by TLS", gmail, by_relay),
+        ("one-click", "one click to leave (RFC 8058), and a visible link", gmail, link),
+        ("leave-in-time", "who leaves gets nothing after two days", gmail_advises, (DemandState.MET, "at once")),
+        ("opt-in", "each address is confirmed", gmail_advises, (DemandState.MET, "by mail, or your proof")),
+        ("dead-addresses", "no mail to what was refused for good", (_NOTHING, _REQUIRED, _NOTHING), dead),
+        (
+            *("complaints", "marked as spam: below 0.1 % of the mails, never 0.3 %", gmail),
+            (DemandState.UNKNOWN, "only Gmail sees it: look into Postmaster Tools"),
+        ),
+    )
+    return [Demand(name, what, *asked, *state) for name, what, asked, state in rows]
