@@ -45,6 +45,8 @@ def demands_on(settings: Settings, findings: Collection[str], unseen: Collection
             return DemandState.NOT_MET, f"finding {bad}"
         if {"dns", name} & set(unseen):
             return DemandState.UNKNOWN, "its DNS record was not looked at; try `doctor --sent FILE.eml`"
+        if name == "spf":
+            return DemandState.UNKNOWN, "the record is in order; that it names the relay shows `doctor --sent FILE`"
         return DemandState.MET, "by its DNS record"
 
     by_relay = (DemandState.UNKNOWN, "a matter of the relay that delivers")
@@ -52,13 +54,13 @@ def demands_on(settings: Settings, findings: Collection[str], unseen: Collection
     link = (DemandState.MET, "in each mail")
     if not settings.publication.base_url.startswith("https://"):
         link = (DemandState.NOT_MET, "[publication] base_url is not https")
-    dead = (DemandState.MET, "refusals and bounces suppress")
+    dead = (DemandState.MET, "refusals suppress, and bounces that are taken in")
     if not settings.feedback.return_path:
         dead = (DemandState.UNKNOWN, "refusals suppress; for late bounces set [feedback] return_path")
     to_all = (_REQUIRED, _REQUIRED, _ADVISED)
     gmail, gmail_advises = (_REQUIRED, _NOTHING, _NOTHING), (_ADVISED, _NOTHING, _NOTHING)
     rows = (
-        ("spf", "SPF passes", to_all, record("spf", "spf-missing", "spf-invalid")),
+        ("spf", "SPF passes", to_all, record("spf", "spf-missing", "spf-invalid", "spf-empty")),
         ("dkim", "mail is signed (DKIM) by a key of 1024 bits or more", to_all, signed),
         ("dmarc", "a DMARC record, p=none at least", to_all, record("dmarc", "dmarc-missing", "dmarc-invalid")),
         ("alignment", "From is aligned with SPF or DKIM", to_all, signed),

@@ -4,6 +4,7 @@ Only what mailbox providers demand of bulk senders is a finding, and what no lon
 server that does not answer is no finding: the record is unknown.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -20,6 +21,7 @@ MOST_LOOKUPS = 10
 INSTALL = "pip install 'digestpress[dns]'"
 _OBSOLETE = ("pct", "rf", "ri")
 _SHOWN = 300
+_NAMES_NOBODY = re.compile(r"v=spf1(?:\s+[-~]all)?")
 
 
 def published(context: DoctorContext) -> Iterator[Diagnosis | Skipped]:
@@ -84,6 +86,9 @@ def _spf(domain: str, resolver: ObservedResolver) -> Iterator[Diagnosis | Skippe
         message = f"The SPF record of {domain} is wrong: {_error(found)}"
         remedy = "Correct it; receivers treat it as if it was not there."
         yield Diagnosis("spf-invalid", Severity.BLOCK, message, remedy)
+    elif _NAMES_NOBODY.fullmatch(str(record).lower().strip()):
+        message = f"The SPF record of {domain} names no server: none may send in its name, the relay neither"
+        yield Diagnosis("spf-empty", Severity.BLOCK, message, "Name your relay in it, such as include:….")
     elif (found.get("parsed") or {}).get("all") in {"pass", "neutral"}:
         message = f"The SPF record of {domain} lets anybody send in its name"
         yield Diagnosis("spf-open", Severity.ADVISE, message, "End it in -all or ~all.")
