@@ -8,6 +8,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -17,7 +18,8 @@ from digest.issues import store as issues
 from digest.issues.lifecycle import EDITABLE, IssueState, move
 from digest.issues.models import Issue
 from digest.render.loader import Templates, renderer_versions
-from digest.runtime.errors import RefusedError, UsageError
+from digest.render.logo import logo_pictures
+from digest.runtime.errors import ContentError, RefusedError, UsageError
 from digest.settings.root import Settings
 
 
@@ -47,6 +49,9 @@ def manifest(session: Session, issue: Issue, settings: Settings, templates: Temp
         "templates and theme": templates.templates_hash(),
         "versions of the renderers": renderer_versions(),
     }
+    if settings.publication.logo:
+        with suppress(ContentError):  # a build says what is wrong with it
+            parts["logo"] = [picture.hash for picture in logo_pictures(settings)]
     if issue.waivers:
         parts["findings that stand"] = issue.waivers
     if lacking := earlier_issues(session, issue.number):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
+from digest.articles.store import keep_media
 from digest.delivery.configured_pace import families_of
 from digest.delivery.pace import spread
 from digest.editions import store as edition_store
@@ -20,6 +21,7 @@ from digest.publish.build import Build, BuiltEdition, build, items_for_segment, 
 from digest.publish.publisher import FindingsBlockError, Publisher
 from digest.publish.renderer import IssueRenderer
 from digest.render.content import IssueContent
+from digest.render.logo import logo_pictures
 from digest.render.slots import uncut
 from digest.runtime.clock import duration
 from digest.runtime.errors import RefusedError
@@ -42,6 +44,8 @@ def freeze(
     made = sendable(publisher, session, issue, now, known)
     stored = _save(session, issue, made.editions, now)
     edition_ids = dict(zip((edition.selection for edition in made.editions), stored, strict=True))
+    for picture in logo_pictures(publisher.settings):
+        keep_media(session, picture, now=now)
     store_archive(publisher, session, made.content, now, made.renderer)
     issue.build_seconds = time.monotonic() - began
     mapping = {

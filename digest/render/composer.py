@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +15,8 @@ from digest.render.checks.parts import check_footer, check_subject, lacking_slot
 from digest.render.checks.size import check_style_size, size_faults
 from digest.render.checks.theme import palette_faults
 from digest.render.content import EditionViews
-from digest.render.context import EditionContext, LeftOutView
-from digest.render.edition import FOLDER, Rendered, candidates_of, shortened_finding, variables_of
+from digest.render.context import EditionContext
+from digest.render.edition import FOLDER, Rendered, shortened_finding, variables_of
 from digest.render.fragments import (
     HtmlFragment,
     LocalFinding,
@@ -28,15 +27,15 @@ from digest.render.fragments import (
     size_of,
     text_from_json,
 )
-from digest.render.frames import FilledFrame, FragmentT, Frame, FrameKey, Region, filled
+from digest.render.frames import FilledFrame, FragmentT, Frame, Region, filled
 from digest.render.heads import head_of, rules_in, with_rules, without_rules
 from digest.render.loader import Templates, renderer_versions
 from digest.render.mail import render_head, render_html, render_text, theme_of
 from digest.render.marks import cut
 from digest.render.markup import shown
-from digest.render.samples import ArticleForm, Sample, SampleMaker, Tokens, form_of, forms_of
+from digest.render.samples import ArticleForm, FrameKey, Sample, SampleMaker, Tokens, form_of, forms_of
 from digest.render.slots import EDITION_SLOTS, Slot
-from digest.render.units import Cut, Placed, UnitKey, Units, region_fragments
+from digest.render.units import Cut, Placed, UnitKey, Units, region_parts
 
 _GUESS = 1_500  # bytes of a summary, before it is rendered
 
@@ -57,13 +56,12 @@ class Composer:
         self._text = Units(self._maker, self._render_text, text_from_json, cache, f"{base} text")
         self._cache = cache
         self._frames: dict[FrameKey, Frame[HtmlFragment]] = {}
-        self._filled: dict[tuple[FrameKey, str, str], FilledFrame] = {}
+        self._filled: dict[tuple[FrameKey, str, str, str], FilledFrame] = {}
         self._named: dict[UnitKey, tuple[LocalFinding, ...]] = {}
         self._summaries: dict[Selection, frozenset[str]] = {}
         self._keys: dict[tuple[str, str, ArticleForm], UnitKey] = {}
         self._wider: dict[tuple[UnitKey, int], UnitKey] = {}
-        self._weights: dict[tuple[UnitKey, frozenset[str]], tuple[int, int]] = {}
-        self._may_shorten: dict[str, bool] = {}
+        self._weights: dict[tuple[UnitKey, str], tuple[int, int]] = {}
 
     @cached_property
     def _palette(self) -> tuple[LocalFinding, ...]:
@@ -74,9 +72,9 @@ class Composer:
         """What MJML writes into all heads of the issue; None for the packaged templates, whose heads are the same."""
         if not self._templates.are_apart(FOLDER):
             return None
-        flags = [FrameKey(one, True, True, True) for one in ("every", *self.views.content.earlier)]
-        keys = [FrameKey("every", False, False, False), *flags]
-        frames = (self._frame_context(key, self._tokens.subject, self._tokens.preheader) for key in keys)
+        flags = [FrameKey(one, *[True] * 5) for one in ("every", *self.views.content.earlier)]
+        keys = [FrameKey("every", *[False] * 5), *flags]
+        frames = (self._maker.frame(key, *self._tokens.head).context for key in keys)
         return self._html.rules(frames, self._rules_of)
 
     def _rules_of(self, context: EditionContext) -> frozenset[str]:
@@ -98,7 +96,7 @@ class Composer:
         final = [self._placed(one, chosen, archive=False) if (chosen := self._summaries[one]) else placed[one]
                  for one in selections]  # fmt: skip
         self._text.provide([*others, *(self._wide(key, number) for one in (*final, *whole) for key, number in one)])
-        heads = {self._frame(one).head for one in every} | self._html.heads
+        heads = {self._html_frame(self._frame_key(one)).head for one in every} | self._html.heads
         if len(heads) > 1:
             raise NotComposableError("the head of the mail depends on the articles")
 
@@ -211,11 +209,12 @@ class Composer:
         made, before, last = [], None, len(selection.shown) - 1
         uses_first, uses_last, uses_lead = ("first" in self._forms, "last" in self._forms, "lead" in self._forms)
         for index, (slug, section) in enumerate(selection.shown):
-            shortened = slug in as_summary or self.views.article(slug).display == "summary"
-            ends = uses_last and (index == last or selection.shown[index + 1][1] != section)
+            shortened = slug in as_summary or self.views.display(slug, index + 1) == "summary"
+            apart = index == 0 and self._lead_apart
+            ends = uses_last and (apart or index == last or selection.shown[index + 1][1] != section)
             form = form_of(shortened and not archive, uses_lead and index == 0, uses_first and section != before, ends)
             made.append(Placed(self._key(slug, section, form), str(index + 1)))
-            before = section
+            before = None if apart else section
         return made
 
     def _others(self, selections: Iterable[Selection]) -> list[UnitKey]:
@@ -232,47 +231,42 @@ class Composer:
         for one in frame.layout:
             if not isinstance(one, Region):
                 yield one, ""
-            elif one.name == "left_out":
-                for group in selection.left_out:
-                    yield units[UnitKey("left_out", group)]["left_out.article"], ""
-            else:
-                yield from region_fragments(one, placed, units)
+                continue
+            for key, kind, number in region_parts(one, placed, selection.left_out):
+                yield units[key][kind], number
 
     def _shortenable(self, selection: Selection) -> list[str]:
         """Return the articles that may become summaries, in that order: from the last to the first, the lead last."""
-        for slug, _ in selection.shown:
-            if slug not in self._may_shorten:
-                self._may_shorten[slug] = bool(candidates_of([self.views.article(slug)]))
         lead = _lead(selection)
-        free = [slug for slug, _ in reversed(selection.shown) if self._may_shorten[slug]]
+        shown = [(slug, number) for number, (slug, _) in enumerate(selection.shown, start=1)]
+        free = [slug for slug, number in reversed(shown) if self.views.is_free(slug, number)]
         return sorted(free, key=lambda slug: slug == lead)
 
     def _size(self, selection: Selection, placed: Sequence[Placed]) -> int:
         """Return the bytes of the HTML with the longest values in its slots, with no article as a summary by rule."""
-        frame, size, section = self._filled_frame(selection), 0, None
-        for key, number in placed:
-            longest, numbers = self._weight(key, frame.kinds)
-            size += longest + numbers * len(number)
-            if key.section != section:
-                section = key.section
-                size += self._weight(UnitKey("section", section), frame.kinds)[0]
-        others = (self._weight(UnitKey("left_out", group), frame.kinds)[0] for group in selection.left_out)
-        return frame.longest + size + sum(others)
+        frame = self._filled_frame(selection)
+        size = frame.longest
+        for region in frame.html.regions:
+            for key, kind, number in region_parts(region, placed, selection.left_out):
+                longest, numbers = self._weight(key, kind)
+                size += longest + numbers * len(number)
+        return size
 
-    def _weight(self, key: UnitKey, kinds: frozenset[str]) -> tuple[int, int]:
-        """Return the bytes of a unit's fragments of these kinds, and how often its number stands in them."""
-        if (key, kinds) not in self._weights:
-            fragments = [fragment for kind, fragment in self._html[key].items() if kind in kinds]
-            numbers = sum(len(fragment.pieces) - 1 for fragment in fragments)
-            self._weights[key, kinds] = sum(fragment.longest for fragment in fragments), numbers
-        return self._weights[key, kinds]
+    def _weight(self, key: UnitKey, kind: str) -> tuple[int, int]:
+        """Return the bytes of a fragment of a unit, and how often its number stands in it."""
+        if (key, kind) not in self._weights:
+            fragment = self._html[key][kind]
+            self._weights[key, kind] = fragment.longest, len(fragment.pieces) - 1
+        return self._weights[key, kind]
+
+    def _longest(self, key: UnitKey) -> int:
+        return sum(self._weight(key, kind)[0] for kind in self._html[key])
 
     def _settle(self, selection: Selection, placed: Sequence[Placed], size: int) -> list[UnitKey]:
         """Choose the summaries of an edition by sums; return what must be rendered before that is certain."""
         chosen: list[str] = []
         missing: list[UnitKey] = []
         by_slug = {key.name: key for key, _ in placed} if size > HTML_WARNING else {}
-        kinds = self._filled_frame(selection).kinds
         for slug in self._shortenable(selection) if by_slug else ():
             if size <= HTML_WARNING:
                 break
@@ -280,10 +274,10 @@ class Composer:
             short = self._key(full.name, full.section, full.form._replace(display="summary"))
             chosen.append(slug)
             if short in self._html:
-                size += self._weight(short, kinds)[0] - self._weight(full, kinds)[0]
+                size += self._longest(short) - self._longest(full)
             else:
                 missing.append(short)
-                size += min(_GUESS - self._weight(full, kinds)[0], 0)
+                size += min(_GUESS - self._longest(full), 0)
         if not missing:
             self._summaries[selection] = frozenset(chosen)
         return missing
@@ -302,33 +296,31 @@ class Composer:
             self._wider[key, len(number)] = key._replace(digits=len(number))
         return self._wider[key, len(number)]
 
-    def _frame(self, selection: Selection) -> Frame[HtmlFragment]:
-        key = self._frame_key(selection)
+    def _html_frame(self, key: FrameKey) -> Frame[HtmlFragment]:
         if key not in self._frames:
-            context = self._frame_context(key, self._tokens.subject, self._tokens.preheader)
-            facts = repr(sorted(self.head_rules or ()))
-            self._frames[key] = self._html.frame(Sample(context, (None,)), self._frame_findings, facts)
+            sample, facts = self._maker.frame(key, *self._tokens.head), repr(sorted(self.head_rules or ()))
+            self._frames[key] = self._html.frame(sample, self._frame_findings, facts)
         return self._frames[key]
 
     def _frame_key(self, selection: Selection) -> FrameKey:
         _, preheader = self.views.subject_and_preheader(_lead(selection))
         language = self.views.language
         untranslated = any(self.views.article(slug).language != language for slug, _ in selection.shown)
-        return FrameKey(selection.frequency, bool(preheader), bool(selection.left_out), untranslated)
-
-    def _frame_context(self, key: FrameKey, subject: str, preheader: str) -> EditionContext:
-        stub, made = self._tokens.stub, self._maker.sample([], [""], [], 1).context
-        line = LeftOutView(stub, f"https://{stub}.example/", stub, self.views.language)
-        return replace(
-            made,
-            subject=subject,
-            preheader=preheader if key.has_preheader else "",
-            sections=tuple(replace(section, title=stub) for section in made.sections),
-            left_out=(line,) if key.has_left_out else (),
-            frequency=key.frequency,
-            earlier=self.views.earlier(key.frequency),
-            untranslated=key.untranslated,
+        listed, more = self.views.listed(selection)
+        return FrameKey(
+            selection.frequency, bool(preheader), bool(selection.left_out), untranslated, bool(listed), bool(more)
         )
+
+    @cached_property
+    def _lead_apart(self) -> bool:
+        """Whether the templates show the first article apart from the rest of its section."""
+        key = FrameKey("every", True, False, False, True, True)
+        html = self._html_frame(key)
+        text = self._text.frame(self._maker.frame(key, *self._tokens.head), lambda _: ())
+        apart = {not region.lead for frame in (html, text) for region in frame.regions if region.name == "sections"}
+        if len(apart) > 1 or (apart == {True} and "lead" not in self._forms):
+            raise NotComposableError("HTML and plain text, or [forms] of the theme, differ about the first article")
+        return apart == {True}
 
     def _frame_findings(self, made: Cut[HtmlFragment]) -> list[LocalFinding]:
         html = "".join(cutting.content for cutting in made.cuttings)
@@ -339,12 +331,12 @@ class Composer:
     def _filled_frame(self, selection: Selection) -> FilledFrame:
         key = self._frame_key(selection)
         subject, preheader = self.views.subject_and_preheader(_lead(selection))
-        if (key, subject, preheader) not in self._filled:
-            html = filled(self._frame(selection), self._tokens, subject, preheader)
-            context = self._frame_context(key, subject, preheader)
-            text = self._text.frame(Sample(context, (None,)), lambda _: ())
-            self._filled[key, subject, preheader] = self._checked(html, text, subject, preheader)
-        return self._filled[key, subject, preheader]
+        values = subject, preheader, self.views.listed(selection)[1]
+        if (key, *values) not in self._filled:
+            html = filled(self._html_frame(key), self._tokens, *values)
+            text = self._text.frame(self._maker.frame(key, *values), lambda _: ())
+            self._filled[key, *values] = self._checked(html, text, subject, preheader)
+        return self._filled[key, *values]
 
     def _checked(
         self, html: Frame[HtmlFragment], text: Frame[TextFragment], subject: str, preheader: str
@@ -358,8 +350,7 @@ class Composer:
         longest = sum(fragment.longest for fragment in html.fragments)
         slots = frozenset(slot for fragment in html.fragments for slot in fragment.slots)
         in_text = frozenset(slot for fragment in text.fragments for slot in fragment.slots)
-        kinds = frozenset(f"{one.name}.{part}" for one in html.regions for part in one.parts)
-        return FilledFrame(html, text, plain, longest, (*html.findings, *found), slots, in_text, kinds)
+        return FilledFrame(html, text, plain, longest, (*html.findings, *found), slots, in_text)
 
     def _mail(self, html: str, text: str, subject: str, preheader: str = "", source: object = "") -> CheckedMail:
         return CheckedMail(

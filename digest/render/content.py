@@ -1,6 +1,5 @@
 """Builds the EditionContext of one edition from an issue's rows and a selection of articles."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,7 +8,7 @@ from typing import Any, Literal
 
 from digest.articles.body import render_body
 from digest.articles.embeds import ArticleImage, ArticleVideo, citation_of, image_of, video_of
-from digest.articles.models import Article
+from digest.articles.models import Article, Kind
 from digest.articles.shown_pictures import is_cut
 from digest.editions.segment import Selection
 from digest.editions.skipped_issues import EarlierIssue
@@ -27,18 +26,19 @@ from digest.render.context import (
     VideoView,
 )
 from digest.render.figures import media_url
+from digest.render.logo import logo_view
 from digest.render.plaintext import first_paragraph
-from digest.runtime.text import cut_between_words
+from digest.runtime.text import whole_sentences
 from digest.settings.publication import pick, pick_own
 from digest.settings.root import Settings
 
 MOST_TITLES = 30  # of a skipped issue; the mail's own articles need the room
+LEAST_LISTED, MOST_LISTED = 3, 8  # entries of the contents
+IN_FULL = 3  # articles of an edition in brief
 PREHEADER_CHARACTERS = 140
 PREHEADER_LEAST = 40  # fewer characters say too little beside a subject
-# Not after "U.S." or "5.".
-SENTENCE_END = re.compile(r"""(?:[^\W_]{3}|[가-힣]|[)"”’])[.!?](?= [^a-z\d])|[。！？]""")
-# A figure without its unit, or punctuation within a sentence.
-UNFINISHED = re.compile(r"(?: \S*\d\S*(?: \S+)?|[,;:. ])+$")
+
+Display = Literal["full", "summary"] | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ class EditionViews:
         if lead not in self._heads:
             issue, view = self.content.issue, self.article(lead) if lead else None
             subject = pick_own(issue.subject, self.language) or self._default_subject(view)
-            preheader = pick_own(issue.preheader, self.language) or _default_preheader(view)
+            preheader = (
+                pick_own(issue.preheader, self.language) or _default_preheader(view) or self.frame.publication.tagline
+            )
             self._heads[lead] = subject, preheader
         return self._heads[lead]
 
@@ -122,6 +124,10 @@ class EditionViews:
                 sender_name=pick(publication.sender_name, language) or name,
                 postal_address=pick(publication.postal_address, language),
                 base_url=publication.base_url,
+                contact=publication.reply_to or publication.sender_address,
+                archive_url=f"{publication.base_url}/archive?lang={language}",
+                subscribe_url=f"{publication.base_url}/subscribe?lang={language}",
+                logo=logo_view(self._settings, language),
             ),
             number=issue.number,
             period=issue.period,
@@ -146,8 +152,9 @@ class EditionViews:
         shown = []
         for number, (slug, section) in enumerate(selection.shown, start=1):
             view = self.article(slug)
-            display: Literal["full", "summary"] | None = "full" if archive else view.display
+            display: Display = "full" if archive else self.display(slug, number)
             shown.append((section, replace(view, lead=number == 1, number=str(number), display=display)))
+        listed, more = self.listed(selection)
         return replace(
             self.frame,
             subject=subject,
@@ -157,7 +164,27 @@ class EditionViews:
             frequency=selection.frequency,
             earlier=self.earlier(selection.frequency),
             untranslated=any(view.language != self.language for _, view in shown),
+            listed=listed,
+            more=more,
         )
+
+    def display(self, slug: str, number: int) -> Display:
+        """Return how the article with this number is shown; None for whatever the size allows."""
+        view = self.article(slug)
+        brief = self._settings.editions.length == "brief" and number > IN_FULL
+        brief = brief and view.may_be_summary and view.kind != Kind.NOTICE  # whose button is what it is for
+        return "summary" if brief else view.display
+
+    def is_free(self, slug: str, number: int) -> bool:
+        """Whether the size decides how the article with this number is shown."""
+        return self.article(slug).may_be_summary and self.display(slug, number) is None
+
+    def listed(self, selection: Selection) -> tuple[int, str]:
+        """Return how many entries the contents have at most, and the number of articles beyond."""
+        others = len(selection.shown) - 1
+        if others < LEAST_LISTED:
+            return 0, ""
+        return MOST_LISTED, str(others - MOST_LISTED) if others > MOST_LISTED else ""
 
     def sections(self, shown: Sequence[tuple[str, ArticleView]]) -> tuple[SectionView, ...]:
         """Return articles under their sections' titles."""
@@ -176,17 +203,14 @@ def edition_context(
 
 def _default_preheader(lead: ArticleView | None) -> str:
     """Return the lead's summary, else its first paragraph, shortened to whole sentences, else at a word, never within a
-    figure. An article without either is a title alone.
+    figure. Empty for an article without either, or whose text only repeats the title.
     """
     if lead is None:
         return ""
-    text = " ".join((lead.summary or first_paragraph(lead.body_html)).split()) or lead.title
-    if len(text) <= PREHEADER_CHARACTERS:
-        return text
-    ends = [end.end() for end in SENTENCE_END.finditer(text) if end.end() <= PREHEADER_CHARACTERS]
-    if ends and ends[-1] > PREHEADER_LEAST:
-        return text[: ends[-1]]
-    return UNFINISHED.sub("", cut_between_words(text, PREHEADER_CHARACTERS)) + "…"
+    text = " ".join((lead.summary or first_paragraph(lead.body_html)).split())
+    if text == lead.title:
+        return ""
+    return whole_sentences(text, PREHEADER_CHARACTERS, PREHEADER_LEAST)
 
 
 def _earlier(issue: EarlierIssue, language: str, settings: Settings) -> EarlierIssueView:

@@ -4,7 +4,7 @@ Templates escape all texts but `body_html` and `intro_html`, which digest.articl
 """
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from digest.articles.embeds import Citation
@@ -58,6 +58,12 @@ class ArticleView:
     lead: bool = False
     number: str = ""  # in the edition, from 1; templates print it and do nothing else with it
 
+    @property
+    def may_be_summary(self) -> bool:
+        """Whether it is for us to say how it is shown, and the rest can be read in the archive."""
+        more = self.body_html or self.videos or self.images
+        return bool(self.display is None and self.read_on_url and not self.citation and more)
+
 
 @dataclass(frozen=True, slots=True)
 class SectionView:
@@ -99,6 +105,14 @@ class EarlierIssueView:
 
 
 @dataclass(frozen=True, slots=True)
+class LogoView:
+    """The publication's logo, in CSS pixels, and what takes its place on dark grounds."""
+
+    image: ImageView
+    dark: ImageView | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PublicationView:
     """The publication in the edition's language."""
 
@@ -107,6 +121,10 @@ class PublicationView:
     sender_name: str
     postal_address: str
     base_url: str
+    contact: str = ""  # address for answers
+    archive_url: str = ""
+    subscribe_url: str = ""
+    logo: LogoView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +145,33 @@ class EditionContext:
     earlier: tuple[EarlierIssueView, ...] = ()  # skipped issues
     archive_url: str = ""
     untranslated: bool = False  # whether some article is in its original language
+    listed: int = 0  # most entries of the contents
+    more: str = ""  # number of articles that the contents do not list; print it and do nothing else with it
     theme: dict[str, Any] = field(default_factory=dict)
 
     @property
     def articles(self) -> tuple[ArticleView, ...]:
         """All articles, in reading order."""
         return tuple(a for s in self.sections for a in s.articles)
+
+    @property
+    def leads(self) -> tuple[SectionView, ...]:
+        """The section of the first article, with that one alone."""
+        return self._parted(lead=True)
+
+    @property
+    def others(self) -> tuple[SectionView, ...]:
+        """The sections without the first article."""
+        return self._parted(lead=False)
+
+    @property
+    def contents(self) -> tuple[ArticleView, ...]:
+        """The articles that the contents list."""
+        return tuple(a for s in self.others for a in s.articles)[: self.listed]
+
+    def _parted(self, *, lead: bool) -> tuple[SectionView, ...]:
+        parted = (replace(s, articles=tuple(a for a in s.articles if a.lead == lead)) for s in self.sections)
+        return tuple(section for section in parted if section.articles)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from digest.render.mail import render_html, render_text, theme_of, tidy
 from digest.render.marks import Marks, without_marks
 from digest.render.plaintext import plain_body
 from digest.render.slots import Slot, SlotTokens, choose_nonce
-from digest.runtime.text import cut_between_words
+from digest.runtime.text import whole_sentences
 
 FOLDER = "email/digest"
-_EXCERPT = 200
+_EXCERPT, _LEAST = 280, 80  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +152,7 @@ def variables_of(
 
 def candidates_of(articles: Sequence[ArticleView]) -> list[ArticleView]:
     """Return the articles that may become summaries, in that order."""
-    free = [
-        a
-        for a in reversed(articles)
-        if a.display is None and a.read_on_url and not a.citation and (a.body_html or a.videos or a.images)
-    ]
-    return sorted(free, key=lambda article: article.lead)
+    return sorted((a for a in reversed(articles) if a.may_be_summary), key=lambda article: article.lead)
 
 
 def _slugs(articles: list[ArticleView]) -> frozenset[str]:
@@ -182,7 +177,7 @@ def settled(article: ArticleView, as_summary: frozenset[str]) -> ArticleView:
 
 def _excerpt(body_html: str) -> str:
     words = " ".join(plain_body(body_html).partition("\n\n")[0].split())
-    return words if len(words) <= _EXCERPT else cut_between_words(words, _EXCERPT).rstrip(",;:. ") + "…"
+    return whole_sentences(words, _EXCERPT, _LEAST)
 
 
 def shortened_finding(articles: Sequence[ArticleView]) -> list[Finding]:

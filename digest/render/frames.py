@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from digest.articles.characters import without_forbidden
 from digest.render.checks.fragments import NotComposableError
@@ -17,28 +17,24 @@ from digest.render.fragments import (
 )
 from digest.render.marks import Cutting
 from digest.render.markup import tags
-from digest.render.samples import Tokens
+from digest.render.samples import FRAME_STUBS, Tokens
 
 _ATTRIBUTE = re.compile(r'"([^"]*)"')
 
 FragmentT = TypeVar("FragmentT", HtmlFragment, TextFragment)
 
 
-class FrameKey(NamedTuple):
-    """What the frames of a language depend on besides subject and preheader."""
-
-    frequency: str
-    has_preheader: bool
-    has_left_out: bool
-    untranslated: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A place of a frame that an edition fills: `contents`, `sections` or `left_out`, and which parts it has."""
+    """A place of a frame that an edition fills: `lead`, `contents`, `sections` or `left_out`, and which parts it has.
+
+    `lead`: whether it shows the edition's first article. `most`: how many of the others; None for all.
+    """
 
     name: str
     parts: frozenset[str]
+    lead: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +65,39 @@ class FilledFrame:
     findings: tuple[LocalFinding, ...]
     slots: frozenset[str]
     text_slots: frozenset[str]
-    kinds: frozenset[str]
 
 
 def layout_of(cuttings: Sequence[Cutting], fragments: Sequence[FragmentT], stub: str) -> tuple[FragmentT | Region, ...]:
     """Return the order of fragments and regions in a rendered frame."""
     made: list[FragmentT | Region] = []
+    passed = 0
     for cutting, fragment in zip(cuttings, fragments, strict=True):
         if not cutting.region:
             if stub in cutting.content:
                 raise NotComposableError("an article stands outside of its marks")
             made.append(fragment)
         elif made and isinstance(last := made[-1], Region) and last.name == cutting.region:
-            made[-1] = replace(last, parts=last.parts | {cutting.part})
+            passed += cutting.part == "article" and cutting.key != stub
+            made[-1] = _grown(last, cutting, stub, passed)
         else:
-            made.append(Region(cutting.region, frozenset({cutting.part})))
+            passed = int(cutting.part == "article" and cutting.key != stub)
+            made.append(_grown(Region(cutting.region, frozenset()), cutting, stub, passed))
     if not any(isinstance(one, Region) and one.name == "sections" for one in made):
         raise NotComposableError("no article has its mark")
     return tuple(made)
 
 
-def filled(frame: Frame[HtmlFragment], tokens: Tokens, subject: str, preheader: str) -> Frame[HtmlFragment]:
-    """Return the frame with subject and preheader in the place of their tokens."""
-    values = {tokens.subject: without_forbidden(subject), tokens.preheader: without_forbidden(preheader)}
+def _grown(region: Region, cutting: Cutting, stub: str, passed: int) -> Region:
+    """Return a region with one more fragment, `passed` stubs other than the lead's having stood in it."""
+    lead = region.lead or (cutting.part == "article" and cutting.key == stub)
+    most = None if passed == FRAME_STUBS else passed
+    return Region(region.name, region.parts | {cutting.part}, lead, most)
+
+
+def filled(frame: Frame[HtmlFragment], tokens: Tokens, subject: str, preheader: str, more: str) -> Frame[HtmlFragment]:
+    """Return the frame with subject, preheader and number of unlisted articles in the place of their tokens."""
+    texts = {tokens.subject: subject, tokens.preheader: preheader, tokens.more: more}
+    values = {token: without_forbidden(text) for token, text in texts.items()}
     layout = tuple(one if isinstance(one, Region) else _filled_fragment(one, values) for one in frame.layout)
     return replace(frame, layout=layout, findings=tuple(_filled_finding(one, values) for one in frame.findings))
 
@@ -152,12 +158,15 @@ def _filled_finding(one: LocalFinding, values: dict[str, str]) -> LocalFinding:
 
 def frame_as_json(frame: Frame[Any]) -> list[Any]:
     """Return a frame as JSON values."""
-    layout = [[one.name, sorted(one.parts)] if isinstance(one, Region) else as_json(one) for one in frame.layout]
+    layout = [
+        [one.name, sorted(one.parts), one.lead, one.most] if isinstance(one, Region) else as_json(one)
+        for one in frame.layout
+    ]
     return [layout, frame.head, findings_as_json(frame.findings)]
 
 
 def frame_from_json(values: list[Any], fragment: Callable[[list[Any]], FragmentT]) -> Frame[FragmentT]:
     """Return a stored frame. Raises TypeError or ValueError if it is none."""
     layout, head, findings = values
-    made = (Region(one[0], frozenset(one[1])) if isinstance(one[0], str) else fragment(one) for one in layout)
+    made = (Region(one[0], frozenset(one[1]), *one[2:]) if isinstance(one[0], str) else fragment(one) for one in layout)
     return Frame(tuple(made), head, findings_from_json(findings))

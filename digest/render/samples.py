@@ -10,13 +10,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from digest.render.content import EditionViews
-from digest.render.context import ArticleView, EditionContext, SectionView
-from digest.render.edition import candidates_of, settled
+from digest.render.content import MOST_LISTED, EditionViews
+from digest.render.context import ArticleView, EditionContext, LeftOutView, SectionView
+from digest.render.edition import settled
 from digest.runtime.errors import ContentError
 
 _PRIVATE = range(0xE000, 0xF8FF)
 _FORMS = ("display", "lead", "first", "last")
+FRAME_STUBS = 10  # more than the contents list
 
 
 class Tokens(NamedTuple):
@@ -26,6 +27,12 @@ class Tokens(NamedTuple):
     subject: str
     preheader: str
     stub: str
+    more: str
+
+    @property
+    def head(self) -> tuple[str, str, str]:
+        """What stands for subject, preheader and the number of articles that the contents do not list."""
+        return self.subject, self.preheader, self.more
 
     @classmethod
     def unused_in(cls, content: str) -> "Tokens":
@@ -62,9 +69,23 @@ def forms_of(theme: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(declared)
 
 
+class FrameKey(NamedTuple):
+    """What the frames of a language depend on besides subject and preheader."""
+
+    frequency: str
+    has_preheader: bool
+    has_left_out: bool
+    untranslated: bool
+    has_contents: bool
+    has_more: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An edition to render; `articles` are its articles in order, None for a stub."""
+    """An edition to render; `articles` are its articles in order, None for a stub.
+
+    The slug of a stub of a lead is the token for stubs, that of another one is empty.
+    """
 
     context: EditionContext
     articles: tuple[tuple[str, ArticleForm] | None, ...]
@@ -79,6 +100,7 @@ class SampleMaker:
             slug="", anchor="stub", title=tokens.stub, kind="story", language=views.language, summary=tokens.stub,
             display="full",
         )  # fmt: skip
+        self._lead = (tokens.stub, form_of(False, True, True, True))
 
     def sample(
         self,
@@ -89,8 +111,8 @@ class SampleMaker:
     ) -> Sample:
         """Return an edition with articles, each in a section and a form, sections and lines of left-out articles."""
         runs = [*self._runs(wanted)]
-        runs += [(section, [None]) for section in sections]
-        runs = runs or [("", [None])]
+        runs += [(section, [self._lead, None]) for section in sections]
+        runs = runs or [("", [self._lead, None])]
         number = self.tokens.number * digits
         shown = tuple(
             SectionView(slug, self.views.section_titles.get(slug, slug), tuple(self._view(a, number) for a in articles))
@@ -102,6 +124,7 @@ class SampleMaker:
             preheader=self.tokens.preheader,
             sections=shown,
             left_out=tuple(map(self.views.left_out, left_out)),
+            listed=sum(len(articles) for _, articles in runs),
         )
         return Sample(context, tuple(article for _, articles in runs for article in articles))
 
@@ -115,8 +138,28 @@ class SampleMaker:
     def _forms_for(self, view: ArticleView) -> Iterator[ArticleForm]:
         lasts = (False, True) if "last" in self._forms else (False,)
         places = {("lead" in self._forms, "first" in self._forms), (False, "first" in self._forms), (False, False)}
-        for shortened in (False, True) if view.display == "summary" or candidates_of([view]) else (False,):
+        for shortened in (False, True) if view.display == "summary" or view.may_be_summary else (False,):
             yield from (form_of(shortened, *place, last) for place in sorted(places) for last in lasts)
+
+    def frame(self, key: FrameKey, subject: str, preheader: str, more: str) -> Sample:
+        """Return an edition of stubs: what stands around articles, and where it shows which."""
+        stub = self.tokens.stub
+        stubs = (self._lead, *[None] * FRAME_STUBS)
+        articles = tuple(self._view(one, self.tokens.number) for one in stubs)
+        line = LeftOutView(stub, f"https://{stub}.example/", stub, self.views.language)
+        context = replace(
+            self.views.frame,
+            subject=subject,
+            preheader=preheader if key.has_preheader else "",
+            sections=(SectionView("", stub, articles),),
+            left_out=(line,) if key.has_left_out else (),
+            frequency=key.frequency,
+            earlier=self.views.earlier(key.frequency),
+            untranslated=key.untranslated,
+            listed=MOST_LISTED if key.has_contents else 0,
+            more=more if key.has_more else "",
+        )
+        return Sample(context, stubs)
 
     def _runs(
         self, wanted: Iterable[tuple[str, str, ArticleForm]]
@@ -134,6 +177,8 @@ class SampleMaker:
     def _view(self, article: tuple[str, ArticleForm] | None, number: str) -> ArticleView:
         if article is None:
             return replace(self._stub, number=number)
+        if article == self._lead:
+            return replace(self._stub, number=number, slug=self.tokens.stub, lead=True)
         slug, form = article
         as_summary = frozenset({slug} if form.display == "summary" else ())
         view = replace(self.views.article(slug), display=form.display)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
+from itertools import cycle
 from typing import Any, Generic, NamedTuple
 
 from digest.render.checks.fragments import NotComposableError
@@ -13,7 +14,10 @@ from digest.render.marks import Cutting
 from digest.render.samples import ArticleForm, Sample, SampleMaker
 
 _AT_ONCE = 40  # articles in a sample: far within the limits of a workspace's own templates
-_ARTICLES = ("contents", "sections")
+_PARTS = ("section", "article", "end")
+
+Wanted = tuple[str, ArticleForm] | None
+"""An article of a sample in its form; None for a stub."""
 
 
 class UnitKey(NamedTuple):
@@ -120,12 +124,12 @@ class Units(Generic[FragmentT]):
         left_out = [key.name for key in others if key.kind == "left_out"]
         sample = self._maker.sample(wanted, sections, left_out, digits)
         made = self._render(sample)
-        keys = {(key.name, key.form): key for key in articles}
-        order = [keys[article] if article else None for article in sample.articles]
+        keys: dict[Wanted, UnitKey] = {(key.name, key.form): key for key in articles}
         lines = {self._maker.views.left_out(group).url: UnitKey("left_out", group) for group in left_out}
         found: dict[UnitKey, dict[str, FragmentT]] = {key: {} for key in (*articles, *others)}
-        for key, kind, fragment in _owners(made, order, lines):
-            if found.setdefault(key, {}).setdefault(kind, fragment) != fragment:
+        for key, kind, fragment in _owners(made, sample.articles, keys, lines):
+            # A section that stands around articles only may lack the parts that it has around a lead.
+            if key in found and found[key].setdefault(kind, fragment) != fragment:
                 raise NotComposableError(f"{kind} of {key.name} differs from place to place")
         for key, fragments in found.items():
             if key not in self._known:
@@ -161,42 +165,62 @@ class Units(Generic[FragmentT]):
 
 
 def _owners(
-    made: Cut[FragmentT], order: Sequence[UnitKey | None], lines: Mapping[str, UnitKey]
+    made: Cut[FragmentT], articles: Sequence[Wanted], keys: Mapping[Wanted, UnitKey], lines: Mapping[str, UnitKey]
 ) -> Iterator[tuple[UnitKey, str, FragmentT]]:
-    """Yield to which unit each fragment belongs. Articles stand in the sample's order, maybe more than once."""
-    passed = dict.fromkeys(_ARTICLES, 0)
+    """Yield to which unit each fragment belongs."""
+    orders = {region: cycle(order) for region, order in _orders(made.cuttings, articles).items()}
     for cutting, fragment in zip(made.cuttings, made.fragments, strict=True):
         key: UnitKey | None = None
         if cutting.region == "left_out":
             key = lines.get(cutting.key)
         elif cutting.region and cutting.part != "article":
             key = UnitKey("section", cutting.key)
-        elif cutting.region in _ARTICLES:
-            key = order[passed[cutting.region] % len(order)]
-            passed[cutting.region] += 1
-            if cutting.key != (key.name if key else ""):
-                raise NotComposableError("articles stand in another order than the issue's")
+        elif cutting.region:
+            key = keys.get(next(orders[cutting.region]))
         if key is not None:
             yield key, cutting.kind, fragment
-    if passed["sections"] == 0 or any(count % len(order) for count in passed.values()):
+
+
+def _orders(cuttings: Sequence[Cutting], articles: Sequence[Wanted]) -> Mapping[str, Sequence[Wanted]]:
+    """Return which articles each region shows: all, the leads, or the others, maybe more than once, in order."""
+    leads = [article for article in articles if article and article[1].lead]
+    others = [article for article in articles if article not in leads]
+    found: dict[str, Sequence[Wanted]] = {}
+    for region in ("lead", "contents", "sections"):
+        names = [cutting.key for cutting in cuttings if cutting.kind == f"{region}.article"]
+        choices = (leads, articles) if region == "lead" else (articles, others)
+        fitting = (some for some in choices if some and names == _names(some) * (len(names) // len(some)))
+        if names:
+            found[region] = next(fitting, ())
+            if not found[region]:
+                raise NotComposableError("articles stand in another order than the issue's, or without their marks")
+    if {*articles}.difference(found.get("lead", ()), found.get("sections", ())):
         raise NotComposableError("not every article has its mark")
+    return found
 
 
-def region_fragments(
-    region: Region, placed: Sequence[Placed], units: Units[FragmentT]
-) -> Iterator[tuple[FragmentT, str]]:
-    """Yield the fragments of a region, each with the number of its article."""
-    name, ends = region.name, [part for part in ("section", "article", "end") if part in region.parts]
-    has_section, has_article, has_end = (part in ends for part in ("section", "article", "end"))
-    head, article, end, section = f"{name}.section", f"{name}.article", f"{name}.end", None
-    for key, number in placed:
+def _names(articles: Iterable[Wanted]) -> list[str]:
+    return [article[0] if article else "" for article in articles]
+
+
+def region_parts(
+    region: Region, placed: Sequence[Placed], left_out: Iterable[str]
+) -> Iterator[tuple[UnitKey, str, str]]:
+    """Yield which fragments a region has: unit, kind of mark, and number of the article."""
+    if region.name == "left_out":
+        yield from ((UnitKey("left_out", group), "left_out.article", "") for group in left_out)
+        return
+    head, article, end = (f"{region.name}.{part}" if part in region.parts else "" for part in _PARTS)
+    shown = placed[1:] if region.most is None else placed[1 : 1 + region.most]
+    section = None
+    for key, number in [*placed[:1], *shown] if region.lead else shown:
         if key.section != section:
-            if section is not None and has_end:
-                yield units[UnitKey("section", section)][end], ""
+            if section is not None and end:
+                yield UnitKey("section", section), end, ""
             section = key.section
-            if has_section:
-                yield units[UnitKey("section", section)][head], ""
-        if has_article:
-            yield units[key][article], number
-    if section is not None and has_end:
-        yield units[UnitKey("section", section)][end], ""
+            if head:
+                yield UnitKey("section", section), head, ""
+        if article:
+            yield key, article, number
+    if section is not None and end:
+        yield UnitKey("section", section), end, ""

@@ -1,8 +1,14 @@
 """Truncation of texts for lists, excerpts and stored replies; comparison; direction of writing. Pure."""
 
+import re
 import unicodedata
 
 _RTL = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "iw", "khw", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"})
+
+# Not after "U.S." or "5.".
+_SENTENCE_END = re.compile(r"""(?:[^\W_]{3}|[가-힣]|[)"”’])[.!?](?= [^a-z\d])|[。！？]""")
+# A figure without its unit, or punctuation within a sentence.
+_UNFINISHED = re.compile(r"(?: \S*\d\S*(?: \S+)?|[,;:. ])+$")
 
 
 def cut(text: str, most: int) -> str:
@@ -13,6 +19,19 @@ def cut(text: str, most: int) -> str:
 def cut_between_words(text: str, most: int) -> str:
     """Return the whole words within the first `most` characters, without an ellipsis; a single long word is cut."""
     return text if len(text) <= most else text[:most].rpartition(" ")[0] or text[: most - 1]
+
+
+def whole_sentences(text: str, most: int, least: int) -> str:
+    """Return the whole sentences within the first `most` characters if they have more than `least`, else its words.
+
+    Words are never cut within a figure, and end with an ellipsis.
+    """
+    if len(text) <= most:
+        return text
+    ends = [end.end() for end in _SENTENCE_END.finditer(text) if end.end() <= most]
+    if ends and ends[-1] > least:
+        return text[: ends[-1]]
+    return _UNFINISHED.sub("", cut_between_words(text, most)) + "…"
 
 
 def words_only(text: str) -> str:

@@ -58,6 +58,15 @@ def _keys(language: str) -> tuple[str, str, str]:
     return language, language.split("-", maxsplit=1)[0], ANY
 
 
+class Logo(SettingsTable):
+    """The logo on the masthead of mails and pages."""
+
+    src: str = Field(description="a JPEG, PNG or GIF in the workspace, best at twice its width")
+    alt: Localised = Field(default_factory=dict, description="its words, by language; default: none, for an ornament")
+    width: int = Field(default=120, ge=16, le=552, description="in CSS pixels")
+    dark: str | None = Field(default=None, description="what takes its place on dark grounds")
+
+
 class Publication(SettingsTable):
     """Who publishes what, and in whose name the mail goes out."""
 
@@ -72,8 +81,8 @@ class Publication(SettingsTable):
     postal_address: Localised = Field(default={ANY: PLACEHOLDER_ADDRESS}, description="printed in every mail's footer")
     base_url: str = Field(default="http://127.0.0.1:8025", description="where `digest serve` is reached by readers")
     timezone: str = Field(default="UTC", description="zone of periods and schedules")
+    logo: Logo | None = None
     language: Language = Field(default="en", description="language of articles and readers that name none")
-    theme: str = Field(default="default", description="has no effect yet: templates/theme.toml is the only theme")
 
     @field_validator("timezone")
     @classmethod

@@ -31,6 +31,9 @@ class EditionRules(SettingsTable):
 
     empty: Literal["skip", "full", "ask"] = "skip"
     missing_translation: Literal["omit", "original"] = "original"
+    length: Literal["full", "brief"] = Field(
+        default="full", description="brief: the first three articles in full, the others as summaries"
+    )
 
 
 class Approval(SettingsTable):

@@ -50,7 +50,7 @@ def public_app(
     for router in further:
         app.include_router(router)
     app.include_router(health.build_router(publisher.engine))
-    app.include_router(media.build_router(publisher.engine))
+    app.include_router(media.build_router(publisher.engine, publisher.settings))
     app.include_router(search.build_router(publisher))
     app.include_router(feeds.build_router(publisher))
     app.include_router(routes.build_router(publisher, signer, clock))
@@ -79,7 +79,7 @@ def preview_app(
     app = bare_app()
     desk = Desk(publisher, number, clock, reimport, reload)
     app.state.closing = threading.Event()  # set by digest.web.http.server; open streams end
-    app.include_router(media.build_router(publisher.engine))
+    app.include_router(media.build_router(publisher.engine, publisher.settings))
     app.include_router(preview.build_router(desk, clock, app.state.closing))
     app.add_middleware(Headers, headers=preview_headers())
     app.add_middleware(LoopbackOnly)

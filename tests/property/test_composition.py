@@ -83,6 +83,7 @@ class World(NamedTuple):
     content: IssueContent
     selections: list[Selection]
     languages: tuple[str, ...]
+    length: str = "full"
 
     def __repr__(self) -> str:
         return f"{len(self.content.articles)} articles, {self.selections}"
@@ -108,7 +109,7 @@ def worlds(draw: Any) -> World:
         selection(content, draw(chosen), draw(st.sampled_from(languages)), draw(st.sampled_from(["every", "second"])))
         for _ in range(draw(st.integers(1, 3)))
     ]
-    return World(content, list(dict.fromkeys(selections)), languages)
+    return World(content, list(dict.fromkeys(selections)), languages, draw(st.sampled_from(["full", "brief"])))
 
 
 def selection(content: IssueContent, groups: set[str], language: str, frequency: str) -> Selection:
@@ -130,7 +131,7 @@ def publisher(world: World, templates: Templates) -> Publisher:
     ).model_copy(update={"name": texts, "language": world.languages[0]})  # Arabic, too, whose words are English
     sections = [{"slug": slug, "title": f"The {slug} & co"} for slug in SECTIONS]
     secrets = {"link_keys": ["k"], "suppression_key": "s", "message_key": "m"}
-    made = Settings(publication=publication, section=sections, secrets=secrets)
+    made = Settings(publication=publication, section=sections, secrets=secrets, editions={"length": world.length})
     return Publisher(made.model_copy(update={"publication": publication}), None, templates)  # type: ignore[arg-type]
 
 
@@ -205,8 +206,9 @@ def test_joined_is_direct(packaged: Templates, data: st.DataObject) -> None:
 
 
 NOT_LOCAL = {
-    "arithmetic": ("email/components/section.mjml.j2", "article_card(article)", "article_card(article) }}{{ article.number|int + 1"),
-    "last": ("email/components/section.mjml.j2", "{{ article_card", '{% if loop.last %}<p class="p">The end</p>{% endif %}{{ article_card'),
+    "arithmetic": ("email/components/story.mjml.j2", "article_card(article)", "article_card(article) }}{{ article.number|int + 1"),
+    "last": ("email/components/section.mjml.j2", "{{ story(", "{% if loop.last %}<mj-text>The end</mj-text>{% endif %}{{ story("),
+    "lead apart in one part": ("email/digest/body.txt.j2", "edition.others", "edition.sections"),
     "count": ("email/digest/body.txt.j2", "{{ section.title }}", "{{ section.title }} ({{ section.articles|length }})"),
     "unmarked": ("email/digest/body.mjml.j2", "{{ digest_section(section) }}", "{{ digest_section(section) }}<mj-section><mj-column><mj-text>{{ section.articles[0].title }}</mj-text></mj-column></mj-section>"),
     "no marks": ("email/digest/body.txt.j2", '{{ cut("sections.article", article.slug) }}\n', ""),
@@ -214,7 +216,8 @@ NOT_LOCAL = {
 LOCAL = {
     "subject in the text": ("email/digest/body.txt.j2", "{{ publication.name }}", "{{ edition.subject }} {{ publication.name }}"),
     "another order": ("email/digest/body.mjml.j2", "{{ contents(edition) }}\n", ""),
-    "numbers in the HTML": ("email/components/article.mjml.j2", "</a>{{ article.title }}", "</a>{{ article.number }}. {{ article.title }}"),
+    "more contents": ("email/components/contents.mjml.j2", "in edition.contents", "in edition.articles"),
+    "numbers in the HTML": ("email/components/article.mjml.j2", "{% else %}{{ article.title }}", "{% else %}{{ article.number }}. {{ article.title }}"),
     "a slot in articles": ("email/components/article.mjml.j2", "{{ line }}", '{{ line }}<p class="p"><a class="a" href="{{ slots.view_url }}">View it in a browser</a></p>'),
 }  # fmt: skip
 
@@ -282,6 +285,16 @@ def test_what_depends_on_the_edition_is_rendered_whole(tmp_path: Path, change: t
     assert (found.id, found.where) == ("rendered-whole", change[0])
 
 
+def test_templates_that_keep_the_lead_in_its_section_are_joined(tmp_path: Path) -> None:
+    for name in ("email/digest/body.mjml.j2", "email/digest/body.txt.j2"):
+        source = (packaged_directory() / name).read_text("utf-8")
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        before = source.partition("{% for section in edition.leads %}")[0]
+        after = source[source.index("{% if edition.contents %}" if ".txt" in name else "{{ contents(edition) }}") :]
+        (tmp_path / name).write_text(before + after.replace("edition.others", "edition.sections"), encoding="utf-8")
+    check(small_world(), Templates(tmp_path))
+
+
 def test_a_declared_form_is_joined(tmp_path: Path) -> None:
     templates = overridden(tmp_path, NOT_LOCAL["last"])
     (tmp_path / "theme.toml").write_text('[forms]\narticle = ["display", "lead", "first", "last"]\n')
@@ -295,7 +308,7 @@ def test_only_a_changed_article_is_rendered_again(packaged: Templates, monkeypat
     real = composer.render_html
 
     def counted(folder: str, language: str, variables: Any, *rest: Any) -> Any:
-        articles = [one for section in variables["edition"].sections for one in section.articles if one.slug]
+        articles = [one for one in variables["edition"].articles if one.slug in world.content.by_slug]
         renderings.append(len(articles))
         return real(folder, language, variables, *rest)
 
@@ -310,10 +323,10 @@ def test_only_a_changed_article_is_rendered_again(packaged: Templates, monkeypat
     first = build()
     assert sum(renderings) >= 12
     assert (build(), renderings) == (first, [])
-    world.content.articles["g2"]["en"].body = "Other words."
+    world.content.articles["g0"]["en"].body = "Other words."
     changed = build()
     assert sum(renderings) == 1
-    assert [one != other for one, other in zip(first, changed, strict=True)] == [False, True, True]
+    assert [one != other for one, other in zip(first, changed, strict=True)] == [True, False, True]
 
 
 @pytest.fixture

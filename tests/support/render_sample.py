@@ -48,6 +48,7 @@ def edition(*articles: ArticleView, **fields: Any) -> EditionContext:
         sections=(SectionView("news", "News", shown),),
         left_out=(LeftOutView("A title left out", f"{BASE}/archive/21#out", "Special", "ko"),),
         archive_url=f"{BASE}/archive/21",
+        listed=8,
     )
     return replace(context, **fields)
 

@@ -15,16 +15,18 @@ from digest.delivery.transport import Encoded, Envelope
 from digest.outbox.notices import TakenNotice
 from digest.outbox.tables import Promised
 from digest.outbox.take import Recipient, Started, Taken
-from digest.render.context import NoticeContext, PublicationView
+from digest.render.context import LogoView, NoticeContext, PublicationView
 from digest.render.edition import Rendered
 from digest.render.event_view import event_view
 from digest.render.interest_words import interests_in_words
 from digest.render.loader import Templates
 from digest.render.locales import locale_of, long_date
+from digest.render.logo import logo_view
 from digest.render.notice import render_notice
 from digest.render.notice_kind import NoticeKind
 from digest.render.parts import Format, Parts, encode
 from digest.render.slots import Slot
+from digest.runtime.errors import ContentError
 from digest.settings.publication import pick
 from digest.settings.root import Settings
 from subscribers.interests import ALL_TEXT
@@ -220,6 +222,12 @@ class MessageWriter:
             archive_url=f"{publication.base_url}/archive?lang={language}",
         )
 
+    def _logo(self, language: str) -> LogoView | None:
+        try:
+            return logo_view(self._settings, language)
+        except ContentError:  # issues are held back by it; who asked for a mail gets it
+            return None
+
     def _make_edition_form(self, edition_id: int) -> _Form:
         edition = self._editions[edition_id]
         identity, about = self._identity(edition.language), f"issue-{edition.issue}"
@@ -238,6 +246,7 @@ class MessageWriter:
             sender_name=identity.sender_name,
             postal_address=pick(publication.postal_address, language),
             base_url=publication.base_url,
+            logo=self._logo(language),
         )
         context = NoticeContext(
             publication=view,

@@ -9,6 +9,7 @@ from digest.render.checks.finding import Finding, Severity
 from digest.render.checks.mail import CheckedMail, is_loopback, where
 from digest.render.slots import PREFIX
 
+_SIGNS = " .!>»«→←"
 _EMPTY_WORDS = frozenset(
     {"here", "click here", "click", "this", "link", "this link", "more", "read more", "learn more"}
     | {"여기", "여기를 클릭", "클릭", "링크", "더보기", "더 보기", "자세히", "바로가기"}
@@ -83,7 +84,8 @@ def _address(mail: CheckedMail, link: Any, address: str) -> Iterator[Finding]:
 def _words(link: Any) -> Iterator[Finding]:
     words = " ".join([*link.text_content().split(), *(i.get("alt") or "" for i in link.iter("img"))]).strip()
     spoken = link.get("aria-label") or words
-    if " ".join(words.split()).casefold() not in " ".join(spoken.split()).casefold():
+    # Speech input takes words, not signs.
+    if " ".join(words.split()).strip(_SIGNS).casefold() not in " ".join(spoken.split()).casefold():
         message = (
             f"The label “{spoken}” does not contain the link's text “{words}”, which speech input needs (WCAG 2.5.3)"
         )
@@ -91,7 +93,7 @@ def _words(link: Any) -> Iterator[Finding]:
     if not words and not spoken:
         message = f"The link to {link.get('href')} has no words"
         yield Finding("link-words-missing", Severity.BLOCK, where(link), message, "Put words between <a> and </a>.")
-    elif spoken.strip(" .!>»→").lower() in _EMPTY_WORDS:
+    elif spoken.strip(_SIGNS).lower() in _EMPTY_WORDS:
         message = f"The link “{words}” does not say where it leads"
         remedy = "Name the page in the link's words: many readers hear links without their sentence."
         yield Finding("link-words", Severity.ADVISE, where(link), message, remedy)

@@ -8,9 +8,13 @@ from fastapi import APIRouter, Header, HTTPException
 from sqlalchemy import Engine
 from starlette.responses import Response
 
+from digest.articles.embeds import LoadedImage
 from digest.articles.markdown.figures import FILE_TYPES
 from digest.articles.models import Media
+from digest.render.logo import logo_pictures
 from digest.runtime.db import session_scope
+from digest.runtime.errors import ContentError
+from digest.settings.root import Settings
 
 METHODS = ["GET", "HEAD"]
 HASH = re.compile(r"[0-9a-f]{64}")
@@ -25,8 +29,8 @@ _HEADERS = {
 }
 
 
-def build_router(engine: Engine) -> APIRouter:
-    """Return the route `/media/HASH.ext`; the extension must match, else 404."""
+def build_router(engine: Engine, settings: Settings) -> APIRouter:
+    """Return the route `/media/HASH.ext`; the extension must match, else 404. The logo need not be stored yet."""
     router = APIRouter()
 
     @router.api_route("/media/{name}", methods=METHODS, include_in_schema=False)
@@ -35,7 +39,8 @@ def build_router(engine: Engine) -> APIRouter:
         if not HASH.fullmatch(digest) or extension not in {*TYPES, *FILE_TYPES}:
             raise HTTPException(404)
         with session_scope(engine, read_only=True) as session:
-            found = session.get(Media, digest)
+            found: Media | LoadedImage | None = session.get(Media, digest)
+        found = found or next((one for one in _logo(settings) if one.hash == digest), None)
         if found is None or found.extension != extension:
             raise HTTPException(404)
         headers = {**_HEADERS, "ETag": f'"{digest}"'}
@@ -47,3 +52,10 @@ def build_router(engine: Engine) -> APIRouter:
         return Response(found.content, media_type=kind, headers={**headers, **_ATTACHED})
 
     return router
+
+
+def _logo(settings: Settings) -> tuple[LoadedImage, ...]:
+    try:
+        return logo_pictures(settings)
+    except ContentError:  # said where the mail is made
+        return ()

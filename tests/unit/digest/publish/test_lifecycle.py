@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
 from digest.articles.importing import import_paths
 from digest.articles.intake import KnownSlugs
-from digest.articles.models import Article
+from digest.articles.models import Article, Media
 from digest.editions.models import Edition
 from digest.issues import edit, store
 from digest.issues.lifecycle import IssueState, MoveRefusedError
@@ -23,6 +24,7 @@ from digest.publish import build, describe, freeze, lifecycle, waivers
 from digest.publish.approval import NotApprovedError
 from digest.publish.publisher import FindingsBlockError, Publisher
 from digest.render.loader import Templates
+from digest.render.logo import logo_pictures
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.settings.root import load_settings
@@ -131,6 +133,44 @@ def test_a_changed_template_voids_it_too(press: Publisher, path: str, text: str,
         pytest.raises(NotApprovedError, match=named or "templates and theme changed"),
     ):
         freeze.freeze(changed, session, store.find(session, 21, lock=True), NOW)
+
+
+def with_table(press: Publisher, text: str) -> Publisher:
+    """The press with one more table in its settings."""
+    file = press.settings.workspace / "digest.toml"
+    table, _, rest = text.partition("\n")
+    before, found, after = file.read_text().partition(f"{table}\n")
+    file.write_text(f"{before}\n{table}\n{rest}\n{after if found else ''}")
+    return Publisher(load_settings(press.settings.workspace), press.engine, press.templates)
+
+
+@pytest.mark.one_database
+def test_a_new_logo_voids_it_and_is_kept_with_the_issue(press: Publisher) -> None:
+    logo = press.settings.workspace / "logo.png"
+    Image.new("RGB", (240, 60)).save(logo)
+    press = with_table(press, '[publication.logo]\nsrc = "logo.png"')
+    approve(press)
+    Image.new("RGB", (240, 61)).save(logo)
+    with session_scope(press.engine) as session, pytest.raises(NotApprovedError, match="logo changed"):
+        freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
+    approve(press)
+    with session_scope(press.engine) as session:
+        freeze.freeze(press, session, store.find(session, 21, lock=True), NOW)
+        (picture,) = logo_pictures(press.settings)
+        assert session.get(Media, picture.hash) is not None
+
+
+@pytest.mark.one_database
+def test_a_brief_edition_shows_three_articles_in_full(press: Publisher) -> None:
+    press = with_table(press, '[editions]\nlength = "brief"')
+    with session_scope(press.engine) as session:
+        issue = assemble(press, session)
+        made = build.build(press, session, issue, NOW)
+        assert not made.blocking
+        whole = next(one for one in made.editions if len(one.selection.shown) == 13)
+        assert whole.rendered.html_bytes < 60_000
+        assert whole.rendered.html.count("Read on at") >= 6
+        assert "shown-as-summary" not in {found.id for found in whole.rendered.findings}
 
 
 def test_a_reader_who_signs_up_after_the_approval_gets_the_issue(press: Publisher) -> None:

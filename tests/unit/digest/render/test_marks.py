@@ -35,7 +35,7 @@ def test_the_sender_is_named_once_above_or_below_the_address(templates: Template
 
 def test_the_masthead_names_the_publisher_unless_it_is_the_name(templates: Templates) -> None:
     above = shown(render_edition(edition(), templates).html).text
-    assert "CentreSmartCityNewsletterOnceamonth" in above
+    assert "CentreSmartCityNewsletterNo.21·September30,2021·Onceamonth" in above
     same = replace(PUBLICATION, sender_name=PUBLICATION.name)
     assert (
         "NewsletterSmart" not in shown(render_edition(edition(publication=same), templates).html).text.split("Once")[0]

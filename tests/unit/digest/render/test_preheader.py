@@ -57,9 +57,13 @@ def test_a_figure_is_shown_with_its_unit_or_not_at_all(figure: str, room: int) -
     assert figure in line or not any(sign.isdigit() for sign in line)
 
 
-def test_words_without_spaces_and_nothing_at_all_have_a_line() -> None:
+def test_words_without_spaces_are_cut() -> None:
     assert preheader("字" * 200) == "字" * (PREHEADER_CHARACTERS - 1) + "…"
-    assert preheader(" ") == "The title of lead"
+
+
+@pytest.mark.parametrize("summary", [" ", "The title of lead", " The title\nof lead "])
+def test_the_subject_is_not_said_again(summary: str) -> None:
+    assert preheader(summary) == ""
     assert _default_preheader(None) == ""
 
 
@@ -69,8 +73,8 @@ def test_words_without_spaces_and_nothing_at_all_have_a_line() -> None:
         ("<p>Begins <em>here</em><sup><a href='#n'>[1]</a></sup>.</p><p>And goes on.</p>", "Begins here."),
         ("<h3>Head</h3><p> </p><p>After\nit.</p>", "After it."),
         ("<p>Hello <b>bold</b><br>next line, 10<sup>6</sup> times</p>", "Hello bold next line, 10⁶ times"),
-        ("<ul><li>only a list</li></ul>", "The title of lead"),
-        ("", "The title of lead"),
+        ("<ul><li>only a list</li></ul>", ""),
+        ("", ""),
     ],
 )
 def test_without_a_summary_the_first_paragraph_is_taken(body: str, line: str) -> None:
