@@ -44,6 +44,7 @@ class PagePublication:
     """The publication in the page's language."""
 
     name: str
+    sender_name: str
     tagline: str
     postal_address: str
     reply_to: str

@@ -160,7 +160,7 @@ def test_the_exported_site_works_from_a_file(
     page.on("requestfailed", lambda request: failed.append(request.url))
     page.goto((tmp_path / "site" / "index.html").as_uri())
     background = page.evaluate("getComputedStyle(document.querySelector('.button')).backgroundColor")
-    assert background == "rgb(11, 83, 148)", "the style sheet is found"
+    assert background == "rgb(11, 79, 131)", "the style sheet is found"
     page.get_by_role("link", name="한국어").click()
     page.get_by_role("link", name="스마트시티 소식지 제21호").click()
     assert page.url.endswith("/archive/21/ko.html")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from digest.render.loader import Templates
 from digest.runtime.db import session_scope
 from digest.web.http.headers import Headers, page_headers
 from digest.web.public.languages import choose
+from digest.web.public.stylesheet import page_style
 from subscribers import store, suppression
 from subscribers.address import EmailAddress
 from subscribers.address_change import ChangeDue, Moved
@@ -44,6 +46,7 @@ TITLES = {
 def publication(language: str) -> PagePublication:
     return PagePublication(
         name={"en": "Smart City Newsletter", "ko": "스마트시티 소식지"}[language],
+        sender_name={"en": "Smart City Policy Centre", "ko": "스마트시티정책센터"}[language],
         tagline={"en": "Once a month", "ko": "한 달에 한 번"}[language],
         postal_address="21 Sample-daero, Sejong",
         reply_to="editors@example.org",
@@ -119,7 +122,7 @@ class Site:
             publication=lambda language: replace(publication(language), **self.signup),
             choose_language=lambda asked, accept: choose(asked, accept, ["en", "ko"]),
             render=self.render,
-            stylesheet=lambda: (self.templates.directories[0] / "web" / "pages.css").read_text("utf-8"),
+            stylesheet=partial(page_style, self.templates, "pages.css"),
             confirmation_due=lambda _session, due: self.due.append(due),
             change_due=lambda _session, due: self.changes.append(due),
             on_moved=lambda _session, moved: self.moved.append(moved),

@@ -15,6 +15,7 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _PAIRS = (
     *((text, ground) for ground in ("ground", "paper", "tint") for text in ("ink", "muted", "accent")),
     ("button_ink", "accent"),
+    ("paper", "alert"),
 )
 
 

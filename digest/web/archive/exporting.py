@@ -28,7 +28,8 @@ from digest.web.archive.feeds import Site, feed, sitemap
 from digest.web.archive.folder import Folder, SiteReport
 from digest.web.archive.pages import issue_html, list_values
 from digest.web.archive.paging import at
-from digest.web.public.pages import Page, style
+from digest.web.public.pages import Page
+from digest.web.public.stylesheet import icon, page_style
 
 Progress = Callable[[int, int], None]
 _LINK = re.compile(r'\b(href|src|background|poster|action)="([^"]*)"')
@@ -65,7 +66,8 @@ class _Site:
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Yield path and content; link targets come before the pages that link to them."""
         languages = self._publisher.settings.languages
-        yield "static/pages.css", style(self._publisher, "pages.css").encode()
+        yield "static/pages.css", page_style(self._publisher.templates, "pages.css").encode()
+        yield "static/icon.svg", icon(self._publisher).encode()
         for done, issue in enumerate(self._issues):
             self._progress(done, len(self._issues))
             for language in languages:

@@ -10,7 +10,8 @@ from digest.publish.archive import ShownIssue
 from digest.publish.publisher import Publisher
 from digest.settings.publication import pick, pick_own
 from digest.web.archive.neutral import Neutral, neutral_html, neutral_text
-from digest.web.public.pages import Page, style
+from digest.web.public.pages import Page
+from digest.web.public.stylesheet import page_style
 
 
 class Numbered(Protocol):
@@ -62,7 +63,7 @@ def _mail(page: Page, issue: Numbered, document: Document, bar: str, below: str)
     html = neutral_html(document.html, document.nonce, _neutral(page.publisher, issue, page.language))
     # A mail needs absolute addresses of pictures; here they are relative to the server, whatever its name.
     html = html.replace(f'"{base_url}/media/', f'"{urlsplit(base_url).path}/media/')
-    return framed(html, bar, style(page.publisher, "archive_issue.css"), below)
+    return framed(html, bar, page_style(page.publisher.templates, "archive_issue.css"), below)
 
 
 def _neutral(publisher: Publisher, issue: Numbered, language: str) -> Neutral:

@@ -27,7 +27,6 @@ from digest.web.desk.file_changes import events
 from digest.web.desk.frames import Scheme, frame_html, plain_page
 from digest.web.desk.state import Desk, Snapshot
 from digest.web.desk.view_query import Choice, Options, SchemeChoice, View, Width, frame_rows, tools
-from digest.web.public.pages import style
 from subscribers.models import Frequency, Subscriber
 
 METHODS = ["GET", "HEAD"]
@@ -203,7 +202,7 @@ class PreviewPages:
         """Style sheet and script."""
         if name not in ASSETS:
             raise HTTPException(404)
-        return Response(style(self._desk.publisher, name), media_type=ASSETS[name])
+        return Response(self._desk.publisher.templates.file(f"web/{name}").read_text("utf-8"), media_type=ASSETS[name])
 
     def _reader(self, look: Snapshot, ref: str) -> dict[str, Any] | None:
         if not ref:

@@ -10,11 +10,11 @@ from digest.membership.context import new_ref
 from digest.membership.erasure import forget_everywhere
 from digest.membership.own_data import data_due, own_data
 from digest.runtime.db import session_scope
-from digest.settings.publication import pick
 from digest.web.public.languages import choose
-from digest.web.public.pages import own_name, style
+from digest.web.public.pages import own_name, publication_in
 from digest.web.public.rate_limits import limiter
-from subscribers.pages import InterestView, PagePublication, PagesContext, build_router
+from digest.web.public.stylesheet import page_style
+from subscribers.pages import PagesContext, build_router
 from subscribers.pages.embed import form_html
 
 
@@ -32,10 +32,10 @@ def pages_router(opened: App, *, shared_limits: bool = False) -> APIRouter:
             timezone=settings.publication.zone,
             catalogue=opened.settings.catalogue,
             languages=[(code, own_name(code)) for code in settings.languages],
-            publication={code: _publication(opened, code) for code in settings.languages}.__getitem__,
+            publication={code: publication_in(settings, code) for code in settings.languages}.__getitem__,
             choose_language=lambda asked, accept: choose(asked, accept, settings.languages),
             render=opened.templates.render,
-            stylesheet=partial(style, opened.publisher, "pages.css"),
+            stylesheet=partial(page_style, opened.templates, "pages.css"),
             confirmation_due=partial(notices.confirmation_due, opened.dispatcher),
             confirmation_withheld=partial(notices.confirmation_withheld, opened.dispatcher),
             gate=limiter(settings.limits, opened.settings.suppression_key, opened.engine if shared_limits else None),
@@ -53,23 +53,5 @@ def pages_router(opened: App, *, shared_limits: bool = False) -> APIRouter:
 def sign_up_form(opened: App, language: str = "") -> str:
     """Return the sign-up form for other sites, in one of the publication's languages."""
     wanted = opened.settings.require_language(language or opened.settings.publication.language)
-    publication = _publication(opened, wanted)
+    publication = publication_in(opened.settings, wanted)
     return form_html(opened.templates.render, publication, opened.settings.publication.base_url, wanted)
-
-
-def _publication(opened: App, language: str) -> PagePublication:
-    publication, signup = opened.settings.publication, opened.settings.signup
-    interests = [
-        InterestView(interest.slug, pick(interest.title, language), pick(interest.description, language))
-        for interest in opened.settings.interest
-    ]
-    return PagePublication(
-        name=pick(publication.name, language),
-        tagline=pick(publication.tagline, language),
-        postal_address=pick(publication.postal_address, language),
-        reply_to=publication.reply_to or publication.sender_address,
-        interests=interests,
-        privacy_policy=pick(signup.privacy_policy, language),
-        consent_text=pick(signup.consent_text, language).strip(),
-        name_field=signup.name,
-    )

@@ -11,6 +11,8 @@ from starlette.responses import HTMLResponse, Response
 from digest.publish.publisher import Publisher
 from digest.render import locales
 from digest.settings.publication import pick
+from digest.settings.root import Settings
+from subscribers.pages import InterestView, PagePublication
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +25,14 @@ class Page:
 
     def render(self, name: str, **values: Any) -> str:
         """Return the page's HTML."""
-        publication = self.publisher.settings.publication
+        base_url = self.publisher.settings.publication.base_url
         context = {
             "language": self.language,
             "languages": [{"code": code, "name": own_name(code)} for code in self.publisher.settings.languages],
             "path": self.path,
-            "base_url": publication.base_url,
-            "root": urlsplit(publication.base_url).path,
-            "publication": {
-                "name": pick(publication.name, self.language),
-                "tagline": pick(publication.tagline, self.language),
-                "postal_address": pick(publication.postal_address, self.language),
-                "privacy_policy": pick(self.publisher.settings.signup.privacy_policy, self.language),
-            },
+            "base_url": base_url,
+            "root": urlsplit(base_url).path,
+            "publication": publication_in(self.publisher.settings, self.language),
         }
         return self.publisher.templates.render(f"web/{name}.html.j2", self.language, context | values)
 
@@ -52,6 +49,22 @@ def show(
     return HTMLResponse(page.render(name, **values), status, {"Vary": "Accept-Language", **headers})
 
 
-def style(publisher: Publisher, name: str) -> str:
-    """Return a style sheet or script of the web templates; the workspace's override the packaged ones."""
-    return publisher.templates.file(f"web/{name}").read_text(encoding="utf-8")
+def publication_in(settings: Settings, language: str) -> PagePublication:
+    """Return what the pages say of the publication, in one of its languages."""
+    publication, signup = settings.publication, settings.signup
+    name = pick(publication.name, language)
+    interests = [
+        InterestView(interest.slug, pick(interest.title, language), pick(interest.description, language))
+        for interest in settings.interest
+    ]
+    return PagePublication(
+        name=name,
+        sender_name=pick(publication.sender_name, language) or name,
+        tagline=pick(publication.tagline, language),
+        postal_address=pick(publication.postal_address, language),
+        reply_to=publication.reply_to or publication.sender_address,
+        interests=interests,
+        privacy_policy=pick(signup.privacy_policy, language),
+        consent_text=pick(signup.consent_text, language).strip(),
+        name_field=signup.name,
+    )

@@ -1,4 +1,4 @@
-"""Start page, robots.txt and favicon."""
+"""Start page, robots.txt and the pages' icon."""
 
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from digest.web.archive.routes import latest
 from digest.web.http.headers import OPEN
 from digest.web.public.languages import choose
 from digest.web.public.pages import Page, show
+from digest.web.public.stylesheet import icon
 from subscribers.links import LINKED
 
 METHODS = ["GET", "HEAD"]
@@ -20,7 +21,7 @@ ROBOTS = "\n".join(["User-agent: *", *(f"Disallow: /{path}/" for path in LINKED)
 
 
 def build_router(publisher: Publisher) -> APIRouter:
-    """Return the routes `/` and `/robots.txt`."""
+    """Return the routes `/`, `/robots.txt` and the icon."""
     router = APIRouter()
 
     @router.api_route("/", methods=METHODS, include_in_schema=False)
@@ -34,9 +35,14 @@ def build_router(publisher: Publisher) -> APIRouter:
     def robots() -> Response:
         return PlainTextResponse(f"{ROBOTS}\nSitemap: {publisher.settings.publication.base_url}/sitemap.xml\n")
 
+    @router.api_route("/static/icon.svg", methods=METHODS, include_in_schema=False)
+    def page_icon() -> Response:
+        caching = {"Cache-Control": "public, max-age=3600"}
+        return Response(icon(publisher), media_type="image/svg+xml", headers=caching)
+
     @router.api_route("/favicon.ico", methods=METHODS, include_in_schema=False)
-    def icon() -> Response:
-        # Browsers request it on every page; there is none.
+    def no_icon() -> Response:
+        # Browsers request it beside pictures and feeds; the pages name their own.
         return Response(status_code=204, headers={"Cache-Control": "public, max-age=86400"})
 
     return router
