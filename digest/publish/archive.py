@@ -8,11 +8,12 @@ the page. Search and feeds use the text of the shown pages, not the articles as 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
 
 from digest.articles.body import render_body
+from digest.articles.embeds import ArticleImage, image_of
 from digest.articles.models import Article
 from digest.editions.models import ArchivedArticle, Edition
 from digest.editions.search_terms import fold
@@ -24,6 +25,8 @@ from digest.render.content import IssueContent
 from digest.runtime.text import cut_between_words
 
 EXCERPT = 300
+HEADLINES = 4  # of which one may be the issue's subject
+_PICTURED = 6  # articles among which an issue's picture is looked for
 
 
 class Stored(NamedTuple):
@@ -61,6 +64,43 @@ class Found:
     @property
     def page_language(self) -> str:
         return next(code for code, edition in self.issue.editions.items() if edition.id == self.article.edition_id)
+
+
+class Headline(NamedTuple):
+    """An article of a shown issue, as the list of issues names it."""
+
+    anchor: str
+    language: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Teaser:
+    """The first headlines of an issue's page, and a picture from its first articles."""
+
+    headlines: Sequence[Headline] = ()
+    picture: ArticleImage | None = None
+
+
+def teasers(session: Session, editions: Sequence[Stored], most: int = HEADLINES) -> dict[int, Teaser]:
+    """Return the teasers of archive editions by their ids, with at most so many headlines."""
+    row, headlines = ArchivedArticle, dict[int, list[Headline]]()
+    query = select(row.edition_id, row.group, row.language, row.title).where(
+        col(row.edition_id).in_([edition.id for edition in editions]), col(row.position) < most
+    )
+    for edition_id, *values in session.exec(query.order_by(col(row.edition_id), col(row.position))):
+        headlines.setdefault(edition_id, []).append(Headline(*values))
+    slugs = {slug for edition in editions for slug in edition.articles[:_PICTURED]}
+    images = dict(session.exec(select(Article.slug, Article.images).where(col(Article.slug).in_(slugs))).all())
+    return {
+        edition.id: Teaser(headlines.get(edition.id, ()), _picture(edition.articles[:_PICTURED], images))
+        for edition in editions
+    }
+
+
+def _picture(slugs: Iterable[str], images: Mapping[str, Sequence[Mapping[str, Any]]]) -> ArticleImage | None:
+    found = (image_of(stored) for slug in slugs for stored in images.get(slug, ()))
+    return next((image for image in found if image.use != "file" and image.file), None)
 
 
 def shown_issues(session: Session) -> list[ShownIssue]:

@@ -4,8 +4,9 @@ The unique key decides claims, the database's clock heartbeats; the machine's ow
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import JSON, Column, CursorResult, UniqueConstraint, update
@@ -14,6 +15,8 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from digest.outbox.dialects import database_now
 from digest.runtime.errors import DigestError
+from digest.schedule.occurrences import occurrences
+from digest.settings.root import Settings
 
 
 class IssueRun(SQLModel, table=True):
@@ -35,6 +38,7 @@ class IssueRun(SQLModel, table=True):
     __table_args__: Any = (UniqueConstraint("schedule", "period"),)
 
 
+_AHEAD = 24  # months in which a day that is not skipped is looked for
 INSTALLED = "installed"
 
 
@@ -63,6 +67,7 @@ class RunStep(StrEnum):
 
 
 OPEN = frozenset({RunState.RUNNING, RunState.WAITING})
+_AHEAD = 24  # months among which one that is not skipped is looked for
 
 
 class RunLostError(DigestError):
@@ -205,3 +210,11 @@ def history(session: Session) -> list[IssueRun]:
     """Return every run, the newest first."""
     query = select(IssueRun).where(IssueRun.period != INSTALLED).order_by(col(IssueRun.due_at).desc())
     return list(session.exec(query))
+
+
+def next_day(session: Session, schedule: str, settings: Settings, now: datetime) -> date | None:
+    """Return the day of the next issue by the calendar; None for a schedule that was never started."""
+    runs = {run.period: run.state for run in session.exec(select(IssueRun).where(IssueRun.schedule == schedule))}
+    ahead = islice(occurrences(settings, now), _AHEAD) if runs else ()
+    entry = next((one for one in ahead if runs.get(str(one.period), RunState.WAITING) in OPEN), None)
+    return entry.due_at.astimezone(settings.publication.zone).date() if entry else None

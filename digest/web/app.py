@@ -54,7 +54,7 @@ def public_app(
     app.include_router(search.build_router(publisher))
     app.include_router(feeds.build_router(publisher))
     app.include_router(routes.build_router(publisher, signer, clock))
-    app.include_router(start.build_router(publisher))
+    app.include_router(start.build_router(publisher, signer, clock))
     app.add_middleware(Measure, refuse=partial(errors.explain, publisher))
     names, refuse = _host_names(publisher), partial(errors.explain, publisher, status=HTTPStatus.MISDIRECTED_REQUEST)
     app.add_middleware(KnownHosts, names=names, refuse=refuse, guarded=LINKED)

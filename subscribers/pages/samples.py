@@ -50,6 +50,7 @@ _SUBSCRIBE = {
 _ADDRESS = {"masked": _MASKED, "done": False, "preferences": ""}
 # Page -> the template and its values. The names stand in consent events and are at most eleven characters long.
 _PAGES: Mapping[str, tuple[str, Callable[[str], Mapping[str, object]]]] = {
+    "start": ("start_form", lambda _language: {"root": ""}),
     "subscribe": ("subscribe", lambda _language: _SUBSCRIBE),
     "confirm": ("confirm", _own_page),
     "preferences": ("preferences", _preferences),

@@ -21,7 +21,9 @@ from subscribers.pages.page import BasePage, Posted
 from subscribers.pages.views import FormInvalidError, read_interests
 from subscribers.signup import SignupForm
 
-_REPEATED = ("form", "shown", "name", "scope", "interest", "language", "agree")
+START = "start"
+"""Hidden field of the short form on the start page."""
+_REPEATED = ("form", "shown", "name", "scope", "interest", "language", "agree", START)
 """The fields of a sign-up besides the address; its stamp, too: a new one would be too fast."""
 
 
@@ -42,9 +44,9 @@ class SubscribePage(BasePage):
         except AddressError:
             return self._subscribe_page(language, problem="address", typed=form)
         except NameUnusableError:
-            return self._subscribe_page(language, problem="name", typed=form)
+            return self._subscribe_page(language, problem=self._missing(form, "name"), typed=form)
         except FormInvalidError as error:
-            return self._subscribe_page(language, problem=error.problem, typed=form)
+            return self._subscribe_page(language, problem=self._missing(form, error.problem), typed=form)
         shown = csrf.shown(form, context.signer, now)
         if shown == FormStamp.TOO_FAST:
             return self._subscribe_page(language, problem="fast", typed=form)
@@ -60,11 +62,15 @@ class SubscribePage(BasePage):
                     secret=context.secret,
                     confirmation_due=context.confirmation_due,
                     confirmation_withheld=context.confirmation_withheld,
-                    wording=self.wording(session, "subscribe", shown_in),
+                    wording=self.wording(session, "start" if form.one(START) else "subscribe", shown_in),
                     agreed=self._agreed(session, shown_in),
                 )
         # The same response in every case: it must not reveal whether the address is known or the honeypot was noticed.
         return self._subscribe_page(language, done=True, typed=form)
+
+    def _missing(self, form: Form, problem: str) -> str:
+        """Return the problem with a form; empty for what the short form of the start page does not ask for."""
+        return "" if form.one(START) and problem in {"name", "agree"} else problem
 
     def _name(self, form: Form, language: str) -> str:
         """Return the name in a form. Raises NameUnusableError for an unusable one, and for none if it is required."""
@@ -100,7 +106,7 @@ class SubscribePage(BasePage):
             email=typed.one("email")[:MAX_OCTETS],
             typed_name=typed.one("name")[: 2 * MAX_LENGTH],
             agreed=typed.one("agree") == "yes",
-            everything=typed.one("scope") != "some",
+            everything=not typed.all("interest") if not typed.one("scope") else typed.one("scope") != "some",
             chosen=typed.all("interest"),
             suggested=suggested,
             repeated=[(name, value) for name in _REPEATED for value in typed.all(name)] if suggested else [],

@@ -26,7 +26,7 @@ from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.web.archive.feeds import Site, feed, sitemap
 from digest.web.archive.folder import Folder, SiteReport
-from digest.web.archive.pages import issue_html, list_values
+from digest.web.archive.pages import issue_html, list_values, start_page
 from digest.web.archive.paging import at
 from digest.web.public.pages import Page
 from digest.web.public.stylesheet import icon, page_style
@@ -79,19 +79,15 @@ class _Site:
                 yield self._links.feed_file(language, interest), content
         yield "sitemap.xml", sitemap(self._site, self._issues, languages)
         for language in reversed(languages):
-            yield self._page(self._links.list_file(language), self._list(language), language)
-            yield self._page(self._links.start_file(language), self._start(language), language)
+            yield from self._page(self._links.list_file(language), self._list(language), language)
+            yield from self._page(self._links.start_file(language), self._start(language), language)
 
     def _issue(self, issue: ShownIssue, language: str) -> Iterator[tuple[str, bytes]]:
         page = Page(self._publisher, language, f"/archive/{issue.number}")
         edition = self._session.get_one(Edition, issue.edition(language, self._site.default).id)
         text = issue_html(page, issue, edition_store.document(self._session, edition), self._issues)
         self._session.expunge(edition)  # its bytes are large, and there may be hundreds
-        for picture, extension in _MEDIA.findall(text):
-            if picture not in self._pictures:
-                self._pictures.add(picture)
-                yield from self._picture(picture, extension)
-        yield self._page(self._links.issue_file(issue.number, language), text, language)
+        yield from self._page(self._links.issue_file(issue.number, language), text, language)
 
     def _picture(self, picture: str, extension: str) -> Iterator[tuple[str, bytes]]:
         found = self._session.get(Media, picture)
@@ -102,14 +98,19 @@ class _Site:
     def _list(self, language: str) -> str:
         page, issues = Page(self._publisher, language, "/archive"), self._issues
         everything = at(issues, "1", max(1, len(issues)))
-        return page.render("archive", **list_values(page, issues), part=everything, still=True)
+        return page.render("archive", **list_values(page, self._session, issues), part=everything, still=True)
 
     def _start(self, language: str) -> str:
         page = Page(self._publisher, language, "/")
-        return page.render("start", **list_values(page, self._issues[:1]))
+        return start_page(page, self._session, self._issues[:1])
 
-    def _page(self, path: str, text: str, language: str) -> tuple[str, bytes]:
-        return path, self._links.turned(text, path, language).encode()
+    def _page(self, path: str, text: str, language: str) -> Iterator[tuple[str, bytes]]:
+        """Yield the pictures of a page that no other page has, then the page."""
+        for picture, extension in _MEDIA.findall(text):
+            if picture not in self._pictures:
+                self._pictures.add(picture)
+                yield from self._picture(picture, extension)
+        yield path, self._links.turned(text, path, language).encode()
 
 
 class Links:

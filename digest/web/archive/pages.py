@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from sqlmodel import Session
+
 from digest.editions.store import Document
-from digest.publish.archive import ShownIssue
+from digest.publish import archive
+from digest.publish.archive import ShownIssue, Teaser
 from digest.publish.publisher import Publisher
+from digest.render.figures import media_url
 from digest.settings.publication import pick, pick_own
 from digest.web.archive.neutral import Neutral, neutral_html, neutral_text
 from digest.web.public.pages import Page
@@ -22,15 +27,41 @@ class Numbered(Protocol):
         """Its number."""
 
 
-def list_values(page: Page, issues: Sequence[ShownIssue]) -> dict[str, Any]:
-    """Return the values of the list of issues, with their subjects as mailed."""
+def list_values(page: Page, session: Session, issues: Sequence[ShownIssue]) -> dict[str, Any]:
+    """Return the values of the list of issues, with their subjects as mailed, headlines and pictures."""
     default = page.publisher.settings.publication.language
-    entries = []
-    for issue in issues:
-        edition = issue.edition(page.language, default)
-        entry = {"number": issue.number, "date": issue.date, "subject": edition.subject, "language": edition.language}
-        entries.append(entry)
+    shown = [(issue, issue.edition(page.language, default)) for issue in issues]
+    teasers = archive.teasers(session, [edition for _, edition in shown])
+    entries = [
+        {
+            "number": issue.number,
+            "date": issue.date,
+            "subject": edition.subject,
+            "language": edition.language,
+            "headlines": teasers[edition.id].headlines,
+            "picture": _picture(page, teasers[edition.id]),
+        }
+        for issue, edition in shown
+    ]
     return {"entries": entries, "interests": interests_of(page), "indexed": True}
+
+
+def _picture(page: Page, teaser: Teaser) -> dict[str, Any] | None:
+    """Return a teaser's picture as a page shows it."""
+    image = teaser.picture
+    file = (image.shown or image.file) if image else None
+    if image is None or file is None:
+        return None
+    url = media_url(file, urlsplit(page.publisher.settings.publication.base_url).path)
+    return {"url": url, "width": file.width, "height": file.height, "alt": image.alt}
+
+
+def start_page(
+    page: Page, session: Session, latest: Sequence[ShownIssue], *, next_day: date | None = None, form_token: str = ""
+) -> str:
+    """Return the start page; `next_day` is the day of the next issue. Without a token for its form it has no form."""
+    values = list_values(page, session, latest)
+    return page.render("start", **values, next_day=next_day, form_token=form_token, still=not form_token)
 
 
 def interests_of(page: Page) -> list[dict[str, str]]:

@@ -12,7 +12,6 @@ from digest.editions.models import Edition
 from digest.issues.lifecycle import PUBLISHED, IssueState
 from digest.issues.models import Issue
 from digest.publish import archive
-from digest.publish.archive import ShownIssue
 from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
@@ -40,9 +39,9 @@ def build_router(publisher: Publisher, signer: LinkSigner, clock: Clock) -> APIR
     def listing(lang: str = "", page: str = "1", accept_language: Accept = "") -> Response:
         shown = Page(publisher, choose(lang, accept_language, languages), "/archive")
         with session_scope(publisher.engine, read_only=True) as session:
-            issues = archive.shown_issues(session)
-        part = at(issues, page, PAGE)
-        return show(shown, "archive", headers=OPEN, **list_values(shown, part.rows), part=part, still=False)
+            part = at(archive.shown_issues(session), page, PAGE)
+            values = list_values(shown, session, part.rows)
+        return show(shown, "archive", headers=OPEN, **values, part=part, still=False)
 
     @router.api_route("/archive/{number}", methods=METHODS, include_in_schema=False)
     def issue(number: str, lang: str = "", form: Form = "html", accept_language: Accept = "") -> Response:
@@ -81,11 +80,6 @@ def build_router(publisher: Publisher, signer: LinkSigner, clock: Clock) -> APIR
 
 
 _VARY = {"Vary": "Accept-Language"}
-
-
-def latest(session: Session) -> ShownIssue | None:
-    """Return the newest issue in the archive."""
-    return next(iter(archive.shown_issues(session)), None)
 
 
 def _number(text: str) -> int:

@@ -3,24 +3,28 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from digest.publish import archive
 from digest.publish.publisher import Publisher
+from digest.runtime.clock import Clock
 from digest.runtime.db import session_scope
-from digest.web.archive.pages import list_values
-from digest.web.archive.routes import latest
+from digest.schedule import runs
+from digest.schedule.month import MONTHLY
+from digest.web.archive.pages import start_page
 from digest.web.http.headers import OPEN
 from digest.web.public.languages import choose
-from digest.web.public.pages import Page, show
+from digest.web.public.pages import Page
 from digest.web.public.stylesheet import icon
-from subscribers.links import LINKED
+from subscribers.links import LINKED, LinkSigner
+from subscribers.pages import csrf
 
 METHODS = ["GET", "HEAD"]
 # Advice, not protection, which is by X-Robots-Tag and tokens.
 ROBOTS = "\n".join(["User-agent: *", *(f"Disallow: /{path}/" for path in LINKED), "Disallow: /archive/search", ""])
 
 
-def build_router(publisher: Publisher) -> APIRouter:
+def build_router(publisher: Publisher, signer: LinkSigner, clock: Clock) -> APIRouter:
     """Return the routes `/`, `/robots.txt` and the icon."""
     router = APIRouter()
 
@@ -28,8 +32,11 @@ def build_router(publisher: Publisher) -> APIRouter:
     def start(lang: str = "", accept_language: Annotated[str, Header()] = "") -> Response:
         page = Page(publisher, choose(lang, accept_language, publisher.settings.languages), "/")
         with session_scope(publisher.engine, read_only=True) as session:
-            newest = latest(session)
-        return show(page, "start", headers=OPEN, **list_values(page, [newest] if newest else []))
+            latest, now = archive.shown_issues(session)[:1], clock.now()
+            next_day = runs.next_day(session, MONTHLY, publisher.settings, now)
+            token = csrf.token(signer, csrf.SUBSCRIBE, "", now)
+            text = start_page(page, session, latest, next_day=next_day, form_token=token)
+        return HTMLResponse(text, headers={**OPEN, "Vary": "Accept-Language"})
 
     @router.api_route("/robots.txt", methods=METHODS, include_in_schema=False)
     def robots() -> Response:
