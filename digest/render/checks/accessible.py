@@ -64,7 +64,7 @@ def check_tables(mail: CheckedMail) -> Iterator[Finding]:
         yield from table_faults(mail, table)
 
 
-def table_faults(_: CheckedMail, table: Any) -> Iterator[Finding]:
+def table_faults(_: CheckedMail | None, table: Any) -> Iterator[Finding]:
     """Yield what is wrong with one table."""
     if table.get("role") not in {"presentation", "none"} and table.find(".//th") is None:
         message = "A table has neither heads nor a role, so that screen readers count its rows aloud"
@@ -83,9 +83,8 @@ def image_faults(mail: CheckedMail, image: Any) -> Iterator[Finding]:
     media = f"{mail.publication.base_url.rstrip('/')}/media/"
     source = image.get("src") or ""
     name = urlsplit(source).path.rpartition("/")[2] or source
-    link = next(image.iterancestors("a"), None)
-    alone = link is not None and not link.text_content().strip()
-    if image.get("alt") is None or (alone and not image.get("alt").strip()):
+    if unworded(image):
+        alone = _is_alone(image)
         message = f"The picture {name} is a link without words" if alone else f"The picture {name} has no alt text"
         yield Finding("image-alt", Severity.BLOCK, where(image), message, "Say in `alt` what it shows or leads to.")
     if not re.fullmatch(r"[1-9]\d*", image.get("width") or ""):
@@ -95,3 +94,14 @@ def image_faults(mail: CheckedMail, image: Any) -> Iterator[Finding]:
         message = f"The picture {source or '(no address)'} does not come from {media}"
         remedy = "Import the picture with its article: readers must not ask other servers."
         yield Finding("image-remote", Severity.BLOCK, where(image), message, remedy)
+
+
+def unworded(image: Any) -> bool:
+    """Return whether a picture lacks a text alternative, which may be empty only where it is not all of a link."""
+    words = image.get("alt")
+    return words is None or (_is_alone(image) and not words.strip())
+
+
+def _is_alone(image: Any) -> bool:
+    link = next(image.iterancestors("a"), None)
+    return link is not None and not link.text_content().strip()

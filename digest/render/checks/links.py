@@ -55,7 +55,7 @@ def link_faults(mail: CheckedMail, link: Any) -> Iterator[Finding]:
     address = link.get("href").strip()
     if not address.startswith("#") and PREFIX not in address:
         yield from _address(mail, link, address)
-    yield from _words(link)
+    yield from words_faults(link)
 
 
 def _address(mail: CheckedMail, link: Any, address: str) -> Iterator[Finding]:
@@ -81,7 +81,8 @@ def _address(mail: CheckedMail, link: Any, address: str) -> Iterator[Finding]:
         yield Finding("link-http", Severity.ADVISE, where(link), message, "Try the address with https://.")
 
 
-def _words(link: Any) -> Iterator[Finding]:
+def words_faults(link: Any) -> Iterator[Finding]:
+    """Yield what is wrong with the words of one link."""
     words = " ".join([*link.text_content().split(), *(i.get("alt") or "" for i in link.iter("img"))]).strip()
     spoken = link.get("aria-label") or words
     # Speech input takes words, not signs.

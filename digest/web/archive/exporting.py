@@ -85,7 +85,7 @@ class _Site:
     def _issue(self, issue: ShownIssue, language: str) -> Iterator[tuple[str, bytes]]:
         page = Page(self._publisher, language, f"/archive/{issue.number}")
         edition = self._session.get_one(Edition, issue.edition(language, self._site.default).id)
-        text = issue_html(page, issue, edition_store.document(self._session, edition), self._issues)
+        text = issue_html(page, self._session, issue, edition_store.document(self._session, edition), self._issues)
         self._session.expunge(edition)  # its bytes are large, and there may be hundreds
         yield from self._page(self._links.issue_file(issue.number, language), text, language)
 

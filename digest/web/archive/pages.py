@@ -12,10 +12,11 @@ from digest.editions.store import Document
 from digest.publish import archive
 from digest.publish.archive import ShownIssue, Teaser
 from digest.publish.publisher import Publisher
+from digest.render.checks.page import access_report
 from digest.render.figures import media_url
 from digest.settings.publication import pick, pick_own
 from digest.web.archive.neutral import Neutral, neutral_html, neutral_text
-from digest.web.public.pages import Page
+from digest.web.public.pages import Page, publication_in
 from digest.web.public.stylesheet import page_style
 
 
@@ -69,13 +70,45 @@ def interests_of(page: Page) -> list[dict[str, str]]:
     return [{"slug": i.slug, "title": pick(i.title, page.language)} for i in page.publisher.settings.interest]
 
 
-def issue_html(page: Page, issue: ShownIssue, document: Document, issues: Sequence[ShownIssue]) -> str:
+def issue_html(
+    page: Page, session: Session, issue: ShownIssue, document: Document, issues: Sequence[ShownIssue]
+) -> str:
     """Return the whole issue between bars with links to its neighbours; `issues` are all in the archive."""
     earlier = max((other.number for other in issues if other.number < issue.number), default=None)
     later = min((other.number for other in issues if other.number > issue.number), default=None)
     note = pick_own(issue.note, page.language)
     values = {"number": issue.number, "whole": True, "earlier": earlier, "later": later, "note": note}
+    values |= _described(page, session, issue) | {"access": access_report(document.html)}
     return _mail(page, issue, document, page.render("archive_issue", **values), page.render("archive_below", **values))
+
+
+def _described(page: Page, session: Session, issue: ShownIssue) -> dict[str, Any]:
+    """Return what other sites show of an issue: title, description, picture, and its JSON-LD."""
+    settings = page.publisher.settings
+    edition = issue.edition(page.language, settings.publication.language)
+    teaser = archive.teasers(session, [edition], most=len(edition.articles))[edition.id]
+    file = teaser.picture.file if teaser.picture else None
+    picture = media_url(file, settings.publication.base_url) if file else ""
+    description = " · ".join(line.title for line in teaser.headlines[: archive.HEADLINES])
+    publication, address = publication_in(settings, page.language), f"{settings.publication.base_url}/archive/"
+    address = f"{address}{issue.number}?lang={page.language}"
+    data = {
+        "@context": "https://schema.org",
+        "@type": "PublicationIssue",
+        "name": edition.subject,
+        "issueNumber": str(issue.number),
+        "datePublished": issue.date.isoformat(),
+        "dateModified": issue.updated_at.date().isoformat(),
+        "inLanguage": edition.language,
+        "url": address,
+        "isPartOf": {"@type": "Periodical", "name": publication.name},
+        "publisher": {"@type": "Organization", "name": publication.sender_name},
+        "hasPart": [
+            {"@type": "Article", "headline": line.title, "inLanguage": line.language, "url": f"{address}#{line.anchor}"}
+            for line in teaser.headlines
+        ],
+    } | ({"image": picture} if picture else {})
+    return {"subject": edition.subject, "description": description, "picture": picture, "data": data}
 
 
 def view_html(page: Page, issue: Numbered, document: Document) -> str:
@@ -107,9 +140,11 @@ def _neutral(publisher: Publisher, issue: Numbered, language: str) -> Neutral:
 def framed(html: str, bar: str, css: str, below: str = "") -> str:
     """Return a mail's document as the main part of a page, with navigation above and below.
 
-    Lines of the bar with a `link` or `meta` element are moved to the head.
+    Lines of the bar with a `link` or `meta` element, or with JSON-LD, are moved to the head.
     """
-    in_head = re.compile(r"^<(?:link|meta)\b[^>]*>\n?", re.MULTILINE)
+    in_head = re.compile(
+        r"^<(?:(?:link|meta)\b[^>]*|script type=.application/ld\+json.>[^<]*</script)>\n?", re.MULTILINE
+    )
     inside, bar = "".join(in_head.findall(bar)), in_head.sub("", bar)
     head = f"{inside}<style>{css}</style>"
     html = re.sub(r"</head>", lambda found: head + found[0], html, count=1, flags=re.IGNORECASE)

@@ -53,9 +53,10 @@ def build_router(publisher: Publisher, signer: LinkSigner, clock: Clock) -> APIR
                 return _absent(session, page, _number(number))
             edition = session.get_one(Edition, found.edition(page.language, default).id)
             document = edition_store.document(session, edition)
-        if form == "text":
-            return PlainTextResponse(issue_text(publisher, found, document, page.language), headers={**OPEN, **_VARY})
-        return _framed(page, issue_html(page, found, document, issues), {**OPEN, **_VARY})
+            if form == "text":
+                text = issue_text(publisher, found, document, page.language)
+                return PlainTextResponse(text, headers={**OPEN, **_VARY})
+            return _framed(page, issue_html(page, session, found, document, issues), {**OPEN, **_VARY})
 
     @router.api_route("/view/{token}", methods=METHODS, include_in_schema=False)
     def view(token: str, form: Form = "html") -> Response:

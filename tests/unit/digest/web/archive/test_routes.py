@@ -1,7 +1,10 @@
 """Archive, view links, pictures and health on both databases; reading changes nothing."""
 
 import html
+import json
 import re
+from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -13,7 +16,7 @@ from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from subscribers.links import LinkSigner, Purpose
 from tests.support import web_sample
-from tests.support.published import editions, set_state, view_url
+from tests.support.published import draft, editions, publish, set_state, view_url
 
 
 @pytest.fixture
@@ -137,3 +140,46 @@ def test_ready_means_the_database_has_the_right_schema(
     assert "made by a newer digestpress" in caplog.text
     for path in ("/health", "/healthz"):
         assert client.get(path).json() == {"status": "ok"}
+
+
+def shared(page: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """What an issue's page says of itself to other sites."""
+    head = page.partition("</head>")[0]
+    named = dict(re.findall(r'<meta (?:property|name)="([\w:]+)" content="([^"]*)"', head))
+    data = re.search(r'<script type="application/ld\+json">(.*?)</script>', head)
+    assert data
+    return named, json.loads(data[1])
+
+
+def test_an_issue_tells_other_sites_what_it_is(client: TestClient) -> None:
+    named, data = shared(client.get("/archive/21?lang=ko").text)
+    assert named["og:title"] == data["name"]
+    assert data["name"].startswith("스마트시티 소식지 제21호")
+    assert named["og:url"] == data["url"] == "http://127.0.0.1:8025/archive/21?lang=ko"
+    assert (data["issueNumber"], data["datePublished"], data["inLanguage"]) == ("21", "2021-09-30", "ko")
+    assert len(data["hasPart"]) == 13
+    assert data["hasPart"][0]["url"].endswith("?lang=ko#wsce-2021")
+    assert "우수 스마트도시 5곳 인증" in named["og:description"]
+    assert client.get(named["og:image"].removeprefix("http://127.0.0.1:8025")).status_code == 200
+
+
+def test_words_of_an_article_cannot_leave_the_data(client: TestClient, press: Publisher, now: datetime) -> None:
+    title = '</script><script>alert(1)</script> & <!-- "quoted" \u2028'
+    publish(press, 90, [draft("odd", title)], now)
+    page = client.get("/archive/90?lang=en").text
+    _, data = shared(page)
+    assert data["hasPart"][0]["headline"] == title
+    assert page.count("<script") == 1
+    assert page.count("</script") == 1
+
+
+def test_an_issue_says_how_accessible_it_is(client: TestClient, press: Publisher) -> None:
+    page = client.get("/archive/21?lang=en").text
+    assert "The issue has 13 pictures." in page
+    assert "Known problems" not in page
+    assert "editors@example.org" in page.rpartition("<footer")[2]
+    with session_scope(press.engine) as session:
+        session.execute(text("UPDATE fragment SET content = replace(content, ' alt=', ' data-alt=')"))
+    worse = client.get("/archive/21?lang=en").text
+    assert "<li>text alternatives of pictures: 13</li>" in worse
+    assert "<li>그림의 대체 텍스트: 13</li>" in client.get("/archive/21?lang=ko").text
