@@ -180,7 +180,8 @@ COMMANDS: dict[str, Leaf | Noun] = {
     ),
     "tick": Leaf("tick:tick", "Look at the clock once: start or go on with what is due."),
     "report": Leaf(
-        "report:report", "Account for issues and runs: every month, and every reader of it, in numbers that add up."
+        "report:report",
+        "Account for an issue: every reader of it in numbers that add up, and who did not get it and why; or for all.",
     ),
     "articles": Noun("Import, list, show and export articles.", ARTICLES),
     "issue": Noun("Assemble, check, approve, edit and withdraw an issue.", ISSUE),

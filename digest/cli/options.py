@@ -13,6 +13,9 @@ IssueNumber = Annotated[
 DeliveredIssueNumber = Annotated[
     int | None, typer.Argument(min=1, max=MAX_KEY, help="The issue's number; default: the newest that is on its way.")
 ]
+ReportedIssueNumber = Annotated[
+    int | None, typer.Argument(min=1, max=MAX_KEY, help="The issue's number; default: all issues in few numbers.")
+]
 RequiredIssueNumber = Annotated[int, typer.Argument(min=1, max=MAX_KEY, help="The issue's number.")]
 IssueOption = Annotated[
     int | None, typer.Option("--issue", min=1, max=MAX_KEY, help="The issue; default: the newest that is on its way.")

@@ -1,48 +1,168 @@
-"""`digest report`: accounts of issues and runs."""
+"""`digest report`: the account of an issue, or of all; in text, as JSON, as a page, as a list of who missed it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from digest.cli.options import IssueNumber
-from digest.cli.output import PAGE
-from digest.cli.shell import Shell, shell_of
-from digest.workspace import report as reporting
+from digest.cli.options import ReportedIssueNumber
+from digest.cli.output import PAGE, Output
+from digest.cli.shell import shell_of
+from digest.outbox.states import State
+from digest.runtime.errors import UsageError
+from digest.workspace.report import account
+from digest.workspace.report.account import IssueAccount, IssueReport, Overview
+from digest.workspace.report.figures import CAME_BACK, UNSUBSCRIBED, Counts
+from digest.workspace.report.missed import write_csv
+from digest.workspace.report.runs import RunAccount
+
+_BAR = 30
+_FEW = 15
 
 
-def report(context: typer.Context, number: IssueNumber = None) -> None:
-    """Account for issues and runs: every month, and every reader of it, in numbers that add up."""
+def report(
+    context: typer.Context,
+    number: ReportedIssueNumber = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write who did not get the issue, and why.")
+    ] = None,
+) -> None:
+    """Account for an issue: every reader of it in numbers that add up, and who did not get it and why; or for all."""
     shell = shell_of(context)
-    found = reporting.report(shell.reader, number)
-    data: dict[str, Any] = found.as_json()
-    shell.out.emit(data, lambda: _show(shell, data, [one.missed_count for one in found.issues]))
+    if number is None and csv is not None:
+        raise UsageError("--csv is about one issue", hint="Name it: digest report 21 --csv missed.csv")
+    found = (
+        account.overview(shell.reader, reach=shell.out.as_json)
+        if number is None
+        else account.of_issue(shell.reader, number)
+    )
+    written = []
+    if csv is not None and isinstance(found, IssueReport):
+        written.append(f"Wrote {csv}: {write_csv(csv, found.missed()):,} readers. Only you can read it.")
+    shell.out.emit(found.as_json(), lambda: _show(shell.out, found, written))
 
 
-def _show(shell: Shell, data: dict[str, Any], missed_counts: Sequence[int]) -> None:
-    states = dict.fromkeys(state for issue in data["issues"] for state in issue["states"])
-    used = [state for state in states if any(issue["states"].get(state) for issue in data["issues"])]
-    columns = ["issue", "period", "state", "planned", *used, "excluded"]
+def _show(out: Output, found: IssueReport | Overview, written: Sequence[str]) -> None:
+    for line in written:
+        out.line(line)
+    if written:
+        return
+    if isinstance(found, Overview):
+        _compare(out, found.issues)
+        _runs(out, found.runs)
+        return
+    _headline(out, found.account)
+    _outcomes(out, found)
+    _groups(out, found)
+    _over_time(out, found)
+    _feedback(out, found)
+    if found.earlier:
+        out.line("\nAgainst earlier issues:")
+        _compare(out, [*found.earlier, found.account])
+    _runs(out, found.runs)
+    _missed(out, found)
+
+
+def _headline(out: Output, of: IssueAccount) -> None:
+    facts = [f"No. {of.issue} ({of.period}): {of.state}"]
+    if of.frozen_at:
+        facts.append(f"audience fixed {out.local(of.frozen_at)}")
+    if of.sent_at:
+        facts.append(f"finished {out.local(of.sent_at)}")
+    if of.approved_by:
+        facts.append(f"approved by {of.approved_by}")
+    out.line(", ".join(facts))
+    parts = " + ".join(f"{count:,} {state}" for state, count in of.states.items() if count)
+    out.line(f"{of.planned:,} planned = {parts or '0'}; {sum(of.excluded.values()):,} excluded before.")
+
+
+def _outcomes(out: Output, found: IssueReport) -> None:
+    rows = [[state, words, count] for state, of in found.reasons.by_state.items() for words, count in of.items()]
+    rows += [["excluded", reason, count] for reason, count in found.account.excluded.items()]
+    if rows:
+        out.line("\nReasons:")
+        out.table(["state", "reason", "readers"], rows)
+    if found.reasons.refusals:
+        out.line("\nWhat servers refuse for reasons that are ours, and what to do:")
+    for one in found.reasons.refusals:
+        where = ", ".join(f"{name} {count:,}" for name, count in one.providers.most_common(3))
+        out.line(f"  {one.code or 'no code'} ({one.reason}), {one.count:,} readers ({where})")
+        out.line(f"    {one.remedy}.")
+
+
+def _groups(out: Output, found: IssueReport) -> None:
+    names = {key: f"{key}: {language}, {articles} articles" for key, (language, articles) in found.editions.items()}
+    _counts(out, "edition", {names.get(key, str(key)): counts for key, counts in found.by.edition.items()})
+    interests = {{"*": "all", "": "none"}.get(slug, slug): counts for slug, counts in found.by.interest.items()}
+    _counts(out, "interest", interests)
+    _counts(out, "mailbox provider", found.by.provider)
+
+
+def _counts(out: Output, title: str, groups: Mapping[str, Counts]) -> None:
+    if not groups:
+        return
+    used = [state for state in State if any(counts.get(state) for counts in groups.values())]
+    rows = [[name, sum(of.values()), *(of.get(state, 0) for state in used)] for name, of in groups.items()]
+    out.line(f"\nBy {title}:")
+    out.table([title, "planned", *used], rows[:_FEW])
+    if len(rows) > _FEW:
+        out.line(f"and {len(rows) - _FEW} more: --json has all of them")
+
+
+def _over_time(out: Output, found: IssueReport) -> None:
+    accepted = found.account.states[State.ACCEPTED]
+    if not accepted:
+        return
+    most = max(one.states.get(State.ACCEPTED, 0) for one in found.over_time) or 1
+    total, rows = 0, []
+    for one in found.over_time:
+        count = one.states.get(State.ACCEPTED, 0)
+        total += count
+        bar = "█" * round(_BAR * count / most)
+        if count:
+            rows.append([one.at, count, f"{total / accepted:.0%}", bar])
+    out.line("\nDelivery over time:")
+    out.table(["from", "accepted", "so far", ""], rows)
+
+
+def _feedback(out: Output, found: IssueReport) -> None:
+    kinds = [*CAME_BACK, UNSUBSCRIBED]
+    rows = [[day.isoformat(), *(of.get(kind, 0) for kind in kinds)] for day, of in found.feedback.by_day.items()]
+    if rows:
+        out.line("\nWhat came back, by day:")
+        out.table(["day", *kinds], rows)
+
+
+def _compare(out: Output, issues: Sequence[IssueAccount]) -> None:
+    used = [state for state in State if any(issue.states[state] for issue in issues)]
+    columns = ["issue", "period", "state", "planned", *used, "excluded", "complaints", "left"]
     rows = [
         [
-            issue["issue"],
-            issue["period"],
-            issue["state"],
-            issue["planned"],
-            *(issue["states"].get(state, 0) for state in used),
-            sum(issue["excluded"].values()),
+            *(one.issue, one.period, one.state, one.planned),
+            *(one.states[state] for state in used),
+            *(sum(one.excluded.values()), one.complaints, one.left),
         ]
-        for issue in data["issues"]
+        for one in issues
     ]
-    shell.out.table(columns, rows)
-    for issue, count in zip(data["issues"], missed_counts, strict=True):
-        if missed := list(islice(issue["missed"], PAGE)):
-            shell.out.line(f"\nWho did not get issue {issue['issue']}:")
-            shell.out.table(["address", "why"], [[one["address"], one["reason"]] for one in missed])
-            if count > PAGE:
-                shell.out.line(f"{PAGE} of {count:,}. All of them: digest report {issue['issue']} --json")
-    if data["runs"]:
-        shell.out.line()
-        keys = ["period", "due_at", "state", "approved_by", "why"]
-        shell.out.table(keys, [[run[key] for key in keys] for run in data["runs"]])
+    out.table(columns, rows)
+
+
+def _runs(out: Output, found: Iterable[RunAccount]) -> None:
+    rows = [[one.period, one.due_at, one.state, one.approved_by, one.why] for one in found]
+    if rows:
+        out.line()
+        out.table(["period", "due_at", "state", "approved_by", "why"], rows)
+
+
+def _missed(out: Output, found: IssueReport) -> None:
+    number, count = found.account.issue, found.account.missed_count
+    shown = list(islice(found.missed(), PAGE))
+    if not shown:
+        return
+    out.line(f"\nWho did not get No. {number}, or not for certain, and why:")
+    rows = [[one.address or "(erased)", one.name, one.reason] for one in shown]
+    out.table(["address", "name", "why"], rows)
+    if len(shown) == PAGE:
+        out.line(f"{PAGE} of {count:,}. All of them: digest report {number} --csv FILE")

@@ -14,7 +14,7 @@ from digest.runtime.keys import MAX_KEY
 from digest.schedule import runs, skips
 from digest.schedule.occurrences import Occurrence, occurrences
 from digest.schedule.skips import moment_of
-from digest.workspace.report import run_account
+from digest.workspace.report.runs import run_account
 
 
 def next_(

@@ -91,6 +91,24 @@ REMEDIES: dict[Reason, str] = {
     Reason.OTHER: "Ask whoever runs the relay what it means, and whether our address is on a block list",
 }
 """What an operator may do about a refusal that is about us."""
+_CODE_REMEDIES: dict[str, str] = {
+    "7.23": "Give the sending machine's address a PTR record, whose name leads back to that address",
+    "7.24": "Set the SPF record right: it has an entry that cannot be looked up",
+    "7.25": "Give the sending machine's address a PTR record, whose name leads back to that address",
+    "7.26": "Gmail could not authenticate the mail: pass SPF and DKIM for the sender's domain (`digest doctor` checks)",
+    "7.27": "SPF did not pass: name the relay's addresses in the SPF record of the sender's domain",
+    "7.28": "Gmail limits the rate: wait, then set per_second or per_hour under [relay.limits], and raise it slowly",
+    "7.29": "Let the relay use TLS towards other servers",
+    "7.30": "DKIM did not pass: sign with the sender's domain, and publish the key (`digest dkim show`)",
+    "7.31": "Publish a DMARC record for the sender's domain, with p=none at least",
+    "7.32": "Align the From address with the domain of SPF or DKIM: the organisational domain must be the same",
+    "7.40": "Publish a DMARC record for the sender's domain, with p=none at least",
+    "7.515": (
+        "Outlook.com takes many mails a day only from domains that pass SPF, DKIM and DMARC, all three: publish them, "
+        "align the From address, and look at what `digest doctor` says"
+    ),
+}
+"""Remedies for codes that say more than their reason, by subject and detail."""
 
 # Subject and detail of RFC 3463 section 3 with the registered additions (RFC 7505, 7372, 8616). A detail that is not
 # listed falls back to its subject. The class (2, 4, 5) is left out: the reply code decides about retrying.
@@ -238,6 +256,12 @@ def _reason(code: int | None, enhanced: str | None, phase: Phase, text: str) -> 
     if found is None and code == 552:  # "exceeded storage allocation": whose, depends on who was named last
         return Reason.MAILBOX_FULL if phase is Phase.RCPT else Reason.QUOTA
     return found or (Reason.QUOTA if "quota" in words else by_code)
+
+
+def remedy(reason: Reason, enhanced: str | None) -> str:
+    """Return what an operator may do about a refusal for this reason with this code; empty if nothing is ours to do."""
+    by_code = _CODE_REMEDIES.get((enhanced or "").partition(".")[2])
+    return by_code or REMEDIES.get(reason) or (REMEDIES[Reason.OTHER] if reason.is_ours else "")
 
 
 def clean_reply(text: str) -> str:

@@ -73,6 +73,13 @@ def month_of(session: Session, moment: ColumnElement[datetime]) -> ColumnElement
     return func.strftime("%Y-%m", moment)
 
 
+def minute_of(session: Session, moment: ColumnElement[datetime]) -> ColumnElement[Any]:
+    """Return an expression for the minute of an instant, to group by; `instant` reads its values."""
+    if dialect_of(session) == POSTGRESQL:
+        return func.date_trunc("minute", moment)
+    return func.substr(moment, 1, 16)
+
+
 def database_now(session: Session) -> datetime:
     """Return the database's time: the one clock that workers on several machines share."""
     if dialect_of(session) == POSTGRESQL:

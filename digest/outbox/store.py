@@ -16,12 +16,13 @@ from digest.outbox.tables import ATTEMPT, DELIVERY, IS_DUE, ISSUE, NOTICE, SUBSC
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """A delivery. `address` is empty for an erased subscriber."""
+    """A delivery. `address` and `name` are empty for an erased subscriber."""
 
     id: int
     number: int
     ref: str
     address: str
+    name: str
     edition_id: int
     state: State
     reason: str
@@ -133,7 +134,7 @@ def _delivery_rows() -> Select[Any]:
     names = ("edition_id", "state", "reason", "attempts", "due_at", "started_at", "settled_at", "worker_id")
     own = [DELIVERY.c[name] for name in names]
     return (
-        select(DELIVERY.c.id, ISSUE.c.number, SUBSCRIBER.c.ref, SUBSCRIBER.c.address, *own)
+        select(DELIVERY.c.id, ISSUE.c.number, SUBSCRIBER.c.ref, SUBSCRIBER.c.address, SUBSCRIBER.c.name, *own)
         .join(SUBSCRIBER, SUBSCRIBER.c.id == DELIVERY.c.subscriber_id)
         .join(ISSUE, ISSUE.c.id == DELIVERY.c.issue_id)
     )

@@ -44,6 +44,10 @@ class ListedDelivery:
         return self.row.address
 
     @property
+    def name(self) -> str:
+        return self.row.name
+
+    @property
     def why(self) -> str:
         """State and reason in one text."""
         return f"{self.row.state}: {self.row.reason}" if self.row.reason else self.row.state.value
@@ -68,6 +72,7 @@ class ExcludedSubscriber:
 
     ref: str
     address: str
+    name: str
     reason: str
 
     @property
@@ -169,11 +174,13 @@ def excluded_from(
     if after:
         last = select(Subscriber.id).where(col(Subscriber.ref) == after)
         query = query.where(col(Subscriber.id) > last.scalar_subquery())
-    return [ExcludedSubscriber(ref, address, str(why)) for ref, address, why in session.exec(query.limit(limit))]
+    return [
+        ExcludedSubscriber(ref, address, name, str(why)) for ref, address, name, why in session.exec(query.limit(limit))
+    ]
 
 
 def _excluded_rows(issue: Issue, now: datetime) -> Any:
-    columns = (col(Subscriber.ref), col(Subscriber.address))
+    columns = (col(Subscriber.ref), col(Subscriber.address), col(Subscriber.name))
     if issue.frozen_at is None:
         reason: ColumnElement[str | None] = exclusion_reason(now, issue.number)
         return select(*columns, reason).where(reason.is_not(None))

@@ -1,5 +1,6 @@
 """Who got no mail of an issue is named, with the reason of the moment at which it was frozen."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -23,16 +24,16 @@ def test_the_excluded_are_named_with_the_reason_of_that_moment(approved: World) 
     approved.digest("subscribers", "add", "new.reader@example.org", "--confirmed-by", "a form")
     approved.digest("subscribers", "add", "later@example.net", "--confirmed-by", "a form")
     assert reasons(approved) == before
-    (account,) = approved.json("report", "21")["issues"]
-    assert account["missed"] == [{"address": address, "reason": reason} for address, reason in before.items()]
-    assert "new.reader@example.org  unconfirmed" in " ".join(approved.digest("report", "21").split(" " * 3))
+    missed = approved.json("report", "21")["missed"]
+    assert {one["address"]: one["reason"] for one in missed} == before
+    assert re.search(r"new\.reader@example\.org +(\S+ )*\S* *unconfirmed", approved.digest("report", "21"))
 
 
 @pytest.mark.one_database
 def test_before_freezing_they_are_those_of_now(approved: World) -> None:
     excluded = approved.json("send", "21", "--dry-run")["excluded"]
     assert Counter(reasons(approved).values()) == excluded
-    assert approved.json("report", "21")["issues"][0]["missed"] == []
+    assert approved.json("report", "21")["missed"] == []
 
 
 @pytest.mark.one_database
