@@ -16,6 +16,7 @@ from digest.workspace.report import account
 from digest.workspace.report.account import IssueAccount, IssueReport, Overview
 from digest.workspace.report.figures import CAME_BACK, UNSUBSCRIBED, Counts
 from digest.workspace.report.missed import write_csv
+from digest.workspace.report.page import ReportPages
 from digest.workspace.report.runs import RunAccount
 
 _BAR = 30
@@ -25,6 +26,9 @@ _FEW = 15
 def report(
     context: typer.Context,
     number: ReportedIssueNumber = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page: one file, to read, send on or print.")
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write who did not get the issue, and why.")
     ] = None,
@@ -34,11 +38,14 @@ def report(
     if number is None and csv is not None:
         raise UsageError("--csv is about one issue", hint="Name it: digest report 21 --csv missed.csv")
     found = (
-        account.overview(shell.reader, reach=shell.out.as_json)
+        account.overview(shell.reader, reach=shell.out.as_json or html is not None)
         if number is None
         else account.of_issue(shell.reader, number)
     )
     written = []
+    if html is not None:
+        ReportPages(shell.reader.settings, shell.reader.templates, shell.reader.clock.now()).write(html, found)
+        written.append(f"Wrote {html}. Only you can read it: it names readers.")
     if csv is not None and isinstance(found, IssueReport):
         written.append(f"Wrote {csv}: {write_csv(csv, found.missed()):,} readers. Only you can read it.")
     shell.out.emit(found.as_json(), lambda: _show(shell.out, found, written))

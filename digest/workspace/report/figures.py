@@ -1,7 +1,7 @@
 """Figures of an issue from the ledger: each needs one statement over the issue's deliveries, or less."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from typing import TypeVar
@@ -29,7 +29,7 @@ _Key = TypeVar("_Key", int, str)
 _WIDTHS = [timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6)]
 _DAY = timedelta(days=1)
 _SLOTS = 24
-_NEARLY_ALL = 0.98
+_MOST, _GAP = 0.9, timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class TimeSlot:
 
 
 def over_time(session: Session, issue_id: int) -> list[TimeSlot]:
-    """Return when deliveries ended: in equal slots until nearly all were accepted, then by the day."""
+    """Return when deliveries ended: in equal slots while the issue was sent, then by the day."""
     minute = minute_of(session, DELIVERY.c.settled_at)
     query = (
         select(minute, DELIVERY.c.state, func.count())
@@ -123,12 +123,7 @@ def slots(minutes: Mapping[datetime, Counts]) -> list[TimeSlot]:
     if not minutes:
         return []
     ordered = sorted(minutes)
-    accepted = [(at, minutes[at].get(State.ACCEPTED, 0)) for at in ordered]
-    enough, total = _NEARLY_ALL * sum(count for _, count in accepted), 0
-    until = ordered[0]
-    for at, count in accepted:
-        if total < enough:
-            until, total = at, total + count
+    until = _end_of_the_run([(at, minutes[at].get(State.ACCEPTED, 0)) for at in ordered])
     width = next((one for one in _WIDTHS if until - ordered[0] < _SLOTS * one), _DAY)
     begin = ordered[0] - (ordered[0] - instant("2000-01-01")) % width
     end = until + width - (until - begin) % width
@@ -138,6 +133,18 @@ def slots(minutes: Mapping[datetime, Counts]) -> list[TimeSlot]:
         slot = at - (at - first) % length
         found.setdefault((slot, length), Counter()).update(minutes[at])
     return [TimeSlot(at, int(length.total_seconds()), counts) for (at, length), counts in found.items()]
+
+
+def _end_of_the_run(accepted: Sequence[tuple[datetime, int]]) -> datetime:
+    """Return the minute after which only stragglers were accepted: most are by then, and a long gap follows."""
+    begin, total = accepted[0][0], 0
+    until, most = begin, _MOST * sum(count for _, count in accepted)
+    for at, count in accepted:
+        if count and total >= most and at - until > max((until - begin) / 2, _GAP):
+            break
+        if count:
+            until, total = at, total + count
+    return until
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ def words_of(state: State, text: str, code: int | None = None, enhanced: str | N
     """Return the reason in few words: of a server's one of nine, else those that were stored."""
     if reason := reason_of(state, text, code, enhanced):
         return reason.word
-    return FORGOTTEN if text == _ERASED_TEXT else cut(text, _MAX_WORDS) or "unknown"
+    what, _, rest = text.partition(": ")
+    return FORGOTTEN if text == _ERASED_TEXT else cut(rest if what in _REASONS else text, _MAX_WORDS) or "unknown"
 
 
 @dataclass(frozen=True, slots=True)

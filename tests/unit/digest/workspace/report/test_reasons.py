@@ -22,7 +22,7 @@ REJECTED = State.REJECTED
         (State.EXPIRED, "throttled: 4.7.28 unusual rate", 421, "4.7.28", "rate"),
         (State.SKIPPED, "unsubscribed", None, None, "unsubscribed"),
         (State.CANCELLED, "the issue was withdrawn", None, None, "the issue was withdrawn"),
-        (State.UNCERTAIN, "network: connection lost", None, None, "network: connection lost"),
+        (State.UNCERTAIN, "network: connection lost", None, None, "connection lost"),
         (State.UNCERTAIN, "", None, None, "unknown"),
     ],
 )
@@ -34,7 +34,7 @@ def test_reasons_in_few_words(state: State, text: str, code: int | None, enhance
     ("code", "enhanced", "text", "named"),
     [
         (550, "5.7.515", "authentication: 5.7.515 Access denied", "SPF, DKIM and DMARC, all three"),
-        (550, "5.7.26", "authentication: 5.7.26 unauthenticated", "Gmail could not authenticate"),
+        (550, "5.7.26", "authentication: 5.7.26 unauthenticated", "neither SPF nor DKIM"),
         (421, "4.7.32", "authentication: 4.7.32 not aligned", "Align the From address"),
         (554, "5.7.1", "policy: 5.7.1 blocked", "block list"),
         (552, "5.3.4", "message too big: 5.3.4 too big", "smaller"),

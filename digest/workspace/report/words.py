@@ -1,0 +1,69 @@
+"""Translated words of the report's pages: reasons, what follows from them, parts of a bar. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from digest.outbox.states import State
+from digest.workspace.report.reasons import FORGOTTEN
+
+Translate = Callable[[str], str]
+PARTS: Mapping[str, Sequence[State]] = {
+    "got": (State.ACCEPTED,),
+    "bad": (State.REJECTED, State.EXPIRED),
+    "odd": (State.UNCERTAIN,),
+    "due": (State.PENDING, State.STARTED, State.DEFERRED),
+    "off": (State.SKIPPED, State.CANCELLED),
+}
+"""Parts of a bar, by the class that colours them."""
+
+
+def parts(translate: Translate) -> dict[str, str]:
+    """Return the names of the parts."""
+    _ = translate
+    return {
+        "got": _("accepted"),
+        "bad": _("refused"),
+        "odd": _("uncertain"),
+        "due": _("still waiting"),
+        "off": _("not sent"),
+    }
+
+
+def reason(translate: Translate, state: str, words: str) -> tuple[str, str]:
+    """Return the name of a reason and what follows from it; of one that a person wrote, their words."""
+    _ = translate
+    if state == State.UNCERTAIN:
+        return _("Nobody knows whether it arrived"), _("It is not sent again by itself: a person decides.")
+    if state == State.DEFERRED:
+        return f"{_reasons(translate).get(words, (words, ''))[0]} ({_('deferred')})", _("It is tried again.")
+    return _reasons(translate).get(words, (words, ""))
+
+
+def _reasons(translate: Translate) -> dict[str, tuple[str, str]]:
+    _ = translate
+    ours = _("The reason is ours, not the reader's: what to do is said below.")
+    again = _("The next issue is tried. After three issues in a row the reader gets no more.")
+    ended = _("The reader gets no further issue.")
+    return {
+        "no such mailbox": (_("There is no such mailbox"), ended),
+        "inactive": (_("The mailbox is closed or not in use"), ended),
+        "full": (_("The mailbox is full"), again),
+        "network": (_("Their mail server could not be reached"), again),
+        "policy": (_("Refused by a rule about senders"), ours),
+        "content": (_("Refused for its content or size"), ours),
+        "rate": (_("Refused because too many mails came at once"), ours),
+        "relay": (_("Our own mail server refused it"), ours),
+        "unknown": (_("For a reason that is not known"), ""),
+        "unsubscribed": (_("They had unsubscribed"), ""),
+        "unconfirmed": (_("They have not confirmed their address"), _("Without it nobody gets an issue.")),
+        "paused": (_("They asked for a pause"), ""),
+        "suppressed": (
+            _("Their address is on the never-send list"),
+            _("It bounced or complained before, or was put there by hand."),
+        ),
+        "frequency": (_("They chose fewer issues"), _("They get every second or third one.")),
+        "empty": (_("No article was about their interests"), ""),
+        "erased": (_("They were erased"), ""),
+        FORGOTTEN: (_("They were erased since"), ""),
+        "changed since": (_("Their choice has changed since"), ""),
+        "the issue was withdrawn": (_("The issue was withdrawn"), ""),
+    }
