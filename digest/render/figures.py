@@ -46,7 +46,7 @@ def _figure(image: ArticleImage, alt: str, caption: str, base_url: str, translat
     height = max(round(width * shown.height / shown.width), 1)
     words = [caption] if caption else []
     if image.file and is_cut(image.file, image.shown):
-        whole = translate("See the whole picture")
+        whole = translate("See the full picture")
         label = f"{whole}: {alt}"
         words.append(f'<a href="{media_url(image.file, base_url)}" aria-label="{label}">{whole}</a>')
     picture = (

@@ -68,4 +68,4 @@ def test_the_plain_text_begins_with_the_publications_own_lines(templates: Templa
     rendered = render_edition(edition(), templates)
     assert rendered.text.startswith("Smart City Newsletter · No. 21\n")
     assert rendered.text.index("Once a month") < rendered.text.index("What September brought.")
-    assert "You get this edition because you follow:\n" in rendered.text
+    assert "You receive this edition because you follow:\n" in rendered.text
