@@ -12,6 +12,7 @@ from digest.publish import build
 from digest.publish.edition_filter import EditionFilter
 
 MOST_ROWS = 100
+MOST_CHOICES = 3  # that one edition is for
 
 
 def editions(
@@ -74,7 +75,8 @@ def show_editions(shell: Shell, rows: list[dict[str, Any]]) -> None:
 
 def _audience(row: dict[str, Any]) -> str:
     often = "" if row["frequency"] == "every" else f" (every {row['frequency']} issue)"
-    return " | ".join(map(_interests_label, row["interests"])) + often
+    shown, more = row["interests"][:MOST_CHOICES], len(row["interests"]) - MOST_CHOICES
+    return " | ".join(map(_interests_label, shown)) + (f" and {more:,} more" if more > 0 else "") + often
 
 
 def _interests_label(interests: list[str]) -> str:

@@ -2,20 +2,25 @@
 
 import logging
 import re
+from collections.abc import Callable
 from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 import cssutils
 import premailer.cache
+import premailer.premailer
 from lxml import etree
 from premailer import Premailer
 
 from digest.render.markup import conserved
+from digest.render.selectors import Selection
 from digest.runtime.errors import ContentError
 
 # Some mail apps show three digits as another colour.
 cssutils.ser.prefs.minimizeColorHash = False
 
+_BY_XPATH = premailer.premailer._create_cssselector  # noqa: SLF001 - what it would call itself
 _DOCTYPE = re.compile(r"^\s*<!doctype html>", re.IGNORECASE)
 _STYLE_OR_COMMENT = re.compile(r"<!--.*?-->|<style(?=[\s>])", re.DOTALL)
 _IGNORE = ' data-premailer="ignore"'
@@ -73,7 +78,21 @@ def _transform(prepared: str, css: str) -> str:
 
 
 class _Inliner(Premailer):  # type: ignore[misc]
-    """Premailer with a cache of parsed style sheets: all editions of an issue share one."""
+    """Premailer with a cache of parsed style sheets, which all editions of an issue share, and a quick selection."""
+
+    def transform(self, *args: Any, **options: Any) -> Any:
+        """Inline, and find the elements of a rule without XPath where that is possible."""
+        selections: list[Selection] = []
+
+        def selector(css: str) -> Callable[[Any], list[Any]]:
+            def select(page: Any) -> list[Any]:
+                selections.extend([] if selections else [Selection(page, _BY_XPATH)])
+                return selections[0](css)
+
+            return select
+
+        names, library = {**vars(premailer.premailer), "_create_cssselector": selector}, Premailer.transform
+        return FunctionType(library.__code__, names, "", library.__defaults__)(self, *args, **options)
 
     def _parse_style_rules(self, css_body: str, ruleset_index: int) -> tuple[list[Any], list[Any]]:
         rules, leftover = _rules(css_body, ruleset_index)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote
 
 from digest.runtime.errors import ContentError
@@ -25,8 +26,7 @@ _VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "
 _NOT_TEXT = frozenset({"mj-attributes", "mj-style", "mj-title", "script", "style", "title"})
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """A tag at `start`..`end` (character offsets); `rest` is the text between its name and `>`."""
 
     name: str
