@@ -14,7 +14,7 @@ from lxml import etree
 from premailer import Premailer
 
 from digest.render.markup import conserved
-from digest.render.selectors import Selection
+from digest.render.selectors import ElementIndex
 from digest.runtime.errors import ContentError
 
 # Some mail apps show three digits as another colour.
@@ -82,11 +82,11 @@ class _Inliner(Premailer):  # type: ignore[misc]
 
     def transform(self, *args: Any, **options: Any) -> Any:
         """Inline, and find the elements of a rule without XPath where that is possible."""
-        selections: list[Selection] = []
+        selections: list[ElementIndex] = []
 
         def selector(css: str) -> Callable[[Any], list[Any]]:
             def select(page: Any) -> list[Any]:
-                selections.extend([] if selections else [Selection(page, _BY_XPATH)])
+                selections.extend([] if selections else [ElementIndex(page, _BY_XPATH)])
                 return selections[0](css)
 
             return select

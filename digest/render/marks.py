@@ -51,16 +51,23 @@ class Cutting(NamedTuple):
 @lru_cache(maxsize=8)
 def pattern(nonce: str) -> re.Pattern[str]:
     """Return the pattern of the marks, with kind and key as groups; in plain text with the end of their line."""
-    return re.compile(rf"(?:<!--)?{PREFIX}{nonce} ([a-z_.]+) ([0-9a-f]*)@@(?:-->|\n)?")
+    # An optional `<!--` before it would cost forty times as much.
+    return re.compile(rf"{PREFIX}{nonce} ([a-z_.]+) ([0-9a-f]*)@@(?:-->|\n)?")
+
+
+def _split(document: str, nonce: str) -> list[str]:
+    *found, last = pattern(nonce).split(document)
+    found[::3] = [content.removesuffix("<!--") for content in found[::3]]
+    return [*found, last]
 
 
 def cut(document: str, nonce: str) -> list[Cutting]:
     """Return the fragments of a document in order."""
-    first, *rest = pattern(nonce).split(document)
+    first, *rest = _split(document, nonce)
     keys = (bytes.fromhex(key).decode("utf-8", "surrogatepass") for key in rest[1::3])
     return [Cutting(FRAME, "", first), *map(Cutting, rest[::3], keys, rest[2::3])]
 
 
 def without_marks(document: str, nonce: str) -> str:
     """Return a document as readers get it."""
-    return pattern(nonce).sub("", document)
+    return "".join(_split(document, nonce)[::3])

@@ -75,22 +75,28 @@ def shown(markup: str) -> VisibleMarkup:
     hidden: str | None = None
     last = 0
     for match in _TOKEN.finditer(markup):
-        if hidden is None:
-            text.append(markup[last : match.start()])
-        last = match.end()
-        name = match["name"]
+        start, end = match.span()
+        if hidden is None and start > last:
+            text.append(markup[last:start])
+        last = end
+        close, name, rest = match.groups()
         if name is None:
             continue
-        if hidden is None and not match["close"]:
-            if name in _NOT_TEXT and not match["rest"].endswith("/"):
+        if hidden is None and not close:
+            if name in _NOT_TEXT and not rest.endswith("/"):
                 hidden = name
-            elif "href" in match["rest"] and name != "link":
-                attributes = Tag("", match["rest"], closing=False, start=0, end=0).attributes
-                links.update(_link(value) for key, value in attributes if key == "href" and value)
-        elif name == hidden and match["close"]:
+            elif "href" in rest and name != "link":
+                links.update(_links(rest))
+        elif name == hidden and close:
             hidden = None
     text.append(markup[last:] if hidden is None else "")
     return VisibleMarkup("".join(html.unescape("".join(text)).split()), links)
+
+
+@lru_cache(maxsize=4096)  # each stage prints the same links
+def _links(rest: str) -> tuple[str, ...]:
+    attributes = Tag("", rest, closing=False, start=0, end=0).attributes
+    return tuple(_link(value) for key, value in attributes if key == "href" and value)
 
 
 def _link(value: str) -> str:

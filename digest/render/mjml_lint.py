@@ -88,6 +88,8 @@ def _error(mjml: str, offset: int, index: int, fault: str) -> MjmlError:
 
 def _between(gap: str, ending: str) -> str:
     """Return what is wrong between two tags, or nothing."""
+    if gap.isspace() or (ending and "<" not in gap):
+        return ""
     if any("--" in comment for comment in _COMMENT.findall(gap)):
         return "A comment holds `--`, after which the MJML renderer reads no further"
     text = _COMMENT.sub("", gap).strip()

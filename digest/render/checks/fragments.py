@@ -65,7 +65,7 @@ def _facts(marked: str, mail: CheckedMail) -> list[dict[str, list[Any]]]:
     mark, owners, above = pattern(mail.nonce), {}, "HTML"
     for node in tree.iter():
         if not isinstance(node.tag, str):
-            if mark.match(f"<!--{node.text}-->"):
+            if mark.match(node.text or ""):
                 facts.append({name: [] for name in _LISTS})
             continue
         owners[node], own = len(facts) - 1, facts[-1]

@@ -10,7 +10,7 @@ import cssutils
 from lxml.cssselect import CSSSelector, SelectorError
 from PIL import ImageColor
 
-from digest.render.selectors import Selection
+from digest.render.selectors import ElementIndex
 from digest.runtime.text import cut
 
 _DARK = "prefers-color-scheme:dark"
@@ -50,26 +50,39 @@ class _Inherited(NamedTuple):
     opacity: float = 1.0
 
 
-def selection_of(tree: Any) -> Selection:
+def index_of(tree: Any) -> ElementIndex:
     """Return what selectors select in a mail, for both palettes."""
-    return Selection(tree, _selector)
+    return ElementIndex(tree, _selector)
 
 
 def shown_texts(
-    tree: Any, select: Selection, *, dark: bool, part_of: Callable[[Any], object] = lambda _: None
+    tree: Any, select: ElementIndex, *, dark: bool, part_of: Callable[[Any], object] = lambda _: None
 ) -> Iterator[ShownText]:
     """Yield a text for each pair of colours in each part, in the light or the dark palette; hidden text is left out."""
     css = "\n".join(style.text or "" for style in tree.iter("style"))
     styles = _cascade(tree, _rules(css, dark=dark), select)
-    seen: set[tuple[object, str, str, bool]] = set()
-    for text in _walk(tree.find("body"), _Inherited(), styles):
-        key = (part_of(text.element), text.ink, text.ground, text.is_large)
-        if key not in seen:
-            seen.add(key)
+    seen: set[tuple[object, _Inherited]] = set()
+    shown: set[tuple[object, str, str, bool]] = set()
+    for element, own in _walk(tree.find("body"), _Inherited(), styles):
+        part = part_of(element)
+        if (part, own) in seen or not (words := _words(element)):
+            continue
+        seen.add((part, own))
+        is_large = own.size >= (_LARGE_BOLD if own.is_bold else _LARGE)
+        text = ShownText(element, cut(words, 60), mixed(own.ink, own.ground, own.opacity), own.ground, is_large)
+        if (key := (part, text.ink, text.ground, is_large)) not in shown:
+            shown.add(key)
             yield text
 
 
-def _walk(root: Any, inherited: _Inherited, styles: Mapping[Any, Mapping[str, str]]) -> Iterator[ShownText]:
+def _words(element: Any) -> str:
+    return " ".join(" ".join([element.text or "", *(child.tail or "" for child in element)]).split())
+
+
+def _walk(
+    root: Any, inherited: _Inherited, styles: Mapping[Any, Mapping[str, str]]
+) -> Iterator[tuple[Any, _Inherited]]:
+    """Yield the elements that are shown, with their colours, in the order of the mail."""
     stack, known, plain = [(root, inherited)], dict[tuple[object, ...], _Inherited](), dict[str, str]()
     while stack:
         element, above = stack.pop()
@@ -78,11 +91,8 @@ def _walk(root: Any, inherited: _Inherited, styles: Mapping[Any, Mapping[str, st
             continue
         own_values = (id(style), element.tag, *map(element.get, ("bgcolor", "href", "color")), above)
         own = known.get(own_values) or known.setdefault(own_values, _applied(element, style, above))
-        words = own.size > 1 and " ".join(" ".join([element.text or "", *(one.tail or "" for one in element)]).split())
-        if words:
-            is_large = own.size >= (_LARGE_BOLD if own.is_bold else _LARGE)
-            ink = mixed(own.ink, own.ground, own.opacity)
-            yield ShownText(element, cut(words, 60), ink, own.ground, is_large)
+        if own.size > 1:
+            yield element, own
         stack += [(child, own) for child in reversed(element) if isinstance(child.tag, str)]
 
 
@@ -138,7 +148,7 @@ def mixed(colour: str, under: str, alpha: float) -> str:
     return "#" + "".join(f"{round(c * alpha + u * (1 - alpha)):02x}" for c, u in pairs)
 
 
-def _cascade(tree: Any, rules: tuple[_Rule, ...], select: Selection) -> dict[Any, dict[str, str]]:
+def _cascade(tree: Any, rules: tuple[_Rule, ...], select: ElementIndex) -> dict[Any, dict[str, str]]:
     hits: dict[Any, tuple[int, ...]] = {}
     for number, rule in enumerate(rules):
         for element in select(rule.selector):

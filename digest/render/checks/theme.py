@@ -48,9 +48,9 @@ def shown_faults(
     tree: Any, part_of: Callable[[Any], object] = lambda _: None
 ) -> Iterator[tuple[Any, tuple[object, ...], Finding]]:
     """Yield for each part of a mail the element, the colours and the finding of its texts with too little contrast."""
-    from digest.render.checks.shown_colours import selection_of, shown_texts  # noqa: PLC0415 - a CSS parser
+    from digest.render.checks.shown_colours import index_of, shown_texts  # noqa: PLC0415 - a CSS parser
 
-    select = selection_of(tree)
+    select = index_of(tree)
     for scheme in ("light", "dark"):
         for text in shown_texts(tree, select, dark=scheme == "dark", part_of=part_of):
             least = LARGE_CONTRAST if text.is_large else CONTRAST

@@ -23,7 +23,7 @@ from digest.render.checks import (
     shown_pictures,
 )
 from digest.render.checks.parts import slots_in
-from digest.render.checks.shown_colours import selection_of, shown_texts
+from digest.render.checks.shown_colours import index_of, shown_texts
 from digest.render.checks.theme import CONTRAST, contrast
 from digest.render.edition import render_edition
 from digest.render.loader import Templates
@@ -370,7 +370,7 @@ def test_colours_of_selectors_are_those_of_xpath(selector: str) -> None:
     )
     tree = lxml_html.document_fromstring(f"<style>{selector} {{color:#123456}} p, b {{font-size:30px}}</style>{markup}")
     coloured = {e for one in selector.split(",") for e in CSSSelector(one, translator="html")(tree) if e.tag in "pb"}
-    shown = shown_texts(tree, selection_of(tree), dark=False, part_of=lambda element: element)
+    shown = shown_texts(tree, index_of(tree), dark=False, part_of=lambda element: element)
     ink = {text.element for text in shown if text.ink == "#123456"}
     above = {e for e in tree.iter("p", "b") if {*e.iterancestors()} & {*CSSSelector(selector)(tree)}}
     assert ink == coloured | above

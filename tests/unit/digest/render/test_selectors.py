@@ -9,7 +9,7 @@ from digest.render.edition import settle_display, variables_of
 from digest.render.loader import Templates
 from digest.render.mail import theme_of
 from digest.render.mjml import to_html
-from digest.render.selectors import Selection
+from digest.render.selectors import ElementIndex
 from tests.support.render_sample import edition
 
 MARKUP = (
@@ -25,7 +25,7 @@ MARKUP = (
 )  # fmt: skip
 def test_selections_are_those_of_xpath(selector: str) -> None:
     tree = lxml_html.document_fromstring(MARKUP)
-    select = Selection(tree, CSSSelector)
+    select = ElementIndex(tree, CSSSelector)
     found = select(selector)
     assert {*found} == {*CSSSelector(selector)(tree)}
     assert len(found) == len({*found})
