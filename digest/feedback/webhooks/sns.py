@@ -93,23 +93,24 @@ class SnsTopics:
     def _certificate(self, url: str, host: str) -> x509.Certificate:
         if not re.fullmatch(_CERTIFICATE.format(re.escape(host)), url):
             raise CallRefusedError(f"its certificate is not from {host}")
-        with self._fetching:
-            kept = self._kept.get(url)
-            if kept is None:
-                kept = self._load(url)
+        kept = self._kept.get(url) or self._load(url)
         if not kept.not_valid_before_utc <= self._now() <= kept.not_valid_after_utc:
             raise CallRefusedError("its certificate is not valid now")
         return kept
 
     def _load(self, url: str) -> x509.Certificate:
         why = "the certificate of its signature cannot be fetched"
-        if time.monotonic() - self._failed_at < _PAUSE_SECONDS:  # nobody makes us ask again and again
+        # nobody makes us ask again and again, or keeps the threads waiting that serve pages
+        is_too_soon = time.monotonic() - self._failed_at < _PAUSE_SECONDS
+        if is_too_soon or not self._fetching.acquire(blocking=False):
             raise CallRefusedError(why, HTTPStatus.SERVICE_UNAVAILABLE)
         self._failed_at = time.monotonic()  # unless this succeeds
         try:
             certificate = x509.load_pem_x509_certificate(self._fetch(url, why))
         except ValueError as error:
             raise CallRefusedError(f"{why}: it is none", HTTPStatus.SERVICE_UNAVAILABLE) from error
+        finally:
+            self._fetching.release()
         self._failed_at = -_PAUSE_SECONDS
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()

@@ -1,6 +1,8 @@
 """A message of SNS counts if it is signed, new, and of a topic of ours; nobody makes us call another host."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -148,6 +150,27 @@ def test_without_a_certificate_the_call_comes_again(status: int, pem: bytes) -> 
         url = CERTIFICATE.replace("0123", f"{number}123")
         assert refusal(lambda url=url: topics.check(signed(SigningCertURL=url)))[0] == 503  # type: ignore[misc]
     assert len(amazon.asked) == 1
+
+
+def test_a_slow_fetch_keeps_nobody_waiting() -> None:
+    slow, begun = threading.Event(), threading.Event()
+
+    def get(url: str) -> tuple[int, bytes]:
+        begun.set()
+        assert url == CERTIFICATE or slow.wait(10)
+        return 200, certificate()
+
+    topics = SnsTopics([TOPIC], get)
+    topics.check(signed())
+    begun.clear()
+    other = {"SigningCertURL": CERTIFICATE.replace("0123", "9999")}
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(topics.check, signed(**other))
+        assert begun.wait(10)
+        assert refusal(lambda: topics.check(signed(**other)))[0] == 503
+        assert topics.check(signed()) == "Notification"
+        slow.set()
+        assert first.result(10) == "Notification"
 
 
 def test_a_network_fault_comes_again() -> None:
