@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import httpx2
+import pytest
+
 from tests.support.came_back import dsn
 from tests.support.world import World, free_port, mails
 
@@ -38,3 +41,25 @@ def test_a_refused_reader_gets_no_further_issue(sample: World, tmp_path: Path) -
     sample.digest("suppress", "remove", address, "--reason", "a new mailbox")
     after = sample.json("suppress", "lookup", address)
     assert (after["suppressed"], [entry["kind"] for entry in after["evidence"]]) == (False, ["lifted", "hard"])
+
+
+@pytest.mark.slow
+def test_a_provider_reports_to_the_web_server(sample: World, tmp_path: Path) -> None:
+    settings, secret = sample.folder / "digest.toml", "a secret that is long enough"
+    (sample.folder / "postmark").write_text(secret)
+    settings.write_text(f'{settings.read_text()}\n[feedback]\npostmark_secret_file = "postmark"\n')
+    sample.approve_issue_21()
+    sample.digest("send", "21", "--yes", "--relay", f"maildir:{tmp_path / 'arrived'}")
+    letter = next(mail for mail in mails(tmp_path / "arrived") if mail["List-Id"])
+    address = str(letter["To"]).rpartition("<")[2].rstrip(">")
+    assert letter["X-PM-KeepID"] == "true"
+    report = {"RecordType": "Bounce", "Type": "HardBounce", "Email": address}
+    report["Metadata"] = {"digest": str(letter["X-PM-Metadata-digest"])}  # type: ignore[assignment]
+    port = free_port()
+    with sample.running("serve", "--port", str(port), port=port):
+        url = f"http://127.0.0.1:{port}/webhooks/postmark"
+        assert httpx2.post(url, json=report).status_code == 401
+        assert httpx2.post(url, json=report, auth=("digest", secret)).status_code == 200
+    states = {row["address"]: row["state"] for row in sample.json("outbox", "list", "21")}
+    assert states[address] == "rejected"
+    assert sample.json("suppress", "lookup", address)["reason"] == "hard_bounce"

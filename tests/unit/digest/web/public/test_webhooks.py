@@ -157,7 +157,7 @@ def test_a_forged_call_changes_nothing_and_learns_nothing(back: CameBack, client
     }
     for (way, status), body in forged.items():
         answer = client.post(f"/webhooks/{way}", content=body)
-        assert (answer.status_code, answer.content) == (status, b"")
+        assert (answer.status_code, answer.content, answer.headers["cache-control"]) == (status, b"", "no-store")
         assert answer.headers.get("www-authenticate") == ("Basic" if status == HTTPStatus.UNAUTHORIZED else None)
     assert (back.state(one), back.events()) == ("accepted", [])
 
