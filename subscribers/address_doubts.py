@@ -3,7 +3,6 @@
 A doubt is told to people and never acted upon: the address stays as it was given.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -79,20 +78,26 @@ def _is_slip(domain: str, target: str) -> bool:
 
 
 def _near(text: str, other: str) -> bool:
-    """Return whether at most one edit (letter missing, added, replaced, two exchanged) lies between two texts."""
-    return text == other or other in _edits(text, other) or _exchanged(text, other)
-
-
-def _edits(text: str, other: str) -> Iterator[str]:
-    """Yield `text` with one letter added, dropped or replaced at the first place where it differs from `other`."""
-    at = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), min(len(text), len(other)))
-    head, tail, letter = text[:at], text[at:], other[at : at + 1]
-    yield from (head + tail[1:], head + letter + tail, head + letter + tail[1:])
+    """Return whether at most one edit lies between two texts: a letter missing, added or replaced, or two exchanged."""
+    left, right = _differing(text, other)
+    return max(len(left), len(right)) <= 1 or _exchanged(text, other)
 
 
 def _exchanged(text: str, other: str) -> bool:
-    at = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), 0)
-    return text[:at] + text[at + 1 : at + 2] + text[at : at + 1] + text[at + 2 :] == other
+    left, right = _differing(text, other)
+    return len(left) == 2 and left == right[::-1]
+
+
+def _differing(text: str, other: str) -> tuple[str, str]:
+    """Return the texts without their common beginning, then without their common end."""
+    start = _common(text, other)
+    left, right = text[start:], other[start:]
+    end = _common(left[::-1], right[::-1])
+    return left[: len(left) - end], right[: len(right) - end]
+
+
+def _common(text: str, other: str) -> int:
+    return next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), min(len(text), len(other)))
 
 
 def role_of(key: str) -> str:

@@ -54,9 +54,13 @@ class ObservedResolver(dns.resolver.Resolver):
 
     def answers(self, domain: str) -> bool:
         """Return whether somebody answers, be it that there is nothing."""
-        asked = len(self.unanswered)
-        self.texts(domain)
-        return len(self.unanswered) == asked
+        try:
+            self.resolve(domain, "SOA")
+        except _IS_NOT_THERE:
+            return True
+        except (dns.exception.DNSException, OSError):
+            return False
+        return True
 
 
 def open_resolver(nameserver: str) -> ObservedResolver | None:

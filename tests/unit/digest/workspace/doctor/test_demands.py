@@ -41,7 +41,7 @@ def test_missing_records_and_plain_links_are_not_met(clinic: Clinic) -> None:
 
 
 def test_without_an_answer_nothing_in_dns_is_met(clinic: Clinic) -> None:
-    clinic.records = {("example.org", "TXT"): SERVFAIL}
+    clinic.records = {("example.org", "SOA"): SERVFAIL}
     assert {states(clinic)[name] for name in BY_DNS} == {"unknown"}
 
 

@@ -104,6 +104,11 @@ def test_what_is_met_and_what_is_not_and_what_is_unknown(
     assert tuple(told(tmp_path, mail, known).values()) == expected
 
 
+def test_a_silent_name_server_leaves_dns_unknown(tmp_path: Path) -> None:
+    found = told(tmp_path, spf() + signed(), {("example.org", "SOA"): SERVFAIL})
+    assert found == {"dkim": "unknown", "spf": "met", "dmarc": "unknown", "one-click": "unknown"}
+
+
 def test_only_the_topmost_results_are_the_receivers(tmp_path: Path) -> None:
     assert told(tmp_path, spf("fail") + spf() + signed(), records())["spf"] == "spf-failed"
 
