@@ -70,6 +70,8 @@ ANSWERS = {
     "resumed": ("preferences in Korean", "지금 다시 받기", {}),
     "fewer topics": ("unsubscribe", "Keep only these topics", {}),
     "one more step": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org", "I have read this": ""}),
+    "did you mean": ("subscribe", "Subscribe", {"E-mail address": f"{'k' * 60}@gmial.com", "I have read this": ""}),
+    "did you mean, of a new address": ("preferences", "Change my address", {"New e-mail address": "kim@naver.con"}),
     "no agreement": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org"}),
     "no name": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org", "Name": "\u202e"}),
     "no topic": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org", "Only these topics": ""}),
