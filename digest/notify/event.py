@@ -21,6 +21,8 @@ class EventKind(StrEnum):
     MISSED = "missed"
     UNCERTAIN_WAITING = "uncertain_waiting"
     POLICY_BOUNCES = "policy_bounces"
+    REPORT = "report"
+    """Days after the end of an issue, when most of what comes back has come."""
     TEST = "test"
     """A test of the notifications."""
 
@@ -81,6 +83,7 @@ def _next_steps(event: Event) -> tuple[str, ...]:
         EventKind.MISSED: (f"digest issue assemble{period}",),
         EventKind.UNCERTAIN_WAITING: (f"digest outbox list{number} --state uncertain", "digest outbox reconcile"),
         EventKind.POLICY_BOUNCES: (f"digest outbox list{number} --state rejected", "digest doctor"),
+        EventKind.REPORT: (f"digest report{number}", f"digest report{number} --html FILE"),
         EventKind.TEST: (),
     }
     return steps[event.kind]

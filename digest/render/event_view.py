@@ -73,6 +73,13 @@ def _words(translate: Callable[[str], str]) -> dict[str, tuple[str, str]]:
             _("mails come back for reasons that are ours"),
             _("Other servers refuse our mails, for every reader there. No reader is suppressed for it."),
         ),
+        "report": (
+            _("the report is ready"),
+            _(
+                "Three days have passed, and most bounces and complaints have come in. The report says who did not "
+                "get the issue, and why; the page is made where digest runs, since it names readers."
+            ),
+        ),
         "test": (_("a test"), _("Nothing happened. Somebody tried whether you would be told if something did.")),
     }
 
@@ -91,6 +98,7 @@ def _names(translate: Callable[[str], str]) -> dict[str, str]:
         "cancelled": _("cancelled"),
         "uncertain": _("uncertain"),
         "excluded": _("excluded"),
+        "complaints": _("complaints"),
         "articles": _("articles"),
         "editions": _("editions"),
         "readers": _("readers"),

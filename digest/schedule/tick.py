@@ -23,6 +23,7 @@ from digest.schedule.month import MONTHLY, NullProgress, ProgressListener, has_b
 from digest.schedule.occurrences import Occurrence, begun, occurrence, occurrences, steps_before
 from digest.send.canary import watch_all
 from digest.send.context import SendContext
+from digest.send.operator_events import tell_of_reports
 from digest.send.worker import due, work
 from digest.settings.root import Settings
 
@@ -67,6 +68,7 @@ def tick(
     if stopping():
         return results
     watch_all(context)
+    tell_of_reports(context)
     results += _keep_for_a_time(context)
     results += _deliver_what_is_due(context, listener, stopping)
     return results + _held(context, results)

@@ -3,14 +3,15 @@
 Derived from the rows, not from memory: after a crash the next worker sends the event, and none is sent twice.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlmodel import Session, col
 
+from digest.feedback.models import EVENT, FeedbackKind
 from digest.issues.lifecycle import IssueState
 from digest.issues.models import Issue
 from digest.notify import Event, EventKind
@@ -23,6 +24,9 @@ from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from digest.send.context import SendContext
 from digest.send.status import way_out
+
+REPORT_AFTER = timedelta(days=3)
+_REPORT_NO_LATER = timedelta(days=30)
 
 
 def tell_of(context: SendContext, issue_ids: Sequence[int]) -> bool:
@@ -52,16 +56,44 @@ def _events(session: Session, issue_ids: Sequence[int], now: datetime) -> list[E
         if not newest and not finished:
             continue
         counted = store.counts(session, issue.id or 0)
-        numbers = {"planned": sum(counted.values()), **{state.value: count for state, count in counted.items()}}
-        numbers["excluded"] = sum(issue.excluded.values())
         if newest:
             waiting = {State.UNCERTAIN.value: counted[State.UNCERTAIN]}
             event = Event(EventKind.UNCERTAIN_WAITING, now, issue.number, issue.period, "", waiting, occasion=newest)
             if event.key > _last_key(session, event):
                 events.append(event)
         if finished:
-            events.append(Event(EventKind.FINISHED, now, issue.number, issue.period, numbers=numbers))
+            events.append(Event(EventKind.FINISHED, now, issue.number, issue.period, numbers=_numbers(issue, counted)))
     return events
+
+
+def tell_of_reports(context: SendContext) -> bool:
+    """Notify operators once of each issue whose report is ready, days after its end; return whether of any.
+
+    What ended long ago is nothing new: an upgrade must not tell of every old issue.
+    """
+    operators, now = context.delivery.settings.operators, context.clock.now()
+    if EventKind.REPORT.value not in operators.wanted or not (operators.addresses or operators.webhook):
+        return False
+    ended = col(Issue.sent_at).between(now - _REPORT_NO_LATER, now - REPORT_AFTER)
+    told = False
+    with session_scope(context.engine) as session:
+        for issue in session.scalars(select(Issue).where(ended).order_by(col(Issue.number))):
+            event = Event(EventKind.REPORT, now, issue.number, issue.period)
+            if not _last_key(session, event):
+                told = context.notifier.tell(session, replace(event, numbers=_report_numbers(session, issue))) or told
+    return told
+
+
+def _report_numbers(session: Session, issue: Issue) -> dict[str, int]:
+    complained = select(func.count()).where(EVENT.c.issue_id == issue.id, EVENT.c.kind == FeedbackKind.COMPLAINT.value)
+    return _numbers(issue, store.counts(session, issue.id or 0)) | {
+        "complaints": session.execute(complained).scalar_one()
+    }
+
+
+def _numbers(issue: Issue, counted: Mapping[State, int]) -> dict[str, int]:
+    states = {state.value: count for state, count in counted.items()}
+    return {"planned": sum(counted.values()), **states, "excluded": sum(issue.excluded.values())}
 
 
 def halted(session: Session, issue: Issue, now: datetime) -> Event:

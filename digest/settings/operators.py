@@ -8,7 +8,15 @@ from pydantic import Field, field_validator, model_validator
 from digest.settings.part import SettingsTable, check_post_url
 
 EventName = Literal[
-    "assembled", "needs_approval", "started", "halted", "finished", "missed", "uncertain_waiting", "policy_bounces"
+    "assembled",
+    "needs_approval",
+    "started",
+    "halted",
+    "finished",
+    "missed",
+    "uncertain_waiting",
+    "policy_bounces",
+    "report",
 ]
 """Names of operator events, as in digest.notify."""
 

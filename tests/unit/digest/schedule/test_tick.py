@@ -31,6 +31,7 @@ from digest.schedule import runs, skips
 from digest.schedule.run import STEPS
 from digest.schedule.tick import TickResult, tick
 from digest.send import start
+from digest.settings.operators import Operators
 from subscribers.audience import exclusion_reason
 from tests.proof.months import FIRST, Months
 
@@ -415,6 +416,21 @@ def test_a_special_issue_stands_outside_the_calendar(desk: MakeDesk) -> None:
         assert [(issue.special, issue.period) for issue in issues] == [(True, str(FIRST)), (False, str(FIRST))]
         assert issue_store.items_of(session, issues[1]) == []  # its article was published
     assert {run.period for run in world.months.runs().values()} == {"no-1", str(FIRST)}
+
+
+@pytest.mark.one_database
+def test_days_after_an_issue_has_ended_its_report_is_told(desk: MakeDesk) -> None:
+    world = desk(required=1)
+    due = world.months.due(FIRST)
+    world.look(due - 5 * DAY)
+    world.approve(due - DAY)
+    world.look(due)
+    for days, is_told in ((2, False), (4, True)):
+        works = world.works(due + days * DAY)
+        operators = Operators(addresses=("ada.operator@example.org",))
+        settings = works.settings.model_copy(update={"operators": operators})
+        tick(Heard(settings, works.engine, works.clock, events=world.events))
+        assert ("report" in world.heard()) is is_told
 
 
 @pytest.mark.one_database

@@ -1,11 +1,13 @@
 """What operators hear while a send goes on: not only at its end, which may be hours away."""
 
+import random
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from digest.app import App
 from digest.delivery.outcome import Outcome, Phase
@@ -17,11 +19,12 @@ from digest.outbox.tables import NOTICE
 from digest.publish import lifecycle
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
-from digest.send import worker
+from digest.send import operator_events, worker
 from digest.send.start import PreparedSend, prepare_send
 from digest.settings.operators import Operators
 from digest.testing import ScriptedTransport
 from tests.proof.months import FIRST, Months
+from tests.support.busy_issue import BusyIssues
 
 READERS = 130
 ADA = "ada.operator@example.org"
@@ -90,3 +93,34 @@ def test_each_hold_is_told_once_with_the_relays_words(ready: PreparedSend, works
     told = [mail for mail in mails if "Unable to relay" in mail]
     assert len(told) == 2
     assert all("digest outbox release 1" in mail and "digest outbox retry --issue 1" in mail for mail in told)
+
+
+def test_the_report_is_told_once_three_days_after_the_end(engine: Engine, now: datetime, tmp_path: Path) -> None:
+    busy = BusyIssues(engine, tmp_path / "workspace", now, random.Random(4))
+    busy.readers(30)
+    busy.issue(1)
+    told = busy.app.settings.model_copy(update={"operators": Operators(addresses=(ADA, "bo.operator@example.org"))})
+    works = App(told, engine, busy.clock)
+
+    def notices() -> list[Any]:
+        with session_scope(engine, read_only=True) as session:
+            query = select(NOTICE).where(NOTICE.c.kind == NoticeKind.OPERATOR).order_by(NOTICE.c.id)
+            return [row for row in session.execute(query) if row.context["event"] == "report"]
+
+    busy.clock.move(days=2.9)
+    assert not operator_events.tell_of_reports(works)
+    busy.clock.move(days=0.2)
+    assert operator_events.tell_of_reports(works)
+    for _ in range(3):
+        busy.clock.move(days=1)
+        assert not operator_events.tell_of_reports(works)
+    first, _ = notices()
+    assert first.context["next"] == ["digest report 1", "digest report 1 --html FILE"]
+    assert first.context["numbers"]["planned"] > 20
+    busy.issue(2)
+    quiet = told.model_copy(update={"operators": Operators(addresses=(ADA,), events=("halted",))})
+    busy.clock.move(days=4)
+    assert not operator_events.tell_of_reports(App(quiet, engine, busy.clock))
+    busy.clock.move(days=40)  # an upgrade does not tell of what is long past
+    assert not operator_events.tell_of_reports(works)
+    assert len(notices()) == 2
