@@ -62,23 +62,23 @@ FULL = {
 # Pages that answer a POST: which page, which button, and what to fill in first.
 ANSWERS = {
     "kept": ("keep", "Yes, keep sending it", {}),
-    "changed address": ("address", "Yes, write to this address", {}),
+    "changed address": ("address", "Use this address", {}),
     "saved": ("preferences", "Save", {}),
-    "asked for another address": ("preferences", "Change my address", {"New e-mail address": "more@example.org"}),
-    "no address": ("preferences", "Change my address", {"New e-mail address": "kim@localhost"}),
+    "asked for another address": ("preferences", "Change address", {"New email address": "more@example.org"}),
+    "no address": ("preferences", "Change address", {"New email address": "kim@localhost"}),
     "no day": ("preferences", "Save", {"Pause until": "2021-09-01"}),
     "resumed": ("preferences in Korean", "지금 다시 받기", {}),
     "fewer topics": ("unsubscribe", "Keep only these topics", {}),
-    "one more step": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org", "I have read this": ""}),
-    "did you mean": ("subscribe", "Subscribe", {"E-mail address": f"{'k' * 60}@gmial.com", "I have read this": ""}),
+    "one more step": ("subscribe", "Subscribe", {"Email address": "somebody@example.org", "I have read this": ""}),
+    "did you mean": ("subscribe", "Subscribe", {"Email address": f"{'k' * 60}@gmial.com", "I have read this": ""}),
     "did you mean, of a new address": ("preferences", "Change my address", {"New e-mail address": "kim@naver.con"}),
-    "no agreement": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org"}),
-    "no name": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org", "Name": "\u202e"}),
-    "no topic": ("subscribe", "Subscribe", {"E-mail address": "somebody@example.org", "Only these topics": ""}),
+    "no agreement": ("subscribe", "Subscribe", {"Email address": "somebody@example.org"}),
+    "no name": ("subscribe", "Subscribe", {"Email address": "somebody@example.org", "Name": "\u202e"}),
+    "no topic": ("subscribe", "Subscribe", {"Email address": "somebody@example.org", "Only these topics": ""}),
     "left": ("unsubscribe", "Unsubscribe from everything", {}),
     "subscribed again": ("preferences of who has left", "Subscribe again", {}),
-    "asked for data": ("preferences", "Export my data", {}),
-    "erased": ("erase", "Erase me for good", {}),
+    "asked for data": ("preferences", "Email me a link to my data", {}),
+    "erased": ("erase", "Erase my data permanently", {}),
 }
 
 
@@ -183,7 +183,7 @@ def test_a_page_works_without_script_and_under_its_own_policy(site: Site, browse
     page.goto(site.base_url + site.path(Purpose.PREFERENCES, person.ref))
     page.get_by_label("Safety").check()
     page.get_by_role("button", name="Save").click()
-    assert page.get_by_role("status").inner_text() == "Your preferences are saved."
+    assert page.get_by_role("status").inner_text() == "Your preferences have been saved."
     assert site.person().interests == "mobility;safety"
     page.goto(site.base_url + site.path(Purpose.UNSUBSCRIBE, person.ref))
     page.get_by_role("button", name="Unsubscribe from everything").click()

@@ -146,27 +146,27 @@ def test_a_readers_whole_life(life: Life, page: Page, database_url: str) -> None
 
 def sign_up(life: Life, page: Page) -> None:
     page.goto(life.url + "/subscribe")
-    page.get_by_label("E-mail address").fill(FIRST)
+    page.get_by_label("Email address").fill(FIRST)
     page.get_by_label("Only these topics").check()
     page.get_by_label("Mobility").check()
     page.wait_for_timeout(1000 * (QUICKEST.total_seconds() + 1))  # only a program would be quicker
     page.get_by_role("button", name="Subscribe").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("One more step: look into your mailbox")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your email")
     life.world.digest("worker")
     page.goto(life.link(life.mail(FIRST, "confirm"), "confirm"))
     assert life.shown(FIRST)["state"] == "pending"
-    page.get_by_role("button", name="Yes, subscribe me").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("You are subscribed")
+    page.get_by_role("button", name="Confirm subscription").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You’re subscribed")
     assert life.shown(FIRST)["state"] == "confirmed"
     life.world.digest("worker")
     assert "Mobility" in life.mail(FIRST, "Welcome")
 
 
 def change_interests(life: Life, page: Page) -> None:
-    page.get_by_role("link", name="Change topics, language or how often we write").click()
+    page.get_by_role("link", name="Choose topics, language and how often you hear from us").click()
     page.get_by_label("Safety").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_have_text("Your preferences are saved.")
+    expect(page.get_by_role("status")).to_have_text("Your preferences have been saved.")
     assert life.shown(FIRST)["interests"] == ["mobility", "safety"]
 
 
@@ -183,7 +183,7 @@ def leave_one_interest(life: Life, page: Page) -> None:
     page.goto(life.link(life.mail(FIRST, "No. 21"), "unsubscribe"))
     page.get_by_label("Mobility").uncheck()
     page.get_by_role("button", name="Keep only these topics").click()
-    expect(page.get_by_role("status")).to_have_text("Your topics are saved.")
+    expect(page.get_by_role("status")).to_have_text("Your topics have been saved.")
     assert life.shown(FIRST)["interests"] == ["safety"]
     assert life.shown(FIRST)["state"] == "confirmed"
 
@@ -206,14 +206,14 @@ def resume(life: Life, page: Page) -> None:
 
 
 def move(life: Life, page: Page) -> None:
-    page.get_by_label("New e-mail address").fill(SECOND)
-    page.get_by_role("button", name="Change my address").click()
-    expect(page.get_by_role("status")).to_contain_text("one with a button is on its way")
+    page.get_by_label("New email address").fill(SECOND)
+    page.get_by_role("button", name="Change address").click()
+    expect(page.get_by_role("status")).to_contain_text("We’ve sent an email to that address, if we can.")
     life.world.digest("worker")
     page.goto(life.link(life.mail(SECOND, "confirm your new address"), "address"))
     assert life.shown(FIRST)["state"] == "confirmed"
-    page.get_by_role("button", name="Yes, write to this address").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Your address is changed")
+    page.get_by_role("button", name="Use this address").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your address has been changed")
     life.world.digest("worker")
     assert SECOND not in life.mail(FIRST, "goes to another address")
     assert life.shown(SECOND)["interests"] == ["safety"]
@@ -221,12 +221,12 @@ def move(life: Life, page: Page) -> None:
 
 def take_data(life: Life, page: Page, preferences: str) -> None:
     page.goto(preferences)
-    page.get_by_role("button", name="Export my data").click()
-    expect(page.get_by_role("status")).to_contain_text("A mail with a link is on its way to n•••@example.org.")
+    page.get_by_role("button", name="Email me a link to my data").click()
+    expect(page.get_by_role("status")).to_contain_text("We’ve emailed a link to n•••@example.org.")
     life.world.digest("worker")
     page.goto(life.link(life.mail(SECOND, "Your data"), "data"))
     with page.expect_download() as downloading:
-        page.get_by_role("button", name="Download the file").click()
+        page.get_by_role("button", name="Download your data").click()
     data = Path(downloading.value.path()).read_text()
     assert downloading.value.suggested_filename == "digest-data.json"
     assert f'"address": "{SECOND}"' in data
@@ -236,6 +236,6 @@ def take_data(life: Life, page: Page, preferences: str) -> None:
 
 def erase(page: Page, preferences: str) -> None:
     page.goto(preferences)
-    page.get_by_role("link", name="Erase everything about me").click()
-    page.get_by_role("button", name="Erase me for good").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("You are erased")
+    page.get_by_role("link", name="Erase my data").click()
+    page.get_by_role("button", name="Erase my data permanently").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your data has been erased")

@@ -112,7 +112,7 @@ def test_a_page_open_for_too_long_says_so_and_keeps_the_choice(
     before = site.dump()
     page = client.post(path, data={**SAVE, "form": token})
     assert page.status_code == 400
-    assert "press the button once more" in page.text
+    assert "This page was open for too long" in page.text
     assert site.dump() == before
     again = dict(re.findall(r'<input type="(?:hidden|date)" name="(\w+)"[^>]*? value="([^"]*)"', page.text))
     checked = re.findall(r'name="(\w+)" value="(\w+)"[^>]*? checked', page.text)

@@ -56,7 +56,7 @@ def test_asking_for_data_sends_it_to_the_readers_own_address(site: Site, client:
     before = site.dump()
     answer = client.post(site.path(Purpose.PREFERENCES, person.ref), data={"do": "data", "email": "foe@example.com"})
     assert answer.status_code == 200
-    assert "A mail with a link is on its way to k•••@example.org." in answer.text
+    assert "We’ve emailed a link to k•••@example.org." in answer.text
     assert "/data/" not in answer.text
     assert "content-disposition" not in answer.headers
     assert site.data_due == ["kim.minjun@example.org"]
@@ -148,11 +148,11 @@ def test_erasing_is_explained_by_a_page_and_done_by_a_button(site: Site, client:
     for method in ("GET", "HEAD", "OPTIONS"):
         client.request(method, path)
     shown = client.get(path).text
-    assert "What is kept" in shown
+    assert "What we keep" in shown
     assert client.post(path, data={"confirm": "no"}).status_code == 400
     assert site.dump() == before
     page = client.post(path, data={"confirm": "erase"}).text
-    assert "You are erased" in page
+    assert "Your data has been erased" in page
     assert "•••" not in page
     assert "kim" not in str(site.dump()).lower()
     assert set(site.forgotten) == {1}

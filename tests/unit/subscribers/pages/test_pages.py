@@ -73,7 +73,7 @@ def test_preferences_say_whom_to_ask_and_lead_to_the_archive(
 ) -> None:
     page = client.get(site.path(Purpose.PREFERENCES, person.ref) + "?lang=en").text
     mailbox = '<a href="mailto:editors@example.org">editors@example.org</a>'
-    assert f"Questions? Write to {mailbox}." in page
+    assert f"Questions? Email {mailbox}." in page
     assert '<a href="/archive?lang=en">All issues</a>' in page
 
 
@@ -449,7 +449,7 @@ def test_a_reader_who_is_asked_again_stays_by_pressing_a_button(site: Site, clie
     for _ in range(2):
         answer = client.post(path)
         assert answer.status_code == 200
-        assert "You stay subscribed" in answer.text
+        assert "You’re still subscribed" in answer.text
     assert site.events(person) == ["asked", "confirmed"]
     assert site.person().confirmed_at == site.now
 

@@ -106,7 +106,7 @@ def test_a_name_is_asked_for(site: Site, client: TestClient, asked: str, typed: 
     answer = client.post("/subscribe", data={**FORM, "name": typed})
     if kept is None:
         assert answer.status_code == 400
-        assert "Please enter your name" in answer.text
+        assert "Enter your name" in answer.text
         assert site.due == []
     else:
         assert answer.status_code == 200
@@ -115,7 +115,7 @@ def test_a_name_is_asked_for(site: Site, client: TestClient, asked: str, typed: 
         assert [due.name for due in site.due] == [""]
 
 
-NO_TOPIC = "no topic is ticked"
+NO_TOPIC = "Select at least one topic."
 
 
 @pytest.mark.one_database

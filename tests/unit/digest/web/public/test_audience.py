@@ -51,7 +51,7 @@ def test_chosen_topics_arrive(press: Publisher, client: TestClient) -> None:
 
 def test_the_page_shows_the_form_as_text_to_copy(press: Publisher, client: TestClient, now: datetime) -> None:
     works = App(press.settings, press.engine, FrozenClock(now))
-    for language, title in (("en", "The sign-up form for your site"), ("ko", "구독 신청 양식")):
+    for language, title in (("en", "Sign-up form for your website"), ("ko", "구독 신청 양식")):
         page = client.get(f"/subscribe/embed?lang={language}")
         assert page.status_code == 200
         assert title in page.text

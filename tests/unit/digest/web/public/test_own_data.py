@@ -87,7 +87,7 @@ def test_the_file_holds_what_we_know_of_them_and_of_nobody_else(works: App, clie
     assert [change["address"] for change in data["address_changes"]] == [NEW]
     (event,) = data["consent"]
     assert event["kind"] == "address-asked"
-    assert "Change my address" in data["wordings"][event["wording"]]
+    assert "Change address" in data["wordings"][event["wording"]]
     whole = json.dumps(data, ensure_ascii=False)
     for address, name, *_ in web_sample.READERS[1:]:
         assert address not in whole

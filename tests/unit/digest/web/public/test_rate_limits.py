@@ -174,7 +174,7 @@ def test_a_thousand_addresses_from_one_network_hit_the_limit(press: Publisher, n
     assert mails(press) == 25
     page = answers[-1]
     assert 0 < int(page.headers["retry-after"]) <= 3600
-    assert "Too many requests just now" in page.text
+    assert "Too many requests right now" in page.text
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["referrer-policy"] == "no-referrer"
     korean = client.post("/subscribe", data={"email": "x@example.org"}, headers={"accept-language": "ko"})
