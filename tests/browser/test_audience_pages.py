@@ -71,7 +71,7 @@ ANSWERS = {
     "fewer topics": ("unsubscribe", "Keep only these topics", {}),
     "one more step": ("subscribe", "Subscribe", {"Email address": "somebody@example.org", "I have read this": ""}),
     "did you mean": ("subscribe", "Subscribe", {"Email address": f"{'k' * 60}@gmial.com", "I have read this": ""}),
-    "did you mean, of a new address": ("preferences", "Change my address", {"New e-mail address": "kim@naver.con"}),
+    "did you mean, of a new address": ("preferences", "Change address", {"New email address": "kim@naver.con"}),
     "no agreement": ("subscribe", "Subscribe", {"Email address": "somebody@example.org"}),
     "no name": ("subscribe", "Subscribe", {"Email address": "somebody@example.org", "Name": "\u202e"}),
     "no topic": ("subscribe", "Subscribe", {"Email address": "somebody@example.org", "Only these topics": ""}),
