@@ -3,7 +3,8 @@
     scripts/bench feedback [--quick] [--flufl FILE]
 
 The mails are those in flufl.bounce's source distribution (FILE, else downloaded) and our own samples. The speed is that of
-`digest feedback ingest` over a database with one delivery a mail, beside `message_from_bytes` and a walk over the parts.
+`digest feedback ingest` over a database with one delivery a mail, beside `message_from_bytes` and a walk over the parts. Last,
+the report of an issue with a million deliveries, beside one count by state.
 """
 
 import gc
@@ -17,6 +18,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from pathlib import Path
 
+import feedback_report
 from sqlalchemy import insert
 
 from digest import app
@@ -32,6 +34,7 @@ from tests.support.came_back import complaint, dsn
 
 QUICK = "--quick" in sys.argv
 MAILS, ROUND, ROUNDS = (2_000, 400, 2) if QUICK else (100_000, 4_000, 5)
+REPORTED = 2_000 if QUICK else 1_000_000
 NOW = datetime(2021, 9, 30, tzinfo=UTC)
 WANTED, SPEED = 0.98, 0.4
 MAILBOX = "bounces@news.example.org"
@@ -187,6 +190,7 @@ def main() -> int:
         good = speed(works) and good
         if Path("/proc/self/status").exists():
             memory(works)
+        good = feedback_report.sized(Path(folder) / "report", stocked, REPORTED) and good
     return 0 if good else 1
 
 

@@ -22,7 +22,8 @@ from digest.settings.root import load_settings
 from digest.testing import FrozenClock
 from digest.workspace.create import create
 from digest.workspace.report import account
-from digest.workspace.report.missed import write_csv
+from digest.workspace.report.missed import MissedReader, write_csv
+from digest.workspace.report.page import ReportPages
 from subscribers import preferences, store
 from subscribers.consent import ConsentMethod
 from tests.support.busy_issue import BusyIssues
@@ -77,6 +78,7 @@ def test_an_erased_reader_is_nowhere_in_it(busy: BusyIssues, tmp_path: Path) -> 
     file = tmp_path / "missed.csv"
     write_csv(file, report.missed())
     told = file.read_text("utf-8") + json.dumps({**report.as_json(), "missed": 0}, default=str, ensure_ascii=False)
+    told += ReportPages(busy.app.settings, busy.app.templates, busy.clock.now()).issue(report)
     assert [address for address in erased if address in told] == []
     assert set(people) - set(erased) <= set(re.findall(r"[^,\s\"]+@[^,\s\"]+", told))
     assert report.account.states == before.account.states
@@ -109,3 +111,13 @@ def test_a_draft_has_an_account_too(busy: BusyIssues) -> None:
     report = account.of_issue(busy.app, 7)
     assert (report.account.planned, list(report.missed())) == (0, [])
     assert account.overview(busy.app).issues[0].state == "draft"
+
+
+def test_a_spreadsheet_takes_no_cell_for_a_formula(tmp_path: Path) -> None:
+    readers = [
+        MissedReader("=a@example.org", "+Ann", "excluded", "paused"),
+        MissedReader("b@example.org", "", "", "-1"),
+    ]
+    assert write_csv(tmp_path / "missed.csv", iter(readers)) == 2
+    lines = (tmp_path / "missed.csv").read_text("utf-8-sig").splitlines()
+    assert lines == ["address,name,state,reason", "'=a@example.org,'+Ann,excluded,paused", "b@example.org,,,'-1"]
