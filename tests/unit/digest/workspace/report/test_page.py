@@ -22,7 +22,7 @@ def pages(busy: BusyIssues) -> ReportPages:
 def made(engine: Engine, folder: Path, now: datetime, readers: int = 150, language: str = "en") -> BusyIssues:
     busy = BusyIssues(engine, folder / "workspace", now, random.Random(8), language=language)
     busy.readers(readers)
-    busy.come_back(busy.issue(1), 1, share=0.3)
+    busy.come_back(busy.issue(1, window=20), 1, share=0.3)
     return busy
 
 
