@@ -165,11 +165,11 @@ def _runs(out: Output, found: Iterable[RunAccount]) -> None:
 
 def _missed(out: Output, found: IssueReport) -> None:
     number, count = found.account.issue, found.account.missed_count
-    shown = list(islice(found.missed(), PAGE))
+    shown = list(islice(found.missed(), PAGE + 1))
     if not shown:
         return
     out.line(f"\nWho did not get No. {number}, or not for certain, and why:")
-    rows = [[one.address or "(erased)", one.name, one.reason] for one in shown]
+    rows = [[one.address or "(erased)", one.name, one.reason] for one in shown[:PAGE]]
     out.table(["address", "name", "why"], rows)
-    if len(shown) == PAGE:
+    if len(shown) > PAGE:
         out.line(f"{PAGE} of {count:,}. All of them: digest report {number} --csv FILE")

@@ -120,7 +120,7 @@ class Overview:
 
 
 def _named(counts: Counts) -> dict[str, int]:
-    return {state.value: count for state, count in counts.items()}
+    return {state.value: counts[state] for state in State if state in counts}
 
 
 def of_issue(context: SendContext, number: int) -> IssueReport:

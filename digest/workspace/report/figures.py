@@ -168,7 +168,10 @@ def come_back(
     for at in leaving(session, since, until) if since else ():
         by_day.setdefault(at.astimezone(zone).date(), Counter())[UNSUBSCRIBED] += 1
     total = sum(by_day.values(), Counter[str]())
-    return ComeBack({kind: total[kind] for kind in (*kinds, UNSUBSCRIBED)}, dict(sorted(by_day.items())))
+    ordered = {
+        day: {kind: of[kind] for kind in (*kinds, UNSUBSCRIBED) if of[kind]} for day, of in sorted(by_day.items())
+    }
+    return ComeBack({kind: total[kind] for kind in (*kinds, UNSUBSCRIBED)}, ordered)
 
 
 def leaving(session: Session, since: datetime, until: datetime | None = None) -> Iterator[datetime]:

@@ -79,20 +79,24 @@ class Reasons:
 def counted(groups: Iterable[OddGroup]) -> Reasons:
     """Count the groups by words; the numbers of a state add up to its deliveries."""
     by_state: dict[State, Counter[str]] = {}
-    refusals: dict[tuple[str, str], RefusalGroup] = {}
+    refusals: dict[tuple[str, str, str], RefusalGroup] = {}
     for one in groups:
-        words_now = words_of(one.state, one.text, one.code, one.enhanced)
-        by_state.setdefault(one.state, Counter())[words_now] += one.count
+        words = words_of(one.state, one.text, one.code, one.enhanced)
+        by_state.setdefault(one.state, Counter())[words] += one.count
         reason = reason_of(one.state, one.text, one.code, one.enhanced)
         if reason is None or reason.is_about_mailbox or not (advice := remedy(reason, one.enhanced)):
             continue
         code = one.enhanced or (str(one.code) if one.code else "")
-        refusal = refusals.setdefault((code, reason.word), RefusalGroup(code, reason.word, advice))
+        refusal = refusals.setdefault((code, reason.word, advice), RefusalGroup(code, reason.word, advice))
         refusal.count += one.count
         refusal.providers[one.provider] += one.count
-        if one.text != _ERASED_TEXT:
-            refusal.example = refusal.example or cut(one.text, 200)
-    ordered = sorted(refusals.values(), key=lambda one: (-one.count, one.code))
-    return Reasons(
-        {state: dict(by_state[state].most_common()) for state in State if state in by_state}, ordered[:_MAX_REFUSALS]
-    )
+        if one.text != _ERASED_TEXT:  # the first in the alphabet: both databases show the same
+            refusal.example = min(filter(None, (refusal.example, cut(one.text, 200))), default="")
+    ordered = sorted(refusals.values(), key=lambda one: (-one.count, one.code, one.remedy))[:_MAX_REFUSALS]
+    for refusal in ordered:
+        refusal.providers = _largest_first(refusal.providers)
+    return Reasons({state: _largest_first(by_state[state]) for state in State if state in by_state}, ordered)
+
+
+def _largest_first(counts: Counter[str]) -> Counter[str]:
+    return Counter(dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))))
