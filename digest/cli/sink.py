@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from digest.sink.maildir import Mailbox
 from digest.sink.rules import Login, Quota, SinkRules
 from digest.sink.server import Sink
 from digest.web.http.server import serve_beside
+from digest.web.sink.pictures import WorkspacePictures
 from digest.web.sink.routes import sink_app
 
 
@@ -58,7 +60,8 @@ def sink(
 
 
 def _show(shell: Shell, sink: Sink, maildir: Path, port: int | None) -> None:
-    app = sink_app(Mailbox(maildir), sink.url)
+    pictures = WorkspacePictures(partial(shell.open, for_reading=True))
+    app = sink_app(Mailbox(maildir), sink.url, pictures)
     serve_beside(app, port, sink.port, told=lambda page: _tell(shell, sink, maildir, page))
 
 

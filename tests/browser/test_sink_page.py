@@ -3,6 +3,7 @@
 import smtplib
 import socket
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
+from starlette.responses import Response
 
 from digest.sink.maildir import Mailbox
 from digest.sink.server import Sink
@@ -34,6 +36,7 @@ Content-Type: text/html; charset=utf-8
 <html lang="en"><head><title>x</title></head><body><h1>Hello {name}</h1>{more}</body></html>
 --b--
 """
+PNG = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 HOSTILE = """
 <script>new Image().src='{url}/script'</script><link rel="preconnect" href="{url}"><link rel="stylesheet" href="{url}/a.css">
 <link rel="prefetch" href="{url}/p"><img src="{url}/i.png" onerror="document.title='owned'"><iframe src="{url}/f"></iframe>
@@ -133,6 +136,25 @@ def test_a_hostile_mail_runs_nothing_and_reaches_nobody(
     assert page.url.startswith(page_at)
     assert reached == []
     page.close()
+
+
+def test_pictures_of_the_workspace_are_shown_in_the_mail(
+    browser: Browser, sink: Sink, tmp_path: Path, elsewhere: tuple[str, list[object]]
+) -> None:
+    url, reached = elsewhere
+    send(
+        sink, "ada", more=f'<img src="{url}/media/{"0a" * 32}.png" width="9" alt=""><img src="{url}/pixel.gif" alt="">'
+    )
+    with served(sink_app(Mailbox(tmp_path), sink.url, Response(PNG, media_type="image/png"))) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_role("link", name="ada").click()
+        images = page.frame_locator("iframe.sink-frame").locator("img")
+        images.first.wait_for(state="attached")
+        page.wait_for_load_state("networkidle")
+        assert images.evaluate_all("all => all.map(image => image.naturalWidth)") == [1, 0]
+        page.close()
+    assert reached == []
 
 
 def test_all_of_it_works_without_scripts(browser: Browser, sink: Sink, page_at: str) -> None:

@@ -13,6 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from digest.render.loader import Templates
 from digest.runtime.text import cut
@@ -26,11 +28,11 @@ from digest.web.sink.mail import MAX_READ_BYTES, framed_html, parse
 PAGE = 50
 LISTED = 160  # characters of a subject in the list
 METHODS = ["GET", "HEAD"]
-# Untrusted content: no scripts, forms or requests, and an opaque origin.
+# Untrusted content: no scripts or forms, no requests but for the workspace's pictures, and an opaque origin.
 FRAME_HEADERS = {
     "Content-Security-Policy": (
         "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
-        "img-src data:; form-action 'none'; frame-ancestors 'self'"
+        "img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
     ),
     "X-Frame-Options": "SAMEORIGIN",
     "X-DNS-Prefetch-Control": "off",
@@ -40,9 +42,14 @@ VIEWS = {"html": "HTML", "text": "Plain text", "headers": "Headers", "source": "
 View = Literal["html", "text", "headers", "source"]
 
 
-def sink_app(mailbox: Mailbox, relay: str) -> FastAPI:
-    """Return the app that shows `mailbox`; `relay` is the sink's address, as for `digest send --relay`."""
+def sink_app(mailbox: Mailbox, relay: str, pictures: ASGIApp | None = None) -> FastAPI:
+    """Return the app that shows `mailbox`; `relay` is the sink's address, as for `digest send --relay`.
+
+    `pictures` answers for `/media/{name}`.
+    """
     app = bare_app()
+    if pictures is not None:
+        app.router.routes.append(Route("/media/{name}", pictures))
     pages = SinkPages(mailbox, relay)
     app.include_router(_router(pages))
     app.add_middleware(Headers, headers=sink_headers())
