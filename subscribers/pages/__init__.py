@@ -14,13 +14,13 @@ from subscribers.pages.csrf import Asking, Gate
 from subscribers.pages.data import DataPage
 from subscribers.pages.embed import EmbedPage
 from subscribers.pages.erase import ErasePage
-from subscribers.pages.page import BasePage, InterestView, PagePublication, PagesContext
+from subscribers.pages.page import BasePage, InterestView, LogoImage, PagePublication, PagesContext
 from subscribers.pages.preferences import PreferencesPage
 from subscribers.pages.reconsent import ReconsentPage
 from subscribers.pages.subscribe import SubscribePage
 from subscribers.pages.unsubscribe import UnsubscribePage
 
-__all__ = ["Asking", "Gate", "InterestView", "PagePublication", "PagesContext", "build_router"]
+__all__ = ["Asking", "Gate", "InterestView", "LogoImage", "PagePublication", "PagesContext", "build_router"]
 
 READ = ["GET", "HEAD"]
 

@@ -40,6 +40,17 @@ class InterestView:
 
 
 @dataclass(frozen=True, slots=True)
+class LogoImage:
+    """The logo on the masthead; `dark_url` is empty without a variant for dark pages."""
+
+    url: str
+    dark_url: str
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class PagePublication:
     """The publication in the page's language."""
 
@@ -52,6 +63,7 @@ class PagePublication:
     privacy_policy: str = ""
     consent_text: str = ""
     name_field: Literal["off", "optional", "required"] = "off"
+    logo: LogoImage | None = None
 
 
 @dataclass(frozen=True, slots=True)

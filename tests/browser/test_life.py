@@ -201,7 +201,7 @@ def pause(life: Life, page: Page) -> None:
 def resume(life: Life, page: Page) -> None:
     page.goto(life.link(life.mail(FIRST, "No. 21"), "preferences"))
     page.get_by_role("button", name="Resume now").click()
-    expect(page.get_by_role("status")).to_contain_text("The pause is over")
+    expect(page.get_by_role("status")).to_contain_text("Your subscription has resumed")
     assert life.shown(FIRST)["paused_until"] is None
 
 

@@ -28,11 +28,12 @@ from digest.web.archive.feeds import Site, feed, sitemap
 from digest.web.archive.folder import Folder, SiteReport
 from digest.web.archive.pages import issue_html, list_values, start_page
 from digest.web.archive.paging import at
+from digest.web.public.media import stored_logo
 from digest.web.public.pages import Page
 from digest.web.public.stylesheet import icon, page_style
 
 Progress = Callable[[int, int], None]
-_LINK = re.compile(r'\b(href|src|background|poster|action)="([^"]*)"')
+_LINK = re.compile(r'\b(href|src|srcset|background|poster|action)="([^"]*)"')
 _MEDIA = re.compile(r"/media/([0-9a-f]{64})\.([a-z]+)")
 _ISSUE = re.compile(r"/archive/([1-9][0-9]*)")
 
@@ -61,6 +62,7 @@ class _Site:
         self._publisher, self._session, self._site, self._issues = publisher, session, site, issues
         self._progress = progress
         self._pictures: set[str] = set()
+        self._logo = {one.hash: one for one in stored_logo(publisher.settings)}
         self._links = Links(publisher.settings.publication.base_url, site.default, issues)
 
     def files(self) -> Iterator[tuple[str, bytes]]:
@@ -94,6 +96,8 @@ class _Site:
         if found is not None and found.extension == extension:
             self._session.expunge(found)
             yield f"media/{picture}.{extension}", found.content
+        elif found is None and picture in self._logo:
+            yield f"media/{picture}.{extension}", self._logo[picture].content
 
     def _list(self, language: str) -> str:
         page, issues = Page(self._publisher, language, "/archive"), self._issues

@@ -40,7 +40,7 @@ def build_router(engine: Engine, settings: Settings) -> APIRouter:
             raise HTTPException(404)
         with session_scope(engine, read_only=True) as session:
             found: Media | LoadedImage | None = session.get(Media, digest)
-        found = found or next((one for one in _logo(settings) if one.hash == digest), None)
+        found = found or next((one for one in stored_logo(settings) if one.hash == digest), None)
         if found is None or found.extension != extension:
             raise HTTPException(404)
         headers = {**_HEADERS, "ETag": f'"{digest}"'}
@@ -54,7 +54,8 @@ def build_router(engine: Engine, settings: Settings) -> APIRouter:
     return router
 
 
-def _logo(settings: Settings) -> tuple[LoadedImage, ...]:
+def stored_logo(settings: Settings) -> tuple[LoadedImage, ...]:
+    """Return the pictures of the logo; none if a file is none."""
     try:
         return logo_pictures(settings)
     except ContentError:  # said where the mail is made

@@ -10,9 +10,11 @@ from starlette.responses import HTMLResponse, Response
 
 from digest.publish.publisher import Publisher
 from digest.render import locales
+from digest.render.logo import logo_view
+from digest.runtime.errors import ContentError
 from digest.settings.publication import pick
 from digest.settings.root import Settings
-from subscribers.pages import InterestView, PagePublication
+from subscribers.pages import InterestView, LogoImage, PagePublication
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +69,19 @@ def publication_in(settings: Settings, language: str) -> PagePublication:
         privacy_policy=pick(signup.privacy_policy, language),
         consent_text=pick(signup.consent_text, language).strip(),
         name_field=signup.name,
+        logo=_logo(settings, language),
     )
+
+
+def _logo(settings: Settings, language: str) -> LogoImage | None:
+    try:
+        found = logo_view(settings, language)
+    except ContentError:  # said where the mail is made
+        return None
+    if found is None:
+        return None
+    base_url, image = settings.publication.base_url, found.image
+    url, dark_url = (
+        urlsplit(base_url).path + one.url.removeprefix(base_url) if one else "" for one in (image, found.dark)
+    )
+    return LogoImage(url, dark_url, image.alt, image.width, image.height)

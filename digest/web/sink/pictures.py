@@ -28,6 +28,6 @@ class WorkspacePictures:
         except (DigestError, OSError) as error:
             raise HTTPException(404) from error
         try:
-            await media.build_router(opened.engine)(scope, receive, send)
+            await media.build_router(opened.engine, opened.settings)(scope, receive, send)
         finally:
             opened.engine.dispose()

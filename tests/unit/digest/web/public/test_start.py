@@ -6,6 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from sqlalchemy import Engine
 from sqlmodel import select
 from starlette.testclient import TestClient
@@ -126,3 +127,28 @@ def test_day_of_a_schedule_is_local(press: Publisher, now: datetime) -> None:
     with session_scope(press.engine) as session:
         runs.install(session, MONTHLY, now)
         assert runs.next_day(session, MONTHLY, press.settings, now) == date(2021, 10, 31)
+
+
+def test_the_logo_stands_on_every_page_and_in_the_export(press: Publisher, signer: LinkSigner, tmp_path: Path) -> None:
+    workspace = press.settings.workspace
+    for name, side in (("logo.png", 24), ("night.png", 48)):
+        Image.new("RGB", (side, side)).save(workspace / name)
+    with (workspace / "digest.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[publication.logo]\nsrc = "logo.png"\ndark = "night.png"\nalt = "Town hall"\nwidth = 60\n')
+    made = web_sample.press_on(press.engine, workspace)
+    with TestClient(
+        web_sample.public(made, signer, FrozenClock(datetime(2021, 9, 30).astimezone())), base_url=HOME
+    ) as at:
+        for path in ("/", "/subscribe", "/archive", "/nothing"):
+            page = at.get(f"{path}?lang=en").text
+            found = re.search(
+                r'srcset="(/media/[^"]+)".*?src="(/media/[^"]+)" alt="Town hall" width="60" height="60"', page
+            )
+            assert found, path
+            assert [at.get(address).status_code for address in found.groups()] == [200, 200]
+        export(made, tmp_path / "site")
+        page = (tmp_path / "site" / "index.html").read_text("utf-8")
+        for address in re.findall(r'(?:srcset|src)="(media/[^"]+)"', page):
+            assert (tmp_path / "site" / address).is_file()
+        (workspace / "logo.png").unlink()
+        assert 'class="logo"' not in at.get("/").text
