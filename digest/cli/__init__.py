@@ -34,7 +34,7 @@ class DigestGroup(LazyGroup):
 app = typer.Typer(
     name="digest",
     cls=DigestGroup,
-    help="Publish a recurring e-mail digest: assemble the issue, see every edition, send each reader one mail.",
+    help="Publish a recurring e-mail digest: assemble an issue, review every edition, and send each reader one mail.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: drawing boxes would take longer than all the rest of `--help`
@@ -51,14 +51,16 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _globals(
     context: typer.Context,
-    workspace: Annotated[str, typer.Option(help="The workspace; default: this folder or the nearest one above.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="More to read, and tracebacks of errors.")] = False,
+    workspace: Annotated[str, typer.Option(help="The workspace. Default: this folder or the nearest one above.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show more detail, and tracebacks of errors.")
+    ] = False,
     log_format: Annotated[
-        str, typer.Option(help="Form of what goes to stderr: text or json; default: DIGEST_LOG, else text.")
+        str, typer.Option(help="Format of messages on stderr: text or json. Default: DIGEST_LOG, else text.")
     ] = "",
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Options that every command understands, wherever they stand on the line."""
@@ -106,10 +108,10 @@ def main() -> None:
     except DigestError as error:
         _fail(error.message, error.hint, error.exit_code, error if verbose else None)
     except KeyboardInterrupt:
-        _fail("Stopped", "Run the same command again to go on.", 130, None)
+        _fail("Stopped", "Run the same command again to resume.", 130, None)
     except OSError as error:
         name = f" ({error.filename})" if error.filename else ""
-        message, hint = f"{error.strerror or error}{name}", "Check space and permissions."
+        message, hint = f"{error.strerror or error}{name}", "Check free space and permissions."
         _fail(message, hint, EXIT_ENVIRONMENT, error if verbose else None)
     except Exception as error:  # noqa: BLE001 - the last seam before the user
         from digest.cli.failures import explained  # noqa: PLC0415 - the database, which `--help` does not load

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from digest.cli.output import Output
 from digest.cli.shell import shell_of
 from digest.runtime.errors import EXIT_ATTENTION
+from digest.runtime.text import count_of
 from digest.web.archive import exporting
 
 
@@ -27,13 +28,16 @@ def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
 def export(
     context: typer.Context,
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="An empty or new folder, or that of an earlier export.")
+        Path, typer.Argument(metavar="DIR", help="An empty or new folder, or the folder of an earlier export.")
     ],
     base_url: Annotated[
-        str, typer.Option("--base-url", help="Where the site will be, for its feeds; default: [publication] base_url.")
+        str, typer.Option("--base-url", help="The site's address, for its feeds. Default: [publication] base_url.")
     ] = "",
 ) -> None:
-    """Write all issues, pictures and feeds, or bring an earlier export up to date. Files of others stay as they are."""
+    """Write or update the archive as a static site.
+
+    Writes all issues, pictures and feeds. Files that the export did not create are left alone.
+    """
     shell = shell_of(context)
     with progress_of("Writing issues") as progress:
         report = exporting.export(shell.reader.publisher, directory, base_url=base_url, progress=progress)
@@ -46,6 +50,8 @@ def export(
 
 def _show(out: Output, data: Mapping[str, Any]) -> None:
     counts = f"{data['written']} written, {data['unchanged']} unchanged, {data['removed']} removed"
-    out.line(f"{data['issues']} issues, {data['files']} files in {data['directory']}: {counts}.")
+    out.line(
+        f"{count_of(data['issues'], 'issue')}, {count_of(data['files'], 'file')} in {data['directory']}: {counts}."
+    )
     for path in data["left"]:
-        out.line(f"Left alone, since it was edited there: {path}")
+        out.line(f"Skipped because it was edited there: {path}")

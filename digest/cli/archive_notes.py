@@ -14,27 +14,33 @@ def keep_issue_out(
     context: typer.Context,
     number: RequiredIssueNumber,
     keep_out: Annotated[
-        bool, typer.Option("--keep-out/--show", help="Keep it out of list, search and feeds, or show it there.")
+        bool, typer.Option("--keep-out/--show", help="Hide it from the list, search and feeds, or show it there.")
     ] = ...,  # type: ignore[assignment]
 ) -> None:
-    """Keep an issue out of the public archive, or show it again. Its mails, and their view links, stay as they are."""
+    """Hide an issue from the public archive, or show it again.
+
+    Its mails and their view links stay as they are.
+    """
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
         changed = archive_notes.set_kept_out(issue, shell.app.clock.now(), kept_out=keep_out)
         session.add(issue)
     data = {"issue": number, "kept_out": keep_out, "changed": changed}
-    where = "kept out of the archive" if keep_out else "in the archive once it is published"
+    where = "hidden from the archive" if keep_out else "in the archive once it is published"
     shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is {where}."))
 
 
 def note(
     context: typer.Context,
     number: RequiredIssueNumber,
-    text: Annotated[str, typer.Argument(help='What stands above the issue; "" takes the note away.')],
+    text: Annotated[str, typer.Argument(help='The note\'s text; "" removes the note.')],
     language: TextLanguage = "*",
 ) -> None:
-    """Put a note above an issue's page in the archive, such as where a correction is. The issue itself stays."""
+    """Add a note above an issue's page in the archive.
+
+    Use it, for example, to link to a correction. The issue itself does not change.
+    """
     shell = shell_of(context)
     shell.app.settings.require_language(language, or_all=True)
     with shell.session() as session:
@@ -49,10 +55,13 @@ def keep_article_out(
     context: typer.Context,
     slug: str,
     keep_out: Annotated[
-        bool, typer.Option("--keep-out/--show", help="Keep it out of issue pages, search and feeds, or show it there.")
+        bool, typer.Option("--keep-out/--show", help="Hide it from issue pages, search and feeds, or show it there.")
     ] = ...,  # type: ignore[assignment]
 ) -> None:
-    """Keep an article, with its translations, out of the public archive, or show it again. Mails stay as they are."""
+    """Hide an article from the public archive, or show it again.
+
+    This includes its translations. Mails stay as they are.
+    """
     shell = shell_of(context)
     with shell.session() as session:
         now = shell.app.clock.now()
@@ -64,10 +73,12 @@ def keep_article_out(
     }
 
     def tell() -> None:
-        shell.out.line(f"{slug} is {'kept out of' if keep_out else 'in'} the archive.")
+        shell.out.line(f"{slug} is {'hidden from' if keep_out else 'shown in'} the archive.")
         for one in renewed:
-            shell.out.line(f"The page of issue {one.number} was made anew without it.")
+            shell.out.line(f"The page of issue {one.number} was rebuilt without it.")
             if one.changes:
-                shell.out.line(f"It says what the articles say today; since the approval: {'; '.join(one.changes)}.")
+                shell.out.line(
+                    f"It now shows the articles' current text. Changes since the approval: {'; '.join(one.changes)}."
+                )
 
     shell.out.emit(data, tell)

@@ -17,11 +17,19 @@ def import_(
     context: typer.Context,
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files (.md, .csv, .json) or folders.")],
     dry_run: DryRunImport = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Remove articles whose file is gone from the folder.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove articles whose file is no longer in the folder.")
+    ] = False,
     encoding: FileEncoding = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Where both sides changed, take the file's.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="If both sides changed, use the file's version.")
+    ] = False,
 ) -> None:
-    """Import articles. A bad file stops no other; where file and database both changed, nothing is overwritten."""
+    """Import articles from files or folders.
+
+    A file with errors does not stop the others. If a file and its stored article have both changed, neither is
+    overwritten.
+    """
     shell = shell_of(context)
     report = import_articles.import_articles(
         shell.app.publisher,
@@ -42,12 +50,15 @@ def import_(
 def _show(out: Output, report: ArticleImportReport, *, dry_run: bool) -> None:
     done = {"created": report.created, "updated": report.updated, "unchanged": report.unchanged, "kept": report.kept}
     counts = [f"{len(slugs)} {what}" for what, slugs in done.items() if slugs]
-    out.line(("Would be: " if dry_run else "") + (", ".join(counts) or "nothing to import"))
+    out.line(("Dry run: " if dry_run else "") + (", ".join(counts) or "nothing to import"))
     if report.kept:
-        out.line(f"Changed here since the last import, kept: {', '.join(report.kept)}")
+        out.line(f"Changed in the database since the last import, not overwritten: {', '.join(report.kept)}")
     if report.removed:
         out.line(f"{'Would be removed' if dry_run else 'Removed'}: {', '.join(report.removed)}")
     if report.missing:
-        out.line(f"The files of these are gone; --prune removes them: {', '.join(report.missing)}")
+        out.line(f"Files no longer found (use --prune to remove the articles): {', '.join(report.missing)}")
     for conflict in report.conflicts:
-        out.line(f"\n{conflict.slug} changed here and in {conflict.path}; neither was taken:\n{conflict.diff}")
+        out.line(
+            f"\n{conflict.slug} changed both in the database and in {conflict.path}; neither version was "
+            f"used:\n{conflict.diff}"
+        )

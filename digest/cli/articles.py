@@ -38,7 +38,7 @@ def show(context: typer.Context, slug: str) -> None:
 
 
 def remove(context: typer.Context, slug: str) -> None:
-    """Remove an article that no issue carries. Its file stays: the next import would bring it back."""
+    """Remove an article that is in no issue. Its file stays, and the next import would add it again."""
     shell = shell_of(context)
     with shell.session() as session:
         source = store.get(session, slug).source_path
@@ -49,9 +49,11 @@ def remove(context: typer.Context, slug: str) -> None:
 def export(
     context: typer.Context,
     directory: Annotated[Path, typer.Argument(metavar="DIR")] = Path("articles"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Also over files that were edited there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Also overwrite files that were edited there.")
+    ] = False,
 ) -> None:
-    """Write the articles back as Markdown files, each where it came from."""
+    """Write articles back to their Markdown files."""
     shell = shell_of(context)
     with shell.session() as session:
         report = exporting.export(session, directory, overwrite=overwrite)
@@ -60,7 +62,7 @@ def export(
     def tell() -> None:
         shell.out.line(f"{len(report.written)} written, {len(report.unchanged)} unchanged in {directory}")
         for path in report.left:
-            shell.out.line(f"Left alone, since it was edited there: {path}")
+            shell.out.line(f"Skipped because it was edited there: {path}")
 
     shell.out.emit(data, tell)
     if report.left:

@@ -8,7 +8,7 @@ from digest.settings.root import load_settings
 
 
 def describe(context: typer.Context) -> None:
-    """List every setting with its default, environment name and meaning."""
+    """List all settings with defaults and meanings. Includes the name of each setting's environment variable."""
     shell = shell_of(context)
     data = described()
     columns = ["setting", "default", "environment", "meaning"]
@@ -16,8 +16,8 @@ def describe(context: typer.Context) -> None:
 
 
 def check(context: typer.Context) -> None:
-    """Read the configuration as every command does; every problem is named."""
+    """Check the configuration and list every problem."""
     shell = shell_of(context)
     settings = load_settings(shell.workspace)
     data = {"workspace": str(shell.workspace), "languages": settings.languages, "problems": []}
-    shell.out.emit(data, lambda: shell.out.line(f"{shell.workspace}: the configuration is right."))
+    shell.out.emit(data, lambda: shell.out.line(f"{shell.workspace}: the configuration is valid."))

@@ -7,6 +7,7 @@ import typer
 from digest.cli.shell import shell_of
 from digest.runtime import db
 from digest.runtime.errors import EXIT_ATTENTION
+from digest.runtime.text import count_of
 from digest.settings.opened import open_engine
 from digest.workspace.backup.backup import TABLES
 from digest.workspace.copy import copy_database
@@ -14,7 +15,10 @@ from digest.workspace.integrity import check as check_integrity
 
 
 def upgrade(context: typer.Context) -> None:
-    """Bring the database to this version's schema, and name the approvals that this version voids; safe to repeat."""
+    """Upgrade the database to this version's schema.
+
+    Lists the approvals that the new version voids. Safe to repeat.
+    """
     shell = shell_of(context)
     engine = open_engine(shell.workspace)
     db.upgrade(engine)
@@ -30,7 +34,7 @@ def upgrade(context: typer.Context) -> None:
         shell.out.line(f"The database is at revision {revision}.")
         for number, changed in void.items():
             shell.out.line(
-                f"Issue {number} is not what was approved: {'; '.join(changed)}. Look at it, then approve it:"
+                f"Issue {number} is no longer what was approved: {'; '.join(changed)}. Review it, then approve it:"
             )
             shell.out.line(f'  → digest issue approve {number} --by "YOUR NAME"')
 
@@ -38,7 +42,7 @@ def upgrade(context: typer.Context) -> None:
 
 
 def check(context: typer.Context) -> None:
-    """Say whether the database is reachable, has this version's schema, and is not damaged."""
+    """Check the database's connection, schema and integrity."""
     shell = shell_of(context)
     engine = open_engine(shell.workspace)
     db.check_revision(engine)
@@ -52,7 +56,7 @@ def check(context: typer.Context) -> None:
     }
 
     def tell() -> None:
-        state = "damaged" if integrity.damage else "as it should be"
+        state = "damaged" if integrity.damage else "no problems found"
         shell.out.line(f"{data['database']}: revision {data['revision']}, {state}.")
         for one in integrity.damage:
             shell.out.line(f"- {one}")
@@ -60,7 +64,7 @@ def check(context: typer.Context) -> None:
             shell.out.line(f"  → {db.REPAIR}")
         if integrity.not_checked:
             shell.out.line(f"{integrity.not_checked}.\n  → {integrity.remedy}")
-        shell.out.line(f"The queue that wakes workers: {queue}.")
+        shell.out.line(f"Queue that wakes workers: {queue}.")
         if remedy := queue.remedy:
             shell.out.line(f"  → {remedy}")
 
@@ -75,9 +79,10 @@ def copy(
         str, typer.Option("--to", metavar="URL", help="An empty sqlite:///FILE or postgresql://USER@HOST/NAME.")
     ],
 ) -> None:
-    """Copy everything into an empty database and compare every row.
+    """Copy everything to an empty database and compare it.
 
-    Nobody else writes to this one meanwhile; broken off, nothing is half.
+    Every row is compared. Stop everything that writes to the present database first. If the copy is interrupted,
+    nothing is left in the new database.
     """
     shell = shell_of(context)
     with shell.out.counting("rows copied") as progress:
@@ -85,8 +90,10 @@ def copy(
 
     def tell() -> None:
         shell.out.table(["table", "rows"], [(name, table.rows) for name, table in copied.tables.items() if table.rows])
-        shell.out.line(f"{copied.rows:,} rows are in {copied.target}, and every one was compared.")
-        shell.out.line("Name it in digest.toml before anything is started again: two that send would send twice.")
+        shell.out.line(f"{count_of(copied.rows, 'row')} copied to {copied.target} and compared.")
+        shell.out.line(
+            "Set it in digest.toml before you start anything again: if both databases are in use, mails are sent twice."
+        )
         shell.out.line(f'  → [database] url = "{copied.target}"')
 
     shell.out.emit(copied.as_json(), tell)

@@ -19,14 +19,17 @@ from digest.workspace.doctor.sent_mail import examine_sent
 def doctor(
     context: typer.Context,
     nameserver: Annotated[
-        str, typer.Option(help="Ask this name server (ADDRESS or ADDRESS:PORT) for SPF, DKIM and DMARC.")
+        str, typer.Option(help="Name server to query (ADDRESS or ADDRESS:PORT) for SPF, DKIM and DMARC.")
     ] = "",
     sent: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Only look at this mail, saved as it arrived: SPF, DKIM, DMARC alignment."),
+        typer.Option(metavar="FILE", help="Check only this saved mail, as it arrived: SPF, DKIM, DMARC alignment."),
     ] = None,
 ) -> None:
-    """Look at configuration, secrets, database, relays, DNS, calendar and outbox; say what is wrong and what to do."""
+    """Find problems in the installation and show remedies.
+
+    Checks configuration, secrets, database, relays, DNS, calendar and outbox.
+    """
     shell = shell_of(context)
     if sent is not None:
         _look_at_mail(shell.out, sent, nameserver)
@@ -42,7 +45,7 @@ def doctor(
             shell.out.line()
             columns = ["what", "gmail", "microsoft", "naver", "state", "why"]
             rows = [[one[column] for column in columns] for one in data["demands"]]
-            shell.out.table(columns, rows, title=f"What is asked of senders, as of {AS_OF}")
+            shell.out.table(columns, rows, title=f"Requirements for senders, as of {AS_OF}")
             for provider, source in SOURCES.items():
                 shell.out.line(f"{provider}: {source}.")
 
@@ -61,9 +64,9 @@ def _look_at_mail(out: Output, file: Path, nameserver: str) -> None:
     data |= {"sender": sender, "met": met}
 
     def show() -> None:
-        out.line(f"A mail from {sender}.")
+        out.line(f"Mail from {sender}.")
         for one in met:
-            out.line(f"Met: {one['id']}: {one['message']}.")
+            out.line(f"Passed: {one['id']}: {one['message']}.")
         _show(out, data)
 
     out.emit(data, show)
@@ -85,6 +88,6 @@ def _show(out: Output, data: dict[str, Any]) -> None:
     if rows:
         out.table(["severity", "check", "what", "remedy"], rows)
     elif "met" not in data:
-        out.line("All is well.")
+        out.line("No problems found.")
     for one in data["skipped"]:
-        out.line(f"Not looked at: {one['id']}: {one['why']}.")
+        out.line(f"Not checked: {one['id']}: {one['why']}.")

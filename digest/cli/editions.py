@@ -10,6 +10,7 @@ from digest.cli.shell import Shell, shell_of
 from digest.issues import store
 from digest.publish import build
 from digest.publish.edition_filter import EditionFilter
+from digest.runtime.text import count_of
 
 MOST_ROWS = 100
 MOST_CHOICES = 3  # that one edition is for
@@ -18,11 +19,15 @@ MOST_CHOICES = 3  # that one edition is for
 def editions(
     context: typer.Context,
     number: IssueNumber = None,
-    language: Annotated[str, typer.Option(help="Only those in this language.")] = "",
-    interest: Annotated[str, typer.Option(metavar="SLUG", help="Only those that readers with this interest get.")] = "",
-    article: Annotated[str, typer.Option(metavar="SLUG", help="Only those with this article or its translation.")] = "",
+    language: Annotated[str, typer.Option(help="Show only editions in this language.")] = "",
+    interest: Annotated[
+        str, typer.Option(metavar="SLUG", help="Show only editions for readers with this interest.")
+    ] = "",
+    article: Annotated[
+        str, typer.Option(metavar="SLUG", help="Show only editions with this article or its translation.")
+    ] = "",
 ) -> None:
-    """Print the matrix: edition × articles × readers."""
+    """Print the matrix of editions, articles and readers."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
@@ -31,7 +36,7 @@ def editions(
 
     def show() -> None:
         readers = sum(row["readers"] for row in rows)
-        shell.out.line(f"Issue {made.issue.number}: {readers} readers, {len(rows)} editions")
+        shell.out.line(f"Issue {made.issue.number}: {count_of(readers, 'reader')}, {count_of(len(rows), 'edition')}")
         show_editions(shell, rows)
         shell.out.line(f"\nNext: digest preview {made.issue.number}")
 
@@ -69,8 +74,11 @@ def show_editions(shell: Shell, rows: list[dict[str, Any]]) -> None:
     shell.out.table(columns, cells)
     if rest:
         readers = sum(row["readers"] for row in rest)
-        more = "`--language`, `--interest` and `--article` choose some, `--json` lists all"
-        shell.out.line(f"... and {len(rest):,} editions with fewer readers ({readers:,} in all); {more}")
+        more = "filter with `--language`, `--interest` or `--article`, or list all with `--json`"
+        shell.out.line(
+            f"... and {count_of(len(rest), 'edition')} with fewer readers ({count_of(readers, 'reader')} "
+            f"together); {more}"
+        )
 
 
 def _audience(row: dict[str, Any]) -> str:

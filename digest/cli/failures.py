@@ -28,10 +28,10 @@ def explained(error: Exception) -> Failure:
         code = EXIT_REFUSED if isinstance(error, ConsentRefusedError) else EXIT_USAGE
         return Failure(str(error), error.hint, code)
     if isinstance(error, UnicodeEncodeError) and any(map(_has_other_bytes, sys.argv)):
-        hint = "Set the terminal to UTF-8 and write it again."
-        return Failure("What was written after `digest` is not all text in UTF-8", hint, EXIT_USAGE)
-    hint = "Run it again with -v and report what it prints."
-    return Failure(f"Unexpected: {type(error).__name__}: {error}", hint, EXIT_UNEXPECTED)
+        hint = "Set the terminal to UTF-8 and enter the command again."
+        return Failure("The arguments of `digest` are not valid UTF-8", hint, EXIT_USAGE)
+    hint = "Run it again with -v and report the output."
+    return Failure(f"Unexpected error: {type(error).__name__}: {error}", hint, EXIT_UNEXPECTED)
 
 
 def _has_other_bytes(argument: str) -> bool:

@@ -10,6 +10,7 @@ from digest.feedback.evidence_files import mails
 from digest.feedback.intake import IntakeResult
 from digest.feedback.mailboxes import MailboxUnreachableError
 from digest.runtime.errors import EXIT_ATTENTION
+from digest.runtime.text import count_of
 from digest.send import feedback
 
 MAX_ROWS = 50
@@ -18,12 +19,15 @@ MAX_ROWS = 50
 def ingest(
     context: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="A mail, an mbox, a Maildir or another folder; - reads one.")
+        list[str],
+        typer.Argument(
+            metavar="FILE...", help="A mail, an mbox, a Maildir or another folder; - reads one mail from stdin."
+        ),
     ],
 ) -> None:
-    """Take in bounces and complaints. Safe to repeat; nothing is answered.
+    """Import bounces and complaints from files.
 
-    Exit code 1: a mail could not be read and was put aside.
+    Safe to repeat; no mail is answered. Exit code 1: a mail could not be read and was put aside.
     """
     shell = shell_of(context)
     result = feedback.ingest(shell.app, mails(files))
@@ -31,9 +35,10 @@ def ingest(
 
 
 def poll(context: typer.Context) -> None:
-    """Take in what has come to the mailboxes of [[feedback.mailbox]], by IMAP or as Maildirs.
+    """Import bounces and complaints from mailboxes.
 
-    What was read stays there, marked as seen. Exit code 4: a mailbox could not be read.
+    Reads each [[feedback.mailbox]], an IMAP mailbox or a Maildir. Mails that have been read stay there, marked as
+    seen. Exit code 4: a mailbox could not be read.
     """
     shell = shell_of(context)
     result = feedback.poll(shell.app)
@@ -51,12 +56,13 @@ def _tell(shell: Shell, result: IntakeResult, document: Mapping[str, object]) ->
 def _show(shell: Shell, result: IntakeResult) -> None:
     counted = result.counted
     shell.out.line(
-        f"{result.read} read: {counted['hard']} hard, {counted['soft']} soft, {counted['complaint']} complaints,"
-        f" {counted['ignored']} ignored, {result.repeated} known already. {result.suppressed} addresses suppressed."
+        f"{result.read} read: {counted['hard']} hard, {counted['soft']} soft, "
+        f"{count_of(counted['complaint'], 'complaint')}, {counted['ignored']} ignored, {result.repeated} already "
+        f"known. {count_of(result.suppressed, 'address', 'addresses')} suppressed."
     )
     if result.unmatched:
-        shell.out.line(f"{result.unmatched} of the ignored cannot be assigned to a mail of ours, and change nothing.")
+        shell.out.line(f"Of the ignored, {result.unmatched} could not be matched to a mail from this workspace.")
     if result.policy:
-        shell.out.line(f"{result.policy} of the soft are about us, not about readers: the operators are told.")
+        shell.out.line(f"Of the soft, {result.policy} are about the sender, not about readers. Operators are notified.")
     for one in result.quarantined[:MAX_ROWS]:
-        shell.out.line(f"{one.file}: {one.reason}. Put aside in {one.kept}")
+        shell.out.line(f"{one.file}: {one.reason}. Put aside as {one.kept}")

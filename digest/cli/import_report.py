@@ -34,21 +34,21 @@ def import_document(report: SubscriberImportReport, *, dry_run: bool) -> dict[st
 def tell_import(out: Output, report: SubscriberImportReport, name: str, *, dry_run: bool) -> None:
     """Print the report for a person."""
     counts = f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged"
-    out.line(f"{'Would be: ' if dry_run else ''}{counts}   ({report.source})")
+    out.line(f"{'Dry run: ' if dry_run else ''}{counts}   ({report.source})")
     rows = [("new readers", state, count) for state, count in report.states.most_common()]
     rows += [("never-send list", reason, count) for reason, count in report.never_send.most_common()]
-    rows += [("never-send list", "only the hash is known", report.hashes)] * bool(report.hashes)
-    rows += [("not followed", reason, count) for reason, count in report.kept_reasons.most_common()]
-    rows += [("left out", "the address stands in the file already", report.duplicates)] * bool(report.duplicates)
+    rows += [("never-send list", "hash only", report.hashes)] * bool(report.hashes)
+    rows += [("not applied", reason, count) for reason, count in report.kept_reasons.most_common()]
+    rows += [("skipped", "address occurs earlier in the file", report.duplicates)] * bool(report.duplicates)
     others = report.problem_count - report.duplicates
-    rows += [("left out", "the line cannot be used", others)] * bool(others)
-    rows += [("value that is no interest", v, n) for v, n in report.left.interests.most_common(MOST_VALUES)]
-    rows += [("column not kept", column, count) for column, count in report.left.columns.most_common(MOST_VALUES)]
-    rows += [("doubtful address, kept", kind, count) for kind, count in report.doubts.most_common()]
+    rows += [("skipped", "line is not usable", others)] * bool(others)
+    rows += [("unknown interest", v, n) for v, n in report.left.interests.most_common(MOST_VALUES)]
+    rows += [("column not imported", column, count) for column, count in report.left.columns.most_common(MOST_VALUES)]
+    rows += [("doubtful address, imported", kind, count) for kind, count in report.doubts.most_common()]
     if rows:
         out.table(["what", "which", "lines"], rows)
     for kept in report.kept:
-        out.line(f"{name}:{kept.line}: not followed: {kept.reason}")
+        out.line(f"{name}:{kept.line}: not applied: {kept.reason}")
     for one in report.doubtful:
         out.line(f"{name}:{one.line}: doubtful: {one.doubt.message}")
 

@@ -18,6 +18,7 @@ from digest.issues.period import Period
 from digest.publish import build, describe, lifecycle, waivers
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
+from digest.runtime.text import count_of
 from digest.schedule.occurrences import issue_date
 
 MOST_OF_A_KIND = 10
@@ -25,12 +26,12 @@ MOST_OF_A_KIND = 10
 
 def assemble(
     context: typer.Context,
-    period: Annotated[str, typer.Option(help="YYYY-MM; default: as [schedule] period says.")] = "",
+    period: Annotated[str, typer.Option(help="YYYY-MM. Default: set by [schedule] period.")] = "",
     number: Annotated[
-        int | None, typer.Option(min=1, max=MAX_KEY, help="The issue's number; default: the next one.")
+        int | None, typer.Option(min=1, max=MAX_KEY, help="The issue's number. Default: the next one.")
     ] = None,
 ) -> None:
-    """Choose and order the period's articles, and say why for each."""
+    """Choose and order a period's articles, with reasons."""
     shell = shell_of(context)
     app, now = shell.app, shell.app.clock.now()
     chosen = Period.parse(period) if period else Period.of(now, app.settings.publication.zone)
@@ -42,12 +43,12 @@ def assemble(
         data = describe.describe(app.publisher, session, issue).as_json()
         most = build.most_editions(app.publisher, build.content_of(session, issue))
     _show(shell.out, data)
-    shell.out.line(f"\nThere may be up to {most:,} editions.")
+    shell.out.line(f"\nUp to {count_of(most, 'edition')} can result.")
     shell.out.line(f'\nNext: digest preview {data["number"]}, then digest issue approve {data["number"]} --by "NAME"')
 
 
 def show(context: typer.Context, number: IssueNumber = None) -> None:
-    """Show an issue's sections and articles, and what was left out and why."""
+    """Show an issue's sections, articles and omissions."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
         data = describe.describe(shell.reader.publisher, session, store.find(session, number)).as_json()
@@ -55,7 +56,7 @@ def show(context: typer.Context, number: IssueNumber = None) -> None:
 
 
 def check(context: typer.Context, number: IssueNumber = None) -> None:
-    """Check every edition; exit code 1 if something blocks."""
+    """Check every edition. Exit code 1: at least one finding blocks approval."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
@@ -70,13 +71,16 @@ def check(context: typer.Context, number: IssueNumber = None) -> None:
 
 
 def _show_findings(out: Output, made: build.Build) -> None:
-    out.line(f"Issue {made.issue.number}: {len(made.editions)} editions, {len(made.blocking)} blocking findings")
+    out.line(
+        f"Issue {made.issue.number}: {count_of(len(made.editions), 'edition')}, "
+        f"{count_of(len(made.blocking), 'blocking finding')}"
+    )
     editions_of = Counter(found for _, found in made.located)  # the same finding in many editions is one row
     rows = [
         [
             "waived" if one.waived else one.severity.value,
             one.id,
-            f"{one.where} (in {count} of {len(made.editions)} editions)" if count > 1 else one.where,
+            f"{one.where} (in {count} of {count_of(len(made.editions), 'edition')})" if count > 1 else one.where,
             one.message,
             one.waived or one.remedy,
         ]
@@ -89,20 +93,22 @@ def _show_findings(out: Output, made: build.Build) -> None:
         if seen[row[1]] > MOST_OF_A_KIND:
             rows.remove(row)
     if rows:
-        out.table(["severity", "check", "where", "what", "remedy, or why it stands"], rows)
+        out.table(["severity", "check", "where", "what", "remedy or waiver"], rows)
     for name, count in of_kind.items():
         if count > MOST_OF_A_KIND:
-            out.line(f"... and {count - MOST_OF_A_KIND:,} more {name} in other words; `--json` lists them")
+            out.line(
+                f"... and {count - MOST_OF_A_KIND:,} more {name} with different wording; use `--json` to list them"
+            )
 
 
 def waive(
     context: typer.Context,
     number: RequiredIssueNumber,
-    finding: Annotated[str, typer.Argument(metavar="ID", help="The finding's id, as `issue check` lists it.")],
-    reason: Annotated[str, typer.Option(help="Why it may stand.")] = "",
-    undo: Annotated[bool, typer.Option("--undo", help="Take the waiver back.")] = False,
+    finding: Annotated[str, typer.Argument(metavar="ID", help="The finding's id, as listed by `digest issue check`.")],
+    reason: Annotated[str, typer.Option(help="Why you accept it.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Withdraw the waiver.")] = False,
 ) -> None:
-    """Let a finding stand as it is now, with a reason. An approval is void from then on."""
+    """Accept a finding as it is, with a reason. Any approval becomes void."""
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.editable(session, number)
@@ -116,7 +122,7 @@ def waive(
 
 
 def _show_waivers(out: Output, standing: Sequence[Mapping[str, str]]) -> None:
-    out.line("These findings stand:" if standing else "No finding is waived.")
+    out.line("Accepted findings:" if standing else "No finding is waived.")
     if standing:
         out.table(
             ["check", "where", "what", "why"], [[w["id"], w["where"], w["message"], w["reason"]] for w in standing]
@@ -126,9 +132,9 @@ def _show_waivers(out: Output, standing: Sequence[Mapping[str, str]]) -> None:
 def approve(
     context: typer.Context,
     number: IssueNumber = None,
-    by: Annotated[str, typer.Option(help="Who approves.")] = ...,  # type: ignore[assignment]
+    by: Annotated[str, typer.Option(help="Your name, as the approver.")] = ...,  # type: ignore[assignment]
 ) -> None:
-    """Approve the issue exactly as it is now; any later change voids it."""
+    """Approve the issue exactly as it is now. Any later change voids the approval."""
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
@@ -141,7 +147,7 @@ def approve(
             shell.out.line(f"Issue {data['issue']} is approved by {data['by']} (hash {str(data['hash'])[:12]}).")
             shell.out.line(f"Next: digest send {data['issue']}")
         else:
-            shell.out.line(f"{data['by']} approved issue {data['issue']}; a second person has to approve it too.")
+            shell.out.line(f"{data['by']} approved issue {data['issue']}. A second person must approve it too.")
         if waived:
             _show_waivers(shell.out, waived)
 
@@ -152,15 +158,17 @@ def edit(
     context: typer.Context,
     number: IssueNumber = None,
     subject: Annotated[str | None, typer.Option(help="The subject line.")] = None,
-    preheader: Annotated[str | None, typer.Option(help="The visible first line.")] = None,
-    intro: Annotated[Path | None, typer.Option(help="A Markdown file with the introduction.")] = None,
+    preheader: Annotated[
+        str | None, typer.Option(help="The preview text that inboxes show beside the subject.")
+    ] = None,
+    intro: Annotated[Path | None, typer.Option(help="A Markdown file that contains the introduction.")] = None,
     date: Annotated[str | None, typer.Option(help="The issue's date, YYYY-MM-DD.")] = None,
     language: TextLanguage = "*",
-    add: Annotated[list[str] | None, typer.Option(help="Put an article in.")] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="Take an article out.")] = None,
+    add: Annotated[list[str] | None, typer.Option(help="Add an article.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Remove an article.")] = None,
     move: Annotated[list[str] | None, typer.Option(help="SLUG:SECTION:POSITION")] = None,
 ) -> None:
-    """Change an issue by hand. An approval is void from then on."""
+    """Change an issue. Any approval becomes void."""
     shell = shell_of(context)
     order = [section.slug for section in shell.app.settings.section]
     shell.app.settings.require_language(language, or_all=True)
@@ -178,17 +186,22 @@ def edit(
 
 
 def withdraw(context: typer.Context, number: RequiredIssueNumber, yes: Yes = False) -> None:
-    """Stop an issue for good: what was not started is cancelled; the number is not used again."""
+    """Stop an issue permanently. Deliveries that have not started are cancelled. The number is not used again."""
     shell = shell_of(context)
     now = shell.app.clock.now()
     with shell.session(read_only=True) as session:
         issue = store.find(session, number)
-    shell.confirm(f"Withdraw issue {number} ({issue.state}) for good?", yes=yes)
+    shell.confirm(f"Withdraw issue {number} ({issue.state}) permanently?", yes=yes)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
         cancelled = lifecycle.withdraw(session, issue, now)
     data = {"issue": number, "state": "withdrawn", "cancelled": cancelled}
-    shell.out.emit(data, lambda: shell.out.line(f"Issue {number} is withdrawn; {cancelled} deliveries were cancelled."))
+    shell.out.emit(
+        data,
+        lambda: shell.out.line(
+            f"Issue {number} is withdrawn. Cancelled: {count_of(cancelled, 'delivery', 'deliveries')}."
+        ),
+    )
 
 
 def _show(out: Output, data: dict[str, Any]) -> None:
@@ -199,7 +212,7 @@ def _show(out: Output, data: dict[str, Any]) -> None:
             out.line(f"Subject ({language}): {subject}" if len(data["subjects"]) > 1 else f"Subject: {subject}")
         out.line()
         if data["kept_out"]:
-            out.line("It is kept out of the archive.\n")
+            out.line("It is hidden from the archive.\n")
         rows = [
             [s["title"], a["slug"], ", ".join(a["topics"]) or "everyone", a["reason"]]
             for s in data["sections"]

@@ -11,7 +11,7 @@ from digest.issues.models import Issue
 
 
 def list_(context: typer.Context) -> None:
-    """List all issues, the newest first."""
+    """List all issues, newest first."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
         rows = session.exec(select(Issue).order_by(col(Issue.number).desc())).all()

@@ -12,10 +12,11 @@ from digest.runtime.errors import EXIT_ATTENTION
 
 
 def verify_(context: typer.Context, number: RequiredIssueNumber) -> None:
-    """Compare a frozen issue's stored editions with their hashes and with a new build; exit code 1 if one differs.
+    """Compare a frozen issue's editions with a new build.
 
-    The build is made from the present articles, templates and settings, and nothing is stored. Where they have changed
-    since the approval, that is said.
+    Each stored edition is also compared with its hash. The new build uses the current articles, templates and
+    settings, and is not stored; if they have changed since approval, the output says so. Exit code 1: at least one
+    edition differs.
     """
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
@@ -27,11 +28,11 @@ def verify_(context: typer.Context, number: RequiredIssueNumber) -> None:
 
 def _show(out: Output, found: Verification) -> None:
     if not found.differs:
-        out.line(f"Issue {found.issue}: all {found.editions} stored editions are equal to a new build.")
+        out.line(f"Issue {found.issue}: all stored editions ({found.editions}) match a new build.")
         if found.changed:
-            out.line(f"What has changed since the approval shows in none of them: {'; '.join(found.changed)}.")
+            out.line(f"These changes since the approval affect no edition: {'; '.join(found.changed)}.")
         return
-    out.line(f"Issue {found.issue}: of {found.editions} stored editions, not all are equal to a new build.")
+    out.line(f"Issue {found.issue}: some of the stored editions ({found.editions}) differ from a new build.")
     for one in found.differs:
         out.line(f"- {one.message}{'' if one.fragment else in_editions(one.editions)}.")
     for remedy in dict.fromkeys(one.what.remedy for one in found.differs):

@@ -12,11 +12,9 @@ from digest.workspace.metrics.page import Metrics
 
 def metrics(
     context: typer.Context,
-    write: Annotated[
-        Path | None, typer.Option(help="Write to this file, whole or not at all, instead of printing.")
-    ] = None,
+    write: Annotated[Path | None, typer.Option(help="Write to this file atomically instead of printing.")] = None,
 ) -> None:
-    """Print figures in the text format of Prometheus: outbox, attempts, runs, workers, build times."""
+    """Print metrics in the Prometheus text format. Covers the outbox, attempts, runs, workers and build times."""
     shell = shell_of(context)
     figures = Metrics(shell.reader)
     kept = shell.workspace / ".state" / "attempts.json"

@@ -12,7 +12,7 @@ from digest.send.status import details
 
 
 def status(context: typer.Context, number: DeliveredIssueNumber = None) -> None:
-    """Print how many deliveries are in each state; the numbers add up to what was planned."""
+    """Count an issue's deliveries by state. The counts add up to the deliveries that were planned."""
     shell = shell_of(context)
     data: dict[str, Any] = details(shell.reader, number).as_json()
     now = shell.reader.clock.now()

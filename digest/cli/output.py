@@ -96,7 +96,7 @@ class Output:
         shown = list(islice(entries, PAGE + 1))
         self.table(columns, [[entry[column] for column in columns] for entry in shown[:PAGE]])
         if len(shown) > PAGE:
-            self.line(f"\n{PAGE} of {total():,}. The next: {command} --after {shown[PAGE - 1]['cursor']}")
+            self.line(f"\n{PAGE} of {total():,} shown. Next page: {command} --after {shown[PAGE - 1]['cursor']}")
 
     def _stream(self, entries: Iterable[dict[str, Any]], *, lines: bool) -> None:
         encode = json.JSONEncoder(ensure_ascii=False, default=_jsonable).encode

@@ -14,9 +14,12 @@ from digest.web.http.server import serve_on_loopback
 def preview(
     context: typer.Context,
     number: IssueNumber = None,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8024,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = 8024,
 ) -> None:
-    """Show every edition as each kind of reader will see it, on loopback, reloading when a file changes."""
+    """Show every edition in the browser, before you send it.
+
+    Each kind of reader can be shown. The page is served on this machine only and reloads when a file changes.
+    """
     shell = shell_of(context)
     articles = shell.app.settings.workspace / "articles"
     app = preview_app(
@@ -29,6 +32,6 @@ def preview(
     )
 
     def announce(address: str) -> None:
-        shell.out.note(f"The desk is on {address}; it reloads when a file changes. Ctrl-C ends it.")
+        shell.out.note(f"Preview at {address}. It reloads when a file changes. Press Ctrl-C to stop.")
 
     serve_on_loopback(app, "127.0.0.1", port, told=announce)

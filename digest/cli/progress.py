@@ -24,7 +24,7 @@ LOG_SECONDS = 10.0
 SHOWN = ("accepted", "deferred", "rejected", "expired", "uncertain")
 OTHERS = "others"
 """The name of mailboxes without a family."""
-STOPPING = "Stopping: what is on the wire is finished first. Ctrl-C again ends at once."
+STOPPING = "Stopping after the mails that are being sent. Press Ctrl-C again to stop at once."
 _RICH_ASKS = {"FORCE_COLOR", "TTY_COMPATIBLE"}
 """Variables that make rich treat any stream as a terminal."""
 _MOVING_SECONDS = 10.0
@@ -91,7 +91,7 @@ def left(total: int | None, settled: int, speed: MessageRate, *, waits: bool) ->
     if total is None or total <= settled or per_second <= 0:
         return ""
     time_left = lasting((total - settled) / per_second)
-    return f"at least {time_left} to go" if waits else f"about {time_left} to go"
+    return f"at least {time_left} left" if waits else f"about {time_left} left"
 
 
 def clock_time(moment: datetime, now: datetime, zone: tzinfo | None = None) -> str:
@@ -151,7 +151,7 @@ def report(
 def wait_lines(waits: "Sequence[ScopeWait]", now: datetime, zone: tzinfo | None = None) -> list[str]:
     """Return the first waits in words, and the number of the others."""
     lines = [waiting(wait, now, zone) for wait in waits[:_MOST_ROWS]]
-    return [*lines, f"{len(waits) - _MOST_ROWS} more wait"] if len(waits) > _MOST_ROWS else lines
+    return [*lines, f"{len(waits) - _MOST_ROWS} more waiting"] if len(waits) > _MOST_ROWS else lines
 
 
 class Picture(NamedTuple):

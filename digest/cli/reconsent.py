@@ -7,20 +7,22 @@ import typer
 from digest.cli.options import DryRunCount, Yes
 from digest.cli.shell import Shell, shell_of
 from digest.membership import reconsent
+from digest.runtime.text import count_of
 
 
 def ask_to_confirm(
     context: typer.Context,
     per_hour: Annotated[
-        int | None, typer.Option(min=1, help="Most mails an hour. Default: [retention] asks_per_hour.")
+        int | None, typer.Option(min=1, help="Maximum number of mails per hour. Default: [retention] asks_per_hour.")
     ] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Also those who were asked before, more than a day ago.")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Include readers who were asked more than a day ago.")] = False,
     dry_run: DryRunCount = False,
     yes: Yes = False,
 ) -> None:
-    """Ask the pending ones, such as those of an import, to confirm: once each, and so many an hour."""
+    """Ask pending readers, such as imported ones, to confirm.
+
+    Each reader is asked once. The number of mails per hour is limited.
+    """
     shell = shell_of(context)
     question = reconsent.confirmation(shell.app, again=again, per_hour=per_hour)
     with shell.session(read_only=True) as session:
@@ -28,10 +30,10 @@ def ask_to_confirm(
     rate = f"at most {question.per_hour} an hour"
     if dry_run:
         data = {"would_ask": number, "per_hour": question.per_hour, "dry_run": True}
-        shell.out.emit(data, lambda: shell.out.line(f"Would ask {number} people, {rate}."))
+        shell.out.emit(data, lambda: shell.out.line(f"Dry run: {count_of(number, 'person', 'people')} to ask, {rate}."))
         return
     if number:
-        shell.confirm(f"Send {number} people a mail with a link to confirm, {rate}?", yes=yes)
+        shell.confirm(f"Send {count_of(number, 'person', 'people')} a mail with a confirmation link, {rate}?", yes=yes)
     _ask(shell, question)
 
 
@@ -42,6 +44,9 @@ def _ask(shell: Shell, question: reconsent.Question) -> None:
 
     def tell() -> None:
         until = f"; the last mail is due at {shell.out.local(done.last)}" if done.last else ""
-        shell.out.line(f"{done.asked} people are asked{until} (next: digest worker, or digest schedule run).")
+        shell.out.line(
+            f"Confirmation mails queued for {count_of(done.asked, 'person', 'people')}{until} (next: digest "
+            "worker, or digest schedule run)."
+        )
 
     shell.out.emit(data, tell)

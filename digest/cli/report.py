@@ -12,6 +12,7 @@ from digest.cli.output import PAGE, Output
 from digest.cli.shell import shell_of
 from digest.outbox.states import State
 from digest.runtime.errors import UsageError
+from digest.runtime.text import count_of
 from digest.workspace.report import account
 from digest.workspace.report.account import IssueAccount, IssueReport, Overview
 from digest.workspace.report.figures import CAME_BACK, UNSUBSCRIBED, Counts
@@ -27,16 +28,18 @@ def report(
     context: typer.Context,
     number: ReportedIssueNumber = None,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page: one file, to read, send on or print.")
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write the report to one HTML file, to read, forward or print."),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write who did not get the issue, and why.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write a CSV file of readers who did not get the issue, and why."),
     ] = None,
 ) -> None:
-    """Account for an issue: every reader of it in numbers that add up, and who did not get it and why; or for all."""
+    """Report on an issue: who received it, who did not, and why. Without a number, all issues are summarized."""
     shell = shell_of(context)
     if number is None and csv is not None:
-        raise UsageError("--csv is about one issue", hint="Name it: digest report 21 --csv missed.csv")
+        raise UsageError("--csv needs an issue number", hint="For example: digest report 21 --csv missed.csv")
     found = (
         account.overview(shell.reader, reach=shell.out.as_json or html is not None)
         if number is None
@@ -45,9 +48,9 @@ def report(
     written = []
     if html is not None:
         ReportPages(shell.reader.settings, shell.reader.templates, shell.reader.clock.now()).write(html, found)
-        written.append(f"Wrote {html}. Only you can read it: it names readers.")
+        written.append(f"Wrote {html}. Only you can read it, because it names readers.")
     if csv is not None and isinstance(found, IssueReport):
-        written.append(f"Wrote {csv}: {write_csv(csv, found.missed()):,} readers. Only you can read it.")
+        written.append(f"Wrote {csv}: {count_of(write_csv(csv, found.missed()), 'reader')}. Only you can read it.")
     shell.out.emit(found.as_json(), lambda: _show(shell.out, found, written))
 
 
@@ -66,7 +69,7 @@ def _show(out: Output, found: IssueReport | Overview, written: Sequence[str]) ->
     _over_time(out, found)
     _feedback(out, found)
     if found.earlier:
-        out.line("\nAgainst earlier issues:")
+        out.line("\nCompared with earlier issues:")
         _compare(out, [*found.earlier, found.account])
     _runs(out, found.runs)
     _missed(out, found)
@@ -92,15 +95,18 @@ def _outcomes(out: Output, found: IssueReport) -> None:
         out.line("\nReasons:")
         out.table(["state", "reason", "readers"], rows)
     if found.reasons.refusals:
-        out.line("\nWhat servers refuse for reasons that are ours, and what to do:")
+        out.line("\nRefusals caused by the sender, and what to do:")
     for one in found.reasons.refusals:
         where = ", ".join(f"{name} {count:,}" for name, count in one.providers.most_common(3))
-        out.line(f"  {one.code or 'no code'} ({one.reason}), {one.count:,} readers ({where})")
+        out.line(f"  {one.code or 'no code'} ({one.reason}), {count_of(one.count, 'reader')} ({where})")
         out.line(f"    {one.remedy}.")
 
 
 def _groups(out: Output, found: IssueReport) -> None:
-    names = {key: f"{key}: {language}, {articles} articles" for key, (language, articles) in found.editions.items()}
+    names = {
+        key: f"{key}: {language}, {count_of(articles, 'article')}"
+        for key, (language, articles) in found.editions.items()
+    }
     _counts(out, "edition", {names.get(key, str(key)): counts for key, counts in found.by.edition.items()})
     interests = {{"*": "all", "": "none"}.get(slug, slug): counts for slug, counts in found.by.interest.items()}
     _counts(out, "interest", interests)
@@ -115,7 +121,7 @@ def _counts(out: Output, title: str, groups: Mapping[str, Counts]) -> None:
     out.line(f"\nBy {title}:")
     out.table([title, "planned", *used], rows[:_FEW])
     if len(rows) > _FEW:
-        out.line(f"and {len(rows) - _FEW} more: --json has all of them")
+        out.line(f"and {len(rows) - _FEW} more; use --json to list all")
 
 
 def _over_time(out: Output, found: IssueReport) -> None:
@@ -138,7 +144,7 @@ def _feedback(out: Output, found: IssueReport) -> None:
     kinds = [*CAME_BACK, UNSUBSCRIBED]
     rows = [[day.isoformat(), *(of.get(kind, 0) for kind in kinds)] for day, of in found.feedback.by_day.items()]
     if rows:
-        out.line("\nWhat came back, by day:")
+        out.line("\nBounces and complaints by day:")
         out.table(["day", *kinds], rows)
 
 
@@ -168,8 +174,8 @@ def _missed(out: Output, found: IssueReport) -> None:
     shown = list(islice(found.missed(), PAGE + 1))
     if not shown:
         return
-    out.line(f"\nWho did not get No. {number}, or not for certain, and why:")
+    out.line(f"\nReaders who did not get No. {number}, or may not have, and why:")
     rows = [[one.address or "(erased)", one.name, one.reason] for one in shown[:PAGE]]
     out.table(["address", "name", "why"], rows)
     if len(shown) > PAGE:
-        out.line(f"{PAGE} of {count:,}. All of them: digest report {number} --csv FILE")
+        out.line(f"{PAGE} of {count:,} shown. To list all: digest report {number} --csv FILE")

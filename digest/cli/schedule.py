@@ -19,10 +19,10 @@ from digest.workspace.report.runs import run_account
 
 def next_(
     context: typer.Context,
-    count: Annotated[int, typer.Option(min=1, max=240, help="How many.")] = 12,
-    after: Annotated[str, typer.Option("--from", help="YYYY-MM-DD; default: now.")] = "",
+    count: Annotated[int, typer.Option(min=1, max=240, help="Number of runs to show.")] = 12,
+    after: Annotated[str, typer.Option("--from", help="YYYY-MM-DD. Default: now.")] = "",
 ) -> None:
-    """Forecast the next runs, each with its reason."""
+    """Forecast the next runs and explain each date."""
     shell = shell_of(context)
     settings = shell.reader.settings
     start = moment_of(after, settings.publication.zone) if after else shell.reader.clock.now()
@@ -44,14 +44,16 @@ def _forecast(entry: Occurrence, skipped: Collection[str]) -> dict[str, Any]:
 
 def history(
     context: typer.Context,
-    period: Annotated[str, typer.Argument(metavar="[PERIOD]", help="One run with its steps; default: all.")] = "",
+    period: Annotated[
+        str, typer.Argument(metavar="[PERIOD]", help="Show this run with its steps. Default: all runs.")
+    ] = "",
 ) -> None:
-    """Show every run that was due: what became of it, who had it, and when each step was done."""
+    """Show all runs that were due, with outcome and steps."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
         found = [run for run in runs.history(session) if not period or run.period == period]
     if period and not found:
-        raise NotFoundError(f"There is no run for {period}", hint="`digest schedule history` lists them.")
+        raise NotFoundError(f"There is no run for {period}", hint="To list the runs: digest schedule history")
     data = [asdict(run_account(run)) for run in found]
     columns = ["period", "due_at", "state", "step", "by", "why"]
 
@@ -70,35 +72,40 @@ def _row(step: dict[str, str]) -> list[str | datetime | None]:
 
 
 def skip(context: typer.Context, period: str) -> None:
-    """Leave a period out: its run will not happen by itself."""
+    """Skip a period, so that its run does not start."""
     shell = shell_of(context)
     skips.skip(shell.app, period)
     shell.out.emit({"period": period, "state": "skipped"}, lambda: shell.out.line(f"{period} is skipped."))
 
 
 def release(context: typer.Context, period: str) -> None:
-    """Let a run go on that waits because it is later than allowed ([schedule] late = "ask")."""
+    """Resume a run that is waiting because it is late.
+
+    Late runs wait if digest.toml has [schedule] late = "ask".
+    """
     shell = shell_of(context)
     skips.release(shell.app, period)
-    line = f"{period} goes on at the next look at the clock."
+    line = f"{period} resumes at the next tick."
     shell.out.emit({"period": period, "released": True}, lambda: shell.out.line(line))
 
 
 def special(
     context: typer.Context,
-    slugs: Annotated[list[str], typer.Argument(metavar="SLUG...", help="The articles, in any order.")],
-    at: Annotated[str, typer.Option(help="When to send it: 2026-11-12T09:00, in the publication's zone.")],
-    number: Annotated[int | None, typer.Option(min=1, max=MAX_KEY, help="Its number; default: the next.")] = None,
-    subject: Annotated[str, typer.Option(help="Its subject; default: as of every issue.")] = "",
+    slugs: Annotated[list[str], typer.Argument(metavar="SLUG...", help="The articles to include, in any order.")],
+    at: Annotated[str, typer.Option(help="When to send it, such as 2026-11-12T09:00, in the publication's time zone.")],
+    number: Annotated[int | None, typer.Option(min=1, max=MAX_KEY, help="Its number. Default: the next one.")] = None,
+    subject: Annotated[str, typer.Option(help="Its subject. Default: the publication's usual subject.")] = "",
 ) -> None:
-    """Make an issue outside the calendar; it is checked, approved and sent at its time as every other."""
+    """Create an issue outside the regular schedule. It is checked, approved and sent like any other issue."""
     shell = shell_of(context)
     run = skips.special(shell.app, at, slugs, number=number, subject=subject)
     issue = int(run.period.removeprefix("no-"))
     data = {"period": run.period, "issue": issue, "at": run.due_at}
 
     def show() -> None:
-        shell.out.line(f"Issue {issue} is sent at {shell.out.local(run.due_at)}, once it is approved.")
+        shell.out.line(
+            f"Issue {issue} is due at {shell.out.local(run.due_at)}. It is sent then if it has been approved."
+        )
         shell.out.line(f'Next: digest preview {issue}, then digest issue approve {issue} --by "NAME"')
 
     shell.out.emit(data, show)

@@ -8,6 +8,9 @@ from digest.schedule.daemon import run_forever
 
 
 def run(context: typer.Context) -> None:
-    """Stay and look at the clock when a run is due, at start-up and every five minutes."""
+    """Keep running and process scheduled work when it is due.
+
+    Checks at start-up, when a run is due, and every five minutes.
+    """
     shell = shell_of(context)
     run_forever(shell.app, say=shell.out.note, watching=lambda: watching(shell))

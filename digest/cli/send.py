@@ -14,6 +14,7 @@ from digest.delivery.transport import Reply
 from digest.membership.list_hygiene import HygieneKind, counts
 from digest.outbox.states import TO_LOOK_AT
 from digest.runtime.errors import EXIT_ATTENTION
+from digest.runtime.text import count_of
 from digest.send.start import PreparedSend, prepare_send
 from digest.send.test_mail import send_test
 from subscribers import audience
@@ -22,21 +23,24 @@ from subscribers import audience
 def send(
     context: typer.Context,
     number: IssueNumber = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who would get what; send nothing.")] = False,
-    to: Annotated[str, typer.Option(help="A test mail to this address: the same bytes, marked as a test.")] = "",
-    interests: Annotated[str, typer.Option(help="With --to: the edition for these interests, joined by ;")] = "*",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show who would get which edition; send nothing.")] = False,
+    to: Annotated[str, typer.Option(help="Send a test mail to this address: the same content, marked as a test.")] = "",
+    interests: Annotated[
+        str, typer.Option(help="With --to: the edition for these interests, separated by semicolons (;).")
+    ] = "*",
     language: Annotated[str, typer.Option(help="With --to: the edition's language.")] = "",
     frequency: Annotated[
         Literal["every", "second", "third"],
-        typer.Option(help="With --to: the edition of those who get every, every second or every third issue."),
+        typer.Option(help="With --to: the edition for readers of every, every second or every third issue."),
     ] = "every",
     rehearse: Annotated[
-        bool, typer.Option("--rehearse", help="The full audience into a local sink, on a copy; sends nothing.")
+        bool,
+        typer.Option("--rehearse", help="Send the full audience's mails to a local sink, from a copy of the database."),
     ] = False,
     relay: RelayOption = "",
     yes: Yes = False,
 ) -> None:
-    """Freeze the approved issue and deliver it, exactly one mail for each reader. Run it again to go on."""
+    """Send the approved issue, one mail to each reader. Run it again to resume."""
     shell = shell_of(context)
     if to:
         edition = {"interests": interests, "language": language, "frequency": frequency}
@@ -66,7 +70,10 @@ def _dry_run(shell: Shell, number: int | None) -> None:
     data["doubtful"] = doubtful
 
     def show() -> None:
-        shell.out.line(f"Issue {made.issue.number} would go to {planned} readers in {len(made.editions)} editions.")
+        shell.out.line(
+            f"Issue {made.issue.number} would go to {count_of(planned, 'reader')} in "
+            f"{count_of(len(made.editions), 'edition')}."
+        )
         show_excluded(shell.out, excluded)
         if told := _doubts_told(doubtful):
             shell.out.line(told)
@@ -76,7 +83,7 @@ def _dry_run(shell: Shell, number: int | None) -> None:
 
 def _doubts_told(doubtful: Mapping[HygieneKind, int]) -> str:
     named = [f"{kind.replace('_', ' ')}: {count}" for kind, count in doubtful.items() if count]
-    return f"Doubtful addresses ({', '.join(named)}); `digest subscribers check` lists them." if named else ""
+    return f"Doubtful addresses ({', '.join(named)}). To list them: digest subscribers check" if named else ""
 
 
 def _rehearse(shell: Shell, number: int | None, relay: str) -> None:
@@ -88,10 +95,12 @@ def _rehearse(shell: Shell, number: int | None, relay: str) -> None:
     data: dict[str, Any] = {**done.as_json(), "report": str(file)}
 
     def show() -> None:
-        shell.out.line(f"Issue {done.number} was rehearsed with {data['planned']:,} readers; nothing was sent.")
-        shell.out.line(f"The real send would take about {report.lasting(done.prediction.seconds)}.")
-        shell.out.table(["bound by", "time"], [[b.what, report.lasting(b.seconds)] for b in done.prediction.bounds])
-        shell.out.line(f"\nThe report: {file}")
+        shell.out.line(
+            f"Issue {done.number} was rehearsed with {count_of(data['planned'], 'reader')}; nothing was sent."
+        )
+        shell.out.line(f"A real send would take about {report.lasting(done.prediction.seconds)}.")
+        shell.out.table(["limited by", "time"], [[b.what, report.lasting(b.seconds)] for b in done.prediction.bounds])
+        shell.out.line(f"\nReport: {file}")
 
     shell.out.emit(data, show)
 
@@ -103,7 +112,7 @@ def _run(shell: Shell, ready: PreparedSend, relay: str, *, yes: bool) -> None:
                 told = _doubts_told(counts(session, mailed=True))
             if told:
                 shell.out.note(told)
-        to = f"{ready.due} readers ({ready.excluded} excluded)"
+        to = f"{count_of(ready.due, 'reader')} ({ready.excluded} excluded)"
         shell.confirm(f"Send issue {ready.number} to {to} by {ready.way}?", yes=yes)
     clock = shell.app.clock
     with Watch(ready.due, silent=shell.out.as_json, clock=clock.now) as progress:

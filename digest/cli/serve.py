@@ -15,12 +15,14 @@ from digest.web.http.server import serve as run
 def serve(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; default: the one of [publication] base_url, else 8025.")] = 0,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on. Default: the port of [publication] base_url, else 8025.")
+    ] = 0,
     workers: Annotated[
-        int, typer.Option(min=0, max=64, help="Processes that share the port; default: [web] workers.")
+        int, typer.Option(min=0, max=64, help="Processes that share the port. Default: [web] workers.")
     ] = 0,
 ) -> None:
-    """Serve subscribe, confirm, preferences, unsubscribe, view, archive, feeds, media and health."""
+    """Serve the public pages, archive, feeds and health check."""
     shell = shell_of(context)
     opened = shell.app
     settings = opened.settings
@@ -30,7 +32,7 @@ def serve(
     workers = workers or settings.web.workers
 
     def announce(address: str) -> None:
-        shell.out.note(f"Serving on {address}; links in the mail say {base_url}.")
+        shell.out.note(f"Serving at {address}. Links in mails point to {base_url}.")
 
     if workers > 1:
         serve_by_many(partial(app_in, settings.workspace), host, port, workers=workers, told=announce, bounds=bounds)

@@ -73,7 +73,9 @@ class Shell:
         if yes:
             return
         if not sys.stdin.isatty():
-            raise UsageError(f"{question} Nobody is there to answer", hint="Add --yes.")
+            raise UsageError(
+                f"{question} Confirmation is needed, but there is no terminal", hint="Add --yes to confirm."
+            )
         if not typer.confirm(question, err=True):
             raise typer.Abort
 

@@ -11,7 +11,7 @@ from digest.web.public.audience import sign_up_form
 def form(
     context: typer.Context, language: Annotated[str, typer.Option(help="Default: the publication's.")] = ""
 ) -> None:
-    """Print the sign-up form as HTML to put into pages of other sites."""
+    """Print the sign-up form as HTML for other websites."""
     shell = shell_of(context)
     html = sign_up_form(shell.reader, language)
     shell.out.emit({"html": html}, lambda: shell.out.line(html.rstrip()))

@@ -19,25 +19,26 @@ from digest.web.sink.routes import sink_app
 
 def sink(
     context: typer.Context,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 2525,
-    maildir: Annotated[Path, typer.Option(help="Folder that keeps what comes in.")] = Path("sink"),
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = 2525,
+    maildir: Annotated[Path, typer.Option(help="Folder in which received mail is kept.")] = Path("sink"),
     http: Annotated[
-        int | None, typer.Option(help="Port of the page; 0 takes a free one. Default: the one after --port.")
+        int | None, typer.Option(help="Port of the web page; 0 picks a free one. Default: the one after --port.")
     ] = None,
-    no_http: Annotated[bool, typer.Option("--no-http", help="No page.")] = False,
+    no_http: Annotated[bool, typer.Option("--no-http", help="Do not serve the web page.")] = False,
     delay: Annotated[float, typer.Option(help="Seconds before each reply.")] = 0,
-    slow: Annotated[float, typer.Option(help="Seconds that slow@ and drip@ take.")] = 5,
-    quota: Annotated[str, typer.Option(help="N/second, N/minute or N/hour; beyond it mail is put off (450).")] = "",
-    close_after: Annotated[
-        int, typer.Option(help="Close each connection without a word after so many messages; 0 = never.")
-    ] = 0,
-    size: Annotated[int, typer.Option(help="The largest message in bytes, announced and enforced.")] = 33554432,
-    starttls: Annotated[bool, typer.Option("--starttls", help="Offer TLS with a certificate of its own.")] = False,
-    auth: Annotated[str, typer.Option(help="USER:PASSWORD that a client must log in with.")] = "",
-    rejects: Annotated[float, typer.Option(help="Percent of the recipients to refuse, always the same ones.")] = 0,
+    slow: Annotated[float, typer.Option(help="Seconds that slow@ and drip@ take to answer.")] = 5,
+    quota: Annotated[str, typer.Option(help="N/second, N/minute or N/hour; more than that is deferred (450).")] = "",
+    close_after: Annotated[int, typer.Option(help="Drop each connection after this many messages; 0 never does.")] = 0,
+    size: Annotated[int, typer.Option(help="Largest message in bytes, announced and enforced.")] = 33554432,
+    starttls: Annotated[bool, typer.Option("--starttls", help="Offer TLS with a self-signed certificate.")] = False,
+    auth: Annotated[str, typer.Option(help="USER:PASSWORD that clients must use to log in.")] = "",
+    rejects: Annotated[float, typer.Option(help="Percentage of recipients to refuse, always the same ones.")] = 0,
     pipelining: Annotated[bool, typer.Option("--pipelining", help="Offer PIPELINING.")] = False,
 ) -> None:
-    """Take mail on loopback, keep it as a Maildir and show it. Recipients such as 550@ fail as their names say."""
+    """Run a local mail server that keeps and shows all mail.
+
+    Addresses such as 550@ simulate the failure in their name.
+    """
     rules = SinkRules(
         size_limit=size,
         slow_seconds=slow,
@@ -76,12 +77,12 @@ def _tell(shell: Shell, sink: Sink, maildir: Path, page: str | None) -> None:
     }
 
     def show() -> None:
-        shell.out.note(f"Taking mail on {sink.url} into {maildir}; Ctrl-C ends it.")
-        shell.out.note(f"Send to it with: digest send --relay {sink.url}")
+        shell.out.note(f"Receiving mail at {sink.url} into {maildir}. Press Ctrl-C to stop.")
+        shell.out.note(f"Send mail to it: digest send --relay {sink.url}")
         if sink.certificate:
-            shell.out.note(f"Its certificate, for whoever is to trust it: {sink.certificate}")
+            shell.out.note(f"Its certificate, for clients that verify it: {sink.certificate}")
         if page:
-            shell.out.note(f"Look at the mails at {page}")
+            shell.out.note(f"View the mails at {page}")
 
     shell.out.emit(facts, show)
     sys.stdout.flush()

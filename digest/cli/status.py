@@ -28,18 +28,20 @@ def show_status(out: Output, data: Status, now: datetime, more: Callable[[], Non
 def _show_what_to_do(out: Output, data: Status, now: datetime) -> None:
     if data["rest_at"] and not data["held"]:
         until = clock_time(data["rest_at"], now)
-        out.line(f"\nThe first readers have it; the rest waits until {until} for how it fares with them.")
-        out.line(f"Then `digest tick` lets it go, or: digest send {data['issue']}")
+        out.line(
+            f"\nThe canary group has been sent. The other mails wait until {until}, when its results are evaluated."
+        )
+        out.line(f"After that, `digest tick` sends the rest, or: digest send {data['issue']}")
     if data["held"]:
         out.line(f"\nHeld: {data['held_reason']}.")
-        out.line("\nWhen that is mended, or no reason to stop:")
+        out.line("\nWhen the problem is fixed, or if there is none:")
         for command in data["next"]:
             out.line(f"  {command}")
     for state in TO_LOOK_AT:
         if data["states"].get(state):
-            out.line(f"\nLook at them: digest outbox list {data['issue']} --state {state}")
+            out.line(f"\nList them: digest outbox list {data['issue']} --state {state}")
     if data["states"].get("rejected"):
-        out.line("An address that has no mailbox is never tried again after: digest suppress add ADDRESS")
+        out.line("To stop sending to an address that does not exist: digest suppress add ADDRESS")
 
 
 def show_excluded(out: Output, excluded: Mapping[str, int]) -> None:
@@ -58,18 +60,18 @@ def show_details(out: Output, data: Status, now: datetime) -> None:
     if data["workers"]:
         out.line()
         rows = [[w["host"], "yes" if w["alive"] else "no", w["started_at"], w["heartbeat_at"]] for w in data["workers"]]
-        out.table(["worker on", "alive", "since", "last heartbeat"], rows)
+        out.table(["working on", "alive", "since", "last heartbeat"], rows)
 
 
 def _show_waits(out: Output, data: Status, now: datetime) -> None:
     if data["rate"]:
-        until = f"; done at about {clock_time(data['eta'], now)}" if data["eta"] else ""
+        until = f"; finishes at about {clock_time(data['eta'], now)}" if data["eta"] else ""
         out.line(f"\n{rate(data['rate'])} over the last minute{until}")
     for wait in data["waiting"]:
         until = f" until {clock_time(wait['until'], now)}" if wait["until"] else ""
         out.line(f"\n{wait['scope'].replace(':', ' ', 1)} waits{until}: {wait['why']}")
     if data["states"]["deferred"] and data["next_due"]:
-        out.line(f"\nThe next is due at {clock_time(data['next_due'], now)}.")
+        out.line(f"\nThe next delivery is due at {clock_time(data['next_due'], now)}.")
 
 
 def _show_groups(out: Output, title: str, groups: Mapping[str, Mapping[str, int]]) -> None:
@@ -82,7 +84,7 @@ def tell_stopped(
     out: Output, states: Mapping[str, int], to_go: int, command: str, number: int | None, relay: str
 ) -> None:
     """Note on stderr that a delivery was stopped, and the command that goes on with it."""
-    stopped = f"Stopped: {counted(states)}, {to_go:,} still to go. Nothing is lost"
+    stopped = f"Stopped: {counted(states)}, {to_go:,} left. Nothing is lost"
     words = ["digest", command, *([str(number)] if number else []), *(["--relay", shlex.quote(relay)] if relay else [])]
     again = " ".join([*words, *(["--yes"] if command == "send" else [])])
-    out.note(f"{stopped}; go on with: {again}" if to_go else f"{stopped}.")
+    out.note(f"{stopped}; resume with: {again}" if to_go else f"{stopped}.")

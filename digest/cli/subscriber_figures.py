@@ -18,11 +18,15 @@ def stats(
     full: Annotated[
         bool,
         typer.Option(
-            "--full", help="Also by mailbox provider, growth by month, doubtful addresses: reads every reader."
+            "--full",
+            help="Also count by mailbox provider and doubtful addresses, and show growth by month. Reads every reader.",
         ),
     ] = False,
 ) -> None:
-    """Count readers by state, language, interest, frequency and format; who gets an issue now, and why others not."""
+    """Count readers and show how many would receive an issue.
+
+    Counts are by state, language, interest, frequency and format, with the reasons why readers are excluded.
+    """
     shell = shell_of(context)
     now = shell.reader.clock.now()
     more: dict[str, Any] = {}
@@ -61,9 +65,10 @@ def check(
     after: Annotated[str, typer.Option(help="Go on after this entry, as the page before says.")] = "",
     jsonl: JsonLines = False,
 ) -> None:
-    """List confirmed readers whom no issue has reached, whose domain looks mistyped, or who are a role's mailbox.
+    """List confirmed readers whose address may be wrong.
 
-    Nothing is changed: each is listed with the evidence, and why it gets no mail if it is suppressed.
+    These are readers whom no issue has reached, domains that look mistyped, and role mailboxes. Each entry shows
+    the evidence and, if the address is suppressed, the reason. Nothing is changed.
     """
     shell = shell_of(context)
     with shell.session(read_only=True) as session:

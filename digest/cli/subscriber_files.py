@@ -12,6 +12,7 @@ from digest.cli.shell import Shell, shell_of
 from digest.membership import importing
 from digest.runtime.atomic_file import whole_file
 from digest.runtime.errors import EXIT_ATTENTION, UsageError
+from digest.runtime.text import count_of
 from subscribers.transfer import exporter
 from subscribers.transfer.report import SubscriberImportReport
 
@@ -19,28 +20,38 @@ from subscribers.transfer.report import SubscriberImportReport
 def import_(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="CSV or JSON lines; also as other programs export them.")
+        Path, typer.Argument(metavar="FILE", help="CSV or JSON lines, including exports of other programs.")
     ],
     dry_run: DryRunImport = False,
     mapping: Annotated[
         str,
-        typer.Option("--map", help="Which column is which: 'email=E-Mail,name=First Name+Last Name', or a TOML file."),
+        typer.Option(
+            "--map", help="How columns map to fields: 'email=E-Mail,name=First Name+Last Name', or a TOML file."
+        ),
     ] = "",
-    interests: Annotated[str, typer.Option(help="For whom the file names none; joined by ;  Default: all.")] = "",
+    interests: Annotated[
+        str, typer.Option(help="Interests for rows that have none, separated by semicolons (;). Default: all.")
+    ] = "",
     add_interests: Annotated[
-        bool, typer.Option("--add-interests", help="Add the file's interests to those that readers have.")
+        bool, typer.Option("--add-interests", help="Add the file's interests to the reader's existing ones.")
     ] = False,
     confirmed_by: Annotated[
-        str,
-        typer.Option(help="Where the consent is on record of those whom the file has as subscribed without a proof."),
+        str, typer.Option(help="Where consent is recorded for readers who are subscribed in the file without proof.")
     ] = "",
     status: Annotated[
-        str, typer.Option(help="Of everybody whom the file has as subscribed: unsubscribed, bounced, nobody ...")
+        str,
+        typer.Option(help="Status of all readers who are subscribed in the file: unsubscribed, bounced, nobody ..."),
     ] = "",
     encoding: FileEncoding = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; without a terminal nobody is asked.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask for confirmation. Without a terminal, no question is asked.")
+    ] = False,
 ) -> None:
-    """Import readers. The report comes first; a bad row stops no other; no file brings back who has left."""
+    """Import readers from a file.
+
+    The command reports what will change before it writes. Rows with errors do not stop the others. An import never
+    brings back readers who have unsubscribed.
+    """
     shell = shell_of(context)
     asked = importing.asked_of(
         shell.app,
@@ -73,25 +84,25 @@ def import_(
 
 def _confirm(shell: Shell, report: SubscriberImportReport) -> None:
     if report.created or report.updated or report.hashes:
-        question = f"Write {report.created} new readers, {report.updated} changes"
-        shell.confirm(f"{question} and {report.hashes} hashes of the never-send list?", yes=False)
+        question = f"Write {count_of(report.created, 'new reader')}, {count_of(report.updated, 'change')}"
+        shell.confirm(f"{question} and {count_of(report.hashes, 'hash', 'hashes')} of the never-send list?", yes=False)
 
 
 def export(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: stdout.")] = None,
-    form: Annotated[str, typer.Option("--format", help="csv or jsonl. Default: by the file's name, else csv.")] = "",
+    form: Annotated[str, typer.Option("--format", help="csv or jsonl. Default: from the file's name, else csv.")] = "",
 ) -> None:
-    """Write all readers with their consent and the never-send list, as the import takes it.
+    """Export all readers, consents and the never-send list.
 
-    Cells of CSV that a spreadsheet would run are made harmless.
+    The import reads the same format. CSV cells that a spreadsheet could run as formulas are made harmless.
     """
     shell = shell_of(context)
     if shell.out.as_json and file is None:
-        raise UsageError("The export is no single JSON document", hint="Leave --json out, or name a FILE.")
+        raise UsageError("The export is not a single JSON document", hint="Omit --json or name a FILE.")
     form = form or ("jsonl" if file is not None and file.suffix in {".jsonl", ".ndjson"} else "csv")
     if form not in {"csv", "jsonl"}:
-        raise UsageError(f"There is no format {form!r}", hint="There are csv and jsonl.")
+        raise UsageError(f"Unknown format {form!r}", hint="Use csv or jsonl.")
     lines = exporter.export_csv if form == "csv" else exporter.export_json_lines
     secret = shell.reader.settings.suppression_key
     with shell.session(read_only=True) as session:
@@ -100,4 +111,4 @@ def export(
             return
         with whole_file(file, mode=0o600) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
             stream.writelines(lines(session, secret))
-    shell.out.emit({"file": str(file)}, lambda: shell.out.line(f"Written to {file}. It holds personal data."))
+    shell.out.emit({"file": str(file)}, lambda: shell.out.line(f"Written to {file}. The file contains personal data."))

@@ -18,26 +18,29 @@ from subscribers.address_doubts import doubt
 def add(
     context: typer.Context,
     address: Address,
-    name: Annotated[str, typer.Option(help="How the mail addresses them.")] = "",
-    interests: Annotated[str, typer.Option(help="Joined by ;  * = all.")] = "*",
+    name: Annotated[str, typer.Option(help="The name that mails use for the reader.")] = "",
+    interests: Annotated[str, typer.Option(help="Interests, separated by semicolons (;). * means all.")] = "*",
     language: Annotated[str, typer.Option(help="Default: the publication's.")] = "",
     confirmed_by: Annotated[
-        str, typer.Option(help="Where their consent is on record. Without it they are asked by mail.")
+        str, typer.Option(help="Where the reader's consent is recorded. Without it, they are asked to confirm by mail.")
     ] = "",
 ) -> None:
-    """Add one reader. Without proof of their consent they are pending, and get a mail with a link to confirm."""
+    """Add one reader.
+
+    Without proof of consent, the reader is pending and receives a mail with a confirmation link.
+    """
     shell = shell_of(context)
     state = importing.add_subscriber(
         shell.app, address, name=name, interests=interests, language=language, confirmed_by=confirmed_by
     )
-    outcome = "is confirmed" if state == "confirmed" else "is asked to confirm (next: digest worker)"
+    outcome = "is confirmed" if state == "confirmed" else "will receive a confirmation mail (next: digest worker)"
     if found := doubt(EmailAddress.parse(address).key):
-        shell.out.note(f"{found.message}; it was added as you gave it.")
+        shell.out.note(f"{found.message}; it was added as entered.")
     shell.out.emit({"address": address, "state": state}, lambda: shell.out.line(f"{address} {outcome}."))
 
 
 def show(context: typer.Context, address: Address) -> None:
-    """Show everything that is known about one person; with --json it is the answer to a request for their data."""
+    """Show all data held about one person. Use --json to answer a request for access to personal data."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
         data = data_at(session, address)
@@ -59,20 +62,24 @@ def _show(out: Output, data: Mapping[str, Any]) -> None:
 
 
 def erase(context: typer.Context, address: Address, yes: Yes = False) -> None:
-    """Erase a person, then look for them in every table and file: nothing personal stays but a keyed hash."""
+    """Erase a person's data and check that none is left.
+
+    Every table and file is searched afterwards. Only a keyed hash of the address remains.
+    """
     shell = shell_of(context)
-    shell.confirm(f"Erase {address} for good?", yes=yes)
+    shell.confirm(f"Erase {address} permanently?", yes=yes)
     proof = notices.erase_subscriber(shell.app, address)
 
     def tell() -> None:
-        shell.out.line(f"{address} is erased. Looked for them in:")
+        shell.out.line(f"{address} has been erased. Search for remaining data:")
         rows = [[one.place, one.size, one.address, one.name] for one in proof.looked]
         shell.out.table(["place", "rows or bytes", "address found", "name found"], rows)
         if proof.names:
-            shell.out.line("Where the name is found, it is somebody else's or in an article.")
+            shell.out.line("Names that were found belong to someone else or are part of an article.")
 
     shell.out.emit({"address": address, "state": "erased", "proof": proof.document()}, tell)
     if proof.found:
         raise EnvironmentFailedError(
-            "The address is still found in the places above", hint="Stop what uses the database, and erase again."
+            "The address was still found in the places above",
+            hint="Stop everything that uses the database, then erase again.",
         )

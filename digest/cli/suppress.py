@@ -22,7 +22,7 @@ def _key(app: App, address: str) -> str:
 def add(
     context: typer.Context,
     address: Address,
-    note: Annotated[str, typer.Option(help="Why, in your words; no personal data.")] = "command",
+    note: Annotated[str, typer.Option(help="Why, in your own words, without personal data.")] = "command",
 ) -> None:
     """Never send to this address again."""
     shell = shell_of(context)
@@ -30,29 +30,38 @@ def add(
         new = suppression.add(
             session, _key(shell.app, address), suppression.SuppressionReason.MANUAL, shell.app.clock.now(), source=note
         )
-    state = "is suppressed now" if new else "was suppressed already"
+    state = "is now suppressed" if new else "was already suppressed"
     shell.out.emit({"address": address, "suppressed": True, "new": new}, lambda: shell.out.line(f"{address} {state}."))
 
 
 def remove(
     context: typer.Context,
     address: Address,
-    reason: Annotated[str, typer.Option(help="Why mail may go there again, in your words; it is kept.")] = "",
+    reason: Annotated[
+        str, typer.Option(help="Why mail may be sent there again, in your own words; it is recorded.")
+    ] = "",
 ) -> None:
-    """Take an address off the list; what the person said themselves (unsubscribed, erased) stays."""
+    """Take an address off the never-send list.
+
+    Entries that a reader caused (unsubscribed, erased) cannot be removed.
+    """
     shell = shell_of(context)
     if not reason.strip():
-        raise UsageError("Taking an address off the list needs a reason", hint="Add --reason TEXT; it is kept.")
+        raise UsageError(
+            "A reason is needed to take an address off the list", hint="Add --reason TEXT; it is recorded."
+        )
     with shell.session() as session:
         key, now = _key(shell.app, address), shell.app.clock.now()
         if not suppression.remove(session, key):
             raise NotFoundError(f"{address} is not on the list")
         evidence.note_lifted(session, key, clean_reply(reason), now)
-    shell.out.emit({"address": address, "suppressed": False}, lambda: shell.out.line(f"{address} is off the list."))
+    shell.out.emit(
+        {"address": address, "suppressed": False}, lambda: shell.out.line(f"{address} has been taken off the list.")
+    )
 
 
 def lookup(context: typer.Context, address: Address) -> None:
-    """Say whether and why an address is on the list, and what has come back from it."""
+    """Show whether and why an address is suppressed. Also shows the bounces and complaints received for it."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
         key = _key(shell.reader, address)
@@ -77,17 +86,18 @@ def _show(shell: Shell, answer: str, events: Sequence[evidence.Evidence]) -> Non
 
 def list_(
     context: typer.Context,
-    after: Annotated[str, typer.Option(help="Go on after this key, as the page before says.")] = "",
+    after: Annotated[str, typer.Option(help="Continue after this key; the previous page ends with it.")] = "",
     jsonl: JsonLines = False,
 ) -> None:
-    """List the entries; addresses are kept as keyed hashes only."""
+    """List the entries. Addresses are kept only as keyed hashes."""
     shell = shell_of(context)
     columns = ["key", "reason", "source", "since"]
     with shell.session(read_only=True) as session:
         last = suppression.lookup(session, after) if after else None
         if after and last is None:
             raise UsageError(
-                f"--after {after[:70]!r} is no entry of the list", hint="Name a key, as the list has them."
+                f"--after {after[:70]!r} is not an entry of the list",
+                hint="Use a key as shown by `digest suppress list`.",
             )
         rows = suppression.listing(session, last)
         entries = ({"cursor": row[0], **dict(zip(columns, row, strict=True))} for row in rows)

@@ -12,12 +12,12 @@ from digest.send.worker import try_telling
 
 def tell(
     context: typer.Context,
-    test: Annotated[bool, typer.Option("--test", help="Send the operators an event that says it is a test.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send the test notification.")] = False,
     relay: RelayOption = "",
 ) -> None:
-    """Tell the operators that this is a test, by mail and by webhook, and say what became of it."""
+    """Send a test notification to the operators. Uses mail and the webhook, and reports the result of each."""
     if not test:
-        raise UsageError("digest tell only tests whether operators are told", hint="Write: digest tell --test")
+        raise UsageError("digest tell only sends a test notification", hint="Run: digest tell --test")
     shell = shell_of(context)
     data: dict[str, Any] = try_telling(shell.app, relay=relay).as_json()
     webhook = data["webhook"]

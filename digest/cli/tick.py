@@ -15,10 +15,10 @@ from digest.schedule.tick import tick as look
 def tick(
     context: typer.Context,
     trust_clock: Annotated[
-        bool, typer.Option("--trust-clock", help="The machine's clock is right, although it was set.")
+        bool, typer.Option("--trust-clock", help="Trust the machine's clock, although it has been changed.")
     ] = False,
 ) -> None:
-    """Look at the clock once: start or go on with what is due. For cron and systemd timers; always safe."""
+    """Run any scheduled work that is due, then exit. For cron and systemd timers. Safe to repeat."""
     shell = shell_of(context)
     wakeup = Wakeup()
     with stopping_on_signals(wakeup.stop), watching(shell) as watch:

@@ -23,20 +23,21 @@ from digest.send import worker as delivering
 def worker(
     context: typer.Context,
     number: Annotated[
-        int | None, typer.Argument(min=1, max=MAX_KEY, help="Only this issue; default: every issue that is being sent.")
+        int | None, typer.Argument(min=1, max=MAX_KEY, help="Only this issue. Default: every issue that is being sent.")
     ] = None,
     relay: RelayOption = "",
     stay: Annotated[
-        bool, typer.Option("--stay", help="Stay, and deliver whatever becomes due until stopped (SIGTERM, Ctrl-C).")
+        bool,
+        typer.Option("--stay", help="Keep running and deliver whatever becomes due, until stopped (SIGTERM, Ctrl-C)."),
     ] = False,
     several: Annotated[
         str,
         typer.Option(
-            "--processes", metavar="N|auto", help="Worker processes on this machine; they divide the connections."
+            "--processes", metavar="N|auto", help="Worker processes on this machine. They share the connections."
         ),
     ] = "1",
 ) -> None:
-    """Deliver from the outbox until nothing is due or it is told to stop. Run as many as you like."""
+    """Deliver from the outbox until nothing is due. You can run any number of workers."""
     shell = shell_of(context)
     if share := processes.share_of_this():
         _be_one_of_many(shell, number, relay, share, stay=stay)
@@ -56,7 +57,7 @@ def _show(shell: Shell, number: int | None, relay: str, data: Mapping[str, Any])
     def show() -> None:
         shell.out.line(_counts(data))
         if data["next_due"]:
-            shell.out.line(f"More is due at {shell.out.local(data['next_due'])}.")
+            shell.out.line(f"The next delivery is due at {shell.out.local(data['next_due'])}.")
 
     shell.out.emit(data, show)
     to_go = delivering.due(shell.app, number) if data["stopped"] else 0

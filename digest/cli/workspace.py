@@ -12,21 +12,24 @@ import typer
 from digest.app import open_app
 from digest.cli.editions import edition_rows, show_editions
 from digest.cli.shell import Shell, shell_of
+from digest.runtime.text import count_of
 from digest.workspace import demo as demonstration
 from digest.workspace.create import Made, create, import_sample
 
 
 def init(
     context: typer.Context,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The new workspace's folder.")],
-    sample: Annotated[bool, typer.Option("--sample", help="With issue 21's articles and invented readers.")] = False,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the new workspace.")],
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Include issue 21's articles and fictitious readers.")
+    ] = False,
 ) -> None:
-    """Make a workspace: digest.toml, secrets, articles/, templates/ for overrides, digest.db."""
+    """Create a workspace. Creates digest.toml, secrets, articles/, templates/ for overrides, and digest.db."""
     shell = shell_of(context)
     made = _create(directory, sample=sample)
 
     def tell() -> None:
-        shell.out.line(f"A workspace is in {directory}:")
+        shell.out.line(f"Created a workspace in {directory}:")
         for line in made.lines:
             shell.out.line(f"  {line}")
         shell.out.line(f"\nNext: cd {directory} && {made.next_command}")
@@ -44,11 +47,11 @@ def _create(directory: Path, *, sample: bool) -> Made:
 
 def demo(
     context: typer.Context,
-    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the workspace here.")] = None,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the workspace in this folder.")] = None,
 ) -> None:
-    """Do the main job on the sample: import, assemble, approve and deliver issue 21 into a Maildir."""
+    """Publish a sample issue into a local Maildir. Imports, assembles, approves and delivers issue 21."""
     shell = shell_of(context)
-    shell.out.line("Publishing issue 21 of the sample into a Maildir ...\n")
+    shell.out.line("Publishing sample issue 21 into a Maildir ...\n")
     directory = keep or Path(tempfile.mkdtemp(prefix="digest-demo-"))
     made = _create(directory, sample=True)
     with open_app(directory) as app:
@@ -68,14 +71,17 @@ def _show(shell: Shell, made: Made, done: demonstration.Demonstrated, data: Mapp
     line, table, editions = shell.out.line, shell.out.table, data["editions"]
     for text in made.lines:
         line(f"  {text}")
-    line(f"\nIssue {data['issue']}: {len(done.made.content.articles)} articles, {len(editions)} editions\n")
+    line(
+        f"\nIssue {data['issue']}: {count_of(len(done.made.content.articles), 'article')}, "
+        f"{count_of(len(editions), 'edition')}\n"
+    )
     show_editions(shell, editions)
-    line(f"\n{data['planned']} deliveries planned:")
+    line(f"\n{count_of(data['planned'], 'delivery', 'deliveries')} planned:")
     table(["outcome", "readers"], [[state, count] for state, count in data["states"].items() if count])
-    line("\nExcluded, and why:")
+    line("\nExcluded:")
     table(["reason", "readers"], sorted(data["excluded"].items()))
-    line(f"\nSending once more sent {done.sent_again} mails: an issue reaches a reader once.")
-    line(f"\nThe mails are in {done.maildir}, a Maildir that any mail client opens.")
+    line(f"\nA second send sent {count_of(done.sent_again, 'mail')}: each reader gets an issue once.")
+    line(f"\nThe mails are in {done.maildir}, a Maildir that any mail client can open.")
     # after scripts/demo there is no `digest` on the PATH
     command = "digest" if shutil.which("digest") else sys.argv[0]
     line(f"Next: {command} --workspace {data['workspace']} preview {data['issue']}")

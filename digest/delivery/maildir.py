@@ -38,7 +38,7 @@ class MaildirTransport:
             kept = self._keep(file_name, b"".join(message).replace(b"\r\n", b"\n"))
         except OSError as error:
             raise RelayUnreachableError(
-                f"The Maildir {self.path} cannot be written: {error.strerror}", hint="Check space and permissions."
+                f"The Maildir {self.path} cannot be written: {error.strerror}", hint="Check free space and permissions."
             ) from error
         text = f"kept as {file_name}" if kept else ALREADY_THERE
         return Reply(Outcome.ACCEPTED, None, None, text, self.name, Phase.DOT)

@@ -1,4 +1,4 @@
-"""Truncation of texts for lists, excerpts and stored replies; comparison; direction of writing. Pure."""
+"""Truncation of texts for lists, excerpts and stored replies; plurals; comparison; direction of writing. Pure."""
 
 import re
 import unicodedata
@@ -32,6 +32,11 @@ def whole_sentences(text: str, most: int, least: int) -> str:
     if ends and ends[-1] > least:
         return text[: ends[-1]]
     return _UNFINISHED.sub("", cut_between_words(text, most)) + "…"
+
+
+def count_of(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun: `1 reader`, `2,000 readers`; `many` is for plurals that do not just add an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def words_only(text: str) -> str:

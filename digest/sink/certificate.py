@@ -33,7 +33,7 @@ def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
         except OSError as error:
             raise EnvironmentFailedError(
                 f"The certificate {certificate} cannot be written: {error.strerror}.",
-                hint="Check space and permissions.",
+                hint="Check free space and permissions.",
             ) from error
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)

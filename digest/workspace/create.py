@@ -92,7 +92,7 @@ def _reporting_errors(directory: Path) -> Iterator[None]:
         yield
     except OSError as error:
         message = f"{directory} cannot be made into a workspace: {error.strerror}"
-        raise EnvironmentFailedError(message, hint="Check space and permissions.") from error
+        raise EnvironmentFailedError(message, hint="Check free space and permissions.") from error
 
 
 def _copy_sample(directory: Path) -> None:

@@ -45,7 +45,7 @@ def test_an_old_workspace_goes_on_and_voids_are_told(autumn: World, revision: st
     make_older(autumn, revision)
     autumn.digest("db", "backup", "before-upgrade.backup")
     told = autumn.digest("db", "upgrade")
-    assert f"Issue 23 is not what was approved: {VERSIONS} changed." in told
+    assert f"Issue 23 is no longer what was approved: {VERSIONS} changed." in told
     assert 'digest issue approve 23 --by "YOUR NAME"' in told
     assert autumn.json("db", "upgrade")["void_approvals"] == [{"issue": 23, "changed": [f"{VERSIONS} changed"]}]
     states = {one["number"]: one["state"] for one in autumn.json("issue", "list")}

@@ -82,7 +82,7 @@ def test_a_signal_stops_cleanly_and_what_it_says_goes_on(office: Office, signal_
     assert states["accepted"] == office.arrived
     assert "Stopping: " in told
     left = states["pending"] + states["deferred"]
-    match = re.search(r"Stopped: ([\d,]+) accepted, .*?([\d,]+) still to go\. Nothing is lost; go on with: (.*)", told)
+    match = re.search(r"Stopped: ([\d,]+) accepted, .*?([\d,]+) left\. Nothing is lost; resume with: (.*)", told)
     assert match, told
     assert [int(text.replace(",", "")) for text in match.groups()[:2]] == [states["accepted"], left]
     assert left > 5

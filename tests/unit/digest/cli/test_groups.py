@@ -48,6 +48,15 @@ def test_the_table_has_the_first_sentence_of_the_help(path: tuple[str, ...], lea
     assert leaf.help == first_sentence(loaded(*path).help)
 
 
+@pytest.mark.parametrize("name", ["", *(name for name, entry in COMMANDS.items() if isinstance(entry, Noun))])
+def test_a_listing_shows_every_sentence_whole(name: str) -> None:
+    shown = CliRunner().invoke(app, [name, "--help"] if name else ["--help"], terminal_width=80).output
+    listed = COMMANDS[name].commands if name else COMMANDS
+    commands = shown[shown.index("Commands:") :].splitlines()[1:]
+    assert len(commands) == len(listed)
+    assert not [line for line in commands if line.endswith("...")]
+
+
 def test_the_table_has_every_command_once() -> None:
     targets = [leaf.target for _, leaf in leaves()]
     assert len(targets) == len(set(targets))

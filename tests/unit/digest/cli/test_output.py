@@ -55,7 +55,7 @@ def test_a_table_ends_with_the_next_page(
     Output().listing(["id"], entries(count), lambda: 1_234_567, "digest list 21")
     printed = capsys.readouterr().out
     assert sum(line.strip().isdecimal() for line in printed.splitlines()) == shown
-    assert ("100 of 1,234,567. The next: digest list 21 --after c99" in printed) is more
+    assert ("100 of 1,234,567 shown. Next page: digest list 21 --after c99" in printed) is more
 
 
 @pytest.mark.parametrize("count", [0, 1, 2_500])

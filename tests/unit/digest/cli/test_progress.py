@@ -89,8 +89,8 @@ def test_the_time_left_is_told_only_when_it_can_be() -> None:
     speed.sample(1, 10)
     assert left(None, 10, speed, waits=False) == ""
     assert left(10, 10, speed, waits=False) == ""
-    assert left(100, 10, speed, waits=False) == "about 9 s to go"
-    assert left(100, 10, speed, waits=True) == "at least 9 s to go"
+    assert left(100, 10, speed, waits=False) == "about 9 s left"
+    assert left(100, 10, speed, waits=True) == "at least 9 s left"
 
 
 def test_an_instant_has_its_date_when_it_is_not_today() -> None:
@@ -111,7 +111,7 @@ def test_of_many_waits_the_first_are_told_and_the_others_counted() -> None:
     waits = [ScopeWait(f"domain:d{number}.org", NOON, "why") for number in range(300)]
     told = wait_lines(waits, NOON, UTC)
     assert len(told) == 9
-    assert told[-1] == "292 more wait"
+    assert told[-1] == "292 more waiting"
 
 
 def test_of_several_groups_the_largest_is_told_first() -> None:

@@ -63,7 +63,7 @@ def test_it_shows_what_the_log_says_asks_and_keeps_the_evidence(typed: Typed) ->
     shown = typed.run("reconcile", "--log", "mail.log", expect=2)
     assert "reader1@example.org" in shown.stdout
     assert "mail.log:2" in shown.stdout
-    assert "Resolve 1 uncertain deliveries as shown?" in shown.stderr  # and nobody is there to answer
+    assert "Resolve 1 uncertain delivery as shown?" in shown.stderr  # and nobody is there to answer
     assert typed.ledger.counts() == {"uncertain": 3}
     planned = typed.json("reconcile", "--dry-run", "--log", "-", expect=1, stdin=typed.log)
     assert planned["resolved"][0]["source"] == "(stdin):2"
@@ -93,7 +93,7 @@ def test_a_person_settles_what_they_name_and_then_the_rest(typed: Typed) -> None
     assert typed.json("show", typed.ids[1], expect=0)["reason"] == "assumed accepted by Ada"
     assert "not uncertain" in typed.run("reconcile", typed.ids[1], "--assume", "rejected", "--yes", expect=2).stderr
     rest = typed.run("reconcile", "--assume", "rejected", "--all", "--issue", "21", "--yes", expect=0)
-    assert "Resolved 0 from 0 files, 2 by a person's word." in rest.stdout
+    assert "Resolved 0 from saved files (0), 2 on a person's word." in rest.stdout
     assert typed.ledger.counts() == {"accepted": 1, "rejected": 2}
 
 

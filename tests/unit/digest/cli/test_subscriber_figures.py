@@ -44,4 +44,4 @@ def test_the_figures_of_the_index_do_not_have_the_full_ones(workspace: Path) -> 
 def test_an_address_added_by_hand_is_doubted_on_stderr(workspace: Path) -> None:
     done = run("subscribers", "add", "kim@hotmial.com", "--confirmed-by", "paper", "--json", cwd=workspace)
     assert (done.returncode, json.loads(done.stdout)["address"]) == (0, "kim@hotmial.com")
-    assert "hotmial.com looks like a slip of hotmail.com; it was added as you gave it." in done.stderr
+    assert "hotmial.com looks like a slip of hotmail.com; it was added as entered." in done.stderr

@@ -1,0 +1,16 @@
+"""Counts have the right plural."""
+
+import pytest
+
+from digest.runtime.text import count_of
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 readers"), (1, "1 reader"), (2, "2 readers"), (1_200, "1,200 readers")]
+)
+def test_a_noun_follows_its_count(count: int, words: str) -> None:
+    assert count_of(count, "reader") == words
+
+
+def test_an_irregular_plural_is_given() -> None:
+    assert [count_of(count, "delivery", "deliveries") for count in (1, 3)] == ["1 delivery", "3 deliveries"]
