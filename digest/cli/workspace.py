@@ -11,6 +11,7 @@ import typer
 
 from digest.app import open_app
 from digest.cli.editions import edition_rows, show_editions
+from digest.cli.preview import preview_anywhere
 from digest.cli.shell import Shell, shell_of
 from digest.runtime.text import count_of
 from digest.workspace import demo as demonstration
@@ -48,6 +49,9 @@ def _create(directory: Path, *, sample: bool) -> Made:
 def demo(
     context: typer.Context,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the workspace in this folder.")] = None,
+    look: Annotated[
+        bool, typer.Option("--look", help="Then show every edition in the browser, on this machine.")
+    ] = False,
 ) -> None:
     """Publish a sample issue into a local Maildir. Imports, assembles, approves and delivers issue 21."""
     shell = shell_of(context)
@@ -65,6 +69,9 @@ def demo(
         "maildir": str(done.maildir),
     }
     shell.out.emit(data, lambda: _show(shell, made, done, data))
+    if look:
+        made_one = Shell(workspace=str(directory), as_json=shell.out.as_json, verbose=shell.verbose)
+        preview_anywhere(made_one, demonstration.NUMBER)
 
 
 def _show(shell: Shell, made: Made, done: demonstration.Demonstrated, data: Mapping[str, Any]) -> None:
@@ -84,4 +91,5 @@ def _show(shell: Shell, made: Made, done: demonstration.Demonstrated, data: Mapp
     line(f"\nThe mails are in {done.maildir}, a Maildir that any mail client can open.")
     # after scripts/demo there is no `digest` on the PATH
     command = "digest" if shutil.which("digest") else sys.argv[0]
-    line(f"Next: {command} --workspace {data['workspace']} preview {data['issue']}")
+    line(f"To read them in the browser: {command} sink --maildir {data['maildir']}")
+    line(f"To see every edition: {command} --workspace {data['workspace']} preview {data['issue']}")

@@ -6,6 +6,8 @@ would be missed here.
 """
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import venv
@@ -13,6 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from packaging.requirements import Requirement
@@ -113,8 +116,11 @@ def _link(needed: Distribution, packages: Path) -> None:
 
 
 def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DIGEST_", "VIRTUAL_"))}
-    return subprocess.run(command, cwd=cwd, env=kept, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, env=_environment(), capture_output=True, text=True, check=False)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DIGEST_", "VIRTUAL_"))}
 
 
 def test_the_installed_packages_are_the_wheel_s(installed: Path, tmp_path: Path) -> None:
@@ -133,7 +139,15 @@ def test_python_m_digest_is_the_command_too(installed: Path, tmp_path: Path) -> 
     assert (done.returncode, done.stdout[:7]) == (0, "digest "), done.stderr
 
 
-def test_the_demo_runs_from_the_wheel_in_any_folder(installed: Path, tmp_path: Path) -> None:
-    done = _run(str(installed / "digest"), "demo", "--keep", str(tmp_path / "kept"), cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_demo_runs_from_the_wheel_and_shows_it(installed: Path, tmp_path: Path) -> None:
+    command = [str(installed / "digest"), "demo", "--keep", str(tmp_path / "kept"), "--look"]
+    with subprocess.Popen(command, cwd=tmp_path, env=_environment(), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = next((line for line in process.stderr if "http://" in line), "nothing")
+        address = re.search(r"http://[\d.:]+", said)
+        assert address is not None, said
+        with urlopen(address[0]) as page:
+            assert "No. 21" in page.read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
     assert (tmp_path / "kept" / "digest.toml").is_file()
