@@ -18,6 +18,9 @@ from subscribers.transfer.rows import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "templates" / "README.md"])
+OURS = re.compile(
+    r"^https://(?:github\.com/digestpress/digestpress/(?:blob|tree)|raw\.githubusercontent\.com/digestpress/digestpress)/main/"
+)
 FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 
 
@@ -114,14 +117,24 @@ def test_commands_that_a_page_shows_exist(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(path: Path) -> None:
     prose = FENCE.sub("", path.read_text(encoding="utf-8"))
-    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+        target = OURS.sub("", link)
+        folder = path.parent if target == link else ROOT
         if re.match(r"[a-z]+:", target):
             continue
         name, _, anchor = target.partition("#")
-        goal = (path.parent / name).resolve() if name else path
+        goal = (folder / name).resolve() if name else path
         assert goal.exists(), f"{path.name}: {target}"
         if anchor:
             assert anchor in _anchors(goal), f"{path.name}: {target}"
+
+
+def test_the_readme_s_links_work_in_a_package_index() -> None:
+    text = FENCE.sub("", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if not target.startswith("https://")] == []
+    pictures = re.findall(r"!\[([^\]]*)\]", text)
+    assert len(pictures) == 2
+    assert all(pictures)
 
 
 def _anchors(path: Path) -> set[str]:

@@ -72,7 +72,7 @@ def check(line: str) -> None:
 
 def filled(line: str) -> str:
     """Put values in for placeholders, and leave out what is optional or another way to write it."""
-    line = re.sub(r"\s+#.*$|\s*(?:[|>]|&&|…).*$|\s+\.\.\.$", "", line)
+    line = re.sub(r"\s+#.*$|\s*(?:[|>&]|…).*$|\s+\.\.\.$", "", line)
     line = re.sub(rf"(?<=[a-z]){GAP}", "", line)
     line = line.replace("[", " ").replace("]", " ").replace("...", "").replace("…", "")
     return " ".join(SAMPLES.get(word, word) for word in line.replace(GAP, " 7 ").split())
