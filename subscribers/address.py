@@ -51,7 +51,7 @@ class EmailAddress:
         local, domain = valid.local_part, valid.ascii_domain.lower()
         address = f"{local}@{domain}"
         if len(address) > MAX_OCTETS:
-            message = f"The address is longer than {MAX_OCTETS} characters in the form used on the wire"
+            message = f"The address is longer than {MAX_OCTETS} characters in its encoded form"
             raise AddressError("too-long", message)
         return cls(address=address, key=f"{local.casefold()}@{domain}")
 
@@ -90,12 +90,12 @@ def _refuse_unsafe(text: str) -> None:
     local, at, _domain = text.rpartition("@")
     if not at:
         wide = " but a full-width one" if "＠" in text else ""
-        raise AddressError("syntax", f"The address has no @-sign{wide}")
+        raise AddressError("syntax", f"The address has no @ sign{wide}")
     if any(character.isspace() for character in text):
-        raise AddressError("syntax", "The address contains a blank")
+        raise AddressError("syntax", "The address contains a space")
     if foreign := next((character for character in local if not character.isascii()), ""):
         # Would need SMTPUTF8 (RFC 6531) at every server on the way.
-        message = "The part before the @-sign may contain only ASCII characters; this is an internationalised address"
+        message = "The part before the @ sign may contain only ASCII characters; this is an internationalized address"
         raise AddressError("local-part", f"{message} (EAI): it has {name(foreign, 'a character of another script')}")
 
 

@@ -110,9 +110,9 @@ def doubt(key: str) -> AddressDoubt | None:
     """Return the doubt about an address, given by its key; None for nearly all."""
     domain = key.rpartition("@")[2]
     if other := meant(domain):
-        return AddressDoubt(DoubtKind.MISTYPED, f"{domain} looks like a slip of {other}")
+        return AddressDoubt(DoubtKind.MISTYPED, f"{domain} looks like a typo of {other}")
     if role := role_of(key):
-        return AddressDoubt(DoubtKind.ROLE, f"{role}@ is the mailbox of a role or a program")
+        return AddressDoubt(DoubtKind.ROLE, f"{role}@ is a role mailbox or belongs to a program")
     return None
 
 

@@ -33,7 +33,7 @@ class SecretUnusableError(SubscribersError):
     """A secret key is missing or too short to protect anything."""
 
     default_hint = (
-        "`digest init` makes secrets of the right length; restore yours from the backup rather than making new ones."
+        "`digest init` creates secrets of the right length; restore yours from the backup instead of creating new ones."
     )
 
 

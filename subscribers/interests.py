@@ -40,8 +40,8 @@ class Catalogue:
         """Return the interests that a person or file names. Raises InterestUnknownError, with the nearest slug."""
         for slug in self.vanished(text):
             near = difflib.get_close_matches(slug, self.slugs, n=1)
-            known = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(self.slugs) or 'none'}"
-            raise InterestUnknownError(f"There is no interest '{slug[:60]}'; {known}")
+            known = f"did you mean '{near[0]}'?" if near else f"valid interests: {', '.join(self.slugs) or 'none'}"
+            raise InterestUnknownError(f"Unknown interest '{slug[:60]}'; {known}")
         return self.parse(text)
 
     def canonical(self, interests: Iterable[str]) -> str:

@@ -202,5 +202,5 @@ def _present(session: Session, subscriber: Subscriber) -> Subscriber:
     """Return the subscriber's row, locked. Raises ConsentRefusedError if they were erased."""
     row = store.lock(session, subscriber)
     if row.state == SubscriberState.ERASED:
-        raise ConsentRefusedError("This subscriber was erased; nothing about them can be changed")
+        raise ConsentRefusedError("This subscriber's data has been erased and cannot be changed")
     return row

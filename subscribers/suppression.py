@@ -91,8 +91,8 @@ def remove(session: Session, key: str) -> bool:
         return False
     if found.reason in PERSONAL:
         raise ConsentRefusedError(
-            f"This address is suppressed because the person chose so ({found.reason})",
-            hint="Only their own new confirmation lifts it: ask them to sign up again.",
+            f"This address is suppressed at the reader's own request ({found.reason})",
+            hint="Only a new confirmation by the reader lifts it: ask them to sign up again.",
         )
     session.delete(found)
     session.flush()  # a look-up by key would still find it in the session's memory

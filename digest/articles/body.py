@@ -50,7 +50,7 @@ _TAGS = {
 }
 _FORBIDDEN_IN_HOST = re.compile(r"[\s#/<>?@\\^|%\"`{}]")  # of the URL standard's list
 _DEAD_LINK = re.compile(r'<a(?: title="[^"]*")?>(.*?)</a>', re.DOTALL)
-_LINK_HINT = "Write [words](https://...) with the whole address; mailto: and tel: work too."
+_LINK_HINT = "Write [words](https://...) with the full address; mailto: and tel: also work."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
     """
     if len(markdown) > MAX_CHARACTERS:
         message = f"The body of {article_key} has {len(markdown):,} characters; the limit is {MAX_CHARACTERS:,}."
-        raise ContentError(message, hint="Shorten it, or put the long text on a page of its own and link to it.")
+        raise ContentError(message, hint="Shorten it, or publish the long text on a web page and link to it.")
     source = clean(markdown)
     remarks = Remarks(source)
     env = footnotes.environment(article_key, language)
@@ -98,7 +98,7 @@ def render_body(markdown: str, *, article_key: str, language: str) -> BodyHtml:
     words.close()
     if max(env[_DEPTH], _depth(tokens), words.deepest - _FOOTNOTE_DEPTH) > MAX_DEPTH:
         message = f"The body of {article_key} is nested more than {MAX_DEPTH} elements deep."
-        raise ContentError(message, hint="Flatten the lists or quotations: a mail shows about four levels well.")
+        raise ContentError(message, hint="Flatten the lists or quotations: mail programs show about four levels well.")
     problems, notes = ([replace(one, path=article_key) for one in some] for some in (remarks.problems, remarks.notes))
     problems.sort(key=lambda problem: problem.line or 0)
     text = " ".join("".join(words.text).split())
@@ -145,7 +145,7 @@ def _settle(tokens: Sequence[Token], remarks: Remarks, files: list[ArticleImage]
         if token.type in {"th_open", "td_open"}:
             _align(token)
         if token.type == "fence" and not token.info.strip().replace("-", "").isalpha() and token.info.strip():
-            remarks.note(token.map, token.info.strip(), "is left out")  # more than the name of a language
+            remarks.note(token.map, token.info.strip(), "is removed")  # more than the name of a language
         if token.type == "inline":
             first = token.map[0] + 1 if token.map else None
             children = html.settle(token.children or [], token.map, remarks)
@@ -222,7 +222,7 @@ def _settle_link(token: Token, *, empty: bool) -> str | None:
     if "title" in token.attrs:
         token.attrSet("title", one_line(str(token.attrs["title"])))
     address = str(token.attrs["href"])
-    fault = "has no words that a reader could follow" if empty else address_fault(address)
+    fault = "has no link text" if empty else address_fault(address)
     title = f" ({token.attrs['title']})" if token.attrs.get("title") else ""
     return f"The link to {address or 'nowhere'}{title} {fault}." if fault else None
 
@@ -237,11 +237,11 @@ def address_fault(address: str) -> str | None:
     except ValueError:
         return "is not a valid address"
     if not parts.scheme:
-        return "is relative, and a mail has no page that it could be relative to"
+        return "is relative, but a mail has no base address"
     if parts.scheme.lower() not in _SCHEMES:
-        return f"uses {parts.scheme}:, which mail readers do not open"
+        return f"uses {parts.scheme}:, which mail programs do not open"
     if parts.scheme.lower() in {"http", "https"} and not host:
-        return "names no host"
+        return "has no host name"
     return None
 
 

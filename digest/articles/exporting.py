@@ -47,7 +47,7 @@ def export(session: Session, directory: Path, *, overwrite: bool = False) -> Exp
             _export_article(session, article, directory, place, report, overwrite=overwrite)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
-            hint = "Check that the folder may be written and that the disk is not full, then export again."
+            hint = "Check that the folder is writable and the disk is not full, then export again."
             raise EnvironmentFailedError(f"{directory / place} cannot be written: {reason}.", hint=hint) from error
     return report
 

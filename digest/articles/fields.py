@@ -52,7 +52,7 @@ class Fields:
         known = set(known)
         for key in self._values:
             if key not in known:
-                self.note(key, f"The key {one_line(self._name(key))[:80]} is not known.", nearest(key[:80], known))
+                self.note(key, f"Unknown key {one_line(self._name(key))[:80]}.", nearest(key[:80], known))
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Read keys under other names, where those are not given."""
@@ -60,7 +60,7 @@ class Fields:
             if not self.has(old):
                 continue
             if self.has(new):
-                self.note(old, f"{old} and {new} say the same.", f"Keep {new}.")
+                self.note(old, f"{old} and {new} have the same meaning.", f"Keep only {new}.")
             self._values = {new: self._values[old], **self._values}
             self._entry = replace(self._entry, lines={new: self.line(old) or 1, **self._entry.lines})
 
@@ -70,11 +70,11 @@ class Fields:
         if value is None:
             return ""
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            self.note(key, f"{self._name(key)} must be text.", f"Write {key}: followed by words.")
+            self.note(key, f"{self._name(key)} must be text.", f"Write {key}: followed by text.")
             return ""
         forbidden = first_forbidden(str(value))
         if forbidden:
-            self.note(key, f"{self._name(key)} holds the control character {forbidden[1]}.", "Delete it.")
+            self.note(key, f"{self._name(key)} contains the control character {forbidden[1]}.", "Delete it.")
         return str(value)
 
     def text(self, key: str, limit: int = 500) -> str:
@@ -101,7 +101,7 @@ class Fields:
             return bool(value)
         word = str(value).strip().lower()
         if word not in _TRUE | _FALSE:
-            self.note(key, f"{self._name(key)} must be true or false.", f"Write {key}: true, or leave it out.")
+            self.note(key, f"{self._name(key)} must be true or false.", f"Write {key}: true, or remove it.")
         return word in _TRUE
 
     def whole(self, key: str, limit: int) -> int:
@@ -113,14 +113,14 @@ class Fields:
             self.note(key, f"{self._name(key)} must be a whole number.", f"Write {key}: 10, for example.")
             return 0
         if abs(number) > limit:
-            self.note(key, f"{self._name(key)} must lie between -{limit} and {limit}.", "Smaller numbers do as well.")
+            self.note(key, f"{self._name(key)} must be between -{limit} and {limit}.", "Use a smaller number.")
         return number
 
     def choice(self, key: str, allowed: Collection[str], *, what: str) -> str:
         """Return one of the allowed words, "" if there is none; `what` describes it in the problem."""
         word = self.text(key)
         if word and word not in allowed:
-            self.note(key, f"{word} is not a known {what}.", nearest(word, allowed))
+            self.note(key, f"Unknown {what} {word}.", nearest(word, allowed))
         return word
 
     def address(self, key: str) -> str:
@@ -130,10 +130,10 @@ class Fields:
             return ""
         if not address.isascii():  # a host goes as IDNA, a path percent-encoded
             address = normalizeLink(address)
-        fault = "holds a character that must be percent-encoded" if set(address) & _UNSAFE_IN_ADDRESS else None
+        fault = "contains a character that must be percent-encoded" if set(address) & _UNSAFE_IN_ADDRESS else None
         fault = fault or address_fault(address)
         if fault:
-            hint = "Copy the whole address from the browser, beginning with https://."
+            hint = "Copy the full address from the browser, starting with https://."
             self.note(key, f"{self._name(key)}: the address {address} {fault}.", hint)
         return address
 

@@ -23,7 +23,7 @@ MAX_TABLE_BYTES = 20_000_000
 """Bytes in one CSV or JSON file, which holds many articles."""
 
 _LISTS = {"topics", "sources", "citation.authors"}
-_LINK_HINT = "Put the articles themselves there, or import where they lie."
+_LINK_HINT = "Put the article files themselves there, or import them from where they are."
 _SUFFIXES = (".md", ".csv", ".json")
 
 
@@ -33,7 +33,7 @@ def read_paths(paths: Sequence[str | Path], encoding: str = "") -> Iterator[RawE
     `encoding` is of files that are not UTF-8. Raises UsageError for a path that is unusable.
     """
     if encoding and not known_encoding(encoding):
-        raise UsageError(f"There is no encoding {encoding[:40]!r}.", hint="Name it such as cp949 or cp1252.")
+        raise UsageError(f"Unknown encoding {encoding[:40]!r}.", hint="Use a name such as cp949 or cp1252.")
     for path in paths:
         _check(str(path))
     for path in map(Path, paths):
@@ -47,14 +47,14 @@ def read_paths(paths: Sequence[str | Path], encoding: str = "") -> Iterator[RawE
 def _check(path: str) -> None:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
         hint = "Save the articles as Markdown, CSV or JSON files and import those."
-        raise UsageError(f"{path} is a web address; feeds and pages are not read yet.", hint=hint)
+        raise UsageError(f"{path} is a web address; importing from the web is not supported yet.", hint=hint)
     try:
         is_folder = stat.S_ISDIR(Path(path).stat().st_mode)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{path} cannot be opened: {reason}.", hint="Name a file or folder of articles.") from error
     if not is_folder and Path(path).suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"{path} is not an article.", hint=f"Articles are read from {', '.join(_SUFFIXES)} files.")
+        raise UsageError(f"{path} is not an article file.", hint=f"Articles must be {', '.join(_SUFFIXES)} files.")
 
 
 def _markdown_below(folder: Path) -> list[Path]:
@@ -67,7 +67,7 @@ def _markdown_below(folder: Path) -> list[Path]:
         names = [name for name in files if name.lower().endswith(".md") and name.lower() != "readme.md"]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     if not found:
-        raise UsageError(f"The folder {folder} holds no Markdown file.", hint="Articles are files that end in .md.")
+        raise UsageError(f"The folder {folder} contains no Markdown files.", hint="Article files end in .md.")
     return sorted(found)
 
 
@@ -82,10 +82,10 @@ def _read_file(file: Path, root: Path, encoding: str) -> Iterator[RawEntry | Pro
     try:
         # A named pipe would block for ever.
         if file.exists() and not is_within(file, root):
-            yield Problem(shown, None, "This is a link that leads out of the imported folder.", _LINK_HINT)
+            yield Problem(shown, None, "This link points outside the imported folder.", _LINK_HINT)
             return
         if not file.is_file():
-            yield Problem(shown, None, "This is not a file.", "It may be a broken link.")
+            yield Problem(shown, None, "This is not a file.", "Check whether it is a broken link.")
             return
         if file.stat().st_size > limit:
             yield too_large(shown, file.stat().st_size, limit)
@@ -95,7 +95,7 @@ def _read_file(file: Path, root: Path, encoding: str) -> Iterator[RawEntry | Pro
         yield Problem(shown, None, f"The file cannot be read: {error.strerror}.", "Check its permissions.")
         return
     except UnicodeError as error:
-        yield Problem(shown, None, f"The file is not {encoding}: {error}."[:300], "Name another --encoding.")
+        yield Problem(shown, None, f"The file is not {encoding}: {error}."[:300], "Use another --encoding.")
         return
     try:
         match file.suffix.lower():
@@ -131,12 +131,17 @@ def _read_csv(text: str, path: str) -> list[RawEntry]:
                 continue
             if len(row) > len(header):
                 message = f"The row has {len(row)} cells; the first line names {len(header)} columns."
-                raise UnreadableError(Problem(path, first, message, "Put quotation marks around cells with commas."))
+                raise UnreadableError(
+                    Problem(path, first, message, "Put quotation marks around cells that contain commas.")
+                )
             entries.append(RawEntry(path, _nest(dict(zip(header, row, strict=False))), line=first))
         return entries
     except csv.Error as error:
-        hint = "Put quotation marks around cells with commas or line breaks, and double the ones inside."
-        raise UnreadableError(Problem(path, rows.line_num, f"The table is broken: {error}.", hint)) from None
+        hint = (
+            "Put quotation marks around cells that contain commas or line breaks, and double any quotation "
+            "marks inside."
+        )
+        raise UnreadableError(Problem(path, rows.line_num, f"The table is malformed: {error}.", hint)) from None
 
 
 def _check_columns(header: Sequence[str], path: str, line: int) -> None:
@@ -146,7 +151,7 @@ def _check_columns(header: Sequence[str], path: str, line: int) -> None:
     for column in header:
         group = column.partition(".")[0]
         if group in header and group != column:
-            message = f"The columns {group} and {column} cannot stand beside each other."
+            message = f"The columns {group} and {column} cannot be used together."
             raise UnreadableError(Problem(path, line, message, f"Rename {group} to {group}.src, for example."))
 
 
@@ -169,19 +174,19 @@ def _read_json(text: str, path: str) -> list[RawEntry]:
     try:
         data = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise UnreadableError(Problem(path, error.lineno, f"This is not JSON: {error.msg}.")) from None
+        raise UnreadableError(Problem(path, error.lineno, f"The file is not valid JSON: {error.msg}.")) from None
     except RecursionError:
         raise UnreadableError(Problem(path, None, "The values are nested too deeply.")) from None
     except ValueError as error:
-        raise UnreadableError(Problem(path, None, f"This is not JSON: {error}.")) from None
+        raise UnreadableError(Problem(path, None, f"The file is not valid JSON: {error}.")) from None
     many = isinstance(data, list)
     items = data if many else [data]
     entries: list[RawEntry] = []
     for number, item in enumerate(items, start=1):
         shown = f"{path} (entry {number})" if many else path
         if not isinstance(item, dict):
-            hint = 'Write one {"title": ...} or a list of them.'
-            raise UnreadableError(Problem(shown, None, "An article must be an object.", hint))
+            hint = 'Write one {"title": ...} object or a list of them.'
+            raise UnreadableError(Problem(shown, None, "Each article must be a JSON object.", hint))
         entries.append(RawEntry(shown, item, line=None))
     return entries
 
@@ -189,9 +194,9 @@ def _read_json(text: str, path: str) -> list[RawEntry]:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise ValueError("a key is given twice in one object")
+        raise ValueError("a key occurs twice in one object")
     return values
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a value of JSON")
+    raise ValueError(f"{name} is not a JSON value")

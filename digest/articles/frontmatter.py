@@ -41,7 +41,7 @@ def read_markdown(content: bytes, path: str) -> RawEntry:
         raise UnreadableError(too_large(path, len(content), MAX_BYTES))
     text = decode(content, path)
     if not text.strip():
-        hint = "Write at least `title:` between two lines of ---."
+        hint = "Write at least `title:` between two lines that contain only ---."
         raise UnreadableError(Problem(path, None, "The file is empty.", hint))
     front, first, body = _split(text, path)
     stripped = re.sub(r"\A(?:[ \t]*\n)+", "", body)
@@ -49,7 +49,10 @@ def read_markdown(content: bytes, path: str) -> RawEntry:
     try:
         values, lines = _read_yaml(front, path, first)
         if "body" in values:
-            message, hint = "The key body has no place in a Markdown file.", "Write it below the closing line of ---."
+            message, hint = (
+                "The key body is not allowed in a Markdown file.",
+                "Write the text below the closing line of ---.",
+            )
             raise UnreadableError(Problem(path, lines["body"], message, hint))
     except UnreadableError as error:
         raise UnreadableError(error.problem, stripped, body_line) from None
@@ -60,7 +63,7 @@ def read_markdown(content: bytes, path: str) -> RawEntry:
 def too_large(path: str, size: int, limit: int) -> Problem:
     """Return the problem with a file that is too large."""
     message = f"The file has {size:,} bytes; the limit is {limit:,}."
-    return Problem(path, None, message, "Put long texts on a page of their own and link to it.")
+    return Problem(path, None, message, "Publish long texts on a web page and link to it.")
 
 
 def decode(content: bytes, path: str) -> str:
@@ -71,14 +74,14 @@ def decode(content: bytes, path: str) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"The file is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start} cannot be read."
         likely, called = likely_encoding(content[: content.find(b"\n", MAX_FRONT_MATTER) + 1] or content)
-        hint = f"It is probably {called}: add --encoding {likely}, or" if likely else "Name its --encoding, or"
+        hint = f"It is probably {called}: add --encoding {likely}, or" if likely else "Specify its --encoding, or"
         raise UnreadableError(Problem(path, line, message, f"{hint} save it as UTF-8.")) from None
     text = text.removeprefix("\ufeff")
     forbidden = first_forbidden(text)
     if forbidden:
         line, name = forbidden
-        message = f"The text holds the control character {name}."
-        raise UnreadableError(Problem(path, line, message, "Delete it; mail cannot carry it."))
+        message = f"The text contains the control character {name}."
+        raise UnreadableError(Problem(path, line, message, "Delete it; mail cannot transmit it."))
     return clean(text)
 
 
@@ -86,15 +89,15 @@ def _split(text: str, path: str) -> tuple[str, int, str]:
     """Return the front matter, its first line, and the body."""
     borders = list(islice(_BORDER.finditer(text), 2))
     if not borders or text[: borders[0].start()].strip():
-        hint = "Begin the file with a line of ---, then title: ..., then --- again, then the text."
+        hint = "Start the file with a line of ---, then title: ..., then --- again, then the text."
         raise UnreadableError(Problem(path, 1, "The file has no front matter.", hint))
     if len(borders) == 1:
         hint = "End the front matter with a line of ---."
-        raise UnreadableError(Problem(path, 1, "The front matter is not closed.", hint))
+        raise UnreadableError(Problem(path, 1, "The front matter has no closing line.", hint))
     front, body = text[borders[0].end() + 1 : borders[1].start()], text[borders[1].end() + 1 :]
     if len(front) > MAX_FRONT_MATTER:
         message = f"The front matter has {len(front):,} characters; the limit is {MAX_FRONT_MATTER:,}."
-        raise UnreadableError(Problem(path, 1, message, "Is the closing line of --- in the right place?"))
+        raise UnreadableError(Problem(path, 1, message, "Check that the closing line of --- is in the right place."))
     return front, text.count("\n", 0, borders[0].end()) + 2, body
 
 
@@ -112,15 +115,15 @@ def _read_yaml(front: str, path: str, first_line: int) -> tuple[dict[str, Any], 
         mark = getattr(error, "problem_mark", None)
         line = first_line + mark.line if mark else first_line
         what = getattr(error, "problem", None) or "it cannot be read"
-        hint = "Put values that hold a colon, # or quotes between quotation marks; indent with spaces."
-        raise UnreadableError(Problem(path, line, f"The front matter is broken: {what}.", hint)) from None
+        hint = "Put values that contain a colon, # or quotes between quotation marks; indent with spaces."
+        raise UnreadableError(Problem(path, line, f"The front matter is malformed: {what}.", hint)) from None
     return values or {}, {place: first_line + line for place, line in lines.items()}
 
 
 class _RefusedError(Exception):
     """Valid YAML that is refused in front matter; `line` counts from 0."""
 
-    def __init__(self, line: int, message: str, hint: str = "See the front matter of the sample articles.") -> None:
+    def __init__(self, line: int, message: str, hint: str = "See the sample articles for examples.") -> None:
         super().__init__(message)
         self.line, self.message, self.hint = line, message, hint
 
@@ -131,13 +134,13 @@ def _judge(events: Iterable[Any]) -> None:
     for event in events:
         line = event.start_mark.line
         if isinstance(event, yaml.AliasEvent):
-            raise _RefusedError(line, f"The alias *{event.anchor} is not allowed.", "Write the value out.")
+            raise _RefusedError(line, f"The alias *{event.anchor} is not allowed.", "Write the value itself instead.")
         if isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise _RefusedError(line, "The front matter holds two documents.")
+                raise _RefusedError(line, "The front matter contains two documents.")
         elif isinstance(event, yaml.NodeEvent):
             _judge_node(event, line, depth)
             depth += isinstance(event, yaml.CollectionStartEvent)
@@ -145,10 +148,10 @@ def _judge(events: Iterable[Any]) -> None:
 
 def _judge_node(event: Any, line: int, depth: int) -> None:
     if event.anchor is not None:
-        hint = "Write the value out where it is needed."
+        hint = "Write the value itself wherever it is needed."
         raise _RefusedError(line, f"The anchor &{event.anchor} is not allowed.", hint)
     if event.tag is not None and event.tag != "!":
-        hint = "Write plain text; numbers and dates are understood."
+        hint = "Write plain text; numbers and dates are recognized."
         raise _RefusedError(line, f"The tag {event.tag} is not allowed.", hint)
     if depth >= _MAX_NESTING:
         raise _RefusedError(line, f"Values are nested more than {_MAX_NESTING} deep.")
@@ -166,7 +169,9 @@ def _value(node: Any, place: str, lines: dict[str, int]) -> Any:
         if not isinstance(key, yaml.ScalarNode):
             raise _RefusedError(key.start_mark.line, "A key must be one word.")
         if key.value in values:
-            raise _RefusedError(key.start_mark.line, f"The key {key.value} is given twice.", "Keep one of them.")
+            raise _RefusedError(
+                key.start_mark.line, f"The key {key.value} occurs twice.", "Keep one and delete the other."
+            )
         inner = _join(place, key.value)
         lines[inner] = key.start_mark.line
         values[key.value] = _value(value, inner, lines)

@@ -114,7 +114,7 @@ def import_paths(
                     if outcome is not _Outcome.KEPT:
                         _put(session, article, draft, group=group, gathered=gathered, now=now)
             except (IntegrityError, DataError) as error:
-                hint = "Import again; somebody else may have stored it at the same moment."
+                hint = "Import again; another process may have stored it at the same time."
                 report.problems.append(Problem(draft.path, draft.line, f"{slug} was not stored: {error.orig}.", hint))
                 continue
         report.add(outcome, slug)
@@ -160,9 +160,9 @@ def _gather(entries: Iterable[RawEntry | Problem], known: KnownSlugs, load_image
         if draft is None:
             continue
         if draft.slug in first:
-            message = f"The slug {draft.slug} is used already by {first[draft.slug]}."
+            message = f"The slug {draft.slug} is already used by {first[draft.slug]}."
             gathered.problems.append(
-                Problem(draft.path, entry.lines.get("slug", draft.line), message, "Give it its own.")
+                Problem(draft.path, entry.lines.get("slug", draft.line), message, "Use a different slug.")
             )
             # Neither is imported.
             gathered.drafts.pop(draft.slug, None)

@@ -41,7 +41,7 @@ _MAX_WEIGHT = 10_000
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?")
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|&(?:[A-Za-z]+|#\d+);|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]*\)")
-_ALT_HINT = 'Say in words what it shows; write alt: "" only if it is mere decoration.'
+_ALT_HINT = 'Describe what it shows. Use alt: "" only for decoration.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple
     """Return the draft of an entry with the notes on it, or None and all problems, in the order of lines."""
     fields = Fields(entry)
     if fields.has("draft") and fields.flag("draft") and not fields.problems:
-        hint = "Take draft: true away when it is ready."
+        hint = "Remove draft: true when it is ready."
         return None, (Note(entry.path, fields.line("draft"), "The article is a draft and was not imported.", hint),)
     title = fields.text("title", limit=MAX_TITLE)
     if not fields.problems and not any(character.isalnum() for character in title):
-        fields.note("title", "The article has no title with a letter or digit.", "Add title: to the front matter.")
+        fields.note("title", "The article's title contains no letter or digit.", "Add title: to the front matter.")
     fields.only((*KEYS, *FOREIGN_KEYS, "draft"))
     fields.rename(FOREIGN_KEYS)
     starts_on, ends_on, date_text = _dates(fields)
@@ -114,8 +114,8 @@ def _slug_given(fields: Fields) -> str:
     if slug and not is_slug(slug):
         proposal = slug_of(slug)
         hint = f"Write slug: {proposal}." if proposal else "Use letters."
-        rule = f"letters and digits in lower case and single hyphens, at most {MAX_SLUG}"
-        fields.note("slug", f"{slug} is not a slug: {rule}.", hint)
+        rule = f"use lower-case letters, digits and single hyphens, at most {MAX_SLUG} characters"
+        fields.note("slug", f"{slug} is not a valid slug: {rule}.", hint)
     return slug
 
 
@@ -124,7 +124,7 @@ def _language(fields: Fields, default: str) -> str:
     if not given:
         return default
     if not _LANGUAGE.fullmatch(given):
-        fields.note("lang", f"{given} is not a language.", "Write a code such as en, ko or pt-BR.")
+        fields.note("lang", f"{given} is not a language code.", "Use a code such as en, ko or pt-BR.")
         return default
     language, *rest = given.split("-")
     return "-".join([language.lower(), *(part.title() if len(part) == 4 else part.upper() for part in rest)])
@@ -141,7 +141,7 @@ def _topics(fields: Fields, known: Collection[str]) -> tuple[str, ...]:
     topics = fields.texts("topics")
     for topic in topics:
         if topic not in known:
-            fields.note("topics", f"{topic} is not a known topic.", nearest(topic, known))
+            fields.note("topics", f"Unknown topic {topic}.", nearest(topic, known))
     return topics
 
 
@@ -161,7 +161,7 @@ def _day(fields: Fields, key: str) -> date | None:
     try:
         return parse_day(text) if text else None
     except ValueError:
-        fields.note(key, f"{text} is not a day.", "Write it as 2021-10-15.")
+        fields.note(key, f"{text} is not a day.", "Write it as in 2021-10-15.")
         return None
 
 
@@ -175,7 +175,7 @@ def _image(view: Fields) -> ArticleImage:
     text = partial(view.text, limit=1_000)
     image = ArticleImage(text("src"), text("alt"), text("caption"), text("credit"))
     if not image.src:
-        view.note("src", "The image has no src.", "Write src: with the path of the picture's file.")
+        view.note("src", "The image has no src.", "Set src: to the path of the picture file.")
     if not view.has("alt"):
         view.note("alt", f"The image {image.src} has no alt.", _ALT_HINT)
     return image
@@ -186,11 +186,11 @@ def _video(view: Fields) -> ArticleVideo:
     text = partial(view.text, limit=1_000)
     video = ArticleVideo(text("title"), text("summary"), view.address("url"), text("poster"), text("alt"))
     if not video.url:
-        view.note("url", "The video has no url.", "Write url: with the address of the page that plays it.")
+        view.note("url", "The video has no url.", "Set url: to the address of the page that plays it.")
     if video.poster and not view.has("alt"):
         view.note("alt", f"The poster {video.poster} has no alt.", _ALT_HINT)
     elif not video.title and not video.alt:
-        view.note("", "The video has neither title nor alt.", "Give it one: they are what a reader follows.")
+        view.note("", "The video has neither title nor alt.", "Add one; it becomes the link text.")
     return video
 
 
@@ -212,13 +212,13 @@ def _check_together(fields: Fields, draft: Draft) -> None:
     }
     given, what = next((need for kind, need in needs.items() if draft.kind == kind), (True, ""))
     if not given:
-        fields.note("kind", f"An article of the kind {draft.kind} needs {what}.", "Add it, or choose another kind.")
+        fields.note("kind", f"An article of the kind {draft.kind} needs {what}.", "Add it, or choose a different kind.")
     if draft.kind == Kind.VIDEO and len(draft.videos) > 1:
-        fields.note("kind", "An article of the kind video shows one video.", "Write kind: videos.")
+        fields.note("kind", "An article of the kind video must have exactly one video.", "Use kind: videos.")
     if draft.kept_out and draft.translation_of:
-        fields.note("archive", "A translation is in the archive where its original is.", "Write it in the original.")
+        fields.note("archive", "A translation follows its original in the archive.", "Set it in the original.")
     if draft.display == "summary" and not draft.summary:
-        fields.note("display", "display: summary needs a summary.", "Add summary:, or leave display out.")
+        fields.note("display", "display: summary needs a summary.", "Add summary:, or remove display.")
 
 
 def _as_typed(fields: Fields, draft: Draft) -> list[Note]:
@@ -227,9 +227,9 @@ def _as_typed(fields: Fields, draft: Draft) -> list[Note]:
     for image in draft.images:
         place = "image" if fields.has("image") else "images"
         texts += [(place, image.alt), (place, image.caption), (place, image.credit)]
-    hint = "Only the text below the front matter is Markdown; here, write plain words."
+    hint = "Only the text below the front matter is Markdown; write plain text here."
     return [
-        Note(draft.path, fields.line(key), f"{found[0]} in {key} is shown to readers as written.", hint)
+        Note(draft.path, fields.line(key), f"Readers see {found[0]} in {key} exactly as written.", hint)
         for key, text in texts
         for rule in (_MARKUP, MERGE_TAG)
         for found in rule.finditer(text)

@@ -30,10 +30,10 @@ MAX_PIXELS = 40_000_000
 # MPO: a JPEG with a second picture behind it, as many phones write.
 _EXTENSIONS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "GIF": "gif"}
 _ORIENTATION = 0x0112  # Exif tag; values from 5 on turn the picture by a quarter
-_SMALLER = "Make it smaller: 1,200 pixels of width are enough for any mail."
-_CUT = "The picture {} is shown cut: pairs have one shape, and none is taller than 4:5."
-_CUT_HINT = "A link below it leads to the whole picture. To show all of it, divide it into several."
-_FORMATS_HINT = "Save it as JPEG, PNG or GIF; many mail readers do not show WebP, SVG or AVIF."
+_SMALLER = "Make it smaller: a width of 1,200 pixels is enough for any mail."
+_CUT = "The picture {} is cropped: pictures in a pair have the same shape, and none is taller than 4:5."
+_CUT_HINT = "A link below it leads to the full picture. To show all of it, split it into several pictures."
+_FORMATS_HINT = "Save it as JPEG, PNG or GIF; many mail programs do not show WebP, SVG or AVIF."
 
 
 _Embed = TypeVar("_Embed", ArticleImage, ArticleVideo)
@@ -46,7 +46,7 @@ def load_image(root: Path, folder: Path, src: str) -> LoadedImage:
 
 def load_file(root: Path, folder: Path, src: str) -> LoadedImage:
     """Load the file to download at `src`, as `load_image` does a picture. Raises ContentError."""
-    hint = "Put it on a page of its own and link to it."
+    hint = "Publish it on a web page and link to it."
     content = _content(_place(root, folder, unquote(src)), f"The file {src}", MAX_FILE_BYTES, hint)
     return LoadedImage.of(content, src.rpartition(".")[2].lower())
 
@@ -55,7 +55,7 @@ def _content(path: Path, name: str, limit: int, hint: str) -> bytes:
     try:
         if not path.is_file():
             what = "is a folder, not a file" if path.is_dir() else "does not exist"
-            raise ContentError(f"{name} {what}.", hint="The path counts from the article's file.")
+            raise ContentError(f"{name} {what}.", hint="The path is relative to the article's file.")
         size = path.stat().st_size
         if size > limit:
             raise ContentError(f"{name} has {size:,} bytes; the limit is {limit:,}.", hint=hint)
@@ -77,12 +77,12 @@ def read_image(content: bytes, name: str) -> LoadedImage:
                 image.load()
                 orientation = _orientation(image)
     except UnidentifiedImageError:
-        raise ContentError(f"The picture {name} is not in a format that mail can show.", hint=_FORMATS_HINT) from None
+        raise ContentError(f"The format of the picture {name} is not supported in mail.", hint=_FORMATS_HINT) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         message = f"The picture {name} has more than {MAX_PIXELS:,} pixels."
         raise ContentError(message, hint=_SMALLER) from None
     except Exception as error:  # decoders raise errors of every kind
-        hint = "Save it again from the original."
+        hint = "Export it again from the original."
         raise ContentError(f"The picture {name} is damaged: {error}.", hint=hint) from error
     if orientation >= 5:
         width, height = height, width
@@ -97,15 +97,15 @@ def _orientation(image: Image.Image) -> int:
 
 def _place(root: Path, folder: Path, src: str) -> Path:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|//", src):
-        hint = "Save the picture beside the article and name its file: pictures are not fetched yet."
+        hint = "Save the picture next to the article and use its file name: pictures are not downloaded yet."
         raise ContentError(f"The picture {src} is not a file.", hint=hint)
     try:
         path = (folder / src).resolve()
     except (OSError, RuntimeError, ValueError):  # a loop of links; a NUL
-        raise ContentError(f"The picture {src} cannot be found.", hint="Its path leads nowhere.") from None
+        raise ContentError(f"The picture {src} was not found.", hint="Its path does not exist.") from None
     if not is_within(path, root):
-        hint = "Move it into the folder that you import, or import the folder that holds both."
-        raise ContentError(f"The picture {src} lies outside the imported folder.", hint=hint)
+        hint = "Move it into the folder that you import, or import the folder that contains both."
+        raise ContentError(f"The picture {src} is outside the imported folder.", hint=hint)
     return path
 
 

@@ -32,4 +32,4 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     if close:
         return f"Did you mean {close[0]}?"
-    return f"Known are: {', '.join(words)}." if words else "None are defined yet."
+    return f"Valid values: {', '.join(words)}." if words else "None are defined yet."

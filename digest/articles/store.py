@@ -19,7 +19,7 @@ def get(session: Session, slug: str) -> Article:
     article = find(session, slug)
     if article is None:
         known = session.exec(select(Article.slug)).all()
-        hint = nearest(slug, known) if known else "There are none yet."
+        hint = nearest(slug, known) if known else "There are no articles yet."
         raise NotFoundError(f"There is no article {slug}.", hint=hint)
     return article
 

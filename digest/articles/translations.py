@@ -30,8 +30,8 @@ class Groups:
         wanted = self._named(draft)
         while wanted is not None:
             if wanted in seen:
-                hint = "Name the article that was written first."
-                raise ContentError(f"{draft.slug} is in the end called a translation of itself.", hint=hint)
+                hint = "Name the original article."
+                raise ContentError(f"{draft.slug} is, directly or indirectly, a translation of itself.", hint=hint)
             seen.add(wanted)
             if wanted in self._drafts:
                 group, wanted = wanted, self._named(self._drafts[wanted])
@@ -39,11 +39,11 @@ class Groups:
                 group, wanted = self._stored[wanted], None
             else:
                 hint = nearest(wanted, {*self._drafts, *self._stored} - {draft.slug})
-                raise ContentError(f"{wanted}, which this translates, does not exist.", hint=hint)
+                raise ContentError(f"{wanted}, the original of this translation, does not exist.", hint=hint)
         other = self._taken.setdefault((group, draft.language), draft.slug)
         if other != draft.slug:
             hint = "Correct lang: or translation_of:, or remove one of them."
-            raise ContentError(f"{group} has a text in {draft.language} already: {other}.", hint=hint)
+            raise ContentError(f"{group} already has a text in {draft.language}: {other}.", hint=hint)
         return group
 
     def _named(self, draft: Draft) -> str | None:

@@ -83,13 +83,13 @@ def parse(text: str) -> Rule:
         return _numbered(text, int(words), most=28)
     match = _NTH.fullmatch(words)
     if match is None:
-        message = f"{text[:60]!r} is not understood. Write {FORMS}."
+        message = f"{text[:60]!r} is not a valid rule. Use {FORMS}."
         raise CalendarError(message)
     nth = _NUMBERS[match[1]]
     if match[2] == "working day":
         return NthWorkingDay(nth)
     if nth > 4:
-        message = f'{text!r}: not every month has that day. Write "last {match[2]}", or "4th {match[2]}".'
+        message = f'{text!r}: not every month has that day. Use "last {match[2]}" or "4th {match[2]}".'
         raise CalendarError(message)
     return NthWeekday(nth, WEEKDAYS.index(match[2]))
 
@@ -98,9 +98,9 @@ def _numbered(text: str, number: int, most: int) -> DayOfMonth:
     if 1 <= number <= most:
         return DayOfMonth(number)
     if 29 <= number <= 31:
-        message = f'{text!r}: not every month has that day. Write "{number} or last day".'
+        message = f'{text!r}: not every month has that day. Use "{number} or last day".'
     else:
-        message = f"{text[:60]!r}: no month has that day. Write {FORMS}."
+        message = f"{text[:60]!r}: no month has that day. Use {FORMS}."
     raise CalendarError(message)
 
 

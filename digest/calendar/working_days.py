@@ -47,12 +47,12 @@ def _country(country: str, part: str) -> WorkingDays:
 
     known: Mapping[str, list[str]] = holidays.list_supported_countries(include_aliases=False)
     if country not in known:
-        hint = 'Write the two letters of a country (KR), with a part of it if need be (DE-BY), or "none".'
-        message = f"there is no holiday calendar of {country!r}. {hint}" if country else f"no country is named. {hint}"
+        hint = 'Write a two-letter country code (KR), with a region if needed (DE-BY), or "none".'
+        message = f"there is no holiday calendar of {country!r}. {hint}" if country else f"no country is set. {hint}"
         raise CalendarError(message)
     if part and part not in known[country]:
         parts = ", ".join(known[country]) or "none"
-        message = f"{country} has no part {part!r} with holidays of its own; it has {parts}"
+        message = f"{country} has no region {part!r} with its own holidays; regions: {parts}"
         raise CalendarError(message)
     english = _ENGLISH if _ENGLISH in holidays.country_holidays(country).supported_languages else None
     found = holidays.country_holidays(country, subdiv=part or None, language=english)

@@ -19,6 +19,7 @@ from digest.cli.shell import Shell
 from digest.runtime import logs
 from digest.runtime.errors import EXIT_ENVIRONMENT, DigestError
 from digest.runtime.privacy import masked
+from digest.runtime.text import ended
 
 # Options that belong to every command and may stand anywhere on the line; the number of values each takes.
 GLOBAL_OPTIONS = {"--workspace": 1, "--json": 0, "--verbose": 0, "-v": 0, "--log-format": 1}
@@ -127,7 +128,7 @@ def _fail(message: str, hint: str, code: int, shown: BaseException | None) -> No
         sys.exit(code)
     if story:
         typer.echo(story, err=True, nl=False)
-    typer.echo(f"{message.rstrip('.')}.", err=True)
+    typer.echo(ended(message), err=True)
     if hint:
         typer.echo(f"  → {hint}", err=True)
     sys.exit(code)

@@ -45,9 +45,9 @@ def judge(counts: Mapping[State, int], thresholds: Thresholds, *, waited: bool) 
     untried = counts.get(State.PENDING, 0) + counts.get(State.STARTED, 0)
     whole = tried + untried
     if bad > thresholds.rejected * whole:
-        return Judgement(Verdict.HALT, f"{bad} of the first {whole} were rejected or are uncertain")
+        return Judgement(Verdict.HALT, f"of the first {whole}, {bad} were rejected or are uncertain")
     if untried or not waited:
-        return Judgement(Verdict.WAIT, f"{untried} of the first {whole} were not tried yet" if untried else "")
+        return Judgement(Verdict.WAIT, f"of the first {whole}, {untried} have not been tried yet" if untried else "")
     if deferred > thresholds.deferred * whole:
-        return Judgement(Verdict.HALT, f"{deferred} of the first {whole} were put off")
-    return Judgement(Verdict.GO, f"of the first {whole}, {bad} were rejected and {deferred} put off")
+        return Judgement(Verdict.HALT, f"of the first {whole}, {deferred} were deferred")
+    return Judgement(Verdict.GO, f"of the first {whole}, {bad} were rejected and {deferred} deferred")

@@ -141,7 +141,7 @@ def _named(text: str, settings: Settings) -> Relay:
     except ValueError:
         parts, host, port = urlsplit(""), None, None
     if parts.scheme != "smtp" or not host or not port:
-        raise ConfigError(f"--relay {text!r} is not understood", hint="Write smtp://127.0.0.1:2525 or maildir:PATH.")
+        raise ConfigError(f"--relay {text!r} is not valid", hint="Use smtp://127.0.0.1:2525 or maildir:PATH.")
     known = next((relay for relay in settings.relay if (relay.host, relay.port) == (host, port)), None)
     return known or Relay(host=host, port=port, tls="none" if host in LOOPBACK_HOSTS else "required")
 
@@ -172,12 +172,12 @@ def _relay_config(relay: Relay, settings: Settings) -> RelayConfig:
 def _require_permission(relay: Relay, settings: Settings) -> None:
     if not settings.delivery.allow_send:
         raise RefusedError(
-            f"{relay.host} is not on loopback, and [delivery] allow_send is false",
-            hint="Set allow_send = true in digest.toml when the digest may really leave the house.",
+            f"Sending to {relay.host} is not allowed: it is not on loopback, and [delivery] allow_send is false",
+            hint="Set allow_send = true in digest.toml when you are ready to send to external relays.",
         )
     if any(PLACEHOLDER_ADDRESS in text for text in settings.publication.postal_address.values()):
         raise RefusedError(
-            "The postal address is still the placeholder; every mail has to name a real one",
+            "The postal address is still the placeholder, but every mail must contain a real one",
             hint="Set [publication] postal_address in digest.toml.",
         )
 

@@ -83,36 +83,40 @@ def _(text: str) -> str:
     return text
 
 
-_LET_RELAY = _("Log in to the relay ([[relay]] username and password_file), or let it take mail from this machine")
+_LET_RELAY = _(
+    "Log in to the relay ([[relay]] username and password_file), or configure it to accept mail from this machine"
+)
 REMEDIES: dict[Reason, str] = {
     Reason.LOGIN: _LET_RELAY,
     Reason.RELAYING: _LET_RELAY,
-    Reason.SENDER: _("Let the relay accept the sender's address, or set another [publication] sender_address"),
-    Reason.QUOTA: _("Wait until the relay's limit is over, and set per_hour or per_day under [relay.limits] below it"),
-    Reason.THROTTLED: _("Wait, then go slower: set per_second or per_hour under [relay.limits]"),
-    Reason.AUTHENTICATION: _("Set SPF, DKIM and DMARC of the sender's domain right: `digest doctor` checks them"),
+    Reason.SENDER: _("Configure the relay to accept the sender's address, or set another [publication] sender_address"),
+    Reason.QUOTA: _("Wait until the relay's limit resets, then set per_hour or per_day under [relay.limits] below it"),
+    Reason.THROTTLED: _("Wait, then send more slowly: set per_second or per_hour under [relay.limits]"),
+    Reason.AUTHENTICATION: _("Correct SPF, DKIM and DMARC of the sender's domain; to check them: `digest doctor`"),
     Reason.CONTENT: _("Find out what the relay's filter objects to, with a test mail: `digest send --to ADDRESS`"),
-    Reason.MESSAGE_TOO_BIG: _("Make the mail smaller, as `digest issue check` says how, or let the relay take more"),
-    Reason.OTHER: _("Ask whoever runs the relay what it means, and whether our address is on a block list"),
+    Reason.MESSAGE_TOO_BIG: _(
+        "Make the mail smaller (`digest issue check` shows how), or raise the relay's size limit"
+    ),
+    Reason.OTHER: _("Ask the relay's operator what it means, and whether the sending address is on a block list"),
 }
 """What an operator may do about a refusal that is about us."""
 _CODE_REMEDIES: dict[str, str] = {
-    "7.23": _("Give the sending machine's address a PTR record, whose name leads back to that address"),
-    "7.24": _("Set the SPF record right: it has an entry that cannot be looked up"),
-    "7.25": _("Give the sending machine's address a PTR record, whose name leads back to that address"),
-    "7.26": _("The mail passed neither SPF nor DKIM: publish both for the sender's domain (`digest doctor` checks)"),
-    "7.27": _("SPF did not pass: name the relay's addresses in the SPF record of the sender's domain"),
+    "7.23": _("Give the sending machine's address a PTR record whose name resolves to that address"),
+    "7.24": _("Correct the SPF record: it has an entry that cannot be resolved"),
+    "7.25": _("Give the sending machine's address a PTR record whose name resolves to that address"),
+    "7.26": _("The mail passed neither SPF nor DKIM: publish both for the sender's domain (to check: `digest doctor`)"),
+    "7.27": _("SPF did not pass: add the relay's addresses to the SPF record of the sender's domain"),
     "7.28": _(
-        "Too many mails at once: wait, then set per_second or per_hour under [relay.limits], and raise it slowly"
+        "Too many mails at once: wait, set per_second or per_hour under [relay.limits], then raise the limit slowly"
     ),
-    "7.29": _("Let the relay use TLS towards other servers"),
+    "7.29": _("Configure the relay to use TLS with other servers"),
     "7.30": _("DKIM did not pass: sign with the sender's domain, and publish the key (`digest dkim show`)"),
-    "7.31": _("Publish a DMARC record for the sender's domain, with p=none at least"),
-    "7.32": _("Align the From address with the domain of SPF or DKIM: the organisational domain must be the same"),
-    "7.40": _("Publish a DMARC record for the sender's domain, with p=none at least"),
+    "7.31": _("Publish a DMARC record for the sender's domain, with at least p=none"),
+    "7.32": _("Align the From address with the domain of SPF or DKIM: both must have the same organizational domain"),
+    "7.40": _("Publish a DMARC record for the sender's domain, with at least p=none"),
     "7.515": _(
-        "Outlook.com takes many mails a day only from domains that pass SPF, DKIM and DMARC, all three: publish them, "
-        "align the From address, and look at what `digest doctor` says"
+        "Outlook.com accepts large volumes only from domains that pass SPF, DKIM and DMARC: publish all three, "
+        "align the From address, and run `digest doctor`"
     ),
 }
 """Remedies for codes that say more than their reason, by subject and detail."""

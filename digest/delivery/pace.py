@@ -69,7 +69,7 @@ def allowance(gauge: Gauge, limits: PaceLimits, now: datetime, under_way: int = 
     """
     until = held_until(gauge, now)
     if until is not None:
-        return Allowance(0, until, "their server asked to be left alone")
+        return Allowance(0, until, "their server asked for a pause")
     room = min([n - under_way for n in (limits.connections, gauge.ramp) if n is not None], default=UNLIMITED)
     if room <= 0:
         return Allowance(0)
@@ -82,7 +82,7 @@ def allowance(gauge: Gauge, limits: PaceLimits, now: datetime, under_way: int = 
     if most_today is not None:
         left = most_today - (gauge.today if gauge.day == _day(now) else 0)
         if left <= 0:
-            return Allowance(0, _tomorrow(now), "the day's limit is used up")
+            return Allowance(0, _tomorrow(now), "the daily limit is reached")
         room = min(room, left)
     return Allowance(room)
 
@@ -156,10 +156,10 @@ def _rates(gauge: Gauge, limits: PaceLimits, now: datetime) -> list[tuple[str, f
     rates = []
     if limits.per_second:
         burst = max(1.0, limits.per_second)
-        rates.append(("second_at", limits.per_second, burst, gauge.second_at, "the second's limit is used up"))
+        rates.append(("second_at", limits.per_second, burst, gauge.second_at, "the limit per second is reached"))
     if limits.per_hour:
         rate, burst = hour_rate(limits.per_hour), hour_burst(limits.per_hour)
-        rates.append(("hour_at", rate, burst, gauge.hour_at, "the hour's limit is used up"))
+        rates.append(("hour_at", rate, burst, gauge.hour_at, "the hourly limit is reached"))
     return [(name, rate, burst, _plausible(until, rate, burst, now), why) for name, rate, burst, until, why in rates]
 
 

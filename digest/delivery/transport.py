@@ -12,7 +12,7 @@ from digest.runtime.errors import ConfigError, DigestError
 class RelayRefusedError(ConfigError):
     """The relay refuses us as a client."""
 
-    default_hint = "Check [[relay]] in digest.toml: host, port, tls and its login; this attempt sent nothing."
+    default_hint = "Check [[relay]] in digest.toml: host, port, tls and login. This attempt sent nothing."
 
 
 @dataclass(slots=True)  # each mail makes one: not frozen

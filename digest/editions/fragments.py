@@ -91,7 +91,7 @@ def contents(session: Session, issue_id: int, numbers: Collection[int], *, check
         for number, content, digest in session.exec(query.where(col(rows.number).in_(some))):
             found[number] = content
             if checked and fragment_hash(content.encode()) != digest:
-                raise DatabaseDamagedError(f"Fragment {number} of the stored editions is not what was frozen")
+                raise DatabaseDamagedError(f"Fragment {number} of the stored editions differs from what was frozen")
     if missing := set(numbers) - found.keys():
         raise DatabaseDamagedError(f"Fragment {min(missing)} of the stored editions is missing")
     return found
@@ -128,7 +128,7 @@ class FragmentFault:
         if self.number == UNREADABLE:
             return f"the list of fragments cannot be read{in_editions(self.editions)}"
         what = {
-            FaultKind.CHANGED: "is not what was frozen: its hash differs",
+            FaultKind.CHANGED: "differs from what was frozen: its hash does not match",
             FaultKind.MISSING: "is missing",
             FaultKind.UNUSED: "belongs to no edition",
         }

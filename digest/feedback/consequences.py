@@ -236,14 +236,17 @@ def _complaints(session: Session, row: Any) -> str:
     accepted = _accepted(session, row.id, max(COMPLAINTS_OF, int(row.count / COMPLAINTS) + 1))
     if accepted < COMPLAINTS_OF or row.count <= COMPLAINTS * accepted:
         return ""
-    return f"{row.count} of {accepted} complained of it as spam; mailbox providers block a sender from {COMPLAINTS:.1%}"
+    return f"{row.count} of {accepted} readers marked it as spam; mailbox providers block senders from {COMPLAINTS:.1%}"
 
 
 def _refusals(session: Session, row: Any, limits: BreakerLimits) -> str:
     accepted = _accepted(session, row.id, int(row.count / max(limits.rejected, 1e-3)) + 1)
     if row.count < _LEAST_REFUSED or row.count <= limits.rejected * (accepted + row.count):
         return ""
-    return f"{row.count} of {accepted + row.count} have no such mailbox, the relay says. A release suppresses them"
+    return (
+        f"{row.count} of {accepted + row.count} mailboxes do not exist, according to the relay. A release "
+        "suppresses them"
+    )
 
 
 def _accepted(session: Session, issue_id: int, enough: int) -> int:

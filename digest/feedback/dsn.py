@@ -64,12 +64,12 @@ def read_report(data: bytes) -> DeliveryReport:
     except PoisonMailError as error:
         raise NotAReportError(error.message) from error
     if mail.status is None:
-        raise NotAReportError("no report about a delivery (RFC 3464)")
+        raise NotAReportError("not a delivery report (RFC 3464)")
     if not mail.message_ids:
-        raise NotAReportError("the report does not name the message's Message-ID")
+        raise NotAReportError("the report does not contain the message's Message-ID")
     recipients = reported(mail.status)
     if not recipients:
-        raise NotAReportError("the report has no action that is known")
+        raise NotAReportError("the report's action is unknown")
     return DeliveryReport(mail.message_ids[0], recipients)
 
 

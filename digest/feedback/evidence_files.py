@@ -41,7 +41,7 @@ def open_logs(names: Sequence[str], zone: tzinfo | None, now: datetime, stack: E
     They stay open until `stack` closes. Raises EvidenceUnreadableError, also later, while lines are read.
     """
     if names.count(STDIN) > 1:
-        raise UsageError("Standard input can be read only once", hint="Name `-` once.")
+        raise UsageError("Standard input can be read only once", hint="Use `-` only once.")
     return sorted((_open_log(name, zone, now, stack) for name in names), key=lambda log: log.begins)
 
 
@@ -75,7 +75,7 @@ def _checked(name: str, lines: Iterator[LogLine]) -> Iterator[LogLine]:
             yield line
     except (OSError, EOFError, zlib.error) as error:
         where = f" after line {line.number}" if line else ""
-        hint = "Half a log is no evidence: copy it again, and check it with `gzip -t` if it is compressed."
+        hint = "An incomplete log is not evidence: copy it again, and check it with `gzip -t` if it is compressed."
         raise EvidenceUnreadableError(f"{name} is damaged{where}: {error}", hint=hint) from error
 
 

@@ -33,7 +33,7 @@ class ImapInbox:
                     yield [(f"{self._settings.folder}, mail {uid}", _fetch(box, uid)) for uid in some]
                     box.flag(some, [_SEEN], True)
         except MailboxLoginError as error:
-            raise MailboxUnreachableError(f"{name} refuses the login") from error
+            raise MailboxUnreachableError(f"{name} refused the login") from error
         except (OSError, imaplib.IMAP4.error, ImapToolsError) as error:
             raise MailboxUnreachableError(f"{name} cannot be read: {error}") from error
 

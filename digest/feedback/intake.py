@@ -182,7 +182,10 @@ def _raise_alarms(context: FeedbackContext, session: Session, recorded: Iterable
         told = bounces[0].recipient
         words = f"{told.code or ''} {told.enhanced or ''} {told.words}".strip() if told else ""
         remedy = REMEDIES.get(reason, REMEDIES[Reason.OTHER])
-        why = f"bounces of issue {issue.number} are about us, not about readers ({reason.word}): {words}. {remedy}"
+        why = (
+            f"bounces of issue {issue.number} are caused by the sender, not by readers ({reason.word}): "
+            f"{words}. {remedy}"
+        )
         context.notifier.tell(
             session, Event(EventKind.POLICY_BOUNCES, now, issue.number, issue.period, why, occasion=reason.value)
         )

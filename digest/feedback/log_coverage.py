@@ -37,10 +37,10 @@ class Coverage:
         With `until` it may have begun at any time between the two.
         """
         if self.lossy:
-            return f"the log itself says that lines were lost ({self.lossy})"
+            return f"the log itself reports lost lines ({self.lossy})"
         begin, end = (started_at - BEFORE).timestamp(), ((until or started_at) + AFTER).timestamp()
         if not self.hosts or any(first > begin for first, _ in self.hosts.values()):
-            return "the log begins too late"
+            return "the log starts too late"
         if any(last < end for _, last in self.hosts.values()):
             return "the log ends too early"
         return "the log has a gap at that time" if self._has_gap(int(begin) // 60, int(end) // 60) else ""

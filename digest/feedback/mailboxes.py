@@ -49,7 +49,7 @@ class MaildirInbox:
                 for name in some:
                     (new / name).rename(cur / f"{name.partition(':')[0]}:2,S")
         except OSError as error:
-            hint = "Set maildir in [[feedback.mailbox]] to a Maildir that this user may change."
+            hint = "Set maildir in [[feedback.mailbox]] to a Maildir that this user can change."
             raise MailboxUnreachableError(f"{self._folder} cannot be read: {error.strerror}", hint=hint) from error
 
 

@@ -84,7 +84,7 @@ class ParsedMail:
 def parse(data: bytes) -> ParsedMail:
     """Parse a mail. Raises PoisonMailError, and nothing else, for one beyond the limits or that breaks the parser."""
     if len(data) > MAX_BYTES:
-        raise PoisonMailError("the mail is too big")
+        raise PoisonMailError("the mail is too large")
     # the parser recurses, so deep nesting is refused before it
     lower = data.lower()  # counting is much faster than the pattern, which seldom has to decide
     if lower.count(b"boundary") + lower.count(b"message/") > _MAX_PARTS < len(_OPENS.findall(lower)):

@@ -128,7 +128,7 @@ class PostfixLog:
         """
         copies = self._copies.get(own_id.encode(), [])
         if not copies:
-            return Sighting(Fate.NOT_TAKEN, "the relay's log does not have its Message-ID", "")
+            return Sighting(Fate.NOT_TAKEN, "the relay's log does not contain its Message-ID", "")
         address = self._wanted[own_id.encode()]
         found = [_verdict(copy, address, set()) for copy in copies]
         for fate in (Fate.ACCEPTED, Fate.EXPIRED, Fate.REJECTED):
@@ -235,7 +235,7 @@ def _verdict(copy: _Copy, address: bytes, seen: set[int]) -> Sighting | None:
     if deferred and copy.expired:
         return _sighting(Fate.EXPIRED, "given up by the relay", deferred, copy.expired)
     if deferred:
-        return _sighting(Fate.ACCEPTED, "accepted by the relay, which keeps trying", deferred)
+        return _sighting(Fate.ACCEPTED, "accepted by the relay, which is still trying to deliver it", deferred)
     if bounced := _last(results, b"bounced"):
         return _sighting(Fate.REJECTED, "bounced", bounced)
     return _before_any_result(copy)
@@ -248,7 +248,7 @@ def _before_any_result(copy: _Copy) -> Sighting | None:
     if copy.refused and copy.refused.enhanced.startswith(b"5"):
         return _sighting(Fate.REJECTED, "refused by the relay", copy.refused)
     if copy.refused:
-        return Sighting(Fate.NOT_TAKEN, f"put off by the relay: {_clean(copy.refused.words)}", copy.refused.source)
+        return Sighting(Fate.NOT_TAKEN, f"deferred by the relay: {_clean(copy.refused.words)}", copy.refused.source)
     if copy.cut_off:
         return Sighting(Fate.NOT_TAKEN, f"{where}: cut off before its final dot", copy.source)
     return None

@@ -29,9 +29,9 @@ class ArticlePosition:
         """Parse SLUG:SECTION:POSITION; the section must be one of `sections`."""
         parts = text.split(":")
         if len(parts) != 3 or not parts[2].isdigit() or int(parts[2]) < 1:
-            raise UsageError(f"{text!r} is not SLUG:SECTION:POSITION", hint="For example expo-2021:news:1")
+            raise UsageError(f"{text!r} is not of the form SLUG:SECTION:POSITION", hint="For example: expo-2021:news:1")
         if parts[1] not in sections:
-            raise UsageError(f"There is no section {parts[1]!r}", hint=f"Sections: {', '.join(sorted(sections))}")
+            raise UsageError(f"Unknown section {parts[1]!r}", hint=f"Sections: {', '.join(sorted(sections))}.")
         return cls(parts[0], parts[1], int(parts[2]))
 
 
@@ -61,7 +61,7 @@ def set_texts(
 def one_line(text: str, what: str) -> str:
     """Return the text if it can be a header: without line breaks and control characters."""
     if any(not character.isprintable() for character in text):
-        raise UsageError(f"{what} has a line break or a control character in it")
+        raise UsageError(f"{what} contains a line break or a control character")
     return text.strip()
 
 
@@ -76,7 +76,7 @@ def with_text(texts: dict[str, str], language: str, text: str) -> dict[str, str]
 def _read_text(path: Path) -> str:
     try:
         if path.stat().st_size > INTRO_BYTES:
-            hint = "An introduction is a paragraph or two."
+            hint = "Keep the introduction to one or two paragraphs."
             raise UsageError(f"{path} is larger than {INTRO_BYTES // 1024} KB", hint=hint)
         return path.read_text(encoding="utf-8-sig").replace("\0", "")
     except UnicodeDecodeError as error:
@@ -89,13 +89,13 @@ def add(session: Session, issue: Issue, slug: str, section_order: Sequence[str])
     """Put an article at the end of its section."""
     article = session.exec(select(Article).where(Article.slug == slug)).first()
     if article is None:
-        raise NotFoundError(f"There is no article {slug!r}", hint="`digest articles list` shows them.")
+        raise NotFoundError(f"There is no article {slug!r}", hint="To list the articles: digest articles list")
     if article.slug != article.group:
         raise UsageError(f"{slug!r} is a translation", hint=f"Add the original: {article.group}")
     carried = session.exec(select(IssueItem).where(IssueItem.group == slug)).first()
     if carried is not None:
         where = "this issue" if carried.issue_id == issue.id else "another issue"
-        raise RefusedError(f"{slug!r} is in {where} already; an article is published once")
+        raise RefusedError(f"{slug!r} is already in {where}; an article is published only once")
     assert article.id is not None and issue.id is not None  # noqa: S101, PT018 - rows read from the database
     wanted = article.section or section_order[0]
     section = wanted if wanted in section_order else section_order[0]
@@ -136,7 +136,7 @@ def _rank_in(section_order: Sequence[str]) -> Callable[[IssueItem], int]:
 def _find(items: list[IssueItem], slug: str, issue: Issue) -> IssueItem:
     found = next((item for item in items if item.group == slug), None)
     if found is None:
-        hint = "`digest issue show` lists its articles."
+        hint = "To list its articles: digest issue show"
         raise NotFoundError(f"Issue {issue.number} has no article {slug!r}", hint=hint)
     return found
 

@@ -39,10 +39,10 @@ class MoveRefusedError(RefusedError):
 def move(number: int, old: str, new: IssueState) -> IssueState:
     """Return `new`; raise MoveRefusedError unless issue `number` may go there from `old`."""
     if new not in MOVES[IssueState(old)]:
-        raise MoveRefusedError(f"Issue {number} is {old}; it cannot become {new}")
+        raise MoveRefusedError(f"Issue {number} is {old} and cannot become {new}")
     return new
 
 
 def state_in_words(state: str, changes: Sequence[str]) -> str:
     """Return an issue's state, and what changed since its approval."""
-    return f"{state}, but its approval no longer holds: {'; '.join(changes)}" if changes else state
+    return f"{state}, but its approval is no longer valid: {'; '.join(changes)}" if changes else state

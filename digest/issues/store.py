@@ -18,7 +18,7 @@ from digest.runtime.errors import NotFoundError, RefusedError, UsageError
 class NoSuchIssueError(NotFoundError):
     """There is no such issue."""
 
-    default_hint = "`digest issue list` shows the issues; `digest issue assemble` makes one."
+    default_hint = "To list the issues: digest issue list. To create one: digest issue assemble"
 
 
 def find(session: Session, number: int | None, *, lock: bool = False) -> Issue:
@@ -35,7 +35,7 @@ def find(session: Session, number: int | None, *, lock: bool = False) -> Issue:
         query = query.with_for_update()
     issue = session.exec(query.limit(1)).first()
     if issue is None:
-        raise NoSuchIssueError(f"There is no issue {number}" if number is not None else "There is no issue yet")
+        raise NoSuchIssueError(f"There is no issue {number}" if number is not None else "There are no issues yet")
     return issue
 
 
@@ -105,10 +105,10 @@ def _find_draft(session: Session, period: Period, number: int | None) -> Issue |
     query = select(Issue).where(Issue.period == str(period), *unfinished)
     issue = session.exec(query.with_for_update()).first()
     if issue is not None and issue.state not in EDITABLE:
-        raise RefusedError(f"Issue {issue.number} for {period} is {issue.state} already")
+        raise RefusedError(f"Issue {issue.number} for {period} is already {issue.state}")
     if issue is not None and number not in {None, issue.number}:
-        hint = "Withdraw it first, or leave --number out."
-        raise RefusedError(f"{period} has issue {issue.number} already", hint=hint)
+        hint = "Withdraw it first, or omit --number."
+        raise RefusedError(f"{period} already has issue {issue.number}", hint=hint)
     return issue
 
 
@@ -126,7 +126,7 @@ def _new_issue(session: Session, period: Period, number: int | None, issue_date:
     if number is None:
         number = (highest or 0) + 1
     elif number < 1:
-        raise UsageError(f"{number} cannot be the number of an issue", hint="Numbers start at 1.")
+        raise UsageError(f"{number} is not a valid issue number", hint="Numbers start at 1.")
     taken = session.exec(select(Issue).where(Issue.number == number)).first()
     if taken is not None:
         owner = f"the issue for {taken.period} ({taken.state})"
@@ -190,7 +190,7 @@ def editable(session: Session, number: int | None) -> Issue:
     """Return the issue, locked, for an edit, which voids an approval. Raises RefusedError once it is frozen."""
     issue = find(session, number, lock=True)
     if issue.state not in EDITABLE:
-        raise RefusedError(f"Issue {issue.number} is {issue.state}; it can no longer be edited")
+        raise RefusedError(f"Issue {issue.number} is {issue.state} and can no longer be edited")
     if issue.state == IssueState.APPROVED:
         void_approval(issue)
     session.add(issue)

@@ -63,7 +63,7 @@ def asked_of(
 ) -> ImportOptions:
     """Return the options of an import; `mapping` is a mapping or the name of a TOML file with one."""
     if status and status not in STATUSES:
-        raise UsageError(f"There is no status {status!r}", hint=f"There are: {', '.join(STATUSES)}.")
+        raise UsageError(f"Unknown status {status!r}", hint=f"Use one of: {', '.join(STATUSES)}.")
     columns = None
     if mapping.endswith(".toml"):
         try:
@@ -118,7 +118,7 @@ def add_subscriber(
     with session_scope(context.engine, read_only=True) as session:
         person = store.by_key(session, email.key)
     if person is None:
-        raise RefusedError(f"{address} is on the never-send list", hint="`digest suppress lookup` says why.")
+        raise RefusedError(f"{address} is on the never-send list", hint="To see why: digest suppress lookup ADDRESS")
     return SubscriberState(person.state)
 
 

@@ -63,7 +63,7 @@ def doubtful(session: Session, after: str = "") -> Iterator[DoubtfulReader]:
     kinds = list(HygieneKind)
     if after and not (first in kinds and last.isascii() and last.isdecimal()):
         raise UsageError(
-            f"--after {after[:70]!r} is not an entry of the list", hint="Copy it from the end of the page."
+            f"--after {after[:70]!r} is not an entry of the list", hint="Copy the value from the end of the page."
         )
     for kind in kinds[kinds.index(HygieneKind(first)) :] if after else kinds:
         yield from _of_kind(session, kind, min(int(last[:18]), MAX_KEY) if after and kind == first else 0)

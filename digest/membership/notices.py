@@ -79,5 +79,5 @@ def _gone(context: MembershipContext, session: Session, address: str) -> Erased:
     email = EmailAddress.parse(address)
     held = suppression.lookup(session, suppression.key_of(email.key, context.settings.suppression_key))
     if held is None or held.reason != SuppressionReason.ERASED:
-        raise SubscriberNotFoundError(f"There is no subscriber {address}")
+        raise SubscriberNotFoundError(f"There is no subscriber with the address {address}")
     return Erased(0, email.address, email.key, "", ())

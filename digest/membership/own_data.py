@@ -27,7 +27,7 @@ def data_at(session: Session, address: str) -> Mapping[str, Any]:
     """Return all data about the subscriber at `address`. Raises SubscriberNotFoundError and AddressError."""
     person = store.by_key(session, EmailAddress.parse(address).key)
     if person is None:
-        raise SubscriberNotFoundError(f"There is no subscriber {address}")
+        raise SubscriberNotFoundError(f"There is no subscriber with the address {address}")
     return own_data(session, person)
 
 

@@ -45,11 +45,11 @@ def read_secret(path: Path) -> bytes:
         encoded = text.removeprefix(_PREFIX)
         key = base64.b64decode(encoded, validate=True) if text.startswith(_PREFIX) else text.encode()
     except binascii.Error as error:
-        raise ConfigError("[operators] webhook_secret_file: what follows whsec_ is not base64") from error
+        raise ConfigError("[operators] webhook_secret_file: the text after whsec_ is not base64") from error
     if len(key) < MIN_SECRET_BYTES:
         raise ConfigError(
-            "[operators] webhook_secret_file holds fewer than 24 bytes",
-            hint="Make one: (printf whsec_; openssl rand -base64 32) > webhook.secret; chmod 600 webhook.secret",
+            "[operators] webhook_secret_file contains fewer than 24 bytes",
+            hint="Create one: (printf whsec_; openssl rand -base64 32) > webhook.secret; chmod 600 webhook.secret",
         )
     return key
 

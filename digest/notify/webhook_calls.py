@@ -97,10 +97,10 @@ class WebhookCaller:
             values["state"] = WebhookState.TOLD.value
         elif answer.is_final or tries > len(PAUSES):
             values["state"] = WebhookState.GIVEN_UP.value
-            logger.error("the webhook was not told of %s: %s; `digest doctor` lists it", row.key, answer.words)
+            logger.error("Webhook for %s failed: %s. See `digest doctor`.", row.key, answer.words)
         else:
             values |= {"due_at": now + timedelta(seconds=PAUSES[tries - 1]), "settled_at": None}
-            logger.warning("the webhook was not told of %s: %s; it is tried again", row.key, answer.words)
+            logger.warning("Webhook for %s failed: %s. It will be retried.", row.key, answer.words)
         with session_scope(self._engine) as session:
             session.execute(update(CALL).where(CALL.c.id == row.id, _WAITS).values(values))
 

@@ -101,8 +101,8 @@ def _count(session: Session, row: Any, settlements: Sequence[Settlement], limits
 
 
 def _in_a_row(last: Settlement, count: int) -> str:
-    answers = "the last answer was" if count == 1 else f"the last {count} answers were"
-    return f"{answers} about us, not about a mailbox: {last.relay} said {last.answer!r}. {last.about_us}"
+    answers = "the last answer" if count == 1 else f"the last {count} answers"
+    return f"{answers} concerned the sender, not a mailbox: {last.relay} said {last.answer!r}. {last.about_us}"
 
 
 def _too_many(session: Session, row: Any, rejected: int, limits: BreakerLimits) -> str:
@@ -115,4 +115,4 @@ def _too_many(session: Session, row: Any, rejected: int, limits: BreakerLimits) 
     answered = rejected + session.execute(select(func.count()).select_from(some)).scalar_one()
     if answered < limits.least or rejected <= limits.rejected * answered:
         return ""
-    return f"{rejected} of {answered} were rejected. Look at the relay's answers before more are tried"
+    return f"{rejected} of {answered} were rejected. Check the relay's answers before you send more"

@@ -79,8 +79,8 @@ def settle_loss(session: Session, liveness: WorkerLiveness, database: str, now: 
         return None
     since = datetime.fromtimestamp(min(int(one.attempt_id[:12], 16) for one in lost) / 1000, UTC)
     why = (
-        f"the database has lost what was committed since {since:%Y-%m-%d %H:%M:%S} UTC, at the latest. "
-        "What may have been sent since then is uncertain; later sign-ups and unsubscribes are missing"
+        f"the database has lost all changes since {since:%Y-%m-%d %H:%M:%S} UTC or earlier. Mails that may have "
+        "been sent since then are uncertain; later sign-ups and unsubscribes are missing"
     )
     # on a server, workers of other machines may have lost some, too
     is_all = is_alone(session) and all(evidence.is_whole(liveness.host) for evidence in found)

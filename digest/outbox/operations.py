@@ -14,8 +14,8 @@ from digest.outbox.workers import WorkerLiveness, lives
 from digest.runtime.errors import NotFoundError, RefusedError
 
 RESEND_AFTER = timedelta(minutes=15)
-BY_OPERATOR = "an operator held it"
-NONE_ACCEPTED = "none of its deliveries was accepted, and an issue that reached nobody is not sent"
+BY_OPERATOR = "held by an operator"
+NONE_ACCEPTED = "no delivery was accepted, so the issue does not count as sent"
 HELD_BY_US = and_(
     ISSUE.c.held,
     ISSUE.c.state.in_([IssueState.SENDING.value, IssueState.SENT.value]),
@@ -29,7 +29,7 @@ CANCELLABLE = DUE | {State.UNCERTAIN}
 class NoSuchDeliveryError(NotFoundError):
     """There is no delivery with this number."""
 
-    default_hint = "`digest outbox list` shows the deliveries with their numbers."
+    default_hint = "To list the deliveries with their IDs: digest outbox list"
 
 
 class ResendRefusedError(RefusedError):
@@ -99,15 +99,15 @@ def resend(session: Session, delivery_id: int, liveness: WorkerLiveness, now: da
     if row is None or issue is None:
         raise NoSuchDeliveryError(f"There is no delivery {delivery_id}")
     if row.state != State.UNCERTAIN:
-        raise ResendRefusedError(f"Delivery {delivery_id} is {row.state}; only an uncertain one is sent again by hand")
+        raise ResendRefusedError(f"Delivery {delivery_id} is {row.state}; only uncertain deliveries can be resent")
     if issue.state not in {IssueState.SENDING, IssueState.SENT}:
-        raise ResendRefusedError(f"Issue {issue.number} is {issue.state}; nothing of it is sent any more")
+        raise ResendRefusedError(f"Issue {issue.number} is {issue.state}; nothing more of it is sent")
     earliest = row.started_at + RESEND_AFTER
     if now < earliest or lives(session, row.worker_id, liveness):
-        hint = f"Wait until {earliest:%H:%M} UTC, and for its worker to end: the answer may still come."
-        raise ResendRefusedError(f"Delivery {delivery_id} may still be on its way", hint=hint)
+        hint = f"Wait until {earliest:%H:%M} UTC and until its worker ends: the answer may still arrive."
+        raise ResendRefusedError(f"Delivery {delivery_id} may still be in progress", hint=hint)
     again = move(DELIVERY, State.PENDING, {State.UNCERTAIN}, DELIVERY.c.id == delivery_id)
-    session.execute(again.values(reason="sent again by hand", due_at=now))
+    session.execute(again.values(reason="resent by an operator", due_at=now))
     _reopen(session, issue.id)
 
 

@@ -71,7 +71,7 @@ _MOST_EMPTY = 500
 class AudienceChangedError(DigestError):
     """Readers changed their interests or language while the issue was being frozen."""
 
-    default_hint = "Nothing was planned; run the same command again."
+    default_hint = "Nothing was planned. Run the same command again."
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from digest.outbox.take import envelope_id
 from digest.outbox.workers import WorkerLiveness
 
 _AT_ONCE = 500
-_DELIVERED = State.ACCEPTED, Outcome.ACCEPTED, "found where the transport delivers to"
-_WHY_NOT = "not found where the transport delivers to, so it was not delivered"
+_DELIVERED = State.ACCEPTED, Outcome.ACCEPTED, "found at the transport's destination"
+_WHY_NOT = "not found at the transport's destination, so it was not delivered"
 _NOT_DELIVERED = State.PENDING, Outcome.NOT_SENT, _WHY_NOT
 
 Evidence = Callable[[str], bool | None]
@@ -81,9 +81,9 @@ def _left_by(session: Session, promised: Promised, owner: str) -> list[tuple[Pro
 
 def _judge(attempt: tuple[Promised, int, str], proof: JournalContents | None, who: str, now: datetime) -> Settlement:
     if proof is None or attempt[-1] in proof.attempts or proof.is_older_than(attempt[-1]):
-        why = f"{who} ended before it stored the answer"
+        why = f"{who} ended before it saved the answer"
         return Settlement(*attempt, State.UNCERTAIN, Outcome.UNCERTAIN, now, reason=why)
-    return replace(not_sent(*attempt, f"{who} ended before it sent the message's end", now), by_evidence=True)
+    return replace(not_sent(*attempt, f"{who} ended before it sent the end of the message", now), by_evidence=True)
 
 
 def _lock_issues(session: Session, *conditions: ColumnElement[bool] | TextClause, shared: bool) -> None:

@@ -17,7 +17,7 @@ from digest.outbox.take import new_attempt_id
 
 RESTORED = "restored"
 """The worker of attempts that a restore made up: any process may have made them, at any time until their end."""
-UNKNOWN = "restored: what was sent after the backup is not known"
+UNKNOWN = "restored: what was sent after the backup is unknown"
 LOST = UNFINISHED | {State.UNCERTAIN}
 NO_LONGER_APPROVED = "approved_hash", "approved_manifest", "approved_by", "approved_at"
 

@@ -195,4 +195,4 @@ def read_file(path: Path) -> list[Settlement]:
     try:
         return _FILE.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise OutcomesUnreadableError(f"{path} holds no outcomes that can be read") from error
+        raise OutcomesUnreadableError(f"{path} does not contain valid outcomes") from error

@@ -99,5 +99,5 @@ def moves_to(new: State, *old: State, restored: bool = False) -> tuple[str, ...]
     for state in old:
         lost = restored and new in RESTORE_MOVES.get(state, ())
         if not (lost or may_move(state, new) or state is new is State.UNCERTAIN):
-            raise DeliveryMoveError(f"no delivery goes from {state} to {new}")
+            raise DeliveryMoveError(f"a delivery cannot change from {state} to {new}")
     return tuple(state.value for state in State if state in old)

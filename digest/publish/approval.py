@@ -26,7 +26,7 @@ from digest.settings.root import Settings
 class NotApprovedError(RefusedError):
     """The issue is not approved."""
 
-    default_hint = 'Look at it with `digest preview`, then `digest issue approve --by "YOUR NAME"`.'
+    default_hint = 'Review it with `digest preview`, then run `digest issue approve --by "YOUR NAME"`.'
 
 
 IN_BETWEEN = "titles of the issues in between"
@@ -78,7 +78,7 @@ def differences(approved: Mapping[str, str], current: Mapping[str, str]) -> list
         if name not in approved:
             changes.append(f"{name} was added")
         elif name not in current:
-            changes.append(f"{name} was taken out")
+            changes.append(f"{name} was removed")
         elif approved[name] != current[name]:
             changes.append(f"{name} changed")
     return changes
@@ -91,7 +91,7 @@ def approve(issue: Issue, by: str, parts: Mapping[str, str], *, required: int, n
     """
     by = " ".join(by.replace(";", ",").split())  # a semicolon stands between two people
     if not by:
-        raise UsageError("Somebody has to approve", hint="--by NAME")
+        raise UsageError("The approver's name is missing", hint="Add --by NAME.")
     if issue.state == IssueState.APPROVED and issue.approved_hash == issue_hash(parts):
         return True
     if issue.state == IssueState.APPROVED:  # approved as something else: that approval is void
@@ -135,5 +135,5 @@ def require_approved(issue: Issue, current: Mapping[str, str]) -> None:
     if issue.state != IssueState.APPROVED:
         raise NotApprovedError(f"Issue {issue.number} is {issue.state}, not approved")
     if changed := changes_since_approval(issue, current):
-        hint = f'Approve it again as it is now: `digest issue approve {issue.number} --by "YOUR NAME"`.'
-        raise NotApprovedError(f"Issue {issue.number} is not what was approved: {'; '.join(changed)}", hint=hint)
+        hint = f'Approve it again: `digest issue approve {issue.number} --by "YOUR NAME"`.'
+        raise NotApprovedError(f"Issue {issue.number} has changed since its approval: {'; '.join(changed)}", hint=hint)

@@ -234,9 +234,9 @@ def findings(content: IssueContent) -> list[Finding]:
     """Return the findings on kept-out articles and issues to which mails link."""
     kept = [(group, content.shown(group)) for group in content.articles if content.shown(group).kept_out]
     linked = [group for group, article in kept if article.topics or article.display == "summary"]
-    problems = [(group, "Mails that only name it lead to a page without it") for group in linked]
+    problems = [(group, "Mails that show only its title link to a page where it is missing") for group in linked]
     if content.issue.kept_out:
-        message = "The issue is kept out of the archive: links to articles that a mail leaves out lead nowhere"
+        message = "The issue is hidden from the archive: links to articles that a mail shortens lead nowhere"
         problems.append(("issue", message))
-    remedy = "Let everybody get it whole (no topics, display: full), or let it be in the archive."
+    remedy = "Send everyone the full issue (no topics, display: full), or show the issue in the archive."
     return [Finding("kept-out-of-archive", Severity.ADVISE, where, message, remedy) for where, message in problems]

@@ -39,7 +39,9 @@ def set_kept_out(issue: Issue, now: datetime, *, kept_out: bool) -> bool:
 def set_note(issue: Issue, language: str, text: str, now: datetime) -> None:
     """Set the note above an issue's page, in one language or (`*`) in all; an empty text removes it."""
     if len(text) > MAX_NOTE:
-        raise UsageError(f"The note has more than {MAX_NOTE} characters", hint="A correction is an article of its own.")
+        raise UsageError(
+            f"The note has more than {MAX_NOTE} characters", hint="Publish a correction as an article of its own."
+        )
     issue.note, issue.archive_changed_at = with_text(issue.note, language, one_line(text, "The note")), now
 
 
@@ -49,7 +51,7 @@ def keep_article_out(
     """Keep an article and its translations out of the archive, or show them again. The caller commits."""
     article = article_store.get(session, slug)
     if article.group != article.slug:
-        raise UsageError(f"{slug!r} is a translation", hint=f"Name the original: {article.group}")
+        raise UsageError(f"{slug!r} is a translation", hint=f"Use the original: {article.group}")
     if article_store.set_kept_out(session, article, now, kept_out=kept_out):
         for issue in _carrying(session, [slug]):
             issue.archive_changed_at = now

@@ -26,6 +26,7 @@ from digest.render.content import EditionViews, IssueContent
 from digest.render.context import EditionContext
 from digest.render.edition import Rendered
 from digest.runtime.errors import RefusedError
+from digest.runtime.text import count_of
 from subscribers.audience import counted
 from subscribers.models import Frequency
 
@@ -75,16 +76,19 @@ class Build:
         """The findings on the issue as a whole and on its articles."""
         findings = list(self.content_findings)
         if not self.content.articles:
-            message, remedy = "The issue has no article", "Import articles, or add some."
+            message, remedy = "The issue has no articles", "Import articles, or add some."
             findings.append(Finding("issue-empty", Severity.BLOCK, "issue", message, remedy))
         for group in self.segmentation.unanswered:
-            message = f"{self.readers[group]} readers ({group.interests or 'no interests'}) would get an empty edition"
+            message = (
+                f"{count_of(self.readers[group], 'reader')} ({group.interests or 'no interests'}) would get an "
+                "empty edition"
+            )
             remedy = (
                 'Set [editions] empty = "skip" or missing_translation = "original", or add an article for everyone.'
             )
             findings.append(Finding("edition-empty", Severity.BLOCK, "issue", message, remedy))
         if not self.editions and self.content.articles:
-            message = "Nobody would get it now"
+            message = "No reader would get it now"
             findings.append(Finding("no-readers", Severity.ADVISE, "issue", message, "Import readers."))
         return list(waivers.applied(findings, self.issue))
 
@@ -106,7 +110,7 @@ def content_of(session: Session, issue: Issue) -> IssueContent:
     for group, by_language in articles.items():
         if group not in {article.slug for article in by_language.values()}:
             message = f"{group} in issue {issue.number} has become a translation of another article"
-            hint = f"Put it right, or choose afresh: digest issue assemble --period {issue.period}"
+            hint = f"Undo that change, or assemble again: digest issue assemble --period {issue.period}"
             raise RefusedError(message, hint=hint)
     earlier = earlier_issues(session, issue.number)
     return IssueContent(issue, {item.group: item.section for item, _ in items}, articles, earlier)

@@ -24,7 +24,7 @@ _PICTURE_NAME = re.compile(
     r"|사진|이미지|그림|스크린샷|캡처)?[ _()\d.-]*",
     re.IGNORECASE,
 )
-_ALT_REMEDY = "Say in `alt` what the picture shows; many readers hear it instead."
+_ALT_REMEDY = "Describe in `alt` what the picture shows; many readers hear it instead."
 
 
 def content_findings(publisher: Publisher, content: IssueContent) -> list[Finding]:
@@ -69,11 +69,11 @@ def _unplaced(publisher: Publisher, content: IssueContent) -> Iterator[Finding]:
     known = {section.slug for section in publisher.settings.section}
     for slug in sorted(set(content.sections.values()) - known):
         remedy = f"Put [[section]] slug = {slug!r} back into digest.toml, or assemble the issue again."
-        message = f"The publication has no section {slug!r} any more, but articles of the issue stand in it"
+        message = f"The publication no longer has a section {slug!r}, but the issue has articles in it"
         yield Finding("section-unknown", Severity.BLOCK, "issue", message, remedy)
     for group, by_language in content.articles.items():
         if publisher.rules.omit_untranslated and not set(by_language) & set(publisher.rules.languages):
-            remedy = "Drop it (digest issue edit --drop), translate it, or publish in its language."
+            remedy = "Remove it (digest issue edit --drop), translate it, or publish in its language."
             message = f"{group} is in no edition: it exists in {', '.join(sorted(by_language))} only"
             yield Finding("article-in-no-edition", Severity.BLOCK, "issue", message, remedy)
 
@@ -85,8 +85,10 @@ def untranslated(publisher: Publisher, content: IssueContent, languages: Sequenc
         lacking = [group for group, by_language in content.articles.items() if language not in by_language]
         if lacking:
             count = f"{len(lacking)} of {len(content.articles)} articles are"
-            message = f"{count} not in {language}, and editions in it {fate}: {', '.join(lacking)}"
-            remedy = f"Write `language: {language}` and `translation_of: {lacking[0]}` at the head of a translation."
+            message = f"{count} not in {language}; editions in {language} {fate}: {', '.join(lacking)}"
+            remedy = (
+                f"Write `language: {language}` and `translation_of: {lacking[0]}` in the front matter of a translation."
+            )
             yield Finding("article-untranslated", Severity.ADVISE, "issue", message, remedy)
 
 
@@ -114,31 +116,33 @@ def _repeated_titles(articles: Sequence[Article], files: ArticleFiles) -> Iterat
         other = first.setdefault(key, article)
         if other is not article:
             message = f"“{article.title}” is also the title of {other.slug}"
-            remedy = "Tell them apart by their titles, or take one out: `digest issue edit --drop SLUG`."
+            remedy = "Use different titles, or remove one: `digest issue edit --drop SLUG`."
             yield Finding("title-repeated", Severity.ADVISE, files.place(article, article.title), message, remedy)
 
 
 def _of_article(article: Article, content: IssueContent, files: ArticleFiles) -> Iterator[Finding]:
     if is_starter(article.summary, article.body):
-        message = f"{article.slug} is the example that `digest init` wrote"
-        remedy = f"Take it out: `digest issue edit {content.issue.number} --drop {article.group}`; or write it anew."
+        message = f"{article.slug} is the example article from `digest init`"
+        remedy = f"Remove it: `digest issue edit {content.issue.number} --drop {article.group}`, or rewrite it."
         yield Finding("article-placeholder", Severity.BLOCK, files.place(article, article.title), message, remedy)
     if article.apply_by and article.apply_by < content.issue.date:
         place = files.place(article, "apply_by", article.apply_by.isoformat())
-        message = f"{article.slug} asks to apply by {article.apply_by}; the issue is dated {content.issue.date}"
-        yield Finding("apply-by-past", Severity.ADVISE, place, message, "Take it out, or correct `apply_by`.")
+        message = (
+            f"Applications for {article.slug} close on {article.apply_by}, but the issue is dated {content.issue.date}"
+        )
+        yield Finding("apply-by-past", Severity.ADVISE, place, message, "Remove the article, or correct `apply_by`.")
     body = render_body(article.body, article_key=article.group, language=article.language)
     images = [one for one in map(image_of, article.images) if one.use != "file"]
     videos = [video_of(one) for one in article.videos]
     if not (body.text or article.summary.strip() or images or videos or article.citation or article.link):
-        place, message = files.place(article, article.title), f"{article.slug} has nothing but its title"
-        yield Finding("article-title-only", Severity.ADVISE, place, message, "Write a text or a summary.")
+        place, message = files.place(article, article.title), f"{article.slug} contains only a title"
+        yield Finding("article-title-only", Severity.ADVISE, place, message, "Add text or a summary.")
     for text in _texts(article, images, videos):
         for quote in placeholders(text):
             yield _placeholder(quote, files.place(article, quote))
     for alt, path in [*((one.alt, one.path) for one in images), *((one.alt, one.path) for one in videos if one.file)]:
         if is_file_name(alt, path):
-            message = f"The text for the picture {path} is a file's name: “{alt}”"
+            message = f"The alternative text of the picture {path} is a file name: “{alt}”"
             yield Finding("image-alt-name", Severity.ADVISE, files.place(article, alt, path), message, _ALT_REMEDY)
     for address in dict.fromkeys((*body.links, article.link or "", *(video.url for video in videos))):
         for finding in _address(address, ""):
@@ -161,14 +165,16 @@ def is_file_name(alt: str, path: str) -> bool:
 
 
 def _placeholder(quote: str, place: str) -> Finding:
-    message = f"{quote} looks like a placeholder, and readers get it as it is"
-    return Finding("placeholder", Severity.ADVISE, place, message, "Nothing fills it: write what readers should see.")
+    message = f"{quote} looks like a placeholder, and readers would see it as it is"
+    return Finding(
+        "placeholder", Severity.ADVISE, place, message, "It is not filled in: write what readers should see."
+    )
 
 
 def _address(address: str, place: str) -> Iterator[Finding]:
     if is_shortened(address):
-        message = f"{address} hides where it leads; filters distrust it, and the service counts readers"
-        yield Finding("link-shortened", Severity.ADVISE, place, message, "Link to the page itself.")
+        message = f"{address} hides its destination; spam filters distrust it, and the service counts readers"
+        yield Finding("link-shortened", Severity.ADVISE, place, message, "Link directly to the page.")
     if marks := tracking_marks(address):
-        message = f"{address} carries {', '.join(marks)}, which tells the page where its visitors come from"
-        yield Finding("link-tracking", Severity.ADVISE, place, message, "Take these parameters out of the address.")
+        message = f"{address} contains {', '.join(marks)}, which tracks where visitors come from"
+        yield Finding("link-tracking", Severity.ADVISE, place, message, "Remove these parameters from the address.")

@@ -25,7 +25,7 @@ class EditionFilter:
         of_article = ({one.slug for one in group.values()} for group in groups)
         slugs = next((slugs for slugs in of_article if article in slugs), set[str]())
         if article and not slugs:
-            hint = f"`digest issue show {made.issue.number}` lists its articles."
+            hint = f"To list its articles: digest issue show {made.issue.number}"
             raise NotFoundError(f"Issue {made.issue.number} has no article {article}", hint=hint)
         try:
             interests = settings.catalogue.canonical(settings.catalogue.choose(interest))

@@ -82,10 +82,10 @@ def sendable(publisher: Publisher, session: Session, issue: Issue, now: datetime
     require_approved(issue, manifest(session, issue, publisher.settings, publisher.templates))
     made = build(publisher, session, issue, now, known)
     if blocking := made.blocking:
-        raise FindingsBlockError(f"Issue {issue.number} is not sent: {blocking[0].message}")
+        raise FindingsBlockError(f"Issue {issue.number} was not sent: {blocking[0].message}")
     if not made.editions:  # without a recipient, its articles would be used up
-        hint = "Import readers; `digest subscribers stats` says who is excluded, and why."
-        raise RefusedError(f"Issue {issue.number} has no reader now", hint=hint)
+        hint = "Import readers, or see why they are excluded: digest subscribers stats"
+        raise RefusedError(f"Issue {issue.number} would reach no reader now", hint=hint)
     return made
 
 

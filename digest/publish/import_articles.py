@@ -35,8 +35,8 @@ def import_articles(
     """
     settings = publisher.settings
     if out := next((path for path in paths if leads_out(Path(path), settings.workspace)), None):
-        message = f"{out} leads out of the workspace by a link, and nothing there was read"
-        raise UsageError(message, hint="Put the articles themselves there, or import where they lie.")
+        message = f"{out} is a link that points outside the workspace; nothing there was read"
+        raise UsageError(message, hint="Put the article files themselves there, or import them from where they are.")
     topics = [slug for interest in settings.interest for slug in (interest.slug, *interest.was)]
     known = KnownSlugs([section.slug for section in settings.section], topics, settings.publication.language)
     with session_scope(publisher.engine) as session:

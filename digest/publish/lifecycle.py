@@ -67,5 +67,8 @@ def withdraw(session: Session, issue: Issue, now: datetime) -> int:
     if not session.exec(select(reached)).one():
         slugs = [item.group for item, _ in issue_store.items_of(session, issue)]
         session.execute(delete(IssueItem).where(col(IssueItem.issue_id) == issue.id))
-        issue.left_out = [*issue.left_out, *({"slug": slug, "reason": "freed by the withdrawal"} for slug in slugs)]
+        issue.left_out = [
+            *issue.left_out,
+            *({"slug": slug, "reason": "available again after a withdrawal"} for slug in slugs),
+        ]
     return cancelled

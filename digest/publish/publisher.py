@@ -16,7 +16,7 @@ from digest.settings.root import Settings
 class FindingsBlockError(RefusedError):
     """The checks found something that must be mended first."""
 
-    default_hint = "`digest issue check` lists the findings with their remedies."
+    default_hint = "To list all findings with their remedies: digest issue check"
 
 
 @dataclass(frozen=True)

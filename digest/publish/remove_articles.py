@@ -18,7 +18,7 @@ def remove_article(session: Session, slug: str) -> None:
     carrying = select(Issue.number).join(IssueItem).where(IssueItem.group == article.group).order_by(col(Issue.number))
     number = session.exec(carrying).first()
     if number is not None:
-        hint = f"`digest issue edit {number} --drop {article.group}` takes it out of a draft; what was sent stays."
+        hint = f"To remove it from a draft: `digest issue edit {number} --drop {article.group}`. Sent issues keep it."
         raise RefusedError(f"{slug} is in issue {number}.", hint=hint)
     others = select(Article.slug).where(Article.group == slug, Article.slug != slug).order_by(col(Article.slug))
     translation = session.exec(others).first()

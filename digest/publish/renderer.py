@@ -93,8 +93,8 @@ class IssueRenderer:
                 name for name in self.publisher.templates.own("email") if "/digest/" in name or "/components/" in name
             ]
             place = ", ".join(own) or "templates"
-            message = f"Each edition is rendered whole, which takes long: {self.whole_because}"
-            remedy = "Let the template print the marks and forms that templates/README.md describes."
+            message = f"Each edition is rendered separately, which is slow: {self.whole_because}"
+            remedy = "Make the template print the marks and forms that templates/README.md describes."
             yield Finding("rendered-whole", Severity.ADVISE, place, message, remedy)
 
     @cached_property
@@ -168,7 +168,9 @@ class IssueRenderer:
             return
         for name, one, other in zip(("HTML", "plain text"), direct, (joined.html, joined.text), strict=True):
             if one != other:
-                raise NotComposableError(f"the {name} is not the same when it is joined, {_difference(one, other)}")
+                raise NotComposableError(
+                    f"the {name} changes when it is assembled from fragments, {_difference(one, other)}"
+                )
 
 
 def _chosen(selections: Sequence[Selection], seed: str) -> list[Selection]:
@@ -180,4 +182,4 @@ def _chosen(selections: Sequence[Selection], seed: str) -> list[Selection]:
 
 def _difference(one: str, other: str) -> str:
     at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return f"from “{' '.join(one[max(at - 30, 0) : at + 30].split())}” on"
+    return f"starting at “{' '.join(one[max(at - 30, 0) : at + 30].split())}”"

@@ -37,9 +37,13 @@ class Differing(StrEnum):
             case Differing.FRAGMENT | Differing.EDITION:
                 return REPAIR
             case Differing.SOURCES:
-                return "Nothing must be done: readers and the archive get what is stored, which these do not change."
+                return (
+                    "No action is needed: readers and the archive get what is stored, which these changes do "
+                    "not affect."
+                )
         return (
-            "If digestpress or a renderer was changed since, nothing must be done: what is stored is what was frozen."
+            "If digestpress or a renderer has been upgraded since, no action is needed: what is stored is "
+            "what was frozen."
         )
 
 
@@ -74,7 +78,7 @@ class Verification:
 def verify(publisher: Publisher, session: Session, issue: Issue) -> Verification:
     """Compare what is stored of a frozen issue with its hashes and with its present sources; store nothing."""
     if issue.frozen_at is None or issue.id is None:
-        hint = "An issue has stored editions from the freeze on: digest send"
+        hint = "Stored editions exist once an issue is frozen, by: digest send"
         raise RefusedError(f"Issue {issue.number} is {issue.state} and has no stored editions", hint=hint)
     rows = [*edition_store.of_issue(session, issue.id), *edition_store.of_issue(session, issue.id, archive=True)]
     faults = fragments.faults(session, issue.id)
@@ -106,7 +110,7 @@ def _of_editions(session: Session, rows: Sequence[Edition], faults: Sequence[Fra
     sound = [row for row in rows if row.id not in named]
     changed = [row.id for row, digest in edition_store.hashes(session, sound) if row.id and digest != row.content_hash]
     if changed:
-        message = "Subject, articles or parts are not what was frozen: the hash differs"
+        message = "The subject, articles or parts differ from what was frozen: the hash does not match"
         yield Difference(Differing.EDITION, message, changed)
 
 
@@ -116,7 +120,9 @@ def _of_sources(
     try:
         content = content_of(session, issue)
     except DigestError as error:
-        yield Difference(Differing.SOURCES, f"They cannot be built: {error.message}", [row.id or 0 for row in rows])
+        yield Difference(
+            Differing.SOURCES, f"The editions cannot be built: {error.message}", [row.id or 0 for row in rows]
+        )
         return
     failed: dict[str, list[int]] = {}
     renderer = IssueRenderer(publisher, content)  # without the cache: what it holds would prove nothing
@@ -132,17 +138,17 @@ def _why_other(renderer: IssueRenderer, content: IssueContent, row: Edition, cha
     """Return why an edition built from present sources is not the stored one; empty if it is."""
     selection = selection_of(renderer.publisher, content, row)
     if missing := set(row.articles) - {slug for slug, _ in selection.shown}:
-        return f"They cannot be built: the issue no longer has {', '.join(sorted(missing))}"
+        return f"The editions cannot be built: the issue no longer has {', '.join(sorted(missing))}"
     try:
         built = without_readers(renderer, selection, archive=row.archive)
     except DigestError as error:
-        return f"They cannot be built: {error.message}"
+        return f"The editions cannot be built: {error.message}"
     new = to_store(row.issue_id, built, row.created_at, archive=row.archive)
     if edition_store.content_hash(new.row, new.html, new.text) == row.content_hash:
         return ""
     if changed:
-        return f"They cannot be built as they were: {'; '.join(changed)}"
-    return "The sources are what was approved, and a build gives other bytes"
+        return f"The original editions cannot be rebuilt: {'; '.join(changed)}"
+    return "The sources are as approved, but a new build differs"
 
 
 def selection_of(publisher: Publisher, content: IssueContent, row: Edition) -> Selection:

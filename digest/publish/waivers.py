@@ -31,14 +31,14 @@ def waive(issue: Issue, findings: Sequence[Finding], finding_id: str, reason: st
     """Let the present findings of an id stand, and return them; waivers that no longer hold are dropped."""
     reason = one_line(reason, "The reason")
     if not reason:
-        raise UsageError("A waiver needs a reason", hint='--reason "Why readers are served well as it is"')
+        raise UsageError("A waiver needs a reason", hint='Add --reason "Why this is acceptable".')
     present = list(dict.fromkeys(finding for finding in findings if finding.id == finding_id))
     if not present:
         known = {finding.id for finding in findings}
-        hint = nearest(finding_id, known) if known else "The checks found nothing."
-        raise NotFoundError(f"Issue {issue.number} has no finding {finding_id} now", hint=hint)
+        hint = nearest(finding_id, known) if known else "The checks found no problems."
+        raise NotFoundError(f"Issue {issue.number} has no finding {finding_id}", hint=hint)
     if kept := next((finding for finding in present if not _can_stand(finding)), None):
-        raise RefusedError(f"{finding_id} cannot be waived, it protects a promise to readers", hint=kept.remedy)
+        raise RefusedError(f"{finding_id} cannot be waived, because it protects a promise to readers", hint=kept.remedy)
     new = [finding for finding in present if not finding.waived] or present
     keys = {_key(finding) for finding in new}
     holding = [one for one in held(issue, findings) if (one["id"], one["where"], one["message"]) not in keys]
@@ -52,7 +52,7 @@ def undo(issue: Issue, finding_id: str) -> None:
     left = [one for one in issue.waivers if one["id"] != finding_id]
     if len(left) == len(issue.waivers):
         raise NotFoundError(
-            f"Issue {issue.number} has no waiver of {finding_id}", hint="`digest issue show` lists them."
+            f"Issue {issue.number} has no waiver for {finding_id}", hint="To list them: digest issue show"
         )
     issue.waivers = left
 

@@ -319,7 +319,7 @@ class Composer:
         text = self._text.frame(self._maker.frame(key, *self._tokens.head), lambda _: ())
         apart = {not region.lead for frame in (html, text) for region in frame.regions if region.name == "sections"}
         if len(apart) > 1 or (apart == {True} and "lead" not in self._forms):
-            raise NotComposableError("HTML and plain text, or [forms] of the theme, differ about the first article")
+            raise NotComposableError("HTML and plain text, or the theme's [forms], disagree about the first article")
         return apart == {True}
 
     def _frame_findings(self, made: Cut[HtmlFragment]) -> list[LocalFinding]:
@@ -369,7 +369,7 @@ class Composer:
         variables = variables_of(sample.context, self._theme, self._nonce)
         html, declared = render_html(FOLDER, self.views.language, variables, self._templates, self._nonce)
         if slots_in(html, self._nonce) != declared:
-            raise NotComposableError("a slot stands where it is lost or doubled")
+            raise NotComposableError("a slot occurs where it is lost or doubled")
         html = html if self.head_rules is None else with_rules(html, self.head_rules)
         cuttings = cut(html, self._nonce)
         mail = self._mail(html, "", self._tokens.subject, source=sample.context)

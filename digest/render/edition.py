@@ -14,7 +14,7 @@ from digest.render.mail import render_html, render_text, theme_of, tidy
 from digest.render.marks import Marks, without_marks
 from digest.render.plaintext import plain_body
 from digest.render.slots import Slot, SlotTokens, choose_nonce
-from digest.runtime.text import whole_sentences
+from digest.runtime.text import count_of, whole_sentences
 
 FOLDER = "email/digest"
 _EXCERPT, _LEAST = 280, 80  # characters
@@ -184,6 +184,9 @@ def shortened_finding(articles: Sequence[ArticleView]) -> list[Finding]:
     if not articles:
         return []
     titles = ", ".join(f"“{article.title}”" for article in articles)
-    message = f"To stay below the size at which Gmail clips, {len(articles)} articles are shown as summaries: {titles}"
-    remedy = "Nothing must be done; `display: full` or `display: summary` in an article decides for it."
+    message = (
+        f"To stay below the size at which Gmail clips, {count_of(len(articles), 'article')} will be shown as "
+        f"summaries: {titles}"
+    )
+    remedy = "No action is needed. To choose which: `display: full` or `display: summary` in an article."
     return [Finding("shown-as-summary", Severity.ADVISE, "HTML", message, remedy)]

@@ -46,41 +46,44 @@ def _words(translate: Callable[[str], str]) -> dict[str, tuple[str, str]]:
     return {
         "assembled": (
             _("assembled"),
-            _("The articles of the month were chosen. Look at the issue as its readers will see it, and approve it."),
+            _("The articles of the month have been chosen. Review the issue as readers will see it, then approve it."),
         ),
         "needs_approval": (
             _("waits for approval"),
-            _("The issue is not approved yet. Until somebody approves it, it is not sent."),
+            _("The issue has not been approved yet. It is not sent until it is approved."),
         ),
-        "started": (_("sending has begun"), _("The audience is fixed, and the mails are going out.")),
-        "halted": (_("sending was halted"), _("Sending has stopped, and no reader is lost. What to do is below.")),
+        "started": (_("sending has started"), _("The audience is fixed, and the mails are being sent.")),
+        "halted": (_("sending is on hold"), _("Sending has stopped. No delivery is lost. The next steps are below.")),
         "finished": (
-            _("sending is finished"),
-            _("Every delivery of the issue has ended; the numbers add up to what was planned."),
+            _("sending has finished"),
+            _("Every delivery of the issue has ended. The numbers add up to the planned deliveries."),
         ),
         "missed": (
             _("the run was missed"),
-            _("The month's issue was not sent on its day, and will not be sent by itself."),
+            _("The month's issue was not sent on its date, and will not be sent automatically."),
         ),
         "uncertain_waiting": (
-            _("uncertain deliveries wait for you"),
+            _("uncertain deliveries need your decision"),
             _(
-                "It is not known whether these mails arrived. They are never sent again by themselves: "
-                "the mail server's log or a person decides."
+                "It is unknown whether these mails arrived. They are never sent again automatically: check the "
+                "mail server's log, or decide yourself."
             ),
         ),
         "policy_bounces": (
-            _("mails come back for reasons that are ours"),
-            _("Other servers refuse our mails, for every reader there. No reader is suppressed for it."),
+            _("mails bounce because of the sender"),
+            _(
+                "Other servers refuse this publication's mails, no matter who the reader is. No reader is "
+                "suppressed for this."
+            ),
         ),
         "report": (
             _("the report is ready"),
             _(
-                "Three days have passed, and most bounces and complaints have come in. The report says who did not "
-                "get the issue, and why; the page is made where digest runs, since it names readers."
+                "Three days have passed, and most bounces and complaints have arrived. The report shows who did "
+                "not get the issue, and why. The page is made where digest runs, because it names readers."
             ),
         ),
-        "test": (_("a test"), _("Nothing happened. Somebody tried whether you would be told if something did.")),
+        "test": (_("a test"), _("This is a test. It shows that notifications reach you.")),
     }
 
 

@@ -64,7 +64,9 @@ def _retry(prepared: str, css: str) -> str:
     try:
         return _transform(prepared, css)
     except TypeError as error:
-        raise ContentError("A style attribute in the mail confuses the CSS inliner.", hint="Use classes.") from error
+        raise ContentError(
+            "A style attribute in the mail cannot be processed by the CSS inliner.", hint="Use classes instead."
+        ) from error
     finally:
         premailer.cache.cache.clear()
 
@@ -73,7 +75,7 @@ def _transform(prepared: str, css: str) -> str:
     try:
         result = _Inliner(prepared, css_text=css, **_OPTIONS).transform(pretty_print=False)
     except etree.LxmlError as error:
-        raise ContentError(f"The mail's HTML cannot be read: {error}.", hint="Mend the template.") from error
+        raise ContentError(f"The mail's HTML cannot be read: {error}.", hint="Correct the template.") from error
     return str(result)
 
 

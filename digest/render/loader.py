@@ -215,8 +215,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def _contained(path: Path, directory: Path) -> Path:
     """Return the path, unless a link in a workspace's templates leads out of the workspace."""
     if directory != packaged_directory() and leads_out(path, directory.parent):
-        message = f"{path} leads out of the workspace by a link, and was not read"
-        raise ContentError(message, hint="Copy the file itself into templates/.")
+        message = f"{path} is a link that points outside the workspace, and was not read"
+        raise ContentError(message, hint="Copy the file itself to templates/.")
     return path
 
 
@@ -224,7 +224,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ContentError(f"{path.name} of the templates cannot be read: {error}.", hint=f"Mend {path}.") from error
+        raise ContentError(f"The template {path.name} cannot be read: {error}.", hint=f"Correct {path}.") from error
 
 
 def _environment(loader: jinja2.BaseLoader, language: str) -> jinja2.Environment:
@@ -301,7 +301,7 @@ def _fault(
     name: str, error: Exception, directories: tuple[Path, ...], at_rest: tuple[str, int] | None = None
 ) -> ContentError:
     if isinstance(error, jinja2.TemplateNotFound):
-        hint = "It is named in a template; see templates/README.md."
+        hint = "A template refers to it; see templates/README.md."
         return ContentError(f"There is no template {error.name}.", hint=hint)
     place, line = at_rest or (name, 0)
     if isinstance(error, jinja2.TemplateSyntaxError):
@@ -319,9 +319,9 @@ def limit_text(error: Exception) -> str:
     """Return an error in words."""
     match error:
         case MemoryError():
-            return f"it needs more memory than the {process.MEMORY_MEGABYTES} MB that it may have"
+            return f"it needs more than {process.MEMORY_MEGABYTES} MB of memory"
         case _TooLongError():
-            return f"it makes more than {process.MAX_CHARACTERS:,} characters"
+            return f"it produces more than {process.MAX_CHARACTERS:,} characters"
     return str(error)
 
 

@@ -62,7 +62,7 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
 def long_date(day: object, locale: Locale) -> str:
     """Return a date in words; raises TypeError for anything else."""
     if not isinstance(day, date):
-        raise TypeError(f"long_date takes a date, not {day!r}")
+        raise TypeError(f"long_date needs a date, not {day!r}")
     return format_date(day, "long", locale)
 
 

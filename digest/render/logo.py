@@ -27,7 +27,7 @@ def _loaded(workspace: Path, key: str, src: str) -> LoadedImage:
     except (OSError, ValueError) as error:  # a NUL
         reason = error.strerror if isinstance(error, OSError) else error
         message = f"[publication.logo] {key}: {src!r} cannot be read: {reason}."
-        raise ContentError(message, hint="The path counts from the workspace.") from error
+        raise ContentError(message, hint="The path is relative to the workspace.") from error
     except ContentError as error:
         hint = "It must be a JPEG, PNG or GIF in the workspace."
         raise ContentError(f"[publication.logo] {key}: {error.message}", hint=hint) from error

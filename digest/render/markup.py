@@ -110,12 +110,12 @@ def conserved(before: str, after: str, stage: str) -> None:
     if was.text != now.text:
         raise ContentError(
             f"{stage} changed the text of the mail {_where(was.text, now.text)}.",
-            hint="Look at the markup of that place: deep nesting, or tags that are not closed.",
+            hint="Check the markup there: deep nesting, or tags that are not closed.",
         )
     for lost in was.links - now.links:
         # A share button has the address within another one.
         if not any(lost in address for address in now.links):
-            raise ContentError(f"{stage} lost the link to {lost}.", hint="Look at the markup around that link.")
+            raise ContentError(f"{stage} lost the link to {lost}.", hint="Check the markup around that link.")
 
 
 def _where(was: str, now: str) -> str:

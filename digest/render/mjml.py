@@ -24,7 +24,7 @@ class RendererMissingError(EnvironmentFailedError):
     """The MJML renderer does not work."""
 
     default_hint = (
-        "Two packages install a module called mjml: run `pip uninstall mjml mjml-python`, then install mjml-python."
+        "Two packages install a module named mjml: run `pip uninstall mjml mjml-python`, then install mjml-python."
     )
 
 
@@ -60,11 +60,11 @@ def to_html(mjml: str) -> str:
 def _refused(prepared: str, reason: str) -> MjmlError:
     found = _POSITION.search(reason)
     if found is None:
-        return MjmlError(f"The MJML renderer refused the mail: {reason}.", None)
+        return MjmlError(f"The MJML renderer rejected the mail: {reason}.", None)
     # mrml counts bytes.
     offset = len(prepared.encode()[: int(found[1])].decode(errors="ignore"))
     index = sum(tag.start < offset for tag in tags(prepared)) - 1
-    return MjmlError(f"The MJML renderer refused the mail: {_POSITION.sub('this place', reason)}.", max(index, 0))
+    return MjmlError(f"The MJML renderer rejected the mail: {_POSITION.sub('this place', reason)}.", max(index, 0))
 
 
 def normalise(mjml: str) -> str:

@@ -44,7 +44,7 @@ class MjmlError(ContentError):
     """The MJML of a mail is wrong. `tag_index` counts its tags from 0, to find the template's line."""
 
     def __init__(self, message: str, tag_index: int | None, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint or "Mend the template; `digest preview` shows the mail as you write.")
+        super().__init__(message, hint=hint or "Correct the template; `digest preview` shows the mail as you edit.")
         self.tag_index = tag_index
 
 
@@ -62,12 +62,12 @@ def lint(mjml: str, *, max_depth: int) -> None:
         last = tag.end
         if tag.closing:
             if not open_tags or open_tags.pop() != tag.name:
-                raise _error(mjml, tag.start, index, f"</{tag.name}> closes what is not open")
+                raise _error(mjml, tag.start, index, f"</{tag.name}> closes an element that is not open")
             ending = "" if tag.name == ending else ending
             continue
         weight += 1 if ending else _COMPONENT_WEIGHT
         fault = _inside(tag, ending) if ending else _fault(tag.name, tag.rest, open_tags[-1] if open_tags else "")
-        fault = "The mail has more elements than any issue needs" if weight > MAX_WEIGHT else fault
+        fault = "The mail has too many elements" if weight > MAX_WEIGHT else fault
         if fault:
             raise _error(mjml, tag.start, index, fault)
         if tag.void:
@@ -91,17 +91,17 @@ def _between(gap: str, ending: str) -> str:
     if gap.isspace() or (ending and "<" not in gap):
         return ""
     if any("--" in comment for comment in _COMMENT.findall(gap)):
-        return "A comment holds `--`, after which the MJML renderer reads no further"
+        return "A comment contains `--`, where the MJML renderer stops reading"
     text = _COMMENT.sub("", gap).strip()
     if "<" in text:
-        return "A `<` begins no tag; write &lt;"
-    return f"The words “{text[:40]}” stand outside of every element that shows words" if text and not ending else ""
+        return "A `<` does not start a tag; write &lt;"
+    return f"The text “{text[:40]}” is outside of every element that shows text" if text and not ending else ""
 
 
 def _inside(tag: Tag, ending: str) -> str:
     """Return what is wrong with a tag of HTML, or nothing."""
     if tag.name.startswith("mj-"):
-        return f"<{tag.name}> cannot stand inside <{ending}>, which holds HTML"
+        return f"<{tag.name}> is not allowed inside <{ending}>, which contains HTML"
     return f"<{tag.name}> has an attribute without quotation marks" if _UNQUOTED.search(tag.rest) else ""
 
 
@@ -112,9 +112,9 @@ def _fault(name: str, rest: str, parent: str) -> str:
     if element is None:
         return f"MJML has no element <{name}>{_nearest(name, ELEMENTS)}"
     if not parent and name != "mjml":
-        return f"<{name}> stands outside <mjml>"
+        return f"<{name}> is outside <mjml>"
     if parent and not {name, "*"} & ELEMENTS[parent].children:
-        return f"<{name}> cannot stand in <{parent}>"
+        return f"<{name}> is not allowed in <{parent}>"
     return _attribute_fault(Tag(name, rest, closing=False, start=0, end=0), element)
 
 
@@ -127,7 +127,7 @@ def _attribute_fault(tag: Tag, element: Element) -> str:
         if allowed is None:
             return f"<{tag.name}> has no attribute {name}{_nearest(name, element.attributes)}"
         if not _fits(value, allowed):
-            return f"<{tag.name}> cannot have {name}={value!r}: it takes {allowed}"
+            return f"<{tag.name}> cannot have {name}={value!r}: allowed is {allowed}"
     return ""
 
 

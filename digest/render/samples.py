@@ -41,7 +41,7 @@ class Tokens(NamedTuple):
             return cls(*map(chr, _PRIVATE[: len(cls._fields)]))
         free = [*islice((chr(code) for code in _PRIVATE if chr(code) not in content), len(cls._fields))]
         if len(free) < len(cls._fields):
-            raise ContentError("The articles hold every private-use character.", hint="Take some of them out.")
+            raise ContentError("The articles use every private-use character.", hint="Remove some of them.")
         return cls(*free)
 
 
@@ -64,7 +64,7 @@ def forms_of(theme: Mapping[str, Any]) -> frozenset[str]:
     """Return what a theme declares that articles depend on. Raises ContentError for what they cannot."""
     declared = theme.get("forms", {}).get("article", _FORMS)
     if not isinstance(declared, Sequence) or isinstance(declared, str) or set(declared) - set(_FORMS):
-        hint = f"Name some of {', '.join(_FORMS)}."
+        hint = f"Use some of {', '.join(_FORMS)}."
         raise ContentError(f"[forms] article of theme.toml cannot be {declared!r}.", hint=hint)
     return frozenset(declared)
 

@@ -84,8 +84,8 @@ def choose_nonce(identity: str, content: str = "") -> str:
         nonce = hashlib.sha256(f"{attempt}\n{identity}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
         if not any(prefix + nonce in text for prefix in (PREFIX, marks.PREFIX) for text in (identity, content)):
             return nonce
-    hint = f"Take the texts that begin with {PREFIX} out."
-    raise ContentError("The articles hold slot tokens of every kind.", hint=hint)
+    hint = f"Remove the texts that start with {PREFIX}."
+    raise ContentError("The articles contain slot tokens of every kind.", hint=hint)
 
 
 def split(document: str, nonce: str) -> Iterator[str | Slot]:
@@ -94,7 +94,7 @@ def split(document: str, nonce: str) -> Iterator[str | Slot]:
     Raises ContentError for a token of an unknown slot.
     """
     if not _NONCE.fullmatch(nonce):
-        raise ContentError(f"{nonce!r} is no slot nonce.", hint="A nonce has 16 hexadecimal digits.")
+        raise ContentError(f"{nonce!r} is not a valid slot nonce.", hint="Use 16 hexadecimal digits.")
     pieces = re.split(re.escape(f"{PREFIX}{nonce}_") + r"([A-Z_]+)" + _SUFFIX, document)
     for index, piece in enumerate(pieces):
         if index % 2 == 0:
@@ -102,7 +102,7 @@ def split(document: str, nonce: str) -> Iterator[str | Slot]:
         elif piece in Slot.__members__:
             yield Slot(piece)
         else:
-            raise ContentError(f"There is no slot {piece}.", hint=f"Slots are {', '.join(Slot.__members__)}.")
+            raise ContentError(f"Unknown slot {piece}.", hint=f"Slots: {', '.join(Slot.__members__)}.")
 
 
 def uncut(pieces: Iterable[str]) -> list[str]:

@@ -130,7 +130,7 @@ class Units(Generic[FragmentT]):
         for key, kind, fragment in _owners(made, sample.articles, keys, lines):
             # A section that stands around articles only may lack the parts that it has around a lead.
             if key in found and found[key].setdefault(kind, fragment) != fragment:
-                raise NotComposableError(f"{kind} of {key.name} differs from place to place")
+                raise NotComposableError(f"{kind} of {key.name} is not the same everywhere")
         for key, fragments in found.items():
             if key not in self._known:
                 self._known[key] = fragments
@@ -193,7 +193,7 @@ def _orders(cuttings: Sequence[Cutting], articles: Sequence[Wanted]) -> Mapping[
         if names:
             found[region] = next(fitting, ())
             if not found[region]:
-                raise NotComposableError("articles stand in another order than the issue's, or without their marks")
+                raise NotComposableError("the articles are not in the issue's order, or lack their marks")
     if {*articles}.difference(found.get("lead", ()), found.get("sections", ())):
         raise NotComposableError("not every article has its mark")
     return found

@@ -22,7 +22,7 @@ def whole_file(path: Path, *, mode: int | None = None, durable: bool = True) -> 
     """
     if not path.name or (path.exists() and not path.is_file()):
         what = "a folder" if path.is_dir() else "no file"
-        raise UsageError(f"'{path}' is {what}; it stays as it is", hint="Name a file.")
+        raise UsageError(f"'{path}' is {what} and was not overwritten", hint="Use the name of a file.")
     # a leftover of a killed process would be in the way when process ids repeat
     partial = path.with_name(f".{path.name[:100]}.{os.getpid()}-{threading.get_native_id()}.partial")
     partial.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ def duration(text: str) -> timedelta:
     """Parse a duration such as 30m, 12h or 7d."""
     match = _DURATION.fullmatch(text.strip())
     if not match:
-        raise ConfigError(f"{text!r} is not a duration", hint="Write 30m, 12h or 7d.")
+        raise ConfigError(f"{text!r} is not a duration", hint="Use a form such as 30m, 12h or 7d.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
@@ -95,7 +95,9 @@ def open_clock() -> Clock:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError(f"DIGEST_NOW={text!r} is not an instant", hint="Write 2021-09-30T09:00:00+09:00.") from error
+        raise ConfigError(
+            f"DIGEST_NOW={text!r} is not a date and time", hint="Use a form such as 2021-09-30T09:00:00+09:00."
+        ) from error
     if moment.tzinfo is None:
-        raise ConfigError(f"DIGEST_NOW={text!r} has no zone", hint="Write 2021-09-30T09:00:00+09:00.")
+        raise ConfigError(f"DIGEST_NOW={text!r} has no time zone", hint="Use a form such as 2021-09-30T09:00:00+09:00.")
     return ShiftedClock(moment)

@@ -30,10 +30,10 @@ _DRIVERS = {
     **dict.fromkeys(("sqlite", "sqlite+pysqlite"), "sqlite"),
     **dict.fromkeys(("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg"),
 }
-_FORMS = "Write sqlite:///digest.db or postgresql://USER@HOST/NAME."
+_FORMS = "Use sqlite:///digest.db or postgresql://USER@HOST/NAME."
 REPAIR = (
-    "Stop whatever uses the database, keep a copy of it as it is, and bring back the last good backup: "
-    "digest db restore FILE"
+    "Stop everything that uses the database, keep a copy of it, then restore the last good backup: digest db "
+    "restore FILE"
 )
 """What helps against damage."""
 _POSTGRESQL_DAMAGE = frozenset({"XX001", "XX002", "58P01"})
@@ -58,13 +58,13 @@ class RestoreUnfinishedError(EnvironmentFailedError):
 class DatabaseDamagedError(DatabaseUnreachableError):
     """The database is damaged."""
 
-    default_hint = f"`digest db check` names the damage. {REPAIR}"
+    default_hint = f"To see the damage: digest db check. {REPAIR}"
 
 
 class DatabaseOlderError(EnvironmentFailedError):
     """The database has an older schema than this digestpress needs."""
 
-    default_hint = "Take a backup, then run `digest db upgrade`."
+    default_hint = "Make a backup, then run `digest db upgrade`."
 
 
 def make_engine(url: str) -> Engine:
@@ -75,14 +75,16 @@ def make_engine(url: str) -> Engine:
         # What a statement is given is about people, and the text of an exception goes into logs.
         engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql", hide_parameters=True)
     except KeyError as error:
-        raise ConfigError(f"[database] url: {error} is no database that digestpress can use", hint=_FORMS) from error
+        raise ConfigError(
+            f"[database] url: {error} is not a database that digestpress supports", hint=_FORMS
+        ) from error
     except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise ConfigError("[database] url is not a database address", hint=_FORMS) from error
+        raise ConfigError("[database] url is not a valid database address", hint=_FORMS) from error
     except ModuleNotFoundError as error:
         raise ConfigError("psycopg is not installed", hint="pip install 'digestpress[postgres]'") from error
     if engine.dialect.name == "sqlite":
         if engine.url.database in {None, "", ":memory:"}:  # each command, and each of its threads, had another one
-            raise ConfigError("[database] url names no file: a database in memory keeps nothing", hint=_FORMS)
+            raise ConfigError("[database] url does not name a file: a database in memory keeps nothing", hint=_FORMS)
         event.listen(engine, "do_connect", _create_sqlite)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -179,7 +181,7 @@ def damage_in(error: BaseException | None) -> str:
     if getattr(error, "sqlstate", None) in _POSTGRESQL_DAMAGE or text == "unsupported file format":
         return text
     column = _NOT_TEXT.match(text)  # the rest of the message is the text, which is about a person
-    return f"the column {column[1]} holds bytes that are not text" if column else ""
+    return f"the column {column[1]} contains bytes that are not text" if column else ""
 
 
 def alembic_config(connection: Connection | None = None) -> "Config":

@@ -33,13 +33,13 @@ class UsageError(DigestError):
 class ConfigError(UsageError):
     """The configuration is not usable."""
 
-    default_hint = "Correct digest.toml; `digest config check` shows every problem."
+    default_hint = "Correct digest.toml. To see all problems: digest config check"
 
 
 class WorkspaceNotFoundError(UsageError):
     """No digest.toml was found in this folder or one above."""
 
-    default_hint = "Run `digest init DIR`, change into a workspace, or pass --workspace DIR."
+    default_hint = "Create a workspace with `digest init DIR`, change to one, or pass --workspace DIR."
 
 
 class NotFoundError(UsageError):
@@ -65,10 +65,10 @@ class EnvironmentFailedError(DigestError):
 class DatabaseUnreachableError(EnvironmentFailedError):
     """The database cannot be reached."""
 
-    default_hint = "Check [database] url in digest.toml, that the server runs, and that the disk is not full."
+    default_hint = "Check [database] url in digest.toml, that the server is running, and that the disk is not full."
 
 
 class RelayUnreachableError(EnvironmentFailedError):
     """The relay cannot be reached."""
 
-    default_hint = "Check [[relay]] in digest.toml; nothing was lost, run the command again when the relay answers."
+    default_hint = "Check [[relay]] in digest.toml. Nothing was lost; run the command again when the relay answers."

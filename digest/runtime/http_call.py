@@ -80,9 +80,9 @@ def resolve(host: str, port: int, *, only_loopback: bool) -> str:
         address = ipaddress.ip_address(str(text).partition("%")[0])
         address = getattr(address, "ipv4_mapped", None) or address
         if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
-            raise ForbiddenAddressError(f"{host} points to {address}, which is never called")
+            raise ForbiddenAddressError(f"{host} resolves to {address}, to which requests are not allowed")
         if only_loopback and not address.is_loopback:
-            raise ForbiddenAddressError(f"{host} points to {address}: http is for this machine only")
+            raise ForbiddenAddressError(f"{host} resolves to {address}: http is allowed for this machine only")
     return str(found[0])
 
 

@@ -34,7 +34,7 @@ def form_of(asked: str) -> Form:
     """Return the log form: by option, else by DIGEST_LOG, else text. Raises UsageError."""
     form = asked or os.environ.get(VARIABLE, "") or "text"
     if form not in get_args(Form):
-        raise UsageError(f"{form[:40]!r} is not a form of logs", hint="Write text or json.")
+        raise UsageError(f"{form[:40]!r} is not a log format", hint="Use text or json.")
     return cast("Form", form)
 
 

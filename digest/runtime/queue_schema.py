@@ -28,7 +28,7 @@ class QueueSchema(StrEnum):
     """procrastinate is missing: workers poll."""
     MISSING = "missing"
     OLDER = "older than the installed procrastinate"
-    FOREIGN = "kept by somebody else"
+    FOREIGN = "maintained by another program"
     """Created by another program, which migrates them."""
     READY = "ready"
 

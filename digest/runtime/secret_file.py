@@ -16,7 +16,7 @@ def read_secret_file(path: Path, setting: str) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{setting} is not UTF-8: {path.name}", hint="Save the file as UTF-8.") from error
     if not text:
-        raise ConfigError(f"{setting} is empty: {path.name}", hint="Write the secret into it, on one line.")
+        raise ConfigError(f"{setting} is empty: {path.name}", hint="Write the secret to it, on one line.")
     return text
 
 
@@ -24,6 +24,6 @@ def read_token_file(path: Path, setting: str) -> bytes:
     """Return a token that others show to us. Raises ConfigError, also for fewer than 16 ASCII characters."""
     token = read_secret_file(path, setting)
     if len(token) < MIN_TOKEN or not token.isascii():
-        hint = f"Make one: openssl rand -hex 32 > {path.name}; chmod 600 {path.name}"
-        raise ConfigError(f"{setting} holds fewer than {MIN_TOKEN} plain characters", hint=hint)
+        hint = f"Create one: openssl rand -hex 32 > {path.name}; chmod 600 {path.name}"
+        raise ConfigError(f"{setting} contains fewer than {MIN_TOKEN} plain characters", hint=hint)
     return token.encode()

@@ -39,6 +39,11 @@ def count_of(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def ended(text: str) -> str:
+    """Return the text with a full stop, unless it ends with a mark."""
+    return text if text.endswith((".", "?", "!", "…")) else f"{text}."
+
+
 def words_only(text: str) -> str:
     """Return the text for comparison: without case, blanks and punctuation."""
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum()) or text

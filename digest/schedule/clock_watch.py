@@ -57,9 +57,9 @@ class ClockWatch:
         now = self._look()
         ahead = moved(self._remembered(), now)
         if ahead > MOST_APART:
-            return f"the clock of this machine was set forward by {_rounded(ahead)} since the last look"
+            return f"this machine's clock has been set forward by {_rounded(ahead)} since the last tick"
         if (apart := self._apart(now)) > MOST_APART:
-            return f"the clock of this machine is {_rounded(apart)} away from the database's"
+            return f"this machine's clock differs from the database's by {_rounded(apart)}"
         self.believe(now)
         return ""
 

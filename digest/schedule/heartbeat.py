@@ -46,6 +46,6 @@ class Heartbeat:
                 with session_scope(self._engine) as session:
                     self.lost = not runs.beat(session, self._id, self._by)
             except DBAPIError as error:  # away, or busy with a long transaction: the next beat may come through
-                logger.warning("no sign of life could be given: %s", type(error.orig).__name__)
+                logger.warning("the heartbeat could not be recorded: %s", type(error.orig).__name__)
             if self.lost:
                 return

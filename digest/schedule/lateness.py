@@ -38,13 +38,16 @@ def _overtaken(month: Month, late: timedelta) -> str:
         return ""
     settings = month.context.delivery.settings
     if settings.schedule.catch_up == "none":
-        return "nobody looked at the clock when it was due, and nothing is made up for"
+        return "no tick took place when it was due, and missed runs are not made up for"
     newer = next(occurrences(settings, month.plan.due_at))
-    return f"the run for {newer.period} is due already" if newer.due_at <= month.now else ""
+    return f"the run for {newer.period} is already due" if newer.due_at <= month.now else ""
 
 
 def _ask(month: Month, why: str) -> StepPaused:
     period = month.run.period
-    text = f"The run for {period} waits: {why}. `digest schedule release {period}` sends it, `skip` leaves it out."
+    text = (
+        f"The run for {period} is waiting: {why}. To send it: digest schedule release {period}. To leave it "
+        f"out: digest schedule skip {period}"
+    )
     month.tell(EventKind.HALTED, text, occasion="late")
     return StepPaused(text, person=True)

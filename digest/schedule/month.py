@@ -150,7 +150,7 @@ class Month:
 
     def stop(self, step: RunStep) -> StepPaused:
         """Leave the run to the next tick, before a step is begun, since this process is to stop."""
-        wait = StepPaused("the look was told to stop; the next one goes on")
+        wait = StepPaused("the tick was told to stop; the next one resumes")
         self._save(wait.state, step, wait.why)
         return wait
 

@@ -73,7 +73,7 @@ _AHEAD = 24  # months among which one that is not skipped is looked for
 class RunLostError(DigestError):
     """Another process has taken the run over."""
 
-    default_hint = "Nothing is lost: it goes on there. `digest schedule history` shows who has it."
+    default_hint = "Nothing is lost: the work continues there. To see where: digest schedule history"
 
 
 def install(session: Session, schedule: str, now: datetime) -> datetime:

@@ -30,13 +30,13 @@ def skip(context: SendContext, period: str) -> None:
         _skip_ahead(context, Period.parse(period))
         return
     if known.state not in runs.OPEN:
-        raise RefusedError(f"{period} has a run already: {known.state}", hint="`digest schedule history` shows it.")
+        raise RefusedError(f"{period} already has a run: {known.state}", hint="To see it: digest schedule history")
     if has_begun(context, known):
-        hint = "`digest outbox hold` stops it, `digest issue withdraw` for good."
-        raise RefusedError(f"{period} is being sent already", hint=hint)
+        hint = "To stop it: digest outbox hold. To stop it permanently: digest issue withdraw"
+        raise RefusedError(f"{period} is already being sent", hint=hint)
     with session_scope(context.engine) as session:
         if not runs.close(session, known, RunState.SKIPPED, BY_OPERATOR, context.clock.now()):
-            raise RefusedError(f"The run for {period} has just ended", hint="`digest schedule history` shows it.")
+            raise RefusedError(f"The run for {period} has just ended", hint="To see it: digest schedule history")
 
 
 def _skip_ahead(context: SendContext, wanted: Period) -> None:
@@ -46,7 +46,9 @@ def _skip_ahead(context: SendContext, wanted: Period) -> None:
         ahead = takewhile(lambda entry: entry.period <= wanted, occurrences(context.delivery.settings, since))
         entry = next((e for e in ahead if e.period == wanted), None)
         if entry is None:
-            raise RefusedError(f"{wanted} is not ahead on the calendar", hint="`digest schedule next` lists what is.")
+            raise RefusedError(
+                f"{wanted} is not an upcoming period", hint="To list upcoming periods: digest schedule next"
+            )
         runs.record(session, MONTHLY, str(wanted), entry.due_at, state=RunState.SKIPPED, why=BY_OPERATOR, now=now)
 
 
@@ -55,10 +57,12 @@ def release(context: SendContext, period: str) -> None:
     with session_scope(context.engine) as session:
         run = runs.find(session, period, (MONTHLY, SPECIAL))
         if run is None or run.state != RunState.WAITING or run.step != RunStep.LATE:
-            hint = "`digest schedule history` shows what runs wait for; `digest outbox release` is for issues."
-            raise RefusedError(f"The run for {period} does not wait for a release", hint=hint)
+            hint = (
+                "To see what runs are waiting for: digest schedule history. To release an issue: digest outbox release"
+            )
+            raise RefusedError(f"The run for {period} is not waiting for a release", hint=hint)
         if not runs.amend(session, run, released=context.clock.now().isoformat(timespec="seconds")):
-            raise RefusedError(f"Somebody else is at the run for {period} just now", hint="Try again in a moment.")
+            raise RefusedError(f"Another process is working on the run for {period}", hint="Try again in a moment.")
 
 
 def special(context: SendContext, at: str, slugs: Sequence[str], *, number: int | None, subject: str) -> IssueRun:
@@ -66,8 +70,8 @@ def special(context: SendContext, at: str, slugs: Sequence[str], *, number: int 
     now, zone = context.clock.now(), context.delivery.settings.publication.zone
     due_at = moment_of(at, zone)
     if due_at <= now:
-        hint = "Name a time to come, or send it at once: digest issue approve, digest send."
-        raise UsageError(f"{at} is past", hint=hint)
+        hint = "Choose a time in the future, or send it now: digest issue approve, digest send."
+        raise UsageError(f"{at} is in the past", hint=hint)
     order = [section.slug for section in context.delivery.settings.section]
     with session_scope(context.engine) as session:
         issue = issue_store.special_issue(session, number, due_at.astimezone(zone).date(), now)
@@ -77,19 +81,19 @@ def special(context: SendContext, at: str, slugs: Sequence[str], *, number: int 
         session.add(issue)
         run = runs.claim(session, SPECIAL, f"no-{issue.number}", due_at, by="", now=now, issue=issue.id)
         if run is None:
-            raise RefusedError(f"Issue {issue.number} has a run already", hint="`digest schedule history` shows it.")
-        runs.note(run, RunState.WAITING, "", "made by an operator", now)
+            raise RefusedError(f"Issue {issue.number} already has a run", hint="To see it: digest schedule history")
+        runs.note(run, RunState.WAITING, "", "created by an operator", now)
         session.add(run)
     return run
 
 
 def moment_of(text: str, zone: ZoneInfo) -> datetime:
     """Parse a date (its midnight) or a date and time, without an offset in `zone`. Raises UsageError."""
-    hint = "Write 2026-11-12T09:00 or 2026-11-12, in the publication's zone."
+    hint = "Use a form such as 2026-11-12T09:00 or 2026-11-12, in the publication's time zone."
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"{text!r} is no day or time", hint=hint) from error
+        raise UsageError(f"{text!r} is not a date or time", hint=hint) from error
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise UsageError(f"{text!r} is too far away", hint=hint)
     return moment if moment.tzinfo else instant_of(moment.date(), moment.time(), zone)

@@ -16,6 +16,7 @@ from digest.publish.approval import changes_since_approval, manifest
 from digest.publish.publisher import FindingsBlockError
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
+from digest.runtime.text import count_of
 from digest.schedule.month import BEGUN, MONTHLY, Month, StepPaused, issue_of
 from digest.schedule.runs import RunState
 from digest.send.canary import watch
@@ -25,7 +26,7 @@ from digest.send.status import status
 from digest.send.worker import deliver as deliver_issue
 from digest.send.worker import due
 
-BY_ITSELF = "nobody: [approval] required = 0"
+BY_ITSELF = "no approval needed: [approval] required = 0"
 
 
 def assemble(month: Month) -> StepPaused | None:
@@ -35,13 +36,13 @@ def assemble(month: Month) -> StepPaused | None:
         if month.run.schedule == MONTHLY and (issue is None or issue.state == IssueState.DRAFT):
             issue = _assemble(month, session)
         if issue is None:
-            return StepPaused("its issue is gone", person=True, state=RunState.FAILED)
+            return StepPaused("its issue no longer exists", person=True, state=RunState.FAILED)
         articles = len(issue_store.items_of(session, issue))
     month.run.issue_id = issue.id
     if issue.state == IssueState.WITHDRAWN:
         return _withdrawn(issue)
     if issue.state not in BEGUN:  # else it was sent by hand, before its time
-        why = f"issue {issue.number} has {articles} articles and is sent at {_local(month)}"
+        why = f"issue {issue.number} has {count_of(articles, 'article')} and is due at {_local(month)}"
         month.tell(EventKind.ASSEMBLED, why, issue=issue.number, numbers={"articles": articles})
     return None
 
@@ -91,23 +92,23 @@ def approve(month: Month) -> StepPaused | None:
         return None
     if month.context.delivery.settings.approval.required == 0:
         return _approve_by_itself(month, issue)
-    why = f"issue {issue.number} waits for its approval"
-    _remind(month, issue, f"{why}; it was to be sent at {_local(month)}")
+    why = f"issue {issue.number} is waiting for approval"
+    _remind(month, issue, f"{why}; it was due at {_local(month)}")
     return StepPaused(why, person=True)
 
 
 def _before(month: Month, issue: Issue, *, approved: bool) -> StepPaused:
     when, changed = _local(month), _changed(month, issue)
     if approved and not changed:
-        return StepPaused(f"issue {issue.number} is approved; it is sent at {when}")
+        return StepPaused(f"issue {issue.number} is approved and is due at {when}")
     first = "" if approved else (month.noted("checked") or {}).get("first", "")
     if month.context.delivery.settings.approval.required == 0 and not first and not changed:
-        return StepPaused(f"issue {issue.number} is sent at {when}, unless a check blocks")
-    why = f"issue {issue.number} waits for its approval, to be sent at {when}"
+        return StepPaused(f"issue {issue.number} is due at {when}, unless a check blocks it")
+    why = f"issue {issue.number} is waiting for approval; it is due at {when}"
     if changed:
-        why = f"issue {issue.number} is {state_in_words(issue.state, changed)}; it was to be sent at {when}"
+        why = f"issue {issue.number} is {state_in_words(issue.state, changed)}; it was due at {when}"
     if first:
-        why += f"; the checks block it: {first}"
+        why += f"; blocked by a check: {first}"
     _remind(month, issue, why)
     return StepPaused(why)
 
@@ -170,7 +171,7 @@ def _tell_started(month: Month, issue: Issue) -> None:
         return
     planned = status(month.context, issue.number).planned
     month.note(approved_by=issue.approved_by or "", planned=planned)
-    why = f"issue {issue.number} goes to {planned} readers; approved by {issue.approved_by}"
+    why = f"issue {issue.number} goes to {count_of(planned, 'reader')}; approved by {issue.approved_by}"
     month.tell(EventKind.STARTED, why, issue=issue.number, numbers={"planned": planned})
 
 
@@ -191,7 +192,7 @@ def canary(month: Month) -> StepPaused | None:
         return _held(month, month.issue())
     until = issue.rest_at.astimezone(month.context.delivery.settings.publication.zone).isoformat(" ", "minutes")
     more = f": {judgement.why}" if judgement.why else ""
-    return StepPaused(f"issue {issue.number} went to its first readers; the rest waits until {until}{more}")
+    return StepPaused(f"issue {issue.number} went to its canary group; the rest waits until {until}{more}")
 
 
 def deliver(month: Month) -> StepPaused | None:
@@ -223,7 +224,7 @@ def _deliver(month: Month, issue: Issue) -> StepPaused | None:
         commands = (f"digest outbox status {issue.number}", "digest doctor")
         month.tell(EventKind.HALTED, error.message, issue=issue.number, occasion="environment", commands=commands)
         return StepPaused(error.message, person=True)
-    return StepPaused(f"issue {issue.number}: delivering was stopped; the next look goes on") if run.stopped else None
+    return StepPaused(f"issue {issue.number}: delivery was stopped; the next tick resumes") if run.stopped else None
 
 
 def _held(month: Month, issue: Issue) -> StepPaused:
@@ -247,7 +248,7 @@ def report(month: Month) -> StepPaused:
 
 
 def _counts(counted: Mapping[State, int]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in counted.items()) or "nobody gets it"
+    return ", ".join(f"{count} {state}" for state, count in counted.items()) or "no reader gets it"
 
 
 def _local(month: Month) -> str:

@@ -57,7 +57,7 @@ def tick(
     if trust_clock:
         watch.believe()
     elif objection := watch.objection():
-        hint = "no run goes on. Set it right; if it is right now: digest tick --trust-clock"
+        hint = "no run continues. Correct the clock; if it is right now: digest tick --trust-clock"
         return [TickResult("clock", runs.RunState.WAITING, "", f"{objection}; {hint}", person=True)]
     now, by, listener = context.clock.now(), _name(), listener or NullProgress()
     with session_scope(context.engine) as session:
@@ -158,7 +158,7 @@ def skip_since_backup(session: Session, settings: Settings, now: datetime) -> li
 
     Without approval by a person the whole audience would get its issue once more.
     """
-    why, state = "restored from a backup: it may have run already", runs.RunState.SKIPPED
+    why, state = "restored from a backup: it may already have run", runs.RunState.SKIPPED
     begun = col(runs.IssueRun.state).in_(sorted(runs.OPEN)), col(runs.IssueRun.due_at) <= now
     rows = session.exec(select(runs.IssueRun).where(*begun)).all()
     skipped = [run.period for run in rows if runs.close(session, run, state, why, now)]

@@ -34,10 +34,12 @@ def look_for_loss(context: SendContext) -> None:
         file.unlink(missing_ok=True)
     if loss.held:
         held = ", ".join(map(str, loss.held))
-        todo = "look at `digest outbox list --state uncertain`, then `digest outbox release`"
+        todo = "check `digest outbox list --state uncertain`, then `digest outbox release`"
         _say(f"{loss.why}. Held issues: {held}; uncertain: {loss.uncertain}; {todo}")
     else:
-        _say(f"{loss.why}. An issue that was sent since then is gone, too; it is held when it is made again")
+        _say(
+            f"{loss.why}. An issue that was sent since then is also missing; it will be held when it is assembled again"
+        )
 
 
 @cache

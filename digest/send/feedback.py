@@ -27,7 +27,7 @@ def poll(context: SendContext) -> IntakeResult:
     """Take in what has come to the mailboxes; one that cannot be read does not stop the others."""
     settings, result = context.delivery.settings, IntakeResult()
     if not settings.feedback.mailbox:
-        raise ConfigError("There is no mailbox to read", hint="Add a [[feedback.mailbox]] to digest.toml.")
+        raise ConfigError("There are no mailboxes to read", hint="Add a [[feedback.mailbox]] to digest.toml.")
     for mailbox in settings.feedback.mailbox:
         try:
             for batch in open_inbox(mailbox, settings.workspace).batches():

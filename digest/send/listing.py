@@ -143,13 +143,13 @@ def _reader(session: Session, context: SendContext, issue: Issue, state: str, af
     of_issue, now = issue.id or 0, context.clock.now()
     if state == EXCLUDED:
         known = select(Subscriber.id).where(col(Subscriber.ref) == after)
-        hint = "Use what `outbox list --state excluded` prints after a page."
+        hint = "Use the value at the end of a page of `digest outbox list --state excluded`."
     else:
         own = int(after) if after.isdecimal() and len(after) < len(str(MAX_KEY)) + 1 else 0
         known = select(Delivery.id).where(col(Delivery.id) == own, col(Delivery.issue_id) == of_issue)
-        hint = f"Name a delivery of issue {issue.number}, as the column id has them."
+        hint = f"Use a delivery of issue {issue.number}, from the column id."
     if after and session.exec(known).first() is None:
-        raise UsageError(f"--after {after[:60]!r} is nothing to go on from", hint=hint)
+        raise UsageError(f"--after {after[:60]!r} is not a valid value", hint=hint)
 
     def read_excluded(session: Session, cursor: str) -> Sequence[Listed]:
         return excluded_from(session, issue, now, after=cursor, limit=BATCH)

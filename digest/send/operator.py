@@ -63,10 +63,13 @@ def plan_retry(context: SendContext, ids: Sequence[int], number: int | None, sta
     with session_scope(context.engine, read_only=True) as session:
         issue = issue_of(session, ids, number, {state} if state else {State.DEFERRED, State.REJECTED})
         if issue.state == IssueState.WITHDRAWN:
-            raise RefusedError(f"Issue {issue.number} is withdrawn; nothing of it is sent any more")
+            raise RefusedError(f"Issue {issue.number} is withdrawn; nothing more of it is sent")
         states = {store.show(session, delivery_id)[0].state for delivery_id in ids}
         if len(states) > 1:
-            raise UsageError("These are partly deferred and partly rejected", hint="Name them in two calls.")
+            raise UsageError(
+                "Some of these deliveries are deferred and some are rejected",
+                hint="Use two commands, one for each state.",
+            )
         chosen = state or (states.pop() if states else State.DEFERRED)
         count = store.count(session, *operations.retriable(issue.id or 0, chosen, ids or None))
         in_state = len(ids) or store.counts(session, issue.id or 0)[chosen]
@@ -118,5 +121,5 @@ def issue_of(session: Session, ids: Sequence[int], number: int | None, states: C
             raise UsageError(f"Delivery {row.id} is {row.state}, not {wanted}", hint=f"digest outbox show {row.id}")
     numbers = {row.number for row in rows} | ({number} if number is not None else set())
     if len(numbers) > 1:
-        raise UsageError(f"These belong to several issues: {', '.join(map(str, sorted(numbers)))}")
+        raise UsageError(f"These deliveries belong to several issues: {', '.join(map(str, sorted(numbers)))}")
     return issue_store.find_delivered(session, numbers.pop() if numbers else None)

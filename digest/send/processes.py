@@ -47,22 +47,22 @@ def choose(asked: str, settings: Settings, relays: Sequence[Relay], *, is_sqlite
     most = most_processes(settings, relays)
     if asked == AUTO:
         if is_sqlite or not relays:
-            why = "SQLite has one writer at a time" if is_sqlite else "a Maildir takes one message at a time"
-            return ProcessCount(1, f"{why}, so that more would wait for each other")
+            why = "SQLite allows one writer at a time" if is_sqlite else "a Maildir accepts one message at a time"
+            return ProcessCount(1, f"{why}, so more processes would only wait for each other")
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         count = max(1, min(cores, most // _CONNECTIONS_EACH, MOST))
         return ProcessCount(
             count, f"{cores} processors, and at least {_CONNECTIONS_EACH} of {most} connections for each"
         )
     if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked) <= MOST):
-        raise UsageError(f"--processes {asked!r} is not understood", hint=f"Write a number up to {MOST}, or auto.")
+        raise UsageError(f"--processes {asked!r} is not valid", hint=f"Use a number up to {MOST}, or auto.")
     count = int(asked)
     if count > most:
         raise ConfigError(
             f"{count} processes cannot share {most} connections",
-            hint="The smallest `connections` under [relay.limits] and [delivery.families] is divided between them.",
+            hint="They share the smallest `connections` under [relay.limits] and [delivery.families].",
         )
-    return ProcessCount(count, "as asked")
+    return ProcessCount(count, "as requested")
 
 
 @dataclass
@@ -162,7 +162,7 @@ class WorkerProcesses:
         if code not in _ORDERLY and not self._stopping:
             self._died = True
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            self._say(f"Worker process {process.pid} ended with {how}; the others go on.")
+            self._say(f"Worker process {process.pid} ended with {how}; the others continue.")
 
     def _add_up(self) -> None:
         total = DeliveryProgress(stopping=self._stopping)

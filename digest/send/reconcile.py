@@ -37,7 +37,7 @@ _ENDS: Mapping[Fate, tuple[State, Outcome]] = {
 # Actions of delivery reports, the strongest first: "delayed" yields to any, "relayed" to "failed".
 _ACTIONS = ("delivered", "failed", "relayed", "expanded", "delayed")
 _MAX_NAME = 100
-_SILENT = "the log does not show that the relay took it"
+_SILENT = "the log does not show that the relay accepted it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ def _read_reports(by_id: Mapping[str, Uncertain], names: Sequence[str], left: Co
             continue
         one = by_id.get(report.message_id)
         if one is None:
-            left["reports about messages that are not uncertain, or not ours"] += 1
+            left["reports about messages that are not uncertain or not from this workspace"] += 1
             continue
         reported = report.about(one.address)
         known = best.get(report.message_id)
@@ -224,7 +224,7 @@ def _sighting(reported: ReportedRecipient, place: str) -> Sighting:
     if reported.action == "failed":
         # 4.x.x: deferred until a server gave up (RFC 3464 section 2.3.4)
         fate = Fate.EXPIRED if (reported.enhanced or "").startswith("4") else Fate.REJECTED
-    tries = ", still being tried" if reported.action == "delayed" else ""
+    tries = ", still being retried" if reported.action == "delayed" else ""
     words = f"a report says {reported.action}{tries}: {reported.words}"
     return Sighting(fate, words, place, reported.code, reported.enhanced)
 
@@ -234,20 +234,20 @@ def _objection(
 ) -> str:
     """Return why `one` stays uncertain; empty if the sighting resolves it."""
     if sighting is None:
-        return "the log does not tell whether the relay took it" if log else "no report about it"
+        return "the log does not show whether the relay accepted it" if log else "no report for it"
     if sighting.fate is not Fate.NOT_TAKEN:
         return ""
     if log is None or not brought.complete:
-        return f"{_SILENT}, which is no evidence unless the log is complete (--complete)"
+        return f"{_SILENT}, which proves nothing unless the log is complete (--complete)"
     why = _still_possible(one, now, lives=lives) or log.coverage.objection(one.started_at, one.until)
     return f"{_SILENT}, but {why}" if why else ""
 
 
 def _still_possible(one: Uncertain, now: datetime, *, lives: bool) -> str:
     if one.relay.startswith(MAILDIR):
-        return "it went into a Maildir"
+        return "it was written to the Maildir"
     if lives:
-        return "its worker still lives"
+        return "its worker is still running"
     return "it was started less than 15 minutes ago" if now < one.until + AFTER else ""
 
 

@@ -87,10 +87,10 @@ class PreparedSend:
 def refuse_finished(issue: Issue) -> None:
     """Raise RefusedError for an issue that is withdrawn or sent."""
     if issue.state == IssueState.WITHDRAWN:
-        raise RefusedError(f"Issue {issue.number} is withdrawn; nothing of it is sent any more")
+        raise RefusedError(f"Issue {issue.number} is withdrawn; nothing more of it is sent")
     if issue.state == IssueState.SENT:
-        hint = f"`digest outbox status {issue.number}` shows how it stands."
-        raise RefusedError(f"Issue {issue.number} was sent already; nobody gets it twice", hint=hint)
+        hint = f"To see its state: digest outbox status {issue.number}"
+        raise RefusedError(f"Issue {issue.number} has already been sent; no reader gets it twice", hint=hint)
 
 
 def prepare_send(context: SendContext, number: int | None, *, relay: str = "") -> PreparedSend:

@@ -150,7 +150,7 @@ def _of_issue(issue: Issue) -> list[Waiting]:
     if issue.held:
         return [Waiting(scope, None, f"it is held: {issue.held_reason}")]
     if issue.rest_at is not None:
-        return [Waiting(scope, issue.rest_at, "only its first readers have it yet (canary)")]
+        return [Waiting(scope, issue.rest_at, "so far only the canary group has it")]
     return []
 
 

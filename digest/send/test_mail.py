@@ -34,7 +34,9 @@ def send_test(
         issue = issue_store.find(session, number)
         selection = build.selection_for(context.publisher, session, issue, ReaderGroup(language, wanted, frequency))
         if selection is None:
-            raise NotFoundError(f"Issue {issue.number} has nothing for these interests", hint="Try --interests '*'.")
+            raise NotFoundError(
+                f"Issue {issue.number} has no articles for these interests", hint="Try --interests '*'."
+            )
         rendered = build.stored_rendering(session, issue, selection)
         if rendered is None:
             content = build.content_of(session, issue)

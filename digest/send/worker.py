@@ -157,7 +157,9 @@ def try_telling(context: SendContext, *, relay: str = "") -> NotificationTest:
     """Send the operators a test event now; return the status of each mail and of the webhook call."""
     operators = context.delivery.settings.operators
     if not operators.addresses and not operators.webhook:
-        raise ConfigError("Nobody is to be told", hint="Set addresses or webhook under [operators] in digest.toml.")
+        raise ConfigError(
+            "There is nobody to notify", hint="Set addresses or webhook under [operators] in digest.toml."
+        )
     event = Event(EventKind.TEST, context.clock.now(), occasion=new_attempt_id())
     with session_scope(context.engine) as session:
         context.notifier.tell(session, event)
@@ -208,7 +210,7 @@ def stay(context: SendContext, number: int | None, *, relay: str, say: Callable[
 
     dispatcher = context.delivery.dispatcher
     with context.notifier.webhook.beside(), stopping_on_signals(wakeup.stop):
-        say(f"Staying. Woken by {dispatcher.how}. SIGTERM or Ctrl-C stops it after the message on the wire.")
+        say(f"Running until stopped, woken by {dispatcher.how}. SIGTERM or Ctrl-C stops it after the current message.")
         dispatcher.run(deliver, wakeup, say, only=number)
     say("Stopped.")
     return StayResult(dict(outcomes), upcoming)

@@ -22,49 +22,63 @@ Share = Annotated[str, AfterValidator(_checked_share)]
 class PaceSettings(SettingsTable):
     """How fast mail may leave: by a relay, or to one family of mailboxes. What is not given is not limited."""
 
-    connections: int | None = Field(default=None, ge=1, le=500, description="most connections at once")
-    per_second: float | None = Field(default=None, gt=0, description="most messages a second, on average")
-    per_hour: int | None = Field(default=None, ge=1, description="most messages an hour")
-    per_day: int | None = Field(default=None, ge=1, description="most messages a day")
+    connections: int | None = Field(
+        default=None, ge=1, le=500, description="maximum number of simultaneous connections"
+    )
+    per_second: float | None = Field(
+        default=None, gt=0, description="maximum number of messages per second, on average"
+    )
+    per_hour: int | None = Field(default=None, ge=1, description="maximum number of messages per hour")
+    per_day: int | None = Field(default=None, ge=1, description="maximum number of messages per day")
 
 
 class RelayLimits(PaceSettings):
     """What one relay may be asked for."""
 
-    connections: int = Field(default=10, ge=1, le=500, description="most connections at once, of each worker")
-    messages_per_connection: int = Field(default=100, ge=1, description="messages after which a connection is renewed")
+    connections: int = Field(
+        default=10, ge=1, le=500, description="maximum number of simultaneous connections of each worker"
+    )
+    messages_per_connection: int = Field(default=100, ge=1, description="messages after which a connection is replaced")
     warm_up: tuple[int, ...] = Field(
-        default=(), description="most messages on the first day, the second, … of this relay; then per_day holds"
+        default=(),
+        description="maximum number of messages on days 1, 2, 3, … of this relay; after that, per_day applies",
     )
 
 
 class Family(PaceSettings):
     """Mailboxes that one provider keeps under several domains: throttled together, so paced together."""
 
-    domains: tuple[str, ...] = Field(default=(), description="domains beside those that are known")
+    domains: tuple[str, ...] = Field(default=(), description="domains in addition to the known ones")
 
 
 class DeliveryRules(SettingsTable):
     """How mail leaves the house."""
 
     transport: Literal["maildir", "smtp"] = "maildir"
-    maildir: str = Field(default="outbox", description="folder of the maildir transport, within the workspace")
-    allow_send: bool = Field(default=False, description="a relay that is not on loopback is refused until this is true")
-    window: Duration | None = Field(default=None, description="spread a send over this long, such as 45m or 3h")
-    canary: str = Field(default="0", description="so many readers get an issue first: 1 % or a number; 0: all at once")
-    canary_wait: Duration = Field(default="30m", description="how long the rest waits for how the first ones fare")
+    maildir: str = Field(default="outbox", description="the maildir transport's folder, within the workspace")
+    allow_send: bool = Field(default=False, description="false: relays that are not on loopback are refused")
+    window: Duration | None = Field(default=None, description="spread each send over this time, such as 45m or 3h")
+    canary: str = Field(
+        default="0", description="size of the canary group, which gets an issue first: 1 % or a number; 0: no canary"
+    )
+    canary_wait: Duration = Field(
+        default="30m", description="how long the rest waits for the results of the canary group"
+    )
     canary_max_rejected: Share = Field(
-        default="5 %", description="more of them rejected or uncertain: the rest is held"
+        default="5 %", description="share of the canary group, rejected or uncertain, above which the rest is held"
     )
     canary_max_deferred: Share = Field(
-        default="50 %", description="more of them put off after the wait: the rest is held"
+        default="50 %",
+        description="share of the canary group, still deferred after the wait, above which the rest is held",
     )
     breaker_refusals: int = Field(
-        default=3, ge=1, le=1000, description="so many refusals in a row that are about us hold an issue"
+        default=3, ge=1, le=1000, description="number of consecutive refusals caused by the sender that holds an issue"
     )
-    breaker_rejected: Share = Field(default="20 %", description="more of an issue rejected: it is held")
-    breaker_least: int = Field(default=50, ge=1, description="answers from which on breaker_rejected counts")
-    patience: float = Field(default=60, ge=0, description="seconds to wait for a relay or database that is away")
+    breaker_rejected: Share = Field(default="20 %", description="share of an issue, rejected, above which it is held")
+    breaker_least: int = Field(default=50, ge=1, description="number of answers from which breaker_rejected applies")
+    patience: float = Field(
+        default=60, ge=0, description="seconds to wait for a relay or database that does not answer"
+    )
     families: dict[str, Family] = Field(
         default_factory=dict, description="[delivery.families.NAME]: limits by mailbox provider (google, microsoft, …)"
     )
@@ -80,7 +94,9 @@ class DeliveryRules(SettingsTable):
     def _families(cls, value: dict[str, Family]) -> dict[str, Family]:
         for name in value:
             if not re.fullmatch(r"[a-z0-9-]{1,40}", name):
-                message = f"{name[:60]!r} is no name of a family: small letters, digits and hyphens, at most 40"
+                message = (
+                    f"{name[:60]!r} is not a valid family name: use at most 40 lower-case letters, digits and hyphens"
+                )
                 raise ValueError(message)
         return value
 
@@ -91,24 +107,31 @@ class Relay(SettingsTable):
     host: str
     port: int = Field(default=587, ge=1, le=65535)
     tls: Literal["required", "opportunistic", "implicit", "none"] = "required"
-    username: str | None = Field(default=None, description="who logs in; without it nobody does")
+    username: str | None = Field(default=None, description="user name for the login; empty: no login")
     password_file: str | None = Field(default=None, description="file with the password, UTF-8, mode 0600")
     token_command: str | tuple[str, ...] | None = Field(
         default=None, description="instead of a password: command that prints an access token on its first line"
     )
-    token_timeout: float = Field(default=30, gt=0, le=300, description="seconds that token_command may take")
+    token_timeout: float = Field(default=30, gt=0, le=300, description="maximum number of seconds for token_command")
     token_url: str | None = Field(
-        default=None, description="instead of a password: OAuth 2.0 token endpoint (https) that gives access tokens"
+        default=None, description="instead of a password: OAuth 2.0 token endpoint (https) that issues access tokens"
     )
-    token_scope: str = Field(default="", description="scope to ask token_url for; default: that of the refresh token")
-    client_id: str | None = Field(default=None, description="our client id at token_url")
-    client_secret_file: str | None = Field(default=None, description="file with the client's secret, mode 0600")
+    token_scope: str = Field(
+        default="", description="scope to request from token_url; default: that of the refresh token"
+    )
+    client_id: str | None = Field(default=None, description="client id for token_url")
+    client_secret_file: str | None = Field(
+        default=None, description="file that contains the client's secret, mode 0600"
+    )
     refresh_token_file: str | None = Field(
-        default=None, description="file with the refresh token, mode 0600; a new one from token_url replaces it"
+        default=None,
+        description="file that contains the refresh token, mode 0600; replaced when token_url issues a new one",
     )
-    helo: str | None = Field(default=None, description="our own full name for EHLO; default: the system's")
-    weight: int = Field(default=1, ge=1, description="its share of the mail, beside the other relays' weights")
-    limits: RelayLimits = Field(default=RelayLimits(), description="how much this relay may be asked for")
+    helo: str | None = Field(default=None, description="this machine's full name for EHLO; default: the system's")
+    weight: int = Field(
+        default=1, ge=1, description="this relay's share of the mail, relative to the other relays' weights"
+    )
+    limits: RelayLimits = Field(default=RelayLimits(), description="limits of this relay")
 
     @property
     def on_loopback(self) -> bool:
@@ -127,9 +150,9 @@ class Relay(SettingsTable):
         with_url = [name for name in ("client_id", "client_secret_file", "refresh_token_file") if getattr(self, name)]
         message = ""
         if len(ways) > 1:
-            message = f"{ways[0]} and {ways[1]} exclude each other: a relay has one way to log in"
+            message = f"{ways[0]} and {ways[1]} cannot be combined: a relay has one way to log in"
         elif ways and ways[0] != "password_file" and not self.username:
-            message = f"{ways[0]} needs username: the mailbox that the token is for"
+            message = f"{ways[0]} needs username: the mailbox that the token belongs to"
         elif with_url and not self.token_url:
             message = f"{with_url[0]} needs token_url"
         elif self.token_url and (not self.client_id or len(with_url) == 1):
@@ -143,7 +166,7 @@ class Relay(SettingsTable):
     def _token_command(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         words = shlex.split(value) if isinstance(value, str) else value  # raises ValueError for an open quotation
         if words is not None and not any(words[:1]):
-            raise ValueError("write the command and its arguments, as text or as a list")
+            raise ValueError("use a command with its arguments, as text or as a list")
         return value
 
     @field_validator("token_url")
@@ -157,6 +180,6 @@ class Relay(SettingsTable):
 class Dkim(SettingsTable):
     """Our own signature, for relays that do not sign. `digest dkim generate` makes the key."""
 
-    selector: str = Field(description="the DNS name is SELECTOR._domainkey.DOMAIN")
+    selector: str = Field(description="name of the key in DNS: SELECTOR._domainkey.DOMAIN")
     domain: str | None = Field(default=None, description="signing domain; default: the sender's")
     key_file: str = Field(default="dkim.pem", description="private key (RSA, 2048 bits or more), mode 0600")

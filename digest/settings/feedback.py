@@ -23,19 +23,21 @@ class FeedbackMailbox(SettingsTable):
     )
     username: str = ""
     password_file: str = Field(default="", description="file with the password, mode 0600, within the workspace")
-    folder: str = Field(default="INBOX", description="what is read in it is marked as seen, and stays")
-    maildir: str = Field(default="", description="path of a Maildir; what is read moves from new to cur")
+    folder: str = Field(
+        default="INBOX", description="the mailbox's folder; mails that have been read stay there, marked as seen"
+    )
+    maildir: str = Field(default="", description="path of a Maildir; mails that have been read move from new to cur")
 
     @model_validator(mode="after")
     def _one_way(self) -> "FeedbackMailbox":
         if bool(self.host) == bool(self.maildir):
-            message = "a mailbox has either a host (IMAP) or a maildir"
+            message = "a mailbox needs either host (IMAP) or maildir"
             raise ValueError(message)
         if self.host and not (self.username and self.password_file):
-            message = "a mailbox with a host needs username and password_file"
+            message = "a mailbox with host needs username and password_file"
             raise ValueError(message)
         if self.tls == "none" and self.host not in {*LOOPBACK_HOSTS, ""}:
-            message = 'tls = "none" is for a server on this machine only'
+            message = 'tls = "none" is allowed for a server on this machine only'
             raise ValueError(message)
         return self
 
@@ -52,23 +54,23 @@ class Feedback(SettingsTable):
         description="mailbox for bounces, such as bounces@news.example.org; each mail's envelope sender is "
         "bounces+TOKEN@news.example.org. Empty: the sender's address, without a token",
     )
-    sample_days: int = Field(default=90, ge=1, le=3650, description="days for which copies of bounces are kept")
+    sample_days: int = Field(default=90, ge=1, le=3650, description="days to keep copies of bounces")
     mailbox: tuple[FeedbackMailbox, ...] = Field(default=(), description="mailboxes that `digest feedback poll` reads")
 
     ses_topics: tuple[str, ...] = Field(
-        default=(), description="ARNs of the Amazon SNS topics that Amazon SES reports to; they call /webhooks/ses"
+        default=(), description="ARNs of the Amazon SNS topics to which Amazon SES reports; SNS calls /webhooks/ses"
     )
     postmark_secret_file: str = Field(
         default="",
-        description="file with the secret that Postmark shows when it calls /webhooks/postmark of `digest serve`, "
-        "mode 0600, within the workspace; each mail then has X-PM- headers for Postmark",
+        description="file that contains the secret with which Postmark calls /webhooks/postmark of `digest serve`, "
+        "mode 0600, within the workspace; mails then have X-PM- headers for Postmark",
     )
 
     @field_validator("ses_topics")
     @classmethod
     def _topics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if wrong := next((one for one in value if not _TOPIC.fullmatch(one)), None):
-            raise ValueError(f"{wrong[:80]!r} is no topic, such as arn:aws:sns:eu-west-1:123456789012:bounces")
+            raise ValueError(f"{wrong[:80]!r} is not a topic such as arn:aws:sns:eu-west-1:123456789012:bounces")
         return value
 
     @field_validator("return_path")

@@ -19,7 +19,7 @@ _VARIABLE = "DIGEST_SECRETS__LINK_KEYS"
 class KeyNotFoundError(NotFoundError):
     """There is no such link key."""
 
-    default_hint = "`digest links list` names them."
+    default_hint = "To list the keys: digest links list"
 
 
 def name_of(key: str) -> str:
@@ -41,7 +41,7 @@ def retire(workspace: Path, name: str) -> list[str]:
     if name not in names:
         raise KeyNotFoundError(f"There is no link key {name}")
     if name == names[0]:
-        raise RefusedError(f"{name} is the key that signs now", hint="Run `digest links rotate` first.")
+        raise RefusedError(f"{name} is the key that is signing now", hint="Run `digest links rotate` first.")
     return _write(path, text, [key for key in keys if name_of(key) != name])
 
 
@@ -53,12 +53,12 @@ def _read(workspace: Path) -> tuple[Path, str, list[str]]:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     keys = _keys(text)
     if not keys or len(_ASSIGNMENT.findall(text)) != 1:
-        message = f'{path} has no line link_keys = ["..."] that could be changed'
-        raise ConfigError(message, hint="Write it in that form.")
+        message = f'{path} has no line of the form link_keys = ["..."] that could be changed'
+        raise ConfigError(message, hint="Write link_keys in that form.")
     if [key.get_secret_value() for key in load_settings(workspace).secrets.link_keys] != keys:
         raise RefusedError(
-            f"The link keys that are used are not those of {SECRETS_NAME}: they come from the environment or .env",
-            hint=f"Change {_VARIABLE} there; put the new key in front of the others.",
+            f"The link keys in use are not those of {SECRETS_NAME}: they come from the environment or .env",
+            hint=f"Change {_VARIABLE} there; put the new key first.",
         )
     return path, text, keys
 

@@ -24,12 +24,14 @@ EventName = Literal[
 class Operators(SettingsTable):
     """Who is told what happens: by mail through the same relay, and by webhook."""
 
-    addresses: tuple[str, ...] = Field(default=(), description="who gets a mail")
-    webhook: str | None = Field(default=None, description="https address that gets a signed JSON document by POST")
-    webhook_secret_file: str | None = Field(
-        default=None, description="file with the webhook's secret (whsec_…), mode 0600, within the workspace"
+    addresses: tuple[str, ...] = Field(default=(), description="addresses to notify by mail")
+    webhook: str | None = Field(
+        default=None, description="https address that receives notifications as signed JSON, by POST"
     )
-    events: tuple[EventName, ...] | None = Field(default=None, description="which events; default: all")
+    webhook_secret_file: str | None = Field(
+        default=None, description="file that contains the webhook's secret (whsec_…), mode 0600, within the workspace"
+    )
+    events: tuple[EventName, ...] | None = Field(default=None, description="events to notify about; default: all")
 
     @field_validator("addresses")
     @classmethod
@@ -51,7 +53,7 @@ class Operators(SettingsTable):
     @model_validator(mode="after")
     def _signed(self) -> "Operators":
         if self.webhook and not self.webhook_secret_file:
-            message = "webhook needs webhook_secret_file: who gets the call must be able to tell that it is ours"
+            message = "webhook needs webhook_secret_file, so that the receiver can verify calls"
             raise ValueError(message)
         return self
 
@@ -66,5 +68,6 @@ class MetricsSettings(SettingsTable):
 
     token_file: str | None = Field(
         default=None,
-        description="file with the bearer token of /metrics, mode 0600; without it `digest serve` has no /metrics",
+        description="file that contains the bearer token of /metrics, mode 0600; without it, `digest serve` has no "
+        "/metrics",
     )

@@ -23,8 +23,8 @@ def check_post_url(url: str, name: str) -> None:
     try:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError(f"{name} has a port that is none") from error
+        raise ValueError(f"{name} has an invalid port") from error
     if not host or parts.username is not None or parts.fragment or not url.isprintable() or " " in url:
-        raise ValueError(f"write {name} as https://host/path, without a login or a fragment")
+        raise ValueError(f"{name} must have the form https://host/path, without a login or a fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK_HOSTS):
         raise ValueError(f"{name} must be https (http:// only on loopback)")

@@ -10,7 +10,7 @@ def share(text: str) -> float:
     """Parse a percentage such as `5 %` as a number from 0 to 1; raise ValueError."""
     match = _FORM.fullmatch(text.strip())
     if not match or not match[1] or float(match[1]) > 100:
-        message = f"{text[:20]!r} is not a share; write a percentage, such as 5 %"
+        message = f"{text[:20]!r} is not a percentage such as 5 %"
         raise ValueError(message)
     return float(match[1]) / 100
 
@@ -22,7 +22,7 @@ def size(text: str, readers: int) -> int:
     """
     match = _FORM.fullmatch(text.strip())
     if not match:
-        message = f"{text[:20]!r} is neither a share nor a number; write 1 % or 50"
+        message = f"{text[:20]!r} is neither a percentage nor a number; use a value such as 1 % or 50"
         raise ValueError(message)
     wanted = int(match[2]) if match[2] else math.ceil(share(text) * readers)
     return wanted if wanted < readers else 0

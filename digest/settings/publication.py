@@ -26,7 +26,7 @@ def _with_catalogue(code: str) -> str:
         message = f"{code!r} is not a language code; use one such as en or ko"
         raise ValueError(message) from error
     if catalogue_file(code) is None:
-        message = f"the program's own words are not translated into {code!r}; use {' or '.join(catalogue_languages())}"
+        message = f"the program's own texts are not translated into {code!r}; use {' or '.join(catalogue_languages())}"
         raise ValueError(message)
     return code
 
@@ -61,10 +61,12 @@ def _keys(language: str) -> tuple[str, str, str]:
 class Logo(SettingsTable):
     """The logo on the masthead of mails and pages."""
 
-    src: str = Field(description="a JPEG, PNG or GIF in the workspace, best at twice its width")
-    alt: Localised = Field(default_factory=dict, description="its words, by language; default: none, for an ornament")
+    src: str = Field(description="a JPEG, PNG or GIF in the workspace, ideally twice as wide as it is shown")
+    alt: Localised = Field(
+        default_factory=dict, description="alternative text, by language; default: none, for decoration"
+    )
     width: int = Field(default=120, ge=16, le=552, description="in CSS pixels")
-    dark: str | None = Field(default=None, description="what takes its place on dark grounds")
+    dark: str | None = Field(default=None, description="a variant for dark mode")
 
 
 class Publication(SettingsTable):
@@ -72,17 +74,19 @@ class Publication(SettingsTable):
 
     name: Localised = Field(description="the publication's name, by language")
     tagline: Localised = Field(default_factory=dict, description="one line under the name")
-    sender_name: Localised = Field(default_factory=dict, description="display name in From; default: the name")
+    sender_name: Localised = Field(
+        default_factory=dict, description="display name in From; default: the publication's name"
+    )
     sender_address: str = Field(description="address in From")
     reply_to: str | None = Field(default=None, description="address in Reply-To")
     list_id: str | None = Field(
         default=None, description="List-Id, such as news.example.org; default: from the sender's domain"
     )
     postal_address: Localised = Field(default={ANY: PLACEHOLDER_ADDRESS}, description="printed in every mail's footer")
-    base_url: str = Field(default="http://127.0.0.1:8025", description="where `digest serve` is reached by readers")
-    timezone: str = Field(default="UTC", description="zone of periods and schedules")
+    base_url: str = Field(default="http://127.0.0.1:8025", description="public address of `digest serve`")
+    timezone: str = Field(default="UTC", description="time zone of periods and schedules")
     logo: Logo | None = None
-    language: Language = Field(default="en", description="language of articles and readers that name none")
+    language: Language = Field(default="en", description="default language of articles and readers")
 
     @field_validator("timezone")
     @classmethod
@@ -90,7 +94,7 @@ class Publication(SettingsTable):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            message = f"no time zone is named {value!r}; use a name such as Europe/Berlin or Asia/Seoul"
+            message = f"unknown time zone {value!r}; use a name such as Europe/Berlin or Asia/Seoul"
             raise ValueError(message) from error
         return value
 
@@ -126,7 +130,7 @@ class Section(SettingsTable):
 
     slug: str
     title: Localised
-    cap: int | None = Field(default=None, ge=1, description="most articles of one issue in it")
+    cap: int | None = Field(default=None, ge=1, description="maximum number of articles in this section of an issue")
 
 
 class Interest(SettingsTable):
@@ -135,4 +139,4 @@ class Interest(SettingsTable):
     slug: str
     title: Localised
     description: Localised = Field(default_factory=dict)
-    was: tuple[str, ...] = Field(default=(), description="former slugs; readers keep their choice")
+    was: tuple[str, ...] = Field(default=(), description="former slugs; readers keep their interests")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validat
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from digest.runtime.errors import ConfigError, UsageError, WorkspaceNotFoundError
+from digest.runtime.text import ended
 from digest.settings.delivery import DeliveryRules, Dkim, Relay
 from digest.settings.feedback import Feedback
 from digest.settings.operators import MetricsSettings, Operators
@@ -58,7 +59,7 @@ class Secrets(SettingsTable):
     """Keys made by `digest init`, kept in secrets.toml (mode 0600) or given by the environment."""
 
     link_keys: tuple[SecretStr, ...] = Field(min_length=1, description="keys of signed links, newest first; all verify")
-    suppression_key: SecretStr = Field(description="key of the never-send list; never rotates")
+    suppression_key: SecretStr = Field(description="key of the never-send list; never change it")
     message_key: SecretStr = Field(description="key of Message-IDs")
 
 
@@ -93,7 +94,7 @@ class Settings(BaseSettings):
         for kind, slugs in (("section", [s.slug for s in self.section]), ("interest", [i.slug for i in self.interest])):
             doubled = sorted({slug for slug in slugs if slugs.count(slug) > 1})
             if doubled:
-                message = f"[[{kind}]] slug {doubled[0]!r} stands twice"
+                message = f"[[{kind}]] slug {doubled[0]!r} occurs twice"
                 raise ValueError(message)
         return self
 
@@ -126,8 +127,8 @@ class Settings(BaseSettings):
     def require_language(self, code: str, *, or_all: bool = False) -> str:
         """Return the code if it is one of `languages`, or `*` where that may stand for all. Raises UsageError."""
         if code not in self.languages and not (or_all and code == ANY):
-            hint = f"Languages: {', '.join(self.languages)}"
-            raise UsageError(f"The publication has no language {code!r}", hint=hint)
+            hint = f"Use one of: {', '.join(self.languages)}."
+            raise UsageError(f"The publication does not have the language {code!r}", hint=hint)
         return code
 
     @classmethod
@@ -163,8 +164,8 @@ def load_settings(workspace: Path, environ: Mapping[str, str] = os.environ, **fl
         # `_env_file` is pydantic-settings' own name for it.
         return Settings(workspace=workspace, _env_file=workspace / ".env", **_from_files(environ), **flags)
     except ValidationError as error:
-        problems = map(_problem, error.errors(include_url=False, include_input=False))
-        raise ConfigError("; ".join(problems)) from error
+        *others, last = map(_problem, error.errors(include_url=False, include_input=False))
+        raise ConfigError("\n".join([*map(ended, others), last])) from error
 
 
 def _read_toml(path: Path) -> None:
@@ -199,9 +200,8 @@ def _problem(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(path[-1], _known_keys(path[:-1]), n=1)
         return f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
-    if path[:1] == ["secrets"]:
-        return f"{where}: {item['msg']} (secrets.toml, made by `digest init`)"
-    return f"{where}: {item['msg']}"
+    words = item["msg"].removeprefix("Value error, ")
+    return f"{where}: {words}" + (" (secrets.toml, created by `digest init`)" if path[:1] == ["secrets"] else "")
 
 
 def _known_keys(path: list[str]) -> list[str]:

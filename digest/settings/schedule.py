@@ -20,7 +20,7 @@ _CALENDAR = 'holidays: the country whose holidays count, such as "KR" or "DE-BY"
 
 def _lead(value: str) -> str:
     if duration(duration_text(value)) > LONGEST_LEAD:
-        message = f"{value!r} is too long before: at most {LONGEST_LEAD.days} days, else two months' runs would overlap"
+        message = f"{value!r} is too long: use at most {LONGEST_LEAD.days} days, else runs of two months would overlap"
         raise ValueError(message)
     return value
 
@@ -44,34 +44,37 @@ class Schedule(SettingsTable):
         default="09:00", description="local time, in [publication] timezone"
     )
     period: Literal["current", "previous"] = Field(
-        default="current", description="whether an issue carries the articles of its own month or of the one before"
+        default="current", description="whether an issue contains the articles of its own month or of the month before"
     )
     holidays: str = Field(
         default="",
         validate_default=True,
-        description='whose working days: a country (KR), a part of one (DE-BY), or "none" for weekends only',
+        description='whose holidays count: a country (KR), a region (DE-BY), or "none" for weekends only',
     )
-    closed: tuple[date, ...] = Field(
-        default=(), description="days of our own on which nobody works, such as 2026-12-24"
-    )
+    closed: tuple[date, ...] = Field(default=(), description="additional days without work, such as 2026-12-24")
     on_free_day: rules.Shift = Field(
         default="keep",
         validate_default=True,
-        description="what a day does that is no working day: keep | previous | next (the working day before or after)",
+        description="what to do if the date is not a working day: keep | previous | next (move to the working day "
+        "before or after)",
     )
-    assemble_before: Lead = Field(default="7d", description="how long before its time an issue is assembled")
+    assemble_before: Lead = Field(default="7d", description="how long before the send time an issue is assembled")
     remind_before: tuple[str, ...] = Field(
-        default=("3d", "1d"), description="how long before its time editors are reminded if it is not approved"
+        default=("3d", "1d"), description="how long before the send time editors are reminded to approve"
     )
     max_lateness: Duration = Field(default="7d", description="how late a missed run may still start, such as 12h or 7d")
     late: Literal["send", "skip", "ask"] = Field(
-        default="skip", description="what becomes of a run that is later: send it, record it as missed, or ask a person"
+        default="skip",
+        description="what to do with a run that is later: send it, record it as missed, or wait for an operator",
     )
     catch_up: Literal["latest", "none"] = Field(
-        default="latest", description="after several missed runs, make up for the latest or for none"
+        default="latest", description="after several missed runs, make up for the latest one or for none"
     )
     takeover: float = Field(
-        default=120, ge=1, le=86400, description="seconds without a sign of life until another takes a run over"
+        default=120,
+        ge=1,
+        le=86400,
+        description="seconds without a heartbeat after which another process takes over a run",
     )
 
     @field_validator("time")

@@ -103,7 +103,7 @@ _NAMED = {
     "drop-after-dot": Fault(SmtpStage.DOT, then=Then.CLOSE, keeps=True),
     "reset-after-dot": Fault(SmtpStage.DOT, then=Then.RESET, keeps=True),
     "never": Fault(SmtpStage.DOT, then=Then.HANG, keeps=True),
-    "garbage": Fault(SmtpStage.DOT, "<html>This is no mail server.</html>", keeps=True),
+    "garbage": Fault(SmtpStage.DOT, "<html>This is not a mail server.</html>", keeps=True),
     "mixed": Fault(SmtpStage.DOT, "250-2.0.0 Kept by the sink\r\n550 5.0.0 or not", keeps=True),
     "endless": Fault(SmtpStage.DOT, "250 2.0.0 " + "x" * 100_000, keeps=True),
     "slow": Fault(SmtpStage.DOT, _KEPT, Manner.LATE, keeps=True),

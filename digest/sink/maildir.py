@@ -34,7 +34,7 @@ class Keeper:
                 private_folder(maildir / folder)
         except OSError as error:
             raise EnvironmentFailedError(
-                f"The Maildir {maildir} cannot be made: {error.strerror}.", hint="Choose another --maildir."
+                f"The Maildir {maildir} cannot be created: {error.strerror}.", hint="Choose another --maildir."
             ) from error
 
     def keep(self, envelope: Envelope) -> None:

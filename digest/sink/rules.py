@@ -28,7 +28,9 @@ class Quota:
         """Read `20/minute`. Raises UsageError for anything else."""
         match = _QUOTA.fullmatch(text.strip())
         if not match:
-            raise UsageError(f"{text!r} is no quota.", hint="Write N/second, N/minute or N/hour, such as 20/minute.")
+            raise UsageError(
+                f"{text!r} is not a valid quota.", hint="Use N/second, N/minute or N/hour, such as 20/minute."
+            )
         return cls(int(match[1]), _WINDOWS[match[2]])
 
 
@@ -44,7 +46,7 @@ class Login:
         """Read `USER:PASSWORD`; the password may have colons. Raises UsageError without echoing what came."""
         user, colon, password = text.partition(":")
         if not user or not colon or not password:
-            raise UsageError("--auth needs a user and a password.", hint="Write --auth USER:PASSWORD.")
+            raise UsageError("--auth needs a user and a password.", hint="Use --auth USER:PASSWORD.")
         return cls(user, password)
 
 
@@ -64,12 +66,12 @@ class SinkRules:
     def __post_init__(self) -> None:
         """Raise UsageError for impossible values."""
         if self.size_limit <= 0:
-            raise UsageError("A size limit has at least one byte.", hint="Leave --size out for 32 MiB.")
+            raise UsageError("A size limit must be at least one byte.", hint="Omit --size for 32 MiB.")
         if not 0 <= self.rejects <= 100:
-            raise UsageError(f"{self.rejects:g} is no percentage.", hint="--rejects takes 0 to 100.")
+            raise UsageError(f"{self.rejects:g} is not a percentage.", hint="Use a value of --rejects from 0 to 100.")
         # The comparison also fails for what is no number.
         if not (0 <= self.delay < math.inf and 0 <= self.slow_seconds < math.inf and self.close_after >= 0):
-            raise UsageError("Neither a delay nor a number of messages is negative or endless.")
+            raise UsageError("Delays and numbers of messages must be finite and not negative.")
 
 
 class MessageQuota:

@@ -51,7 +51,7 @@ class Sink:
         Raises UsageError unless `host` is on loopback: anyone who reaches a sink can fill the disk.
         """
         if not RelayConfig(host).is_loopback:
-            raise UsageError(f"The sink listens on loopback only, not on {host}.", hint="Use --host 127.0.0.1.")
+            raise UsageError(f"The sink can listen on loopback only, not on {host}.", hint="Use --host 127.0.0.1.")
         self.maildir = maildir
         self.host = host
         self.port = port
@@ -80,7 +80,7 @@ class Sink:
             reason = getattr(self._failure, "strerror", None) or self._failure
             raise EnvironmentFailedError(
                 f"The sink cannot listen on {self.host}:{self.port}: {reason}.",
-                hint="Choose another --port, or stop what listens there.",
+                hint="Choose another --port, or stop the program that uses it.",
             )
 
     def stop(self) -> None:

@@ -30,7 +30,7 @@ Counted = Callable[[int], None]
 class TargetNotEmptyError(RefusedError):
     """The database to copy to is not empty."""
 
-    default_hint = "Make a new one: a copy never overwrites anything."
+    default_hint = "Create a new one: a copy never overwrites anything."
 
 
 class CopyFailedError(EnvironmentFailedError):
@@ -70,7 +70,7 @@ def copy_database(workspace: Path, target_url: str, progress: Counted = lambda _
     source, target = db.make_engine(settings.database_url), db.make_engine(target_url)
     try:
         if _shown(source) == _shown(target):
-            raise UsageError("The database cannot be copied onto itself", hint="Name another one with --to.")
+            raise UsageError("The database cannot be copied onto itself", hint="Choose another one with --to.")
         db.check_revision(source)
         refuse_with_workers(settings, source)
         with _written_only_here(source) as there, db.for_bulk(target) as fast, fast.begin() as here:
@@ -100,7 +100,7 @@ def _refuse_unless_empty(target: Connection) -> None:
         if table.name in present and target.execute(select(func.count()).select_from(table)).scalar_one():
             raise TargetNotEmptyError(f"{_shown(target.engine)} is not empty: {table.name} has rows")
     if present & set(METADATA.tables) and "alembic_version" not in present:
-        raise TargetNotEmptyError(f"{_shown(target.engine)} has tables of another program")
+        raise TargetNotEmptyError(f"{_shown(target.engine)} contains tables of another program")
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def _copy_all(there: Connection, here: Connection, progress: Counted) -> dict[st
         copied = sum(map(_sum, _rows(here, table))) % _MODULUS
         found = here.execute(select(func.count()).select_from(table)).scalar_one()
         if (found, copied) != (count, total):
-            raise CopyFailedError(f"The copy of the table {table.name} differs: {found:,} rows for {count:,}")
+            raise CopyFailedError(f"The copy of the table {table.name} differs: {found:,} rows instead of {count:,}")
         done += count
         tables[table.name] = CopiedTable(count, f"{total:064x}")
     return tables
@@ -168,7 +168,9 @@ def _insert(here: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> 
             for row in rows:
                 copying.write_row(row)
     except here.dialect.loaded_dbapi.DataError as error:  # SQLite takes longer texts, and NUL
-        raise CopyFailedError(f"PostgreSQL takes no row of {table.name}: {str(error).splitlines()[0]}") from error
+        raise CopyFailedError(
+            f"PostgreSQL does not accept a row of {table.name}: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def _set_sequences(here: Connection) -> None:

@@ -17,6 +17,7 @@ from digest.publish.publisher import Publisher
 from digest.runtime import db
 from digest.runtime.atomic_file import private_folder, write_private
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
+from digest.runtime.text import count_of
 from digest.settings.opened import OpenWorkspace, open_engine
 from digest.settings.root import CONFIG_NAME, SECRETS_NAME
 
@@ -62,7 +63,7 @@ class Made:
 def create(directory: Path, *, sample: bool) -> Made:
     """Make a workspace in `directory`, which must not hold one already; `import_sample` completes a sample."""
     if (directory / CONFIG_NAME).exists():
-        raise RefusedError(f"{directory} holds a workspace already", hint="Choose another folder.")
+        raise RefusedError(f"{directory} already contains a workspace", hint="Choose another folder.")
     with _reporting_errors(directory):
         private_folder(directory)
         for folder in ("articles", "templates"):
@@ -91,7 +92,7 @@ def _reporting_errors(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"{directory} cannot be made into a workspace: {error.strerror}"
+        message = f"A workspace cannot be created in {directory}: {error.strerror}"
         raise EnvironmentFailedError(message, hint="Check free space and permissions.") from error
 
 
@@ -128,8 +129,8 @@ def import_sample(made: Made, context: SampleContext) -> Made:
     articles = import_articles(context.publisher, [folder / "articles"], now=context.clock.now())
     readers = import_subscribers(context, folder / "readers.csv")
     imported = (
-        f"articles/: {len(articles.created)} files (articles and their translations), imported",
-        f"readers.csv: {readers.created} invented readers, imported",
+        f"articles/: {count_of(len(articles.created), 'file')} (articles and their translations), imported",
+        f"readers.csv: {count_of(readers.created, 'fictitious reader')}, imported",
     )
     lines = (*made.lines[:2], *imported, *made.lines[-2:])
     return Made(lines, "digest issue assemble --period 2021-09 --number 21")

@@ -12,6 +12,7 @@ from sqlmodel import select
 from digest.editions import fragments
 from digest.issues.models import Issue
 from digest.runtime.db import READ_ONLY, damage_in, explain, session_scope
+from digest.runtime.text import count_of
 
 MOST_MESSAGES = 20
 """A broken page has a message for each of its rows."""
@@ -112,7 +113,7 @@ def _orphans(connection: sqlite3.Connection) -> list[Damage]:
     for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         counted[table, parent] = counted.get((table, parent), 0) + 1
     return [
-        Damage(table, f"{count:,} rows belong to a row of {parent} that is not there")
+        Damage(table, f"{count_of(count, 'row belongs', 'rows belong')} to a row of {parent} that does not exist")
         for (table, parent), count in counted.items()
     ]
 
@@ -124,8 +125,8 @@ def _of_server(connection: Connection, tables: list[str]) -> Integrity:
         found += _asked(connection, table, f'SELECT sum(length(t::text)) FROM "{table}" t')  # noqa: S608
     schema = connection.execute(text(_AMCHECK)).scalar()
     if schema is None:
-        told = "amcheck is not installed in this database: rows were read, indexes not looked at"
-        return Integrity(tuple(found), told, "Let a superuser run CREATE EXTENSION amcheck in it, then check again.")
+        told = "amcheck is not installed in this database: rows were read, but indexes were not checked"
+        return Integrity(tuple(found), told, "As a superuser, run CREATE EXTENSION amcheck in it, then check again.")
     try:
         for table in tables:
             for oid, name in connection.execute(text(_INDEXES), {"it": f'"{table}"'}).all():
@@ -134,7 +135,7 @@ def _of_server(connection: Connection, tables: list[str]) -> Integrity:
             found += _asked(connection, table, heap)
     except ProgrammingError as error:  # not granted, or older than PostgreSQL 14
         told = f"amcheck could not be run: {str(error.orig).splitlines()[0]}"
-        remedy = "Check as a superuser, or let one grant EXECUTE on amcheck's functions to this user."
+        remedy = "Check as a superuser, or have one grant this user EXECUTE on amcheck's functions."
         return Integrity(tuple(found[:MOST_MESSAGES]), told, remedy)
     return Integrity(tuple(dict.fromkeys(found))[:MOST_MESSAGES])
 

@@ -40,7 +40,9 @@ _CREATED = (
 )  # fmt: skip
 _DECIDED = _CREATED[5:]
 _EVENT = ("subscriber_id", "kind", "method", "wording", "detail", "happened_at")
-_MADE_WITH = "the hash was made with another suppression key; copy suppression_key from that installation's secrets"
+_MADE_WITH = (
+    "the hash was made with another suppression key; copy suppression_key from the secrets of that installation"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class _Chunk:
                 wanted = with_interests_of(row, present) if add_interests else row
                 decided.append((row, decide_known(wanted, present, now)))
             elif row.ref and row.ref in taken:
-                problems.append(RowProblem(row.line, "ref", "this is the reference of another reader"))
+                problems.append(RowProblem(row.line, "ref", "this reference belongs to another reader"))
             else:
                 taken |= {row.ref} if row.ref else set()
                 decided.append((row, decide_new(row, held.get(self._keys[row.email.key]), language, now)))
@@ -244,7 +246,7 @@ class _Seen:
                 yield row
             else:
                 (line,) = insert("SELECT line FROM seen WHERE key = ?", (row.email.key,)).fetchone()
-                message = f"the same address as on line {line}, which counts"
+                message = f"the same address as on line {line}, which is used"
                 report.add_duplicate(RowProblem(row.line, "email", message))
 
     def close(self) -> None:

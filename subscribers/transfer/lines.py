@@ -59,7 +59,9 @@ def _split(text: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([text], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
-        raise CellError("a quote is opened and not closed on the same line, or is followed by other text") from error
+        raise CellError(
+            "a quotation mark is opened and not closed on the same line, or is followed by other text"
+        ) from error
 
 
 def records(lines: Iterator[Line], delimiter: str = ",") -> Iterator[tuple[int, list[str]] | RowProblem]:
@@ -112,6 +114,6 @@ def _is_open(lines: list[bytes]) -> bool:
 
 def _joined(lines: list[bytes], delimiter: str) -> list[str]:
     if _is_open(lines):
-        raise CellError(f"a quote is opened and not closed within {MAX_LINES_OF_A_CELL} lines")
+        raise CellError(f"a quotation mark is opened and not closed within {MAX_LINES_OF_A_CELL} lines")
     text = " ".join(decoded(line) for line in lines)
     return [cell.replace("\r", " ") for cell in _split(text.replace("\r", " "), delimiter)]

@@ -24,7 +24,7 @@ def read_members(stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, str]] | R
             while parent is not None and member.getprevious() is not None:
                 del parent[0]
     except etree.XMLSyntaxError as error:
-        yield RowProblem(error.lineno or 0, "", f"the XML ends or is broken here: {error.msg}"[:300])
+        yield RowProblem(error.lineno or 0, "", f"the XML ends or is malformed here: {error.msg}"[:300])
 
 
 def _values(member: "etree._Element") -> Mapping[str, str]:

@@ -116,8 +116,8 @@ def parse_mapping(text: str) -> ColumnMap:
         target, equals, source = part.partition("=")
         if not equals or not source.strip():
             raise ImportFileError(
-                f"The mapping {part.strip()[:60]!r} is not understood",
-                hint="Write email=COLUMN,name=COLUMN+COLUMN; columns with commas in their name need a mapping file.",
+                f"The mapping {part.strip()[:60]!r} is not valid",
+                hint="Use email=COLUMN,name=COLUMN+COLUMN; column names that contain commas need a mapping file.",
             )
         columns[target.strip()] = tuple(name.strip() for name in source.split("+") if name.strip())
     return _checked(ColumnMap(columns))
@@ -131,7 +131,9 @@ def read_mapping(content: bytes) -> ColumnMap:
         raise ImportFileError(f"The mapping file is not valid TOML: {error}") from error
     unknown = sorted(set(data) - {"columns", "interests", "status"})
     if unknown or not all(isinstance(table, dict) for table in data.values()):
-        raise ImportFileError("The mapping file may hold [columns], [interests] and [status]", hint=", ".join(unknown))
+        raise ImportFileError(
+            "The mapping file may contain only [columns], [interests] and [status]", hint=", ".join(unknown)
+        )
     columns = {}
     for target, names in data.get("columns", {}).items():
         columns[target] = tuple(names) if isinstance(names, list) else tuple(str(names).split("+"))
@@ -142,5 +144,5 @@ def read_mapping(content: bytes) -> ColumnMap:
 def _checked(mapping: ColumnMap) -> ColumnMap:
     for target in mapping.columns:
         if target not in TARGETS:
-            raise ImportFileError(f"We have no column {target[:60]!r}", hint=f"There are: {', '.join(TARGETS)}.")
+            raise ImportFileError(f"Unknown field {target[:60]!r}", hint=f"Fields: {', '.join(TARGETS)}.")
     return mapping

@@ -26,7 +26,7 @@ _SUPPRESSIONS = {
     "complained": SuppressionReason.COMPLAINT,
 }
 _NOBODY = "they never subscribed there"
-_UNPROVED = "the file says confirmed, without a date of it; they are pending"
+_UNPROVED = "the file says confirmed but has no date; the reader is pending"
 
 
 class Action(StrEnum):
@@ -101,7 +101,7 @@ def decide_known(row: ReaderRow, present: Present, now: datetime) -> Decision:
     elif never is not None and present.suppressed is None:
         decision = Decision(Action.UPDATE, suppress=never)
     elif never is None and gone:
-        decision = Decision(Action.KEEP, reason="they have unsubscribed")
+        decision = Decision(Action.KEEP, reason="the reader has unsubscribed")
     elif never is None and present.suppressed is not None:
         decision = Decision(Action.KEEP, reason=f"the address is on the never-send list ({present.suppressed})")
     else:
@@ -112,7 +112,7 @@ def decide_known(row: ReaderRow, present: Present, now: datetime) -> Decision:
 def _update(row: ReaderRow, present: Present, now: datetime, *, gone: bool) -> Decision:
     values = {} if gone else _differences(row, present)
     if values and present.own_hand:
-        return Decision(Action.KEEP, reason="they have chosen otherwise themselves")
+        return Decision(Action.KEEP, reason="the reader has chosen otherwise")
     if row.status == "confirmed" and present.state == SubscriberState.PENDING:
         values |= {"state": SubscriberState.CONFIRMED.value, "confirmed_at": row.confirmed_at or now}
     reason = _UNPROVED if row.unproved and present.state == SubscriberState.PENDING else ""

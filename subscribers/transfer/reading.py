@@ -21,7 +21,7 @@ from subscribers.transfer.sources import SourceProgram
 OURS: Final = "digestpress"
 _START: Final = 1 << 16
 _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_WHOLE: Final = "the line names %d cells, but the first line names %d columns"
+_WHOLE: Final = "the line has %d cells, but the first line has %d columns"
 _SUBSCRIBED: Final = {"", "pending", "confirmed"}
 
 
@@ -66,7 +66,9 @@ def read_file(stream: BinaryIO, rules: RowRules, asked: ImportOptions | None = N
     first = next(lines, (1, b""))
     head = (first[1] or b"").removeprefix(codecs.BOM_UTF8)
     if (first[1] or b"").startswith(_MARKS):
-        raise ImportFileError("The file is UTF-16", hint="Save it as UTF-8; spreadsheets call that 'CSV UTF-8'.")
+        raise ImportFileError(
+            "The file is UTF-16", hint="Save it as UTF-8; spreadsheet programs call this 'CSV UTF-8'."
+        )
     if is_xml(head):
         stream.seek(0)
         return _foreign(sources.MAILMAN2_XML, read_members(stream), job)
@@ -86,7 +88,8 @@ def _csv(head: bytes, delimiter: str, lines: Iterator[Line], job: _Job) -> FileC
         names = [name.strip() for name in cells_of(head, delimiter)]
     except CellError as error:
         raise ImportFileError(
-            f"The first line cannot be read: {error}", hint=f"It names columns: {', '.join(COLUMNS)}."
+            f"The first line cannot be read: {error}",
+            hint=f"Its first line must name the columns: {', '.join(COLUMNS)}.",
         ) from error
     names = [name.upper() if sources.is_mailchimp([name.upper()]) else name for name in names]
     source = sources.known(names)
@@ -114,7 +117,7 @@ def _refuse_doubled(names: Sequence[str]) -> None:
     if len(set(names)) != len(names):
         doubled = next(name for name in names if names.count(name) > 1)
         if doubled:
-            raise ImportFileError(f"The first line names the column {doubled[:60]!r} twice")
+            raise ImportFileError(f"The first line contains the column {doubled[:60]!r} twice")
 
 
 def our_columns(names: Sequence[str]) -> Sequence[str]:
@@ -124,10 +127,10 @@ def our_columns(names: Sequence[str]) -> Sequence[str]:
         if name not in READABLE:
             near = difflib.get_close_matches(name, READABLE, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"The columns are {known}."
-            hint += " For the file of another program say which column is which: --map 'email=COLUMN,name=COLUMN'."
-            raise ImportFileError(f"The first line names a column {name[:60]!r}, which is not known", hint=hint)
+            hint += " For a file of another program, map its columns: --map 'email=COLUMN,name=COLUMN'."
+            raise ImportFileError(f"Unknown column {name[:60]!r} in the first line", hint=hint)
     if "email" not in names or len(set(names)) != len(names):
-        raise ImportFileError("The first line must name 'email', and no column twice", hint=f"Columns: {known}.")
+        raise ImportFileError("The first line must contain 'email', and no column twice", hint=f"Columns: {known}.")
     return names
 
 
@@ -166,13 +169,15 @@ def _mailman_lines(lines: Iterator[Line]) -> Iterator[tuple[int, Mapping[str, st
             except CellError as error:
                 yield RowProblem(number, "", str(error))
                 continue
-            yield (number, values) if values else RowProblem(number, "email", "there is no address on this line")
+            yield (number, values) if values else RowProblem(number, "email", "this line has no address")
 
 
 def _json_lines(head: bytes, lines: Iterator[Line], job: _Job) -> FileContents:
     first = _object(1, head)
     if isinstance(first, RowProblem):
-        raise ImportFileError(f"The first line is no JSON object: {first.message}", hint="One object on each line.")
+        raise ImportFileError(
+            f"The first line is not a JSON object: {first.message}", hint="Write one object on each line."
+        )
     objects = (_object(number, line) for number, line in lines if line is None or line.strip())
     mapping = job.asked.mapping
     if sources.ROSTER_SIGNS.issubset(first) and (mapping is None or "email" not in mapping.columns):
@@ -193,9 +198,9 @@ def _object(number: int, line: bytes | None) -> Any:
     try:
         value = json.loads(decoded(line))
     except (CellError, ValueError, RecursionError) as error:
-        return RowProblem(number, "", f"the line is no JSON object: {error}"[:300])
+        return RowProblem(number, "", f"the line is not a JSON object: {error}"[:300])
     if not isinstance(value, dict) or "" in value:
-        return RowProblem(number, "", "the line is no JSON object")
+        return RowProblem(number, "", "the line is not a JSON object")
     return {**value, "": number}
 
 
@@ -215,12 +220,12 @@ def _our_object(value: Any, job: _Job) -> Row:
     cells = {}
     for name, inner in value.items():
         if name not in READABLE:
-            return RowProblem(number, name[:60], "there is no such column")
+            return RowProblem(number, name[:60], "unknown column")
         cells[name] = json.dumps(inner) if name == "consent" else sources.flattened("", inner).get("", "")
         if name == "interests" and not cells[name] and inner is not None:
             cells[name] = ";"  # an empty list means none; a missing value is unknown
         if "\0" in cells[name]:
-            return RowProblem(number, name, "the text contains NUL")
+            return RowProblem(number, name, "the text contains a NUL character")
     return _proved(read_row(number, _adjust(cells, job.asked), job.rules), job.asked)
 
 
@@ -232,7 +237,7 @@ def _foreign(
     names |= {slug.lower(): slug for slug in rules.catalogue.slugs}
     source = source.with_map(ColumnMap(interests=names)).with_map(asked.mapping or ColumnMap())
     if "email" not in source.map.columns:
-        raise ImportFileError("The mapping does not say which column is the address", hint="Add email=COLUMN.")
+        raise ImportFileError("The mapping does not name the address column", hint="Add email=COLUMN.")
 
     def rows() -> Iterator[Row]:
         for record in found:

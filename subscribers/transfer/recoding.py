@@ -22,7 +22,7 @@ def readable(stream: BinaryIO, encoding: str = "") -> Iterator[BinaryIO]:
     raises ImportFileError with the likely encoding; single lines are left to the reader.
     """
     if encoding and not known_encoding(encoding):
-        raise ImportFileError(f"There is no encoding {encoding[:40]!r}", hint="Name it such as cp949 or cp1252.")
+        raise ImportFileError(f"Unknown encoding {encoding[:40]!r}", hint="Use a name such as cp949 or cp1252.")
     with ExitStack() as files:
         if not stream.seekable():
             stream = _written(files, _chunks(stream))
@@ -41,10 +41,10 @@ def readable(stream: BinaryIO, encoding: str = "") -> Iterator[BinaryIO]:
 
 def _not_utf8(line: int, sample: bytes) -> ImportFileError:
     likely, called = likely_encoding(sample)
-    hint = f"Add --encoding {likely}, or save" if likely else "Say which it is with --encoding, or save"
+    hint = f"Add --encoding {likely}, or save" if likely else "Specify it with --encoding, or save"
     return ImportFileError(
         f"The file is not UTF-8 (line {line})" + (f"; it is probably {called}" if called else ""),
-        hint=f"{hint} it as UTF-8; spreadsheets call that 'CSV UTF-8'.",
+        hint=f"{hint} it as UTF-8; spreadsheet programs call this 'CSV UTF-8'.",
     )
 
 
@@ -87,10 +87,8 @@ def _recoded(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
             yield text.encode("utf-8", "replace")
         yield decoder.decode(b"", final=True).encode()
     except UnicodeError as error:
-        hint = "Name the right one, or save the file as UTF-8."
-        raise ImportFileError(
-            f"The file is not {encoding}: it cannot be read from line {line} on", hint=hint
-        ) from error
+        hint = "Use the right encoding, or save the file as UTF-8."
+        raise ImportFileError(f"The file is not {encoding}: line {line} cannot be decoded", hint=hint) from error
 
 
 def _outside_ascii(stream: BinaryIO) -> tuple[int, int, int, bytes]:

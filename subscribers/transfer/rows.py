@@ -142,7 +142,7 @@ def read_row(line: int, cells: Mapping[str, str], rules: RowRules) -> Row:
             if column == "email" or not gone:
                 return RowProblem(line, column, str(error))
     if "email" not in read:
-        return RowProblem(line, "email", "there is no address")
+        return RowProblem(line, "email", "the address is missing")
     # Without a status, only a dated confirmation counts.
     read["status"] = read.get("status") or ("confirmed" if read.get("confirmed_at") else "pending")
     read.pop("suppression_key", None)
@@ -170,14 +170,14 @@ def _stripped(text: str) -> str:
 
 def _address(text: str, _rules: RowRules) -> EmailAddress:
     if len(_TWO.findall(text)) > 1:
-        raise CellError("there are several addresses in one cell; give each a line of its own")
+        raise CellError("the cell contains several addresses; use one line for each")
     return EmailAddress.parse(text)
 
 
 def _read_suppressed(line: int, cells: Mapping[str, str], rules: RowRules) -> SuppressedRow | RowProblem:
     key = cells["suppression_key"].strip()
     if not _KEY.fullmatch(key):
-        return RowProblem(line, "suppression_key", "this is no keyed hash of an export of ours")
+        return RowProblem(line, "suppression_key", "this is not a keyed hash from an export of digestpress")
     try:
         reason = _one_of(REASONS, "")(cells.get("suppressed", ""), rules)
         since = _instant(cells.get("suppressed_at", ""), rules)
@@ -224,7 +224,7 @@ def _interests(text: str, rules: RowRules) -> str:
 def _language(text: str, rules: RowRules) -> str:
     language = text.strip()
     if language and not (_LANGUAGE.fullmatch(language) and len(language) <= MAX_LANGUAGE):
-        raise CellError(f"{language[:35]!r} is no language tag such as en or ko")
+        raise CellError(f"{language[:35]!r} is not a language tag such as en or ko")
     return language or rules.language
 
 
@@ -250,14 +250,14 @@ def _instant(text: str, rules: RowRules) -> datetime | None:
             moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=rules.timezone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise CellError(f"{value[:35]!r} is no date such as 2021-09-30 or 2021-09-30T09:00:00+09:00") from error
+        raise CellError(f"{value[:35]!r} is not a date such as 2021-09-30 or 2021-09-30T09:00:00+09:00") from error
 
 
 def _matching(pattern: re.Pattern[str], what: str) -> Callable[[str, RowRules], str | None]:
     def read(text: str, _rules: RowRules) -> str | None:
         value = text.strip()
         if value and not pattern.fullmatch(value):
-            raise CellError(f"this is no {what} of an export of ours")
+            raise CellError(f"this is not a {what} from an export of digestpress")
         return value or None
 
     return read
@@ -269,24 +269,24 @@ def _consent(text: str, rules: RowRules) -> tuple[PastEvent, ...] | None:
     try:
         events = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CellError("the consent events are no JSON") from error
+        raise CellError("the consent events are not valid JSON") from error
     if not isinstance(events, list) or len(events) > MAX_EVENTS:
-        raise CellError(f"the consent events are no list of at most {MAX_EVENTS}")
+        raise CellError(f"the consent events are not a list of at most {MAX_EVENTS}")
     return tuple(_event(event, rules) for event in events)
 
 
 def _event(event: Any, rules: RowRules) -> PastEvent:
     if not isinstance(event, dict) or not isinstance(event.get("detail", {}), dict):
-        raise CellError("a consent event is no object")
+        raise CellError("a consent event is not an object")
     kind, method, wording = (str(event.get(name, "")) for name in ("kind", "method", "wording"))
     if kind not in set(ConsentKind) or method not in set(ConsentMethod) or len(wording) > 40 or "\0" in wording:
-        raise CellError(f"a consent event of kind {kind[:20]!r} and method {method[:20]!r} is not known")
+        raise CellError(f"unknown consent event of kind {kind[:20]!r} and method {method[:20]!r}")
     moment = _instant(str(event.get("at", "")), rules)
     if moment is None:
         raise CellError("a consent event has no date")
     detail = event.get("detail", {})
     if "\\u0000" in json.dumps(detail):
-        raise CellError("a consent event contains NUL")
+        raise CellError("a consent event contains a NUL character")
     return PastEvent(kind, method, wording, detail, moment)
 
 

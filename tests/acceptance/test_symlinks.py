@@ -38,9 +38,9 @@ def test_an_article_that_leads_out_is_named_and_not_read(sample: World, outside:
     told = refusal(sample, "articles", "import", "articles", code=1)
     for name in ("link.md", "again.md", "folder"):
         assert f"articles/{name}: This is a link that leads out of the imported folder." in told
-    assert "leads out" in refusal(sample, "articles", "import", "articles/link.md", code=2)
-    assert "leads out" in refusal(sample, "articles", "import", "articles/folder/a.md", code=2)
-    assert "leads out" in refusal(sample, "articles", "import", "articles/folder", code=2)
+    assert "points outside" in refusal(sample, "articles", "import", "articles/link.md", code=2)
+    assert "points outside" in refusal(sample, "articles", "import", "articles/folder/a.md", code=2)
+    assert "points outside" in refusal(sample, "articles", "import", "articles/folder", code=2)
     assert "taken" not in sample.digest("articles", "list", "--json")
     # who names the other folder itself means it
     (outside / "far.md").unlink()
@@ -70,14 +70,14 @@ def test_a_template_that_leads_out_is_named_and_not_used(
     override.symlink_to(copy if through == "link" else approved.folder / "between")
     told = refusal(approved, "issue", "check", "21", code=1)
     assert f"{override}" in told
-    assert "leads out of the workspace by a link" in told
-    assert "Copy the file itself into templates/" in told
-    found = [one["id"] for one in approved.json("doctor", expect=1)["findings"] if "leads out" in one["message"]]
+    assert "is a link that points outside the workspace" in told
+    assert "Copy the file itself to templates/" in told
+    found = [one["id"] for one in approved.json("doctor", expect=1)["findings"] if "points outside" in one["message"]]
     assert found
     assert set(found) <= {"template", "theme"}
     override.unlink()
     shutil.move(copy, override)
-    assert "leads out" not in approved.call("issue", "check", "21").stderr
+    assert "points outside" not in approved.call("issue", "check", "21").stderr
 
 
 def _copied(source: Path, to: Path) -> None:

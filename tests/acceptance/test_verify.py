@@ -43,8 +43,8 @@ def test_what_has_changed_since_the_approval_is_said(sent: World) -> None:
     article.write_text(article.read_text().replace("closes in Goyang", "ends in Goyang"))
     sent.digest("articles", "import", "articles")
     told = sent.digest("issue", "verify", "21", expect=1)
-    assert "They cannot be built as they were: article wsce-2021 changed" in told
-    assert "Nothing must be done" in told
+    assert "The original editions cannot be rebuilt: article wsce-2021 changed" in told
+    assert "No action is needed" in told
     found = sent.json("issue", "verify", "21", expect=1)
     assert found["changed"] == ["article wsce-2021 changed"]
     assert {one["what"] for one in found["differs"]} == {"sources"}

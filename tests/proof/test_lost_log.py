@@ -61,7 +61,7 @@ def test_a_log_that_is_lost_is_noticed_and_only_the_doubtful_wait(
     killed(world, sink, at)
     put_back(world, None)
     told = held_back(world, sink)
-    assert "the database has lost what was committed" in told
+    assert "the database has lost all changes" in told
     assert "digest outbox release" in told
     standing = world.standing()
     assert sink.taken() <= standing[State.UNCERTAIN] <= sink.taken() * 1.3
@@ -84,7 +84,7 @@ def test_an_older_copy_put_back_after_a_whole_run_is_noticed(world: Press, relay
     world.finish(sink)
     assert sink.taken() >= READERS - 50
     put_back(world, tmp_path / "copy.db")
-    assert "the database has lost what was committed" in held_back(world, sink)
+    assert "the database has lost all changes" in held_back(world, sink)
     assert State.PENDING not in world.standing(), "any of them may have been sent"
     world.digest("outbox", "release", "21")
     world.finish(sink)
@@ -111,7 +111,7 @@ def test_an_issue_frozen_in_the_lost_log_is_not_sent_again(approved: World, data
     for ending in ("-wal", "-shm"):
         database.with_name(database.name + ending).unlink()
     done = approved.call("send", "21", "--yes")
-    assert "the database has lost what was committed" in done.stderr
+    assert "the database has lost all changes" in done.stderr
     assert approved.json("outbox", "status", "21")["held"]
     assert copies(outbox) == before
 
@@ -157,7 +157,7 @@ def test_an_issue_that_is_lost_itself_is_held_when_made_again(sample: World, dat
     sample.digest("send", "21", "--yes")
     before = copies(outbox)
     shutil.copyfile(sample.folder / "copy", database)
-    assert "it is held when it is made again" in sample.call("worker").stderr
+    assert "it will be held when it is assembled again" in sample.call("worker").stderr
     sample.approve_issue_21()
     assert "Held issues: 21" in sample.call("send", "21", "--yes").stderr
     assert copies(outbox) == before

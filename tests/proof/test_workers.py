@@ -160,7 +160,7 @@ def wait_for_the_database_at(sample: World, gate: Gate) -> None:
         refused = gate.refused
         wait_until(lambda: gate.refused >= refused + 2)
         gate.open()
-        wait_until(lambda: worker.says("It answers again"))
+        wait_until(lambda: worker.says("The database answers again"))
         sample.digest("subscribers", "add", "new@example.org")
         wait_until(lambda: worker.says("1 accepted"))
         assert worker.end()[0] == 0

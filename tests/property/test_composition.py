@@ -215,7 +215,7 @@ NOT_LOCAL = {
 }  # fmt: skip
 LOCAL = {
     "subject in the text": ("email/digest/body.txt.j2", "{{ publication.name }}", "{{ edition.subject }} {{ publication.name }}"),
-    "another order": ("email/digest/body.mjml.j2", "{{ contents(edition) }}\n", ""),
+    "the articles are not in the issue's order, or lack their marks": ("email/digest/body.mjml.j2", "{{ contents(edition) }}\n", ""),
     "more contents": ("email/components/contents.mjml.j2", "in edition.contents", "in edition.articles"),
     "numbers in the HTML": ("email/components/article.mjml.j2", "{% else %}{{ article.title }}", "{% else %}{{ article.number }}. {{ article.title }}"),
     "a slot in articles": ("email/components/article.mjml.j2", "{{ line }}", '{{ line }}<p class="p"><a class="a" href="{{ slots.view_url }}">View it in a browser</a></p>'),

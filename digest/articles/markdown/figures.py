@@ -41,8 +41,8 @@ def lift(
                 kept.append(Token("text", "", 0, content=files[-1].alt))
             continue
         if token.type == "image":
-            message = f"The picture {token.attrs['src']} has no words."
-            remarks.refuse(place, "![](", message, "Say what it shows: ![A tram on a bridge](tram.jpg).")
+            message = f"The picture {token.attrs['src']} has no alternative text."
+            remarks.refuse(place, "![](", message, "Describe what it shows: ![A tram on a bridge](tram.jpg).")
             continue
         kept.append(token)
         links += token.nesting if token.type in {"link_open", "link_close"} else 0

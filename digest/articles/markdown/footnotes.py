@@ -93,13 +93,13 @@ def _note_lost(state: StateCore) -> None:
             continue
         label = token.meta["label"]
         unused = state.env["footnotes"]["refs"].get(":" + label, -1) < 0
-        faults = ((depth > 1, "inside another"), (label in seen, "twice"), (unused, "but never used"))
+        faults = ((depth > 1, "inside another"), (label in seen, "twice"), (unused, "but not used"))
         fault = next((what for lost, what in faults if lost), None)
         own = one_line("\n".join(state.src.split("\n")[slice(*token.map)])) if token.map else ""
         if fault:
-            hint = f"Define each footnote once, at the margin, and refer to it as [^{label}]."
+            hint = f"Define each footnote once, at the start of a line, and refer to it as [^{label}]."
             line = token.map[0] + 1 if token.map else None
             lost = " ".join(filter(None, (seen.get(label), own)))  # which of two is lost depends on the plugin
-            message = f"The footnote [^{label}] is defined {fault}, and would be lost: {lost}"
+            message = f"The footnote [^{label}] is defined {fault}, and its text would be lost: {lost}"
             state.env[LOST].append(Problem("", line, message, hint))
         seen.setdefault(label, own)

@@ -50,7 +50,7 @@ _EDGE = re.compile(r"(<p>) +| +(</p>)")
 _EMPTY = re.compile(r"<p>(?:\s|<br>)*</p>\n?")
 _UNALIGNED = re.compile(r"<th(?![^>]* align=)(?=[ >])")
 _HEADLESS = re.compile(r"<table>(?=(?:(?!<th\b|</table>).)*</table>)", re.DOTALL)
-_DROPPED_HINT = "Its words stay. A mail cannot show it; Markdown or nothing does as well."
+_DROPPED_HINT = "Its text is kept. Use Markdown, or remove the tag: mail cannot show it."
 
 
 class _Tag(HTMLParser):
@@ -84,7 +84,7 @@ def _open_blocks(state: StateCore) -> None:
         pre = _PRE.fullmatch(token.content)
         if pre:
             for tag in _ANY_TAG.findall(pre[1]):
-                state.env[REMARKS].note(token.map, tag, "is left out")
+                state.env[REMARKS].note(token.map, tag, "is removed")
             words = html.unescape(_ANY_TAG.sub("", pre[1].removeprefix("\n")))
             opened.append(Token("code_block", "code", 0, content=words.rstrip("\n") + "\n", map=token.map))
             continue
@@ -109,7 +109,7 @@ def close_blocks(tokens: Sequence[Token], remarks: Remarks) -> None:
             elif found and found[2] in [name for name, _ in opened]:
                 del opened[max(at for at, (name, _) in enumerate(opened) if name == found[2])]
     for name, token in reversed(opened):
-        remarks.note(token.map, f"<{name}", "is never closed; it ends with its paragraph")
+        remarks.note(token.map, f"<{name}", "is never closed; it is closed at the end of its paragraph")
         token.children = [*(token.children or []), Token("html_inline", "", 0, content=f"</{name}><p>")]
 
 
@@ -139,10 +139,10 @@ class _Line:
             elif not token.content.startswith(("<!", "<?")):
                 skipped = self._tag(index, token.content)
             else:
-                self._remarks.note(self._place, token.content, "is left out")
+                self._remarks.note(self._place, token.content, "is removed")
         while self._open:
             name, source = self._open.pop()
-            self._remarks.note(self._place, source, "is never closed; it ends with its paragraph")
+            self._remarks.note(self._place, source, "is never closed; it is closed at the end of its paragraph")
             self._close(name)
         for before, after in itertools.pairwise(self._kept):  # around what was left out
             if before.type == after.type == "text" and before.content.endswith(" "):
@@ -152,7 +152,7 @@ class _Line:
     def _without_office(self, text: Token) -> Token:
         for found in _OFFICE.findall(text.content):
             if not found.startswith(("</", "<![endif")):
-                self._remarks.note(self._place, found, "is left out")
+                self._remarks.note(self._place, found, "is removed")
         text.content = _OFFICE.sub("", text.content)
         return text
 
@@ -164,7 +164,7 @@ class _Line:
             end = next((at for at in range(index + 1, len(self._children)) if self._closes(at, name)), None)
             if end is not None:
                 whole = "".join(child.content or "\n" for child in self._children[index : end + 1])
-                self._remarks.note(self._place, whole, "is left out")
+                self._remarks.note(self._place, whole, "is removed")
                 return end + 1
         if name in INLINE or name == "a":
             self._inline(name, tag, source)
@@ -178,7 +178,7 @@ class _Line:
             self._raw("</p><p>")
         elif name not in _DROPPED and ":" not in name:
             self._kept.append(Token("text", "", 0, content=source))
-            self._remarks.note(self._place, source, "is no tag of HTML; readers see it as written")
+            self._remarks.note(self._place, source, "is not an HTML tag; readers see it as written")
             return index
         self._name_loss(name, tag, source)
         return index
@@ -188,7 +188,7 @@ class _Line:
         lost = tag.attributes.keys() - _KEPT_ATTRIBUTES.get(name, set())
         if tag.closing or (shown and not lost) or (name == "a" and "href" not in tag.attributes):
             return
-        what = "loses what stands beside its name" if shown else "is left out"
+        what = "loses everything except its name" if shown else "is removed"
         self._remarks.note(self._place, source, what, "" if shown else _DROPPED_HINT)
 
     def _closes(self, at: int, name: str) -> bool:
@@ -200,7 +200,7 @@ class _Line:
             self._kept.append(Token("hardbreak", "br", 0))
         elif not tag.closing and name == "a" and "href" not in tag.attributes:
             self._anchors += 1
-            self._remarks.note(self._place, source, "leads nowhere and is left out")
+            self._remarks.note(self._place, source, "has no target and is removed")
         elif not tag.closing:
             self._open.append((name, source))
             self._kept.append(_link(tag) if name == "a" else Token("html_inline", "", 0, content=_written(name, tag)))
@@ -213,7 +213,7 @@ class _Line:
         elif name == "a" and self._anchors:
             self._anchors -= 1
         else:
-            self._remarks.note(self._place, source, "closes what is not open")
+            self._remarks.note(self._place, source, "closes an element that is not open")
 
     def _close(self, name: str) -> None:
         self._kept.append(

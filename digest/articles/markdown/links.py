@@ -27,8 +27,8 @@ _RULED = re.compile(r"^(?=[^\n]*\|)[ \t|]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \
 _SCHEMES = {"www.": "http://", "mailto:": "", "xmpp:": "", "@": "mailto:", "http": ""}
 _LOCAL_PART = re.compile(r"[A-Za-z0-9.+_-]+$")
 _GAP = "\ufffc"  # stands for what was understood
-_RULED_HINT = "Give the line of dashes one piece for each cell of the head, and put a blank line before the head."
-_PLACEHOLDER_HINT = "Nothing fills it: write what readers should see."
+_RULED_HINT = "Give the delimiter row one cell for each column, and put a blank line before the table."
+_PLACEHOLDER_HINT = "It is not filled in: write what readers should see."
 _FAILED_HINT = r"Percent-encode blanks as %20 and brackets as %28, define what it refers to, or write \[ for a bracket."
 
 
@@ -52,7 +52,7 @@ def note_unused(env: EnvType, written: str, remarks: Remarks) -> None:
     references = [*env.get("references", {}).items(), *((one["label"], one) for one in env.get("duplicate_refs", ()))]
     for label, one in references:
         if escape(one["href"]) not in written:
-            message = f"is not used; the address {one['href']} is in no part of the mail"
+            message = f"is not used; the address {one['href']} appears nowhere in the mail"
             remarks.note(one.get("map"), f"[{label.lower()}]:", message)
 
 
@@ -61,11 +61,11 @@ def _remark(token: Token, remarks: Remarks) -> None:
     left = _left(token.children or ())
     for found in _FAILED.finditer(left):
         if not _CITED.fullmatch(found[0]):
-            message = f"{found[0].strip()} is not a link that can be followed, and would be shown as typed."
+            message = f"{found[0].strip()} is not a valid link, and would be shown as typed."
             remarks.refuse(token.map, found[0], message, _FAILED_HINT)
     for rule, text, what, hint in (
-        (_RAW, left, "is not understood; readers see it as written", ""),
-        (_RULED, token.content, "makes no table; readers see it as written", _RULED_HINT),
+        (_RAW, left, "is not recognized; readers see it as written", ""),
+        (_RULED, token.content, "does not form a table; readers see it as written", _RULED_HINT),
         (MERGE_TAG, token.content, "looks like a placeholder of another program", _PLACEHOLDER_HINT),
     ):
         for found in rule.finditer(text):

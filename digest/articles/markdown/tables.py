@@ -28,6 +28,6 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         cells = cells[: -1 if cells and not cells[-1] else None]
         if len(cells) > heads:
             lost = " | ".join(cells[heads:])
-            message = f"The row has {len(cells)} cells, its head {heads}: {lost} would be lost."
+            message = f"The row has {len(cells)} cells, its head {heads}; this would be lost: {lost}."
             state.env[REMARKS].refuse(row.map, line, message, _HINT)
     return True

@@ -28,7 +28,7 @@ _STRING = 255  # RFC 1035 section 3.3: the most bytes of one string in a TXT rec
 _NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )
-_ANOTHER_KEY = "`digest dkim generate` makes another key; [dkim] key_file and selector name it."
+_ANOTHER_KEY = "To create a key: digest dkim generate. Then set it as [dkim] key_file and selector."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +56,17 @@ def load(path: Path, selector: str, domain: str) -> DkimSigner:
     try:
         key = load_pem_private_key(data, password=None)
     except TypeError as error:
-        message = f"The DKIM key {path} is encrypted; nobody is there to type its password"
+        message = f"The DKIM key {path} is encrypted, so it cannot be used without a password"
         raise ConfigError(
-            message, hint=f"Write it without one: openssl pkey -in {path} -out NEW; chmod 600 NEW"
+            message, hint=f"Write an unencrypted copy: openssl pkey -in {path} -out NEW; chmod 600 NEW"
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigError(f"{path} holds no private key in PEM form", hint=_ANOTHER_KEY) from error
+        raise ConfigError(f"{path} does not contain a private key in PEM form", hint=_ANOTHER_KEY) from error
     if not isinstance(key, rsa.RSAPrivateKey):
         # RFC 8463 knows Ed25519, but the large providers do not verify it
         raise ConfigError(f"The DKIM key {path} is not an RSA key", hint=_ANOTHER_KEY)
     if not MIN_BITS <= key.key_size <= MAX_BITS:
-        message = f"The DKIM key {path} has {key.key_size} bits, not {MIN_BITS} to {MAX_BITS}"
+        message = f"The DKIM key {path} has {key.key_size} bits; it must have {MIN_BITS} to {MAX_BITS}"
         raise ConfigError(message, hint=_ANOTHER_KEY)
     return DkimSigner(key, selector, domain)
 
@@ -77,10 +77,10 @@ def generate(path: Path, bits: int = MIN_BITS) -> rsa.RSAPrivateKey:
         # Created with its mode, not changed afterwards: it is never readable by others.
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except FileExistsError as error:
-        hint = "Choose another --selector; `digest dkim show` prints the record of a key that is there."
-        raise RefusedError(f"{path} exists already; a key is never overwritten", hint=hint) from error
+        hint = "Choose another --selector, or run `digest dkim show` to print the record of the existing key."
+        raise RefusedError(f"{path} already exists; keys are never overwritten", hint=hint) from error
     except OSError as error:
-        raise EnvironmentFailedError(f"{path} cannot be made: {error.strerror}") from error
+        raise EnvironmentFailedError(f"{path} cannot be created: {error.strerror}") from error
     try:
         with file:
             key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
@@ -101,11 +101,11 @@ def record_of(key: rsa.RSAPrivateKey, selector: str, domain: str) -> Record:
 def check_names(selector: str, domain: str) -> None:
     """Raise ConfigError unless both can stand in DNS and in a header."""
     if not _NAME.fullmatch(selector):
-        message = f"The DKIM selector {selector[:80]!r} cannot be a name in DNS"
+        message = f"The DKIM selector {selector[:80]!r} is not a valid DNS name"
         raise ConfigError(message, hint="Use letters, digits and hyphens, such as dp202611.")
     if not _NAME.fullmatch(domain):
-        message = f"The DKIM domain {domain[:80]!r} cannot be a name in DNS"
-        raise ConfigError(message, hint="Write it like example.org; one in other letters as xn--….")
+        message = f"The DKIM domain {domain[:80]!r} is not a valid DNS name"
+        raise ConfigError(message, hint="Write it as in example.org; write non-ASCII domains as xn--….")
 
 
 def _read(path: Path) -> bytes:
@@ -115,14 +115,14 @@ def _read(path: Path) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError(f"The DKIM key {path} is not a file", hint=_ANOTHER_KEY)
             if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                message = f"Others can read the DKIM key {path} (mode {stat.S_IMODE(status.st_mode):04o})"
+                message = f"Other users can read the DKIM key {path} (mode {stat.S_IMODE(status.st_mode):04o})"
                 raise ConfigError(message, hint=f"chmod 600 {path}")
             return file.read(_MAX_FILE)
     except FileNotFoundError as error:
-        hint = "`digest dkim generate` makes it; or correct [dkim] key_file in digest.toml."
+        hint = "Run `digest dkim generate` to create it, or correct [dkim] key_file in digest.toml."
         raise ConfigError(f"There is no DKIM key {path}", hint=hint) from error
     except OSError as error:
-        hint = "Correct [dkim] key_file in digest.toml, or who owns the file."
+        hint = "Correct [dkim] key_file in digest.toml, or the owner of the file."
         raise ConfigError(f"The DKIM key {path} cannot be read: {error.strerror}", hint=hint) from error
 
 

@@ -63,7 +63,7 @@ def make(settings: Settings, selector: str, bits: int, today: date) -> Published
     Raises RefusedError if the file exists, ConfigError or UsageError for unusable values.
     """
     if not MIN_BITS <= bits <= MAX_BITS:
-        raise UsageError(f"A key of {bits} bits is not made", hint=f"Use {MIN_BITS} to {MAX_BITS}.")
+        raise UsageError(f"A key cannot have {bits} bits", hint=f"Choose {MIN_BITS} to {MAX_BITS}.")
     chosen = selector or _next_selector(settings, today)
     check_names(chosen, domain_of(settings))
     path = settings.workspace / _key_file(settings, chosen)
@@ -73,8 +73,8 @@ def make(settings: Settings, selector: str, bits: int, today: date) -> Published
 def show(settings: Settings, selector: str = "") -> Published:
     """Return a key's record: the configured one's, or that of another selector. Raises ConfigError."""
     if not selector and settings.dkim is None:
-        hint = "`digest dkim generate` makes a key; --selector shows one that is not configured yet."
-        raise UsageError("No [dkim] is configured: mail is not signed here", hint=hint)
+        hint = "Run `digest dkim generate` to create a key, or use --selector to show one that is not configured yet."
+        raise UsageError("[dkim] is not configured, so mail is not signed here", hint=hint)
     chosen = selector or (settings.dkim.selector if settings.dkim else "")
     path = settings.workspace / _key_file(settings, chosen)
     return _published(settings, load(path, chosen, domain_of(settings)))

@@ -34,7 +34,7 @@ _FEEDBACK_PART = re.compile(r"[^A-Za-z0-9.-]+")
 class HeaderUnsafeError(ContentError):
     """A value cannot stand in a mail's header."""
 
-    default_hint = "Line breaks and control characters do not belong into names, subjects and addresses."
+    default_hint = "Remove line breaks and control characters from names, subjects and addresses."
 
 
 def text_value(text: str, name: str) -> str:
@@ -73,7 +73,7 @@ def mailbox(display_name: str, address: str, name: str) -> str:
     Raises HeaderUnsafeError for control characters, and for an address that is not ASCII (it would need SMTPUTF8).
     """
     if not _ADDRESS.fullmatch(address) or len(address) > _MAX_ADDRESS:
-        raise HeaderUnsafeError("The address is not one that every mail server takes.")
+        raise HeaderUnsafeError("The address contains characters that some mail servers do not accept.")
     shown = phrase(display_name, name)
     if not shown:
         return address
@@ -101,7 +101,7 @@ def phrase(text: str, name: str) -> str:
 
 def _refuse_controls(text: str) -> None:
     if has_controls(text):
-        raise HeaderUnsafeError("A name or subject has a line break or another control character.")
+        raise HeaderUnsafeError("A name or subject contains a line break or another control character.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +197,14 @@ def feedback_id(about: str, part: str, list_id: str, domain: str) -> str:
 
 def _list_id(identity: Identity) -> str:
     if not _DOMAIN.fullmatch(identity.list_id) or len(identity.list_id) > _MAX_LIST_ID:
-        raise HeaderUnsafeError(f"The list id {identity.list_id!r} is not like a domain name.", hint="news.example.org")
+        raise HeaderUnsafeError(
+            f"The list id {identity.list_id!r} does not look like a domain name.", hint="news.example.org"
+        )
     shown = phrase(identity.list_name, "List-Id")
     return f"{shown}\r\n <{identity.list_id}>" if shown else f"<{identity.list_id}>"
 
 
 def _angle(url: str) -> str:
     if not _URL.fullmatch(url) or len(url) > MAX_LINE - 30:
-        raise HeaderUnsafeError(f"The address {url[:80]!r} cannot stand in a mail's header.", hint="See base_url.")
+        raise HeaderUnsafeError(f"The address {url[:80]!r} cannot be used in a mail's header.", hint="See base_url.")
     return f"<{url}>"

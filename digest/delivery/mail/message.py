@@ -127,7 +127,7 @@ class MessageWriter:
         form = _Form(header, encode(rendered.html, rendered.text, rendered.nonce), number)
         url = self._signer.url(Purpose.TEST, reader.ref)
         values = {**dict.fromkeys(Slot, url), Slot.INTERESTS: self._speak(reader.language, reader.interests)}
-        values[Slot.TEST_MARK] = translate("This is a test mail. Its personal links change nothing.")
+        values[Slot.TEST_MARK] = translate("This is a test mail. Its personal links have no effect.")
         own_id = message_id(self._key, ("test", token), self._settings.publication.sender_domain)
         personal = Personal(reader.name, reader.address, own_id, url, test=True)
         envelope = Envelope(f"test-{token}", self._sender, personal.address)

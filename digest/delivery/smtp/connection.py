@@ -80,7 +80,7 @@ class Link:
         if self._leaving:
             self._leaving.is_over = True
         else:
-            why = "the server stopped taking our bytes" if self.has_unsent else "the server did not answer in time"
+            why = "the server stopped accepting data" if self.has_unsent else "the server did not answer in time"
             self.conversation.lost(why, closed=False)
 
     def leave(self) -> None:

@@ -30,7 +30,7 @@ _BAD_ADDRESS = "5.1.3"
 _TAKEN = 250
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")
 _CLOSED = "the server closed the connection"
-_TOO_MANY = "the server answered more often than it was asked"
+_TOO_MANY = "the server sent more replies than there were commands"
 
 
 class Mailbag(Protocol):
@@ -201,7 +201,7 @@ class Conversation:
     def _conclude(self, mail: _Mail, phase: Phase, why: str, *, may_go_again: bool) -> None:
         if phase is Phase.DOT:
             if self._dot_has_left():
-                text = f"{why} after the final dot: it may or may not have the message"
+                text = f"{why} after the final dot: it may or may not have accepted the message"
                 return self._done(mail, Outcome.UNCERTAIN, Phase.DOT, text)
             phase = Phase.BODY
         elif mail.refusal:
@@ -348,11 +348,11 @@ class Conversation:
         if not envelope.recipient or _UNSAFE.search(addresses):
             return _BAD_ADDRESS, "an address of the envelope is empty or has a character that no address may have"
         if not addresses.isascii() and "smtputf8" not in self._offers:
-            return "5.6.7", "the relay does not take addresses with characters outside ASCII (SMTPUTF8)"
+            return "5.6.7", "the relay does not support addresses with non-ASCII characters (SMTPUTF8)"
         if not content.is_ascii:
             return "5.6.3", "the message has 8-bit content, which a relay may refuse or garble"
         if 0 < self._size_limit < content.size:
-            return "5.3.4", f"the message has {content.size} bytes, and the relay takes {self._size_limit}"
+            return "5.3.4", f"the message has {content.size} bytes; the relay's limit is {self._size_limit}"
         return None
 
     def _announce(self, mail: _Mail, before: bytes) -> None:

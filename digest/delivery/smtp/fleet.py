@@ -37,7 +37,7 @@ class Fleet:
         """Open nothing yet; `context` replaces the system's trusted authorities and must verify, too."""
         self._routes = {config.name: Route(config) for config in relays}
         if len(self._routes) < len(relays):
-            raise ConfigError("Two [[relay]] have the same host and port.")
+            raise ConfigError("Two [[relay]] tables have the same host and port.")
         self.relays = tuple(self._routes)
         self._context = context or ssl.create_default_context()
         self._stuffing = Stuffing()
@@ -181,7 +181,9 @@ class Fleet:
         if link.is_over:
             if link.was_useless:
                 # without this we would reconnect at once, and again
-                route.failed(RelayUnreachableError(f"{route.name} lets us in and closes before any mail."))
+                route.failed(
+                    RelayUnreachableError(f"{route.name} accepts the connection but closes it before any mail.")
+                )
             self._drop(route, link)
             return
         if link.has_unsent is not link.is_watched_for_writing:
@@ -195,13 +197,13 @@ class Fleet:
         for route in self._routes.values():
             for link in list(route.links):
                 if link.deadline <= now:
-                    logger.debug("%s: a connection has waited long enough", route.name)
+                    logger.debug("%s: a connection was idle for too long", route.name)
                     if link.is_idle:
                         link.conversation.retire()
                     else:
                         link.expire()
                 self._settle(route, link)
-            route.give_back("no connection could be had in time", before=now - RETURNED_SECONDS)
+            route.give_back("no connection became available in time", before=now - RETURNED_SECONDS)
 
     def _drop(self, route: Route, link: Link) -> None:
         if link in route.links:

@@ -50,7 +50,7 @@ def log_in(config: RelayConfig, context: ssl.SSLContext) -> Connection:
             _protect(session, config, context)
             _authenticate(session, config)
             if not session.wire.reader.is_read_up:
-                raise ConnectionLostError("the server answered more often than it was asked")
+                raise ConnectionLostError("the server sent more replies than there were commands")
             # The last segment must not wait for the acknowledgement of the one before it (Nagle; RFC 1122, 4.2.3.4).
             session.wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
@@ -118,7 +118,7 @@ class _Session(smtplib.SMTP):
         if self._wire is None or self._wire.sock is not self.sock:
             # What came in clear behind the answer to STARTTLS may have been put there by anyone (RFC 3207 section 6).
             if self._wire is not None and not self._wire.reader.is_read_up:
-                raise ConnectionLostError("the server sent more in clear after STARTTLS")
+                raise ConnectionLostError("the server sent unencrypted data after STARTTLS")
             self._wire = _Wire(self.sock)
         return self._wire
 
@@ -157,8 +157,8 @@ def _protect(session: _Session, config: RelayConfig, context: ssl.SSLContext) ->
         if config.protection is Tls.OPPORTUNISTIC:
             return
         raise RelayRefusedError(
-            f"{config.name} does not offer STARTTLS, and tls is required: nothing was sent, not even the login.",
-            hint='Use the port that offers it (587), tls = "implicit" (465), or find out who takes STARTTLS away.',
+            f"{config.name} does not offer STARTTLS, but tls is required: nothing was sent, not even the login.",
+            hint='Use the port that offers it (587) or tls = "implicit" (465), or find out what removes STARTTLS.',
         )
     code, text = session.starttls(context=context)
     if code != 220:
@@ -171,8 +171,8 @@ def _authenticate(session: _Session, config: RelayConfig) -> None:
         return
     if not isinstance(session.sock, ssl.SSLSocket) and not config.is_loopback:
         raise RelayRefusedError(
-            f"The login at {config.name} would cross the network in clear.",
-            hint='Set tls = "required" or "implicit", or take username out of this [[relay]].',
+            f"The login at {config.name} would be sent unencrypted.",
+            hint='Set tls = "required" or "implicit", or remove username from this [[relay]].',
         )
     mechanisms = usable(config.name, session.esmtp_features, by_token=config.token is not None)
     if config.token is not None:
@@ -219,7 +219,7 @@ def _say(session: _Session, mechanism: Mechanism, who: Credentials) -> SmtpReply
     while code == 334:
         told = _status(words) or told
         if not steps:
-            raise ConnectionLostError(f"the server asks for more than {mechanism.name} has")
+            raise ConnectionLostError(f"the server asks for more steps than {mechanism.name} has")
         code, words = session.docmd(_base64(steps.pop(0)(who, words), said))
     for secret in said:
         words = words.replace(secret, b"...") if len(secret) >= _TELLING_BYTES else words
@@ -245,7 +245,9 @@ def _no_login(config: RelayConfig, mechanism: Mechanism, answer: SmtpReply) -> D
     if answer.code < 500:
         return RelayUnreachableError(text)
     if config.token is None:
-        hint = f"Check username and password_file in this [[relay]]; some providers want a token instead: see {HOW_TO}."
+        hint = (
+            f"Check username and password_file in this [[relay]]; some providers require a token instead: see {HOW_TO}."
+        )
     else:
         hint = f"Check that username is the mailbox of the token, and that its scope allows SMTP: see {HOW_TO}."
     return RelayRefusedError(text, hint=hint)
@@ -258,11 +260,11 @@ def _translate(error: Exception, config: RelayConfig) -> DigestError:
         kind = RelayRefusedError if error.smtp_code >= 500 else RelayUnreachableError
         return kind(f"{config.name} answered {error.smtp_code} before any mail: {_words(error.smtp_error)}")
     if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
-        return RelayRefusedError(f"{config.name} does not speak SMTP as we know it.")
+        return RelayRefusedError(f"{config.name} does not reply as an SMTP server.")
     if isinstance(error, ValueError):
         return RelayRefusedError(
-            f"The login at {config.name} failed: helo has a character outside ASCII, "
-            "or the server's challenge cannot be read."
+            f"The login at {config.name} failed: helo contains a non-ASCII character, or the server's challenge "
+            "cannot be read."
         )
     return RelayUnreachableError(f"{config.name} cannot be reached: {clean_reply(str(error))}.")
 
@@ -270,12 +272,12 @@ def _translate(error: Exception, config: RelayConfig) -> DigestError:
 def _without_tls(error: ssl.SSLError, config: RelayConfig) -> DigestError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return RelayRefusedError(
-            f"The certificate of {config.name} does not prove that it is {config.host}: {error.verify_message}.",
-            hint="Use the name that the certificate has, or add its authority to the system's trusted ones.",
+            f"The certificate of {config.name} is not valid for {config.host}: {error.verify_message}.",
+            hint="Use the host name in the certificate, or add its certificate authority to the system's trusted ones.",
         )
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return RelayUnreachableError(f"{config.name} closed the connection while TLS was agreed upon.")
-    return RelayRefusedError(f"{config.name} and we do not agree on TLS: {error.reason or 'the handshake failed'}.")
+        return RelayUnreachableError(f"{config.name} closed the connection during the TLS handshake.")
+    return RelayRefusedError(f"The TLS handshake with {config.name} failed: {error.reason or 'no reason given'}.")
 
 
 def _words(words: bytes | str) -> str:

@@ -82,7 +82,7 @@ class ReplyReader:
                 line = line[:-1]
             code, separator = line[:3], line[3:4]
             if code not in _CODES or separator not in _SEPARATORS or self._size + len(line) > MAX_REPLY_BYTES:
-                raise GarbledReplyError(f"the server sent something that is no SMTP reply: {_excerpt(line)}")
+                raise GarbledReplyError(f"the server sent an invalid SMTP reply: {_excerpt(line)}")
             if separator != b"-":
                 return self._whole(code, line[4:]) if self._lines else SmtpReply(_CODES[code], (line[4:],))
             self._size += len(line)

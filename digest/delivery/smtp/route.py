@@ -20,7 +20,7 @@ RETURNED_SECONDS = 30.0
 _LOGINS_AT_ONCE = 4
 # What MAIL may be refused for that another message would not meet: its SIZE, its SMTPUTF8.
 _ABOUT_THE_MESSAGE = frozenset({Reason.MESSAGE_TOO_BIG, Reason.ADDRESS_UNSUPPORTED})
-_WHAT_MAIL_MEETS = {Reason.LOGIN: "wants a login before mail", Reason.QUOTA: "takes no more of our mail for now"}
+_WHAT_MAIL_MEETS = {Reason.LOGIN: "requires a login before mail", Reason.QUOTA: "temporarily accepts no more mail"}
 
 
 class Route:
@@ -89,7 +89,7 @@ class Route:
         if self.allowed:
             self.paused_until = 0.0
         else:
-            self.give_back("the relay is not used any more")
+            self.give_back("the relay is no longer used")
         kept = sorted((link for link in self.links if not link.is_leaving), key=lambda link: link.is_idle)
         for link in kept[self.allowed :]:
             link.conversation.retire()
@@ -121,10 +121,10 @@ class Route:
             self._returns.pop(parcel.key, None)
         if reply.phase is Phase.MAIL and reply.refuses_us and reply.reason not in _ABOUT_THE_MESSAGE:
             # no other message fares better
-            what = _WHAT_MAIL_MEETS.get(reply.reason, "refuses our sender address")
+            what = _WHAT_MAIL_MEETS.get(reply.reason, "refuses the sender's address")
             hint = ""
             if reply.reason is Reason.LOGIN and self.config.username is None:
-                hint = "Set username and password_file, or a token, in this [[relay]]; this attempt sent nothing."
+                hint = "Set username and password_file, or a token, in this [[relay]]. This attempt sent nothing."
             error = RelayRefusedError(f"{self.name} {what}: {reply.code} {reply.text}", hint=hint)
             reply = Reply(Outcome.NOT_SENT, reply.code, reply.enhanced, reply.text, reply.relay, reply.phase)
             for link in self.links:
@@ -143,7 +143,7 @@ class Route:
         if times >= MAX_RETURNS:
             self.done(parcel, reply)
         elif not self.allowed:
-            self._not_sent(parcel, "the relay is not used any more")
+            self._not_sent(parcel, "the relay is no longer used")
         else:
             self._returns[parcel.key] = (times + 1, since)
             self._returned.append(parcel)
@@ -151,7 +151,7 @@ class Route:
     def reconsider(self) -> None:
         """End returned parcels that may not go any more, as not sent: their recipients were checked some time ago."""
         if self._returned and self.source is not None:
-            self._keep_returned(self.source.may_go, "it waited for another connection, and may not go any more")
+            self._keep_returned(self.source.may_go, "it waited for another connection and may no longer be sent")
 
     def give_back(self, why: str, *, before: float = float("inf")) -> None:
         """End returned parcels, or those that came back before a moment, as not sent."""

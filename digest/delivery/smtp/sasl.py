@@ -82,18 +82,18 @@ def usable(relay: str, offers: Mapping[str, str], *, by_token: bool) -> list[Mec
     secret = "a token" if by_token else "a password"
     if not offered:
         raise RelayRefusedError(
-            f"{relay} offers no login, and a username is configured: {secret} needs {_either(known)}.",
-            hint='Use the port for submission (587, or 465 with tls = "implicit"), '
-            "or take username out of this [[relay]].",
+            f"{relay} offers no login, but a username is configured: {secret} needs {_either(known)}.",
+            hint='Use the port for submission (587, or 465 with tls = "implicit"), or remove username from this '
+            "[[relay]].",
         )
     if not set(offered) & set(others):
-        hint = "Ask the relay's operator for one of these, or whether it takes your mail without a login."
+        hint = "Ask the relay's operator for one of these, or whether it accepts your mail without a login."
     elif by_token:
-        hint = "In this [[relay]] set password_file, and take token_command or token_url out."
+        hint = "In this [[relay]], set password_file and remove token_command or token_url."
     else:
-        hint = f"In this [[relay]] replace password_file by token_command or token_url: see {HOW_TO}."
+        hint = f"In this [[relay]], replace password_file with token_command or token_url: see {HOW_TO}."
     shown = ", ".join(offered[:_MAX_NAMED])
-    raise RelayRefusedError(f"{relay} offers {shown} to log in; {secret} needs {_either(known)}.", hint=hint)
+    raise RelayRefusedError(f"{relay} supports {shown} for login, but {secret} needs {_either(known)}.", hint=hint)
 
 
 def _either(names: Sequence[str]) -> str:
@@ -110,6 +110,6 @@ def prepared(text: str, setting: str) -> bytes:
     composed = unicodedata.normalize("NFC", spaced)
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in composed):
         raise RelayRefusedError(
-            f"[[relay]] {setting} has a line break or another control character.", hint="Write it on one line."
+            f"[[relay]] {setting} contains a line break or another control character.", hint="Write it on one line."
         )
     return composed.encode()

@@ -61,8 +61,8 @@ class AccessToken:
                 token, seconds = self._obtained()
                 if not _TOKEN.fullmatch(token):
                     raise RelayRefusedError(
-                        "What was to be the relay's token is none: it is empty, or has blanks or other characters.",
-                        hint="token_command must print the access token alone, on its first line.",
+                        "The relay's access token is not valid: it is empty, or contains blanks or other characters.",
+                        hint="token_command must print only the access token, on its first line.",
                     )
                 self._token, self._until = token, self._clock() + seconds
             return self._token
@@ -92,7 +92,7 @@ class _Command:
     def __call__(self) -> tuple[str, float]:
         argv = shlex.split(self.command) if isinstance(self.command, str) else list(self.command)
         name = Path(argv[0]).name  # its arguments may hold a secret
-        hint = "Run [[relay]] token_command yourself, as this user and in the workspace."
+        hint = "To test [[relay]] token_command, run it as this user in the workspace."
         try:
             process = subprocess.Popen(  # noqa: S603 - the operator's own command
                 argv,
@@ -103,15 +103,15 @@ class _Command:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it has a NUL character"
-            raise RelayRefusedError(f"[[relay]] token_command cannot be run: {name}: {why}.", hint=hint) from None
+            why = getattr(error, "strerror", None) or "it contains a NUL character"
+            raise RelayRefusedError(f"[[relay]] token_command cannot be started: {name}: {why}.", hint=hint) from None
         with process:
             assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
             try:
                 code = process.wait(self.timeout)
             except subprocess.TimeoutExpired:
                 _kill(process)
-                text = f"[[relay]] token_command ({name}) did not end within {self.timeout:g} seconds."
+                text = f"[[relay]] token_command ({name}) did not finish within {self.timeout:g} seconds."
                 raise RelayUnreachableError(text, hint=hint) from None
             if code:
                 raise RelayUnreachableError(f"[[relay]] token_command ({name}) failed with status {code}.", hint=hint)
@@ -170,7 +170,9 @@ class _Endpoint:
                 with whole_file(path.resolve(), mode=0o600) as partial:
                     partial.write_text(new + "\n", encoding="utf-8")
             except (OSError, UsageError) as error:  # such as a read-only mount
-                logger.warning("%s cannot be replaced by the new refresh token, and will end: %s", path.name, error)
+                logger.warning(
+                    "%s cannot be replaced with the new refresh token, and will expire: %s", path.name, error
+                )
 
 
 def _object(data: bytes) -> Mapping[str, object]:
@@ -194,10 +196,10 @@ def _refuse(where: str, status: int, answer: Mapping[str, object], secrets: Iter
     words = ": ".join(str(answer[key]) for key in ("error", "error_description") if answer.get(key))
     for secret in secrets:
         words = words.replace(secret, "…")
-    text = f"{where} answered {status}: {clean_reply(words) or 'no reason'}"
+    text = f"{where} answered {status}: {clean_reply(words) or 'no reason given'}"
     if status == 429 or status >= 500:
         raise RelayUnreachableError(text)
     hint = "Check token_url, client_id and client_secret_file in this [[relay]]."
     if answer.get("error") == "invalid_grant":
-        hint = f"Sign in again and put the new refresh token into refresh_token_file: see {HOW_TO}."
+        hint = f"Sign in again and save the new refresh token in refresh_token_file: see {HOW_TO}."
     raise RelayRefusedError(text, hint=hint)

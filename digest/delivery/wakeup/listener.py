@@ -93,7 +93,7 @@ class Listener:
             await asyncio.wait({self._listening})
             failure = None if self._listening.cancelled() else self._listening.exception()
             if failure is not None and not warned:
-                logger.warning("the queue cannot be heard (%s); trying again", type(failure).__name__)
+                logger.warning("cannot listen to the queue (%s); trying again", type(failure).__name__)
                 warned = True
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), AGAIN_SECONDS)

@@ -13,6 +13,7 @@ from digest.delivery.wakeup.protocol import Say, Work
 from digest.runtime.clock import Clock
 from digest.runtime.db import AWAY, explain, session_scope
 from digest.runtime.errors import DatabaseUnreachableError, DigestError, RelayUnreachableError
+from digest.runtime.text import ended
 
 LOOK_EVERY = 1.0
 """Seconds between two polls without notifications. A poll is three small queries."""
@@ -30,7 +31,7 @@ class LocalDispatcher:
 
     @property
     def how(self) -> str:
-        return f"a look at the database every {self._every:g} s"
+        return f"checking the database every {self._every:g} s"
 
     def announce(self, session: Session, number: int | None) -> None:
         """Do nothing: a poll sees the rows once they are committed."""
@@ -54,7 +55,7 @@ class LocalDispatcher:
                 wanted, away, pause = True, True, next(patience)
             else:
                 if away:
-                    say("It answers again.")
+                    say("The database answers again.")
                 wanted, away, patience = False, False, pauses()
             if wakeup.wait(pause):
                 rest = 0.0  # something has become due just now
@@ -73,4 +74,4 @@ def sentence(error: Exception) -> str:
     """Return an error as one sentence for a person."""
     explained = explain(error) if isinstance(error, DBAPIError) else error
     assert isinstance(explained, DigestError)  # noqa: S101 - the only others in _AWAY
-    return f"{explained.message.rstrip('.')}."
+    return ended(explained.message)

@@ -43,8 +43,8 @@ class NoDispatcher:
     def announce(self, session: Session, number: int | None) -> None:
         """Raise RuntimeError: a command that makes mail due opens the workspace for writing."""
         del session, number
-        raise RuntimeError("this workspace was opened for reading")
+        raise RuntimeError("this workspace is open for reading only")
 
     def run(self, work: Work, wakeup: Wakeup, say: Say, *, only: int | None = None) -> None:
         del work, wakeup, say, only
-        raise RuntimeError("this workspace was opened for reading")
+        raise RuntimeError("this workspace is open for reading only")

@@ -87,14 +87,17 @@ class QueueDispatcher(LocalDispatcher):
 
     def _warn(self, why: str) -> None:
         if not self._warned:
-            logger.warning("workers are not woken by the queue, but look for themselves: %s", why)
+            logger.warning("workers are not woken by the queue, and check the database themselves: %s", why)
         self._warned = True
 
     def run(self, work: Work, wakeup: Wakeup, say: Say, *, only: int | None = None) -> None:
         """Run; without procrastinate's tables by polling alone."""
         schema = self._schema_when_it_answers(wakeup, say)
         if schema in {QueueSchema.MISSING, QueueSchema.OLDER}:
-            say(f"The queue's tables are {schema}: run `digest db upgrade`. Looking every {LOOK_EVERY:g} s meanwhile.")
+            say(
+                f"The queue's tables are {schema}: run `digest db upgrade`. Until then, the database is "
+                f"checked every {LOOK_EVERY:g} s."
+            )
             self._every = LOOK_EVERY
             super().run(work, wakeup, say, only=only)
             return
@@ -118,7 +121,7 @@ class QueueDispatcher(LocalDispatcher):
                 wakeup.wait(pause)
             else:
                 if away:
-                    say("It answers again.")
+                    say("The database answers again.")
                 return schema
         return None
 

@@ -269,9 +269,9 @@ class Worker:
             connections = self._meter.connections(relay, now)
             self._carrier.allow(relay, connections)
             if not connections:  # else its share would fill the window, and the others had nothing to do
-                self._give_back(self._in_flight.take_back(relay), "its relay is left alone for a while")
+                self._give_back(self._in_flight.take_back(relay), "its relay is paused")
             elif self._meter.has_other(relay, now) and self._hangs(relay):
-                self._bear(relay, RelayUnreachableError(f"{relay} has taken no mail for {HANGING_SECONDS:.0f} s."))
+                self._bear(relay, RelayUnreachableError(f"{relay} has accepted no mail for {HANGING_SECONDS:.0f} s."))
         self._run.progress.waits = self._meter.waits(now)
         self._progress(self._run.progress)  # also when nothing ends: it shows what is waited for
 
@@ -309,7 +309,9 @@ class Worker:
             letter = item.stream.write(started, self._clock.now())
         except HeaderUnsafeError as error:  # about this reader alone; anything else would hit every reader
             fields = (started.promised, started.id, started.attempt_id, State.REJECTED, Outcome.REJECTED)
-            self._ledger.keep(Settlement(*fields, self._clock.now(), reason=f"no mail can be made: {error.message}"))
+            self._ledger.keep(
+                Settlement(*fields, self._clock.now(), reason=f"the mail cannot be created: {error.message}")
+            )
             self._run.progress.count(State.REJECTED, started.relay, item.family)
             return None
         return Parcel(started.attempt_id, started.relay, letter.envelope, letter.message)
@@ -321,13 +323,13 @@ class Worker:
         if not self._presence.is_going(item.stream.issue_id):
             return "the issue was held or withdrawn", None
         if self._clock.monotonic() - item.taken_at > STALE_SECONDS:
-            return "it was taken too long ago", None
+            return "it was claimed too long ago", None
         if self._slept_since(item):
-            return "the machine was suspended after it was taken", None
+            return "the machine was suspended after it was claimed", None
         if self._meter.knows_nothing:
             return "", None
         until = self._meter.held_until(item.address, self._clock.now())
-        return ("their mail server asked to be left alone", until) if until else ("", None)
+        return ("their mail server asked for a pause", until) if until else ("", None)
 
     def _give_back(self, items: Sequence[InFlight[Started]], why: str, due_at: datetime | None = None) -> None:
         now = self._clock.now()
@@ -379,7 +381,7 @@ class Worker:
             return  # it works, but takes no further connection
         if self._troubles.get(relay) != failure.message:  # the same trouble is one line, however often it is met
             self._troubles[relay] = failure.message
-            logger.warning("%s Since %s UTC; it is tried again for a while.", failure.message, f"{now:%H:%M:%S}")
+            logger.warning("%s Since %s UTC; retrying for a while.", failure.message, f"{now:%H:%M:%S}")
         self._give_back(self._in_flight.take_back(relay), failure.message)
         if self._meter.has_other(relay, now):
             self._meter.down(relay, now + _WITHOUT_RELAY)

@@ -19,7 +19,9 @@ from digest.runtime.clock import Clock
 logger = logging.getLogger(__name__)
 
 RECOVER_SECONDS = 30.0
-_RECOVERED = "of what a worker that died had started, %d are uncertain and %d never left; %d resolved by evidence"
+_RECOVERED = (
+    "of the mails that a crashed worker had started, %d are uncertain and %d were not sent; %d resolved by evidence"
+)
 LOOK_SECONDS = 1.0
 LOOK_HOLDS_SECONDS = 2.0
 """An older look permits nothing: while the database is away, nothing is started."""
@@ -64,7 +66,7 @@ class WorkerPresence:
         finally:
             self._leave(clean=signed_off)
         if left is not None:
-            logger.error("the database is away; outcomes are kept in %s: run `digest outbox reconcile`", left)
+            logger.error("the database is not available; outcomes are saved in %s: run `digest outbox reconcile`", left)
 
     def _leave(self, *, clean: bool) -> None:
         if self._journal:
@@ -88,7 +90,9 @@ class WorkerPresence:
             self._journal = Journal(path, self.worker_id, self._place.host, self._database)
         except OSError as error:  # without one nothing is proven, and nothing is lost: a full disk stops no delivery
             self.has_journal = False
-            logger.warning("%s cannot be written: %s; if this worker dies, more is uncertain", path, error.strerror)
+            logger.warning(
+                "%s cannot be written: %s; if this worker crashes, more mails become uncertain", path, error.strerror
+            )
         else:
             self._ledger.stored = self._journal.settled
 

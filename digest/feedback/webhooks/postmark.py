@@ -44,7 +44,7 @@ class PostmarkWebhook:
     def read(self, headers: Mapping[str, str], body: bytes) -> Sequence[ReadMail]:
         """Return the event of a call; see FeedbackProvider."""
         if not hmac.compare_digest(_shown(headers.get("authorization", "")), self._secret):
-            raise CallRefusedError("it does not show the secret", HTTPStatus.UNAUTHORIZED)
+            raise CallRefusedError("it does not contain the secret", HTTPStatus.UNAUTHORIZED)
         report = json_object(body)
         if text(report, "RecordType") in _TRACKING:
             return ()

@@ -47,7 +47,7 @@ class SesWebhook:
         if kind == sns.CONFIRMATION:
             self._topics.confirm(envelope)
         elif kind == sns.LEAVING:
-            logger.warning("The subscription to %s has ended: SES reports nothing more", text(envelope, "TopicArn"))
+            logger.warning("The subscription to %s has ended: SES no longer reports to it", text(envelope, "TopicArn"))
         message = text(envelope, "Message")
         report = json_object(message)
         if kind != sns.NOTIFICATION or _kind_of(report) in _TRACKING:

@@ -86,7 +86,7 @@ class SnsTopics:
         try:
             age = self._now() - datetime.fromisoformat(timestamp)
         except (ValueError, TypeError) as error:  # the latter without a zone
-            raise CallRefusedError("its timestamp is none", HTTPStatus.BAD_REQUEST) from error
+            raise CallRefusedError("its timestamp is not valid", HTTPStatus.BAD_REQUEST) from error
         if not -NEWEST <= age <= OLDEST:
             raise CallRefusedError("its timestamp is too old, or in the future")
 
@@ -95,11 +95,11 @@ class SnsTopics:
             raise CallRefusedError(f"its certificate is not from {host}")
         kept = self._kept.get(url) or self._load(url)
         if not kept.not_valid_before_utc <= self._now() <= kept.not_valid_after_utc:
-            raise CallRefusedError("its certificate is not valid now")
+            raise CallRefusedError("its certificate has expired or is not valid yet")
         return kept
 
     def _load(self, url: str) -> x509.Certificate:
-        why = "the certificate of its signature cannot be fetched"
+        why = "its signing certificate cannot be fetched"
         # nobody makes us ask again and again, or keeps the threads waiting that serve pages
         is_too_soon = time.monotonic() - self._failed_at < _PAUSE_SECONDS
         if is_too_soon or not self._fetching.acquire(blocking=False):
@@ -108,7 +108,7 @@ class SnsTopics:
         try:
             certificate = x509.load_pem_x509_certificate(self._fetch(url, why))
         except ValueError as error:
-            raise CallRefusedError(f"{why}: it is none", HTTPStatus.SERVICE_UNAVAILABLE) from error
+            raise CallRefusedError(f"{why}: it is not a certificate", HTTPStatus.SERVICE_UNAVAILABLE) from error
         finally:
             self._fetching.release()
         self._failed_at = -_PAUSE_SECONDS

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from digest.render.checks.finding import Finding, Severity
 from digest.render.checks.mail import CheckedMail, where
+from digest.runtime.text import count_of
 
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
@@ -17,7 +18,7 @@ def check_title(mail: CheckedMail) -> Iterator[Finding]:
     text = " ".join((title.text or "").split()) if title is not None else ""
     if text != " ".join(mail.subject.split()):
         message = f"The title of the HTML is “{text}”, not the subject"
-        yield Finding("title-subject", Severity.BLOCK, "HTML", message, "Fill mj-title with the subject.")
+        yield Finding("title-subject", Severity.BLOCK, "HTML", message, "Set mj-title to the subject.")
 
 
 def check_language(mail: CheckedMail) -> Iterator[Finding]:
@@ -45,13 +46,13 @@ def outline_faults(headings: Iterable[tuple[int, str]]) -> Iterator[Finding]:
     headings = list(headings)
     ones = sum(rank == 1 for rank, _ in headings)
     if ones != 1:
-        message = f"The mail has {ones} headings of the first level"
-        yield Finding("heading-one", Severity.BLOCK, "HTML", message, "Print exactly one h1, the publication's name.")
+        message = f"The mail has {count_of(ones, 'first-level heading')}"
+        yield Finding("heading-one", Severity.BLOCK, "HTML", message, "Print exactly one h1: the publication's name.")
     level, place = 0, "HTML"
     for rank, text in headings:
         place = f"HTML, under “{text}”" if rank <= 3 else place
         if not text:
-            yield Finding("heading-empty", Severity.BLOCK, place, f"An h{rank} is empty", "Fill it.")
+            yield Finding("heading-empty", Severity.BLOCK, place, f"An h{rank} heading is empty", "Add text to it.")
         if rank > level + 1:
             message = f"“{text}” is an h{rank} after an h{level}" if level else f"The first heading is an h{rank}"
             yield Finding("heading-order", Severity.BLOCK, place, message, f"Make it an h{level + 1}.")
@@ -67,8 +68,8 @@ def check_tables(mail: CheckedMail) -> Iterator[Finding]:
 def table_faults(_: CheckedMail | None, table: Any) -> Iterator[Finding]:
     """Yield what is wrong with one table."""
     if table.get("role") not in {"presentation", "none"} and table.find(".//th") is None:
-        message = "A table has neither heads nor a role, so that screen readers count its rows aloud"
-        remedy = 'Give a layout table role="presentation", a table of data a head.'
+        message = "A table has neither header cells nor a role, so screen readers announce its rows and columns"
+        remedy = 'Give a layout table role="presentation", and a data table header cells.'
         yield Finding("table-role", Severity.BLOCK, where(table), message, remedy)
 
 
@@ -85,14 +86,18 @@ def image_faults(mail: CheckedMail, image: Any) -> Iterator[Finding]:
     name = urlsplit(source).path.rpartition("/")[2] or source
     if unworded(image):
         alone = _is_alone(image)
-        message = f"The picture {name} is a link without words" if alone else f"The picture {name} has no alt text"
-        yield Finding("image-alt", Severity.BLOCK, where(image), message, "Say in `alt` what it shows or leads to.")
+        message = f"The picture {name} is a link without text" if alone else f"The picture {name} has no alt text"
+        yield Finding(
+            "image-alt", Severity.BLOCK, where(image), message, "Describe in `alt` what it shows or where it leads."
+        )
     if not re.fullmatch(r"[1-9]\d*", image.get("width") or ""):
-        message = f"The picture {name} has no width in pixels, so that Outlook shows it in its full size"
-        yield Finding("image-width", Severity.BLOCK, where(image), message, "Give the img a width without unit.")
+        message = f"The picture {name} has no width in pixels, so Outlook shows it at full size"
+        yield Finding(
+            "image-width", Severity.BLOCK, where(image), message, "Give the img a width attribute without a unit."
+        )
     if not source.startswith(media):
-        message = f"The picture {source or '(no address)'} does not come from {media}"
-        remedy = "Import the picture with its article: readers must not ask other servers."
+        message = f"The picture {source or '(no address)'} is not served from {media}"
+        remedy = "Import the picture with its article: mails must not load content from other servers."
         yield Finding("image-remote", Severity.BLOCK, where(image), message, remedy)
 
 

@@ -34,14 +34,14 @@ def anchor_faults(
             if count > 1:
                 message, remedy = (
                     f"The id “{name}” occurs {count} times",
-                    "Ids come from anchors: each article its own.",
+                    "Ids come from anchors: give each article its own.",
                 )
                 yield Finding("id-doubled", Severity.BLOCK, "HTML", message, remedy)
     targets.update(names)
     for address, link in links:
         if address[1:] not in targets:
             message = f"The link to {address} has no target in the mail"
-            yield Finding("target-missing", Severity.BLOCK, place_of(link), message, "Give its target that id.")
+            yield Finding("target-missing", Severity.BLOCK, place_of(link), message, "Add that id to its target.")
 
 
 def check_links(mail: CheckedMail) -> Iterator[Finding]:
@@ -61,20 +61,22 @@ def link_faults(mail: CheckedMail, link: Any) -> Iterator[Finding]:
 def _address(mail: CheckedMail, link: Any, address: str) -> Iterator[Finding]:
     if not address:
         words = " ".join(link.text_content().split())
-        yield Finding("link-empty", Severity.BLOCK, where(link), f"The link “{words}” has no address", "Give it one.")
+        yield Finding(
+            "link-empty", Severity.BLOCK, where(link), f"The link “{words}” has no address", "Add an address."
+        )
         return
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
     except ValueError:
-        yield Finding("link-broken", Severity.BLOCK, where(link), f"{address} is no valid address", "Correct it.")
+        yield Finding("link-broken", Severity.BLOCK, where(link), f"{address} is not a valid address", "Correct it.")
         return
     if not parts.scheme or (parts.scheme in {"http", "https"} and not host):
-        message = f"The link to {address} is relative, and a mail has no page that it could be relative to"
-        yield Finding("link-relative", Severity.BLOCK, where(link), message, "Write the whole address with https://.")
+        message = f"The link to {address} is relative, but a mail has no base address"
+        yield Finding("link-relative", Severity.BLOCK, where(link), message, "Write the full address, with https://.")
     elif is_loopback(host):
         severity = Severity.ADVISE if mail.local else Severity.BLOCK
-        message = f"The link to {address.partition(host)[0]}{host} works on this machine only"
+        message = f"The link to {address.partition(host)[0]}{host} works only on this machine"
         yield Finding("link-local", severity, "HTML", message, "Set [publication] base_url to the public address.")
     elif parts.scheme == "http":
         message = f"The link to {address} is not encrypted"
@@ -90,11 +92,11 @@ def words_faults(link: Any) -> Iterator[Finding]:
         message = (
             f"The label “{spoken}” does not contain the link's text “{words}”, which speech input needs (WCAG 2.5.3)"
         )
-        yield Finding("link-label", Severity.BLOCK, where(link), message, "Begin aria-label with the text as shown.")
+        yield Finding("link-label", Severity.BLOCK, where(link), message, "Start aria-label with the visible text.")
     if not words and not spoken:
-        message = f"The link to {link.get('href')} has no words"
-        yield Finding("link-words-missing", Severity.BLOCK, where(link), message, "Put words between <a> and </a>.")
+        message = f"The link to {link.get('href')} has no text"
+        yield Finding("link-words-missing", Severity.BLOCK, where(link), message, "Put text between <a> and </a>.")
     elif spoken.strip(_SIGNS).lower() in _EMPTY_WORDS:
         message = f"The link “{words}” does not say where it leads"
-        remedy = "Name the page in the link's words: many readers hear links without their sentence."
+        remedy = "Name the destination in the link text: many readers hear links out of context."
         yield Finding("link-words", Severity.ADVISE, where(link), message, remedy)

@@ -25,18 +25,18 @@ def check_subject(mail: CheckedMail) -> Iterator[Finding]:
     if not subject.strip():
         yield Finding("subject-empty", Severity.BLOCK, "subject", "The subject is empty", remedy)
     if _CONTROL.search(subject):
-        message = "The subject holds control characters or a line break"
+        message = "The subject contains control characters or a line break"
         yield Finding("subject-control", Severity.BLOCK, "subject", message, remedy)
     if _REPLY.match(subject.strip()):
         message = "The subject looks like a reply or a forwarded mail, which mailbox providers forbid"
         yield Finding("subject-reply", Severity.BLOCK, "subject", message, remedy)
     if cells(subject) > SUBJECT_CELLS:
-        message = f"The subject is {cells(subject)} columns wide; inboxes cut it at about {SUBJECT_CELLS}"
+        message = f"The subject is {cells(subject)} columns wide; inboxes cut it off at about {SUBJECT_CELLS}"
         yield Finding("subject-long", Severity.ADVISE, "subject", message, remedy)
     said, more = words_only(subject), words_only(mail.preheader)
     if more and (more in said or said in more[: len(said)]):
-        message = f"The preheader repeats the subject, beside which inboxes show it: “{mail.preheader}”"
-        remedy = "Give the first article a summary, or set it: `digest issue edit --preheader TEXT`."
+        message = f"The preheader repeats the subject, next to which inboxes show it: “{mail.preheader}”"
+        remedy = "Add a summary to the first article, or set the preheader: `digest issue edit --preheader TEXT`."
         yield Finding("preheader-subject", Severity.ADVISE, "preheader", message, remedy)
 
 
@@ -60,7 +60,7 @@ def lacking_slots(required: Set[Slot], in_html: Set[Slot], in_text: Set[Slot]) -
     for place, found in (("HTML", in_html), ("plain text", in_text)):
         for slot in sorted(required - found):
             message = f"The {place} has no slot {slot.lower()}"
-            remedy = f"Print slots.{slot.lower()} in the template; templates/README.md lists the slots."
+            remedy = f"Print slots.{slot.lower()} in the template; see the slots in templates/README.md."
             yield Finding("slot-missing", Severity.BLOCK, place, message, remedy)
 
 
@@ -78,8 +78,8 @@ def leftovers(place: str, document: str, mail: CheckedMail) -> Iterator[Finding]
         document = document.replace(token(mail.nonce, slot), "")
     for leftover in _LEFTOVERS:
         if leftover in document and leftover not in mail.source_text:
-            message = f"The {place} holds “{leftover}”, as if a template was not filled"
-            yield Finding("leftover", Severity.BLOCK, place, message, "Look for it in the templates.")
+            message = f"The {place} contains “{leftover}”, as if a template had not been filled"
+            yield Finding("leftover", Severity.BLOCK, place, message, "Search for it in the templates.")
 
 
 def check_footer(mail: CheckedMail) -> Iterator[Finding]:
@@ -87,18 +87,18 @@ def check_footer(mail: CheckedMail) -> Iterator[Finding]:
     address = "".join(mail.publication.postal_address.split())
     for place, text in (("HTML", shown(mail.html).text), ("plain text", "".join(mail.text.split()))):
         if not address or address not in text:
-            message = f"The {place} does not show the postal address"
+            message = f"The {place} does not contain the postal address"
             remedy = "Set [publication] postal_address, and print publication.postal_address in the template."
             yield Finding("postal-missing", Severity.BLOCK, place, message, remedy)
     if "".join(PLACEHOLDER_ADDRESS.split()) in address:
-        message = "The postal address is still the placeholder, with which only a relay on this machine is used"
+        message = "The postal address is still the placeholder, which is allowed only with a relay on this machine"
         yield Finding("postal-placeholder", Severity.ADVISE, "footer", message, "Set [publication] postal_address.")
 
 
 def check_text(mail: CheckedMail) -> Iterator[Finding]:
     """The plain text has the same articles in the same order, and every address of the HTML."""
     if not mail.text.strip():
-        yield Finding("text-empty", Severity.BLOCK, "plain text", "The plain text is empty", "See body.txt.j2.")
+        yield Finding("text-empty", Severity.BLOCK, "plain text", "The plain text is empty", "Check body.txt.j2.")
         return
     yield from title_faults(mail.titles, mail.text, [h.text_content() for h in mail.tree.iter("h3", "h4")])
     yield from unnamed_links(shown(mail.html).links, mail.text)
@@ -113,8 +113,10 @@ def title_faults(titles: Iterable[str], text: str, headings: Iterable[str]) -> I
         found = text.find(bare, at)
         if found < 0 or bare not in known:
             place = "plain text" if found < 0 else "HTML"
-            message = f"The {place} does not name “{title}”, or not in the issue's order"
-            yield Finding("text-order", Severity.BLOCK, place, message, "Both body templates must show the same.")
+            message = f"The {place} does not contain “{title}”, or has it in the wrong order"
+            yield Finding(
+                "text-order", Severity.BLOCK, place, message, "Both body templates must show the same articles."
+            )
         at = max(found, at)
 
 
@@ -123,7 +125,7 @@ def unnamed_links(links: Iterable[str], *texts: str) -> Iterator[Finding]:
     for address in links:
         outer = not address.startswith("#") and PREFIX not in address
         if outer and not any(_is_named(address, text) for text in texts):
-            message = f"The plain text lacks the link to {address}"
+            message = f"The plain text does not contain the link to {address}"
             yield Finding("text-link-missing", Severity.ADVISE, "plain text", message, "Print it in body.txt.j2.")
 
 

@@ -33,7 +33,7 @@ def size_faults(size: int) -> Iterator[Finding]:
     if size > HTML_WARNING:
         severity = Severity.BLOCK if size > HTML_LIMIT else Severity.ADVISE
         message = f"The HTML has {size:,} bytes; Gmail clips mails at about 102,000"
-        yield Finding("html-size", severity, "HTML", message, "Show more articles as summaries, or take some out.")
+        yield Finding("html-size", severity, "HTML", message, "Show more articles as summaries, or remove some.")
 
 
 def check_style_size(mail: CheckedMail) -> Iterator[Finding]:
@@ -54,6 +54,6 @@ def check_weight(parts: int, pictures: Mapping[str, int]) -> Iterator[Finding]:
     weight = parts + sum(pictures.values())
     if weight > WEIGHT_WARNING:
         pictures_part = f"{len(pictures)} pictures, the heaviest {max(pictures.values(), default=0) / 1e6:.1f} MB"
-        message = f"The mail weighs {weight / 1e6:.1f} MB with its {pictures_part}"
+        message = f"The mail and its pictures weigh {weight / 1e6:.1f} MB ({pictures_part})"
         remedy = "Save photographs as JPEG, 1,200 pixels wide, and animations as a still picture with a link."
         yield Finding("mail-weight", Severity.ADVISE, "pictures", message, remedy)

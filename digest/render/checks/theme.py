@@ -57,10 +57,10 @@ def shown_faults(
             ratio = contrast(text.ink, text.ground)
             if ratio < least:
                 message = (
-                    f"“{text.words}” is {text.ink} on {text.ground} in the {scheme} palette: "
-                    f"a contrast of {ratio:.1f} : 1, which is less than {least}"
+                    f"“{text.words}” is {text.ink} on {text.ground} in the {scheme} palette: a contrast of "
+                    f"{ratio:.1f} : 1; at least {least} is needed"
                 )
-                remedy = "Change one of the two in the workspace's template or style that sets it."
+                remedy = "Change one of the colours in the workspace's template or style that sets it."
                 found = Finding("contrast", Severity.BLOCK, where(text.element), message, remedy)
                 yield text.element, (scheme, text.ink, text.ground, text.is_large), found
 
@@ -69,12 +69,12 @@ def _palette(name: str, palette: Mapping[str, Any]) -> Iterator[Finding]:
     place = f"theme, {name}"
     for key, colour in palette.items():
         if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
-            message = f"{key} = {colour!r} is no colour of six digits"
-            yield Finding("theme-colour", Severity.BLOCK, place, message, 'Write it as "#0b4f83" in theme.toml.')
+            message = f"{key} = {colour!r} is not a six-digit colour"
+            yield Finding("theme-colour", Severity.BLOCK, place, message, 'Write it as in "#0b4f83" in theme.toml.')
             return
     for text, ground in _PAIRS:
         if text in palette and ground in palette:
             ratio = contrast(palette[text], palette[ground])
             if ratio < CONTRAST:
-                message = f"{text} on {ground} has a contrast of {ratio:.1f} : 1, which is less than {CONTRAST}"
-                yield Finding("contrast", Severity.BLOCK, place, message, "Change one of the two in theme.toml.")
+                message = f"{text} on {ground} has a contrast of {ratio:.1f} : 1; at least {CONTRAST} is needed"
+                yield Finding("contrast", Severity.BLOCK, place, message, "Change one of the colours in theme.toml.")

@@ -90,7 +90,9 @@ def _templates(folder: Path) -> Templates:
 
 
 def _out_of_time(_number: int, _frame: FrameType | None) -> None:
-    raise OutOfTimeError(f"it takes more than {CPU_SECONDS} seconds of processor time, or {WALL_SECONDS:g} in all")
+    raise OutOfTimeError(
+        f"it takes more than {CPU_SECONDS} seconds of processor time, or {WALL_SECONDS:g} seconds overall"
+    )
 
 
 def _limit_memory() -> None:

@@ -27,7 +27,7 @@ MEMORY_MEGABYTES = 512
 MAX_CHARACTERS = 4_000_000
 HEAD = struct.Struct(">cQ")
 TEXT, ERROR, LIMIT = b"t", b"e", b"l"
-HINT = "templates/README.md lists what a template may use."
+HINT = "See templates/README.md for what templates can use."
 _GRACE_SECONDS = 2.0
 _ROOT = str(Path(__file__).resolve().parents[3])  # found by our process in whatever way
 _CHILD = (
@@ -83,7 +83,7 @@ class TemplateProcess:
             message, hint = json.loads(answer)
             raise (ContentError if kind == ERROR else LimitError)(message, hint=hint)
         why = f"took more than {WALL_SECONDS:g} seconds" if code == -signal.SIGKILL else f"ended with status {code}"
-        raise LimitError(f"{job.name}: the process that renders your own templates {why}.", hint=HINT)
+        raise LimitError(f"{job.name}: the process that renders the workspace's templates {why}.", hint=HINT)
 
     def stop(self) -> None:
         """End the child; the next job starts another."""

@@ -52,7 +52,7 @@ def predict(plan: Plan, *, per_second: float, build_seconds: float) -> Predictio
     The bounds apply in parallel, so that the slowest counts; a canary's wait comes before all else.
     """
     messages = sum(plan.families.values())
-    bounds = [Bound("our own speed", messages / per_second if per_second > 0 else math.inf)]
+    bounds = [Bound("composing mails on this machine", messages / per_second if per_second > 0 else math.inf)]
     weights = sum(route.weight for route in plan.routes)
     for route in plan.routes:
         share = math.ceil(messages * route.weight / weights)

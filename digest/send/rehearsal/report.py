@@ -28,7 +28,7 @@ def _summary(rehearsal: Rehearsal) -> list[str]:
     return [
         f"# Rehearsal of issue {rehearsal.number}",
         "",
-        f"At {rehearsal.at:%Y-%m-%d %H:%M} UTC, into {rehearsal.relay}. Nothing was sent, no delivery changed.",
+        f"At {rehearsal.at:%Y-%m-%d %H:%M} UTC, into {rehearsal.relay}. Nothing was sent and no delivery changed.",
         "",
         f"- **Readers:** {status.planned:,} planned; excluded: {excluded}.",
         f"- **Predicted:** {lasting(round(rehearsal.prediction.seconds, 1))} at the configured pace.",
@@ -39,7 +39,7 @@ def _summary(rehearsal: Rehearsal) -> list[str]:
 
 def _bounds(rehearsal: Rehearsal) -> list[str]:
     rows: list[list[object]] = [[one.what, lasting(round(one.seconds, 1))] for one in rehearsal.prediction.bounds]
-    introduction = "What bounds it, the tightest first (a real relay's network may be slower than this sink):"
+    introduction = "Limits, tightest first (a real relay's network may be slower than this sink):"
     return [introduction, "", *_table(["bound", "time"], rows)]
 
 

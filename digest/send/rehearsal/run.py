@@ -217,7 +217,7 @@ def _sink(relay: str, folder: Path) -> Iterator[str]:
     if relay:
         parts = urlsplit(relay)
         if parts.scheme != "smtp" or parts.hostname not in LOOPBACK_HOSTS:
-            raise UsageError(f"A rehearsal does not send to {relay}", hint="Name a sink on this machine, or none.")
+            raise UsageError(f"A rehearsal cannot send to {relay}", hint="Use a sink on this machine, or omit --relay.")
         yield relay
         return
     with Sink(folder, rules=SinkRules(pipelining=True), keeps=False) as sink:
@@ -241,12 +241,12 @@ def _approved(copy: SendContext, number: int | None) -> int:
     with session_scope(copy.engine) as session:
         issue = issue_store.find(session, number, lock=True)
         if issue.state not in {IssueState.DRAFT, IssueState.APPROVED}:
-            message = f"Issue {issue.number} is {issue.state}: there is nothing left to rehearse"
-            raise RefusedError(message, hint="Rehearse before it is frozen.")
+            message = f"Issue {issue.number} is {issue.state}, so it can no longer be rehearsed"
+            raise RefusedError(message, hint="Rehearse an issue before it is frozen.")
         if issue.state == IssueState.DRAFT:
             lifecycle.approve(copy.publisher, session, issue, BY, now)
             if issue.state == IssueState.DRAFT:  # two people have to
-                lifecycle.approve(copy.publisher, session, issue, f"{BY}, again", now)
+                lifecycle.approve(copy.publisher, session, issue, f"{BY} again", now)
         return issue.number
 
 

@@ -44,7 +44,9 @@ def export(
     """Update the site in `directory`. Raises UsageError for a folder that is not from an export."""
     publication = publisher.settings.publication
     if base_url and not (base_url.startswith(("https://", "http://")) and urlsplit(base_url).netloc):
-        raise UsageError(f"--base-url {base_url!r} is no web address", hint="Write https://archive.example.org.")
+        raise UsageError(
+            f"--base-url {base_url!r} is not a web address", hint="Use a form such as https://archive.example.org."
+        )
     site = Site(base_url.rstrip("/") or publication.base_url, publication.language, still=bool(base_url))
     with Folder(directory) as folder, session_scope(publisher.engine, read_only=True) as session:
         issues = archive.shown_issues(session)

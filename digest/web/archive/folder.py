@@ -26,7 +26,7 @@ KIND = "digestpress archive"
 class FolderNotOursError(UsageError):
     """The folder holds files that no export has written."""
 
-    default_hint = "Name a new or empty folder, or that of an earlier export."
+    default_hint = "Choose a new or empty folder, or the folder of an earlier export."
 
 
 @dataclass(slots=True)
@@ -63,7 +63,9 @@ class Folder:
             self._clear_stage()
         except BlockingIOError as error:
             os.close(self._lock)
-            raise UsageError(f"Another export is writing into {self._root}", hint="Wait until it is done.") from error
+            raise UsageError(
+                f"Another export is writing to {self._root}", hint="Wait until it has finished."
+            ) from error
         except BaseException:
             os.close(self._lock)
             raise
@@ -139,7 +141,7 @@ class Folder:
             # A clone with only .git may become a site.
             others = sorted(entry.name for entry in self._root.iterdir() if not entry.name.startswith("."))
             if others:
-                raise FolderNotOursError(f"{self._root} is not empty ({others[0]}), and no earlier export")
+                raise FolderNotOursError(f"{self._root} is not empty ({others[0]}) and not an earlier export")
             return {}
         try:
             known: Any = json.loads(listed.read_text("utf-8"))
@@ -147,7 +149,7 @@ class Folder:
                 raise ValueError(KIND)
             ours = {str(path): [str(one) for one in hashes] for path, hashes in known["files"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise FolderNotOursError(f"{listed} is broken", hint="Export into a new folder.") from error
+            raise FolderNotOursError(f"{listed} is damaged", hint="Export to a new folder.") from error
         for path in ours:
             _require_plain(path)
         return ours
@@ -172,7 +174,7 @@ def _require_plain(path: str) -> None:
     names = pure.parts
     reserved = not names or names[0] in {LIST, STAGE} or set(path) & {"\\", "\0"}
     if reserved or pure.is_absolute() or ".." in names or str(pure) != path:
-        raise FolderNotOursError(f"{path!r} is not a path of the site", hint="Export into a new folder.")
+        raise FolderNotOursError(f"{path!r} is not a path of the site", hint="Export to a new folder.")
 
 
 def _hash(content: bytes) -> str:

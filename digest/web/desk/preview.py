@@ -37,9 +37,9 @@ FRAME_POLICY = (
 )
 SLOT_PAGES = {
     "preferences": (Slot.PREFERENCES_URL, "Each reader's own preferences page"),
-    "unsubscribe": (Slot.UNSUBSCRIBE_URL, "Each reader's own page for leaving"),
+    "unsubscribe": (Slot.UNSUBSCRIBE_URL, "Each reader's own unsubscribe page"),
     "view": (Slot.VIEW_URL, "This edition in a browser"),
-    "action": (Slot.ACTION_URL, "What a notice asks its reader to open"),
+    "action": (Slot.ACTION_URL, "The page that a notice asks its reader to open"),
 }
 ASSETS = {"preview.css": "text/css", "preview.js": "text/javascript"}
 
@@ -188,7 +188,9 @@ class PreviewPages:
 
     def slot(self, name: Literal["preferences", "unsubscribe", "view", "action"]) -> Response:
         """Page that replaces the target of a personal link, so that no click changes a subscription."""
-        message = f"In the mail this link leads to: {SLOT_PAGES[name][1].lower()}. The preview signs no such links."
+        message = (
+            f"In the mail, this link leads to: {SLOT_PAGES[name][1].lower()}. The preview does not sign such links."
+        )
         return show(
             self._desk.publisher, "preview_message", heading=SLOT_PAGES[name][1], message=message, hint="", troubles=()
         )
@@ -216,13 +218,13 @@ class PreviewPages:
 
     def _nothing(self, look: Snapshot, choice: Choice, person: Mapping[str, Any] | None) -> Response:
         followed = views.spoken_interests(look.publisher, choice.interests)
-        who = person["address"] if person else f"Somebody who follows {followed}"
+        who = person["address"] if person else f"A reader who follows {followed}"
         return show(
             look.publisher,
             "preview_message",
             heading="No mail",
-            message=f"{who} gets nothing of issue {look.issue.number}: no article is for them.",
-            hint='[editions] empty = "full" would send them the whole issue.',
+            message=f"{who} gets nothing of issue {look.issue.number}, because it has no article for them.",
+            hint='With [editions] empty = "full", they would get the whole issue.',
             troubles=look.troubles,
         )
 
@@ -282,7 +284,7 @@ def explain(desk: Desk, path: str, error: Exception) -> Response:
     elif isinstance(error, AnyHTTPException):
         status, message, hint = error.status_code, HTTPStatus(error.status_code).phrase, ""
     else:
-        status, message, hint = 400, "The address has a part that the preview does not understand.", ""
+        status, message, hint = 400, "The address contains a part that the preview does not recognize.", ""
     if path.startswith("/frame"):
         return framed(plain_page(f"{message}\n\n{hint}", views.DESK_LANGUAGE, message), status)
     heading = "Not found" if status == 404 else "This cannot be shown"

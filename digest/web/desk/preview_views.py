@@ -168,10 +168,10 @@ def desk_facts(look: Snapshot) -> dict[str, Any]:
 def _note(state: str) -> str:
     if state in {"frozen", "sending", "sent"}:
         return (
-            f"This issue is {state}: what readers got is fixed and stands in the archive. "
-            "This page shows what today's articles and readers would give."
+            f"This issue is {state}: what readers got is fixed and is in the archive. This page shows what the "
+            "current articles and readers would give."
         )
-    return "This issue was withdrawn; nobody gets it any more." if state == "withdrawn" else ""
+    return "This issue has been withdrawn. It is no longer sent to anyone." if state == "withdrawn" else ""
 
 
 def nothing_for(look: Snapshot) -> list[str]:
@@ -295,7 +295,7 @@ def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict
     publication = look.publisher.settings.publication
     heading = "The whole issue, as in the archive" if choice.whole else f"Edition {card.label}"
     if card.label == "No reader's":
-        heading = "An edition that nobody gets now"
+        heading = "An edition without readers now"
     return {
         "card": card,
         "heading": f"{heading} · {card.language}",

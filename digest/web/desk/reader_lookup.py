@@ -13,10 +13,10 @@ MOST = 20
 REASONS = {
     "unconfirmed": "They have not confirmed their subscription yet.",
     "unsubscribed": "They have unsubscribed.",
-    "erased": "Their data were erased at their request.",
+    "erased": "Their data has been erased at their request.",
     "suppressed": "Their address is on the never-send list.",
     "paused": "They have paused the newsletter.",
-    "frequency": "They asked for fewer issues, and it is not their turn.",
+    "frequency": "They chose to get fewer issues, and this is not one of theirs.",
 }
 
 

@@ -131,7 +131,7 @@ class Desk:
             self.publisher = replace(self._reload(), engine=self.publisher.engine)
             self._of_configuration = ()
         except DigestError as error:
-            self._of_configuration = (_trouble(CONFIG_NAME, error, "The last good configuration stays in use."),)
+            self._of_configuration = (_trouble(CONFIG_NAME, error, "The last valid configuration stays in use."),)
 
     def _follow_articles(self) -> None:
         seen = stamp(self.publisher.settings.workspace / ARTICLES)
@@ -150,8 +150,8 @@ def _troubles(report: ArticleImportReport, workspace: Path) -> list[Trouble]:
         line = "" if problem.line is None else f":{problem.line}"
         found.append(Trouble(_within(workspace, problem.path) + line, problem.message, problem.hint))
     for conflict in report.conflicts:
-        message = f"{conflict.slug} changed both here and in the database; the database's text is shown"
-        hint = "Take over what you want to keep, or import with --overwrite."
+        message = f"{conflict.slug} changed both in its file and in the database; the database's text is shown"
+        hint = "Copy the changes that you want to keep, or import with --overwrite."
         found.append(Trouble(_within(workspace, conflict.path), message, hint, conflict.diff))
     return found
 

@@ -30,13 +30,13 @@ BACKLOG = 2048
 class AddressTakenError(EnvironmentFailedError):
     """The address at which to serve cannot be had."""
 
-    default_hint = "Another program has it, or it needs more rights; choose another with --port."
+    default_hint = "Another program uses the port, or it needs more rights; choose another with --port."
 
 
 class WorkersFailedError(EnvironmentFailedError):
     """The web processes could not start."""
 
-    default_hint = "What they wrote above says why; `digest doctor` looks at the workspace as a whole."
+    default_hint = "The messages above say why. To check the whole workspace: digest doctor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +155,14 @@ def _end_with_the_parent() -> None:
 @contextmanager
 def _listening(host: str, port: int, told: Callable[[str], object]) -> Iterator[socket.socket]:
     if not 0 <= port <= MAX_PORT:
-        raise AddressTakenError(f"{port} is not a port", hint=f"Ports go from 1 to {MAX_PORT}; 0 takes a free one.")
+        raise AddressTakenError(
+            f"{port} is not a valid port", hint=f"Use a port from 1 to {MAX_PORT}, or 0 for a free one."
+        )
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise AddressTakenError(f"Nothing can be served on {host}, port {port}: {error.strerror}") from error
+        raise AddressTakenError(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
     with listening:
         name = f"[{host}]" if ":" in host else host
         told(f"http://{name}:{listening.getsockname()[1]}")
@@ -184,7 +186,7 @@ def serve_on_loopback(app: FastAPI, host: str, port: int, *, told: Callable[[str
     """Serve the preview, which shows addresses, on loopback only."""
     if host not in LOOPBACK_HOSTS:
         raise UsageError(
-            f"The preview shows readers' addresses and has no login; it is not served on {host}",
-            hint="Leave --host out; from another machine, use an SSH tunnel: ssh -L 8024:127.0.0.1:8024 HOST.",
+            f"The preview shows readers' addresses and has no login, so it cannot listen on {host}",
+            hint="Omit --host. From another machine, use an SSH tunnel: ssh -L 8024:127.0.0.1:8024 HOST.",
         )
     serve(app, host, port, told=told)

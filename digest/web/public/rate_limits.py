@@ -86,8 +86,8 @@ class Limiter:
         if count.rule == "all" and ends > self._warned_until:
             self._warned_until = ends
             log.warning(
-                "Sign-ups reached [limits] all = %s/%s: no more are taken for %d s. If this is no campaign of yours, "
-                "somebody may be using the form to flood mailboxes; see docs/how-to/put-it-on-the-web.md",
+                "Sign-ups reached [limits] all = %s/%s: no more are accepted for %d s. If you are not running a "
+                "campaign, someone may be using the form to flood mailboxes; see docs/how-to/put-it-on-the-web.md",
                 count.item.amount,
                 count.item.GRANULARITY.name,
                 wait,

@@ -31,7 +31,7 @@ def _endpoint(provider: FeedbackProvider, receive: Receive) -> Callable[[Request
         try:
             await run_in_threadpool(receive, provider, dict(request.headers), body)
         except CallRefusedError as error:
-            log.warning("A call of the webhook %s is refused: %s", provider.name, error.message)
+            log.warning("A call of the webhook %s was refused: %s", provider.name, error.message)
             asks = {"www-authenticate": "Basic"} if error.status == HTTPStatus.UNAUTHORIZED else None
             return Response(status_code=error.status, headers=asks)
         return Response(status_code=HTTPStatus.OK)

@@ -49,7 +49,7 @@ def parse(content: bytes) -> Parsed:
     try:
         leaves = [part for part in message_from_bytes(content).walk() if not part.is_multipart()]
     except Exception as error:  # noqa: BLE001 - the errors of the parser are not documented
-        trouble = f"Its parts cannot be read ({type(error).__name__}); this is its source."
+        trouble = f"Its parts cannot be read ({type(error).__name__}), so the source is shown."
         return Parsed(fields, source, raw_head, trouble=trouble)
     html = text = None
     parts = []
@@ -106,5 +106,5 @@ def _charset(leaf: Message) -> str | None:
 
 
 def _shown(content: bytes, charset: str | None, size: int) -> str:
-    cut = f"\n\n[cut here: {size:,} bytes in all]" if size > len(content) else ""
+    cut = f"\n\n[cut off here: {size:,} bytes in total]" if size > len(content) else ""
     return in_lines(decoded(content, charset)) + cut

@@ -74,8 +74,10 @@ def backup(workspace: Path, target: Path, keep_days: int | None = None) -> Backu
     too: the upgrade wants a backup first.
     """
     if keep_days is not None and target.suffix != files.SUFFIX:
-        hint = f"Name it such as {target.with_suffix(files.SUFFIX).name}."
-        raise UsageError(f"Old backups are removed by their ending {files.SUFFIX}, which {target} lacks", hint=hint)
+        hint = f"Use a name such as {target.with_suffix(files.SUFFIX).name}."
+        raise UsageError(
+            f"Old backups are recognized by their ending {files.SUFFIX}, which {target} does not have", hint=hint
+        )
     settings, clock = load_settings(workspace), open_clock()
     engine = db.make_engine(settings.database_url)
     record = BackupRecord.read(workspace)

@@ -23,22 +23,24 @@ _DAY = 24 * 3600
 class BackupUnusableError(UsageError):
     """The file is no backup that can be restored."""
 
-    default_hint = "The present database was not touched. Take another backup file."
+    default_hint = "The present database is unchanged. Use another backup file."
 
 
 class BackupFailedError(EnvironmentFailedError):
     """The backup cannot be written."""
 
-    default_hint = "Check space and permissions; an earlier backup of that name is as it was."
+    default_hint = "Check free space and permissions. An earlier backup with that name is unchanged."
 
 
 def refuse_damaged(source: Sequence[object], copy: Sequence[object] = ()) -> None:
     """Raise DatabaseDamagedError for faults of the database, BackupFailedError for those of the copy alone."""
     if source:
-        raise DatabaseDamagedError(f"The database is damaged, and no backup of it was made: {source[0]}")
+        raise DatabaseDamagedError(f"The database is damaged and was not backed up: {source[0]}")
     if copy:
-        hint = "An earlier backup of that name is as it was. Try another disk: this one, or the memory, may be failing."
-        raise BackupFailedError(f"The database is sound and the new backup is not: {copy[0]}", hint=hint)
+        hint = (
+            "An earlier backup with that name is unchanged. Try another disk: this disk, or the memory, may be failing."
+        )
+        raise BackupFailedError(f"The new backup is damaged, although the database is not: {copy[0]}", hint=hint)
 
 
 def compare_rows(database: Mapping[str, int], copy: Mapping[str, int]) -> None:
@@ -46,14 +48,14 @@ def compare_rows(database: Mapping[str, int], copy: Mapping[str, int]) -> None:
     for table in sorted({*database, *copy}):
         ours, theirs = database.get(table, 0), copy.get(table, 0)
         if ours != theirs:
-            raise BackupFailedError(f"The new backup holds {theirs:,} rows of {table}, the database {ours:,}")
+            raise BackupFailedError(f"The new backup contains {theirs:,} rows of {table}, but the database {ours:,}")
 
 
 def kind_of(path: Path) -> str | None:
     """Return which database a file is a backup of; None if of none. Raises BackupUnusableError if it cannot be read."""
     try:
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "does not exist"
+            what = "is a folder" if path.is_dir() else "is not a file" if path.exists() else "does not exist"
             raise BackupUnusableError(f"{path} {what}")
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -68,9 +70,9 @@ def require(path: Path, kind: str) -> None:
     found = kind_of(path)
     if found is None:
         empty = path.stat().st_size == 0
-        raise BackupUnusableError(f"{path} is {'empty' if empty else 'no backup that `digest db backup` made'}")
+        raise BackupUnusableError(f"{path} is {'empty' if empty else 'not a backup made by `digest db backup`'}")
     if found != kind:
-        hint = "Point [database] url to the kind of database that the backup is of."
+        hint = "Set [database] url to the kind of database that was backed up."
         raise BackupUnusableError(f"{path} is a backup of {found}; this workspace uses {kind}", hint=hint)
 
 
@@ -119,7 +121,7 @@ def _refuse_to_replace(path: Path, never: Path | None) -> None:
     if itself:
         raise UsageError(f"{path} is the database itself", hint="Choose another name.")
     if in_the_way:
-        raise UsageError(f"{path} is there and is no backup; it stays as it is", hint="Choose another name.")
+        raise UsageError(f"{path} exists and is not a backup; it was not overwritten", hint="Choose another name.")
 
 
 def in_use(path: Path) -> bool:

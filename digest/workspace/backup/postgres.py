@@ -37,7 +37,7 @@ _COPY = re.compile(rb'COPY (?:\S+\.)?"?(\w+)"? \(')
 class ProgramMissingError(EnvironmentFailedError):
     """One of PostgreSQL's own programs is not installed."""
 
-    default_hint = "Install PostgreSQL's client programs (Debian: apt install postgresql-client), or put them on PATH."
+    default_hint = "Install PostgreSQL's client programs (Debian: apt install postgresql-client), or add them to PATH."
 
 
 def program(name: str) -> str:
@@ -110,15 +110,15 @@ def check(backup: Path, tables: Collection[str]) -> str:
     # ours has nothing else; a function or trigger would be run, too
     foreign = {entry["kind"] for entry in entries} - _KINDS
     if foreign or not {_VERSIONS, "issue", "delivery", "attempt"} <= found:
-        raise BackupUnusableError(f"{backup} is a dump, but none that `digest db backup` made")
+        raise BackupUnusableError(f"{backup} is a dump, but not one made by `digest db backup`")
     _read(backup, f"--file={os.devnull}")  # to the end: a truncated file is noticed only there
     rows = _read(backup, "--data-only", f"--table={_VERSIONS}", "--file=-")
     match = re.search(r"^COPY [^\n]*\n(\w+)\n\\\.$", rows, re.MULTILINE)
     if match is None:
-        raise BackupUnusableError(f"{backup} does not say of which version it is")
+        raise BackupUnusableError(f"{backup} does not contain a schema version")
     refuse_newer(match[1])  # first: a newer version may have more tables
     if not found <= {*tables, _VERSIONS}:
-        raise BackupUnusableError(f"{backup} has tables that are not digestpress's")
+        raise BackupUnusableError(f"{backup} contains tables that do not belong to digestpress")
     return match[1]
 
 
@@ -178,9 +178,9 @@ def _read(backup: Path, *flags: str) -> str:
 
 def _first_line(message: str) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    line = next((line for line in lines if "error" in line.casefold()), lines[0] if lines else "it does not say why")
+    line = next((line for line in lines if "error" in line.casefold()), lines[0] if lines else "no reason was given")
     return re.sub(r"^\S+: (error: )?", "", line)[:300]
 
 
 def _hint(message: str) -> str:
-    return "Install PostgreSQL's client programs of the server's version." if "version mismatch" in message else ""
+    return "Install PostgreSQL's client programs in the server's version." if "version mismatch" in message else ""

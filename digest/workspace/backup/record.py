@@ -11,7 +11,7 @@ from digest.runtime.atomic_file import private_folder, whole_file
 
 logger = logging.getLogger(__name__)
 
-UNFINISHED = "it was begun and has not ended"
+UNFINISHED = "it started but did not finish"
 """The failure of a try that goes on, or whose process was killed."""
 
 
@@ -40,7 +40,7 @@ class BackupRecord:
             with whole_file(_file(workspace), mode=0o600) as partial:
                 partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
         except OSError as error:
-            logger.warning("the backup is not recorded for `digest doctor`: %s", error.strerror)
+            logger.warning("the backup was not recorded for `digest doctor`: %s", error.strerror)
 
     def failed(self, now: datetime, why: str = UNFINISHED) -> "BackupRecord":
         return replace(self, tried_at=now.isoformat(), failure=why)

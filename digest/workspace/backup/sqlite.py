@@ -61,7 +61,7 @@ def side_copy(backup: Path, database: Path) -> Iterator[Path]:
     if database.exists() and backup.samefile(database):
         raise BackupUnusableError(f"{backup} is the present database itself")
     if files.in_use(backup):
-        hint = "Take a backup of it with `digest db backup`."
+        hint = "Make a backup of it with `digest db backup`."
         raise BackupUnusableError(f"{backup} is a database in use ({backup.name}-wal belongs to it)", hint=hint)
     side = database.with_name(f"{database.name}.restoring")
     _remove(side)
@@ -90,9 +90,9 @@ def _check(backup: Path, copy: sqlite3.Connection) -> None:
     entries = copy.execute("SELECT type, name FROM sqlite_master").fetchall()
     # our schema has no triggers; one would run on the next change to the copy
     if any(kind in {"trigger", "view"} for kind, _ in entries) or not {name for _, name in entries} >= _OURS:
-        raise BackupUnusableError(f"{backup} is a database, but not one of digestpress")
+        raise BackupUnusableError(f"{backup} is a database, but not a digestpress database")
     if copy.execute("SELECT count(*) FROM alembic_version").fetchone()[0] != 1:
-        raise BackupUnusableError(f"{backup} does not say of which version it is")
+        raise BackupUnusableError(f"{backup} does not contain a schema version")
 
 
 def swap(side: Path, database: Path, now: datetime) -> Path | None:

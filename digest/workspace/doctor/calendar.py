@@ -24,7 +24,9 @@ TICK_WITHIN = timedelta(minutes=15)
 def rule(context: DoctorContext) -> Iterator[Diagnosis]:
     """Something is due by the rule. An invalid rule is reported by the caller."""
     if next(occurrences(context.settings, context.clock.now()), None) is None:
-        yield Diagnosis("schedule", Severity.BLOCK, "By [schedule] rule nothing is ever due", "Correct the rule.")
+        yield Diagnosis(
+            "schedule", Severity.BLOCK, "With this [schedule] rule, no run is ever due", "Correct the rule."
+        )
 
 
 def runs(context: DoctorContext) -> Iterator[Diagnosis]:
@@ -36,9 +38,7 @@ def runs(context: DoctorContext) -> Iterator[Diagnosis]:
                 yield from _diagnoses(run, context)
         entry = unclaimed(session, context.settings, now - TICK_WITHIN)
     if entry is not None:
-        message = (
-            f"The run for {entry.period} was to begin at {entry.begins_at:%Y-%m-%d %H:%M}, and nobody has begun it"
-        )
+        message = f"The run for {entry.period} was due to start at {entry.begins_at:%Y-%m-%d %H:%M} but has not started"
         remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer."
         yield Diagnosis("run-unclaimed", Severity.BLOCK, message, remedy)
 
@@ -47,15 +47,18 @@ def _diagnoses(run: IssueRun, context: DoctorContext) -> Iterator[Diagnosis]:
     now, why = context.clock.now(), run.detail.get("why", "")
     silent = 2 * timedelta(seconds=context.settings.schedule.takeover)
     if run.state in {RunState.MISSED, RunState.FAILED}:
-        remedy = f"If it is still wanted: digest issue assemble --period {run.period}, approve, send."
+        remedy = f"If you still want to send it: digest issue assemble --period {run.period}, then approve and send it."
         yield Diagnosis(f"run-{run.state}", Severity.ADVISE, f"The run for {run.period} was {run.state}: {why}", remedy)
     elif run.state == RunState.RUNNING and now - run.heartbeat_at > silent:
-        message = f"The run for {run.period} was left in its step {run.step or 'assemble'!r} and nobody goes on"
-        remedy = "Start `digest schedule run`, or `digest tick` from cron or a systemd timer: it goes on where it was."
+        message = f"The run for {run.period} stopped in its step {run.step or 'assemble'!r} and no process continues it"
+        remedy = (
+            "Start `digest schedule run`, or `digest tick` from cron or a systemd timer. The run resumes "
+            "where it stopped."
+        )
         yield Diagnosis("run-stuck", Severity.BLOCK, message, remedy)
     elif run.state == RunState.WAITING and now - run.due_at > duration(context.settings.schedule.max_lateness):
-        message = f"The run for {run.period} waits since {run.due_at:%Y-%m-%d}: {why}"
-        remedy = "Do what it waits for (digest schedule history), or withdraw the issue."
+        message = f"The run for {run.period} has been waiting since {run.due_at:%Y-%m-%d}: {why}"
+        remedy = "Do what it is waiting for (digest schedule history), or withdraw the issue."
         yield Diagnosis("run-waiting", Severity.BLOCK, message, remedy)
 
 

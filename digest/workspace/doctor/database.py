@@ -24,7 +24,7 @@ def answers(context: DoctorContext) -> Iterator[Diagnosis]:
         return
     queue = db.queue_of(context.engine)
     if queue.remedy:
-        message = f"The queue that wakes workers is {queue}; they look for themselves"
+        message = f"The queue that wakes workers is {queue}; workers check the database themselves"
         yield Diagnosis("queue", Severity.ADVISE, message, queue.remedy)
 
 
@@ -34,8 +34,8 @@ def clock(context: DoctorContext) -> Iterator[Diagnosis]:
         theirs = database_now(session)
     skew = theirs - _machine_now()
     if abs(skew) > MOST_SKEW:
-        message = f"This machine's clock and the database's are {abs(skew).total_seconds():.0f} s apart"
-        yield Diagnosis("clock", Severity.BLOCK, message, "Let both follow NTP: timedatectl set-ntp true.")
+        message = f"This machine's clock and the database's differ by {abs(skew).total_seconds():.0f} s"
+        yield Diagnosis("clock", Severity.BLOCK, message, "Synchronize both with NTP: timedatectl set-ntp true.")
 
 
 def _machine_now() -> datetime:

@@ -9,9 +9,9 @@ from digest.settings.root import Settings
 
 AS_OF: Final = "2026-11"
 SOURCES: Final = {
-    "gmail": "its page for senders, read in 2026-11; refuses more since 2025-11",
-    "microsoft": "its post for senders of 2025-04-29; refuses with 550 5.7.515",
-    "naver": "its notice of 2024-07-19, as mail services tell it",
+    "gmail": "its page for senders, as of 2026-11; stricter since 2025-11",
+    "microsoft": "its post for senders of 2025-04-29; rejects with 550 5.7.515",
+    "naver": "its notice of 2024-07-19, as reported by mail services",
 }
 _REQUIRED, _ADVISED, _NOTHING = "required", "recommended", "-"
 
@@ -44,35 +44,45 @@ def demands_on(settings: Settings, findings: Collection[str], unseen: Collection
         if bad := next((one for one in wrong if one in findings), None):
             return DemandState.NOT_MET, f"finding {bad}"
         if {"dns", name} & set(unseen):
-            return DemandState.UNKNOWN, "its DNS record was not looked at; try `doctor --sent FILE.eml`"
+            return DemandState.UNKNOWN, "its DNS record was not checked; try `doctor --sent FILE.eml`"
         if name == "spf":
-            return DemandState.UNKNOWN, "the record is in order; that it names the relay shows `doctor --sent FILE`"
+            return DemandState.UNKNOWN, "the record is valid; to check that it names the relay: `doctor --sent FILE`"
         return DemandState.MET, "by its DNS record"
 
-    by_relay = (DemandState.UNKNOWN, "a matter of the relay that delivers")
+    by_relay = (DemandState.UNKNOWN, "depends on the relay that delivers")
     signed = record("dkim", "dkim-domain", "dkim-key", "dkim-record")
-    link = (DemandState.MET, "in each mail")
+    link = (DemandState.MET, "in every mail")
     if not settings.publication.base_url.startswith("https://"):
         link = (DemandState.NOT_MET, "[publication] base_url is not https")
-    dead = (DemandState.MET, "refusals suppress, and bounces that are taken in")
+    dead = (DemandState.MET, "refusals suppress, and so do bounces that are imported")
     if not settings.feedback.return_path:
-        dead = (DemandState.UNKNOWN, "refusals suppress; for late bounces set [feedback] return_path")
+        dead = (DemandState.UNKNOWN, "refusals suppress; for later bounces, set [feedback] return_path")
     to_all = (_REQUIRED, _REQUIRED, _ADVISED)
     gmail, gmail_advises = (_REQUIRED, _NOTHING, _NOTHING), (_ADVISED, _NOTHING, _NOTHING)
     rows = (
         ("spf", "SPF passes", to_all, record("spf", "spf-missing", "spf-invalid", "spf-empty")),
-        ("dkim", "mail is signed (DKIM) by a key of 1024 bits or more", to_all, signed),
-        ("dmarc", "a DMARC record, p=none at least", to_all, record("dmarc", "dmarc-missing", "dmarc-invalid")),
+        ("dkim", "mail is signed (DKIM) with a key of at least 1024 bits", to_all, signed),
+        ("dmarc", "a DMARC record, at least p=none", to_all, record("dmarc", "dmarc-missing", "dmarc-invalid")),
         ("alignment", "From is aligned with SPF or DKIM", to_all, signed),
         ("reverse-dns", "the delivering server's address has a name that leads back to it", gmail, by_relay),
         ("tls", "delivery by TLS", gmail, by_relay),
-        ("one-click", "one click to leave (RFC 8058), and a visible link", gmail, link),
-        ("leave-in-time", "who leaves gets nothing after two days", gmail_advises, (DemandState.MET, "at once")),
-        ("opt-in", "each address is confirmed", gmail_advises, (DemandState.MET, "by mail, or your proof")),
-        ("dead-addresses", "no mail to what was refused for good", (_NOTHING, _REQUIRED, _NOTHING), dead),
+        ("one-click", "one-click unsubscribe (RFC 8058), and a visible link", gmail, link),
         (
-            *("complaints", "marked as spam: below 0.1 % of the mails, never 0.3 %", gmail),
-            (DemandState.UNKNOWN, "only Gmail sees it: look into Postmaster Tools"),
+            "leave-in-time",
+            "unsubscribed readers get nothing after two days",
+            gmail_advises,
+            (DemandState.MET, "at once"),
+        ),
+        (
+            "opt-in",
+            "every address is confirmed",
+            gmail_advises,
+            (DemandState.MET, "by mail, or by your proof of consent"),
+        ),
+        ("dead-addresses", "no mail to addresses that were permanently refused", (_NOTHING, _REQUIRED, _NOTHING), dead),
+        (
+            *("complaints", "spam complaints: below 0.1 % of mails, never 0.3 %", gmail),
+            (DemandState.UNKNOWN, "visible only to Gmail: see Postmaster Tools"),
         ),
     )
     return [Demand(name, what, *asked, *state) for name, what, asked, state in rows]

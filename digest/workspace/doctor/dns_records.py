@@ -32,11 +32,11 @@ def published(context: DoctorContext) -> Iterator[Diagnosis | Skipped]:
         yield Skipped("dns", "no mail leaves this machine: [delivery] allow_send is false")
         return
     if find_spec("checkdmarc") is None:
-        yield Skipped("dns", f"{INSTALL} to have SPF, DKIM and DMARC looked at")
+        yield Skipped("dns", f"to check SPF, DKIM and DMARC: {INSTALL}")
         return
     resolver = open_resolver(context.nameserver)
     if resolver is None or not resolver.answers(domain):
-        yield Skipped("dns", "no name server answers, so SPF, DKIM and DMARC were not looked at")
+        yield Skipped("dns", "no name server answers, so SPF, DKIM and DMARC were not checked")
         return
     # SPF is asked of the envelope's sender, where bounces come back to
     yield from _spf(settings.feedback.return_path.rpartition("@")[2] or domain, resolver)
@@ -59,7 +59,7 @@ def _asked(name: str, domain: str, resolver: ObservedResolver, **options: bool) 
     except PARSER_ERRORS as error:  # what a stranger's record can do to a parser
         return Skipped(name, f"the record of {domain} could not be read ({type(error).__name__})")
     if not found.get("valid") and (silent := resolver.unanswered[before:]):
-        return Skipped(name, f"no answer for {silent[0]}, so it is not known")
+        return Skipped(name, f"no answer for {silent[0]}, so the result is unknown")
     return found
 
 
@@ -80,18 +80,18 @@ def _spf(domain: str, resolver: ObservedResolver) -> Iterator[Diagnosis | Skippe
         remedy = f'Publish one TXT record at {domain} that names your relay, such as "v=spf1 include:… -all".'
         yield Diagnosis("spf-missing", Severity.BLOCK, message, remedy)
     elif lookups > MOST_LOOKUPS:
-        message = f"The SPF record of {domain} needs {lookups} look-ups; receivers stop at {MOST_LOOKUPS}"
-        yield Diagnosis("spf-invalid", Severity.BLOCK, message, "Take includes out that you do not need.")
+        message = f"The SPF record of {domain} needs {lookups} DNS lookups; receivers stop at {MOST_LOOKUPS}"
+        yield Diagnosis("spf-invalid", Severity.BLOCK, message, "Remove includes that you do not need.")
     elif not found.get("valid"):
-        message = f"The SPF record of {domain} is wrong: {_error(found)}"
-        remedy = "Correct it; receivers treat it as if it was not there."
+        message = f"The SPF record of {domain} is not valid: {_error(found)}"
+        remedy = "Correct it; receivers treat it as missing."
         yield Diagnosis("spf-invalid", Severity.BLOCK, message, remedy)
     elif _NAMES_NOBODY.fullmatch(str(record).lower().strip()):
-        message = f"The SPF record of {domain} names no server: none may send in its name, the relay neither"
-        yield Diagnosis("spf-empty", Severity.BLOCK, message, "Name your relay in it, such as include:….")
+        message = f"The SPF record of {domain} names no servers, so no server may send for it, not even the relay"
+        yield Diagnosis("spf-empty", Severity.BLOCK, message, "Add your relay to it, for example with include:….")
     elif (found.get("parsed") or {}).get("all") in {"pass", "neutral"}:
-        message = f"The SPF record of {domain} lets anybody send in its name"
-        yield Diagnosis("spf-open", Severity.ADVISE, message, "End it in -all or ~all.")
+        message = f"The SPF record of {domain} allows every server to send for it"
+        yield Diagnosis("spf-open", Severity.ADVISE, message, "End it with -all or ~all.")
 
 
 def _dkim(context: DoctorContext, resolver: ObservedResolver) -> Iterator[Diagnosis | Skipped]:
@@ -100,16 +100,16 @@ def _dkim(context: DoctorContext, resolver: ObservedResolver) -> Iterator[Diagno
     except DigestError:
         return  # reported by relays.signature
     if ours is None:
-        yield Skipped("dkim", "no [dkim] is configured: the relay signs, by a key whose name is not known here")
+        yield Skipped("dkim", "[dkim] is not configured: the relay signs, with a key whose name is unknown here")
         return
     name = ours.record.name
     texts = resolver.texts(name)
     if texts is None:
-        yield Skipped("dkim", f"no answer for {name}, so it is not known")
+        yield Skipped("dkim", f"no answer for {name}, so the result is unknown")
     elif not any(_key_of(text) == _key_of(ours.record.value) for text in texts):
-        what = "is another key's" if texts else "is not there"
-        message = f"The DKIM record {name} {what}: what we sign cannot be verified"
-        yield Diagnosis("dkim-record", Severity.BLOCK, message, "Publish what `digest dkim show` prints.")
+        what = "contains another key" if texts else "is missing"
+        message = f"The DKIM record {name} {what}, so signatures cannot be verified"
+        yield Diagnosis("dkim-record", Severity.BLOCK, message, "Publish the output of `digest dkim show`.")
 
 
 def _key_of(record: str) -> str:
@@ -123,11 +123,11 @@ def _dmarc(domain: str, resolver: ObservedResolver) -> Iterator[Diagnosis | Skip
         return
     if not found.get("record"):
         message = f"{domain} has no DMARC record: {_error(found)}"
-        remedy = f'Publish one TXT record at _dmarc.{domain}; "v=DMARC1; p=none; rua=mailto:…" is a beginning.'
+        remedy = f'Publish one TXT record at _dmarc.{domain}; you can start with "v=DMARC1; p=none; rua=mailto:…".'
         yield Diagnosis("dmarc-missing", Severity.BLOCK, message, remedy)
     elif not found.get("valid"):
-        message = f"The DMARC record of {domain} is wrong: {_error(found)}"
-        yield Diagnosis("dmarc-invalid", Severity.BLOCK, message, "Correct it; receivers ignore it as it is.")
+        message = f"The DMARC record of {domain} is not valid: {_error(found)}"
+        yield Diagnosis("dmarc-invalid", Severity.BLOCK, message, "Correct it; receivers ignore it now.")
     else:
         yield from _outdated(str(found["record"]), f"_dmarc.{found['location']}")
 
@@ -135,13 +135,13 @@ def _dmarc(domain: str, resolver: ObservedResolver) -> Iterator[Diagnosis | Skip
 def _outdated(record: str, name: str) -> Iterator[Diagnosis]:
     tags = tags_of(record)
     if gone := [tag for tag in _OBSOLETE if tag in tags]:
-        counts = "; the policy holds for all mail" if tags.get("pct", "100") != "100" else ""
+        counts = "; the policy applies to all mail" if tags.get("pct", "100") != "100" else ""
         message = f"{name} has {', '.join(gone)}, which RFC 9989 has removed{counts}"
-        yield Diagnosis("dmarc-obsolete", Severity.ADVISE, message, "Take it out; t=y is for testing a policy.")
+        yield Diagnosis("dmarc-obsolete", Severity.ADVISE, message, "Remove it; t=y is for testing a policy.")
     strict = tags.get("p", "none").lower() != "none"
     if strict and tags.get("np", tags.get("sp", "reject")).lower() == "none":
-        message = f"{name} lets anybody write in the name of subdomains that do not exist"
+        message = f"{name} allows every server to send for subdomains that do not exist"
         yield Diagnosis("dmarc-subdomains", Severity.ADVISE, message, "Add np=reject (RFC 9989).")
     if strict and tags.get("t", "").lower() == "y":
-        message = f"{name} has t=y: receivers apply the policy one step milder than it says"
-        yield Diagnosis("dmarc-testing", Severity.ADVISE, message, "Take t=y out when the reports are good.")
+        message = f"{name} has t=y: receivers apply the policy one step less strictly"
+        yield Diagnosis("dmarc-testing", Severity.ADVISE, message, "Remove t=y when the reports are good.")

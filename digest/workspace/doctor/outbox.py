@@ -15,6 +15,7 @@ from digest.outbox.dialects import database_now
 from digest.outbox.states import State
 from digest.outbox.tables import DELIVERY, IS_STARTED, NOTICE, WORKER, Promised
 from digest.render.checks import Severity
+from digest.runtime.text import count_of
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
 OVERDUE = timedelta(hours=1)
@@ -27,7 +28,7 @@ _DELIVER = "Start `digest worker --stay`, or `digest tick`."
 def outcome_files(context: DoctorContext) -> Iterator[Diagnosis]:
     """No outcome is left in a file."""
     if left := len(list(context.place.leftovers.glob("*.json"))):
-        message = f"{left} files hold outcomes that the database did not take"
+        message = f"{count_of(left, 'file')} with outcomes that have not been stored in the database"
         yield Diagnosis("outcomes-left", Severity.BLOCK, message, "digest outbox reconcile")
 
 
@@ -37,12 +38,14 @@ def deliveries(context: DoctorContext) -> Iterator[Diagnosis]:
         uncertain = select(DELIVERY.c.issue_id, func.count()).where(DELIVERY.c.state == State.UNCERTAIN.value)
         counted = {row[0]: row[1] for row in session.execute(uncertain.group_by(DELIVERY.c.issue_id))}
         for issue in _issues(session, Issue.id, list(counted)):
-            message = f"Issue {issue.number}: {counted[issue.id]} deliveries are uncertain"
+            message = f"Issue {issue.number}: {count_of(counted[issue.id], 'delivery is', 'deliveries are')} uncertain"
             remedy = f"digest outbox list {issue.number} --state uncertain, then digest outbox reconcile"
             yield Diagnosis("deliveries-uncertain", Severity.BLOCK, message, remedy)
         waiting = select(func.count()).select_from(NOTICE).where(NOTICE.c.state == State.UNCERTAIN.value)
         if mails := session.execute(waiting).scalar_one():
-            message = f"{mails} confirmations or other notices are uncertain"
+            message = (
+                f"{count_of(mails, 'confirmation or other notice is', 'confirmations or other notices are')} uncertain"
+            )
             yield Diagnosis("notices-uncertain", Severity.ADVISE, message, "digest outbox reconcile")
         yield from _refused(session)
 
@@ -57,8 +60,8 @@ def _refused(session: Session) -> Iterator[Diagnosis]:
     planned = sum(counted.values())
     for state in (State.REJECTED, State.EXPIRED):
         if counted[state] and counted[state] >= REFUSED_SHARE * planned:
-            message = f"Issue {issue.number}: {counted[state]} of {planned} deliveries were {state}"
-            remedy = f"digest outbox list {issue.number} --state {state}: the reasons say whether it is about us"
+            message = f"Issue {issue.number}: {counted[state]} of {count_of(planned, 'delivery', 'deliveries')} {state}"
+            remedy = f"digest outbox list {issue.number} --state {state}: check whether the reasons concern the sender"
             yield Diagnosis(f"deliveries-{state}", Severity.ADVISE, message, remedy)
 
 
@@ -70,18 +73,20 @@ def issues(context: DoctorContext) -> Iterator[Diagnosis]:
         for issue in _issues(session, Issue.state, (*_OPEN, IssueState.SENT.value)):
             if issue.held:
                 sent = issue.state == IssueState.SENT
-                meaning = "what comes back from it suppresses nobody" if sent else "nothing of it is sent"
+                meaning = "its bounces suppress no reader" if sent else "nothing of it is sent"
                 message = f"Issue {issue.number} is held, {meaning}: {issue.held_reason}"
-                remedy = f"`digest outbox status {issue.number}` says how to go on"
+                remedy = f"To see how to continue: digest outbox status {issue.number}"
                 yield Diagnosis("issue-held", Severity.BLOCK, message, remedy)
                 continue
             due = store.next_due(session, issue.id or 0) if issue.state == IssueState.SENDING else None
             if due is not None and now - due > OVERDUE and not alive:
-                message = f"Issue {issue.number} has deliveries that are due since {due:%Y-%m-%d %H:%M}, and no worker"
+                message = (
+                    f"Issue {issue.number} has deliveries due since {due:%Y-%m-%d %H:%M}, but no worker is running"
+                )
                 yield Diagnosis("outbox-overdue", Severity.BLOCK, message, _DELIVER)
         due = store.next_notice_due(session)
         if due is not None and now - due > OVERDUE and not alive:
-            message = f"Confirmations or other notices are due since {due:%Y-%m-%d %H:%M}, and there is no worker"
+            message = f"Confirmations or other notices are due since {due:%Y-%m-%d %H:%M}, but no worker is running"
             yield Diagnosis("notices-overdue", Severity.BLOCK, message, _DELIVER)
 
 
@@ -98,8 +103,10 @@ def workers(context: DoctorContext) -> Iterator[Diagnosis]:
                 if row is None or not context.place.liveness.lives(dict(row), moment):
                     left += count
     if left:
-        message = f"A worker died while {left} mails were in its hands"
-        yield Diagnosis("worker-dead", Severity.BLOCK, message, "Start `digest worker`: it marks them, and goes on.")
+        message = f"A worker crashed while it was sending {count_of(left, 'mail')}"
+        yield Diagnosis(
+            "worker-dead", Severity.BLOCK, message, "Start `digest worker`: it marks them as uncertain and continues."
+        )
 
 
 def webhook(context: DoctorContext) -> Iterator[Diagnosis]:
@@ -110,8 +117,13 @@ def webhook(context: DoctorContext) -> Iterator[Diagnosis]:
         call = session.scalars(query.order_by(col(WebhookCall.id).desc()).limit(1)).first()
         count = session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     if call is not None and (call.state == WebhookState.GIVEN_UP or now - call.created_at > OVERDUE):
-        message = f"The webhook was not told of {count} events; the last answer was: {call.answer or 'none'}"
-        yield Diagnosis("webhook", Severity.ADVISE, message, "Look at [operators] webhook, then `digest tell --test`.")
+        message = (
+            f"The webhook could not be called for {count_of(count, 'event')}; the last answer was: "
+            f"{call.answer or 'none'}"
+        )
+        yield Diagnosis(
+            "webhook", Severity.ADVISE, message, "Check [operators] webhook, then run `digest tell --test`."
+        )
 
 
 def media(context: DoctorContext) -> Iterator[Diagnosis]:
@@ -123,8 +135,8 @@ def media(context: DoctorContext) -> Iterator[Diagnosis]:
         files = [one.get(key) or {} for one in [*images, *videos] for key in ("shown", "thumbnail")]
         wanted = {one.get("hash") for one in [*images, *videos, *files]} - {None}
         if missing := wanted - known:
-            message = f"{len(missing)} pictures of the article {slug} are missing"
-            remedy = "digest articles import articles/ brings them back."
+            message = f"{count_of(len(missing), 'picture')} of the article {slug} missing"
+            remedy = "To restore them: digest articles import articles/"
             yield Diagnosis("media-missing", Severity.BLOCK, message, remedy)
 
 

@@ -39,11 +39,11 @@ def _handshake(relay: Relay, context: ssl.SSLContext, workspace: Path) -> Iterat
     try:
         offers = look(config, context)
     except EnvironmentFailedError as error:
-        hint = "Check host, port and firewall; `digest doctor` says when it answers again."
+        hint = "Check host, port and firewall. To check that it answers: digest doctor"
         yield Diagnosis("relay-unreachable", Severity.BLOCK, error.message, hint, environment=True)
         return
     except DigestError as error:  # it answers and refuses
-        hint = error.hint or "Compare [[relay]] with its manual."
+        hint = error.hint or "Compare [[relay]] with the provider's documentation."
         yield Diagnosis("relay-refuses", Severity.BLOCK, error.message, hint)
         return
     if relay.username:
@@ -74,6 +74,6 @@ def signature(context: DoctorContext) -> Iterator[Diagnosis]:
         return
     if signer and not setup.is_aligned(settings):
         sender = settings.publication.sender_domain
-        message = f"Mail from {sender} is signed by {signer.domain}: DMARC may not count that"
-        remedy = "Leave [dkim] domain out, or set it to the sender's domain or one above it."
+        message = f"Mail from {sender} is signed by {signer.domain}, which may not count for DMARC"
+        remedy = "Remove [dkim] domain, or set it to the sender's domain or one above it."
         yield Diagnosis("dkim-domain", Severity.ADVISE, message, remedy)

@@ -68,7 +68,7 @@ def open_resolver(nameserver: str) -> ObservedResolver | None:
     try:
         return ObservedResolver(nameserver)
     except ValueError as error:
-        hint = "Write an address: 192.0.2.53 or 127.0.0.1:5353"
+        hint = "Use an address such as 192.0.2.53 or 127.0.0.1:5353"
         raise UsageError(f"{nameserver!r} is not a name server", hint=hint) from error
     except (dns.exception.DNSException, OSError):  # no resolv.conf
         return None

@@ -17,6 +17,7 @@ from pathlib import Path
 from digest.feedback.parsed_mail import PARSER_ERRORS, header_of
 from digest.render.checks import Severity
 from digest.runtime.errors import ContentError, NotFoundError, UsageError
+from digest.runtime.text import count_of
 from digest.workspace.doctor.diagnosis import Diagnosis, Met, Skipped
 from digest.workspace.doctor.dns_records import INSTALL, dmarc_record
 from digest.workspace.doctor.resolver import ObservedResolver, open_resolver, organizational_domain, tags_of
@@ -31,7 +32,7 @@ _SPF = re.compile(r"\bspf\s*=\s*(\w{1,20})", re.IGNORECASE)
 _MAIL_FROM = re.compile(r"\bsmtp\.mail(?:from)?\s*=\s*\"?(?:[^@\s;]{0,64}@)?([\w.-]{1,253})", re.IGNORECASE)
 _SILENT = logging.getLogger("dkimpy.silent")
 _SILENT.disabled = True  # the library writes what it then returns
-_HINT = "Save the mail as it arrived, with its whole header (“Show original”, “Download message”)."
+_HINT = "Save the mail as it arrived, with its complete header (“Show original”, “Download message”)."
 
 Result = Met | Diagnosis | Skipped
 
@@ -57,7 +58,7 @@ class _Proof:
 def examine_sent(file: Path, *, nameserver: str = "") -> tuple[str, tuple[Result, ...]]:
     """Return the domain in From and what was found. Raises DigestError for what is no mail, or without the extra."""
     if find_spec("checkdmarc") is None or find_spec("dkim") is None:
-        raise UsageError("Signatures and DNS records cannot be looked at", hint=INSTALL)
+        raise UsageError("Signatures and DNS records cannot be checked", hint=INSTALL)
     data = _read(file)
     header = BytesParser(policy=policy.compat32).parsebytes(data, headersonly=True)
     sender = _sender(header, file)
@@ -84,11 +85,13 @@ def _sender(header: Message, file: Path) -> str:
         if len(fields) == len(authors) == 1:
             return EmailAddress.parse(authors[0]).address.rpartition("@")[2]
         problem = (
-            f"it has {len(fields)} From fields with {len(authors)} addresses" if fields else "it has no From field"
+            (f"it has {count_of(len(fields), 'From field')} with {count_of(len(authors), 'address', 'addresses')}")
+            if fields
+            else "it has no From field"
         )
     except (AddressError, *PARSER_ERRORS):
         problem = "its From field has no address"
-    raise ContentError(f"{file} is no mail as a receiver takes it: {problem}", hint=_HINT)
+    raise ContentError(f"{file} is not a mail that receivers accept: {problem}", hint=_HINT)
 
 
 def _examined(data: bytes, header: Message, sender: str, resolver: ObservedResolver | None) -> Iterator[Result]:
@@ -106,7 +109,7 @@ def _examined(data: bytes, header: Message, sender: str, resolver: ObservedResol
         yield record
     elif not record.get("valid"):
         message = f"No DMARC record of {sender} can be used"
-        yield Diagnosis("dmarc-missing", Severity.BLOCK, message, "`digest doctor` says what is wrong with it.")
+        yield Diagnosis("dmarc-missing", Severity.BLOCK, message, "To see what is wrong with it: digest doctor")
     else:
         where = f"p={tags.get('p', 'none')} at _dmarc.{record['location']}"
         yield _dmarc_result([*signatures, spf], where, sender)
@@ -151,7 +154,7 @@ def _signatures(data: bytes, header: Message, walk: _Alignment, *, strict: bool)
             holds: bool | None = (
                 bool(dkim.DKIM(data, logger=_SILENT).verify(idx=place, dnsfunc=ask)) and tags.get("a") != "rsa-sha1"
             )
-            why = "" if holds else "the mail was changed on its way, or the key in DNS is missing or another"
+            why = "" if holds else "the mail was changed in transit, or the key in DNS is missing or different"
         except (dkim.DKIMException, *PARSER_ERRORS) as error:
             holds, why = False, " ".join(str(error).partition(" (")[0].split())[:120] or type(error).__name__
         if silent:
@@ -177,11 +180,15 @@ def _dkim_result(found: list[_Proof], sender: str) -> Result:
     if unknown := next((one for one in found if one.counts is None), None):
         return Skipped("dkim", unknown.why or f"no answer for the DMARC records of {unknown.domain} or {sender}")
     if valid := next((one for one in found if one.holds), None):
-        message = f"The mail is signed by {valid.domain}, which is not of the same organisation as {sender}"
+        message = (
+            f"The mail is signed by {valid.domain}, which does not belong to the organizational domain of {sender}"
+        )
         return Diagnosis("dkim-alignment", Severity.BLOCK, message, f"Have the relay sign for {sender}, or set [dkim].")
     if found:
-        message = f"The signature of {found[0].domain or 'nobody'} does not hold: {found[0].why}"
-        return Diagnosis("dkim-invalid", Severity.BLOCK, message, "Compare `digest dkim show`, or let the relay sign.")
+        message = f"The signature of {found[0].domain or 'an unnamed domain'} is not valid: {found[0].why}"
+        return Diagnosis(
+            "dkim-invalid", Severity.BLOCK, message, "Compare it with `digest dkim show`, or let the relay sign."
+        )
     return Diagnosis("dkim-missing", Severity.BLOCK, "The mail is not signed", "Have the relay sign, or set [dkim].")
 
 
@@ -192,7 +199,7 @@ def _spf_result(spf: _Proof, sender: str) -> Result:
         message = f"SPF of {spf.domain or 'the envelope'} did not pass: {spf.why}"
         return Diagnosis("spf-failed", Severity.BLOCK, message, "Add the relay to the SPF record of that domain.")
     if not spf.aligned:
-        message = f"SPF passed for {spf.domain}, which is not of the same organisation as {sender}"
+        message = f"SPF passed for {spf.domain}, which does not belong to the organizational domain of {sender}"
         remedy = "Set [feedback] return_path to a mailbox of your domain; DMARC may pass by DKIM alone."
         return Diagnosis("spf-alignment", Severity.ADVISE, message, remedy)
     return Met("spf", f"{spf.why} for {spf.domain}, aligned with {sender}")
@@ -202,21 +209,21 @@ def _dmarc_result(proofs: list[_Proof], where: str, sender: str) -> Result:
     if any(one.counts for one in proofs):
         return Met("dmarc", f"passes; {where}")
     if any(one.counts is None for one in proofs):
-        return Skipped("dmarc", f"neither SPF nor DKIM is known to pass and to be aligned; {where}")
+        return Skipped("dmarc", f"neither SPF nor DKIM is known to pass and align; {where}")
     message = f"Neither SPF nor DKIM passes for a domain aligned with {sender}; {where}"
-    return Diagnosis("dmarc-failed", Severity.BLOCK, message, "Mend DKIM first: it survives forwarding.")
+    return Diagnosis("dmarc-failed", Severity.BLOCK, message, "Correct DKIM first: it survives forwarding.")
 
 
 def _one_click(header: Message, signatures: list[_Proof]) -> Result:
     """RFC 8058: an https address, the Post field, and both under a signature that holds."""
     link, post = (header_of(header, name) for name in _ONE_CLICK)
     if "<https://" not in link or post.replace(" ", "").lower() != "list-unsubscribe=one-click":
-        message = "No one click to leave: List-Unsubscribe and List-Unsubscribe-Post are not both there"
+        message = "One-click unsubscribe is missing: the mail needs List-Unsubscribe and List-Unsubscribe-Post"
         return Diagnosis("one-click", Severity.BLOCK, message, "Set [publication] base_url to an https address.")
     covering = [one for one in signatures if one.signed.issuperset(_ONE_CLICK)]
     if any(one.holds for one in covering):
-        return Met("one-click", "List-Unsubscribe and List-Unsubscribe-Post are there and signed")
+        return Met("one-click", "List-Unsubscribe and List-Unsubscribe-Post are present and signed")
     if any(one.holds is None for one in covering):
         return Skipped("one-click", "the signature over List-Unsubscribe could not be verified")
-    message = "No signature that holds covers List-Unsubscribe and List-Unsubscribe-Post"
+    message = "No valid signature covers List-Unsubscribe and List-Unsubscribe-Post"
     return Diagnosis("one-click", Severity.BLOCK, message, "Have the relay sign both fields, or set [dkim].")

@@ -6,7 +6,10 @@ from digest.render.checks import Severity
 from digest.runtime.errors import ContentError
 from digest.workspace.doctor.diagnosis import Diagnosis, DoctorContext
 
-_REMEDY = "Mend it, or delete the override to get ours back; templates/README.md lists what a template may use."
+_REMEDY = (
+    "Correct it, or delete the override to use the built-in template. See templates/README.md for what "
+    "templates can use."
+)
 
 
 def mails(context: DoctorContext) -> Iterator[Diagnosis]:

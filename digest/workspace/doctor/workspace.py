@@ -26,10 +26,12 @@ def secrets(context: DoctorContext) -> Iterator[Diagnosis]:
     for path, what in _secret_files(settings):
         if not path.exists():
             if what:
-                remedy = f"Put the secret into {path}, mode 0600."
-                yield Diagnosis("secrets-missing", Severity.BLOCK, f"{what} names a file that is not there", remedy)
+                remedy = f"Write the secret to {path}, with mode 0600."
+                yield Diagnosis("secrets-missing", Severity.BLOCK, f"{what} names a file that does not exist", remedy)
         elif path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield Diagnosis("secrets-readable", Severity.BLOCK, f"Others can read {path.name}", f"chmod 600 {path}")
+            yield Diagnosis(
+                "secrets-readable", Severity.BLOCK, f"Other users can read {path.name}", f"chmod 600 {path}"
+            )
         elif not os.access(path, os.R_OK) or not path.is_file():
             remedy = f"chown or replace {path}"
             yield Diagnosis("secrets-unreadable", Severity.BLOCK, f"{path.name} cannot be read", remedy)
@@ -37,13 +39,13 @@ def secrets(context: DoctorContext) -> Iterator[Diagnosis]:
     keys += [key.get_secret_value() for key in (settings.secrets.suppression_key, settings.secrets.message_key)]
     if any(len(key) < MIN_SECRET_CHARACTERS for key in keys):
         message = f"A secret is shorter than {MIN_SECRET_CHARACTERS} characters"
-        yield Diagnosis("secrets-short", Severity.BLOCK, message, "Put a new key first in link_keys.")
+        yield Diagnosis("secrets-short", Severity.BLOCK, message, "Add a new key at the start of link_keys.")
 
 
 def personal_data(context: DoctorContext) -> Iterator[Diagnosis]:
     """Files and folders with readers' data are closed to others; a group may be let in on purpose."""
     if found := [str(path) for path in dict.fromkeys(_personal_paths(context)) if _open_to_others(path)]:
-        message = f"Others can read what holds readers' data: {', '.join(found)}"
+        message = f"Other users can read files with readers' data: {', '.join(found)}"
         yield Diagnosis("data-readable", Severity.ADVISE, message, f"chmod -R o= {' '.join(found)}")
 
 
@@ -89,7 +91,7 @@ def identity(context: DoctorContext) -> Iterator[Diagnosis]:
         message = "The postal address is still the placeholder"
         yield Diagnosis("postal-address", Severity.BLOCK, message, "Set [publication] postal_address.")
     if publication.base_url.startswith("http://") and settings.delivery.allow_send:
-        message = f"Links in the mail would start with {publication.base_url}"
+        message = f"Links in mails would start with {publication.base_url}"
         remedy = "Set [publication] base_url to the https address of `digest serve`."
         yield Diagnosis("base-url", Severity.BLOCK, message, remedy)
 
@@ -100,8 +102,8 @@ def operators(context: DoctorContext) -> Iterator[Diagnosis]:
     operators = settings.operators
     leaves = settings.delivery.allow_send or any(relay.host not in LOOPBACK_HOSTS for relay in settings.relay)
     if leaves and not operators.addresses and not operators.webhook:
-        message = "Nobody is told when a run is missed or halted"
-        remedy = "Set [operators] addresses or webhook, then `digest tell --test`."
+        message = "Nobody is notified when a run is missed or halted"
+        remedy = "Set [operators] addresses or webhook, then run `digest tell --test`."
         yield Diagnosis("operators-none", Severity.ADVISE, message, remedy)
     if operators.webhook_secret_file and (settings.workspace / operators.webhook_secret_file).exists():
         try:
@@ -120,8 +122,10 @@ def disk(context: DoctorContext) -> Iterator[Diagnosis]:
             continue  # reported by the database's check
         free = shutil.disk_usage(folder).free
         if free < LOW_DISK_BYTES:
-            message = f"Only {free // 1024**2} MB are free at {folder}"
-            yield Diagnosis("disk-full", Severity.BLOCK, message, "Make room: a full disk stops the run.")
+            message = f"Only {free // 1024**2} MB are free in {folder}"
+            yield Diagnosis("disk-full", Severity.BLOCK, message, "Free some space: a full disk stops the run.")
         if not os.access(folder, os.W_OK):
             message = f"{folder} cannot be written"
-            yield Diagnosis("disk-readonly", Severity.BLOCK, message, f"Run as its owner, or chown {folder}.")
+            yield Diagnosis(
+                "disk-readonly", Severity.BLOCK, message, f"Run as its owner, or change its owner: chown {folder}."
+            )

@@ -71,7 +71,7 @@ class Metrics(Collector):
         yield from families
         yield GaugeMetricFamily("digest_database_up", "Whether the database answers.", value=up)
         taken = time.monotonic() - began
-        yield GaugeMetricFamily("digest_scrape_seconds", "How long these figures took.", value=taken)
+        yield GaugeMetricFamily("digest_scrape_seconds", "How long it took to collect these metrics.", value=taken)
 
     def _next_run(self) -> Iterator[Metric]:
         try:
@@ -86,12 +86,12 @@ class Metrics(Collector):
         issues = of_issues(session)
         notices, oldest_notice = of_notices(session)
         yield from _of_issues(issues)
-        waiting = GaugeMetricFamily("digest_notices", "Notices that wait or are on the wire.", labels=["state"])
+        waiting = GaugeMetricFamily("digest_notices", "Notices that are waiting or being sent.", labels=["state"])
         for state in _NOTICE_STATES:
             waiting.add_metric([state.value], notices.get(state, 0))
         yield waiting
         oldest = [one.oldest_due for one in issues if one.state == IssueState.SENDING and not one.held]
-        words = "For how long the oldest mail that is due has waited; 0 if none is due."
+        words = "How long the oldest due mail has been waiting; 0 if none is due."
         age = GaugeMetricFamily("digest_oldest_due_age_seconds", words, labels=["kind"])
         age.add_metric(["delivery"], self._age(oldest))
         age.add_metric(["notice"], self._age([oldest_notice]))
@@ -111,15 +111,15 @@ class Metrics(Collector):
     def _runs(self, session: Session) -> Iterator[Metric]:
         happened = col(IssueRun.period) != INSTALLED
         counting = select(col(IssueRun.state), func.count()).where(happened).group_by(col(IssueRun.state))
-        yield _by_state(session, "digest_runs", "Runs of the calendar by state.", RunState, counting)
+        yield _by_state(session, "digest_runs", "Scheduled runs by state.", RunState, counting)
         now = self._workspace.clock.now()
         late = unclaimed(session, self._workspace.settings, now)
-        words = "For how long a run is due that nobody has begun; 0 if there is none."
+        words = "How long a run that has not started has been due; 0 if there is none."
         value = (now - late.begins_at).total_seconds() if late else 0.0
         yield GaugeMetricFamily("digest_run_unclaimed_seconds", words, value=value)
         still_open = happened & col(IssueRun.state).in_(sorted(OPEN)) & (col(IssueRun.due_at) <= now)
         oldest = session.execute(select(func.min(col(IssueRun.due_at))).where(still_open)).scalar()
-        words = "For how long a run is past its time and has not ended; 0 if there is none."
+        words = "How long a run has been past its time without ending; 0 if there is none."
         yield GaugeMetricFamily("digest_run_unfinished_seconds", words, value=self._age([oldest]))
         latest = session.scalars(select(IssueRun).where(happened).order_by(col(IssueRun.due_at).desc())).first()
         last = GaugeMetricFamily("digest_last_run", "The latest run: 1 for its state.", labels=["period", "state"])
@@ -132,7 +132,7 @@ class Metrics(Collector):
         moment = database_now(session)
         liveness = WorkerPlace.of(self._workspace.settings.workspace).liveness
         alive = sum(liveness.lives(row, moment) for row in open_workers(session))
-        yield GaugeMetricFamily("digest_workers_alive", "Workers that live.", value=alive)
+        yield GaugeMetricFamily("digest_workers_alive", "Workers that are running.", value=alive)
 
     def remember(self, path: Path) -> None:
         """Load the counts that an earlier process kept; start anew if the file cannot be read."""
@@ -153,9 +153,9 @@ class Metrics(Collector):
 
 def _of_issues(issues: Iterable[IssueFigures]) -> Iterator[Metric]:
     states = GaugeMetricFamily("digest_deliveries", "Deliveries by state.", labels=["issue", "state"])
-    excluded = GaugeMetricFamily("digest_excluded", "Readers left out at freezing.", labels=["issue"])
-    held = GaugeMetricFamily("digest_issue_held", "Whether somebody holds the issue.", labels=["issue"])
-    build = GaugeMetricFamily("digest_build_seconds", "How long building the editions took.", labels=["issue"])
+    excluded = GaugeMetricFamily("digest_excluded", "Readers excluded at freezing.", labels=["issue"])
+    held = GaugeMetricFamily("digest_issue_held", "Whether the issue is held.", labels=["issue"])
+    build = GaugeMetricFamily("digest_build_seconds", "How long it took to build the editions.", labels=["issue"])
     sent = GaugeMetricFamily("digest_issue_sent_timestamp_seconds", "When the issue was finished.", labels=["issue"])
     for one in issues:
         number = str(one.number)

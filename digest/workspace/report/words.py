@@ -32,38 +32,38 @@ def reason(translate: Translate, state: str, words: str) -> tuple[str, str]:
     """Return the name of a reason and what follows from it; of one that a person wrote, their words."""
     _ = translate
     if state == State.UNCERTAIN:
-        return _("Nobody knows whether it arrived"), _("It is not sent again by itself: a person decides.")
+        return _("It is unknown whether it arrived"), _("It is not sent again automatically: a person decides.")
     if state == State.DEFERRED:
-        return f"{_reasons(translate).get(words, (words, ''))[0]} ({_('deferred')})", _("It is tried again.")
+        return f"{_reasons(translate).get(words, (words, ''))[0]} ({_('deferred')})", _("It will be retried.")
     return _reasons(translate).get(words, (words, ""))
 
 
 def _reasons(translate: Translate) -> dict[str, tuple[str, str]]:
     _ = translate
-    ours = _("The reason is ours, not the reader's: what to do is said below.")
-    again = _("The next issue is tried. After three issues in a row the reader gets no more.")
-    ended = _("The reader gets no further issue.")
+    ours = _("The sender, not the reader, caused it. See below for what to do.")
+    again = _("The next issue will be sent. After three issues in a row, the reader gets no more.")
+    ended = _("The reader gets no more issues.")
     return {
-        "no such mailbox": (_("There is no such mailbox"), ended),
+        "no such mailbox": (_("The mailbox does not exist"), ended),
         "inactive": (_("The mailbox is closed or not in use"), ended),
         "full": (_("The mailbox is full"), again),
         "network": (_("Their mail server could not be reached"), again),
-        "policy": (_("Refused by a rule about senders"), ours),
-        "content": (_("Refused for its content or size"), ours),
+        "policy": (_("Refused by a policy about senders"), ours),
+        "content": (_("Refused because of its content or size"), ours),
         "rate": (_("Refused because too many mails came at once"), ours),
-        "relay": (_("Our own mail server refused it"), ours),
-        "unknown": (_("For a reason that is not known"), ""),
+        "relay": (_("Refused by our own mail server"), ours),
+        "unknown": (_("The reason is unknown"), ""),
         "unsubscribed": (_("They had unsubscribed"), ""),
-        "unconfirmed": (_("They have not confirmed their address"), _("Without it nobody gets an issue.")),
-        "paused": (_("They asked for a pause"), ""),
+        "unconfirmed": (_("They have not confirmed their address"), _("Unconfirmed readers get no issue.")),
+        "paused": (_("They have paused"), ""),
         "suppressed": (
             _("Their address is on the never-send list"),
-            _("It bounced or complained before, or was put there by hand."),
+            _("It bounced, complained, or was added by an operator."),
         ),
-        "frequency": (_("They chose fewer issues"), _("They get every second or third one.")),
+        "frequency": (_("They chose to get fewer issues"), _("They get every second or third issue.")),
         "empty": (_("No article was about their interests"), ""),
-        "erased": (_("They were erased"), ""),
-        FORGOTTEN: (_("They were erased since"), ""),
-        "changed since": (_("Their choice has changed since"), ""),
+        "erased": (_("They have been erased"), ""),
+        FORGOTTEN: (_("They have been erased since"), ""),
+        "changed since": (_("Their preferences have changed since"), ""),
         "the issue was withdrawn": (_("The issue was withdrawn"), ""),
     }

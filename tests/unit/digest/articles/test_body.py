@@ -129,7 +129,7 @@ def test_a_footnote_that_begins_with_a_list_shows_its_number() -> None:
 @pytest.mark.parametrize(
     ("markdown", "line", "words"),
     [
-        ("x\n\n[^a]: lost words", 3, "[^a] is defined but never used"),
+        ("x\n\n[^a]: lost words", 3, "[^a] is defined but not used"),
         ("x[^a]\n\n[^a]: one\n\n[^a]: two", 5, "[^a] is defined twice"),
         ("x[^a][^b]\n\n[^a]: [^b]: two", 3, "[^b] is defined inside another"),
     ],
@@ -176,7 +176,7 @@ def test_an_address_no_mail_can_carry_is_taken_out_and_named(address: str) -> No
 def test_a_link_without_words_is_taken_out_and_named() -> None:
     body = render("a [](https://example.org/) b")
     assert body.html == "<p>a  b</p>"
-    assert "no words" in body.problems[0].message
+    assert "no link text" in body.problems[0].message
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_picture_stands_between_paragraphs(markdown: str, html: str) -> None:
 
 def test_a_picture_without_words_is_refused() -> None:
     (problem,) = render("a\n\nb ![](map.png)").problems
-    assert (problem.line, problem.message) == (3, "The picture map.png has no words.")
+    assert (problem.line, problem.message) == (3, "The picture map.png has no alternative text.")
 
 
 def test_files_to_download_are_named_by_their_paths() -> None:
@@ -223,19 +223,23 @@ def test_files_to_download_are_named_by_their_paths() -> None:
 @pytest.mark.parametrize(
     ("hostile", "html", "note"),
     [
-        ("<script>alert(1)</script>", "", "<script>alert(1)</script> is left out."),
-        ("</mj-text><mj-raw><script>x</script>", "<p>&lt;/mj-text&gt;&lt;mj-raw&gt;</p>", "<mj-raw> is no tag of HTML"),
-        ('"><mj-raw>', '<p>"&gt;&lt;mj-raw&gt;</p>', "<mj-raw> is no tag of HTML"),
-        ("<!-- [if mso]> x <![endif]-->", "", "<!-- [if mso]> x <![endif]--> is left out."),
-        ("<style>p{display:none}</style>", "", "<style>p{display:none}</style> is left out."),
-        ('<b onclick="y">z</b>', "<p><b>z</b></p>", '<b onclick="y"> loses what stands beside its name.'),
-        ("a <script>b", "<p>a b</p>", "<script> is left out."),
-        ('<a name="z">a</a>', "<p>a</p>", '<a name="z"> leads nowhere'),
-        ("a <!-- b", "<p>a &lt;!-- b</p>", "<!-- b is not understood"),
+        ("<script>alert(1)</script>", "", "<script>alert(1)</script> is removed."),
+        (
+            "</mj-text><mj-raw><script>x</script>",
+            "<p>&lt;/mj-text&gt;&lt;mj-raw&gt;</p>",
+            "<mj-raw> is not an HTML tag",
+        ),
+        ('"><mj-raw>', '<p>"&gt;&lt;mj-raw&gt;</p>', "<mj-raw> is not an HTML tag"),
+        ("<!-- [if mso]> x <![endif]-->", "", "<!-- [if mso]> x <![endif]--> is removed."),
+        ("<style>p{display:none}</style>", "", "<style>p{display:none}</style> is removed."),
+        ('<b onclick="y">z</b>', "<p><b>z</b></p>", '<b onclick="y"> loses everything except its name.'),
+        ("a <script>b", "<p>a b</p>", "<script> is removed."),
+        ('<a name="z">a</a>', "<p>a</p>", '<a name="z"> has no target and is removed'),
+        ("a <!-- b", "<p>a &lt;!-- b</p>", "<!-- b is not recognized"),
         ("<table><tr><td>", "", "<table is never closed"),
-        ("a<o:p></o:p>", "<p>a</p>", "<o:p> is left out"),
-        ("<![if !supportLists]>a<![endif]>", "<p>a</p>", "<![if !supportLists]> is left out."),
-        ("List<String> x", "<p>List&lt;String&gt; x</p>", "<String> is no tag of HTML; readers see it as written."),
+        ("a<o:p></o:p>", "<p>a</p>", "<o:p> is removed"),
+        ("<![if !supportLists]>a<![endif]>", "<p>a</p>", "<![if !supportLists]> is removed."),
+        ("List<String> x", "<p>List&lt;String&gt; x</p>", "<String> is not an HTML tag; readers see it as written."),
     ],
 )
 def test_what_no_mail_shows_is_left_out_and_named(hostile: str, html: str, note: str) -> None:
@@ -345,7 +349,7 @@ def test_a_note_quotes_the_source_with_its_line_and_count() -> None:
     notes = render('a\n\n<span lang="x">b</span>\n<span lang="x">c</span>\n<!-- d\ne -->').notes
     assert [(note.line, note.message) for note in notes] == [
         (3, '<span lang="x"> is left out (2 times).'),
-        (5, "<!-- d e --> is left out."),
+        (5, "<!-- d e --> is removed."),
     ]
 
 
@@ -429,7 +433,7 @@ def test_a_row_longer_than_its_head_is_refused() -> None:
     (problem,) = render("x\n\n> | a | b |\n> |---|---|\n> | `c|d` | e |").problems
     assert problem.line == 5
     assert "3 cells" in problem.message
-    assert "e would be lost" in problem.message
+    assert "would be lost: e" in problem.message
     assert render("| a | b |\n|---|---|\n| `c\\|d` |").problems == ()
 
 

@@ -22,7 +22,7 @@ def test_tags_authors_and_times_of_other_programs_are_read() -> None:
 
 def test_a_key_of_another_program_beside_ours_is_a_problem() -> None:
     _, problems = parse_markdown(b"---\ntitle: A\ntags: [safety]\ntopics: [safety]\n---\nx", "a.md", KNOWN)
-    assert [(one.line, one.message) for one in problems] == [(3, "tags and topics say the same.")]
+    assert [(one.line, one.message) for one in problems] == [(3, "tags and topics have the same meaning.")]
 
 
 def test_a_draft_is_not_imported_and_said() -> None:
@@ -48,7 +48,7 @@ def test_markup_outside_of_the_text_is_noted() -> None:
     text = b"---\ntitle: A **b**\nsummary: c <b>d</b> &nbsp;\nimages:\n  - {src: a.png, alt: '[x](y)', caption: '{{ z }}'}\n---\n"
     found, notes = parse_markdown(text, "a.md", KNOWN)
     assert found is not None
-    assert [(note.line, note.message.split(" in ")[0]) for note in notes] == [
+    assert [(note.line, note.message.split(" in ")[0].removeprefix("Readers see ")) for note in notes] == [
         (2, "**b**"),
         (3, "<b>"),
         (3, "</b>"),

@@ -82,7 +82,7 @@ def test_a_name_that_is_not_utf8_can_be_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("https://example.org/feed.xml", "feeds and pages are not read yet"),
+        ("https://example.org/feed.xml", "importing from the web is not supported yet"),
         ("missing.md", "No such file"),
         ("a\x00b.md", "cannot be opened"),
         ("x" * 5000, "File name too long"),
@@ -102,7 +102,7 @@ def test_wrong_usage_is_found_before_anything_is_read(tmp_path: Path) -> None:
 
 
 def test_no_articles_or_a_file_of_another_kind_are_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no Markdown file"):
+    with pytest.raises(UsageError, match="contains no Markdown files"):
         list(read_paths([tmp_path]))
     (tmp_path / "a.txt").write_bytes(ARTICLE)
     with pytest.raises(UsageError, match="is not an article"):
@@ -133,8 +133,8 @@ def test_a_table_has_an_article_in_each_row(tmp_path: Path) -> None:
         (b"name;body\nx;y\n", 1, "does not name the columns"),
         (b"title,title\nx,y\n", 1, "does not name the columns"),
         (b"title,body\nx,y,z\n", 2, "The row has 3 cells"),
-        (b'title\nok\n"x', 3, "The table is broken"),
-        (b'title\n"x"y\n', 2, "The table is broken"),
+        (b'title\nok\n"x', 3, "The table is malformed"),
+        (b'title\n"x"y\n', 2, "The table is malformed"),
         (b"title\n" + b"x" * 2_000_000, 2, "field larger than field limit"),
         (b"title\na\x00b\n", 2, "control character U+0000"),
         ("title\n제목\n".encode("cp949"), 2, "not UTF-8"),
@@ -158,14 +158,14 @@ def test_json_is_one_object_or_a_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("", 1, "not JSON"),
-        ('{"title": "x",\n}', 2, "not JSON"),
+        ("", 1, "not valid JSON"),
+        ('{"title": "x",\n}', 2, "not valid JSON"),
         ("[" * 100_000, None, "nested too deeply"),
-        ('{"title": NaN}', None, "NaN is not a value"),
-        ('{"weight": ' + "9" * 5000 + "}", None, "not JSON"),
-        ('{"title": "x", "title": "y"}', None, "given twice"),
-        ('["title"]', None, "must be an object"),
-        ("7", None, "must be an object"),
+        ('{"title": NaN}', None, "NaN is not a JSON value"),
+        ('{"weight": ' + "9" * 5000 + "}", None, "not valid JSON"),
+        ('{"title": "x", "title": "y"}', None, "occurs twice"),
+        ('["title"]', None, "must be a JSON object"),
+        ("7", None, "must be a JSON object"),
     ],
 )
 def test_broken_json_is_named(tmp_path: Path, text: str, line: int | None, words: str) -> None:

@@ -148,7 +148,7 @@ def test_two_files_with_one_slug_are_named_and_not_stored(desk: Desk) -> None:
     report = desk.load()
     (problem,) = report.problems
     assert (problem.path, problem.line) == (str(second), 3)
-    assert problem.message == f"The slug same is used already by {first}."
+    assert problem.message == f"The slug same is already used by {first}."
     assert desk.session.exec(select(Article)).all() == []
 
 
@@ -185,8 +185,8 @@ def test_other_bytes_of_a_name_are_a_change_another_name_is_none(desk: Desk) -> 
     [
         ("title: A\nimage:\n  alt: x\n  src: gone.png", 5, "gone.png does not exist"),
         ("title: A\nimages:\n- {src: ok.png, alt: x}\n- {src: sub, alt: x}", 5, "sub is a folder"),
-        ("title: A\nimage: {src: ../../x.png, alt: x}", 3, "lies outside"),
-        ("title: A\nvideo:\n  url: https://example.org/\n  poster: a.md\n  alt: x", 5, "not in a format"),
+        ("title: A\nimage: {src: ../../x.png, alt: x}", 3, "is outside"),
+        ("title: A\nvideo:\n  url: https://example.org/\n  poster: a.md\n  alt: x", 5, "not supported in mail"),
         ("title: A\nimage: {src: https://example.org/x.png, alt: x}", 3, "is not a file"),
     ],
 )
@@ -227,11 +227,14 @@ def test_translations_follow_an_original_that_becomes_one(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"a": "lang: ko\ntranslation_of: b"}, "b, which this translates, does not exist"),
-        ({"a": "translation_of: a"}, "in the end called a translation of itself"),
+        ({"a": "lang: ko\ntranslation_of: b"}, "b, the original of this translation, does not exist"),
+        ({"a": "translation_of: a"}, "is, directly or indirectly, a translation of itself"),
         ({"a": "lang: ko\ntranslation_of: b", "b": "translation_of: a"}, "a translation of itself"),
-        ({"a": "lang: en", "b": "lang: en\ntranslation_of: a"}, "a has a text in en already: a"),
-        ({"a": "lang: en", "b": "lang: ko\ntranslation_of: a", "c": "lang: ko\ntranslation_of: a"}, "already: b"),
+        ({"a": "lang: en", "b": "lang: en\ntranslation_of: a"}, "a already has a text in en: a"),
+        (
+            {"a": "lang: en", "b": "lang: ko\ntranslation_of: a", "c": "lang: ko\ntranslation_of: a"},
+            "a already has a text in ko: b",
+        ),
     ],
 )
 def test_impossible_translations_are_named(desk: Desk, files: dict[str, str], words: str) -> None:
@@ -252,7 +255,7 @@ def test_tables_and_json_are_imported_like_files(desk: Desk) -> None:
     )
     report = desk.load(table, text)
     assert report.created == ["from-a-table", "from-json"]
-    assert [str(one) for one in report.problems][1] == f"{text} (entry 2): The key titel is not known."
+    assert [str(one) for one in report.problems][1] == f"{text} (entry 2): Unknown key titel."
     assert store.get(desk.session, "from-a-table").topics == ["mobility", "safety"]
     assert store.get(desk.session, "from-a-table").images[0]["width"] == 4
     assert (store.get(desk.session, "from-json").weight, store.get(desk.session, "from-json").pin) == (3, True)
@@ -282,7 +285,7 @@ def test_an_article_that_cannot_be_stored_leaves_no_trace(desk: Desk) -> None:
 def test_a_slug_that_is_not_there_is_named_with_the_nearest(desk: Desk) -> None:
     with pytest.raises(NotFoundError) as refused:
         store.get(desk.session, "trucks")
-    assert refused.value.hint == "There are none yet."
+    assert refused.value.hint == "There are no articles yet."
     desk.write("a.md", "title: Truck")
     desk.load()
     with pytest.raises(NotFoundError, match=r"There is no article trucks\.") as refused:

@@ -148,22 +148,22 @@ def test_plain_words_stay_text_whatever_yaml_takes_them_for(word: str) -> None:
 @pytest.mark.parametrize(
     ("front", "line", "words", "hint"),
     [
-        ("slug: x", 1, "no title", "title:"),
-        ("title:", 2, "no title", "title:"),
-        ("title: '***'", 2, "no title", "title:"),
-        ("title: x\ntopcs: [a]", 3, "The key topcs is not known.", "Did you mean topics?"),
-        ("title: x\nzzz: 1", 3, "The key zzz is not known.", "Known are: apply_by"),
-        ("title: x\nimage: {src: a, alt: b, cpation: c}", 3, "image.cpation is not known", "caption"),
-        ("title: x\ntopics: [mobility, saftey]", 3, "saftey is not a known topic", "Did you mean safety?"),
-        ("title: x\ntopics: mobility, safety", 3, "mobility, safety is not a known topic", ""),
-        ("title: x\nsection: specal", 3, "specal is not a known section", "Did you mean special?"),
-        ("title: x\nkind: vidio", 3, "vidio is not a known kind", "video"),
-        ("title: x\ndisplay: short", 3, "short is not a known display", "full"),
-        ("title: x\nslug: A B", 3, "A B is not a slug", "Write slug: a-b."),
-        ("title: x\nslug: Abc", 3, "Abc is not a slug", "abc"),
-        ("title: x\nslug: a--b", 3, "is not a slug", "a-b"),
-        ("title: x\nslug: ../x", 3, "is not a slug", "x"),
-        (f"title: x\nslug: {'a' * 121}", 3, "is not a slug", "Write slug"),
+        ("slug: x", 1, "The article's title contains no letter or digit", "title:"),
+        ("title:", 2, "The article's title contains no letter or digit", "title:"),
+        ("title: '***'", 2, "The article's title contains no letter or digit", "title:"),
+        ("title: x\ntopcs: [a]", 3, "Unknown key topcs.", "Did you mean topics?"),
+        ("title: x\nzzz: 1", 3, "Unknown key zzz.", "Valid values: apply_by"),
+        ("title: x\nimage: {src: a, alt: b, cpation: c}", 3, "Unknown key image.cpation", "caption"),
+        ("title: x\ntopics: [mobility, saftey]", 3, "Unknown topic saftey.", "Did you mean safety?"),
+        ("title: x\ntopics: mobility, safety", 3, "Unknown topic mobility, safety.", ""),
+        ("title: x\nsection: specal", 3, "Unknown section specal", "Did you mean special?"),
+        ("title: x\nkind: vidio", 3, "Unknown kind vidio", "video"),
+        ("title: x\ndisplay: short", 3, "Unknown display short", "full"),
+        ("title: x\nslug: A B", 3, "A B is not a valid slug", "Write slug: a-b."),
+        ("title: x\nslug: Abc", 3, "Abc is not a valid slug", "abc"),
+        ("title: x\nslug: a--b", 3, "is not a valid slug", "a-b"),
+        ("title: x\nslug: ../x", 3, "is not a valid slug", "x"),
+        (f"title: x\nslug: {'a' * 121}", 3, "is not a valid slug", "Write slug"),
         ("title: [a]", 2, "title must be text", "title"),
         ("title: x\nsummary: {a: b}", 3, "summary must be text", "summary"),
         ("title: x\ntopics: {a: b}", 3, "topics.0 must be text", ""),
@@ -182,7 +182,7 @@ def test_plain_words_stay_text_whatever_yaml_takes_them_for(word: str) -> None:
         ("title: x\npin: perhaps", 3, "pin must be true or false", "pin: true"),
         ("title: x\nweight: heavy", 3, "weight must be a whole number", "10"),
         ("title: x\nweight: 99999999999999999999", 3, "between -10000 and 10000", ""),
-        ("title: x\nlang: Korean", 3, "Korean is not a language", "ko"),
+        ("title: x\nlang: Korean", 3, "Korean is not a language code", "ko"),
         ("title: x\napply_by: 2021-10", 3, "2021-10 is not a day", "2021-10-15"),
         (f"title: {'x' * 301}", 2, "301 characters; the limit is 300", "Shorten"),
         (f"title: x\nsummary: {'x' * 2001}", 3, "2,001 characters", "Shorten"),
@@ -202,7 +202,7 @@ def test_a_mistake_is_named_with_its_line_and_a_hint(front: str, line: int, word
 
 def test_kind_video_shows_one_video() -> None:
     videos = "videos: [{url: 'https://example.org/1', title: a}, {url: 'https://example.org/2', title: b}]"
-    assert "shows one video" in problem(f"title: x\nkind: video\n{videos}").message
+    assert "must have exactly one video" in problem(f"title: x\nkind: video\n{videos}").message
     assert len(draft(f"title: x\nkind: videos\n{videos}").videos) == 2
 
 
@@ -210,13 +210,13 @@ def test_all_mistakes_of_a_file_are_named_at_once_in_line_order() -> None:
     found, problems = parse("titel: x\ntopics: [nope]\nlang: Klingon", "![](b.png)")
     assert found is None
     assert [one.line for one in problems] == [1, 2, 3, 4, 6]
-    assert str(problems[1]) == "a.md:2: The key titel is not known."
+    assert str(problems[1]) == "a.md:2: Unknown key titel."
 
 
 @pytest.mark.parametrize(
     ("body", "line", "words"),
     [
-        ("\n\nok\n\n![](b.png)", 8, "b.png has no words"),
+        ("\n\nok\n\n![](b.png)", 8, "b.png has no alternative text"),
         ("one\n[x](page.html)", 5, "is relative"),
         ("a\n\n[^2]: lost", 6, "[^2] is defined but never used"),
         ("- " * 10_000 + "x", 4, "nested more than 40"),

@@ -111,7 +111,7 @@ def test_a_day_that_the_zone_left_out_is_no_day_of_its_month() -> None:
     ],
 )
 def test_a_rule_some_month_cannot_keep_is_refused_with_another(rule: str) -> None:
-    with pytest.raises(CalendarError, match="Write "):
+    with pytest.raises(CalendarError, match="Use "):
         parse(rule)
 
 

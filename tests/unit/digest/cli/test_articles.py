@@ -46,5 +46,5 @@ def test_one_bad_table_of_articles_stops_no_other_file(workspace: Path) -> None:
     report = articles(workspace, "import", "bad.csv", "articles/a.md", code=1)
     assert report["created"] == ["a"]
     assert [(one["line"], one["message"]) for one in report["problems"]] == [
-        (1, "The columns image and image.src cannot stand beside each other.")
+        (1, "The columns image and image.src cannot be used together.")
     ]

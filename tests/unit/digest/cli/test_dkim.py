@@ -127,7 +127,7 @@ def test_doctor_finds_a_key_that_cannot_be_used(workspace: Path) -> None:
     configure(workspace, made["config"])
     path = workspace / made["key_file"]
     path.chmod(0o644)
-    assert "Others can read" in findings(workspace)["dkim-key"]
+    assert "Other users can read" in findings(workspace)["dkim-key"]
     path.chmod(0o600)
     small = rsa.generate_private_key(65537, 1024)
     path.write_bytes(small.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -103,7 +103,7 @@ def test_an_instant_has_its_date_when_it_is_not_today() -> None:
     [("family:google", "google"), ("relay:mx.example.org:25", "relay mx.example.org:25"), ("domain:x.org", "x.org")],
 )
 def test_a_wait_says_who_until_when_and_why(scope: str, subject: str) -> None:
-    told = waiting(ScopeWait(scope, NOON, "their server asked to be left alone"), NOON, UTC)
+    told = waiting(ScopeWait(scope, NOON, "their server asked for a pause"), NOON, UTC)
     assert told == f"{subject} waits until 12:00: their server asked to be left alone"
 
 

@@ -79,7 +79,7 @@ def test_it_shows_what_the_log_says_asks_and_keeps_the_evidence(typed: Typed) ->
     }
     assert done["resolved"][0].keys() >= {"id", "state", "evidence", "source"}
     assert done["left"] == {
-        "the log does not show that the relay took it, which is no evidence unless the log is complete (--complete)": 2
+        "the log does not show that the relay accepted it, which proves nothing unless the log is complete (--complete)": 2
     }
     assert "in its queue as AAAAA1" in typed.json("show", typed.ids[0], expect=0)["reason"]
     assert typed.ledger.counts() == {"accepted": 1, "uncertain": 2}

@@ -120,15 +120,15 @@ def test_a_page_whose_place_is_taken_moves_unless_asked_for(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--quota", "lots"], 2, "no quota"),
+        (["--quota", "lots"], 2, "not a valid quota"),
         (["--auth", "ada"], 2, "user and a password"),
-        (["--rejects", "101"], 2, "no percentage"),
+        (["--rejects", "101"], 2, "not a percentage"),
         (["--size", "0"], 2, "at least one byte"),
         (["--delay", "-1"], 2, "negative"),
         (["--delay", "nan"], 2, "negative"),
         (["--port", "70000"], 4, "cannot listen"),
-        (["--http", "70000"], 4, "not a port"),
-        (["--maildir", "file/below"], 4, "cannot be made"),
+        (["--http", "70000"], 4, "not a valid port"),
+        (["--maildir", "file/below"], 4, "cannot be created"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:

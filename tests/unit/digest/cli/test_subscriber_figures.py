@@ -21,8 +21,8 @@ def digest(workspace: Path, *arguments: str, expect: int = 0) -> str:
 def test_doubtful_readers_are_told_in_words_and_kept(workspace: Path) -> None:
     (workspace / "readers.csv").write_text(FILE)
     told = digest(workspace, "subscribers", "import", "readers.csv", "--yes")
-    assert "readers.csv:2: doubtful: gmial.com looks like a slip of gmail.com" in told
-    assert "readers.csv:3: doubtful: noreply@ is the mailbox of a role or a program" in told
+    assert "readers.csv:2: doubtful: gmial.com looks like a typo of gmail.com" in told
+    assert "readers.csv:3: doubtful: noreply@ is a role mailbox or belongs to a program" in told
     before = digest(workspace, "subscribers", "export", "--format", "csv")
     listed = digest(workspace, "subscribers", "check")
     assert [line.split()[:2] for line in listed.splitlines()[1:]] == [
@@ -44,4 +44,4 @@ def test_the_figures_of_the_index_do_not_have_the_full_ones(workspace: Path) -> 
 def test_an_address_added_by_hand_is_doubted_on_stderr(workspace: Path) -> None:
     done = run("subscribers", "add", "kim@hotmial.com", "--confirmed-by", "paper", "--json", cwd=workspace)
     assert (done.returncode, json.loads(done.stdout)["address"]) == (0, "kim@hotmial.com")
-    assert "hotmial.com looks like a slip of hotmail.com; it was added as entered." in done.stderr
+    assert "hotmial.com looks like a typo of hotmail.com; it was added as entered." in done.stderr

@@ -297,7 +297,7 @@ def test_whoever_watches_is_told_what_waits_though_nothing_ends(desk: Desk) -> N
     ) as one:
         one.deliver(ledger.issue_id)
     waits = pace.waits(desk.clock.now())
-    assert [(wait.scope, wait.why) for wait in waits] == [("family:google", "their server asked to be left alone")]
+    assert [(wait.scope, wait.why) for wait in waits] == [("family:google", "their server asked for a pause")]
     assert waits[0].until > desk.clock.now()
     assert pace.waits(waits[0].until) == []
     assert seen[0] == []

@@ -29,7 +29,7 @@ def found(session: Session) -> list[str]:
     return [str(fault) for fault in fragments.faults(session, 1)]
 
 
-CHANGED = "is not what was frozen: its hash differs"
+CHANGED = "differs from what was frozen: its hash does not match"
 DAMAGES = {
     "UPDATE fragment SET content = '<p>하니</p>' WHERE number = 1": [f"fragment 1 {CHANGED} (editions 1, 2)"],
     "UPDATE fragment SET content_hash = '0' WHERE number = 3": [f"fragment 3 {CHANGED} (edition 3)"],

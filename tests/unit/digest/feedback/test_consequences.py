@@ -107,7 +107,7 @@ def test_complaints_hold_an_issue_from_three_in_a_thousand(back: CameBack) -> No
     assert not back.issue().held
     back.ingest(complaint(back.address(sent[1])))
     assert back.issue().held
-    assert "2 of 400 complained" in back.issue().held_reason
+    assert "2 of 400 readers marked" in back.issue().held_reason
     assert len(back.suppressed()) == 2
     back.wait(days=1)
     operator.release(back.works, 21)

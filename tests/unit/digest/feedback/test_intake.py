@@ -135,7 +135,7 @@ def test_poison_is_put_aside_and_named(back: CameBack) -> None:
     result = back.ingest(nested, b"x" * (9 * 1024 * 1024), back.bounce(one))
     assert [(bad.file, bad.reason) for bad in result.quarantined] == [
         ("mail 1", "the mail has too many parts"),
-        ("mail 2", "the mail is too big"),
+        ("mail 2", "the mail is too large"),
     ]
     assert all(Path(bad.kept).stat().st_mode & 0o777 == 0o600 for bad in result.quarantined)
     assert result.counted["hard"] == 1

@@ -80,9 +80,15 @@ def test_absence_is_told_as_such() -> None:
     [
         ("sent (250 2.0.0 Ok)", "2.0.0", Fate.ACCEPTED, 250, "sent"),
         ("sent (delivered to mailbox)", "2.0.0", Fate.ACCEPTED, None, "mailbox"),
-        ("deferred (connect to mx: Connection refused)", "4.4.1", Fate.ACCEPTED, None, "keeps trying"),
-        ("deferred (host mx said: 451 4.7.1 later (in reply to RCPT))", "4.7.1", Fate.ACCEPTED, None, "keeps trying"),
-        ("SOFTBOUNCE (host mx said: 550 5.1.1 no)", "5.1.1", Fate.ACCEPTED, None, "keeps trying"),
+        ("deferred (connect to mx: Connection refused)", "4.4.1", Fate.ACCEPTED, None, "is still trying"),
+        (
+            "deferred (host mx said: 451 4.7.1 later (in reply to RCPT))",
+            "4.7.1",
+            Fate.ACCEPTED,
+            None,
+            "is still trying",
+        ),
+        ("SOFTBOUNCE (host mx said: 550 5.1.1 no)", "5.1.1", Fate.ACCEPTED, None, "is still trying"),
         (
             "bounced (host mx[192.0.2.1] said: 550 5.1.1 <reader@example.net>: no such user (in reply to RCPT TO))",
             "5.1.1",
@@ -259,9 +265,9 @@ def test_silence_means_something_only_where_the_log_covers() -> None:
     minute = timedelta(minutes=1)
     begin, end = started - minute, started + 15 * minute
     assert read(spanning(begin, end)).coverage.objection(started) == ""
-    assert "begins" in read(spanning(begin + minute / 60, end)).coverage.objection(started)
+    assert "starts" in read(spanning(begin + minute / 60, end)).coverage.objection(started)
     assert "ends" in read(spanning(begin, end - minute / 60)).coverage.objection(started)
-    assert "begins" in read("").coverage.objection(started)
+    assert "starts" in read("").coverage.objection(started)
     two_files = spanning(begin - 300 * minute, begin - 200 * minute) + spanning(end + 200 * minute, end + 300 * minute)
     assert "gap" in read(two_files).coverage.objection(started)
     other_relay = spanning(begin, started, host="relay2")

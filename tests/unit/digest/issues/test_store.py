@@ -80,7 +80,7 @@ def test_numbers_are_never_used_twice(stocked: Engine, now: datetime) -> None:
         assembled(session, now, number=21)
     with session_scope(stocked) as session, pytest.raises(RefusedError, match="21"):
         assembled(session, now, number=21, period=Period(2021, 10))
-    with session_scope(stocked) as session, pytest.raises(RefusedError, match="has issue 21 already"):
+    with session_scope(stocked) as session, pytest.raises(RefusedError, match="already has issue 21"):
         assembled(session, now, number=22)
     with session_scope(stocked) as session, pytest.raises(UsageError):
         assembled(session, now, number=0, period=Period(2021, 10))

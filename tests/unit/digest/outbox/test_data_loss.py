@@ -66,10 +66,10 @@ def test_what_was_handed_over_is_uncertain_and_the_issue_held(lost: LostTake) ->
     loss = lost.settled()
     assert loss is not None
     assert (loss.held, loss.files, lost.is_held) == ((21,), (lost.path,), True)
-    assert "lost what was committed since" in loss.why
+    assert "lost all changes since" in loss.why
     alone = lost.ledger.engine.dialect.name == "sqlite"  # else a worker of another machine may have taken the others
     assert lost.ledger.counts() == ({"uncertain": 2, "pending": 2} if alone else {"uncertain": 4})
-    assert "lost what was committed" in lost.ledger.delivery(lost.taken[0].id).reason
+    assert "lost all changes" in lost.ledger.delivery(lost.taken[0].id).reason
     assert lost.settled() is None, "once is enough"
     assert lost.ledger.recover() == 0
 

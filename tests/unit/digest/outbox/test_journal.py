@@ -63,7 +63,7 @@ def test_what_was_never_handed_over_is_due_again_with_its_reason(victim: Victim)
     assert victim.recovered() == ["started", "started"]
     victim.dies()
     assert victim.recovered() == ["uncertain", "pending"]
-    assert "ended before it sent the message's end" in victim.ledger.delivery(victim.taken[1].id).reason
+    assert "ended before it sent the end" in victim.ledger.delivery(victim.taken[1].id).reason
     outcomes = {row.id: row.outcome for row in victim.ledger.attempts()}
     assert [outcomes[one.attempt_id] for one in victim.taken] == ["uncertain", "not_sent"]
     assert victim.taken[1].id in {one.id for one in victim.ledger.take(worker="w2")}

@@ -107,7 +107,7 @@ def test_a_person_may_resend_an_uncertain_one_after_15_minutes(ledger: Ledger) -
     (one,) = ledger.take()
     ledger.recover()
     ledger.change_issue(state="sent", sent_at=ledger.now)
-    refuse_resend(ledger, one.id, "still be on its way")
+    refuse_resend(ledger, one.id, "still be in progress")
     ledger.now += timedelta(minutes=15)
     with session_scope(ledger.engine) as session:
         operations.resend(session, one.id, ledger.witness, ledger.now)
@@ -129,7 +129,7 @@ def test_nothing_is_sent_again_while_its_worker_lives(ledger: Ledger) -> None:
     taken = ledger.take()
     ledger.settle(taken, State.UNCERTAIN)
     ledger.now += timedelta(hours=1)
-    refuse_resend(ledger, taken[0].id, "still be on its way")
+    refuse_resend(ledger, taken[0].id, "still be in progress")
     lock.release(clean=True)
     with session_scope(ledger.engine) as session:
         sign_off(session, "w1", ledger.now)

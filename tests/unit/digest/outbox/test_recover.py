@@ -18,7 +18,7 @@ def test_a_dead_workers_deliveries_become_uncertain_by_reason(ledger: Ledger) ->
     ledger.silence("w1", 61)
     assert ledger.recover() == 2
     assert ledger.counts() == {"uncertain": 2}
-    assert "ended before it stored the answer" in ledger.delivery(taken[0].id).reason
+    assert "ended before it saved the answer" in ledger.delivery(taken[0].id).reason
     assert "elsewhere" in ledger.delivery(taken[0].id).reason
     assert {row.outcome for row in ledger.attempts()} == {"uncertain"}
     assert ledger.take(worker="w2") == []

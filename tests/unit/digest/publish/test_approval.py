@@ -121,7 +121,7 @@ def test_each_part_of_the_manifest_voids_the_approval_by_name(
     approve(draft.issue, "Ada", draft.manifest(), required=1, now=now)
     require_approved(draft.issue, draft.manifest())
     change(draft)
-    with pytest.raises(NotApprovedError, match=rf"is not what was approved: {part} changed$"):
+    with pytest.raises(NotApprovedError, match=rf"has changed since its approval: {part} changed$"):
         require_approved(draft.issue, draft.manifest())
 
 
@@ -131,7 +131,7 @@ def test_another_version_of_any_renderer_voids_the_approval(
 ) -> None:
     approve(draft.issue, "Ada", draft.manifest(), required=1, now=now)
     monkeypatch.setattr(approval, "renderer_versions", lambda: renderer_versions() | {package: "0"})
-    with pytest.raises(NotApprovedError, match=r"is not what was approved: versions of the renderers changed$"):
+    with pytest.raises(NotApprovedError, match=r"has changed since its approval: versions of the renderers changed$"):
         require_approved(draft.issue, draft.manifest())
 
 
@@ -159,7 +159,7 @@ def test_a_change_voids_the_first_of_two_approvals_in_words(draft: Draft, now: d
     assert changes_since_approval(draft.issue, draft.manifest()) == []
     rewritten(draft)
     changes = changes_since_approval(draft.issue, draft.manifest())
-    words = "draft, but its approval no longer holds: article lead changed"
+    words = "draft, but its approval is no longer valid: article lead changed"
     assert state_in_words(draft.issue.state, changes) == words
     draft.issue.state = "sending"
     assert changes_since_approval(draft.issue, draft.manifest()) == []

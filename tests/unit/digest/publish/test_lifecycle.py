@@ -344,5 +344,5 @@ def test_a_finding_that_stands_is_a_part_of_the_approval(press: Publisher) -> No
         assert [one["id"] for one in described.waivers] == ["subject-reply"]
         assert lifecycle.approve(press, session, issue, "Ada", NOW)
         waivers.undo(issue, "subject-reply")
-        with pytest.raises(NotApprovedError, match="findings that stand was taken out"):
+        with pytest.raises(NotApprovedError, match="findings that stand was removed"):
             freeze.freeze(press, session, issue, NOW)

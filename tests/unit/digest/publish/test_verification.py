@@ -93,7 +93,7 @@ def test_a_changed_article_is_the_reason(press: Publisher) -> None:
     found = changed(press, statement, slug=ARTICLE)
     (one,) = found.differs
     assert one.what is Differing.SOURCES
-    assert one.message == f"They cannot be built as they were: article {ARTICLE} changed"
+    assert one.message == f"The original editions cannot be rebuilt: article {ARTICLE} changed"
     assert 0 < len(one.editions) < found.editions, "editions without it are equal"
     assert found.changed == [f"article {ARTICLE} changed"]
 
@@ -113,7 +113,7 @@ def test_sources_that_are_gone_are_said(press: Publisher) -> None:
         lifecycle.withdraw(session, issue, NOW)
     found = verified(press)
     assert {one.what for one in found.differs} == {Differing.SOURCES}
-    assert all(one.message.startswith("They cannot be built: the issue no longer has") for one in found.differs)
+    assert all(one.message.startswith("The editions cannot be built: the issue no longer has") for one in found.differs)
 
 
 def test_other_bytes_from_equal_sources_are_said(press: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:

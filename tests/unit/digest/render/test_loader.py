@@ -70,7 +70,7 @@ def test_plain_text_is_not_escaped(write: Write, name: str) -> None:
         ("{% include 'missing.j2' %}", r"There is no template missing\.j2"),
         ("{{ _('Hello %(name)s') }}", r"^x\.mjml\.j2, line 1: 'name'"),
         ("{{ values.append(1) }}", r"^x\.mjml\.j2, line 1: .*unsafe"),
-        ("{{ value|long_date }}", r"^x\.mjml\.j2, line 1: long_date takes a date"),
+        ("{{ value|long_date }}", r"^x\.mjml\.j2, line 1: long_date needs a date"),
     ],
 )
 def test_errors_name_template_and_line(write: Write, source: str, message: str) -> None:

@@ -37,13 +37,13 @@ def test_a_document_is_split_at_its_own_tokens_only() -> None:
 
 
 def test_a_token_that_names_no_slot_is_an_error() -> None:
-    with pytest.raises(ContentError, match="There is no slot SURPRISE"):
+    with pytest.raises(ContentError, match="Unknown slot SURPRISE"):
         list(split(f"{PREFIX}{NONCE}_SURPRISE@@", NONCE))
 
 
 @pytest.mark.parametrize("nonce", ["", "xyz", ".*", "0" * 15])
 def test_what_is_no_nonce_is_an_error(nonce: str) -> None:
-    with pytest.raises(ContentError, match="no slot nonce"):
+    with pytest.raises(ContentError, match="not a valid slot nonce"):
         list(split("x", nonce))
 
 

@@ -64,7 +64,7 @@ def test_what_is_no_file_stays_what_it_is(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(pipe)
     for path in (pipe, link):
-        with pytest.raises(UsageError, match="is no file; it stays as it is"), whole_file(path):
+        with pytest.raises(UsageError, match="is no file and was not overwritten"), whole_file(path):
             raise AssertionError("not to be reached")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert link.is_symlink()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.runtime.text import count_of
+from digest.runtime.text import count_of, ended
 
 
 @pytest.mark.parametrize(
@@ -14,3 +14,10 @@ def test_a_noun_follows_its_count(count: int, words: str) -> None:
 
 def test_an_irregular_plural_is_given() -> None:
     assert [count_of(count, "delivery", "deliveries") for count in (1, 3)] == ["1 delivery", "3 deliveries"]
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"), [("Failed", "Failed."), ("Failed.", "Failed."), ("Did you mean 'a'?", "Did you mean 'a'?")]
+)
+def test_a_sentence_ends_with_one_mark(text: str, whole: str) -> None:
+    assert ended(text) == whole

@@ -231,14 +231,12 @@ def test_an_approval_that_a_change_voids_is_waited_for(desk: MakeDesk, required:
     for before in (4 * DAY, 3 * DAY):
         told = world.look(due - before)
         assert told is not None
-        assert (
-            f"approved, but its approval no longer holds: article {changed} changed; it was to be sent at" in told.why
-        )
+        assert f"approved, but its approval is no longer valid: article {changed} changed; it was due at" in told.why
     assert "needs_approval" in world.heard()
     world.approve(due - DAY)
     again = world.look(due - DAY + MINUTE)
     assert again is not None
-    assert "is approved; it is sent at" in again.why
+    assert "is approved and is due at" in again.why
 
 
 def test_with_no_approval_it_approves_itself_on_time_and_says_so(desk: MakeDesk) -> None:
@@ -451,7 +449,7 @@ def test_what_is_being_sent_cannot_be_skipped(desk: MakeDesk) -> None:
     world = desk()
     due = world.months.due(FIRST)
     world.look(due)
-    with pytest.raises(RefusedError, match="has a run already"):
+    with pytest.raises(RefusedError, match="already has a run"):
         skips.skip(world.works(due), str(FIRST))
 
 

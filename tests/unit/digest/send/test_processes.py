@@ -52,7 +52,7 @@ def test_a_number_is_taken_as_it_is_if_connections_suffice(settings: Settings) -
 
 @pytest.mark.parametrize("asked", ["", "0", "-1", "two", "1.5", str(MOST + 1), "٣", "AUTO"])
 def test_what_is_no_number_of_processes_is_refused(settings: Settings, asked: str) -> None:
-    with pytest.raises(UsageError, match="not understood"):
+    with pytest.raises(UsageError, match="not valid"):
         choose(asked, settings, relays(500), is_sqlite=False)
 
 

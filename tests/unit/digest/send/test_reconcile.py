@@ -131,7 +131,7 @@ def test_absence_is_evidence_only_in_a_complete_log_that_covers(relay: Relay) ->
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "why"), [(0, 30, "begins too late"), (-5, 14, "ends too early"), (-5, 30, "gap")]
+    ("first", "last", "why"), [(0, 30, "starts too late"), (-5, 14, "ends too early"), (-5, 30, "gap")]
 )
 def test_a_complete_log_that_does_not_cover_resolves_nothing(relay: Relay, first: int, last: int, why: str) -> None:
     relay.uncertain()
@@ -263,7 +263,7 @@ def test_a_forged_report_changes_nothing_a_broken_one_is_named(relay: Relay, tmp
     findings = relay.look(reports=[guessed, late, broken])
     assert findings.proposed == []
     assert relay.states() == {settled.id: "accepted", open_one.id: "uncertain"}
-    assert findings.left["reports about messages that are not uncertain, or not ours"] == 2
+    assert findings.left["reports about messages that are not uncertain or not from this workspace"] == 2
     assert any(why.startswith("broken.eml: no report") for why in findings.left)
 
 

@@ -96,8 +96,8 @@ def test_waits_say_why_and_a_held_issue_is_one(ledger: Ledger, works: App) -> No
     told = status.details(works, 21).as_json()
     assert [(wait["scope"], wait["why"]) for wait in told["waiting"]] == [
         ("issue:21", "it is held: the relay is away"),
-        ("family:google", "their server asked to be left alone"),
-        ("relay:mx1:25", "the day's limit is used up"),
+        ("family:google", "their server asked for a pause"),
+        ("relay:mx1:25", "the daily limit is reached"),
     ]
     assert told["waiting"][0]["until"] is None
     assert told["waiting"][1]["until"] == now + 10 * MINUTE

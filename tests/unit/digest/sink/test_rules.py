@@ -55,7 +55,7 @@ def test_at_no_moment_more_than_the_quota_lies_in_the_window(gaps: list[float], 
 
 @pytest.mark.parametrize("text", ["", "20", "0/minute", "-1/hour", "20/day", "1.5/second", "٢/hour", "20/minute/x"])
 def test_what_is_no_quota_is_said_so(text: str) -> None:
-    with pytest.raises(UsageError, match="is no quota"):
+    with pytest.raises(UsageError, match="is not a valid quota"):
         Quota.parse(text)
 
 

@@ -51,7 +51,7 @@ def test_a_text_that_is_none_any_more_is_found(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("UPDATE subscriber SET name = CAST(x'41ff42' AS TEXT) WHERE id = 7")
     assert [str(one) for one in checked(database).damage] == [
-        "subscriber: the column name holds bytes that are not text"
+        "subscriber: the column name contains bytes that are not text"
     ]
 
 

@@ -129,7 +129,7 @@ def test_bad_lines_do_not_stop_good_ones(site: Site) -> None:
 def test_the_same_address_twice_counts_once_and_is_named(site: Site) -> None:
     report = bring(site, "email,name\nkim.minjun@example.org,First\nKIM.Minjun@EXAMPLE.org,Second\n")
     assert counts(report) == (1, 0, 0, 0, 1)
-    assert str(report.problems[0]) == "line 3, email: the same address as on line 2, which counts"
+    assert str(report.problems[0]) == "line 3, email: the same address as on line 2, which is used"
     assert site.person().name == "First"
 
 
@@ -138,7 +138,7 @@ def test_another_readers_reference_is_refused_and_its_line_named(site: Site) -> 
     known, twice = site.add().ref, "f" * 32
     report = bring(site, f"email,ref\na@example.org,{known}\nb@example.org,{twice}\nc@example.org,{twice}\n")
     assert counts(report) == (1, 0, 0, 0, 2)
-    message = "ref: this is the reference of another reader"
+    message = "ref: this reference belongs to another reader"
     assert [str(problem) for problem in report.problems] == [f"line 2, {message}", f"line 4, {message}"]
 
 
@@ -239,7 +239,7 @@ def test_confirmed_without_a_date_is_pending_and_said(site: Site) -> None:
     content = "email,status\nknown@example.org,confirmed\nnew@example.org,confirmed\n"
     report = bring(site, content)
     assert [(kept.line, kept.reason) for kept in report.kept] == [
-        (line, "the file says confirmed, without a date of it; they are pending") for line in (2, 3)
+        (line, "the file says confirmed but has no date; the reader is pending") for line in (2, 3)
     ]
     assert [site.person(f"{who}@example.org").state for who in ("known", "new")] == ["pending", "pending"]
     asked = ImportOptions(file_name="list.csv", confirmed_by="letter of 2019")
@@ -309,8 +309,8 @@ def test_doubtful_addresses_are_named_and_kept_as_given(site: Site) -> None:
     for dry_run in (True, False, False):
         report = bring(site, file, dry_run=dry_run)
         assert [(one.line, one.doubt.kind, one.doubt.message) for one in report.doubtful] == [
-            (2, "mistyped", "gmial.com looks like a slip of gmail.com"),
-            (4, "role", "postmaster@ is the mailbox of a role or a program"),
+            (2, "mistyped", "gmial.com looks like a typo of gmail.com"),
+            (4, "role", "postmaster@ is a role mailbox or belongs to a program"),
         ]
         assert (report.doubts, report.problem_count) == ({"mistyped": 1, "role": 1}, 1)
     assert site.person("kim@gmial.com").address == "kim@gmial.com"

@@ -63,17 +63,17 @@ def test_a_key_of_2048_bits_that_only_its_owner_reads_is_taken(
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
-    "empty": (lambda: b"", "no private key"),
-    "garbage": (lambda: b"\xff\x00" * 100, "no private key"),
-    "cut off": (lambda: pem(rsa.generate_private_key(65537, 2048))[:800], "no private key"),
-    "huge": (lambda: b"-----BEGIN PRIVATE KEY-----\n" + b"A" * 10_000_000, "no private key"),
+    "empty": (lambda: b"", "does not contain a private key"),
+    "garbage": (lambda: b"\xff\x00" * 100, "does not contain a private key"),
+    "cut off": (lambda: pem(rsa.generate_private_key(65537, 2048))[:800], "does not contain a private key"),
+    "huge": (lambda: b"-----BEGIN PRIVATE KEY-----\n" + b"A" * 10_000_000, "does not contain a private key"),
     "a public key": (
         lambda: (
             rsa.generate_private_key(65537, 2048)
             .public_key()
             .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         ),
-        "no private key",
+        "does not contain a private key",
     ),
     "encrypted": (
         lambda: rsa.generate_private_key(65537, 2048).private_bytes(

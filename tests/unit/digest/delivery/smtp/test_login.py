@@ -117,7 +117,7 @@ def test_a_certificate_for_another_host_is_refused(
     serve: Any, mailbox: Mailbox, authority: trustme.CA, trusting: ssl.SSLContext, make_transport: MakeTransport
 ) -> None:
     port = serve(tls_context=certificate(authority, "elsewhere.example.org"))
-    with pytest.raises(RelayRefusedError, match="does not prove"):
+    with pytest.raises(RelayRefusedError, match="is not valid for"):
         make_transport(port, tls=Tls.REQUIRED, context=trusting).send(ENVELOPE, MESSAGE)
     assert mailbox.mails == []
 
@@ -125,7 +125,7 @@ def test_a_certificate_for_another_host_is_refused(
 def test_the_system_does_not_trust_our_test_authority(
     serve: Any, authority: trustme.CA, make_transport: MakeTransport
 ) -> None:
-    with pytest.raises(RelayRefusedError, match="does not prove"):
+    with pytest.raises(RelayRefusedError, match="is not valid for"):
         make_transport(serve(tls_context=certificate(authority, "127.0.0.1")), tls="required").send(ENVELOPE, MESSAGE)
 
 
@@ -152,7 +152,7 @@ def test_a_password_does_not_cross_the_network_in_clear(
     transport = make_transport(
         serve(auth_require_tls=False), host="127.1", tls="opportunistic", username="editor", password="right"
     )
-    with pytest.raises(RelayRefusedError, match="in clear"):
+    with pytest.raises(RelayRefusedError, match="would be sent unencrypted"):
         transport.send(ENVELOPE, MESSAGE)
     assert (mailbox.mails, mailbox.logins) == ([], [])
 
@@ -185,7 +185,7 @@ def test_what_is_put_in_clear_behind_starttls_does_not_survive(
         server.start()
         port = listener.getsockname()[1]
         transport = make_transport(port, tls="required", context=trusting, username="editor", password="right")
-        with pytest.raises(RelayUnreachableError, match="in clear after STARTTLS"):
+        with pytest.raises(RelayUnreachableError, match="unencrypted data after STARTTLS"):
             transport.send(ENVELOPE, MESSAGE)
         server.join()
     assert b"AUTH" not in b"".join(said)

@@ -90,7 +90,7 @@ def test_the_best_of_what_is_offered_comes_first(offered: str, by_token: bool, t
         ("GSSAPI NTLM", False, "offers GSSAPI, NTLM .*a password needs", "operator"),
         ("PLAIN LOGIN", True, "offers PLAIN, LOGIN .*a token needs OAUTHBEARER or XOAUTH2", "set password_file"),
         ("", True, "offers no login, .*a token needs", "587"),
-        (None, False, "offers no login, .*a password needs", "take username out"),
+        (None, False, "offers no login, .*a password needs", "remove username from"),
     ],
 )
 def test_a_login_that_cannot_be_done_says_why(offered: str | None, by_token: bool, message: str, hint: str) -> None:

@@ -118,7 +118,7 @@ def test_a_command_prints_a_token_on_its_first_line(tmp_path: Path) -> None:
 
 def test_a_command_is_run_without_a_shell(tmp_path: Path) -> None:
     assert by_command(tmp_path, ("printf", "%s", "$(id)=")).get  # parsed, not expanded
-    with pytest.raises(RelayRefusedError, match="has blanks or other characters"):
+    with pytest.raises(RelayRefusedError, match="contains blanks or other characters"):
         by_command(tmp_path, "printf %s $(id)").get()
 
 
@@ -128,7 +128,7 @@ def test_a_command_is_run_without_a_shell(tmp_path: Path) -> None:
         ("no-such-command --secret s3cret", RelayRefusedError, "cannot be run: no-such-command: No such file"),
         ("sh -c 'echo tok; exit 3' s3cret", RelayUnreachableError, r"\(sh\) failed with status 3"),
         ("true", RelayRefusedError, "it is empty"),
-        ("echo ERROR: log in first", RelayRefusedError, "it is empty, or has blanks"),
+        ("echo ERROR: log in first", RelayRefusedError, "it is empty, or contains blanks"),
         ("""echo '{"access_token":"s3cret"}'""", RelayRefusedError, "other characters"),
     ],
 )
@@ -168,7 +168,7 @@ def test_what_a_command_leaves_running_holds_nobody(tmp_path: Path) -> None:
 
 
 def test_a_command_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
-    with pytest.raises(RelayUnreachableError, match="did not end"):
+    with pytest.raises(RelayUnreachableError, match="did not finish"):
         by_command(tmp_path, (sys.executable, "-c", "while True: print('x' * 1000)"), 0.5).get()
 
 

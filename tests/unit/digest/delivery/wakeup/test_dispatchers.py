@@ -323,7 +323,7 @@ def test_a_relay_that_is_away_is_waited_for_and_told_once(engine: Engine, monkey
     with worker:
         eventually(lambda: worker.settled == 1)
         eventually(lambda: len(worker.said) == 2)
-    assert worker.said == ["The relay does not answer. Waiting until it answers.", "It answers again."]
+    assert worker.said == ["The relay does not answer. Waiting until it answers.", "The database answers again."]
 
 
 def test_a_failure_that_waiting_does_not_mend_ends_the_staying(engine: Engine) -> None:
@@ -351,7 +351,7 @@ def test_a_database_that_is_away_is_waited_for(engine: Engine, monkeypatch: pyte
         eventually(lambda: worker.settled == 1)
         eventually(lambda: len(worker.said) == 2)
     assert worker.said[0].startswith("The database failed: the server closed the connection.")
-    assert worker.said[1:] == ["It answers again."]
+    assert worker.said[1:] == ["The database answers again."]
 
 
 def test_a_queue_whose_connections_are_cut_is_heard_again(
@@ -445,7 +445,7 @@ def test_a_worker_that_begins_to_stay_waits_for_the_database(engine: Engine) -> 
     event.remove(engine, "engine_connect", broken)
     assert [line for line in said if "Waiting" in line or "again" in line] == [
         "The database failed: the server closed the connection. Waiting until it answers.",
-        "It answers again.",
+        "The database answers again.",
     ]
 
 

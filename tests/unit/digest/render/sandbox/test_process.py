@@ -277,7 +277,9 @@ def test_a_mail_of_endless_elements_names_file_and_line(tmp_path: Path, what: st
     before, _, after = ours.partition("</mj-body>")
     own.write_text(f"{before}{ENDLESS[what]}</mj-body>{after}")
     line = (before + ENDLESS[what]).count("\n")
-    with pytest.raises(ContentError, match=rf"^email/layouts/base\.mjml\.j2, line {line}: The mail has more elements"):
+    with pytest.raises(
+        ContentError, match=rf"^email/layouts/base\.mjml\.j2, line {line}: The mail has too many elements"
+    ):
         render_edition(edition(), Templates(tmp_path))
 
 

@@ -108,7 +108,7 @@ def test_an_article_changed_on_both_sides_is_shown_as_a_diff(
     web_sample.change_in_database(press, "wsce-2021", "Changed in the database")
     article.write_text(text.replace("closes in Goyang", "closes in the file"), encoding="utf-8")
     page = client.get("/").text
-    assert "changed both here and in the database" in page
+    assert "changed both in its file and in the database" in page
     assert 'class="diff"' in page
 
 
@@ -127,7 +127,7 @@ def test_a_broken_configuration_is_told_and_the_last_good_stays(client: TestClie
     page = client.get("/")
     assert page.status_code == 200
     assert "not valid TOML" in page.text
-    assert "The last good configuration stays in use." in page.text
+    assert "The last valid configuration stays in use." in page.text
     config.write_text(text, encoding="utf-8")
     assert "not valid TOML" not in client.get("/").text
 

@@ -183,7 +183,7 @@ def test_a_log_line_loses_addresses_and_tokens() -> None:
         f"({token.rpartition('.')[2]})",
         "DETAIL:  Key (address_key)=(kim.minjun@example.org) already exists.",
         "ref='0123456789abcdef0123456789abcdef'",
-        "There is no subscriber Kim+tag@sub.Example.ORG.",
+        "There is no subscriber with the address Kim+tag@sub.Example.ORG.",
     ):
         left = masked(line)
         assert "kim" not in left.lower()

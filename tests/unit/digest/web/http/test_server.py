@@ -47,7 +47,7 @@ def test_an_address_in_use_is_one_sentence_with_a_hint() -> None:
 
 
 def test_a_port_that_is_none_is_refused() -> None:
-    with pytest.raises(AddressTakenError, match="70000 is not a port"):
+    with pytest.raises(AddressTakenError, match="70000 is not a valid port"):
         serve(FastAPI(), "127.0.0.1", 70000)
 
 

@@ -75,7 +75,7 @@ def test_it_needs_nothing_from_elsewhere(press: Publisher, now: datetime) -> Non
     works = App(press.settings, press.engine, FrozenClock(now))
     text = sign_up_form(works)
     assert not {"script", "style", "link", "img", "iframe"} & {element.tag for element in html.fromstring(text).iter()}
-    with pytest.raises(UsageError, match="no language"):
+    with pytest.raises(UsageError, match="does not have the language"):
         sign_up_form(works, "xx")
 
 

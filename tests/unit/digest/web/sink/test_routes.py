@@ -177,7 +177,7 @@ def test_what_is_too_long_is_cut_and_said_so() -> None:
     parsed = parse(b"Subject: x\n\n" + b"y\n" * MAX_SHOWN_BYTES)
     assert parsed.text
     assert len(parsed.text) < MAX_SHOWN_BYTES + 100
-    assert parsed.text.endswith("bytes in all]")
+    assert parsed.text.endswith("bytes in total]")
 
 
 def test_links_of_a_mail_open_beside_and_nothing_is_prefetched() -> None:

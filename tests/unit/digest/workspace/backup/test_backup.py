@@ -185,7 +185,7 @@ def test_a_foreign_database_is_refused(vault: Vault, tmp_path: Path) -> None:
             shutil.copyfile(vault.file, foreign)
         with closing(sqlite3.connect(foreign)) as connection:
             connection.execute(statement)
-        with pytest.raises(BackupUnusableError, match="not one of digestpress"):
+        with pytest.raises(BackupUnusableError, match="not a digestpress"):
             vault.restore(foreign)
 
 
@@ -197,7 +197,7 @@ def test_a_foreign_dump_is_refused(vault: Vault, tmp_path: Path) -> None:
         connection.execute(text("CREATE FUNCTION evil() RETURNS int LANGUAGE sql AS 'SELECT 1'"))
     dump = [postgres.program("pg_dump"), "-Fc", "-f", str(tmp_path / "foreign")]
     postgres._run([*dump, f"--dbname={postgres._address(engine)}"], engine)
-    with pytest.raises(BackupUnusableError, match="none that"):
+    with pytest.raises(BackupUnusableError, match="not one made by"):
         vault.restore(tmp_path / "foreign")
 
 
@@ -285,7 +285,7 @@ def test_a_backup_replaces_an_earlier_backup_and_nothing_else(vault: Vault, tmp_
     precious = tmp_path / "precious.toml"
     precious.write_text("[important]")
     for path in (precious, tmp_path):
-        with pytest.raises(UsageError, match="no backup"):
+        with pytest.raises(UsageError, match="not a backup"):
             backups.backup(vault.workspace, path)
     assert precious.read_text() == "[important]"
     if is_sqlite(vault):
@@ -298,7 +298,7 @@ def test_a_backup_replaces_an_earlier_backup_and_nothing_else(vault: Vault, tmp_
     in_use = tmp_path / "other.db"
     shutil.copyfile(vault.file, in_use)
     (tmp_path / "other.db-wal").write_bytes(b"x")
-    with pytest.raises(UsageError, match="no backup"):
+    with pytest.raises(UsageError, match="not a backup"):
         backups.backup(vault.workspace, in_use)
 
 
@@ -356,7 +356,7 @@ def test_a_stopped_backup_replaces_nothing_and_is_remembered(vault: Vault, monke
     sabotaged(vault, monkeypatch, stop)
     last = BackupRecord.read(vault.workspace)
     assert (last.verified_at, last.file, last.size) == (verified.verified_at, str(vault.file), vault.saved.size)
-    assert "has not ended" in last.failure
+    assert "started but did not finish" in last.failure
 
 
 def test_a_damaged_sqlite_database_replaces_no_backup(vault: Vault) -> None:
@@ -402,7 +402,7 @@ def test_old_backups_go_only_after_a_new_one_is_good(vault: Vault, monkeypatch: 
     folder = vault.file.parent / "backups"
     backups.backup(vault.workspace, folder / "a.backup", keep_days=30)
     shutil.copyfile(folder / "a.backup", folder / "other.db")
-    (folder / "notes.backup").write_text("not ours")
+    (folder / "notes.backup").write_text("not from this workspace")
     (folder / "folder.backup").mkdir()
     (folder / "broken.backup").symlink_to("nowhere")
     for path in folder.iterdir():

@@ -417,7 +417,9 @@ def test_many_that_are_refused(clinic: Clinic, state: str) -> None:
     assert clinic.ids == [f"deliveries-{state}"]
 
 
-@pytest.mark.parametrize(("state", "told"), [("sending", "nothing of it is sent"), ("sent", "suppresses nobody")])
+@pytest.mark.parametrize(
+    ("state", "told"), [("sending", "nothing of it is sent"), ("sent", "its bounces suppress no reader")]
+)
 def test_an_issue_that_is_held(clinic: Clinic, state: str, told: str) -> None:
     sending(clinic, "cancelled", held=True, of_issue=state)
     assert clinic.ids == ["issue-held"]

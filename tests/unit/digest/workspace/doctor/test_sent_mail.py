@@ -128,7 +128,7 @@ def test_only_the_topmost_results_are_the_receivers(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_mail_is_refused(tmp_path: Path, broken: bytes) -> None:
-    with pytest.raises(ContentError, match="is no mail as a receiver takes it"):
+    with pytest.raises(ContentError, match="is not a mail that receivers accept"):
         told(tmp_path, broken, records())
 
 

@@ -51,9 +51,9 @@ def test_a_backup_that_is_old_or_has_changed_is_told(sent: World) -> None:
 
 def test_a_backup_that_failed_or_was_killed_is_told(sent: World) -> None:
     sent.digest("db", "backup", "a.backup")
-    (sent.folder / "precious").write_text("no backup")
+    (sent.folder / "precious").write_text("not a backup")
     sent.digest("db", "backup", "precious", expect=2)
-    assert "the last good one is of 2021-09-2" in found(sent)["backup-failed"]
+    assert "the last good one is from 2021-09-2" in found(sent)["backup-failed"]
     record = BackupRecord.read(sent.folder)
     for hours, told in ((1, False), (3, True)):
         record.failed(datetime(2021, 9, 29, 23, tzinfo=UTC) - timedelta(hours=hours)).write(sent.folder)
@@ -71,7 +71,7 @@ def test_a_calendar_that_nothing_looks_at_any_more_is_told(sent: World) -> None:
 def test_a_unit_that_was_installed_is_enabled(sample: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "UNITS", tmp_path)
     (tmp_path / "digest-backup.timer").touch()
-    assert found(sample) == {"unit-disabled": "digest-backup.timer is installed and not enabled"}
+    assert found(sample) == {"unit-disabled": "digest-backup.timer is installed but not enabled"}
     (tmp_path / "timers.target.wants").mkdir()
     (tmp_path / "timers.target.wants" / "digest-backup.timer").touch()
     assert found(sample) == {}

@@ -33,7 +33,7 @@ def test_reasons_in_few_words(state: State, text: str, code: int | None, enhance
 @pytest.mark.parametrize(
     ("code", "enhanced", "text", "named"),
     [
-        (550, "5.7.515", "authentication: 5.7.515 Access denied", "SPF, DKIM and DMARC, all three"),
+        (550, "5.7.515", "authentication: 5.7.515 Access denied", "SPF, DKIM and DMARC: publish all three"),
         (550, "5.7.26", "authentication: 5.7.26 unauthenticated", "neither SPF nor DKIM"),
         (421, "4.7.32", "authentication: 4.7.32 not aligned", "Align the From address"),
         (554, "5.7.1", "policy: 5.7.1 blocked", "block list"),
