@@ -21,4 +21,4 @@ What joins them, and where code goes (import-linter holds the direction, `tests/
 A module whose docstring says "Pure." takes values and returns values: no session, socket, clock or environment.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

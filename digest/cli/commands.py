@@ -75,6 +75,9 @@ DB = {
 CONFIG = {
     "describe": Leaf("config:describe", "List all settings with defaults and meanings."),
     "check": Leaf("config:check", "Check the configuration and list every problem."),
+    "deployment": Leaf(
+        "config:deployment", "Copy systemd units, Dockerfile, compose file and Prometheus rules into a folder."
+    ),
 }
 DKIM = {
     "generate": Leaf("dkim:generate", "Create a DKIM key and print its DNS record."),

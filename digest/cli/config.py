@@ -1,10 +1,14 @@
 """`digest config`: reference and validation of the settings."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from digest.cli.shell import shell_of
 from digest.settings.describe import described
 from digest.settings.root import load_settings
+from digest.workspace.deployment import copy_deployment
 
 
 def describe(context: typer.Context) -> None:
@@ -21,3 +25,18 @@ def check(context: typer.Context) -> None:
     settings = load_settings(shell.workspace)
     data = {"workspace": str(shell.workspace), "languages": settings.languages, "problems": []}
     shell.out.emit(data, lambda: shell.out.line(f"{shell.workspace}: the configuration is valid."))
+
+
+def deployment(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; existing files are kept.")],
+) -> None:
+    """Copy systemd units, Dockerfile, compose file and Prometheus rules into a folder."""
+    shell = shell_of(context)
+    names = copy_deployment(directory)
+
+    def show() -> None:
+        for name in names:
+            shell.out.line(f"{directory / name}")
+
+    shell.out.emit({"directory": str(directory), "files": names}, show)

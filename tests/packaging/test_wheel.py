@@ -13,12 +13,14 @@ import sys
 import venv
 import zipfile
 from collections.abc import Iterator
+from email import message_from_bytes
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from packaging.requirements import Requirement
+from readme_renderer import markdown
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,7 @@ def test_it_holds_the_two_packages_and_nothing_beside_them(names: set[str]) -> N
 def test_it_holds_every_file_of_the_packages_and_the_templates(names: set[str], repo_root: Path) -> None:
     wanted = {f"{package}/{name}" for package in ("digest", "subscribers") for name in _files(repo_root / package)}
     wanted |= {f"digest/_templates/{name}" for name in _files(repo_root / "templates")}
+    wanted |= {f"digest/_operating/{name}" for name in _files(repo_root / "docs" / "operating")}
     assert {name for name in names if ".dist-info/" not in name} == wanted
 
 
@@ -58,12 +61,29 @@ def test_it_holds_every_file_of_the_packages_and_the_templates(names: set[str], 
         "digest/workspace/sample/articles/images/wsce-2021.jpg",
         "digest/locale/ko/LC_MESSAGES/messages.po",
         "digest/migrations/env.py",
+        "digest/_operating/systemd/digest-worker.service",
+        "digest/_operating/docker/compose.yaml",
         "digest/py.typed",
         "subscribers/py.typed",
     ],
 )
 def test_what_is_not_code_comes_along(names: set[str], name: str) -> None:
     assert name in names
+
+
+def test_its_metadata_says_what_an_index_shows(wheel: Path, repo_root: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = message_from_bytes(archive.read(name))
+    shown = markdown.render(str(metadata.get_payload(decode=True), "utf-8"))
+    assert shown is not None
+    assert "<table>" in shown
+    assert shown.count("<img") == 2
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert {url.split(",")[0] for url in metadata.get_all("Project-URL", [])} >= {"Source", "Documentation", "Issues"}
+    changes = (repo_root / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[(\d[\d.]*)\]", changes, re.MULTILINE)[0] == metadata["Version"]
 
 
 def test_its_licence_comes_along(names: set[str]) -> None:
@@ -142,12 +162,15 @@ def test_python_m_digest_is_the_command_too(installed: Path, tmp_path: Path) -> 
 def test_the_demo_runs_from_the_wheel_and_shows_it(installed: Path, tmp_path: Path) -> None:
     command = [str(installed / "digest"), "demo", "--keep", str(tmp_path / "kept"), "--look"]
     with subprocess.Popen(command, cwd=tmp_path, env=_environment(), stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        said = next((line for line in process.stderr if "http://" in line), "nothing")
-        address = re.search(r"http://[\d.:]+", said)
-        assert address is not None, said
-        with urlopen(address[0]) as page:
-            assert "No. 21" in page.read().decode()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        try:
+            assert process.stderr is not None
+            said = next((line for line in process.stderr if "http://" in line), "nothing")
+            address = re.search(r"http://[\d.]+:\d+", said)
+            assert address is not None, said
+            with urlopen(address[0]) as page:
+                assert "No. 21" in page.read().decode()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
     assert (tmp_path / "kept" / "digest.toml").is_file()
