@@ -272,7 +272,7 @@ def _translate(error: Exception, config: RelayConfig) -> DigestError:
 def _without_tls(error: ssl.SSLError, config: RelayConfig) -> DigestError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return RelayRefusedError(
-            f"The certificate of {config.name} is not valid for {config.host}: {error.verify_message}.",
+            f"The certificate of {config.name} cannot be verified for {config.host}: {error.verify_message}.",
             hint="Use the host name in the certificate, or add its certificate authority to the system's trusted ones.",
         )
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):

@@ -37,7 +37,7 @@ def test_notes_have_lines_and_do_not_fail_an_import(workspace: Path) -> None:
         (4, "<!-- ask -->"),
         (6, "*|FNAME|*"),
     ]
-    assert "a.md:4: <!-- ask --> is left out." in run("articles", "import", "articles/a.md", cwd=workspace).stderr
+    assert "a.md:4: <!-- ask --> is removed." in run("articles", "import", "articles/a.md", cwd=workspace).stderr
 
 
 def test_one_bad_table_of_articles_stops_no_other_file(workspace: Path) -> None:

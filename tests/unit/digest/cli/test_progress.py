@@ -104,7 +104,7 @@ def test_an_instant_has_its_date_when_it_is_not_today() -> None:
 )
 def test_a_wait_says_who_until_when_and_why(scope: str, subject: str) -> None:
     told = waiting(ScopeWait(scope, NOON, "their server asked for a pause"), NOON, UTC)
-    assert told == f"{subject} waits until 12:00: their server asked to be left alone"
+    assert told == f"{subject} waits until 12:00: their server asked for a pause"
 
 
 def test_of_many_waits_the_first_are_told_and_the_others_counted() -> None:

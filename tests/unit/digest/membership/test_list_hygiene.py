@@ -109,7 +109,7 @@ def test_pages_of_doubtful_readers_joined_are_the_list(ledger: Ledger, monkeypat
 
 @pytest.mark.parametrize("after", ["x", "role", "role:", "role:x", "role:²", "mistyped:-1", ":1"])
 def test_an_unknown_cursor_of_the_check_is_refused(ledger: Ledger, after: str) -> None:
-    with pytest.raises(UsageError, match="no entry of the list"):
+    with pytest.raises(UsageError, match="not an entry of the list"):
         listed(ledger, after)
 
 

@@ -45,7 +45,7 @@ def test_auto_is_one_with_sqlite_or_a_maildir(settings: Settings) -> None:
 
 
 def test_a_number_is_taken_as_it_is_if_connections_suffice(settings: Settings) -> None:
-    assert choose("3", settings, relays(10, 3), is_sqlite=True) == ProcessCount(3, "as asked")
+    assert choose("3", settings, relays(10, 3), is_sqlite=True) == ProcessCount(3, "as requested")
     with pytest.raises(ConfigError, match="4 processes cannot share 3 connections"):
         choose("4", settings, relays(10, 3), is_sqlite=False)
 
@@ -94,13 +94,13 @@ def test_one_that_dies_is_told_and_stops_no_other() -> None:
     assert ended.outcomes == {"accepted": 2, "deferred": 1}
     assert (ended.worst, ended.died) == (1, True)
     (line,) = all_of_them.said
-    assert line.endswith("ended with SIGKILL; the others go on.")
+    assert line.endswith("ended with SIGKILL; the others continue.")
 
 
 def test_the_worst_exit_code_is_that_of_all() -> None:
     all_of_them = Processes()
     assert all_of_them.run("raise SystemExit(4)", RESULT).worst == 4
-    assert all_of_them.said[0].endswith("ended with exit code 4; the others go on.")
+    assert all_of_them.said[0].endswith("ended with exit code 4; the others continue.")
 
 
 def test_a_signal_reaches_all_of_them() -> None:

@@ -67,7 +67,7 @@ def test_a_row_that_belongs_to_nothing_is_found(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DELETE FROM subscriber WHERE id < 8")
     assert [str(one) for one in checked(database).damage] == [
-        "delivery: 7 rows belong to a row of subscriber that is not there"
+        "delivery: 7 rows belong to a row of subscriber that does not exist"
     ]
 
 

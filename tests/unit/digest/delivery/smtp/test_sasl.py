@@ -65,7 +65,7 @@ def test_a_password_is_composed_and_otherwise_as_written(written: str, sent: str
 
 @pytest.mark.parametrize("text", ["two\nlines", "a\0b", "a\x01auth=x", "a\x7fb"])
 def test_a_secret_with_a_control_is_refused_by_its_setting(text: str) -> None:
-    with pytest.raises(RelayRefusedError, match="password_file has a line break") as caught:
+    with pytest.raises(RelayRefusedError, match="password_file contains a line break") as caught:
         prepared(text, "password_file")
     assert text not in str(caught.value)
 
@@ -86,9 +86,14 @@ def test_the_best_of_what_is_offered_comes_first(offered: str, by_token: bool, t
 @pytest.mark.parametrize(
     ("offered", "by_token", "message", "hint"),
     [
-        ("XOAUTH2", False, "offers XOAUTH2 .*a password needs CRAM-MD5, PLAIN or LOGIN", "token_command or token_url"),
-        ("GSSAPI NTLM", False, "offers GSSAPI, NTLM .*a password needs", "operator"),
-        ("PLAIN LOGIN", True, "offers PLAIN, LOGIN .*a token needs OAUTHBEARER or XOAUTH2", "set password_file"),
+        (
+            "XOAUTH2",
+            False,
+            "supports XOAUTH2 .*a password needs CRAM-MD5, PLAIN or LOGIN",
+            "token_command or token_url",
+        ),
+        ("GSSAPI NTLM", False, "supports GSSAPI, NTLM .*a password needs", "operator"),
+        ("PLAIN LOGIN", True, "supports PLAIN, LOGIN .*a token needs OAUTHBEARER or XOAUTH2", "set password_file"),
         ("", True, "offers no login, .*a token needs", "587"),
         (None, False, "offers no login, .*a password needs", "remove username from"),
     ],

@@ -125,7 +125,7 @@ def test_a_command_is_run_without_a_shell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "error", "message"),
     [
-        ("no-such-command --secret s3cret", RelayRefusedError, "cannot be run: no-such-command: No such file"),
+        ("no-such-command --secret s3cret", RelayRefusedError, "cannot be started: no-such-command: No such file"),
         ("sh -c 'echo tok; exit 3' s3cret", RelayUnreachableError, r"\(sh\) failed with status 3"),
         ("true", RelayRefusedError, "it is empty"),
         ("echo ERROR: log in first", RelayRefusedError, "it is empty, or contains blanks"),
@@ -141,7 +141,7 @@ def test_what_a_command_does_wrong_is_named(tmp_path: Path, command: str, error:
 
 def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     began = time.monotonic()
-    with pytest.raises(RelayUnreachableError, match=r"did not end within 0\.3 seconds"):
+    with pytest.raises(RelayUnreachableError, match=r"did not finish within 0\.3 seconds"):
         by_command(tmp_path, "sh -c 'sleep 60 & echo $! > child; wait'", 0.3).get()
     assert time.monotonic() - began < 5
     child = int((tmp_path / "child").read_text())
@@ -220,7 +220,7 @@ def test_a_refresh_token_that_cannot_be_stored_is_a_warning(
     monkeypatch.setattr("digest.delivery.smtp.token.whole_file", refuse)
     endpoint.answers = [(200, {"access_token": "tok", "refresh_token": "new-refresh"})]
     assert by_refresh().get() == "tok"
-    assert "refresh cannot be replaced by the new refresh token" in caplog.text
+    assert "refresh cannot be replaced with the new refresh token" in caplog.text
     assert "Read-only file system" in caplog.text
     assert "new-refresh" not in caplog.text
 

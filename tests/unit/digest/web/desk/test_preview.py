@@ -165,7 +165,7 @@ def test_a_language_that_is_not_published_is_refused(client: TestClient, path: s
     page = client.get(f"{path}?language=xx&interests=*")
     assert page.status_code == 400
     assert "The publication does not have the language 'xx'" in html.unescape(page.text)
-    assert "Languages: en, ko" in page.text
+    assert "Use one of: en, ko." in page.text
 
 
 def test_the_whole_issue_is_shown_as_the_archive_will_have_it(client: TestClient) -> None:

@@ -88,7 +88,7 @@ def test_secrets_that_others_can_read(clinic: Clinic, name: str) -> None:
         (clinic.folder / each).chmod(0o600)
     (clinic.folder / name).chmod(0o640)
     found = clinic.examine().findings
-    assert [one.message for one in found if one.id == "secrets-readable"] == [f"Others can read {name}"]
+    assert [one.message for one in found if one.id == "secrets-readable"] == [f"Other users can read {name}"]
     (clinic.folder / name).chmod(0o600)
     assert "secrets-readable" not in clinic.ids
 
