@@ -70,7 +70,9 @@ def parse_entry(entry: RawEntry, known: KnownSlugs) -> tuple[Draft | None, tuple
         return None, (Note(entry.path, fields.line("draft"), "The article is a draft and was not imported.", hint),)
     title = fields.text("title", limit=MAX_TITLE)
     if not fields.problems and not any(character.isalnum() for character in title):
-        fields.note("title", "The article's title contains no letter or digit.", "Add title: to the front matter.")
+        fields.note(
+            "title", "The article has no title that contains a letter or digit.", "Add title: to the front matter."
+        )
     fields.only((*KEYS, *FOREIGN_KEYS, "draft"))
     fields.rename(FOREIGN_KEYS)
     starts_on, ends_on, date_text = _dates(fields)

@@ -348,7 +348,7 @@ def test_html_that_authors_mean_is_kept(markdown: str, html: str) -> None:
 def test_a_note_quotes_the_source_with_its_line_and_count() -> None:
     notes = render('a\n\n<span lang="x">b</span>\n<span lang="x">c</span>\n<!-- d\ne -->').notes
     assert [(note.line, note.message) for note in notes] == [
-        (3, '<span lang="x"> is left out (2 times).'),
+        (3, '<span lang="x"> is removed (2 times).'),
         (5, "<!-- d e --> is removed."),
     ]
 

@@ -148,9 +148,9 @@ def test_plain_words_stay_text_whatever_yaml_takes_them_for(word: str) -> None:
 @pytest.mark.parametrize(
     ("front", "line", "words", "hint"),
     [
-        ("slug: x", 1, "The article's title contains no letter or digit", "title:"),
-        ("title:", 2, "The article's title contains no letter or digit", "title:"),
-        ("title: '***'", 2, "The article's title contains no letter or digit", "title:"),
+        ("slug: x", 1, "The article has no title", "title:"),
+        ("title:", 2, "The article has no title", "title:"),
+        ("title: '***'", 2, "The article has no title", "title:"),
         ("title: x\ntopcs: [a]", 3, "Unknown key topcs.", "Did you mean topics?"),
         ("title: x\nzzz: 1", 3, "Unknown key zzz.", "Valid values: apply_by"),
         ("title: x\nimage: {src: a, alt: b, cpation: c}", 3, "Unknown key image.cpation", "caption"),
@@ -218,7 +218,7 @@ def test_all_mistakes_of_a_file_are_named_at_once_in_line_order() -> None:
     [
         ("\n\nok\n\n![](b.png)", 8, "b.png has no alternative text"),
         ("one\n[x](page.html)", 5, "is relative"),
-        ("a\n\n[^2]: lost", 6, "[^2] is defined but never used"),
+        ("a\n\n[^2]: lost", 6, "[^2] is defined but not used"),
         ("- " * 10_000 + "x", 4, "nested more than 40"),
         ("x" * 100_001, 4, "100,001 characters"),
     ],
