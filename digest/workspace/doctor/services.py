@@ -20,7 +20,7 @@ BACKUP_TAKES = timedelta(hours=2)
 """A backup that was begun earlier and has not ended was killed."""
 TICK_WITHIN_SECONDS = 24 * 3600
 UNITS = Path("/etc/systemd/system")
-_BACKUP = "Run digest db backup FILE every night, by digest-backup.timer or cron."
+_BACKUP = "Run `digest db backup FILE` every night, by digest-backup.timer or cron."
 _TICK = (
     "Start `digest schedule run`, or `digest tick` from cron or digest-tick.timer. Otherwise, send each issue yourself."
 )
