@@ -34,7 +34,7 @@ def test_so_many_go_first(text: str, readers: int, expected: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "%", "some", "-1", "-1 %", "101 %", "1e3", "1,5 %", "٣", "1 % %", "9" * 400])
 def test_what_is_no_share_and_no_number_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="use|not a percentage"):
+    with pytest.raises(ValueError, match=r"use|not a percentage"):
         size(text, 100)
 
 
