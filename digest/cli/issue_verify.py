@@ -9,6 +9,7 @@ from digest.editions.fragments import in_editions
 from digest.issues import store
 from digest.publish.verification import Verification, verify
 from digest.runtime.errors import EXIT_ATTENTION
+from digest.runtime.text import count_of
 
 
 def verify_(context: typer.Context, number: RequiredIssueNumber) -> None:
@@ -28,7 +29,7 @@ def verify_(context: typer.Context, number: RequiredIssueNumber) -> None:
 
 def _show(out: Output, found: Verification) -> None:
     if not found.differs:
-        out.line(f"Issue {found.issue}: all stored editions ({found.editions}) match a new build.")
+        out.line(f"Issue {found.issue}: all {count_of(found.editions, 'stored edition')} equal a new build.")
         if found.changed:
             out.line(f"These changes since the approval affect no edition: {'; '.join(found.changed)}.")
         return

@@ -13,7 +13,6 @@ from digest.sink.maildir import Mailbox
 from digest.sink.rules import Login, Quota, SinkRules
 from digest.sink.server import Sink
 from digest.web.http.server import serve_beside
-from digest.web.sink.pictures import WorkspacePictures
 from digest.web.sink.routes import sink_app
 
 
@@ -61,6 +60,8 @@ def sink(
 
 
 def _show(shell: Shell, sink: Sink, maildir: Path, port: int | None) -> None:
+    from digest.web.sink.pictures import WorkspacePictures  # noqa: PLC0415 - loads the database's library
+
     pictures = WorkspacePictures(partial(shell.open, for_reading=True))
     app = sink_app(Mailbox(maildir), sink.url, pictures)
     serve_beside(app, port, sink.port, told=lambda page: _tell(shell, sink, maildir, page))

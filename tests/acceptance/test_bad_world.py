@@ -94,7 +94,7 @@ WRONG = [
     (["send", "21"], 3, "not approved"),
     (["send", "21", "--yes", "--relay", "carrier-pigeon"], 3, "not approved"),
     (["outbox", "show", "12345"], 2, "no delivery 12345"),
-    (["outbox", "list", "--state", "sent"], 2, "no state 'sent'"),
+    (["outbox", "list", "--state", "sent"], 2, "Unknown state 'sent'"),
     (["articles", "import", "nowhere.md"], 2, "nowhere.md"),
     (["subscribers", "import", "nowhere.csv"], 2, "nowhere.csv"),
     (["subscribers", "show", "nobody@example.org"], 2, "no subscriber"),

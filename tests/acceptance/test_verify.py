@@ -17,7 +17,7 @@ def execute(world: World, statement: str) -> None:
 
 
 def test_what_was_sent_is_equal_until_a_byte_changes(sent: World) -> None:
-    assert "editions are equal to a new build" in sent.digest("issue", "verify", "21")
+    assert "stored editions equal a new build" in sent.digest("issue", "verify", "21")
     assert sent.json("issue", "verify", "21") == {
         "issue": 21,
         "equal": True,

@@ -32,7 +32,7 @@ def bench(root: Path, name: str, *arguments: str, **environment: str) -> subproc
 def test_the_build_benchmark_prints_its_rows(repo_root: Path) -> None:
     done = bench(repo_root, "build", "--quick")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("bound") == 7
+    assert done.stdout.count("bound") == 11
 
 
 @pytest.mark.slow

@@ -106,7 +106,7 @@ def test_an_article_that_says_how_it_is_shown_is_left_so(templates: Templates) -
     assert "html-size" in {finding.id for finding in rendered.findings}
 
 
-def test_an_article_with_no_summary_is_cut_to_its_first_sentences(templates: Templates) -> None:
+def test_an_article_without_summary_is_cut_to_its_sentences(templates: Templates) -> None:
     rendered = render_edition(edition(article("bare", LONG, summary="", display="summary")), templates)
     words = " ".join(rendered.text.split())
     assert "A paragraph of an article that is really long, as they are. A paragraph" in words

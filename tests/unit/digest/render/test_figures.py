@@ -23,12 +23,12 @@ def test_paths_become_addresses_with_type_and_size() -> None:
     html = place(body, FILES, BASE, str.upper)
     assert f'src="{BASE}/media/{"e" * 64}.png" alt="Chart &amp; &lt;map&gt;" width="100" height="125"' in html
     assert (
-        f'Numbers<br><a href="{BASE}/media/{"f" * 64}.png" aria-label="SEE THE WHOLE PICTURE: Chart &amp; &lt;map&gt;">SEE THE WHOLE PICTURE</a>'
+        f'Numbers<br><a href="{BASE}/media/{"f" * 64}.png" aria-label="SEE THE FULL PICTURE: Chart &amp; &lt;map&gt;">SEE THE FULL PICTURE</a>'
         in html
     )
     assert f'<a href="{BASE}/media/{"d" * 64}.pdf">List</a> (PDF, 1.2 MB) <a href="https://e.org/l.pdf">E</a>' in html
     assert plain_body(html, picture="Picture: %s").startswith(
-        "[Picture: Chart & <map>]\nNumbers\nSEE THE WHOLE PICTURE [1]\n"
+        "[Picture: Chart & <map>]\nNumbers\nSEE THE FULL PICTURE [1]\n"
     )
 
 

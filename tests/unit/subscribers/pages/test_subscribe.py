@@ -148,7 +148,7 @@ def test_no_topic_ticked_is_asked_back_of_readers(site: Site, client: TestClient
 
 
 @pytest.mark.one_database
-def test_a_mistyped_domain_is_asked_about_and_never_stops_anybody(site: Site, client: TestClient) -> None:
+def test_a_mistyped_domain_is_asked_about_and_stops_nobody(site: Site, client: TestClient) -> None:
     site.signup = {"consent_text": TEXT}
     form = {**FORM, "email": "Kim@gmial.com", "agree": "yes", "scope": "some", "interest": ["mobility", "safety"]}
     page = client.post("/subscribe", data=form)
