@@ -10,7 +10,7 @@ What joins them, and where code goes (import-linter holds the direction, `tests/
 2. One issue before it leaves the house (build, check, approve, freeze, archive): `publish`. One issue leaving it (send,
    work, status, hold, resend, reconcile, rehearse): `send`. The month by itself: `schedule`. One person's mails and
    data: `membership`. The whole installation (create, demo, doctor, backup, metrics, report): `workspace`. Operators
-   are told: `notify`. The local mail server for trying things: `sink`.
+   are told: `notify`. People who sign in, and who did what: `accounts`. The local mail server: `sink`.
 3. The entrances `cli` and `web` hold no rules. `app` joins the parts of one workspace; only `cli` and `web` open an
    `App`, everything else takes what it needs as arguments, or as a Protocol of at most five members.
 4. The floor: `settings` is digest.toml, one module a table; `calendar` is dates without a clock; `runtime` (database,

@@ -75,9 +75,7 @@ DB = {
 CONFIG = {
     "describe": Leaf("config:describe", "List all settings with defaults and meanings."),
     "check": Leaf("config:check", "Check the configuration and list every problem."),
-    "deployment": Leaf(
-        "config:deployment", "Copy systemd units, Dockerfile, compose file and Prometheus rules into a folder."
-    ),
+    "deployment": Leaf("config:deployment", "Copy files for systemd, Docker and Prometheus."),
 }
 DKIM = {
     "generate": Leaf("dkim:generate", "Create a DKIM key and print its DNS record."),
@@ -87,6 +85,11 @@ LINKS = {
     "list": Leaf("links:list_", "List the keys, newest first."),
     "rotate": Leaf("links:rotate", "Create a new key for signing links from now on."),
     "retire": Leaf("links:retire", "Permanently remove a key."),
+}
+USER = {
+    "add": Leaf("user:add", "Create or renew an account for the desk."),
+    "list": Leaf("user:list_", "List the accounts with their roles."),
+    "disable": Leaf("user:disable", "Disable an account and end its sessions."),
 }
 COMMANDS: dict[str, Leaf | Noun] = {
     "init": Leaf("workspace:init", "Create a workspace."),
@@ -100,6 +103,7 @@ COMMANDS: dict[str, Leaf | Noun] = {
     "doctor": Leaf("doctor:doctor", "Find problems in the installation and show remedies."),
     "tell": Leaf("tell:tell", "Send a test notification to the operators."),
     "metrics": Leaf("metrics:metrics", "Print metrics in the Prometheus text format."),
+    "audit": Leaf("audit:audit", "List who did what, the newest first."),
     "tick": Leaf("tick:tick", "Run any scheduled work that is due, then exit."),
     "report": Leaf("report:report", "Report on an issue: who received it, who did not, and why."),
     "articles": Noun("Import, list, show and export articles.", ARTICLES),
@@ -114,4 +118,5 @@ COMMANDS: dict[str, Leaf | Noun] = {
     "config": Noun("Describe and check the configuration.", CONFIG),
     "dkim": Noun("Create DKIM signing keys and show their DNS records.", DKIM),
     "links": Noun("List, rotate and retire the keys that sign links.", LINKS),
+    "user": Noun("Manage the accounts for the desk.", USER),
 }

@@ -31,7 +31,7 @@ def deployment(
     context: typer.Context,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; existing files are kept.")],
 ) -> None:
-    """Copy systemd units, Dockerfile, compose file and Prometheus rules into a folder."""
+    """Copy files for systemd, Docker and Prometheus. They go into a folder that you name."""
     shell = shell_of(context)
     names = copy_deployment(directory)
 

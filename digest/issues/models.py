@@ -29,6 +29,11 @@ class Issue(SQLModel, table=True):
         default=None, sa_column=Column(JSON), description="part -> hash, so that a difference can be named"
     )
     approved_by: str | None = None
+    approvals: list[dict[str, str]] = Field(
+        default_factory=list,
+        sa_column=Column(JSON, nullable=False, server_default="[]"),
+        description="of approved_hash: name, login (empty before accounts exist), route",
+    )
     approved_at: datetime | None = None
     frozen_at: datetime | None = None
     sent_at: datetime | None = None

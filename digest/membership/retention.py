@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlmodel import Session, SQLModel, col
 
+from digest.accounts.models import AuditEntry
 from digest.membership import reconsent
 from digest.membership.context import MembershipContext
 from digest.membership.erasure import forget
@@ -29,6 +30,7 @@ from subscribers.models import SubscriberState
 from subscribers.transfer.bulk import CONSENT_EVENT
 
 BATCH = 500
+_AUDIT = SQLModel.metadata.tables["audit_entry"]
 _OPEN = [state.value for state in UNFINISHED]
 # A question counts once the server accepted it or refused it for good; else it is asked again.
 _PUT = [State.ACCEPTED.value, State.REJECTED.value, State.UNCERTAIN.value]
@@ -37,13 +39,14 @@ _OVER = sorted({state.value for state in TERMINAL} | {State.ACCEPTED.value})
 
 @dataclass(frozen=True, slots=True)
 class RetentionDue:
-    """Numbers of subscribers to erase, to ask again and to end, and of texts to empty."""
+    """Numbers of subscribers to erase, to ask again and to end, and of texts to empty and audit entries to delete."""
 
     pending_forgotten: int = 0
     asked_again: int = 0
     unanswered: int = 0
     replies_emptied: int = 0
     notices_emptied: int = 0
+    audit_forgotten: int = 0
 
     @property
     def anything(self) -> bool:
@@ -61,6 +64,7 @@ def due(context: MembershipContext, now: datetime) -> RetentionDue:
             _rows(session, SUBSCRIBER, _unanswered(now, rules.answer_days)) if rules.reconsent_months else 0,
             _rows(session, ATTEMPT, _old_replies(now, rules.reply_days)) if rules.reply_days else 0,
             _rows(session, NOTICE, _old_notices(now, rules.reply_days)) if rules.reply_days else 0,
+            _rows(session, _AUDIT, _old_entries(now, rules.audit_days)) if rules.audit_days else 0,
         )
 
 
@@ -69,7 +73,7 @@ def apply(
 ) -> RetentionDue:
     """Apply the rules in short transactions; return what was done."""
     rules = context.settings.retention
-    pending = unanswered = replies = emptied = asked = 0
+    pending = unanswered = replies = emptied = asked = forgotten = 0
     if rules.pending_days:
         pending = _forget_all(context, _never_confirmed(now, rules.pending_days), now, progress, remember_hash=False)
     if rules.reconsent_months:
@@ -83,7 +87,11 @@ def apply(
         replies = _empty(context, ATTEMPT, _old_replies(now, rules.reply_days), {"reply": ""})
         nothing: dict[str, object] = {"address": "", "name": "", "context": {}}
         emptied = _empty(context, NOTICE, _old_notices(now, rules.reply_days), nothing)
-    return RetentionDue(pending, asked, unanswered, replies, emptied)
+    if rules.audit_days:
+        with session_scope(context.engine) as session:
+            deleted: Any = session.execute(delete(_AUDIT).where(_old_entries(now, rules.audit_days)))
+            forgotten = int(deleted.rowcount)
+    return RetentionDue(pending, asked, unanswered, replies, emptied, forgotten)
 
 
 def apply_once_a_day(context: MembershipContext) -> RetentionDue | None:
@@ -145,6 +153,10 @@ def _old_replies(now: datetime, days: int) -> ColumnElement[bool]:
 def _old_notices(now: datetime, days: int) -> ColumnElement[bool]:
     settled = func.coalesce(NOTICE.c.settled_at, NOTICE.c.due_at) < now - timedelta(days=days)
     return and_(NOTICE.c.address != "", NOTICE.c.state.in_(_OVER), settled)
+
+
+def _old_entries(now: datetime, days: int) -> ColumnElement[bool]:
+    return col(AuditEntry.at) < now - timedelta(days=days)
 
 
 def _rows(session: Session, table: Any, which: ColumnElement[bool]) -> int:

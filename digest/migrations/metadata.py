@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+import digest.accounts.models
 import digest.articles.models
 import digest.editions.models
 import digest.feedback.models

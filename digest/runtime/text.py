@@ -49,6 +49,12 @@ def words_only(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum()) or text
 
 
+def one_person(name: str) -> str:
+    """Return what is equal for the spellings of one name: case, composed letters and invisible characters."""
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+    return " ".join("".join(letter for letter in folded if unicodedata.category(letter) != "Cf").split())
+
+
 def is_rtl(language: str) -> bool:
     """Return whether a language (BCP 47) is written from right to left."""
     codes = language.lower().split("-")

@@ -1,0 +1,1 @@
+"""Accounts of the people who make the publication: sign-in, sessions, and the audit log."""
