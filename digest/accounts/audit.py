@@ -16,7 +16,7 @@ from digest.runtime.text import cut
 MAX_DETAIL = 300
 
 
-class Route(StrEnum):
+class ActorRoute(StrEnum):
     """How somebody acted."""
 
     COMMAND_LINE = "command line"
@@ -28,15 +28,15 @@ class Actor:
     """Somebody who acts: a login at the desk, the machine's user on its command line."""
 
     who: str
-    route: Route
+    route: ActorRoute
 
 
 def machine_user() -> Actor:
     """Return the user of this machine who runs the command."""
     try:
-        return Actor(getpass.getuser(), Route.COMMAND_LINE)
+        return Actor(getpass.getuser(), ActorRoute.COMMAND_LINE)
     except (OSError, KeyError):  # a container's user without a name
-        return Actor(str(os.getuid()), Route.COMMAND_LINE)
+        return Actor(str(os.getuid()), ActorRoute.COMMAND_LINE)
 
 
 def record(

@@ -4,12 +4,18 @@ from datetime import date, datetime, time
 from typing import Annotated
 
 import typer
+from sqlmodel import Session
 
 from digest.accounts import audit as log
-from digest.cli.shell import shell_of
+from digest.cli.shell import Shell, shell_of
 from digest.runtime.errors import UsageError
 
 PAGE = 100
+
+
+def record(shell: Shell, session: Session, what: str, about: str, **details: str | int | None) -> None:
+    """Write what the machine's user did into the audit log, in the transaction of the act."""
+    log.record(session, log.machine_user(), what, about, now=shell.app.clock.now(), **details)
 
 
 def audit(

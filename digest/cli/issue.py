@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from digest.cli.audit import record
 from digest.cli.editions import build_of
 from digest.cli.options import IssueNumber, RequiredIssueNumber, TextLanguage, Yes
 from digest.cli.output import Output
@@ -16,6 +17,7 @@ from digest.issues import store
 from digest.issues.lifecycle import state_in_words
 from digest.issues.period import Period
 from digest.publish import build, describe, lifecycle, waivers
+from digest.publish.approval import approver_named
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
 from digest.runtime.text import count_of
@@ -114,9 +116,11 @@ def waive(
         issue = store.editable(session, number)
         if undo:
             waivers.undo(issue, finding)
+            record(shell, session, "waiver undone", f"issue {number}", finding=finding)
         else:
             made = build.build(shell.app.publisher, session, issue, shell.app.clock.now())
             waivers.waive(issue, made.findings, finding, reason)
+            record(shell, session, "waive", f"issue {number}", finding=finding, reason=reason)
         standing = issue.waivers
     shell.out.emit({"issue": number, "waivers": standing}, lambda: _show_waivers(shell.out, standing))
 
@@ -132,13 +136,16 @@ def _show_waivers(out: Output, standing: Sequence[Mapping[str, str]]) -> None:
 def approve(
     context: typer.Context,
     number: IssueNumber = None,
-    by: Annotated[str, typer.Option(help="Your name, as the approver.")] = ...,  # type: ignore[assignment]
+    by: Annotated[str, typer.Option(help="Your name. Once accounts exist: an approver's login or name.")] = ...,  # type: ignore[assignment]
 ) -> None:
     """Approve the issue exactly as it is now. Any later change voids the approval."""
     shell = shell_of(context)
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
-        done = lifecycle.approve(shell.app.publisher, session, issue, by, shell.app.clock.now())
+        approver = approver_named(session, by)
+        done = lifecycle.approve(shell.app.publisher, session, issue, approver, shell.app.clock.now())
+        who, what = approver.login or approver.name, issue.approved_hash
+        record(shell, session, "approve", f"issue {issue.number}", by=who, hash=what)
         data = {"issue": issue.number, "state": issue.state, "hash": issue.approved_hash, "by": issue.approved_by}
         waived = issue.waivers
 
@@ -195,6 +202,7 @@ def withdraw(context: typer.Context, number: RequiredIssueNumber, yes: Yes = Fal
     with shell.session() as session:
         issue = store.find(session, number, lock=True)
         cancelled = lifecycle.withdraw(session, issue, now)
+        record(shell, session, "withdraw", f"issue {number}", cancelled=cancelled)
     data = {"issue": number, "state": "withdrawn", "cancelled": cancelled}
     shell.out.emit(
         data,

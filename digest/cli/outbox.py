@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from digest.accounts.audit import machine_user
 from digest.cli.options import DeliveredIssueNumber, DeliveryId, DeliveryIds, IssueOption, JsonLines, Yes
 from digest.cli.shell import Shell, shell_of
 from digest.outbox.operations import CANCELLABLE
@@ -58,7 +59,7 @@ def release(context: typer.Context, number: DeliveredIssueNumber = None) -> None
 
 def _held(context: typer.Context, number: int | None, *, held: bool) -> None:
     shell = shell_of(context)
-    issue, changed = (operator.hold if held else operator.release)(shell.app, number)
+    issue, changed = (operator.hold if held else operator.release)(shell.app, number, machine_user())
     line = f"Issue {issue} is {'held' if held else 'released'}{'' if changed else ' (no change)'}."
     shell.out.emit({"issue": issue, "held": held, "changed": changed}, lambda: shell.out.line(line))
 
@@ -91,7 +92,7 @@ def retry(
             f"{plan.number}{again}{left}?",
             yes=yes,
         )
-    count = operator.retry(shell.app, plan, reason=reason) if plan.count else 0
+    count = operator.retry(shell.app, plan, reason=reason, by=machine_user()) if plan.count else 0
     steps = [*([f"digest outbox release {plan.number}"] if plan.held else []), f"digest worker {plan.number}"]
     following = f" Next: {', then '.join(steps)}" if count else ""
     _tell_count(shell, {**plan.as_json(), "due": count}, f"Due now: {count}{left}.{following}")
@@ -114,7 +115,7 @@ def cancel(
         issue = operator.issue_of(session, ids or (), number, CANCELLABLE)
     what = f"{count_of(len(ids), 'delivery', 'deliveries')}" if ids else "all open deliveries"
     shell.confirm(f"Cancel {what} of issue {issue.number}?", yes=yes)
-    count = operator.cancel(app, issue, reason=reason, ids=ids or None)
+    count = operator.cancel(app, issue, reason=reason, ids=ids or None, by=machine_user())
     _tell_count(shell, {"issue": issue.number, "cancelled": count}, f"Cancelled: {count}.")
 
 
@@ -122,7 +123,7 @@ def resend(context: typer.Context, delivery: DeliveryId, yes: Yes = False) -> No
     """Send an uncertain delivery again. Use it when you have decided that the mail did not arrive."""
     shell = shell_of(context)
     shell.confirm(f"Delivery {delivery} may have arrived. Send it again with the same Message-ID?", yes=yes)
-    operator.resend(shell.app, delivery)
+    operator.resend(shell.app, delivery, machine_user())
     _tell_count(shell, {"id": delivery, "state": "pending"}, f"Delivery {delivery} is due now. Next: digest worker")
 
 

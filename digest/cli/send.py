@@ -5,12 +5,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from digest.cli.audit import record
 from digest.cli.editions import build_of
 from digest.cli.options import IssueNumber, RelayOption, Yes
 from digest.cli.progress import Watch
 from digest.cli.shell import Shell, shell_of
 from digest.cli.status import show_excluded, show_status, tell_stopped
 from digest.delivery.transport import Reply
+from digest.issues import store
 from digest.membership.list_hygiene import HygieneKind, counts
 from digest.outbox.states import TO_LOOK_AT
 from digest.runtime.errors import EXIT_ATTENTION
@@ -43,6 +45,9 @@ def send(
     """Send the approved issue, one mail to each reader. Run it again to resume."""
     shell = shell_of(context)
     if to:
+        with shell.session() as session:
+            of = store.find(session, number).number
+            record(shell, session, "test mail", f"issue {of}", interests=interests, language=language)
         edition = {"interests": interests, "language": language, "frequency": frequency}
         _tell_test(shell, to, send_test(shell.app, number, to, relay=relay, **edition))
     elif dry_run:
@@ -114,6 +119,8 @@ def _run(shell: Shell, ready: PreparedSend, relay: str, *, yes: bool) -> None:
                 shell.out.note(told)
         to = f"{count_of(ready.due, 'reader')} ({ready.excluded} excluded)"
         shell.confirm(f"Send issue {ready.number} to {to} by {ready.way}?", yes=yes)
+    with shell.session() as session:
+        record(shell, session, "send", f"issue {ready.number}", readers=ready.due, relay=ready.way)
     clock = shell.app.clock
     with Watch(ready.due, silent=shell.out.as_json, clock=clock.now) as progress:
         data: dict[str, Any] = ready.run(progress).as_json()

@@ -68,12 +68,6 @@ class Shell:
         with opened.session(read_only=read_only) as session:
             yield session
 
-    def record(self, session: "Session", what: str, about: str, **details: str | int | None) -> None:
-        """Write what the machine's user did into the audit log, in the transaction of the act."""
-        from digest.accounts import audit  # noqa: PLC0415 - the database, which `digest --help` does not load
-
-        audit.record(session, audit.machine_user(), what, about, now=self.app.clock.now(), **details)
-
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask for confirmation unless `yes`. Raises UsageError without a terminal."""
         if yes:

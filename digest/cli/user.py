@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from digest.accounts import store, totp
+from digest.cli.audit import record
 from digest.cli.shell import shell_of
 from digest.settings.publication import pick
 
@@ -30,8 +31,8 @@ def add(
         made = store.add(
             session, login, roles, now=now, secret=settings.suppression_key, name=name, password=password, renew=renew
         )
-        shell.record(
-            session, "account renewed" if renew else "account added", made.account.login, roles=",".join(roles)
+        record(
+            shell, session, "account renewed" if renew else "account added", made.account.login, roles=",".join(roles)
         )
         data = {"login": made.account.login, "name": made.account.name, "roles": roles}
     issuer = pick(settings.publication.name, settings.publication.language)
@@ -65,6 +66,6 @@ def disable(context: typer.Context, login: Login) -> None:
     shell = shell_of(context)
     with shell.session() as session:
         account = store.disable(session, login, shell.app.clock.now())
-        shell.record(session, "account disabled", account.login)
+        record(shell, session, "account disabled", account.login)
     data = {"login": account.login, "active": False}
     shell.out.emit(data, lambda: shell.out.line(f"{account.login} is disabled; its sessions have ended."))

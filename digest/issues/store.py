@@ -184,6 +184,7 @@ def void_approval(issue: Issue) -> None:
     """Return an approved issue to draft, since it is no longer what was approved."""
     issue.state = move(issue.number, issue.state, IssueState.DRAFT)
     issue.approved_hash = issue.approved_manifest = issue.approved_by = issue.approved_at = None
+    issue.approvals = []
 
 
 def editable(session: Session, number: int | None) -> Issue:

@@ -6,13 +6,15 @@ not in it: a later sign-up gets an approved edition.
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from digest.accounts import store as accounts
+from digest.accounts.audit import ActorRoute
 from digest.editions.skipped_issues import as_approved, earlier_issues
 from digest.issues import store as issues
 from digest.issues.lifecycle import EDITABLE, IssueState, move
@@ -20,6 +22,7 @@ from digest.issues.models import Issue
 from digest.render.loader import Templates, renderer_versions
 from digest.render.logo import logo_pictures
 from digest.runtime.errors import ContentError, RefusedError, UsageError
+from digest.runtime.text import one_person
 from digest.settings.root import Settings
 
 
@@ -27,6 +30,12 @@ class NotApprovedError(RefusedError):
     """The issue is not approved."""
 
     default_hint = 'Review it with `digest preview`, then run `digest issue approve --by "YOUR NAME"`.'
+
+
+class SecondApprovalError(RefusedError):
+    """The command line gives one of the two approvals only."""
+
+    default_hint = "The second person approves at the desk: [desk] enabled = true, then /desk of `digest serve`."
 
 
 IN_BETWEEN = "titles of the issues in between"
@@ -84,33 +93,73 @@ def differences(approved: Mapping[str, str], current: Mapping[str, str]) -> list
     return changes
 
 
-def approve(issue: Issue, by: str, parts: Mapping[str, str], *, required: int, now: datetime) -> bool:
-    """Record one person's approval of exactly `parts`; return whether the issue is approved now.
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """A person who approves, by which route; without a login as long as there are no accounts."""
 
-    With `required = 2` the first approval waits for a second person, and is void if anything changed in between.
-    """
+    name: str
+    login: str = ""
+    route: ActorRoute = ActorRoute.COMMAND_LINE
+
+    @property
+    def shown(self) -> str:
+        """The name, as lists and reports show it."""
+        return f"{self.name} (by {self.route})" if self.login and self.route == ActorRoute.COMMAND_LINE else self.name
+
+    def is_also(self, other: "Approver") -> bool:
+        """Return whether both are one person: of one login, or of one name where one has no login."""
+        if self.login and other.login:
+            return one_person(self.login) == one_person(other.login)
+        return not self.spellings.isdisjoint(other.spellings)
+
+    @property
+    def spellings(self) -> set[str]:
+        """Name and login, each as `one_person` folds it."""
+        return {one_person(text) for text in (self.name, self.login) if text}
+
+
+def approver_named(session: Session, by: str) -> Approver:
+    """Return who approves on the command line: any name, and once there are accounts an active approver's."""
     by = " ".join(by.replace(";", ",").split())  # a semicolon stands between two people
     if not by:
         raise UsageError("The approver's name is missing", hint="Add --by NAME.")
-    if issue.state == IssueState.APPROVED and issue.approved_hash == issue_hash(parts):
+    if not accounts.any_exists(session):
+        return Approver(by)
+    account = accounts.approver(session, by)
+    return Approver(account.name, account.login)
+
+
+def approve(issue: Issue, by: Approver, parts: Mapping[str, str], *, required: int, now: datetime) -> bool:
+    """Record one person's approval of exactly `parts`; return whether the issue is approved now.
+
+    With `required = 2` the first approval waits for a second person, and is void if anything changed in between. Once
+    there are accounts, the command line gives at most one of the two: whoever may run it could type both.
+    """
+    current = issue_hash(parts)
+    if issue.state == IssueState.APPROVED and issue.approved_hash == current:
         return True
     if issue.state == IssueState.APPROVED:  # approved as something else: that approval is void
         issues.void_approval(issue)
     move(issue.number, issue.state, IssueState.APPROVED)
-    earlier = (issue.approved_by or "").split("; ") if issue.approved_hash == issue_hash(parts) else []
-    people = {_same_person(name): name for name in reversed([*earlier, by]) if name}
-    issue.approved_by = "; ".join(reversed(people.values()))
-    issue.approved_hash, issue.approved_manifest, issue.approved_at = issue_hash(parts), dict(parts), now
-    if len(people) < required:
+    given = approvals_of(issue) if issue.approved_hash == current else []
+    if not any(by.is_also(other) for other in given):
+        typed = by.login and by.route == ActorRoute.COMMAND_LINE
+        if required > 1 and typed and any(other.route == ActorRoute.COMMAND_LINE for other in given):
+            names = ", ".join(other.name for other in given)
+            raise SecondApprovalError(f"{names} approved issue {issue.number} on the command line already")
+        given = [*given, by]
+    issue.approvals = [{"name": one.name, "login": one.login, "route": one.route.value} for one in given]
+    issue.approved_by = "; ".join(one.shown for one in given)
+    issue.approved_hash, issue.approved_manifest, issue.approved_at = current, dict(parts), now
+    if len(given) < required:
         return False
     issue.state = IssueState.APPROVED
     return True
 
 
-def _same_person(name: str) -> str:
-    """Return what is equal for the spellings of one name: case, composed letters and invisible characters."""
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
-    return " ".join("".join(letter for letter in folded if unicodedata.category(letter) != "Cf").split())
+def approvals_of(issue: Issue) -> list[Approver]:
+    """Return the approvals of what `approved_hash` names."""
+    return [Approver(one["name"], one["login"], ActorRoute(one["route"])) for one in issue.approvals]
 
 
 def changes_since_approval(issue: Issue, current: Mapping[str, str]) -> list[str]:

@@ -15,8 +15,8 @@ from digest.outbox.models import Attempt, Delivery
 from digest.outbox.settle import WITHDRAWN
 from digest.outbox.states import Outcome
 from digest.publish import waivers
+from digest.publish.approval import Approver, manifest
 from digest.publish.approval import approve as record_approval
-from digest.publish.approval import manifest
 from digest.publish.build import build
 from digest.publish.publisher import FindingsBlockError, Publisher
 
@@ -29,7 +29,7 @@ def assemble(
     return issue_store.assemble_issue(session, period, rules, number=number, issue_date=issue_date, now=now)
 
 
-def approve(publisher: Publisher, session: Session, issue: Issue, by: str, now: datetime) -> bool:
+def approve(publisher: Publisher, session: Session, issue: Issue, by: Approver, now: datetime) -> bool:
     """Approve the issue as it is now; False when a second person has to approve too. Raises FindingsBlockError."""
     made = build(publisher, session, issue, now)
     if blocking := made.blocking:

@@ -12,7 +12,7 @@ from digest.issues.period import Period
 from digest.notify import EventKind
 from digest.outbox.states import NEEDS_A_PERSON, UNFINISHED, State
 from digest.publish import build, lifecycle
-from digest.publish.approval import changes_since_approval, manifest
+from digest.publish.approval import Approver, changes_since_approval, manifest
 from digest.publish.publisher import FindingsBlockError
 from digest.runtime.db import session_scope
 from digest.runtime.errors import EnvironmentFailedError, RefusedError
@@ -141,7 +141,7 @@ def _approve_by_itself(month: Month, issue: Issue) -> StepPaused | None:
         with session_scope(month.context.engine) as session:
             locked = issue_store.find(session, issue.number, lock=True)
             if locked.state == IssueState.DRAFT:
-                lifecycle.approve(month.context.publisher, session, locked, BY_ITSELF, month.now)
+                lifecycle.approve(month.context.publisher, session, locked, Approver(BY_ITSELF), month.now)
                 month.note(approved_by=BY_ITSELF)
     except FindingsBlockError as error:
         _remind(month, issue, error.message)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
+from digest.accounts import audit
+from digest.accounts.audit import Actor
 from digest.delivery.outcome import clean_reply
 from digest.feedback import consequences
 from digest.issues import store as issue_store
@@ -17,18 +19,20 @@ from digest.runtime.errors import RefusedError, UsageError
 from digest.send.context import SendContext
 
 
-def hold(context: SendContext, number: int | None) -> tuple[int, bool]:
+def hold(context: SendContext, number: int | None, by: Actor | None = None) -> tuple[int, bool]:
     """Stop an issue; return its number and whether it was not held before."""
     with session_scope(context.engine) as session:
         issue = _find(session, number)
+        _note(context, session, by, "hold", issue.number)
         return issue.number, operations.hold(session, issue.id or 0, operations.BY_OPERATOR)
 
 
-def release(context: SendContext, number: int | None) -> tuple[int, bool]:
+def release(context: SendContext, number: int | None, by: Actor | None = None) -> tuple[int, bool]:
     """Let an issue go on; return its number and whether it was held."""
     dispatcher = context.delivery.dispatcher
     with session_scope(context.engine) as session:
         issue = _find(session, number, lock=False)
+        _note(context, session, by, "release", issue.number, was_held_for=issue.held_reason)
         dispatcher.announce(session, issue.number)
         was_held = breaker.release(session, issue.id or 0, context.clock.now())
         session.flush()
@@ -76,31 +80,46 @@ def plan_retry(context: SendContext, ids: Sequence[int], number: int | None, sta
     return Retry(issue.id or 0, issue.number, chosen, ids, count, in_state - count, issue.held_reason)
 
 
-def retry(context: SendContext, plan: Retry, *, reason: str) -> int:
+def retry(context: SendContext, plan: Retry, *, reason: str, by: Actor | None = None) -> int:
     """Make due again what the plan found, in an issue that counts as sent, too; return how many."""
     dispatcher = context.delivery.dispatcher
     with session_scope(context.engine) as session:
         dispatcher.announce(session, plan.number)
         why = f"due again: {clean_reply(reason)}" if reason else "due again, by an operator"
         now, ids = context.clock.now(), plan.ids or None
-        return operations.retry(session, plan.issue_id, plan.state, now, why=why, ids=ids)
+        count = operations.retry(session, plan.issue_id, plan.state, now, why=why, ids=ids)
+        _note(context, session, by, "retry", plan.number, deliveries=count, reason=reason)
+        return count
 
 
-def cancel(context: SendContext, issue: Issue, *, reason: str, ids: Sequence[int] | None) -> int:
+def cancel(
+    context: SendContext, issue: Issue, *, reason: str, ids: Sequence[int] | None, by: Actor | None = None
+) -> int:
     """Cancel deliveries that were not started (those with `ids`, or all); finish the issue if none is left."""
     now = context.clock.now()
     with session_scope(context.engine) as session:
         count = operations.cancel(session, issue.id or 0, now, reason=reason, ids=ids)
         operations.finish(session, issue.id or 0, now)
+        _note(context, session, by, "cancel", issue.number, deliveries=count, reason=reason)
     return count
 
 
-def resend(context: SendContext, delivery_id: int) -> None:
+def resend(context: SendContext, delivery_id: int, by: Actor | None = None) -> None:
     """Make an uncertain delivery due again, on a person's word."""
     dispatcher = context.delivery.dispatcher
     with session_scope(context.engine) as session:
         operations.resend(session, delivery_id, context.delivery.place.liveness, context.clock.now())
-        dispatcher.announce(session, store.show(session, delivery_id)[0].number)
+        number = store.show(session, delivery_id)[0].number
+        dispatcher.announce(session, number)
+        _note(context, session, by, "resend", number, delivery=delivery_id)
+
+
+def _note(
+    context: SendContext, session: Session, by: Actor | None, what: str, number: int, **details: str | int | None
+) -> None:
+    """Write a person's act into the audit log; without a person the schedule acts, and has its own history."""
+    if by is not None:
+        audit.record(session, by, what, f"issue {number}", now=context.clock.now(), **details)
 
 
 def _find(session: Session, number: int | None, *, lock: bool = True) -> Issue:

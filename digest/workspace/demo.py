@@ -8,6 +8,7 @@ from digest.issues import store as issue_store
 from digest.issues.period import Period
 from digest.outbox.states import State
 from digest.publish import build, lifecycle
+from digest.publish.approval import Approver
 from digest.publish.build import Build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
@@ -50,5 +51,5 @@ def _assemble_and_approve(context: SendContext) -> Build:
     with session_scope(context.engine) as session:
         issue = issue_store.find(session, NUMBER, lock=True)
         made = build.build(context.publisher, session, issue, now)
-        lifecycle.approve(context.publisher, session, issue, "The demo", now)
+        lifecycle.approve(context.publisher, session, issue, Approver("The demo"), now)
     return made

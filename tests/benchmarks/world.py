@@ -25,6 +25,7 @@ from digest.issues import store as issues
 from digest.issues.period import Period
 from digest.outbox.tables import SUBSCRIBER
 from digest.publish import freeze, lifecycle
+from digest.publish.approval import Approver
 from digest.runtime.db import session_scope
 from digest.workspace import create
 from subscribers.models import ConsentEvent, Subscriber
@@ -114,7 +115,7 @@ def plan(folder: Path, base: Base, readers: int) -> World:
             session.execute(insert(SUBSCRIBER), people)
     with session_scope(works.engine) as session:
         issue = lifecycle.assemble(works.publisher, session, PERIOD, number=NUMBER, issue_date=PERIOD.last, now=now)
-        lifecycle.approve(works.publisher, session, issue, "the benchmark", now)
+        lifecycle.approve(works.publisher, session, issue, Approver("the benchmark"), now)
     with session_scope(works.engine) as session:
         issue = issues.find(session, NUMBER, lock=True)
         freeze.freeze(works.publisher, session, issue, now)

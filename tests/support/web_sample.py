@@ -15,6 +15,7 @@ from digest.articles.intake import KnownSlugs
 from digest.issues import store as issue_store
 from digest.issues.period import Period
 from digest.publish import freeze, lifecycle
+from digest.publish.approval import Approver
 from digest.publish.publisher import Publisher
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
@@ -107,7 +108,7 @@ def send_out(press: Publisher, now: datetime, state: str = "sent") -> None:
     """Approve and freeze the issue; then say that it is in `state`."""
     with session_scope(press.engine) as session:
         issue = issue_store.find(session, 21)
-        lifecycle.approve(press, session, issue, "Ada", now)
+        lifecycle.approve(press, session, issue, Approver("Ada"), now)
     with session_scope(press.engine) as session:
         issue = issue_store.find(session, 21, lock=True)
         freeze.freeze(press, session, issue, now)

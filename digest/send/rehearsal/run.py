@@ -27,6 +27,7 @@ from digest.outbox.notices import TakenNotice
 from digest.outbox.statistics import OTHERS
 from digest.outbox.take import Taken
 from digest.publish import build, lifecycle
+from digest.publish.approval import Approver
 from digest.publish.publisher import Publisher
 from digest.runtime.clock import Clock, duration
 from digest.runtime.db import session_scope
@@ -244,9 +245,9 @@ def _approved(copy: SendContext, number: int | None) -> int:
             message = f"Issue {issue.number} is {issue.state}, so it can no longer be rehearsed"
             raise RefusedError(message, hint="Rehearse an issue before it is frozen.")
         if issue.state == IssueState.DRAFT:
-            lifecycle.approve(copy.publisher, session, issue, BY, now)
+            lifecycle.approve(copy.publisher, session, issue, Approver(BY), now)
             if issue.state == IssueState.DRAFT:  # two people have to
-                lifecycle.approve(copy.publisher, session, issue, f"{BY} again", now)
+                lifecycle.approve(copy.publisher, session, issue, Approver(f"{BY} again"), now)
         return issue.number
 
 

@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import Engine
 
 from digest.accounts import audit
-from digest.accounts.audit import Actor, Route
+from digest.accounts.audit import Actor, ActorRoute
 from digest.membership import retention
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
 from digest.settings.retention import Retention
 from tests.support.people import make
 
-KIM = Actor("kim", Route.DESK)
+KIM = Actor("kim", ActorRoute.DESK)
 
 
 def test_the_newest_entry_stands_first_and_holds_no_address(engine: Engine, now: datetime) -> None:

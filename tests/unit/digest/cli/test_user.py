@@ -47,3 +47,20 @@ def test_an_account_is_made_listed_disabled_and_audited(workspace: Path) -> None
     assert "account renewed" in digest("audit", "--since", "2020-01-01", cwd=workspace).stdout
     assert "account" not in digest("audit", "--since", "2999-01-01", cwd=workspace).stdout
     assert "YYYY-MM-DD" in digest("audit", "--since", "yesterday", cwd=workspace, expect=2).stderr
+
+
+def test_what_people_do_to_an_issue_is_audited(tmp_path: Path) -> None:
+    workspace = tmp_path / "sample"
+    digest("init", str(workspace), "--sample", cwd=tmp_path)
+    for command in (
+        "issue assemble --period 2021-09 --number 21",
+        "issue approve 21 --by Ada",
+        "outbox hold 21",
+        "outbox release 21",
+        "issue withdraw 21 --yes",
+    ):
+        digest(*command.split(), cwd=workspace)
+    entries = json.loads(digest("audit", "--json", cwd=workspace).stdout)
+    assert [one["what"] for one in entries] == ["withdraw", "release", "hold", "approve"]
+    assert {one["about"] for one in entries} == {"issue 21"}
+    assert entries[3]["details"]["by"] == "Ada"

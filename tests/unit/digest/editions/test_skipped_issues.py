@@ -23,7 +23,7 @@ from digest.issues.models import Issue
 from digest.issues.period import Period
 from digest.outbox.models import Delivery
 from digest.publish import build, freeze, lifecycle
-from digest.publish.approval import NotApprovedError
+from digest.publish.approval import Approver, NotApprovedError
 from digest.publish.publisher import Publisher
 from digest.render.loader import Templates
 from digest.runtime.db import session_scope
@@ -95,7 +95,7 @@ def imported(engine: Engine, workspace: Path) -> None:
 def assembled(press: Publisher, number: int, period: Period, now: datetime, *, then: str = "") -> None:
     with session_scope(press.engine) as session:
         issue = lifecycle.assemble(press, session, period, number=number, issue_date=period.last, now=now)
-        assert lifecycle.approve(press, session, issue, "Ada", now)
+        assert lifecycle.approve(press, session, issue, Approver("Ada"), now)
     if then:
         with session_scope(press.engine) as session:
             issue = store.find(session, number, lock=True)

@@ -21,7 +21,7 @@ from digest.issues.period import Period
 from digest.outbox.models import Attempt, Delivery
 from digest.outbox.states import State
 from digest.publish import build, describe, freeze, lifecycle, waivers
-from digest.publish.approval import NotApprovedError
+from digest.publish.approval import Approver, NotApprovedError, approver_named
 from digest.publish.publisher import FindingsBlockError, Publisher
 from digest.render.loader import Templates
 from digest.render.logo import logo_pictures
@@ -73,7 +73,7 @@ def assemble(press: Publisher, session: Session) -> Issue:
 
 def approve(press: Publisher) -> None:
     with session_scope(press.engine) as session:
-        assert lifecycle.approve(press, session, assemble(press, session), "Ada", NOW)
+        assert lifecycle.approve(press, session, assemble(press, session), Approver("Ada"), NOW)
 
 
 def planned(session: Session) -> int:
@@ -188,11 +188,11 @@ def test_two_people_have_to_approve_the_same_thing(press: Publisher) -> None:
     strict = Publisher(two, press.engine, press.templates)
     with session_scope(press.engine) as session:
         issue = assemble(strict, session)
-        assert not lifecycle.approve(strict, session, issue, "Ada", NOW)
-        assert not lifecycle.approve(strict, session, issue, "Ada", NOW)  # the same person twice is one
+        assert not lifecycle.approve(strict, session, issue, Approver("Ada"), NOW)
+        assert not lifecycle.approve(strict, session, issue, Approver("Ada"), NOW)  # the same person twice is one
         edit.set_texts(issue, "*", subject="Changed in between")
-        assert not lifecycle.approve(strict, session, issue, "Ben", NOW)  # Ada saw something else
-        assert lifecycle.approve(strict, session, issue, "Ada", NOW)
+        assert not lifecycle.approve(strict, session, issue, Approver("Ben"), NOW)  # Ada saw something else
+        assert lifecycle.approve(strict, session, issue, Approver("Ada"), NOW)
         assert issue.state == IssueState.APPROVED
 
 
@@ -204,7 +204,7 @@ def test_a_blocking_finding_forbids_the_approval(press: Publisher) -> None:
             session.delete(item)
         session.flush()
         with pytest.raises(FindingsBlockError, match="no article"):
-            lifecycle.approve(press, session, issue, "Ada", NOW)
+            lifecycle.approve(press, session, issue, Approver("Ada"), NOW)
         assert issue.state == IssueState.DRAFT
 
 
@@ -312,8 +312,8 @@ def test_a_semicolon_does_not_make_two_people_of_one(press: Publisher) -> None:
     strict = Publisher(two, press.engine, press.templates)
     with session_scope(press.engine) as session:
         issue = assemble(strict, session)
-        assert not lifecycle.approve(strict, session, issue, "Kim; editor", NOW)
-        assert not lifecycle.approve(strict, session, issue, "Kim; editor", NOW)
+        assert not lifecycle.approve(strict, session, issue, approver_named(session, "Kim; editor"), NOW)
+        assert not lifecycle.approve(strict, session, issue, approver_named(session, "Kim; editor"), NOW)
 
 
 @pytest.mark.one_database
@@ -334,7 +334,7 @@ def test_a_finding_that_stands_is_a_part_of_the_approval(press: Publisher) -> No
         issue = assemble(press, session)
         edit.set_texts(issue, "*", subject="Re: design")
         with pytest.raises(FindingsBlockError, match="looks like a reply"):
-            lifecycle.approve(press, session, issue, "Ada", NOW)
+            lifecycle.approve(press, session, issue, Approver("Ada"), NOW)
         before = describe.describe(press, session, issue).hash
         waivers.waive(issue, build.build(press, session, issue, NOW).findings, "subject-reply", "It is its title")
         made = build.build(press, session, issue, NOW)
@@ -342,7 +342,7 @@ def test_a_finding_that_stands_is_a_part_of_the_approval(press: Publisher) -> No
         described = describe.describe(press, session, issue)
         assert described.hash != before
         assert [one["id"] for one in described.waivers] == ["subject-reply"]
-        assert lifecycle.approve(press, session, issue, "Ada", NOW)
+        assert lifecycle.approve(press, session, issue, Approver("Ada"), NOW)
         waivers.undo(issue, "subject-reply")
         with pytest.raises(NotApprovedError, match="findings that stand was removed"):
             freeze.freeze(press, session, issue, NOW)

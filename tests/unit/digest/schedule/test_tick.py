@@ -24,6 +24,7 @@ from digest.outbox.states import Outcome, State
 from digest.outbox.take import Taken, Taker, take
 from digest.outbox.workers import register
 from digest.publish import lifecycle
+from digest.publish.approval import Approver
 from digest.runtime.clock import ShiftedClock
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError, UsageError
@@ -82,7 +83,7 @@ class Desk:
         works = self.works(moment)
         with session_scope(works.engine) as session:
             issue = issue_store.find(session, None, lock=True)
-            assert lifecycle.approve(works.publisher, session, issue, "Ada", moment)
+            assert lifecycle.approve(works.publisher, session, issue, Approver("Ada"), moment)
 
     def heard(self, period: Period = FIRST) -> list[str]:
         """What operators hear: whoever sends tells, too, and an event of the same key is the same one."""

@@ -13,6 +13,7 @@ from watchfiles import Change
 from digest.articles.importing import ArticleImportReport
 from digest.issues import store as issue_store
 from digest.publish import lifecycle
+from digest.publish.approval import Approver
 from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
@@ -76,7 +77,7 @@ def test_an_approval_that_a_change_voids_is_not_shown_as_one(
 ) -> None:
     client.get("/")  # imports what was written before
     with session_scope(press.engine) as session:
-        assert lifecycle.approve(press, session, issue_store.find(session, 21), "Ada", now)
+        assert lifecycle.approve(press, session, issue_store.find(session, 21), Approver("Ada"), now)
     assert "<strong>approved</strong>" in client.get("/").text
     article = workspace / "articles" / "wsce-2021.md"
     article.write_text(article.read_text("utf-8").replace("closes", "ends"), encoding="utf-8")
