@@ -96,6 +96,7 @@ COMMANDS: dict[str, Leaf | Noun] = {
     "demo": Leaf("workspace:demo", "Publish a sample issue into a local Maildir."),
     "editions": Leaf("editions:editions", "Print the matrix of editions, articles and readers."),
     "preview": Leaf("preview:preview", "Show every edition in the browser, before you send it."),
+    "desk": Leaf("preview:desk", "Open the editors' desk in the browser, on this machine."),
     "send": Leaf("send:send", "Send the approved issue, one mail to each reader."),
     "worker": Leaf("worker:worker", "Deliver from the outbox until nothing is due."),
     "serve": Leaf("serve:serve", "Serve the public pages, archive, feeds and health check."),

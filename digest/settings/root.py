@@ -20,7 +20,7 @@ from digest.settings.part import SettingsTable
 from digest.settings.publication import ANY, Interest, Publication, Section
 from digest.settings.retention import Retention
 from digest.settings.schedule import Schedule
-from digest.settings.web import FormLimits, SignupForms, Web
+from digest.settings.web import DeskSettings, FormLimits, SignupForms, Web
 from subscribers.interests import Catalogue
 
 CONFIG_NAME = "digest.toml"
@@ -41,12 +41,6 @@ class Approval(SettingsTable):
     """How many people approve."""
 
     required: int = Field(default=1, ge=0, le=2)
-
-
-class DeskSettings(SettingsTable):
-    """The editors' desk on the web."""
-
-    enabled: bool = Field(default=False, description="has no effect yet: use `digest preview`")
 
 
 class Database(SettingsTable):

@@ -1,4 +1,4 @@
-"""[web], [signup] and [limits]: `digest serve`, its sign-up form, and rate limits of its forms."""
+"""[web], [desk], [signup] and [limits]: `digest serve`, its sign-up form, and rate limits of its forms."""
 
 import ipaddress
 import re
@@ -53,6 +53,16 @@ class Web(SettingsTable):
                 message = f"{one[:60]!r} is not an address or network such as 10.0.0.5 or 10.0.0.0/24"
                 raise ValueError(message) from error
         return value
+
+
+class DeskSettings(SettingsTable):
+    """The editors' desk of `digest serve`, at /desk, for accounts made by `digest user add`."""
+
+    enabled: bool = Field(default=False, description="have a desk, behind sign-in")
+    session_hours: int = Field(default=12, ge=1, le=168, description="hours after which one signs in again")
+    idle_minutes: int = Field(default=120, ge=5, le=1440, description="minutes without a request that end a session")
+    attempts: Rate = Field(default="10/15minute", description="attempts to sign in by one login")
+    attempts_network: Rate = Field(default="60/15minute", description="attempts from one network (IPv4 /24, IPv6 /64)")
 
 
 class SignupForms(SettingsTable):

@@ -22,6 +22,9 @@ from digest.send import feedback
 from digest.settings.part import LOOPBACK_HOSTS
 from digest.web.archive import feeds, routes, search
 from digest.web.desk import preview
+from digest.web.desk.access import ROOT, Access
+from digest.web.desk.local import OneTimeAddress
+from digest.web.desk.routes import desk_router
 from digest.web.desk.state import Desk
 from digest.web.http.headers import Headers, page_headers, preview_headers
 from digest.web.http.hosts import KnownHosts, LoopbackOnly, name_of
@@ -57,7 +60,8 @@ def public_app(
     app.include_router(start.build_router(publisher, signer, clock))
     app.add_middleware(Measure, refuse=partial(errors.explain, publisher))
     names, refuse = _host_names(publisher), partial(errors.explain, publisher, status=HTTPStatus.MISDIRECTED_REQUEST)
-    app.add_middleware(KnownHosts, names=names, refuse=refuse, guarded=LINKED)
+    app.add_middleware(KnownHosts, names=names, refuse=refuse, guarded=(*LINKED, ROOT.strip("/")))
+    app.add_middleware(Headers, headers=preview_headers(), below=ROOT)
     app.add_middleware(Headers, headers=page_headers(publisher.settings.publication.base_url))
     errors.install(app, publisher)
     return app
@@ -87,6 +91,26 @@ def preview_app(
     return app
 
 
+def desk_app(
+    opened: App,
+    number: int | None,
+    address: OneTimeAddress,
+    *,
+    reimport: Callable[[], ArticleImportReport] | None = None,
+    reload: Callable[[], Publisher] | None = None,
+) -> FastAPI:
+    """Return the desk of the machine's user, for loopback, opened by `address`; otherwise as `preview_app`."""
+    app, access = bare_app(), Access(opened, on_loopback=True)
+    app.state.closing = threading.Event()
+    desk = Desk(opened.publisher, number, opened.clock, reimport, reload, root=ROOT)
+    app.include_router(media.build_router(opened.engine, opened.settings))
+    app.include_router(desk_router(access, desk, app.state.closing, address))
+    app.add_middleware(Headers, headers=preview_headers())
+    app.add_middleware(LoopbackOnly)
+    _explain_on(app, desk)
+    return app
+
+
 def _host_names(publisher: Publisher) -> set[str]:
     """Return the names under which readers' links open."""
     base_url, others = publisher.settings.publication.base_url, publisher.settings.web.hosts
@@ -104,12 +128,17 @@ def _explain_on(app: FastAPI, desk: Desk) -> None:
 
 
 def app_of(opened: App, *, shared_limits: bool) -> FastAPI:
-    """Return the public app of a workspace, with what is configured of `/metrics` and the webhooks of providers."""
+    """Return the public app of a workspace, with what is configured of the desk, `/metrics` and providers' webhooks."""
     pages, further = pages_router(opened, shared_limits=shared_limits), list(_further(opened))
     return public_app(opened.publisher, pages_router=pages, signer=opened.signer, clock=opened.clock, further=further)
 
 
 def _further(opened: App) -> Iterator[APIRouter]:
+    if opened.settings.desk.enabled:
+        access = Access(opened)
+        root, pictures = f"{access.prefix}{ROOT}", f"{access.prefix}/media/"
+        desk = Desk(opened.publisher, None, opened.clock, root=root, media=pictures, follows=False)
+        yield desk_router(access, desk, threading.Event())
     if token_file := opened.settings.metrics.token_file:
         token = read_token_file(opened.settings.workspace / token_file, "[metrics] token_file")
         yield metrics.build_router(Metrics(opened).page, token)

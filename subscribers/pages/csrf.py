@@ -68,7 +68,7 @@ def token(signer: LinkSigner, purpose: str, ref: str, now: datetime) -> str:
     return signer.token(Purpose.FORM, ref, extra=purpose, now=now)
 
 
-def refusal(headers: Headers, form: Form, signer: LinkSigner, purpose: Purpose, *, ref: str, now: datetime) -> Refusal:
+def refusal(headers: Headers, form: Form, signer: LinkSigner, purpose: str, *, ref: str, now: datetime) -> Refusal:
     """Return why a form behind a signed link is refused, if it was not posted from its page."""
     if from_elsewhere(headers, signer.base_url):
         return Refusal.FOREIGN

@@ -5,7 +5,7 @@
     live.textContent = text;
     live.className = `live ${state}`;
   };
-  const stream = new EventSource("/changes");
+  const stream = new EventSource(new URL("../changes", document.currentScript.src));
   stream.addEventListener("open", () => say("Follows your files", "on"));
   stream.addEventListener("changed", () => {
     say("A file changed, reading it …", "on");

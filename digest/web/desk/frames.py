@@ -20,9 +20,9 @@ _META = re.compile(r"""(<meta\s+name=["'](?:supported-)?color-schemes?["']\s+con
 _OUTSIDE = re.compile(r"""<a\b(?![^>]*\btarget=)(?=[^>]*\bhref=["'](?:https?:|mailto:|/))""", re.IGNORECASE)
 
 
-def frame_html(html: str, scheme: Scheme, base_url: str) -> str:
+def frame_html(html: str, scheme: Scheme, base_url: str, media: str = "/media/") -> str:
     """Return the HTML for a sandboxed frame: forced `scheme`, local pictures, links that open in another tab."""
-    html = html.replace(f"{base_url}/media/", "/media/")
+    html = html.replace(f"{base_url}/media/", media)
     return force_scheme(_OUTSIDE.sub('<a target="_blank" rel="noopener"', html), scheme)
 
 

@@ -45,7 +45,7 @@ ASSETS = {"preview.css": "text/css", "preview.js": "text/javascript"}
 
 
 def build_router(desk: Desk, clock: Clock, closing: threading.Event) -> APIRouter:
-    """Return the routes of pages, frames, and the stream of file changes."""
+    """Return the routes of pages, frames, and the stream of file changes, below the desk's root in `digest serve`."""
     router = APIRouter()
     pages = PreviewPages(desk, clock, closing)
     routes: dict[str, Callable[..., Any]] = {
@@ -76,9 +76,9 @@ class PreviewPages:
         places = places_of(look, EditionFilter.chosen(look.publisher, look.made, language, interest, article))
         findings, more_findings = views.grouped_findings(look)
         return show(
-            look.publisher,
+            self._desk,
             "preview",
-            desk=views.desk_facts(look),
+            issue=views.desk_facts(look),
             troubles=look.troubles,
             list=edition_list(look, places, {"language": language, "interest": interest, "article": article}, page),
             wholes=views.archive_cards(look),
@@ -116,9 +116,9 @@ class PreviewPages:
             return self._nothing(look, choice, person)
         facts = views.edition_facts(look, edition, choice)
         return show(
-            look.publisher,
+            self._desk,
             "preview_edition",
-            desk=views.desk_facts(look),
+            issue=views.desk_facts(look),
             troubles=look.troubles,
             edition=facts,
             editions=views.cards_near(look, None if whole else edition),
@@ -147,10 +147,10 @@ class PreviewPages:
         if edition is None:
             raise HTTPException(404)
         base_url = look.publisher.settings.publication.base_url
-        html, text = filled(look, edition, choice)
+        html, text = filled(look, edition, choice, self._desk.root)
         title = edition.rendered.subject
         if view == "html":
-            return framed(frame_html(html, scheme, base_url))
+            return framed(frame_html(html, scheme, base_url, self._desk.media))
         return framed(plain_page(text if view == "text" else html, edition.selection.language, title))
 
     def find_reader(self, address: str = "") -> Response:
@@ -160,10 +160,10 @@ class PreviewPages:
             found = readers.search(session, address)
         exact = [person for person in found if person.address.casefold() == address.strip().casefold()]
         if len(found) == 1 or exact:
-            return RedirectResponse(f"/reader/{(exact or found)[0].ref}", status_code=303)
+            return RedirectResponse(f"{self._desk.root}/reader/{(exact or found)[0].ref}", status_code=303)
         message = f"No reader's address contains “{address.strip()}”." if address.strip() and not found else ""
         return show(
-            look.publisher,
+            self._desk,
             "preview_reader",
             heading="Look up a reader",
             troubles=look.troubles,
@@ -184,7 +184,9 @@ class PreviewPages:
         interests = catalogue.canonical(catalogue.parse(person.interests))
         choice = Choice(look.publisher.rules.language_for(person.language), interests, frequency=person.frequency)
         options = Options(view="text" if person.format == "text" else "html")
-        return RedirectResponse(f"/edition?{choice.query}&reader={person.ref}&{options.query}", status_code=303)
+        return RedirectResponse(
+            f"{self._desk.root}/edition?{choice.query}&reader={person.ref}&{options.query}", status_code=303
+        )
 
     def slot(self, name: Literal["preferences", "unsubscribe", "view", "action"]) -> Response:
         """Page that replaces the target of a personal link, so that no click changes a subscription."""
@@ -192,11 +194,13 @@ class PreviewPages:
             f"In the mail, this link leads to: {SLOT_PAGES[name][1].lower()}. The preview does not sign such links."
         )
         return show(
-            self._desk.publisher, "preview_message", heading=SLOT_PAGES[name][1], message=message, hint="", troubles=()
+            self._desk, "preview_message", heading=SLOT_PAGES[name][1], message=message, hint="", troubles=()
         )
 
     async def changes(self) -> Response:
         """Stream of file changes as Server-Sent Events."""
+        if not self._desk.follows:
+            return Response(status_code=HTTPStatus.NO_CONTENT)  # an EventSource asks no more
         stream = events(self._desk.publisher.settings.workspace, self._closing)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -220,7 +224,7 @@ class PreviewPages:
         followed = views.spoken_interests(look.publisher, choice.interests)
         who = person["address"] if person else f"A reader who follows {followed}"
         return show(
-            look.publisher,
+            self._desk,
             "preview_message",
             heading="No mail",
             message=f"{who} gets nothing of issue {look.issue.number}, because it has no article for them.",
@@ -254,9 +258,9 @@ def _edition(look: Snapshot, choice: Choice) -> BuiltEdition | None:
     return look.whole(choice.language) if choice.whole else look.edition_for(choice.group)
 
 
-def filled(look: Snapshot, edition: BuiltEdition, choice: Choice) -> tuple[str, str]:
+def filled(look: Snapshot, edition: BuiltEdition, choice: Choice, root: str = "") -> tuple[str, str]:
     """Return HTML and text with the values for a choice; personal links lead to pages that explain them."""
-    values = {slot: f"/slot/{name}" for name, (slot, _) in SLOT_PAGES.items()}
+    values = {slot: f"{root}/slot/{name}" for name, (slot, _) in SLOT_PAGES.items()}
     values[Slot.TEST_MARK] = ""
     values[Slot.INTERESTS] = views.spoken_interests(look.publisher, choice.interests, choice.language)
     rendered = edition.rendered
@@ -270,9 +274,10 @@ def framed(html: str, status: int = 200) -> Response:
     return HTMLResponse(html, status, headers=headers)
 
 
-def show(publisher: Publisher, name: str, *, status: int = 200, **values: Any) -> Response:
-    """Return a page of the preview."""
-    page = publisher.templates.render(f"web/{name}.html.j2", views.DESK_LANGUAGE, values)
+def show(desk: Desk, name: str, *, status: int = 200, publisher: Publisher | None = None, **values: Any) -> Response:
+    """Return a page of the preview, by the templates of `publisher` instead of the desk's if it is given."""
+    templates, values = (publisher or desk.publisher).templates, {"root": desk.root, "follows": desk.follows, **values}
+    page = templates.render(f"web/{name}.html.j2", views.DESK_LANGUAGE, values)
     return HTMLResponse(page, status_code=status)
 
 
@@ -285,14 +290,14 @@ def explain(desk: Desk, path: str, error: Exception) -> Response:
         status, message, hint = error.status_code, HTTPStatus(error.status_code).phrase, ""
     else:
         status, message, hint = 400, "The address contains a part that the preview does not recognize.", ""
-    if path.startswith("/frame"):
+    if path.startswith(f"{desk.root}/frame"):
         return framed(plain_page(f"{message}\n\n{hint}", views.DESK_LANGUAGE, message), status)
     heading = "Not found" if status == 404 else "This cannot be shown"
     troubles = desk.troubles()
     page = partial(
-        show, name="preview_message", status=status, heading=heading, message=message, hint=hint, troubles=troubles
+        show, desk, "preview_message", status=status, heading=heading, message=message, hint=hint, troubles=troubles
     )
     try:
-        return page(desk.publisher)
+        return page()
     except ContentError:  # the workspace's own template, which may be the reason why we are here
-        return page(replace(desk.publisher, templates=Templates()))
+        return page(publisher=replace(desk.publisher, templates=Templates()))

@@ -78,8 +78,14 @@ class Desk:
         clock: Clock,
         reimport: Callable[[], ArticleImportReport] | None = None,
         reload: Callable[[], Publisher] | None = None,
+        *,
+        root: str = "",
+        media: str = "/media/",
+        follows: bool = True,
     ) -> None:
         self.publisher = publisher
+        self.root, self.media = root, media  # paths of the pages and of the pictures
+        self.follows = follows  # open pages are told when a file changes
         self._number = number
         self._clock = clock
         self._reimport = reimport

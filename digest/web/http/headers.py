@@ -1,4 +1,4 @@
-"""Security headers of all pages: no caching, no referrer, no third parties. No cookie is ever set."""
+"""Security headers of all pages: no caching, no referrer, no third parties. Only the desk sets a cookie."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -55,15 +55,15 @@ def mail_policy(base_url: str) -> str:
 
 
 class Headers:
-    """ASGI middleware that adds headers to responses that do not set them."""
+    """ASGI middleware that adds headers to responses that do not set them; with `below`, under this path only."""
 
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str], below: str = "") -> None:
+        self._app, self._below = app, below
         self._headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and complete the headers of the response."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not f"{scope['path']}/".startswith(f"{self._below}/"):
             await self._app(scope, receive, send)
             return
 
