@@ -5,6 +5,8 @@ from datetime import timedelta
 from sqlalchemy import select, text, update
 from sqlmodel import Session
 
+from digest.accounts import sessions
+from digest.accounts.models import DeskSession
 from digest.outbox import breaker, operations
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.restore import RESTORED, UNKNOWN, Aftermath, settle_down
@@ -138,3 +140,10 @@ def test_it_says_in_the_ledger_what_it_was(ledger: Ledger) -> None:
             " WHERE d.state <> 'pending' AND a.id IS NULL"
         )
         assert session.execute(orphans).scalar_one() == 0
+
+
+def test_sessions_of_before_are_not_open_again(ledger: Ledger) -> None:
+    with session_scope(ledger.engine) as session:
+        sessions.begin(session, None, now=ledger.now, lasting=timedelta(hours=1), secret=b"secret")
+        settle_down(session, ledger.now)
+        assert session.execute(select(DeskSession)).all() == []
