@@ -43,7 +43,7 @@ def login_of(text: str) -> str:
     """Return a login, the same for all its spellings. Raises UsageError."""
     login = one_person(text)
     if not login or len(login) > MAX_LOGIN or not all(letter.isalnum() or letter in "._-@" for letter in login):
-        raise UsageError(f"{text[:60]!r} is no login", hint=f"At most {MAX_LOGIN} letters and digits, and . _ - @")
+        raise UsageError(f"{text[:60]!r} is not a login", hint=f"At most {MAX_LOGIN} letters and digits, and . _ - @")
     return login
 
 
@@ -127,7 +127,7 @@ def approver(session: Session, name: str) -> Account:
     if len(found) > 1:
         raise NoApproverError(f"Several approvers are called {name}: {_logins(found)}", hint="Name one by the login.")
     if not found:
-        raise NoApproverError(f"{name} is no active approver")
+        raise NoApproverError(f"{name} is not an active approver")
     return found[0]
 
 

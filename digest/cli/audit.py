@@ -28,7 +28,7 @@ def audit(
     try:
         start = datetime.combine(date.fromisoformat(since), time(), zone) if since else None
     except ValueError as error:
-        raise UsageError(f"{since[:40]!r} is no day", hint="Write YYYY-MM-DD, such as 2026-11-30.") from error
+        raise UsageError(f"{since[:40]!r} is not a day", hint="Write YYYY-MM-DD, such as 2026-11-30.") from error
     most = None if since or shell.out.as_json else PAGE
     with shell.session(read_only=True) as session:
         entries = log.entries(session, since=start, most=most)

@@ -28,14 +28,15 @@ def test_what_was_sent_is_equal_until_a_byte_changes(sent: World) -> None:
     assert sent.json("db", "check")["damage"] == []
     execute(sent, "UPDATE fragment SET content = replace(content, 'Goyang', 'Goyank') WHERE number = 1")
     told = sent.digest("issue", "verify", "21", expect=1)
-    assert "Fragment 1 is not what was frozen: its hash differs (editions 1, " in told
+    assert "Fragment 1 differs from what was frozen: its hash does not match (editions 1, " in told
     assert "digest db restore FILE" in told
     (one,) = sent.json("issue", "verify", "21", expect=1)["differs"]
     assert (one["what"], one["fragment"]) == ("fragment", 1)
     assert len(one["editions"]) > 3  # which have it in common
     (found,) = sent.json("db", "check", expect=1)["damage"]
     assert found["table"] == "fragment"
-    assert found["message"].startswith("issue 21, fragment 1 is not what was frozen: its hash differs (editions 1, ")
+    differs = "fragment 1 differs from what was frozen: its hash does not match (editions 1, "
+    assert found["message"].startswith(f"issue 21, {differs}")
 
 
 def test_what_has_changed_since_the_approval_is_said(sent: World) -> None:

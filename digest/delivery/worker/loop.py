@@ -309,9 +309,7 @@ class Worker:
             letter = item.stream.write(started, self._clock.now())
         except HeaderUnsafeError as error:  # about this reader alone; anything else would hit every reader
             fields = (started.promised, started.id, started.attempt_id, State.REJECTED, Outcome.REJECTED)
-            self._ledger.keep(
-                Settlement(*fields, self._clock.now(), reason=f"the mail cannot be created: {error.message}")
-            )
+            self._ledger.keep(Settlement(*fields, self._clock.now(), reason=f"no mail can be made: {error.message}"))
             self._run.progress.count(State.REJECTED, started.relay, item.family)
             return None
         return Parcel(started.attempt_id, started.relay, letter.envelope, letter.message)

@@ -193,9 +193,7 @@ class PreviewPages:
         message = (
             f"In the mail, this link leads to: {SLOT_PAGES[name][1].lower()}. The preview does not sign such links."
         )
-        return show(
-            self._desk, "preview_message", heading=SLOT_PAGES[name][1], message=message, hint="", troubles=()
-        )
+        return show(self._desk, "preview_message", heading=SLOT_PAGES[name][1], message=message, hint="", troubles=())
 
     async def changes(self) -> Response:
         """Stream of file changes as Server-Sent Events."""

@@ -345,7 +345,7 @@ def test_a_name_that_no_header_holds_is_rejected_others_go(desk: Desk) -> None:
     transport = ScriptedTransport()
     assert desk.deliver(transport).outcomes == {"rejected": 1, "accepted": 1}
     assert recipients(transport) == ["reader2@example.org"]
-    assert "the mail cannot be created" in desk.ledger.delivery(1).reason
+    assert "no mail can be made" in desk.ledger.delivery(1).reason
 
 
 def test_what_is_put_off_again_and_again_expires(desk: Desk) -> None:
