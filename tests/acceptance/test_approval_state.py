@@ -5,7 +5,7 @@ import pytest
 from tests.support.world import World
 
 pytestmark = pytest.mark.one_database
-VOID = "approved, but its approval no longer holds: article wsce-2021 changed"
+VOID = "approved, but its approval is no longer valid: article wsce-2021 changed"
 
 
 def test_list_and_show_say_that_an_approval_no_longer_holds(approved: World) -> None:

@@ -62,7 +62,7 @@ REFUSED = [
 def test_an_unknown_language_is_refused_everywhere(draft: World, command: tuple[str, ...], language: str) -> None:
     ended = draft.call(*command, "--language", language)
     assert ended.returncode == 2
-    assert f"The publication has no language {language!r}" in ended.stderr
+    assert f"The publication does not have the language {language!r}" in ended.stderr
     assert "Languages: en, ko" in ended.stderr
 
 

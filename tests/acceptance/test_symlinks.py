@@ -37,7 +37,7 @@ def test_an_article_that_leads_out_is_named_and_not_read(sample: World, outside:
     (articles / "folder").symlink_to(outside)
     told = refusal(sample, "articles", "import", "articles", code=1)
     for name in ("link.md", "again.md", "folder"):
-        assert f"articles/{name}: This is a link that leads out of the imported folder." in told
+        assert f"articles/{name}: This link points outside the imported folder." in told
     assert "points outside" in refusal(sample, "articles", "import", "articles/link.md", code=2)
     assert "points outside" in refusal(sample, "articles", "import", "articles/folder/a.md", code=2)
     assert "points outside" in refusal(sample, "articles", "import", "articles/folder", code=2)

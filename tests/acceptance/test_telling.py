@@ -58,8 +58,8 @@ def test_a_send_is_told_from_beginning_to_end(approved: World, receiver: Receive
     assert planned == finished["numbers"]["accepted"] > 0
     subjects = sorted(str(mail["Subject"]) for mail in to_operator(told))
     assert subjects == [
-        "[Smart City Newsletter] Issue No. 21: sending has begun",
-        "[Smart City Newsletter] Issue No. 21: sending is finished",
+        "[Smart City Newsletter] Issue No. 21: sending has finished",
+        "[Smart City Newsletter] Issue No. 21: sending has started",
     ]
     done = next(mail for mail in to_operator(told) if "finished" in str(mail["Subject"]))
     assert f"accepted: {planned}" in text_of(done)

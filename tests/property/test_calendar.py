@@ -190,5 +190,5 @@ def test_any_text_is_a_rule_or_an_error_that_says_what_to_write(text: str) -> No
     with suppress(CalendarError):
         parse(text)
         return
-    with pytest.raises(CalendarError, match="Write"):
+    with pytest.raises(CalendarError, match="Use "):
         parse(text)

@@ -158,7 +158,7 @@ def test_markup_that_only_mrml_refuses_names_file_and_line(tmp_path: Path) -> No
     override.write_text(
         "{% macro left_out(edition) %}\n<mj-section></mj-section>\n<!--[if mso]>x<![endif]-->\n{% endmacro %}"
     )
-    with pytest.raises(ContentError, match=r"^email/components/left_out\.mjml\.j2, line 2: The MJML renderer refused"):
+    with pytest.raises(ContentError, match=r"^email/components/left_out\.mjml\.j2, line 2: The MJML renderer rejected"):
         render_edition(edition(), Templates(tmp_path))
 
 

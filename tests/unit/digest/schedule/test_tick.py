@@ -247,7 +247,7 @@ def test_with_no_approval_it_approves_itself_on_time_and_says_so(desk: MakeDesk)
     assert world.mails() == 0
     world.look(due)
     assert world.mails() == READERS
-    assert world.months.runs()[str(FIRST)].detail["approved_by"].startswith("nobody")
+    assert world.months.runs()[str(FIRST)].detail["approved_by"].startswith("no approval needed")
 
 
 @pytest.mark.one_database

@@ -17,6 +17,7 @@ from digest.delivery.worker import rotation
 from digest.outbox import breaker
 from digest.outbox.tables import NOTICE
 from digest.publish import lifecycle
+from digest.publish.approval import Approver
 from digest.render.notice_kind import NoticeKind
 from digest.runtime.db import session_scope
 from digest.send import operator_events, worker
@@ -45,7 +46,7 @@ def ready(works: App) -> PreparedSend:
     with session_scope(works.engine) as session:
         issue = lifecycle.assemble(works.publisher, session, FIRST, number=None, issue_date=now.date(), now=now)
         session.flush()
-        lifecycle.approve(works.publisher, session, issue, "Bo", now)
+        lifecycle.approve(works.publisher, session, issue, Approver("Bo"), now)
         number = issue.number
     ready = prepare_send(works, number)
     ready.start()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from digest.publish import build, lifecycle
+from digest.publish.approval import Approver
 from digest.runtime.db import session_scope
 from digest.send.start import prepare_send
 from tests.proof.months import FIRST, Months
@@ -26,7 +27,7 @@ def test_a_send_builds_the_editions_once(tmp_path: Path, database_url: str, monk
     with session_scope(works.engine) as session:
         issue = lifecycle.assemble(works.publisher, session, FIRST, number=None, issue_date=now.date(), now=now)
         session.flush()
-        lifecycle.approve(works.publisher, session, issue, "Bo", now)
+        lifecycle.approve(works.publisher, session, issue, Approver("Bo"), now)
         number = issue.number
     approved = len(builds)
     prepare_send(works, number).start()
