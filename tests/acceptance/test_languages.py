@@ -63,7 +63,7 @@ def test_an_unknown_language_is_refused_everywhere(draft: World, command: tuple[
     ended = draft.call(*command, "--language", language)
     assert ended.returncode == 2
     assert f"The publication does not have the language {language!r}" in ended.stderr
-    assert "Languages: en, ko" in ended.stderr
+    assert "Use one of: en, ko" in ended.stderr
 
 
 def test_a_language_without_a_catalogue_is_refused_at_start(draft: World) -> None:
