@@ -153,7 +153,7 @@ def sign_up(life: Life, page: Page) -> None:
     page.get_by_role("button", name="Subscribe").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Check your email")
     life.world.digest("worker")
-    page.goto(life.link(life.mail(FIRST, "confirm"), "confirm"))
+    page.goto(life.link(life.mail(FIRST, "Confirm"), "confirm"))
     assert life.shown(FIRST)["state"] == "pending"
     page.get_by_role("button", name="Confirm subscription").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You’re subscribed")
@@ -210,12 +210,12 @@ def move(life: Life, page: Page) -> None:
     page.get_by_role("button", name="Change address").click()
     expect(page.get_by_role("status")).to_contain_text("We’ve sent an email to that address, if we can.")
     life.world.digest("worker")
-    page.goto(life.link(life.mail(SECOND, "confirm your new address"), "address"))
+    page.goto(life.link(life.mail(SECOND, "Confirm your new address"), "address"))
     assert life.shown(FIRST)["state"] == "confirmed"
     page.get_by_role("button", name="Use this address").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your address has been changed")
     life.world.digest("worker")
-    assert SECOND not in life.mail(FIRST, "goes to another address")
+    assert SECOND not in life.mail(FIRST, "your address was changed")
     assert life.shown(SECOND)["interests"] == ["safety"]
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import islice
-from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -172,8 +171,9 @@ class ReportPages:
         return format_decimal(number, locale=locales.locale_of(self.language))
 
     def _share(self, some: int, of: int) -> str:
-        """Return a percentage, rounded down: 100 % is said of all only."""
-        return format_percent(floor(1000 * some / of) / 1000, "0.0%", locales.locale_of(self.language)) if of else "–"
+        """Return a rounded percentage; 100 % is said of all only."""
+        rounded = min(round(some / of, 3), 1 if some >= of else 0.999) if of else 0  # all is only what is all
+        return format_percent(rounded, "0.0%", locales.locale_of(self.language)) if of else "–"
 
     def _moment(self, moment: datetime | None, same_day: datetime | None = None) -> str:
         """Return a local date and time; of the day of `same_day` the time only."""
