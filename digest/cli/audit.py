@@ -1,6 +1,6 @@
 """`digest audit`: who did what."""
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Annotated
 
 import typer
@@ -27,7 +27,8 @@ def audit(
     zone = shell.reader.settings.publication.zone
     try:
         start = datetime.combine(date.fromisoformat(since), time(), zone) if since else None
-    except ValueError as error:
+        start = start and start.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the first and the last day there are have none in UTC
         raise UsageError(f"{since[:40]!r} is not a day", hint="Write YYYY-MM-DD, such as 2026-11-30.") from error
     most = None if since or shell.out.as_json else PAGE
     with shell.session(read_only=True) as session:

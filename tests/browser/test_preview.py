@@ -77,7 +77,7 @@ def test_light_and_dark_stand_side_by_side_whatever_the_system_prefers(browser: 
         page = open_page(browser, desk + "/edition?language=en&interests=mobility&width=600", scheme=scheme)
         seen = []
         for frame in page.frames[1:]:
-            colour = frame.locator("h1").first.evaluate("element => getComputedStyle(element).color")
+            colour = frame.locator("h3").first.evaluate("element => getComputedStyle(element).color")
             seen.append(sum(map(int, re.findall(r"\d+", colour)[:3])) > 3 * 128)
         grounds[scheme] = seen
         page.close()

@@ -80,7 +80,7 @@ def test_a_signal_stops_cleanly_and_what_it_says_goes_on(office: Office, signal_
     states = status["states"]
     assert (states["started"], states["uncertain"]) == (0, 0)
     assert states["accepted"] == office.arrived
-    assert "Stopping: " in told
+    assert "Stopping after " in told
     left = states["pending"] + states["deferred"]
     match = re.search(r"Stopped: ([\d,]+) accepted, .*?([\d,]+) left\. Nothing is lost; resume with: (.*)", told)
     assert match, told
@@ -121,7 +121,7 @@ def test_a_hold_stops_a_run_and_after_release_it_goes_on(office: Office) -> None
     assert status["states"]["started"] == 0
     assert status["states"]["pending"] > 5
     assert status["states"]["accepted"] == office.arrived
-    assert status["waiting"] == [{"scope": "issue:21", "until": None, "why": "it is held: an operator held it"}]
+    assert status["waiting"] == [{"scope": "issue:21", "until": None, "why": "it is held: held by an operator"}]
     assert status["eta"] is None
     held_at = office.arrived
     office.world.digest("send", "21", "--yes", "--relay", office.relay, expect=1)

@@ -50,7 +50,7 @@ class Stayer:
 def staying(world: World, *arguments: str) -> Iterator[Stayer]:
     stayer = Stayer(world, *arguments)
     try:
-        wait_until(lambda: stayer.says("Staying"))
+        wait_until(lambda: stayer.says("Running until stopped"))
         yield stayer
     finally:
         if stayer.process.returncode is None:
