@@ -24,7 +24,8 @@ from digest.web.archive import feeds, routes, search
 from digest.web.desk import preview
 from digest.web.desk.access import ROOT, Access
 from digest.web.desk.local import OneTimeAddress
-from digest.web.desk.routes import desk_router
+from digest.web.desk.pages import DeskPages
+from digest.web.desk.routes import PREVIEW, desk_router
 from digest.web.desk.state import Desk
 from digest.web.http.headers import Headers, page_headers, preview_headers
 from digest.web.http.hosts import KnownHosts, LoopbackOnly, name_of
@@ -102,7 +103,7 @@ def desk_app(
     """Return the desk of the machine's user, for loopback, opened by `address`; otherwise as `preview_app`."""
     app, access = bare_app(), Access(opened, on_loopback=True)
     app.state.closing = threading.Event()
-    desk = Desk(opened.publisher, number, opened.clock, reimport, reload, root=ROOT)
+    desk = Desk(opened.publisher, number, opened.clock, reimport, reload, root=f"{ROOT}{PREVIEW}")
     app.include_router(media.build_router(opened.engine, opened.settings))
     app.include_router(desk_router(access, desk, app.state.closing, address))
     app.add_middleware(Headers, headers=preview_headers())
@@ -121,7 +122,7 @@ def _explain_on(app: FastAPI, desk: Desk) -> None:
     """Answer errors with a page of the preview, which reloads when the file is corrected."""
 
     def explain(request: Request, error: Exception) -> Response:
-        return preview.explain(desk, request.url.path, error)
+        return DeskPages(desk).explain(None, error, request.url.path)
 
     for kind in (DigestError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, explain)
@@ -136,7 +137,7 @@ def app_of(opened: App, *, shared_limits: bool) -> FastAPI:
 def _further(opened: App) -> Iterator[APIRouter]:
     if opened.settings.desk.enabled:
         access = Access(opened)
-        root, pictures = f"{access.prefix}{ROOT}", f"{access.prefix}/media/"
+        root, pictures = f"{access.prefix}{ROOT}{PREVIEW}", f"{access.prefix}/media/"
         desk = Desk(opened.publisher, None, opened.clock, root=root, media=pictures, follows=False)
         yield desk_router(access, desk, threading.Event())
     if token_file := opened.settings.metrics.token_file:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
@@ -11,15 +11,24 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 MAX_BODY = 64 * 1024
-MAX_FIELDS = 200
+MAX_FIELDS = 1000
 BODY_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """An uploaded file; `name` is what the browser calls it."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
-    """The fields of a form; a name may occur more than once."""
+    """The fields and files of a form; a name may occur more than once."""
 
     fields: Mapping[str, tuple[str, ...]]
+    uploads: Mapping[str, tuple[Upload, ...]] = field(default_factory=dict)
 
     def one(self, name: str) -> str:
         """Return the first value of a field, or an empty text."""
@@ -29,20 +38,29 @@ class Form:
         """Return every value of a field."""
         return self.fields.get(name, ())
 
+    def files(self, name: str) -> tuple[Upload, ...]:
+        """Return the files of a field; a field left empty has none."""
+        return self.uploads.get(name, ())
 
-async def read_form(request: Request) -> Form:
-    """Return the posted form, urlencoded or multipart, without uploaded files.
 
-    Raises HTTPException: 413 for more than 64 KiB, before it is read, 408 after 30 seconds, 400 for what is no form.
+async def posted_form(request: Request) -> Form:
+    """Return the form of a public page: at most 64 KiB."""
+    return await read_form(request)
+
+
+async def read_form(request: Request, most: int = MAX_BODY) -> Form:
+    """Return the posted form, urlencoded or multipart.
+
+    Raises HTTPException: 413 for more than `most` octets, before it is read, 408 after 30 seconds, 400 for what is no
+    form.
     """
-    body = await read_body(request, MAX_BODY)
+    body = await read_body(request, most)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         # Anything else is read as urlencoded: mail programs that forget the type want to unsubscribe, too.
-        fields = await _multipart(request, body) if kind == "multipart/form-data" else _urlencoded(body)
+        return await _multipart(request, body) if kind == "multipart/form-data" else _urlencoded(body)
     except (MultiPartException, ValueError, KeyError) as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST) from error
-    return Form(fields)
 
 
 async def read_body(request: Request, most: int) -> bytes:
@@ -64,23 +82,27 @@ async def read_body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def _urlencoded(body: bytes) -> dict[str, tuple[str, ...]]:
+def _urlencoded(body: bytes) -> Form:
     text = body.decode("utf-8", errors="replace")
     fields = parse_qs(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    return {name: tuple(values) for name, values in fields.items()}
+    return Form({name: tuple(values) for name, values in fields.items()})
 
 
-async def _multipart(request: Request, body: bytes) -> dict[str, tuple[str, ...]]:
+async def _multipart(request: Request, body: bytes) -> Form:
     async def whole() -> AsyncIterator[bytes]:
         yield body
 
-    parser = MultiPartParser(request.headers, whole(), max_files=MAX_FIELDS, max_fields=MAX_FIELDS)  # type: ignore[arg-type]
+    limits = {"max_files": MAX_FIELDS, "max_fields": MAX_FIELDS, "max_part_size": max(MAX_BODY, len(body))}
+    parser = MultiPartParser(request.headers, whole(), **limits)  # type: ignore[arg-type]
     form = await parser.parse()
     try:
         fields: dict[str, tuple[str, ...]] = {}
+        uploads: dict[str, tuple[Upload, ...]] = {}
         for name, value in form.multi_items():
             if isinstance(value, str):
                 fields[name] = (*fields.get(name, ()), value)
-        return fields
+            elif value.filename:
+                uploads[name] = (*uploads.get(name, ()), Upload(value.filename, await value.read()))
+        return Form(fields, uploads)
     finally:
         await form.close()

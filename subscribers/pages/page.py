@@ -19,13 +19,13 @@ from subscribers.links import LinkSigner, Purpose
 from subscribers.models import Subscriber, SubscriberState
 from subscribers.pages import csrf, wording
 from subscribers.pages.csrf import Asking, Gate, Refusal, open_gate
-from subscribers.pages.forms import Form, read_form
+from subscribers.pages.forms import Form, posted_form
 from subscribers.pages.samples import sample
 from subscribers.pages.views import PersonView, view_of
 from subscribers.preferences import Withdrawal
 from subscribers.signup import ConfirmationDue, Confirmed
 
-Posted = Annotated[Form, Depends(read_form)]
+Posted = Annotated[Form, Depends(posted_form)]
 NO_REF = ""
 """A reference that no subscriber has."""
 

@@ -1,11 +1,11 @@
-// Renews the page when a file of the workspace changes. Everything else on the desk is links and forms.
+// Renews the page when a file of the workspace changes. Everything else in the preview is links and forms.
 (() => {
   const live = document.getElementById("live");
   const say = (text, state) => {
     live.textContent = text;
     live.className = `live ${state}`;
   };
-  const stream = new EventSource(new URL("../changes", document.currentScript.src));
+  const stream = new EventSource(document.currentScript.dataset.changes);
   stream.addEventListener("open", () => say("Follows your files", "on"));
   stream.addEventListener("changed", () => {
     say("A file changed, reading it …", "on");

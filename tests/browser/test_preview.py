@@ -138,7 +138,7 @@ def test_everything_but_the_reload_works_without_scripts(browser: Browser, desk:
 def test_every_control_can_be_reached_by_keyboard_and_shows_its_focus(browser: Browser, desk: str) -> None:
     page = open_page(browser, desk)
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     assert page.locator(".skip").evaluate("element => element.getBoundingClientRect().width") > 100
     for _ in range(5):
         page.keyboard.press("Tab")

@@ -1,15 +1,15 @@
 """Access to the desk: who has a session, what a role may open, and forms only from our own pages.
 
-Whatever is not in `ROLES` is refused: a new page is closed until somebody says for whom it is.
+A page is a `DeskRoute`, which says for whom it is; there is no other way to add one.
 """
 
 import hashlib
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
@@ -21,39 +21,56 @@ from digest.accounts.models import Account, Role
 from digest.app import App
 from digest.runtime.db import session_scope
 from digest.settings.web import FormLimits
+from digest.web.public.languages import choose
 from digest.web.public.rate_limits import Limiter
 from digest.web.public.rate_storage import DatabaseStorage
 from subscribers.pages import csrf
-from subscribers.pages.forms import Form, read_form
+from subscribers.pages.forms import MAX_BODY, Form, read_form
 
 ROOT = "/desk"
 SIGN_IN = f"{ROOT}/sign-in"
-OPEN = frozenset({SIGN_IN, f"{ROOT}/open/{{token}}", f"{ROOT}/assets/{{name}}"})
-"""Routes that need no session."""
-_MAKERS = frozenset({Role.EDITOR, Role.APPROVER, Role.OPERATOR})
-_PREVIEW = ("/", "/edition", "/reader", "/reader/{ref}", "/frame", "/slot/{name}", "/changes")
-ROLES: Mapping[str, frozenset[Role]] = {
-    **{f"{ROOT}{path}".rstrip("/"): _MAKERS for path in _PREVIEW},
-    f"{ROOT}/account": frozenset(Role),
-    f"{ROOT}/sign-out": frozenset(Role),
-    f"{ROOT}/approval": frozenset({Role.APPROVER}),
-}
+EVERYBODY = frozenset(Role)
+MAKERS = EVERYBODY - {Role.READER}
+EDITORS, APPROVERS, OPERATORS = (frozenset({role}) for role in (Role.EDITOR, Role.APPROVER, Role.OPERATOR))
+LANGUAGES = ("en", "ko")
+"""Languages of the desk, whatever the publication's are."""
+LANGUAGE_COOKIE = "digest-desk-language"
 FORM = "desk"
 _SAFE = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
+class DeskRoute:
+    """A page or an act: `path` is below /desk, `roles` None needs no session, `size` limits the form in octets."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    page: Callable[..., Any]
+    roles: frozenset[Role] | None
+    size: int = MAX_BODY
+
+
+@dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who makes a request: an account, or the machine's user at a desk on loopback. `token` is the cookie's."""
+    """Who makes a request, and where: an account, or the machine's user at a desk on loopback.
+
+    `token` is the cookie's, `place` the path of the route below /desk.
+    """
 
     account: Account | None
     ref: str
     token: str
+    language: str = LANGUAGES[0]
+    place: str = ""
 
     @property
     def actor(self) -> Actor:
         """The visitor, for the audit log."""
         return Actor(self.account.login, ActorRoute.DESK) if self.account else machine_user()
+
+    def may(self, roles: Collection[Role]) -> bool:
+        """Return whether one of these roles is theirs; the machine's user has all of them."""
+        return self.account is None or self.account.has(*roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,23 +146,41 @@ class Access:
         if found.to_be_noted:
             with session_scope(self.app.engine) as session:
                 sessions.note_seen(session, token, now=now, secret=self.secret)
-        return Visitor(found.account, found.ref, token)
+        return Visitor(found.account, found.ref, token, language_of(request))
 
-    def guard(self, request: Request, form: Annotated[Form, Depends(read_form)]) -> None:
-        """Let a request through that its visitor may make; the dependency of every route of the desk."""
-        path = request.scope["route"].path
-        if path in OPEN:
-            return
-        visitor = self.visitor(request)
-        if visitor is None:
-            if request.method in _SAFE and not self.on_loopback:
-                raise HTTPException(HTTPStatus.SEE_OTHER, headers={"Location": f"{self.prefix}{SIGN_IN}"})
-            raise HTTPException(HTTPStatus.FORBIDDEN)
-        if visitor.account is not None and not visitor.account.has(*ROLES.get(path, ())):
-            raise HTTPException(HTTPStatus.FORBIDDEN)
-        if path not in ROLES or (request.method not in _SAFE and self.refusal(request, form, visitor)):
-            raise HTTPException(HTTPStatus.FORBIDDEN)
-        request.state.visitor = visitor
+    def guard(self, route: DeskRoute) -> Callable[..., None]:
+        """Return the dependency of a route that lets a request through if its visitor may make it."""
+
+        async def read(request: Request) -> Form:
+            return await read_form(request, route.size)
+
+        def guard(request: Request, form: Annotated[Form, Depends(read)]) -> None:
+            request.state.form = form
+            visitor = self.visitor(request) if route.roles is not None else None
+            if visitor is not None:
+                request.state.visitor = visitor = replace(visitor, place=route.path)
+            if route.roles is None:
+                return
+            if visitor is None:
+                if request.method in _SAFE and not self.on_loopback:
+                    raise HTTPException(HTTPStatus.SEE_OTHER, headers={"Location": f"{self.prefix}{SIGN_IN}"})
+                raise HTTPException(HTTPStatus.FORBIDDEN)
+            if not visitor.may(route.roles) or (request.method not in _SAFE and self.refusal(request, form, visitor)):
+                raise HTTPException(HTTPStatus.FORBIDDEN)
+
+        return guard
+
+
+def language_of(request: Request) -> str:
+    """Return the desk's language for a browser: as asked in the address, as chosen before, as its settings say."""
+    asked = request.query_params.get("lang", "") or request.cookies.get(LANGUAGE_COOKIE, "")
+    return choose(asked[:35], request.headers.get("accept-language", ""), LANGUAGES)
+
+
+def watching(request: Request) -> Visitor | None:
+    """Return who makes a request, None in a preview without a desk and on pages that need no session."""
+    found: Visitor | None = getattr(request.state, "visitor", None)
+    return found
 
 
 def visitor_of(request: Request) -> Visitor:
@@ -154,4 +189,12 @@ def visitor_of(request: Request) -> Visitor:
     return found
 
 
+def form_of(request: Request) -> Form:
+    """Return the form that `guard` read."""
+    found: Form = request.state.form
+    return found
+
+
 Visiting = Annotated[Visitor, Depends(visitor_of)]
+Watching = Annotated[Visitor | None, Depends(watching)]
+DeskForm = Annotated[Form, Depends(form_of)]

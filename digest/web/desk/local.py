@@ -5,10 +5,10 @@ import secrets
 from http import HTTPStatus
 from threading import Lock
 
-from fastapi import APIRouter, HTTPException
+from fastapi import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from digest.web.desk.access import ROOT, Access
+from digest.web.desk.access import ROOT, Access, DeskRoute
 
 
 class OneTimeAddress:
@@ -32,9 +32,8 @@ class OneTimeAddress:
             return True
 
 
-def build_router(access: Access, address: OneTimeAddress) -> APIRouter:
+def route(access: Access, address: OneTimeAddress) -> DeskRoute:
     """Return the route of the one-time address."""
-    router = APIRouter()
 
     def open_desk(token: str) -> Response:
         if not address.use(token):
@@ -43,5 +42,4 @@ def build_router(access: Access, address: OneTimeAddress) -> APIRouter:
         access.begin(answer, None)
         return answer
 
-    router.add_api_route("/open/{token}", open_desk, methods=["GET"], include_in_schema=False, response_model=None)
-    return router
+    return DeskRoute("GET", "/open/{token}", open_desk, None)

@@ -13,21 +13,22 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from digest.runtime.errors import DigestError
-from digest.web.desk import local, preview, sign_in
-from digest.web.desk.access import ROOT, Access
+from digest.web.desk import assets, local, preview, sign_in
+from digest.web.desk.access import EVERYBODY, MAKERS, ROOT, Access, DeskRoute, Visiting, Visitor, watching
 from digest.web.desk.local import OneTimeAddress
+from digest.web.desk.pages import DeskPages
 from digest.web.desk.state import Desk
+
+PREVIEW = "/preview"
 
 
 def desk_router(
     access: Access, desk: Desk, closing: threading.Event, address: OneTimeAddress | None = None
 ) -> APIRouter:
-    """Return the desk below /desk: the preview, and sign-in or, on loopback, the one-time `address`.
+    """Return the desk below /desk, with sign-in or, on loopback, the one-time `address`."""
+    pages = DeskPages(desk, access)
 
-    `access` guards every route.
-    """
-
-    class DeskRoute(APIRoute):
+    class ExplainedRoute(APIRoute):
         """A route whose errors are pages of the desk."""
 
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -39,18 +40,43 @@ def desk_router(
                 except (DigestError, HTTPException, RequestValidationError) as error:
                     if isinstance(error, HTTPException) and error.status_code == HTTPStatus.SEE_OTHER:
                         return Response(status_code=error.status_code, headers=error.headers)
-                    return await run_in_threadpool(preview.explain, desk, request.url.path, error)
+                    return await run_in_threadpool(pages.explain, watching(request), error, request.url.path)
 
             return explained
 
-    router = APIRouter(prefix=ROOT, dependencies=[Depends(access.guard)], route_class=DeskRoute)
-    parts = [preview.build_router(desk, access.app.clock, closing)]
-    parts.append(local.build_router(access, address) if address else sign_in.build_router(access))
-    for part in parts:
-        for route in part.routes:
-            if isinstance(route, APIRoute):  # they have no other
-                path, methods = route.path.rstrip("/"), sorted(route.methods or ())
-                router.add_api_route(
-                    path, route.endpoint, methods=methods, include_in_schema=False, response_model=None
-                )
+    router = APIRouter(prefix=ROOT, route_class=ExplainedRoute)
+    for route in desk_routes(pages, access, closing, address):
+        if route.method == "GET" and route.roles is not None:
+            pages.open_to[route.path] = route.roles
+        router.add_api_route(
+            route.path,
+            route.page,
+            methods=["GET", "HEAD"] if route.method == "GET" else ["POST"],
+            dependencies=[Depends(access.guard(route))],
+            include_in_schema=False,
+            response_model=None,
+        )
     return router
+
+
+def desk_routes(
+    pages: DeskPages, access: Access, closing: threading.Event, address: OneTimeAddress | None = None
+) -> list[DeskRoute]:
+    """Return every page and act of the desk."""
+    shown = preview.routes(pages, access.app.clock, closing)
+    return [
+        DeskRoute("GET", "", start(pages), EVERYBODY),
+        *(DeskRoute("GET", f"{PREVIEW}{path}".rstrip("/"), page, MAKERS) for path, page in shown.items()),
+        DeskRoute("GET", "/assets/{name}", assets.asset_page(pages.desk), None),
+        *sign_in.routes(pages, access),
+        *([local.route(access, address)] if address else []),
+    ]
+
+
+def start(pages: DeskPages) -> Callable[[Visitor], Response]:
+    """Return the first page after signing in."""
+
+    def first(visitor: Visiting) -> Response:
+        return pages.back(PREVIEW if visitor.may(MAKERS) else "/account")
+
+    return first

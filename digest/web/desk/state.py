@@ -86,7 +86,7 @@ class Desk:
         self.publisher = publisher
         self.root, self.media = root, media  # paths of the pages and of the pictures
         self.follows = follows  # open pages are told when a file changes
-        self._number = number
+        self.number = number
         self._clock = clock
         self._reimport = reimport
         self._reload = reload
@@ -116,7 +116,7 @@ class Desk:
 
         Return also what changed since its approval.
         """
-        issue = issue_store.find(session, self._number)
+        issue = issue_store.find(session, self.number)
         made = build(self.publisher, session, issue, self._clock.now(), self._made)
         if self._made is None or self._made.key != made.key:
             self._rendered = {}  # requested editions without recipients, and the archive's

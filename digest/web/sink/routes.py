@@ -37,7 +37,7 @@ FRAME_HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "X-DNS-Prefetch-Control": "off",
 }
-ASSETS = ("preview.css", "sink.css")
+ASSETS = ("desk.css", "sink.css")
 VIEWS = {"html": "HTML", "text": "Plain text", "headers": "Headers", "source": "Source"}
 View = Literal["html", "text", "headers", "source"]
 

@@ -1,8 +1,7 @@
 """Access to the desk: every route with every role, without a session, with one that is over, and without our form."""
 
 import re
-from dataclasses import dataclass, field
-from datetime import timedelta
+import threading
 from itertools import product
 from pathlib import Path
 
@@ -10,111 +9,67 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from digest.accounts import audit, sessions, store, totp
+from digest.accounts import store
 from digest.accounts.models import Role
 from digest.app import App
 from digest.issues import store as issues
 from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
-from digest.settings.web import DeskSettings
 from digest.testing import FrozenClock
 from digest.web.app import app_of, desk_app
-from digest.web.desk.access import OPEN, ROLES, ROOT, Access
+from digest.web.desk.access import ROOT, Access, DeskRoute
 from digest.web.desk.local import OneTimeAddress
+from digest.web.desk.pages import DeskPages
+from digest.web.desk.routes import PREVIEW, desk_routes
+from digest.web.desk.state import Desk
+from tests.support.desk_office import FORM, SignedOffice, posted, token_in
 from tests.support.web_sample import HOME
 
 pytestmark = pytest.mark.one_database
-FORM = re.compile(r'name="form" value="([^"]+)"')
 WALK = {
-    "/desk/reader/{ref}": "/desk/reader/anna",
-    "/desk/slot/{name}": "/desk/slot/view",
-    "/desk/frame": "/desk/frame?language=en",
+    "/desk/preview/reader/{ref}": "/desk/preview/reader/anna",
+    "/desk/preview/slot/{name}": "/desk/preview/slot/view",
+    "/desk/preview/frame": "/desk/preview/frame?language=en",
 }
+"""Addresses for routes that need more than their path."""
+PUBLIC = {"/desk/sign-in", "/desk/assets/{name}"}
+ENDS_SESSION = {"/desk/sign-out"}
 
 
-@dataclass
-class SignedOffice:
-    """The desk of a workspace with accounts, and browsers at it."""
-
-    app: App
-    clock: FrozenClock
-    secrets: dict[str, store.NewAccount] = field(default_factory=dict)
-
-    def add(self, login: str, *roles: Role) -> store.NewAccount:
-        with session_scope(self.app.engine) as session:
-            made = store.add(
-                session, login, list(roles), now=self.clock.now(), secret=self.app.settings.suppression_key
-            )
-        self.secrets[login] = made
-        return made
-
-    def code(self, login: str) -> str:
-        return totp.code(self.secrets[login].totp_secret, int(self.clock.now().timestamp() // 30))
-
-    def browser(self) -> TestClient:
-        return TestClient(
-            app_of(self.app, shared_limits=True), base_url=HOME, raise_server_exceptions=False, follow_redirects=False
-        )
-
-    def signed_in(self, login: str, *roles: Role) -> TestClient:
-        """A browser with a session, without the page of its own: opening one costs what a hash does."""
-        made, browser = self.add(login, *roles), self.browser()
-        with session_scope(self.app.engine) as session:
-            token = sessions.begin(
-                session,
-                made.account,
-                now=self.clock.now(),
-                lasting=timedelta(hours=1),
-                secret=self.app.settings.suppression_key,
-            )
-        browser.cookies.set(Access(self.app).cookie, token)
-        return browser
-
-    def acts(self) -> list[tuple[str, str, str]]:
-        with session_scope(self.app.engine, read_only=True) as session:
-            return [(one.who, one.what, one.route) for one in audit.entries(session)]
+def desk_table(office: SignedOffice) -> dict[tuple[str, str], DeskRoute]:
+    desk = Desk(office.app.publisher, None, office.clock, root=f"{ROOT}{PREVIEW}", follows=False)
+    access = Access(office.app)
+    found = desk_routes(DeskPages(desk, access), access, threading.Event())
+    return {(f"{ROOT}{route.path}", route.method): route for route in found}
 
 
-@pytest.fixture
-def office(drafted_on_each: Publisher, now: object) -> SignedOffice:
-    clock = FrozenClock(now)  # type: ignore[arg-type]
-    desk = DeskSettings(enabled=True, attempts="4/15minute")
-    settings = drafted_on_each.settings.model_copy(update={"desk": desk})
-    return SignedOffice(App(settings, drafted_on_each.engine, clock), clock)
-
-
-def routes(office: SignedOffice) -> list[tuple[str, str]]:
-    found = []
+def registered(office: SignedOffice) -> set[tuple[str, str]]:
+    """The routes below /desk of the app itself: one that no DeskRoute made would be found here."""
+    found = set()
     for route in app_of(office.app, shared_limits=False).routes:
         for one in getattr(getattr(route, "original_router", None), "routes", [route]):
             if isinstance(one, APIRoute) and one.path.startswith(ROOT):
-                found += [(one.path, method) for method in sorted(one.methods)]
+                found |= {(one.path, method) for method in one.methods if method != "HEAD"}
     return found
 
 
-def token_in(page: str) -> str:
-    found = FORM.search(page)
-    assert found, page[:500]
-    return found[1]
-
-
-def posted(browser: TestClient, path: str, *, at: str = "/desk/account", **fields: str) -> int:
-    return browser.post(path, data={"form": token_in(browser.get(at).text), **fields}).status_code
-
-
-def test_every_route_is_open_on_purpose_or_has_its_roles(office: SignedOffice) -> None:
-    found = routes(office)
-    assert len(found) > 15
-    assert {path for path, _ in found} - OPEN == set(ROLES)
+def test_every_route_has_its_roles_or_is_public_on_purpose(office: SignedOffice) -> None:
+    table = desk_table(office)
+    assert set(table) == registered(office)
+    assert {path for (path, _), route in table.items() if route.roles is None} == PUBLIC
 
 
 def test_nobody_opens_what_their_role_may_not(office: SignedOffice) -> None:
     browsers = {role: office.signed_in(role.value, role) for role in Role}
-    for (path, method), (role, browser) in product(routes(office), browsers.items()):
-        if path in OPEN or method == "HEAD":
+    tokens = {role: token_in(browser.get("/desk/account").text) for role, browser in browsers.items()}
+    for ((path, method), route), (role, browser) in product(desk_table(office).items(), browsers.items()):
+        if route.roles is None or path in ENDS_SESSION:
             continue
-        answer = browser.request(method, WALK.get(path, path))
-        allowed = role in ROLES[path] and method == "GET"
+        allowed = role in route.roles
+        if method == "POST" and allowed:
+            continue  # its own tests
+        data = {"form": tokens[role]} if method == "POST" else None
+        answer = browser.request(method, WALK.get(path, path), data=data)
         assert (answer.status_code != 403) is allowed, (path, method, role)
         assert answer.status_code < 500, (path, method, role)
         assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -122,9 +77,9 @@ def test_nobody_opens_what_their_role_may_not(office: SignedOffice) -> None:
 
 def test_without_a_session_only_the_form_is_shown(office: SignedOffice) -> None:
     browser = office.browser()
-    for path, method in routes(office):
+    for (path, method), route in desk_table(office).items():
         answer = browser.request(method, WALK.get(path, path))
-        if path in OPEN:
+        if route.roles is None:
             continue
         if method == "POST":
             assert answer.status_code == 403, path
@@ -139,14 +94,14 @@ def test_no_form_works_without_the_sessions_own_token(office: SignedOffice) -> N
     foreign = token_in(lee.get("/desk/account").text)
     anybody = token_in(office.browser().get("/desk/sign-in").text)
     own = token_in(kim.get("/desk/account").text)
-    for path, method in routes(office):
-        if method != "POST" or path in OPEN:
+    for (path, method), route in desk_table(office).items():
+        if method != "POST" or route.roles is None:
             continue
         for token in ("", "x", foreign, anybody):
             assert kim.post(path, data={"form": token}).status_code == 403, path
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
             assert kim.post(path, data={"form": own}, headers=headers).status_code == 403, path
-    assert kim.get("/desk").status_code == 200, "nothing of it signed kim out"
+    assert kim.get("/desk/account").status_code == 200, "nothing of it signed kim out"
 
 
 def test_password_and_code_sign_in_and_the_button_out(office: SignedOffice) -> None:
@@ -167,7 +122,7 @@ def test_password_and_code_sign_in_and_the_button_out(office: SignedOffice) -> N
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert made.password not in cookie
-    assert browser.get("/desk").status_code == 200
+    assert browser.get("/desk/account").status_code == 200
     assert office.browser().post("/desk/sign-in", data=right).status_code == 403, "a code works once"
     assert posted(browser, "/desk/sign-out") == 303
     assert browser.get("/desk").status_code == 303
@@ -245,7 +200,7 @@ def test_the_local_desk_opens_once_and_only_there(office: SignedOffice) -> None:
         assert mine.get("/desk/open/x").status_code == 403
         path = address.path
         assert mine.get(path).headers["location"] == ROOT
-        assert mine.get("/desk").status_code == 200
+        assert mine.get("/desk/preview").status_code == 200
         assert mine.get("/desk/sign-in").status_code == 404
         assert other.get(path).status_code == 403, "once"
         assert other.get("/desk", headers={"Host": "evil.example"}).status_code == 421

@@ -195,7 +195,7 @@ def test_what_does_not_exist_is_a_page_that_says_so(client: TestClient, path: st
 def test_a_broken_query_is_a_page_that_says_so(client: TestClient) -> None:
     answer = client.get("/edition?view=pdf")
     assert answer.status_code == 400
-    assert "does not recognize" in answer.text
+    assert "doesn’t recognize" in answer.text
 
 
 def test_only_a_loopback_name_is_answered(client: TestClient) -> None:

@@ -118,7 +118,7 @@ def test_a_new_configuration_is_used_at_once(client: TestClient, workspace: Path
     text = config.read_text("utf-8")
     assert "Smart City Newsletter" in text
     config.write_text(text.replace("Smart City Newsletter", "City Letter"), encoding="utf-8")
-    assert "City Letter No. 21" in client.get("/").text
+    assert "City Letter</a>" in client.get("/").text
 
 
 def test_a_broken_configuration_is_told_and_the_last_good_stays(client: TestClient, workspace: Path) -> None:
@@ -149,12 +149,12 @@ def test_a_broken_template_is_told_by_line_until_it_is_mended(client: TestClient
 
 
 def test_a_broken_page_of_the_desk_is_told_on_our_own(client: TestClient, workspace: Path) -> None:
-    override = workspace / "templates" / "web" / "preview_base.html.j2"
+    override = workspace / "templates" / "web" / "desk_base.html.j2"
     override.parent.mkdir(parents=True)
     override.write_text("\n{{ 'x' * 10**9 }}", encoding="utf-8")
     page = client.get("/")
     assert page.status_code == 500
-    assert "preview_base.html.j2, line 2: it needs more than" in page.text
+    assert "desk_base.html.j2, line 2: it needs more than" in page.text
     override.unlink()
     assert client.get("/").status_code == 200
 
