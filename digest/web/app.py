@@ -88,7 +88,7 @@ def preview_app(
     app.include_router(preview.build_router(desk, clock, app.state.closing))
     app.add_middleware(Headers, headers=preview_headers())
     app.add_middleware(LoopbackOnly)
-    _explain_on(app, desk)
+    _explain_on(app, DeskPages(desk))
     return app
 
 
@@ -108,7 +108,7 @@ def desk_app(
     app.include_router(desk_router(access, desk, app.state.closing, address))
     app.add_middleware(Headers, headers=preview_headers())
     app.add_middleware(LoopbackOnly)
-    _explain_on(app, desk)
+    _explain_on(app, DeskPages(desk, access))
     return app
 
 
@@ -118,11 +118,11 @@ def _host_names(publisher: Publisher) -> set[str]:
     return {*LOOPBACK_HOSTS, urlsplit(base_url).hostname or "", *map(name_of, others)}
 
 
-def _explain_on(app: FastAPI, desk: Desk) -> None:
+def _explain_on(app: FastAPI, pages: DeskPages) -> None:
     """Answer errors with a page of the preview, which reloads when the file is corrected."""
 
     def explain(request: Request, error: Exception) -> Response:
-        return DeskPages(desk).explain(None, error, request.url.path)
+        return pages.explain(None, error, request.url.path)
 
     for kind in (DigestError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, explain)

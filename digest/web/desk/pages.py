@@ -64,7 +64,7 @@ class DeskPages:
             "follows": self.desk.follows,
             "changes": f"{self.desk.root}/changes",
             "language": language,
-            "languages": [(code, own_name(code)) for code in LANGUAGES],
+            "desk_languages": [(code, own_name(code)) for code in LANGUAGES],
             "publication": publication_in(publisher.settings, language),
             "visitor": visitor,
             "open_to": {path for path, roles in self.open_to.items() if visitor and visitor.may(roles)},
