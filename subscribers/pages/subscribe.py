@@ -31,7 +31,9 @@ class SubscribePage(BasePage):
     """Sign-up and confirmation."""
 
     def subscribe(self, request: Request, lang: str = "") -> Response:
-        return self._subscribe_page(self.language(request, lang))
+        answer = self._subscribe_page(self.language(request, lang))
+        answer.headers["X-Robots-Tag"] = "all"  # people search for it
+        return answer
 
     def post_subscribe(self, request: Request, form: Posted) -> Response:
         language = self.language(request, form.one("language"))
@@ -93,7 +95,7 @@ class SubscribePage(BasePage):
         self, language: str, *, done: bool = False, problem: str = "", typed: Form | None = None
     ) -> Response:
         """Return the form; `typed` is a posted one whose values it shows again."""
-        typed = typed or Form({})
+        blank, typed = typed is None, typed or Form({})
         # By what was typed alone: it says nothing about who is known here.
         suggested = suggestion(typed.one("email").strip()) if done else ""
         return self.page(
@@ -101,6 +103,7 @@ class SubscribePage(BasePage):
             language,
             400 if problem else 200,
             path="/subscribe",
+            indexed=blank,
             done=done,
             problem=problem,
             email=typed.one("email")[:MAX_OCTETS],
