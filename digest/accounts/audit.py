@@ -51,9 +51,19 @@ def record(
     session.add(AuditEntry(at=now, who=cut(actor.who, 120), route=actor.route, what=what, about=about, details=told))
 
 
-def entries(session: Session, *, since: datetime | None = None, most: int | None = None) -> Sequence[AuditEntry]:
+def entries(
+    session: Session,
+    *,
+    since: datetime | None = None,
+    who: str = "",
+    about: str = "",
+    most: int | None = None,
+    skip: int = 0,
+) -> Sequence[AuditEntry]:
     """Return the entries, the newest first."""
-    query = select(AuditEntry).order_by(col(AuditEntry.at).desc(), col(AuditEntry.id).desc()).limit(most)
+    query = select(AuditEntry).order_by(col(AuditEntry.at).desc(), col(AuditEntry.id).desc()).limit(most).offset(skip)
+    named = {name: value for name, value in (("who", who), ("about", about)) if value}
+    query = query.filter_by(**named)
     return session.exec(query.where(col(AuditEntry.at) >= since) if since else query).all()
 
 

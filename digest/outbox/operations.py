@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, and_, exists, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, exists, not_, select, update
 from sqlmodel import Session
 
 from digest.issues.lifecycle import IssueState
@@ -19,7 +19,7 @@ NONE_ACCEPTED = "no delivery was accepted, so the issue does not count as sent"
 HELD_BY_US = and_(
     ISSUE.c.held,
     ISSUE.c.state.in_([IssueState.SENDING.value, IssueState.SENT.value]),
-    ISSUE.c.held_reason != BY_OPERATOR,
+    not_(ISSUE.c.held_reason.startswith(BY_OPERATOR)),
 )
 """Issues that wait for a person to release them; of a sent one only the consequences of what came back do."""
 CANCELLABLE = DUE | {State.UNCERTAIN}

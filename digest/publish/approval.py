@@ -68,16 +68,17 @@ def manifest(session: Session, issue: Issue, settings: Settings, templates: Temp
     for by_language in issues.translations_of(session, [item.group for item, _ in items]).values():
         for article in by_language.values():
             parts[f"article {article.slug}"] = article.content_hash
-    return {name: _hash(value) for name, value in sorted(parts.items())}
+    return {name: part_hash(value) for name, value in sorted(parts.items())}
 
 
-def _hash(value: object) -> str:
+def part_hash(value: object) -> str:
+    """Return the hash of a part of the manifest."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
 def issue_hash(parts: Mapping[str, str]) -> str:
     """Return the hash that an approval is bound to."""
-    return _hash(dict(parts))
+    return part_hash(dict(parts))
 
 
 def differences(approved: Mapping[str, str], current: Mapping[str, str]) -> list[str]:

@@ -23,7 +23,7 @@ def applied(findings: Iterable[Finding], issue: Issue) -> tuple[Finding, ...]:
     """Return the findings, those that are waived with the reason."""
     reasons = {(one["id"], one["where"], one["message"]): one["reason"] for one in issue.waivers}
     return tuple(
-        replace(one, waived=reasons[_key(one)]) if _key(one) in reasons and _can_stand(one) else one for one in findings
+        replace(one, waived=reasons[_key(one)]) if _key(one) in reasons and may_stand(one) else one for one in findings
     )
 
 
@@ -37,7 +37,7 @@ def waive(issue: Issue, findings: Sequence[Finding], finding_id: str, reason: st
         known = {finding.id for finding in findings}
         hint = nearest(finding_id, known) if known else "The checks found no problems."
         raise NotFoundError(f"Issue {issue.number} has no finding {finding_id}", hint=hint)
-    if kept := next((finding for finding in present if not _can_stand(finding)), None):
+    if kept := next((finding for finding in present if not may_stand(finding)), None):
         raise RefusedError(f"{finding_id} cannot be waived, because it protects a promise to readers", hint=kept.remedy)
     new = [finding for finding in present if not finding.waived] or present
     keys = {_key(finding) for finding in new}
@@ -63,7 +63,8 @@ def held(issue: Issue, findings: Iterable[Finding]) -> list[dict[str, str]]:
     return [one for one in issue.waivers if (one["id"], one["where"], one["message"]) in present]
 
 
-def _can_stand(finding: Finding) -> bool:
+def may_stand(finding: Finding) -> bool:
+    """Return whether a finding can be waived."""
     return finding.severity == Severity.ADVISE or finding.id in WAIVABLE
 
 

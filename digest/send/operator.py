@@ -19,12 +19,13 @@ from digest.runtime.errors import RefusedError, UsageError
 from digest.send.context import SendContext
 
 
-def hold(context: SendContext, number: int | None, by: Actor | None = None) -> tuple[int, bool]:
-    """Stop an issue; return its number and whether it was not held before."""
+def hold(context: SendContext, number: int | None, by: Actor | None = None, reason: str = "") -> tuple[int, bool]:
+    """Stop an issue, for a `reason` if one is given; return its number and whether it was not held before."""
     with session_scope(context.engine) as session:
         issue = _find(session, number)
-        _note(context, session, by, "hold", issue.number)
-        return issue.number, operations.hold(session, issue.id or 0, operations.BY_OPERATOR)
+        _note(context, session, by, "hold", issue.number, reason=reason)
+        why = f"{operations.BY_OPERATOR}: {reason}" if reason else operations.BY_OPERATOR
+        return issue.number, operations.hold(session, issue.id or 0, why)
 
 
 def release(context: SendContext, number: int | None, by: Actor | None = None) -> tuple[int, bool]:

@@ -7,7 +7,12 @@ from starlette.responses import Response
 
 from digest.web.desk.state import Desk
 
-ASSETS = {"desk.css": "text/css", "preview.js": "text/javascript"}
+ASSETS = {
+    "desk.css": "text/css",
+    "report.css": "text/css",
+    "desk_send.js": "text/javascript",
+    "preview.js": "text/javascript",
+}
 """Files below templates/web, with their types."""
 
 

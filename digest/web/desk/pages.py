@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from digest.accounts.models import Role
+from digest.app import App
 from digest.issues import store as issues
 from digest.issues.models import Issue
 from digest.publish.publisher import Publisher
@@ -45,6 +46,13 @@ class DeskPages:
         """The path of the desk for browsers; empty in a preview without one."""
         return f"{self.access.prefix}{ROOT}" if self.access else ""
 
+    @property
+    def app(self) -> App:
+        """The workspace as now configured: an act must be by what the page showed."""
+        assert self.access is not None  # noqa: S101 - only a preview has none, and it has no acts
+        app, publisher = self.access.app, self.desk.publisher
+        return app if publisher.settings is app.settings else App(publisher.settings, app.engine, app.clock)
+
     def show(
         self,
         visitor: Visitor | None,
@@ -56,8 +64,14 @@ class DeskPages:
     ) -> Response:
         """Return a page; `publisher` renders it instead of the desk's, which a broken template may stop."""
         publisher = publisher or self.desk.publisher
+        frame = self.frame(visitor, publisher)
+        page = publisher.templates.render(f"web/{name}.html.j2", frame["language"], frame | values)
+        return HTMLResponse(page, status)
+
+    def frame(self, visitor: Visitor | None, publisher: Publisher) -> dict[str, Any]:
+        """Return the values of the frame around a page."""
         language = visitor.language if visitor else LANGUAGES[0]
-        frame = {
+        return {
             "root": self.root,
             "desk_root": self.root,
             "media": self.desk.media,
@@ -70,8 +84,6 @@ class DeskPages:
             "open_to": {path for path, roles in self.open_to.items() if visitor and visitor.may(roles)},
             "form_token": self.access.form_token(visitor) if self.access and visitor else "",
         }
-        page = publisher.templates.render(f"web/{name}.html.j2", language, frame | values)
-        return HTMLResponse(page, status)
 
     def back(self, path: str, /, **query: str) -> Response:
         """Return the redirection to a page after a POST; `done` names what was done, for its message."""

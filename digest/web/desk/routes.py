@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from digest.runtime.errors import DigestError
-from digest.web.desk import assets, local, preview, sign_in
-from digest.web.desk.access import EVERYBODY, MAKERS, ROOT, Access, DeskRoute, Visiting, Visitor, watching
+from digest.web.desk import approval, assets, check, local, log, month, preview, report, sending, sign_in, test_mail
+from digest.web.desk.access import MAKERS, ROOT, Access, DeskRoute, watching
 from digest.web.desk.local import OneTimeAddress
 from digest.web.desk.pages import DeskPages
 from digest.web.desk.state import Desk
@@ -65,18 +65,15 @@ def desk_routes(
     """Return every page and act of the desk."""
     shown = preview.routes(pages, access.app.clock, closing)
     return [
-        DeskRoute("GET", "", start(pages), EVERYBODY),
         *(DeskRoute("GET", f"{PREVIEW}{path}".rstrip("/"), page, MAKERS) for path, page in shown.items()),
         DeskRoute("GET", "/assets/{name}", assets.asset_page(pages.desk), None),
+        *month.routes(pages),
+        *check.routes(pages),
+        *test_mail.routes(pages),
+        *approval.routes(pages),
+        *sending.routes(pages),
+        *report.routes(pages),
+        *log.routes(pages),
         *sign_in.routes(pages, access),
         *([local.route(access, address)] if address else []),
     ]
-
-
-def start(pages: DeskPages) -> Callable[[Visitor], Response]:
-    """Return the first page after signing in."""
-
-    def first(visitor: Visiting) -> Response:
-        return pages.back(PREVIEW if visitor.may(MAKERS) else "/account")
-
-    return first

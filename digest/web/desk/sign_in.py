@@ -1,23 +1,16 @@
 """Signing in to the desk and out of it, the account's page, and approving."""
 
-import hmac
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from digest.accounts import audit, store
 from digest.accounts.models import Account
-from digest.issues import store as issues
-from digest.publish import lifecycle
-from digest.publish.approval import Approver, changes_since_approval, issue_hash, manifest
 from digest.runtime.db import session_scope
-from digest.runtime.errors import RefusedError
 from digest.runtime.text import one_person
 from digest.web.desk.access import (
-    APPROVERS,
     EVERYBODY,
     LANGUAGE_COOKIE,
     LANGUAGES,
@@ -74,36 +67,6 @@ class SignInPages:
         self._access.end(answer, visitor, everywhere=form.one("everywhere") == "yes")
         return answer
 
-    def approval(self, visitor: Visiting, problem: str = "") -> Response:
-        """Show what would be approved."""
-        publisher = self._app.publisher
-        with session_scope(self._app.engine, read_only=True) as session:
-            issue = self._pages.issue(session)
-            parts = manifest(session, issue, publisher.settings, publisher.templates)
-            changes = changes_since_approval(issue, parts)
-        facts: dict[str, Any] = {"issue": issue, "hash": issue_hash(parts), "changes": changes, "problem": problem}
-        status = HTTPStatus.CONFLICT if problem else HTTPStatus.OK
-        return self._pages.show(visitor, "desk_approval", status=status, **facts)
-
-    def approve(self, visitor: Visiting, form: DeskForm) -> Response:
-        """Approve exactly what the page showed; what has changed since is shown again instead."""
-        account, number = visitor.account, form.one("issue")
-        if account is None or not (number.isascii() and number.isdecimal() and len(number) < 10):
-            raise HTTPException(HTTPStatus.BAD_REQUEST)
-        publisher, now = self._app.publisher, self._app.clock.now()
-        approver = Approver(account.name, account.login, audit.ActorRoute.DESK)
-        try:
-            with session_scope(self._app.engine) as session:
-                issue = issues.find(session, int(number), lock=True)
-                current = issue_hash(manifest(session, issue, publisher.settings, publisher.templates))
-                if not hmac.compare_digest(current, form.one("hash")[:MAX_FIELD].encode("ascii", "replace").decode()):
-                    raise RefusedError("It has changed since this page was opened")
-                lifecycle.approve(publisher, session, issue, approver, now)
-                audit.record(session, visitor.actor, "approve", f"issue {number}", now=now, hash=issue.approved_hash)
-        except RefusedError as error:
-            return self.approval(visitor, problem=error.message)
-        return self._pages.back("/approval")
-
     def _verified(self, login: str, password: str, code: str) -> Account | None:
         engine, now = self._app.engine, self._app.clock.now()
         with session_scope(engine, read_only=True) as session:
@@ -135,8 +98,6 @@ def routes(pages: DeskPages, access: Access) -> list[DeskRoute]:
         DeskRoute("POST", "/sign-in", own.sign_in, None),
         DeskRoute("GET", "/account", own.account, EVERYBODY),
         DeskRoute("POST", "/sign-out", own.sign_out, EVERYBODY),
-        DeskRoute("GET", "/approval", own.approval, APPROVERS),
-        DeskRoute("POST", "/approval", own.approve, APPROVERS),
     ]
 
 

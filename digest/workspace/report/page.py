@@ -81,15 +81,17 @@ class Column:
 
 @dataclass(frozen=True)
 class ReportPages:
-    """Renders pages in the publication's language."""
+    """Renders pages in `chosen`, else in the publication's language; `frame` has the values of another frame."""
 
     settings: Settings
     templates: "Templates"
     now: datetime
+    chosen: str = ""
+    frame: Mapping[str, object] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def language(self) -> str:
-        return self.settings.publication.language
+        return self.chosen or self.settings.publication.language
 
     @cached_property
     def _zone(self) -> ZoneInfo:
@@ -162,7 +164,7 @@ class ReportPages:
     def _render(self, name: str, **values: object) -> str:
         publication = {"name": pick(self.settings.publication.name, self.language)}
         common = {"language": self.language, "publication": publication, "made": self._moment(self.now)}
-        return self.templates.render(f"web/{name}.html.j2", self.language, common | values)
+        return self.templates.render(f"web/{name}.html.j2", self.language, {**common, **self.frame, **values})
 
     def _translate(self, text: str) -> str:
         return self.templates.translate(self.language)(text)

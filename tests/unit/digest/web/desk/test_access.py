@@ -1,6 +1,5 @@
 """Access to the desk: every route with every role, without a session, with one that is over, and without our form."""
 
-import re
 import threading
 from itertools import product
 from pathlib import Path
@@ -12,7 +11,6 @@ from starlette.testclient import TestClient
 from digest.accounts import store
 from digest.accounts.models import Role
 from digest.app import App
-from digest.issues import store as issues
 from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
@@ -27,6 +25,7 @@ from tests.support.web_sample import HOME
 
 pytestmark = pytest.mark.one_database
 WALK = {
+    "/desk/report/{number}": "/desk/report/21",
     "/desk/preview/reader/{ref}": "/desk/preview/reader/anna",
     "/desk/preview/slot/{name}": "/desk/preview/slot/view",
     "/desk/preview/frame": "/desk/preview/frame?language=en",
@@ -164,32 +163,6 @@ def test_over_https_the_cookie_is_bound_to_the_host(office: SignedOffice) -> Non
     settings = office.app.settings.model_copy(update={"publication": publication})
     access = Access(App(settings, office.app.engine, office.clock))
     assert (access.cookie, access.prefix) == ("__Host-digest-desk", "/list")
-
-
-def test_two_people_approve_at_the_desk_what_was_shown(office: SignedOffice) -> None:
-    approval = office.app.settings.approval.model_copy(update={"required": 2})
-    office.app = App(office.app.settings.model_copy(update={"approval": approval}), office.app.engine, office.clock)
-    kim, lee = office.signed_in("kim", Role.APPROVER), office.signed_in("lee", Role.APPROVER)
-
-    def approve(browser: TestClient, **other: str) -> int:
-        page = browser.get("/desk/approval").text
-        shown = {name: re.search(f'name="{name}" value="([^"]+)"', page)[1] for name in ("issue", "hash", "form")}  # type: ignore[index]
-        return browser.post("/desk/approval", data={**shown, **other}).status_code
-
-    assert approve(kim, hash="0" * 64) == 409, "not what the page showed"
-    assert approve(kim, issue="x") == 400
-    assert approve(kim) == 303
-    assert approve(kim) == 303
-    assert state(office) == ("draft", "kim")
-    assert approve(lee) == 303
-    assert state(office) == ("approved", "kim; lee")
-    assert office.acts()[0] == ("lee", "approve", "desk")
-
-
-def state(office: SignedOffice) -> tuple[str, str | None]:
-    with session_scope(office.app.engine, read_only=True) as session:
-        issue = issues.find(session, 21)
-        return issue.state, issue.approved_by
 
 
 def test_the_local_desk_opens_once_and_only_there(office: SignedOffice) -> None:
