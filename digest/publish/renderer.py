@@ -161,9 +161,9 @@ class IssueRenderer:
         composer = self._composer(selection.language)
         context = composer.views.context(selection, archive=archive)
         joined = composer.rendered(selection, archive=archive)
-        as_summary = frozenset() if archive else composer.summaries(selection)
+        shortened = {} if archive else composer.shortened(selection)
         try:
-            direct = parts_of(context, as_summary, self.publisher.templates, self.nonce, composer.head_rules)
+            direct = parts_of(context, shortened, self.publisher.templates, self.nonce, composer.head_rules)
         except LimitError:  # too large to be rendered at once
             return
         for name, one, other in zip(("HTML", "plain text"), direct, (joined.html, joined.text), strict=True):

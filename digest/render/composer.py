@@ -1,7 +1,7 @@
 """Editions joined from what was rendered once: frames, and articles in each form that an edition needs."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from digest.render.checks.size import check_style_size, size_faults
 from digest.render.checks.theme import palette_faults
 from digest.render.content import EditionViews
 from digest.render.context import EditionContext
-from digest.render.edition import FOLDER, Rendered, shortened_finding, variables_of
+from digest.render.edition import FOLDER, Rendered, variables_of
 from digest.render.fragments import (
     HtmlFragment,
     LocalFinding,
@@ -34,10 +34,11 @@ from digest.render.mail import render_head, render_html, render_text, theme_of
 from digest.render.marks import cut
 from digest.render.markup import shown
 from digest.render.samples import ArticleForm, FrameKey, Sample, SampleMaker, Tokens, form_of, forms_of
+from digest.render.shortening import Length, Shortened, Step, shortened_findings, steps
 from digest.render.slots import EDITION_SLOTS, Slot
 from digest.render.units import Cut, Placed, UnitKey, Units, region_parts
 
-_GUESS = 1_500  # bytes of a summary, before it is rendered
+_GUESS: Mapping[Length, int] = {"summary": 1_500, "title": 400}  # bytes, before it is rendered
 
 
 class Composer:
@@ -58,7 +59,7 @@ class Composer:
         self._frames: dict[FrameKey, Frame[HtmlFragment]] = {}
         self._filled: dict[tuple[FrameKey, str, str, str], FilledFrame] = {}
         self._named: dict[UnitKey, tuple[LocalFinding, ...]] = {}
-        self._summaries: dict[Selection, frozenset[str]] = {}
+        self._shortened: dict[Selection, Shortened] = {}
         self._keys: dict[tuple[str, str, ArticleForm], UnitKey] = {}
         self._wider: dict[tuple[UnitKey, int], UnitKey] = {}
         self._weights: dict[tuple[UnitKey, str], tuple[int, int]] = {}
@@ -83,26 +84,26 @@ class Composer:
 
     def prepare(self, selections: Sequence[Selection], archived: Sequence[Selection] = ()) -> None:
         """Render what these editions need and the cache does not have."""
-        placed = {one: self._placed(one, frozenset(), archive=False) for one in selections}
-        whole = [self._placed(one, frozenset(), archive=True) for one in archived]
+        placed = {one: self._placed(one, {}, archive=False) for one in selections}
+        whole = [self._placed(one, {}, archive=True) for one in archived]
         every = [*selections, *archived]
         others = self._others(every)
         self._html.provide([*others, *(key for some in (placed.values(), whole) for one in some for key, _ in one)])
-        open_ = {one: self._size(one, placed[one]) for one in selections if one not in self._summaries}
+        open_ = {one: self._size(one, placed[one]) for one in selections if one not in self._shortened}
         while open_:
             missing = [key for one, size in open_.items() for key in self._settle(one, placed[one], size)]
             self._html.provide(missing)
-            open_ = {one: size for one, size in open_.items() if one not in self._summaries}
-        final = [self._placed(one, chosen, archive=False) if (chosen := self._summaries[one]) else placed[one]
+            open_ = {one: size for one, size in open_.items() if one not in self._shortened}
+        final = [self._placed(one, chosen, archive=False) if (chosen := self._shortened[one]) else placed[one]
                  for one in selections]  # fmt: skip
         self._text.provide([*others, *(self._wide(key, number) for one in (*final, *whole) for key, number in one)])
         heads = {self._html_frame(self._frame_key(one)).head for one in every} | self._html.heads
         if len(heads) > 1:
             raise NotComposableError("the head of the mail depends on the articles")
 
-    def summaries(self, selection: Selection) -> frozenset[str]:
-        """Return which articles of a prepared edition are summaries by the rule of size."""
-        return self._summaries[selection]
+    def shortened(self, selection: Selection) -> Shortened:
+        """Return which articles of a prepared edition are shorter by the rule of size."""
+        return self._shortened[selection]
 
     def is_compared(self, selection: Selection, *, archive: bool = False) -> bool:
         """Whether each piece of a prepared edition, and its frame, stood in one that was compared."""
@@ -118,8 +119,8 @@ class Composer:
         self._cache[self._frame_name(selection)] = True
 
     def _units_of(self, selection: Selection, *, archive: bool) -> tuple[list[UnitKey], list[UnitKey]]:
-        as_summary = frozenset() if archive else self._summaries[selection]
-        placed = self._placed(selection, as_summary, archive=archive)
+        shortened: Shortened = {} if archive else self._shortened[selection]
+        placed = self._placed(selection, shortened, archive=archive)
         others = self._others([selection])
         return [*others, *(key for key, _ in placed)], [*others, *(self._wide(*one) for one in placed)]
 
@@ -130,8 +131,8 @@ class Composer:
 
     def rendered(self, selection: Selection, *, archive: bool = False) -> Rendered:
         """Return a prepared edition, as `render_edition` would make it."""
-        as_summary = frozenset() if archive else self._summaries[selection]
-        placed = self._placed(selection, as_summary, archive=archive)
+        shortened: Shortened = {} if archive else self._shortened[selection]
+        placed = self._placed(selection, shortened, archive=archive)
         frame = self._filled_frame(selection)
         html = list(self._expanded(frame.html, selection, placed, self._html))
         text = self._expanded(
@@ -144,15 +145,14 @@ class Composer:
         more = sum(digits)
         longest = sum(fragment.longest for fragment, _ in html) + more
         sizes = (sum(fragment.size for fragment, _ in html) + more, sum(map(size_of, text_pieces)), longest)
-        chosen = [slug for slug in self._shortenable(selection) if slug in as_summary] if as_summary else []
-        shortened = shortened_finding([self.views.article(slug) for slug in chosen])
         local = [*self._whole(frame, html, text_fragments, longest)]
         local += [found for one in placed for found in self._unnamed(one.key, one.number, frame)]
         local += [
             found for group in selection.left_out for found in self._unnamed(UnitKey("left_out", group), "", frame)
         ]
         subject, preheader = self.views.subject_and_preheader(_lead(selection))
-        findings = (*shortened, *dict.fromkeys(checks.in_order(local)))
+        titles = ((slug, self.views.article(slug).title) for slug, _ in selection.shown)
+        findings = (*shortened_findings(shortened, titles), *dict.fromkeys(checks.in_order(local)))
         pictures = frozenset(picture for fragment, _ in html if fragment.pictures for picture in fragment.pictures)
         return Rendered(subject, preheader, pieces, text_pieces, self._nonce, findings, pictures, sizes)
 
@@ -205,14 +205,14 @@ class Composer:
             self._named[key] = tuple(LocalFinding(checks.TEXT, "", one) for one in found)
         return self._named[key]
 
-    def _placed(self, selection: Selection, as_summary: frozenset[str], *, archive: bool) -> list[Placed]:
+    def _placed(self, selection: Selection, shortened: Shortened, *, archive: bool) -> list[Placed]:
         made, before, last = [], None, len(selection.shown) - 1
         uses_first, uses_last, uses_lead = ("first" in self._forms, "last" in self._forms, "lead" in self._forms)
         for index, (slug, section) in enumerate(selection.shown):
-            shortened = slug in as_summary or self.views.display(slug, index + 1) == "summary"
+            length = "full" if archive else shortened.get(slug) or self.views.display(slug, index + 1) or "full"
             apart = index == 0 and self._lead_apart
             ends = uses_last and (apart or index == last or selection.shown[index + 1][1] != section)
-            form = form_of(shortened and not archive, uses_lead and index == 0, uses_first and section != before, ends)
+            form = form_of(length, uses_lead and index == 0, uses_first and section != before, ends)
             made.append(Placed(self._key(slug, section, form), str(index + 1)))
             before = None if apart else section
         return made
@@ -235,12 +235,10 @@ class Composer:
             for key, kind, number in region_parts(one, placed, selection.left_out):
                 yield units[key][kind], number
 
-    def _shortenable(self, selection: Selection) -> list[str]:
-        """Return the articles that may become summaries, in that order: from the last to the first, the lead last."""
-        lead = _lead(selection)
-        shown = [(slug, number) for number, (slug, _) in enumerate(selection.shown, start=1)]
-        free = [slug for slug, number in reversed(shown) if self.views.is_free(slug, number)]
-        return sorted(free, key=lambda slug: slug == lead)
+    def _steps(self, selection: Selection) -> Iterator[Step]:
+        """Yield what the rule of size does to an edition, in that order."""
+        numbered = enumerate(selection.shown, start=1)
+        return steps([(slug, self.views.lengths(slug, number)) for number, (slug, _) in numbered])
 
     def _size(self, selection: Selection, placed: Sequence[Placed]) -> int:
         """Return the bytes of the HTML with the longest values in its slots, with no article as a summary by rule."""
@@ -260,27 +258,27 @@ class Composer:
         return self._weights[key, kind]
 
     def _longest(self, key: UnitKey) -> int:
+        """Return the bytes of all fragments of an article, a guess before they are rendered."""
+        if key not in self._html:
+            return _GUESS[key.form.display]
         return sum(self._weight(key, kind)[0] for kind in self._html[key])
 
     def _settle(self, selection: Selection, placed: Sequence[Placed], size: int) -> list[UnitKey]:
-        """Choose the summaries of an edition by sums; return what must be rendered before that is certain."""
-        chosen: list[str] = []
-        missing: list[UnitKey] = []
-        by_slug = {key.name: key for key, _ in placed} if size > HTML_WARNING else {}
-        for slug in self._shortenable(selection) if by_slug else ():
+        """Shorten an edition by sums; return what must be rendered before that is certain."""
+        chosen: dict[str, Length] = {}
+        missing: dict[UnitKey, None] = {}
+        now = {key.name: key for key, _ in placed}
+        for slug, length in self._steps(selection) if size > HTML_WARNING else ():
             if size <= HTML_WARNING:
                 break
-            full = by_slug[slug]
-            short = self._key(full.name, full.section, full.form._replace(display="summary"))
-            chosen.append(slug)
-            if short in self._html:
-                size += self._longest(short) - self._longest(full)
-            else:
-                missing.append(short)
-                size += min(_GUESS - self._longest(full), 0)
+            longer = now[slug]
+            shorter = self._key(slug, longer.section, longer.form._replace(display=length))
+            missing |= {} if shorter in self._html else {shorter: None}
+            size += self._longest(shorter) - self._longest(longer)
+            chosen[slug], now[slug] = length, shorter
         if not missing:
-            self._summaries[selection] = frozenset(chosen)
-        return missing
+            self._shortened[selection] = chosen
+        return [*missing]
 
     def _key(self, slug: str, section: str, form: ArticleForm) -> UnitKey:
         parts = (slug, section, form)

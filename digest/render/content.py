@@ -28,6 +28,7 @@ from digest.render.context import (
 from digest.render.figures import media_url
 from digest.render.logo import logo_view
 from digest.render.plaintext import first_paragraph
+from digest.render.shortening import Length, lengths_of
 from digest.runtime.text import whole_sentences
 from digest.settings.publication import pick, pick_own
 from digest.settings.root import Settings
@@ -152,8 +153,9 @@ class EditionViews:
         shown = []
         for number, (slug, section) in enumerate(selection.shown, start=1):
             view = self.article(slug)
-            display: Display = "full" if archive else self.display(slug, number)
-            shown.append((section, replace(view, lead=number == 1, number=str(number), display=display)))
+            brief = not archive and self._is_brief(view, number)
+            display: Display = "full" if archive else "summary" if brief else view.display
+            shown.append((section, replace(view, lead=number == 1, number=str(number), display=display, brief=brief)))
         listed, more = self.listed(selection)
         return replace(
             self.frame,
@@ -171,13 +173,18 @@ class EditionViews:
     def display(self, slug: str, number: int) -> Display:
         """Return how the article with this number is shown; None for whatever the size allows."""
         view = self.article(slug)
-        brief = self._settings.editions.length == "brief" and number > IN_FULL
-        brief = brief and view.may_be_summary and view.kind != Kind.NOTICE  # whose button is what it is for
-        return "summary" if brief else view.display
+        return "summary" if self._is_brief(view, number) else view.display
 
-    def is_free(self, slug: str, number: int) -> bool:
-        """Whether the size decides how the article with this number is shown."""
-        return self.article(slug).may_be_summary and self.display(slug, number) is None
+    def lengths(self, slug: str, number: int) -> tuple[Length, ...]:
+        """Return the lengths that the size may give the article with this number."""
+        view = self.article(slug)
+        brief = self._is_brief(view, number)
+        return lengths_of(replace(view, lead=number == 1, display=self.display(slug, number), brief=brief))
+
+    def _is_brief(self, view: ArticleView, number: int) -> bool:
+        """Whether the length of editions makes an article a summary; not a notice, whose button is what it is for."""
+        brief = self._settings.editions.length == "brief" and number > IN_FULL
+        return brief and view.may_be_summary and view.kind != Kind.NOTICE
 
     def listed(self, selection: Selection) -> tuple[int, str]:
         """Return how many entries the contents have at most, and the number of articles beyond."""

@@ -55,14 +55,25 @@ class ArticleView:
     apply_by: dt.date | None = None
     display: Literal["full", "summary"] | None = None  # None = by the size rule
     read_on_url: str = ""
+    brief: bool = False  # a summary by the length of editions, not by its own `display`
     lead: bool = False
     number: str = ""  # in the edition, from 1; templates print it and do nothing else with it
 
     @property
+    def may_be_shorter(self) -> bool:
+        """Whether it is for us to say how much of it is shown, and the rest can be read in the archive."""
+        return bool((self.display is None or self.brief) and self.read_on_url)
+
+    @property
     def may_be_summary(self) -> bool:
-        """Whether it is for us to say how it is shown, and the rest can be read in the archive."""
+        """Whether it is in full now, and a summary would be shorter."""
         more = self.body_html or self.videos or self.images
-        return bool(self.display is None and self.read_on_url and not self.citation and more)
+        return bool(self.may_be_shorter and self.display is None and not self.citation and more)
+
+    @property
+    def is_title(self) -> bool:
+        """Whether there is room for its title only."""
+        return self.display == "summary" and not (self.summary or self.images or self.videos or self.citation)
 
 
 @dataclass(frozen=True, slots=True)

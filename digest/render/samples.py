@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from digest.render.content import MOST_LISTED, EditionViews
 from digest.render.context import ArticleView, EditionContext, LeftOutView, SectionView
-from digest.render.edition import settled
+from digest.render.shortening import Length, lengths_of, settled
 from digest.runtime.errors import ContentError
 
 _PRIVATE = range(0xE000, 0xF8FF)
@@ -48,16 +48,16 @@ class Tokens(NamedTuple):
 class ArticleForm(NamedTuple):
     """What an article's markup depends on besides its content."""
 
-    display: Literal["full", "summary"]
+    display: Length
     lead: bool = False
     first: bool = False
     last: bool = False
 
 
 @lru_cache(maxsize=16)
-def form_of(shortened: bool, lead: bool, first: bool, last: bool) -> ArticleForm:
+def form_of(length: Length, lead: bool, first: bool, last: bool) -> ArticleForm:
     """Return a form, the same object for the same values: there is one for each article of each edition."""
-    return ArticleForm("summary" if shortened else "full", lead, first, last)
+    return ArticleForm(length, lead, first, last)
 
 
 def forms_of(theme: Mapping[str, Any]) -> frozenset[str]:
@@ -100,7 +100,7 @@ class SampleMaker:
             slug="", anchor="stub", title=tokens.stub, kind="story", language=views.language, summary=tokens.stub,
             display="full",
         )  # fmt: skip
-        self._lead = (tokens.stub, form_of(False, True, True, True))
+        self._lead = (tokens.stub, form_of("full", True, True, True))
 
     def sample(
         self,
@@ -138,8 +138,9 @@ class SampleMaker:
     def _forms_for(self, view: ArticleView) -> Iterator[ArticleForm]:
         lasts = (False, True) if "last" in self._forms else (False,)
         places = {("lead" in self._forms, "first" in self._forms), (False, "first" in self._forms), (False, False)}
-        for shortened in (False, True) if view.display == "summary" or view.may_be_summary else (False,):
-            yield from (form_of(shortened, *place, last) for place in sorted(places) for last in lasts)
+        lengths: dict[Length, None] = dict.fromkeys(("full", view.display or "full", *lengths_of(view)))
+        for length in lengths:
+            yield from (form_of(length, *place, last) for place in sorted(places) for last in lasts)
 
     def frame(self, key: FrameKey, subject: str, preheader: str, more: str) -> Sample:
         """Return an edition of stubs: what stands around articles, and where it shows which."""
@@ -180,6 +181,4 @@ class SampleMaker:
         if article == self._lead:
             return replace(self._stub, number=number, slug=self.tokens.stub, lead=True)
         slug, form = article
-        as_summary = frozenset({slug} if form.display == "summary" else ())
-        view = replace(self.views.article(slug), display=form.display)
-        return replace(settled(view, as_summary), lead=form.lead, number=number)
+        return replace(settled(self.views.article(slug), form.display), lead=form.lead, number=number)

@@ -21,6 +21,7 @@ from digest.publish.fragment_cache import FragmentCache
 from digest.publish.publisher import Publisher
 from digest.publish.renderer import IssueRenderer
 from digest.render import composer
+from digest.render.checks import HTML_WARNING
 from digest.render.content import IssueContent
 from digest.render.edition import render_edition
 from digest.render.loader import Templates, packaged_directory
@@ -231,15 +232,29 @@ def overridden(folder: Path, change: tuple[str, str, str]) -> Templates:
     return Templates(folder)
 
 
-def small_world() -> World:
+@pytest.mark.parametrize("count", [60, 120])
+def test_the_longest_brief_issue_is_joined_and_fits(packaged: Templates, count: int) -> None:
+    made = small_world(count, images=[{"src": "p.png", "alt": "A hall", "file": FILE}], body="Words of it. " * 99)
+    world = made._replace(selections=made.selections[-1:], length="brief")
+    renderer = check(world, packaged) if count == 120 else IssueRenderer(publisher(world, packaged), world.content)
+    found = renderer.rendered(world.selections[0])
+    assert found.longest_html < HTML_WARNING
+    advice = {finding.id: finding.message for finding in found.findings}
+    assert [*advice] == ["shown-as-summary", "shown-as-title"]
+    assert "“Title 0”" not in advice["shown-as-summary"]  # the lead
+    assert found.html.count('"entry one"') == int(advice["shown-as-title"].split(", ")[1].split()[0]) > 10
+
+
+def small_world(count: int = 12, **fields: Any) -> World:
+    values = {"images": [], "body": "Words."} | fields
     articles = {
         f"g{n}": {
             "en": Article(
-                slug=f"g{n}", group=f"g{n}", language="en", title=f"Title {n}", body=f"Words {n}.", kind="story",
-                topics=[], sources=[], images=[], videos=[], content_hash="", created_at=NOW, updated_at=NOW,
+                slug=f"g{n}", group=f"g{n}", language="en", title=f"Title {n}", kind="story",
+                topics=[], sources=[], videos=[], **values, content_hash="", created_at=NOW, updated_at=NOW,
             )
         }
-        for n in range(12)
+        for n in range(count)
     }  # fmt: skip
     issue = Issue(
         number=21,
@@ -251,7 +266,9 @@ def small_world() -> World:
         intro={},
         waivers=[],
     )
-    content = IssueContent(issue, {group: SECTIONS[int(group[1:]) // 4] for group in articles}, articles)
+    content = IssueContent(
+        issue, {group: SECTIONS[int(group[1:]) * len(SECTIONS) // count] for group in articles}, articles
+    )
     chosen = [{"g0", "g5"}, {"g1", "g2", "g6"}, set(articles)]
     return World(content, [selection(content, groups, "en", "every") for groups in chosen], ("en",))
 

@@ -5,11 +5,12 @@ from lxml import html as lxml_html
 from lxml.cssselect import CSSSelector
 
 from digest.render import inline
-from digest.render.edition import settle_display, variables_of
+from digest.render.edition import variables_of
 from digest.render.loader import Templates
 from digest.render.mail import theme_of
 from digest.render.mjml import to_html
 from digest.render.selectors import ElementIndex
+from digest.render.shortening import settle_lengths
 from tests.support.render_sample import edition
 
 MARKUP = (
@@ -35,7 +36,7 @@ def test_selections_are_those_of_xpath(selector: str) -> None:
 @pytest.mark.parametrize("language", ["en", "ko", "ar"])
 def test_styles_are_inlined_as_by_the_library(language: str) -> None:
     templates = Templates()
-    shown = settle_display(edition(language=language), frozenset())
+    shown = settle_lengths(edition(language=language), {})
     variables = variables_of(shown, theme_of(templates, {}), "0" * 16)
     html = to_html(templates.render("email/digest/body.mjml.j2", language, variables))
     css = templates.render("email/layouts/inline.css.j2", language, variables)
