@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any, Literal
+from urllib.parse import quote
 
 from digest.articles.body import render_body
 from digest.articles.embeds import ArticleImage, ArticleVideo, citation_of, image_of, video_of
@@ -92,7 +93,7 @@ class EditionViews:
         """Return the line for an article that an edition leaves out."""
         if group not in self._left_out:
             article, section = self.content.titled(group, self.language), self.content.sections[group]
-            title, url = self.section_titles.get(section, section), f"{self._archive_url}#{article.group}"
+            title, url = self.section_titles.get(section, section), _place_in(self._archive_url, article.group)
             self._left_out[group] = LeftOutView(article.title, url, title, article.language)
         return self._left_out[group]
 
@@ -225,8 +226,13 @@ def _earlier(issue: EarlierIssue, language: str, settings: Settings) -> EarlierI
     url = f"{settings.publication.base_url}/archive/{issue.number}?lang={language}"
     pages = [code for code in (language, settings.publication.language, *issue.titles) if code in issue.titles]
     titles = issue.titles[pages[0]] if pages else ()
-    shown = tuple(EarlierTitleView(one.title, f"{url}#{one.group}", one.language) for one in titles[:MOST_TITLES])
+    shown = tuple(EarlierTitleView(one.title, _place_in(url, one.group), one.language) for one in titles[:MOST_TITLES])
     return EarlierIssueView(issue.number, issue.date, url, shown, more=len(titles) - len(shown))
+
+
+def _place_in(archive_page: str, group: str) -> str:
+    """Return the address of an article on its archive page, the same in both parts whatever its script."""
+    return f"{archive_page}#{quote(group)}"
 
 
 def _article_view(
@@ -256,7 +262,7 @@ def _article_view(
         citation=None if article.citation is None else citation_of(article.citation),
         apply_by=article.apply_by,
         display=own,
-        read_on_url=f"{archive_url}#{article.group}",
+        read_on_url=_place_in(archive_url, article.group),
     )
 
 

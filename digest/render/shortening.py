@@ -1,12 +1,13 @@
 """The rule of size: which articles of a long edition are shown as summaries, and which as titles. Pure."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from digest.render.checks import Finding, Severity
 from digest.render.context import ArticleView, EditionContext
-from digest.render.plaintext import plain_body
+from digest.render.plaintext import first_paragraph, plain_body
 from digest.runtime.text import count_of, whole_sentences
 
 Length = Literal["full", "summary", "title"]
@@ -56,8 +57,10 @@ def settled(article: ArticleView, length: Length | None) -> ArticleView:
 
 
 def _excerpt(body_html: str) -> str:
-    words = " ".join(plain_body(body_html).partition("\n\n")[0].split())
-    return whole_sentences(words, _EXCERPT, _LEAST)
+    """Return the first sentences, where there are none the first items or cells."""
+    lines = plain_body(body_html, width=sys.maxsize).partition("\n\n")[0].splitlines()
+    listed = "; ".join(" ".join(line.split()).removeprefix("- ") for line in lines if {*line} - {*"-+ "})
+    return whole_sentences((first_paragraph(body_html) if lines else "") or listed, _EXCERPT, _LEAST)
 
 
 def shortened_findings(shortened: Shortened, titles: Iterable[tuple[str, str]]) -> Iterator[Finding]:

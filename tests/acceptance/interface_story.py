@@ -430,7 +430,7 @@ def operators(tell: Chapter) -> None:
         'webhook_secret_file = "webhook-secret"\n'
     )
     tell.digest("tell --test --json")
-    with tell.staying("worker --stay --json", lambda _, err: "Staying" in err):
+    with tell.staying("worker --stay --json", lambda _, err: "Running until stopped" in err):
         pass
 
 

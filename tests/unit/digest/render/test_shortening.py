@@ -41,6 +41,19 @@ def test_the_last_shrinks_first_and_the_lead_last() -> None:
     assert [*steps([])] == []
 
 
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("Words.[^1]\n\nMore.\n\n[^1]: A note.", "Words."),
+        ("- one\n- two " + "words " * 20, "one; two " + "words " * 19 + "words"),
+        ("| Day | Place |\n|--|--|\n| Monday | Hall |", "Day | Place; Monday | Hall"),
+        ("", ""),
+    ],
+)
+def test_an_excerpt_is_sentences_or_items(body: str, wanted: str) -> None:
+    assert settled(article("a", body, summary=""), "summary").summary == wanted
+
+
 @pytest.mark.parametrize("citation", [None, PAPER])
 def test_a_title_leads_on_and_keeps_its_date(citation: Citation | None) -> None:
     whole = article("a", images=(picture(),), citation=citation, apply_by=date(2021, 10, 15), language="ko")
