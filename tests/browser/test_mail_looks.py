@@ -104,6 +104,7 @@ def _edition(language: str) -> EditionContext:
             "News",
             (
                 _article("short", display="summary", images=(_picture("thumb"),), read_on_url=f"{MEDIA}../archive/21"),
+                _article("title", display="summary", summary="", body_html="", read_on_url=f"{MEDIA}../archive/21"),
                 _article("notice", "notice", apply_by=date(2021, 10, 15), link="mailto:ideas@example.org", sources=()),
                 _article("small", images=(_picture("small", width=180),)),
             ),

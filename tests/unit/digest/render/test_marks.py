@@ -56,7 +56,7 @@ def test_the_list_of_contents_marks_articles_in_another_language(templates: Temp
     assert contents.count("Korean") == 1
     assert "The title of paper · Korean" in contents
     assert "Thetitleofown</a></li>" in "".join(rendered.html.split())
-    assert "Thetitleofpaper·Korean" in shown(rendered.html).text
+    assert "Thetitleofpaper(Korean)" in shown(rendered.html).text
 
 
 def test_articles_left_out_name_their_section_below_their_title(templates: Templates) -> None:
