@@ -1,4 +1,4 @@
-"""Tables of accounts, their sessions at the desk, and the audit log."""
+"""Tables of accounts, their sessions at the desk, review links, and the audit log."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -49,6 +49,20 @@ class DeskSession(SQLModel, table=True):
     account_id: int | None = Field(default=None, foreign_key="account.id", index=True)
     created_at: datetime
     seen_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+class ReviewLink(SQLModel, table=True):
+    """A link by which somebody without an account reads an issue's editions. Its token is kept as a keyed hash."""
+
+    __tablename__ = "review_link"
+    id: int | None = Field(default=None, primary_key=True)
+    token_hash: str = Field(max_length=64, unique=True)
+    issue: int = Field(description="the issue's number")
+    issue_hash: str = Field(max_length=64, description="what an approval would have been bound to when it was made")
+    made_by: str = Field(max_length=120)
+    created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
 

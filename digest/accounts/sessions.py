@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, update
 from sqlmodel import Session, col, select
 
-from digest.accounts.models import Account, DeskSession
+from digest.accounts.models import Account, DeskSession, ReviewLink
 
 # A page with four frames makes five requests; one of them writes.
 _SEEN_EVERY = timedelta(minutes=1)
@@ -68,6 +68,12 @@ def revoke_all(session: Session, account: Account, now: datetime) -> None:
     session.execute(
         update(DeskSession).where(col(DeskSession.account_id) == account.id, _open()).values(revoked_at=now)
     )
+
+
+def end_all(session: Session) -> None:
+    """End every session and every review link."""
+    session.execute(delete(DeskSession))
+    session.execute(delete(ReviewLink))
 
 
 def _of(token: str, secret: bytes) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ ISSUE = {
     "approve": Leaf("issue:approve", "Approve the issue exactly as it is now."),
     "edit": Leaf("issue:edit", "Change an issue."),
     "verify": Leaf("issue_verify:verify_", "Compare a frozen issue's editions with a new build."),
+    "correct": Leaf("issue_correct:correct", "Correct an article for the readers who got it."),
     "withdraw": Leaf("issue:withdraw", "Stop an issue permanently."),
     "archive": Leaf("archive_notes:keep_issue_out", "Hide an issue from the public archive, or show it again."),
     "note": Leaf("archive_notes:note", "Add a note above an issue's page in the archive."),

@@ -219,6 +219,10 @@ def _show(out: Output, data: dict[str, Any]) -> None:
         for language, subject in data["subjects"].items():
             out.line(f"Subject ({language}): {subject}" if len(data["subjects"]) > 1 else f"Subject: {subject}")
         out.line()
+        if data["corrects"]:
+            out.line(
+                f"It corrects {data['corrected_article']} for the readers who got it in issue {data['corrects']}.\n"
+            )
         if data["kept_out"]:
             out.line("It is hidden from the archive.\n")
         rows = [

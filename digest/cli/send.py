@@ -15,11 +15,11 @@ from digest.delivery.transport import Reply
 from digest.issues import store
 from digest.membership.list_hygiene import HygieneKind, counts
 from digest.outbox.states import TO_LOOK_AT
+from digest.publish.audience import audience_of
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.text import count_of
 from digest.send.start import PreparedSend, prepare_send
 from digest.send.test_mail import send_test
-from subscribers import audience
 
 
 def send(
@@ -68,7 +68,7 @@ def _tell_test(shell: Shell, to: str, reply: Reply) -> None:
 def _dry_run(shell: Shell, number: int | None) -> None:
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
-        excluded = audience.counted(session, shell.reader.clock.now()).exclusions(made.issue.number)
+        excluded = dict(audience_of(session, made.issue, shell.reader.clock.now()).excluded)
         doubtful = counts(session, mailed=True)
     planned = sum(edition.readers for edition in made.editions)
     data = {"issue": made.issue.number, "planned": planned, "states": {}, "excluded": excluded, "dry_run": True}

@@ -14,6 +14,7 @@ from digest.editions.models import Edition
 from digest.issues.lifecycle import PUBLISHED
 from digest.issues.models import Issue
 from subscribers.audience import in_between
+from subscribers.models import Frequency
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,18 @@ class EarlierIssue:
     titles: Mapping[str, tuple[EarlierTitle, ...]]
 
 
-def frequencies(session: Session, number: int) -> frozenset[str]:
-    """Return the frequencies whose readers lack issues before issue `number`."""
-    numbers = {issue.number for issue in _published(session, number)}
-    return frozenset(frequency for frequency, lacking in in_between(number).items() if numbers.intersection(lacking))
+def frequencies(session: Session, issue: Issue) -> frozenset[str]:
+    """Return the frequencies whose readers lack issues before this one."""
+    numbers = {earlier.number for earlier in _published(session, issue)}
+    return frozenset(frequency for frequency, missed in _in_between(issue).items() if numbers.intersection(missed))
 
 
-def earlier_issues(session: Session, number: int) -> Mapping[str, tuple[EarlierIssue, ...]]:
-    """Return, by frequency, the issues that its readers lack before issue `number`, the newest first."""
-    issues = {issue.number: _read(session, issue) for issue in _published(session, number)}
+def earlier_issues(session: Session, issue: Issue) -> Mapping[str, tuple[EarlierIssue, ...]]:
+    """Return, by frequency, the issues that its readers lack before this one, the newest first."""
+    issues = {earlier.number: _read(session, earlier) for earlier in _published(session, issue)}
     found = {
         frequency: tuple(issues[one] for one in sorted(lacking, reverse=True) if one in issues)
-        for frequency, lacking in in_between(number).items()
+        for frequency, lacking in _in_between(issue).items()
     }
     return {frequency: lacking for frequency, lacking in found.items() if lacking}
 
@@ -55,11 +56,17 @@ def as_approved(earlier: Mapping[str, tuple[EarlierIssue, ...]]) -> object:
     return {frequency: [asdict(issue) for issue in lacking] for frequency, lacking in sorted(earlier.items())}
 
 
-def _published(session: Session, number: int) -> Sequence[Issue]:
-    numbers = {one for lacking in in_between(number).values() for one in lacking}
+def _in_between(issue: Issue) -> Mapping[Frequency, range]:
+    """Return the numbers by frequency; a correction goes to readers of every frequency and replaces no issue."""
+    return {} if issue.corrects else in_between(issue.number)
+
+
+def _published(session: Session, issue: Issue) -> Sequence[Issue]:
+    numbers = {one for lacking in _in_between(issue).values() for one in lacking}
     if not numbers:
         return ()
-    query = select(Issue).where(col(Issue.number).in_(numbers), col(Issue.state).in_(PUBLISHED), ~col(Issue.kept_out))
+    public = (col(Issue.state).in_(PUBLISHED), ~col(Issue.kept_out), col(Issue.corrects).is_(None))
+    query = select(Issue).where(col(Issue.number).in_(numbers), *public)
     return session.exec(query.order_by(col(Issue.number))).all()
 
 

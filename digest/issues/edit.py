@@ -87,6 +87,7 @@ def _read_text(path: Path) -> str:
 
 def add(session: Session, issue: Issue, slug: str, section_order: Sequence[str]) -> None:
     """Put an article at the end of its section."""
+    _refuse_correction(issue)
     article = session.exec(select(Article).where(Article.slug == slug)).first()
     if article is None:
         raise NotFoundError(f"There is no article {slug!r}", hint="To list the articles: digest articles list")
@@ -109,6 +110,7 @@ def add(session: Session, issue: Issue, slug: str, section_order: Sequence[str])
 
 def drop(session: Session, issue: Issue, slug: str) -> None:
     """Remove an article; it stays out when the issue is assembled again."""
+    _refuse_correction(issue)
     items = [item for item, _ in items_of(session, issue)]
     gone = _find(items, slug, issue)
     session.delete(gone)
@@ -131,6 +133,13 @@ def move_to(session: Session, issue: Issue, place: ArticlePosition, section_orde
 def _rank_in(section_order: Sequence[str]) -> Callable[[IssueItem], int]:
     """Return a sort key by section; sections that the publication no longer has come last."""
     return lambda item: section_order.index(item.section) if item.section in section_order else len(section_order)
+
+
+def _refuse_correction(issue: Issue) -> None:
+    """Raise RefusedError for a correction: who gets it follows from the article that it corrects."""
+    if issue.corrects is not None:
+        message = f"Issue {issue.number} corrects {issue.corrected_article} and has no other articles"
+        raise RefusedError(message, hint=f"To give it up: digest issue withdraw {issue.number}")
 
 
 def _find(items: list[IssueItem], slug: str, issue: Issue) -> IssueItem:

@@ -43,6 +43,12 @@ class Issue(SQLModel, table=True):
     special: bool = Field(
         default=False, sa_column_kwargs={"server_default": false()}, description="outside the calendar; chosen by hand"
     )
+    corrects: int | None = Field(
+        default=None, description="number of the issue that it corrects; only readers of that article get it"
+    )
+    corrected_article: str = Field(
+        default="", max_length=120, sa_column_kwargs={"server_default": ""}, description="group of the article"
+    )
     rest_at: datetime | None = Field(
         default=None, description="while a canary is watched: nothing that is due from then on is started"
     )

@@ -7,10 +7,10 @@ always. The caller commits, before any worker can take anything.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, String, and_, case, cast, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, case, cast, func, insert, literal, or_, select, update
 from sqlmodel import Session
 
-from digest.accounts.models import DeskSession
+from digest.accounts.sessions import end_all
 from digest.issues.lifecycle import IssueState
 from digest.outbox.states import UNFINISHED, Outcome, State
 from digest.outbox.tables import ATTEMPT, DELIVERY, ISSUE, NOTICE, Promised, move
@@ -44,7 +44,7 @@ def settle_down(session: Session, now: datetime) -> Aftermath:
     Deliveries of a frozen issue stay: none was started, and a person releases it or not. Notices are not repeated
     either, harmless as a second confirmation is: a subscriber who has left since must not be written to.
     """
-    session.execute(delete(DeskSession))  # one that was revoked since the backup would be open again
+    end_all(session)  # what was revoked since the backup would be open again
     known_until = last_known(session)
     frozen = _numbers(session, IssueState.FROZEN)
     held = _numbers(session, IssueState.FROZEN, IssueState.SENDING)
@@ -85,7 +85,7 @@ def doubt(
     session: Session, promised: Promised, in_doubt: ColumnElement[bool], now: datetime, *, why: str = UNKNOWN
 ) -> int:
     """Give each an attempt at an unknown time from what is known until now, and make it uncertain."""
-    session.execute(delete(DeskSession))  # one that was revoked since the backup would be open again
+    end_all(session)  # what was revoked since the backup would be open again
     known_until = last_known(session)
     table, token = promised.table, new_attempt_id()[:16]
     made_up = literal(f"{RESTORED}-{token}-") + cast(table.c.id, String)

@@ -83,6 +83,7 @@ class SkipReason(StrEnum):
     PAUSED = "paused"
     FREQUENCY = "frequency"
     EMPTY = "empty"
+    UNAFFECTED = "unaffected"
 
 
 def may_move(old: State, new: State) -> bool:

@@ -63,7 +63,9 @@ def manifest(session: Session, issue: Issue, settings: Settings, templates: Temp
             parts["logo"] = [picture.hash for picture in logo_pictures(settings)]
     if issue.waivers:
         parts["findings that stand"] = issue.waivers
-    if lacking := earlier_issues(session, issue.number):
+    if issue.corrects is not None:
+        parts["readers of the correction"] = [issue.corrects, issue.corrected_article]
+    if lacking := earlier_issues(session, issue):
         parts[IN_BETWEEN] = as_approved(lacking)
     for by_language in issues.translations_of(session, [item.group for item, _ in items]).values():
         for article in by_language.values():

@@ -48,6 +48,7 @@ class ShownIssue:
     updated_at: datetime
     note: Mapping[str, str]
     editions: Mapping[str, Stored]
+    corrects: int | None = None
 
     def edition(self, language: str, default: str) -> Stored:
         """Return the edition for a reader of `language`: in it, else in the publication's language, else in any."""
@@ -112,12 +113,16 @@ def shown_issues(session: Session) -> list[ShownIssue]:
     for issue_id, *values in session.exec(query.order_by(col(Edition.id))):
         stored.setdefault(issue_id, []).append(Stored(*values))
     kept, issues = kept_out(session), []
+    corrected: dict[int, datetime] = {}  # a page names its corrections, which have higher numbers
     for issue in session.exec(select(Issue).where(*public).order_by(col(Issue.number).desc())):
         editions = fitting(stored.get(issue.id or 0, ()), kept)
         published = issue.frozen_at or issue.created_at
-        updated = max(published, issue.archive_changed_at or published)
+        updated = max(published, issue.archive_changed_at or published, corrected.get(issue.number, published))
         if editions:
-            issues.append(ShownIssue(issue.number, issue.date, published, updated, issue.note, editions))
+            if issue.corrects is not None:
+                corrected.setdefault(issue.corrects, updated)
+            shown = ShownIssue(issue.number, issue.date, published, updated, issue.note, editions, issue.corrects)
+            issues.append(shown)
     return issues
 
 

@@ -17,6 +17,7 @@ from digest.issues import store as issue_store
 from digest.issues.models import Issue
 from digest.publish import archive, waivers
 from digest.publish.approval import issue_hash, manifest
+from digest.publish.audience import audience_of
 from digest.publish.content_checks import content_findings, untranslated
 from digest.publish.fragment_cache import NAME, FragmentCache
 from digest.publish.publisher import Publisher
@@ -27,7 +28,6 @@ from digest.render.context import EditionContext
 from digest.render.edition import Rendered
 from digest.runtime.errors import RefusedError
 from digest.runtime.text import count_of
-from subscribers.audience import counted
 from subscribers.models import Frequency
 
 
@@ -112,7 +112,7 @@ def content_of(session: Session, issue: Issue) -> IssueContent:
             message = f"{group} in issue {issue.number} has become a translation of another article"
             hint = f"Undo that change, or assemble again: digest issue assemble --period {issue.period}"
             raise RefusedError(message, hint=hint)
-    earlier = earlier_issues(session, issue.number)
+    earlier = earlier_issues(session, issue)
     return IssueContent(issue, {item.group: item.section for item, _ in items}, articles, earlier)
 
 
@@ -123,11 +123,11 @@ def most_editions(publisher: Publisher, content: IssueContent) -> int:
     return int(len(publisher.settings.languages) * 2 ** len(topics - {frozenset()}))
 
 
-def reader_groups(session: Session, number: int, now: datetime) -> dict[ReaderGroup, int]:
+def reader_groups(session: Session, issue: Issue, now: datetime) -> dict[ReaderGroup, int]:
     """Count the readers of the issue as of now by language and interests, and by frequency where it matters."""
-    lacking = frequencies(session, number)
+    lacking = frequencies(session, issue)
     groups = Counter[ReaderGroup]()
-    for group, count in counted(session, now).eligible(number).items():
+    for group, count in audience_of(session, issue, now).readers.items():
         frequency = group.frequency if group.frequency in lacking else Frequency.EVERY.value
         groups[ReaderGroup(group.language, group.interests, frequency)] += count
     return dict(groups)
@@ -135,7 +135,7 @@ def reader_groups(session: Session, number: int, now: datetime) -> dict[ReaderGr
 
 def build(publisher: Publisher, session: Session, issue: Issue, now: datetime, known: Build | None = None) -> Build:
     """Segment the present audience and render each distinct edition once, unless that is what is `known`."""
-    readers = reader_groups(session, issue.number, now)
+    readers = reader_groups(session, issue, now)
     key = _key(issue, manifest(session, issue, publisher.settings, publisher.templates), readers)
     if known is not None and known.key == key:
         return replace(known, issue=issue, content=replace(known.content, issue=issue))

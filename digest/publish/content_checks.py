@@ -38,7 +38,7 @@ def content_findings(publisher: Publisher, content: IssueContent) -> list[Findin
     ]
     found = [*_unplaced(publisher, content), *_issue_texts(content), *_repeated_titles(articles, files)]
     for article in articles:
-        found += _of_article(article, content, files)
+        found += [*_unwritten(article, content, files), *_of_article(article, content, files)]
     return list(dict.fromkeys(found))
 
 
@@ -118,6 +118,13 @@ def _repeated_titles(articles: Sequence[Article], files: ArticleFiles) -> Iterat
             message = f"“{article.title}” is also the title of {other.slug}"
             remedy = "Use different titles, or remove one: `digest issue edit --drop SLUG`."
             yield Finding("title-repeated", Severity.ADVISE, files.place(article, article.title), message, remedy)
+
+
+def _unwritten(article: Article, content: IssueContent, files: ArticleFiles) -> Iterator[Finding]:
+    if content.issue.corrects is not None and not article.body.strip():
+        message = f"{article.slug} does not say yet what was wrong and what is right"
+        remedy = "Write the text of the correction."
+        yield Finding("correction-unwritten", Severity.BLOCK, files.place(article, article.title), message, remedy)
 
 
 def _of_article(article: Article, content: IssueContent, files: ArticleFiles) -> Iterator[Finding]:

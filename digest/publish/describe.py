@@ -54,6 +54,8 @@ class IssueDescription:
     kept_out: bool
     note: Mapping[str, str]
     waivers: Sequence[Mapping[str, str]]
+    corrects: int | None = None
+    corrected_article: str = ""
 
     def as_json(self) -> dict[str, object]:
         return asdict(self) | {"date": self.date.isoformat()}
@@ -87,6 +89,8 @@ def describe(publisher: Publisher, session: Session, issue: Issue) -> IssueDescr
         kept_out=issue.kept_out,
         note=issue.note,
         waivers=issue.waivers,
+        corrects=issue.corrects,
+        corrected_article=issue.corrected_article,
     )
 
 

@@ -17,6 +17,7 @@ from digest.issues.models import Issue
 from digest.outbox import plan
 from digest.publish import archive
 from digest.publish.approval import manifest, require_approved
+from digest.publish.audience import exclusion_of
 from digest.publish.build import Build, BuiltEdition, build, items_for_segment, renderer_of, without_readers
 from digest.publish.publisher import FindingsBlockError, Publisher
 from digest.publish.renderer import IssueRenderer
@@ -27,7 +28,6 @@ from digest.runtime.clock import duration
 from digest.runtime.errors import RefusedError
 from digest.settings.percentages import size
 from digest.settings.root import Settings
-from subscribers.audience import exclusion_reason
 from subscribers.interests import ALL_TEXT
 from subscribers.models import Frequency
 
@@ -56,7 +56,7 @@ def freeze(
     first = size(publisher.settings.delivery.canary, sum(edition.readers for edition in made.editions))
     rest_at = now + duration(publisher.settings.delivery.canary_wait) if first else None
     timing = timing_of(publisher.settings, rest_at or now)
-    result = plan.freeze(session, issue.id, mapping, exclusion_reason(now, issue.number), now, timing=timing)
+    result = plan.freeze(session, issue.id, mapping, exclusion_of(session, issue, now), now, timing=timing)
     if rest_at is not None:
         plan.bring_forward(session, issue.id, first, now)
     issue.state, issue.rest_at = move(issue.number, issue.state, IssueState.FROZEN), rest_at

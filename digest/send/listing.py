@@ -17,11 +17,11 @@ from digest.outbox import store
 from digest.outbox.models import Delivery
 from digest.outbox.states import SkipReason, State
 from digest.outbox.store import AttemptRow, DeliveryRow
+from digest.publish.audience import exclusion_of
 from digest.runtime.db import session_scope
 from digest.runtime.errors import UsageError
 from digest.runtime.keys import MAX_KEY
 from digest.send.context import SendContext
-from subscribers.audience import exclusion_reason
 from subscribers.models import Subscriber
 
 EXCLUDED = "excluded"  # not a state of a delivery: these people have none
@@ -124,7 +124,7 @@ def count(context: SendContext, number: int | None, state: str) -> int:
     with session_scope(context.engine, read_only=True) as session:
         issue = issue_store.find_delivered(session, number)
         if state == EXCLUDED:
-            rows = _excluded_rows(issue, context.clock.now()).subquery()
+            rows = _excluded_rows(session, issue, context.clock.now()).subquery()
             return int(session.execute(select(func.count()).select_from(rows)).scalar_one())
         counted = store.counts(session, issue.id or 0)
     return counted[State(state)] if state else sum(counted.values())
@@ -168,9 +168,9 @@ def excluded_from(
     """Return who was excluded when the issue was frozen, before that who would be now; in the order of their rows.
 
     A frozen issue keeps counts only. So the reason is what today's data say about that moment; for somebody whose
-    pause or frequency changed since, it is `changed since`.
+    pause or frequency changed since, it is `changed since`. Readers whom a correction does not concern are not listed.
     """
-    query = _excluded_rows(issue, now).order_by(col(Subscriber.id))
+    query = _excluded_rows(session, issue, now).order_by(col(Subscriber.id))
     if after:
         last = select(Subscriber.id).where(col(Subscriber.ref) == after)
         query = query.where(col(Subscriber.id) > last.scalar_subquery())
@@ -179,16 +179,20 @@ def excluded_from(
     ]
 
 
-def _excluded_rows(issue: Issue, now: datetime) -> Any:
+def _excluded_rows(session: Session, issue: Issue, now: datetime) -> Any:
     columns = (col(Subscriber.ref), col(Subscriber.address), col(Subscriber.name))
+    unaffected = SkipReason.UNAFFECTED.value
     if issue.frozen_at is None:
-        reason: ColumnElement[str | None] = exclusion_reason(now, issue.number)
-        return select(*columns, reason).where(reason.is_not(None))
+        reason: ColumnElement[str | None] = exclusion_of(session, issue, now)
+        return select(*columns, reason).where(func.coalesce(reason, unaffected) != unaffected)
     planned = exists().where(col(Delivery.issue_id) == issue.id, col(Delivery.subscriber_id) == col(Subscriber.id))
     rest = SkipReason.EMPTY.value if SkipReason.EMPTY.value in issue.excluded else "changed since"
     confirmed_later = case((col(Subscriber.confirmed_at) > issue.frozen_at, literal("unconfirmed")))
-    reason = func.coalesce(confirmed_later, exclusion_reason(issue.frozen_at, issue.number), literal(rest))
-    return select(*columns, reason.label("reason")).where(col(Subscriber.created_at) <= issue.frozen_at, ~planned)
+    then = exclusion_of(session, issue, issue.frozen_at)
+    reason = func.coalesce(confirmed_later, then, literal(rest))
+    return select(*columns, reason.label("reason")).where(
+        col(Subscriber.created_at) <= issue.frozen_at, ~planned, func.coalesce(then, "") != unaffected
+    )
 
 
 def delivery(context: SendContext, delivery_id: int) -> ShownDelivery:

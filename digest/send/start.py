@@ -13,6 +13,7 @@ from digest.notify import Event, EventKind
 from digest.outbox import store
 from digest.outbox.states import DUE
 from digest.publish import freeze, lifecycle
+from digest.publish.audience import audience_of
 from digest.publish.build import Build
 from digest.runtime.db import session_scope
 from digest.runtime.errors import RefusedError
@@ -21,7 +22,6 @@ from digest.send.context import SendContext
 from digest.send.data_loss import look_for_loss
 from digest.send.status import IssueStatus, status
 from digest.send.worker import deliver
-from subscribers import audience
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def prepare_send(context: SendContext, number: int | None, *, relay: str = "") -
         if to_freeze:
             made = freeze.sendable(context.publisher, session, issue, now)
             due = sum(edition.readers for edition in made.editions)
-            excluded = sum(audience.counted(session, now).exclusions(issue.number).values())
+            excluded = sum(audience_of(session, issue, now).excluded.values())
         else:
             counted = store.counts(session, issue.id)
             due, excluded = sum(counted[state] for state in DUE), sum(issue.excluded.values())

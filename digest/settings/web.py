@@ -61,6 +61,7 @@ class DeskSettings(SettingsTable):
     enabled: bool = Field(default=False, description="have a desk, behind sign-in")
     session_hours: int = Field(default=12, ge=1, le=168, description="hours after which one signs in again")
     idle_minutes: int = Field(default=120, ge=5, le=1440, description="minutes without a request that end a session")
+    review_days: int = Field(default=7, ge=1, le=90, description="days after which a new review link expires")
     attempts: Rate = Field(default="10/15minute", description="attempts to sign in by one login")
     attempts_network: Rate = Field(default="60/15minute", description="attempts from one network (IPv4 /24, IPv6 /64)")
 

@@ -77,9 +77,21 @@ def issue_html(
     earlier = max((other.number for other in issues if other.number < issue.number), default=None)
     later = min((other.number for other in issues if other.number > issue.number), default=None)
     note = pick_own(issue.note, page.language)
-    values = {"number": issue.number, "whole": True, "earlier": earlier, "later": later, "note": note}
+    values: dict[str, Any] = {"number": issue.number, "whole": True, "earlier": earlier, "later": later, "note": note}
+    values["corrections"] = _corrections(page, session, [other for other in issues if other.corrects == issue.number])
     values |= _described(page, session, issue) | {"access": access_report(document.html)}
     return _mail(page, issue, document, page.render("archive_issue", **values), page.render("archive_below", **values))
+
+
+def _corrections(page: Page, session: Session, issues: Sequence[ShownIssue]) -> list[dict[str, Any]]:
+    """Return the corrections of an issue, the newest first."""
+    default = page.publisher.settings.publication.language
+    editions = [issue.edition(page.language, default) for issue in issues]
+    teasers = archive.teasers(session, editions, most=1)
+    return [
+        {"number": issue.number, "headline": teasers[edition.id].headlines[0]}
+        for issue, edition in zip(issues, editions, strict=True)
+    ]
 
 
 def _described(page: Page, session: Session, issue: ShownIssue) -> dict[str, Any]:
@@ -113,7 +125,7 @@ def _described(page: Page, session: Session, issue: ShownIssue) -> dict[str, Any
 
 def view_html(page: Page, issue: Numbered, document: Document) -> str:
     """Return one edition below a bar with a link to the whole issue."""
-    bar = page.render("archive_issue", number=issue.number, whole=False, earlier=None, later=None, note="")
+    bar = page.render("archive_issue", number=issue.number, whole=False)
     return _mail(page, issue, document, bar, "")
 
 

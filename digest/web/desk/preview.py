@@ -213,7 +213,7 @@ class PreviewPages:
             person = readers.by_ref(session, ref)
             if person is None:
                 raise HTTPException(404)
-            reason = readers.reason_against(session, person, look.issue.number, self._clock.now())
+            reason = readers.reason_against(session, person, look.issue, self._clock.now())
         return _reader_facts(look.publisher, person, reason)
 
     def _nothing(

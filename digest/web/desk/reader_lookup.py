@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from subscribers.audience import exclusion_reason
+from digest.issues.models import Issue
+from digest.publish.audience import exclusion_of
 from subscribers.models import Subscriber
 
 MOST = 20
@@ -17,6 +18,7 @@ REASONS = {
     "suppressed": "Their address is on the never-send list.",
     "paused": "They have paused the newsletter.",
     "frequency": "They chose to get fewer issues, and this is not one of theirs.",
+    "unaffected": "They did not get the article that this issue corrects.",
 }
 
 
@@ -41,8 +43,8 @@ def by_ref(session: Session, ref: str) -> Subscriber | None:
     return session.exec(query).first()
 
 
-def reason_against(session: Session, subscriber: Subscriber, number: int, now: datetime) -> str | None:
-    """Return why this subscriber does not get issue `number` now, as a sentence; None if they do."""
-    query = select(exclusion_reason(now, number)).where(Subscriber.id == subscriber.id)
+def reason_against(session: Session, subscriber: Subscriber, issue: Issue, now: datetime) -> str | None:
+    """Return why this subscriber does not get an issue now, as a sentence; None if they do."""
+    query = select(exclusion_of(session, issue, now)).where(Subscriber.id == subscriber.id)
     reason = session.exec(query).first()
     return None if reason is None else REASONS.get(reason, reason)

@@ -62,6 +62,7 @@ def _reasons(translate: Translate) -> dict[str, tuple[str, str]]:
         ),
         "frequency": (_("They chose to get fewer issues"), _("They get every second or third issue.")),
         "empty": (_("No article was about their interests"), ""),
+        "unaffected": (_("They did not get the article that is corrected"), ""),
         "erased": (_("They have been erased"), ""),
         FORGOTTEN: (_("They have been erased since"), ""),
         "changed since": (_("Their preferences have changed since"), ""),

@@ -5,8 +5,8 @@ from datetime import timedelta
 from sqlalchemy import select, text, update
 from sqlmodel import Session
 
-from digest.accounts import sessions
-from digest.accounts.models import DeskSession
+from digest.accounts import review_links, sessions
+from digest.accounts.models import DeskSession, ReviewLink
 from digest.outbox import breaker, operations
 from digest.outbox.notices import promise, take_notices
 from digest.outbox.restore import RESTORED, UNKNOWN, Aftermath, settle_down
@@ -142,8 +142,9 @@ def test_it_says_in_the_ledger_what_it_was(ledger: Ledger) -> None:
         assert session.execute(orphans).scalar_one() == 0
 
 
-def test_sessions_of_before_are_not_open_again(ledger: Ledger) -> None:
+def test_sessions_and_review_links_of_before_are_not_open_again(ledger: Ledger) -> None:
     with session_scope(ledger.engine) as session:
         sessions.begin(session, None, now=ledger.now, lasting=timedelta(hours=1), secret=b"secret")
+        review_links.make(session, 21, "", "kim", now=ledger.now, lasting=timedelta(days=1), secret=b"secret")
         settle_down(session, ledger.now)
-        assert session.execute(select(DeskSession)).all() == []
+        assert session.execute(select(DeskSession)).all() == session.execute(select(ReviewLink)).all() == []
