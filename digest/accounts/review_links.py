@@ -9,10 +9,10 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete
+from sqlalchemy import ColumnElement, delete, update
 from sqlmodel import Session, col, select
 
-from digest.accounts.models import ReviewLink
+from digest.accounts.models import Account, ReviewLink
 from digest.runtime.errors import NotFoundError
 
 
@@ -59,6 +59,13 @@ def revoke(session: Session, of_id: int, now: datetime) -> ReviewLink:
     link.revoked_at = now
     session.add(link)
     return link
+
+
+def revoke_all(session: Session, account: Account, now: datetime) -> None:
+    """End every link that an account made."""
+    session.execute(
+        update(ReviewLink).where(col(ReviewLink.made_by) == account.login, *_valid(now)).values(revoked_at=now)
+    )
 
 
 def _valid(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

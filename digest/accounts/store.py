@@ -9,7 +9,7 @@ from typing import NoReturn
 from sqlalchemy import exists
 from sqlmodel import Session, col, select
 
-from digest.accounts import credentials, sessions, totp
+from digest.accounts import credentials, review_links, sessions, totp
 from digest.accounts.models import Account, Role
 from digest.runtime.errors import NotFoundError, RefusedError, UsageError
 from digest.runtime.text import one_person
@@ -94,13 +94,14 @@ def add(
 
 
 def disable(session: Session, login: str, now: datetime) -> Account:
-    """Let nobody in by this account any more, and end its sessions. Its name stays taken."""
+    """Let nobody in by this account any more, and end its sessions and review links. Its name stays taken."""
     account = by_login(session, login_of(login))
     if account is None:
         _not_found(login)
     account.disabled_at = account.disabled_at or now
     session.add(account)
     sessions.revoke_all(session, account, now)
+    review_links.revoke_all(session, account, now)
     return account
 
 

@@ -155,9 +155,9 @@ def held_articles(session: Session, issue: Issue) -> list[HeldArticle]:
         by_edition[edition_id] += number
     readers = Counter[str]()
     stored = select(Edition.id, Edition.articles).where(Edition.issue_id == issue.id, ~col(Edition.archive))
-    for edition_id, slugs in session.exec(stored):
+    for of_id, slugs in session.exec(stored):
         for group in {group_of[slug] for slug in slugs if slug in group_of}:
-            readers[group] += by_edition[edition_id or 0]
+            readers[group] += by_edition[of_id or 0]
     return [HeldArticle(item.group, one.title, one.language, readers[item.group]) for item, one in items]
 
 

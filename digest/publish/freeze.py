@@ -12,6 +12,7 @@ from digest.delivery.pace import spread
 from digest.editions import store as edition_store
 from digest.editions.models import Edition
 from digest.editions.segment import ReaderGroup, Selection, select_articles
+from digest.issues import store as issues
 from digest.issues.lifecycle import IssueState, move
 from digest.issues.models import Issue
 from digest.outbox import plan
@@ -80,6 +81,9 @@ def timing_of(settings: Settings, now: datetime) -> plan.Timing:
 def sendable(publisher: Publisher, session: Session, issue: Issue, now: datetime, known: Build | None = None) -> Build:
     """Return the editions if the issue may be frozen now: approved as what it is, and nothing blocks."""
     require_approved(issue, manifest(session, issue, publisher.settings, publisher.templates))
+    if issue.corrects is not None and issues.find(session, issue.corrects).state != IssueState.SENT:
+        hint = f"Wait until it is sent: digest outbox status {issue.corrects}"
+        raise RefusedError(f"Issue {issue.corrects} is being sent again; more readers may get its article", hint=hint)
     made = build(publisher, session, issue, now, known)
     if blocking := made.blocking:
         raise FindingsBlockError(f"Issue {issue.number} was not sent: {blocking[0].message}")

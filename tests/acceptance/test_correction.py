@@ -32,6 +32,13 @@ def change(world: World, address: str, state: State) -> None:
     engine.dispose()
 
 
+def state_of_21(world: World, state: str) -> None:
+    engine = make_engine(world.database_url)
+    with session_scope(engine) as session:
+        session.execute(update(ISSUE).where(ISSUE.c.number == 21).values(state=state))
+    engine.dispose()
+
+
 def write(world: World, slugs: list[str]) -> None:
     world.digest("articles", "export")
     for slug in slugs:
@@ -58,6 +65,9 @@ def test_exactly_the_readers_of_an_article_get_its_correction(sent: World, tmp_p
     write(sent, made["articles"])
     sent.digest("suppress", "add", left)
     sent.digest("issue", "approve", "22", "--by", "Ada")
+    state_of_21(sent, "sending")
+    assert "being sent again" in sent.call("send", "22", "--yes").stderr
+    state_of_21(sent, "sent")
     done = sent.json("send", "22", "--yes", "--relay", f"maildir:{tmp_path / 'new'}")
 
     new = mailed(tmp_path / "new")
@@ -97,8 +107,5 @@ def test_a_correction_that_would_correct_nothing_is_refused(sent: World) -> None
     sent.digest("issue", "withdraw", "23", "--yes")
     change(sent, "", State.REJECTED)
     refused(3, f"No reader got {FAULTY}")
-    engine = make_engine(sent.database_url)
-    with session_scope(engine) as session:
-        session.execute(update(ISSUE).where(ISSUE.c.number == 21).values(state="withdrawn"))
-    engine.dispose()
+    state_of_21(sent, "withdrawn")
     refused(3, "Issue 21 is withdrawn")

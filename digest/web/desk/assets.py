@@ -10,6 +10,7 @@ from digest.web.desk.state import Desk
 ASSETS = {
     "desk.css": "text/css",
     "report.css": "text/css",
+    "desk_copy.js": "text/javascript",
     "desk_send.js": "text/javascript",
     "preview.js": "text/javascript",
 }

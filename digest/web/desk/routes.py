@@ -13,7 +13,22 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from digest.runtime.errors import DigestError
-from digest.web.desk import approval, assets, check, local, log, month, preview, report, sending, sign_in, test_mail
+from digest.web.desk import (
+    approval,
+    assets,
+    check,
+    corrections,
+    local,
+    log,
+    month,
+    preview,
+    report,
+    review_copy,
+    review_links,
+    sending,
+    sign_in,
+    test_mail,
+)
 from digest.web.desk.access import MAKERS, ROOT, Access, DeskRoute, watching
 from digest.web.desk.local import OneTimeAddress
 from digest.web.desk.pages import DeskPages
@@ -74,6 +89,9 @@ def desk_routes(
         *sending.routes(pages),
         *report.routes(pages),
         *log.routes(pages),
+        *corrections.routes(pages, access.app),
+        *review_links.routes(pages, access),
+        *review_copy.routes(pages, access),
         *sign_in.routes(pages, access),
         *([local.route(access, address)] if address else []),
     ]

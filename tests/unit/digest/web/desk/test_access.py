@@ -28,10 +28,17 @@ WALK = {
     "/desk/report/{number}": "/desk/report/21",
     "/desk/preview/reader/{ref}": "/desk/preview/reader/anna",
     "/desk/preview/slot/{name}": "/desk/preview/slot/view",
+    "/desk/corrections/new": "/desk/corrections/new?issue=21&article=wsce-2021",
     "/desk/preview/frame": "/desk/preview/frame?language=en",
 }
 """Addresses for routes that need more than their path."""
-PUBLIC = {"/desk/sign-in", "/desk/assets/{name}"}
+COPY = "/desk/copy/{token}"  # each of its pages checks the token
+PUBLIC = {
+    "/desk/sign-in",
+    "/desk/assets/{name}",
+    COPY,
+    *(f"{COPY}/{page}" for page in ("edition", "frame", "slot/{name}")),
+}
 ENDS_SESSION = {"/desk/sign-out"}
 
 
