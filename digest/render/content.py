@@ -140,6 +140,7 @@ class EditionViews:
             intro_html=figures.place(intro, {}, "", self._translate),
             sections=(),
             archive_url=self._archive_url,
+            corrects=issue.corrects,
         )
 
     def earlier(self, frequency: str) -> tuple[EarlierIssueView, ...]:

@@ -155,6 +155,7 @@ class EditionContext:
     frequency: str = "every"  # every | second | third
     earlier: tuple[EarlierIssueView, ...] = ()  # skipped issues
     archive_url: str = ""
+    corrects: int | None = None  # number of the issue whose article it corrects
     untranslated: bool = False  # whether some article is in its original language
     listed: int = 0  # most entries of the contents
     more: str = ""  # number of articles that the contents do not list; print it and do nothing else with it
