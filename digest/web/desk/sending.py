@@ -13,6 +13,7 @@ from digest.issues.lifecycle import EDITABLE, IssueState
 from digest.outbox import statistics
 from digest.outbox.states import State
 from digest.publish import lifecycle
+from digest.publish.audience import audience_of
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError, RefusedError
 from digest.send import operator
@@ -20,7 +21,6 @@ from digest.send.start import prepare_send
 from digest.send.status import DetailedStatus, details
 from digest.web.desk.access import MAKERS, OPERATORS, DeskForm, DeskRoute, Visiting
 from digest.web.desk.pages import DeskPages
-from subscribers import audience
 
 MAX_REASON = 200
 
@@ -103,7 +103,7 @@ class SendPages:
             issue = self._pages.issue(session)
             liveness = WorkerPlace.of(app.settings.workspace).liveness
             alive = sum(worker.alive for worker in statistics.present(session, liveness))
-            excluded = audience.counted(session, app.clock.now()).exclusions(issue.number)
+            excluded = dict(audience_of(session, issue, app.clock.now()).excluded)
         values: dict[str, Any] = {"issue": issue, "workers": alive, "may": visitor.may(OPERATORS), "asks": asks}
         values |= {"planned": 0, "is_running": False}
         if issue.state in EDITABLE:
