@@ -159,13 +159,26 @@ def _write(path: Path, content: bytes) -> None:
 
 def as_markdown(slug: str, content: Mapping[str, Any]) -> str:
     """Return front matter and body, without empty keys."""
+    # An empty citation and `archive: false` have a meaning.
+    kept = {"citation", "archive"}
+    front = {
+        key: _day_or_text(str(value)) if key in {"date", "apply_by"} else value
+        for key, value in front_matter(slug, content).items()
+        if value or (key in kept and value is not None)
+    }
+    dumped = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=100)
+    return f"---\n{dumped}---\n\n{content['body']}".rstrip() + "\n"
+
+
+def front_matter(slug: str, content: Mapping[str, Any]) -> dict[str, object]:
+    """Return stored content with the keys of front matter, empty ones too; dates are texts."""
     gallery = [one for one in content["images"] if not one.get("use")]
     images, videos = ([_short(one) for one in ones] for ones in (gallery, content["videos"]))
-    front: dict[str, object] = {
+    return {
         "title": content["title"],
         "slug": slug,
         **{key: content[key] for key in ("summary", "section", "topics", "kind")},
-        "date": _day_or_text(content["date_text"]),
+        "date": content["date_text"],
         **{key: content[key] for key in ("sources", "link")},
         "image": images[0] if len(images) == 1 else None,
         "images": images if len(images) > 1 else None,
@@ -175,14 +188,9 @@ def as_markdown(slug: str, content: Mapping[str, Any]) -> str:
         **{key: content[key] for key in ("pin", "weight", "display")},
         "lang": content["language"],
         "translation_of": content["translation_of"],
-        "apply_by": _day_or_text(content["apply_by"] or ""),
+        "apply_by": content["apply_by"] or "",
         "archive": content.get("archive"),
     }
-    # An empty citation and `archive: false` have a meaning.
-    kept = {"citation", "archive"}
-    front = {key: value for key, value in front.items() if value or (key in kept and value is not None)}
-    dumped = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=100)
-    return f"---\n{dumped}---\n\n{content['body']}".rstrip() + "\n"
 
 
 _LOADED = {"hash", "extension", "width", "height", "shown", "thumbnail"}

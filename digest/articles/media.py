@@ -114,7 +114,7 @@ LoadImage = Callable[[Path, Path, str], LoadedImage]
 
 
 def load_pictures(
-    entry: RawEntry, draft: Draft, load_image: LoadImage
+    entry: RawEntry, draft: Draft, load_image: LoadImage, load_file: LoadImage = load_file
 ) -> tuple[Draft | None, dict[str, LoadedImage], tuple[Problem, ...]]:
     """Return the draft with the file of each image and poster, and the pictures by hash; or None and the problems."""
     pictures: dict[str, LoadedImage] = {}

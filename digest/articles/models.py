@@ -64,6 +64,19 @@ class ArticleHistory(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("article_id", "content_hash", "replaced_at"),)
 
 
+class UnsavedArticle(SQLModel, table=True):
+    """What somebody typed at the desk and has not saved: one text a person and article, the last."""
+
+    __tablename__ = "unsaved_article"
+    id: int | None = Field(default=None, primary_key=True)
+    who: str = Field(max_length=120)
+    slug: str = Field(max_length=120, description="empty for a new article")
+    base_hash: str = Field(max_length=64, description="content hash of what was opened")
+    content: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+    saved_at: datetime
+    __table_args__ = (UniqueConstraint("who", "slug"),)
+
+
 class Media(SQLModel, table=True):
     """An image or a file to download, stored by the hash of its bytes, kept for ever."""
 

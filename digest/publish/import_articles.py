@@ -9,9 +9,9 @@ from sqlmodel import Session
 
 from digest.articles import store
 from digest.articles.importing import ArticleImportReport, import_paths
-from digest.articles.intake import KnownSlugs
 from digest.articles.problems import Problem
 from digest.publish.archive_notes import renew
+from digest.publish.edit_articles import known_slugs
 from digest.publish.publisher import Publisher
 from digest.publish.remove_articles import remove_article
 from digest.runtime.containment import leads_out
@@ -37,8 +37,7 @@ def import_articles(
     if out := next((path for path in paths if leads_out(Path(path), settings.workspace)), None):
         message = f"{out} is a link that points outside the workspace; nothing there was read"
         raise UsageError(message, hint="Put the article files themselves there, or import them from where they are.")
-    topics = [slug for interest in settings.interest for slug in (interest.slug, *interest.was)]
-    known = KnownSlugs([section.slug for section in settings.section], topics, settings.publication.language)
+    known = known_slugs(settings)
     with session_scope(publisher.engine) as session:
         report = import_paths(
             session, paths, known=known, now=now, dry_run=dry_run, overwrite=overwrite, encoding=encoding

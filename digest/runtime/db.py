@@ -19,7 +19,7 @@ from digest.runtime.errors import ConfigError, DatabaseUnreachableError, Environ
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest revision in digest/migrations (a test compares). Not read there: Alembic is slow to load."""
 RESTORING = "restoring:"
 """Prefix of the revision while a restored database is not safe to use, so that every command refuses."""

@@ -11,6 +11,7 @@ ASSETS = {
     "desk.css": "text/css",
     "report.css": "text/css",
     "desk_copy.js": "text/javascript",
+    "desk_article.js": "text/javascript",
     "desk_send.js": "text/javascript",
     "preview.js": "text/javascript",
 }

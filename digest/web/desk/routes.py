@@ -15,6 +15,8 @@ from starlette.responses import Response
 from digest.runtime.errors import DigestError
 from digest.web.desk import (
     approval,
+    article_tools,
+    articles,
     assets,
     check,
     corrections,
@@ -83,6 +85,8 @@ def desk_routes(
         *(DeskRoute("GET", f"{PREVIEW}{path}".rstrip("/"), page, MAKERS) for path, page in shown.items()),
         DeskRoute("GET", "/assets/{name}", assets.asset_page(pages.desk), None),
         *month.routes(pages),
+        *article_tools.routes(pages),
+        *articles.routes(pages),
         *check.routes(pages),
         *test_mail.routes(pages),
         *approval.routes(pages),

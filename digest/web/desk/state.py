@@ -98,6 +98,12 @@ class Desk:
         self._made: Build | None = None
         self._rendered: dict[tuple[Selection, bool], BuiltEdition] = {}
 
+    def follow(self) -> None:
+        """Import changed files and read changed configuration, without a build."""
+        with self._lock:
+            self._follow_configuration()
+            self._follow_articles()
+
     def look(self) -> Snapshot:
         """Return the current issue. Raises NotFoundError without an issue, ContentError for a broken template."""
         with self._lock:

@@ -25,6 +25,8 @@ from tests.support.web_sample import HOME
 
 pytestmark = pytest.mark.one_database
 WALK = {
+    "/desk/articles/{slug}": "/desk/articles/alliance-members",
+    "/desk/articles/{slug}/history": "/desk/articles/alliance-members/history",
     "/desk/report/{number}": "/desk/report/21",
     "/desk/preview/reader/{ref}": "/desk/preview/reader/anna",
     "/desk/preview/slot/{name}": "/desk/preview/slot/view",
