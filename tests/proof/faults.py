@@ -39,31 +39,31 @@ def says(command: bytes, answer: bytes) -> Behaviour:
 PUT_OFF = every("deferred or pending")
 REFUSED, AWAY = "RelayRefusedError", "RelayUnreachableError"
 LOGIN = {"username": "editor", "password": "wrong"}
-RECONNECTS = "it may close between two mails; the next goes on a new connection"
-NOTHING_YET = "before the final dot it has nothing; tried again after five minutes, then later and later"
+RECONNECTS = "it may close between two messages; the next uses a new connection"
+NOTHING_YET = "before the final dot, it has nothing; retried after five minutes, then at longer intervals"
 SAID_SO = "it says that it has nothing"
-FOR_GOOD = "it is about the mailbox, and will not be otherwise tomorrow; held, as nothing was accepted"
-ABOUT_US = "it is about us, not about a reader; held after three in a row"
-HEARD = "it says that it has nothing; if the connection breaks before we hear it, we try again"
-NOBODY_KNOWS = "it may have the mail or not, and nobody can know (RFC 1047)"
-OUR_FAULT = "it is about us, not about a reader: the run ends, and nobody was tried"
-NOT_REACHED = "no mail was begun; the run waits (`[delivery] patience`), then ends"
-OTHERS_WAIT = "the first is put off; the others wait, not begun, until the pause is over"
+FOR_GOOD = "it concerns the mailbox and is permanent; held, because nothing was accepted"
+ABOUT_US = "it concerns the sender, not a reader; held after three in a row"
+HEARD = "it says that it has nothing; if the connection is lost before the answer arrives, the delivery is retried"
+NOBODY_KNOWS = "it may or may not have the message; the outcome is unknown (RFC 1047)"
+OUR_FAULT = "it concerns the sender, not a reader: the run ends, and no reader was tried"
+NOT_REACHED = "no message was started; the run waits (`[delivery] patience`), then ends"
+OTHERS_WAIT = "the first is deferred; the others wait, not started, until the pause is over"
 
 FAULTS = (
     # It works, if slowly or in its own way
-    Fault("nothing", every("accepted"), "each has one mail", sink=()),
-    Fault("a plain old server without extensions", every("accepted"), "each command waits", sink=("-8", "-e")),
+    Fault("nothing", every("accepted"), "each reader has one message", sink=()),
+    Fault("it is an old server without extensions", every("accepted"), "each command waits for its answer", sink=("-8", "-e")),
     Fault(
         "it takes seconds to answer DATA",
         every("accepted"),
-        "we wait, up to two minutes",
+        "the worker waits, for up to two minutes",
         sink=("-w", "2"),
         relay={"connections": READERS},
     ),
-    Fault("it reads slowly", every("accepted"), "we wait while it goes on", server=Behaviour(slow=True)),
-    Fault("it closes after every two mails", every("accepted"), RECONNECTS, server=Behaviour(most=2)),
-    Fault("it says `421` after every two mails", every("accepted"), RECONNECTS, server=Behaviour(most=2, goodbye=True)),
+    Fault("it reads slowly", every("accepted"), "the worker waits while data is read", server=Behaviour(slow=True)),
+    Fault("it closes after every two messages", every("accepted"), RECONNECTS, server=Behaviour(most=2)),
+    Fault("it says `421` after every two messages", every("accepted"), RECONNECTS, server=Behaviour(most=2, goodbye=True)),
     # It says no
     Fault(
         "`550 5.1.1` to RCPT",
@@ -86,9 +86,9 @@ FAULTS = (
     Fault(
         "`554` spam, after the final dot", PUT_OFF, ABOUT_US, server=says(b".", b"554 5.7.1 Looks like spam"), held=True
     ),
-    Fault("`5yz` to MAIL: it does not want our sender", every("pending"), OUR_FAULT, sink=("-f", "mail"), ends=REFUSED),
+    Fault("`5yz` to MAIL: it does not accept the sender", every("pending"), OUR_FAULT, sink=("-f", "mail"), ends=REFUSED),
     Fault(
-        "`552 5.2.2` to MAIL: a quota of ours",
+        "`552 5.2.2` to MAIL: the sender's quota",
         every("pending"),
         OUR_FAULT,
         server=says(b"MAIL", b"552 5.2.2 quota"),
@@ -96,8 +96,8 @@ FAULTS = (
     ),
     Fault("`5yz` to DATA", PUT_OFF, ABOUT_US, sink=("-f", "data"), held=True),
     Fault("`5yz` after the final dot", PUT_OFF, ABOUT_US, sink=("-f", "."), held=True),
-    Fault("`550` in the middle of the mail", PUT_OFF, HEARD, sink=("-A", "0")),
-    Fault("SIZE is less than the mail", PUT_OFF, ABOUT_US, server=Behaviour(size=1000), held=True),
+    Fault("`550` in the middle of the message", PUT_OFF, HEARD, sink=("-A", "0")),
+    Fault("SIZE is smaller than the message", PUT_OFF, ABOUT_US, server=Behaviour(size=1000), held=True),
     # It says not now
     Fault("`4yz` to MAIL", every("deferred"), NOTHING_YET, sink=("-r", "mail")),
     Fault("`4yz` to RCPT", every("deferred"), NOTHING_YET, sink=("-r", "rcpt")),
@@ -117,13 +117,13 @@ FAULTS = (
     ),
     Fault("`421` instead of a greeting", every("pending"), NOT_REACHED, server=Behaviour(greeting=b"421"), ends=AWAY),
     # It goes away
-    Fault("nobody listens", every("pending"), NOT_REACHED, ends=AWAY),
+    Fault("it does not listen", every("pending"), NOT_REACHED, ends=AWAY),
     Fault("it closes at MAIL", every("deferred"), NOTHING_YET, sink=("-q", "mail")),
     Fault("it closes at RCPT", every("deferred"), NOTHING_YET, sink=("-q", "rcpt")),
     Fault("it closes at DATA", every("deferred"), NOTHING_YET, sink=("-q", "data")),
     Fault("it closes after the final dot, without an answer", every("uncertain"), NOBODY_KNOWS, sink=("-q", ".")),
     Fault(
-        "it ends for good after three mails",
+        "it ends after three messages and does not come back",
         {"accepted": 3, "pending": 3},
         NOT_REACHED,
         server=Behaviour(most=3, dies=True),
@@ -137,7 +137,7 @@ FAULTS = (
     Fault("silence after the final dot", every("uncertain"), NOBODY_KNOWS, server=Behaviour({b".": SILENCE})),
     # It is not the server that we want, or does not want us
     Fault(
-        "its certificate is not signed by anybody we trust",
+        "its certificate is not trusted",
         every("pending"),
         OUR_FAULT,
         server=Behaviour(tls=True),
@@ -145,15 +145,15 @@ FAULTS = (
         ends=REFUSED,
     ),
     Fault(
-        "STARTTLS is gone where it is required",
+        "STARTTLS is required and not offered",
         every("pending"),
-        f"{OUR_FAULT}; no password is told",
+        f"{OUR_FAULT}; no password is sent",
         server=Behaviour(),
         relay={"tls": "required", **LOGIN},
         ends=REFUSED,
     ),
     Fault(
-        "`535` to our login",
+        "`535` to the login",
         every("pending"),
         OUR_FAULT,
         server=Behaviour({b"AUTH": b"535 5.7.8 wrong"}),
@@ -161,13 +161,13 @@ FAULTS = (
         ends=REFUSED,
     ),
     Fault(
-        "`530` to MAIL: it wants a login",
+        "`530` to MAIL: it requires a login",
         every("pending"),
         OUR_FAULT,
         server=Behaviour({b"MAIL": b"530 5.7.0 login first"}),
         ends=REFUSED,
     ),
-    Fault("it speaks something else", every("pending"), NOT_REACHED, server=Behaviour(greeting=b"HTTP/1.1"), ends=AWAY),
+    Fault("it speaks another protocol", every("pending"), NOT_REACHED, server=Behaviour(greeting=b"HTTP/1.1"), ends=AWAY),
     Fault("nonsense after the final dot", every("uncertain"), NOBODY_KNOWS, server=Behaviour({b".": b"what?"})),
     Fault("`354` after the final dot", every("uncertain"), NOBODY_KNOWS, server=Behaviour({b".": b"354 go on"})),
     Fault(
