@@ -19,36 +19,36 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "explanation"
 FIGURES, PAGE = DOCS / "performance-audience.json", DOCS / "performance-audience.md"
 
 HEAD = """\
-# How fast readers come in, are planned for, and are answered
+# How fast readers are imported, planned and served
 
 <!-- Made from performance-audience.json by `scripts/bench audience_page`; change the figures or that script. -->
 
-Every figure is a ratio within one run on one machine, taken in turns: what we do, beside the database's own way.
+Every figure is a ratio within one run on one machine: digestpress and the database's own fastest way, in turns.
 
 """
 
 METHOD = """
-## What was done
+## How it was measured
 
-- The newest figures are for **{readers:,} readers**, rounds: {rounds}; in every second one the other way goes first.
+- The newest figures are for **{readers:,} readers**, rounds: {rounds}; in every second round, the other way goes first.
   Figures are medians.
-- **Importing** is `digest subscribers import FILE --yes` in a process of its own, its start and end included: it
-  reads CSV, checks every address, looks for each reader, the never-send list and repeats, and writes reader and
-  consent event in durable transactions. **Beside it** the driver's bulk path writes the same readers, and no consent
+- **Importing** is `digest subscribers import FILE --yes` in its own process, including its start and end. It
+  reads CSV, checks every address, compares each reader with the database, the never-send list and the rest of the file, and writes
+  readers and consent events in durable transactions. **For comparison**, the driver's bulk path writes the same readers, without consent
   events, into the same table with the same indexes, in one transaction: `executemany` on SQLite, `COPY` on
   PostgreSQL. Only its calls are timed.
-- **Planning** is `digest.outbox.plan.freeze` for 255 sets of 8 interests: the guard's expression with the never-send
-  list, families of mailboxes, and everybody who is left out counted by reason. **Beside it** one `INSERT ... SELECT`
-  writes the same rows from a table of editions that is there already, and counts nothing.
-- **Reading** (`outbox list`, `subscribers stats`, `subscribers export`, `report`) is the command in a process of its own:
-  its CPU time less that of `issue show`, its peak memory, and the seconds until it prints anything. 0.01 s is
-  the least that is shown: the command took no more than `issue show`. Half of the
-  deliveries were rejected, a tenth of the readers have none. The preview's first page is one request, less the same
-  with three readers.
-- **Pages** are those of `digest serve --workers 2`, loaded by `wrk` over 64 connections on loopback, each request with
-  another reader's link. **Beside them** an empty FastAPI page that selects one row by its primary key, by two processes
-  of the same server. Each page is held under load for a minute at the end, and every error is counted.
-- A round counts only if every reader came in, and as many deliveries were planned as there are readers to get one.
+- **Planning** is `digest.outbox.plan.freeze` for 255 sets of 8 interests, including the consent check with the never-send
+  list, families of mailboxes, and a count of the excluded readers by reason. **For comparison**, one `INSERT ... SELECT`
+  writes the same rows from an existing table of editions, and counts nothing.
+- **Reading** (`outbox list`, `subscribers stats`, `subscribers export`, `report`) is the command in its own process:
+  its CPU time less that of `issue show`, its peak memory, and the seconds until its first output. The smallest value shown is 0.01 s:
+  the command needed no more than `issue show`. Half of the
+  deliveries were rejected; a tenth of the readers have none. The preview's first page is one request, less the same
+  request with three readers.
+- **Pages** are those of `digest serve --workers 2`, loaded by `wrk` over 64 connections on loopback, with a different
+  reader's link in each request. **For comparison**, an empty FastAPI page selects one row by its primary key, in two processes
+  of the same server. At the end, each page is kept under load for a minute, and every error is counted.
+- A round counts only if every reader was imported, and the number of planned deliveries equals the number of eligible readers.
 
 ## Repeat it
 
@@ -57,9 +57,9 @@ $ scripts/bench audience --json figures.json
 $ scripts/bench audience_page figures.json
 ```
 
-`--row NAME` measures one row, `--rounds` and `--readers` make it shorter, `--quick` only shows that it runs.
+`--row NAME` measures one row, `--rounds` and `--readers` make a run shorter, and `--quick` only checks that it works.
 
-## On which machine
+## The machine
 
 """
 
@@ -68,7 +68,7 @@ def page(data: Mapping[str, Any]) -> str:
     """Return the page for what `report.document` wrote."""
     rows = [row_of({key: value for key, value in row.items() if key != "measured"}) for row in data["rows"]]
     parts = [HEAD, _table(COLUMNS, [row.cells for row in rows]), "\n", _left_out(data["left_out"]), _details(rows)]
-    remarks = _remarks(data.get("remarks", []), "What the lines do not say")
+    remarks = _remarks(data.get("remarks", []), "What the table does not show")
     return "".join([*parts, remarks, _older(data), METHOD.format(**data["settings"]), _machine(data["machine"])])
 
 

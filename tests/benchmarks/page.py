@@ -22,43 +22,43 @@ HEAD = """\
 
 <!-- Made from performance.json by `scripts/bench page`; change the figures or tests/benchmarks/page.py. -->
 
-Every figure here is a ratio within one run on one machine: what we do, beside what another program does with the same
-mail against the same server, taken in turns. Absolute rates belong to the machine; ratios travel better, and these are
-the ones that are promised. [What that means for 100,000 or 100,000,000 readers](scale.md) is a page of its own.
+Every figure here is a ratio within one run on one machine: digestpress and another program send the same
+message to the same server, in turns. Absolute rates depend on the machine. Ratios carry over better, so these are
+the figures we promise. For 100,000 or 100,000,000 readers, see [How far it grows](scale.md).
 
 """
 
 METHOD = """
-## What was done
+## How it was measured
 
-- **The mail** is a real edition of the sample issue with some of its articles twice: {message_bytes:,} bytes as sent,
+- **The message** is a real edition of the sample issue with some of its articles twice: {message_bytes:,} bytes as sent,
   quoted-printable HTML and plain text, with each reader's own links, name and Message-ID.
-- **The readers**: {readers:,} confirmed ones, in the database, planned by the product itself. They all get one edition.
-  Each round begins with a copy of that planned state.
-- **Ours** is `digest worker` as anybody starts it, in a process of its own, with {connections} connections (one in the
-  row about the relay far away). Every attempt is on the disk before its mail is on the wire: SQLite with
+- **The readers**: {readers:,} confirmed readers in the database, planned by digestpress itself. They all get one edition.
+  Each round starts with a copy of that planned state.
+- **Ours** is `digest worker`, started normally in its own process, with {connections} connections (one in the
+  row about the distant relay). Every attempt is on disk before its message is sent: SQLite with
   `synchronous = FULL`, PostgreSQL with `fsync` and `synchronous_commit` on.
-- **The rate** is that from the first take to the last answer, as the database has them; *whole process* includes the
-  program's start and end. CPU and memory are those of the whole process, as the system counts them. The last answers
-  are settled by one more commit, which the rate does not hold and the whole process does.
-- **smtp-source** gets one of our mails, byte for byte, and `-d -s {connections}`: it keeps its connections. It writes
-  nothing down and does not pipeline. **smtplib** gets the finished bytes, too. **Django** (`send_messages` on one open
-  connection) and **nodemailer** (a pool of ten that is never renewed) make their mails from the same edition, as
-  each has personal links; {slow:,} of them, by the rate of the sending loop alone.
-- **smtp-sink** is Postfix's. It reads every byte and takes a core for it, so it is often what limits; hence the **cheap
-  sink** (`tests/benchmarks/cheap_sink.c`), which looks for the end of a message and no more. With a delay it answers
-  as a relay at that distance does; it models the dialogue of a long way, not its bandwidth.
-- **Two workers** share one database; each has a sink of its own.
-- **Rounds**: {rounds}; in every second one the others go first. Figures are medians, *least to most* is the spread of
+- **The rate** covers the time from the first take to the last answer, as recorded in the database; *whole process* includes the
+  program's start and end. CPU and memory are those of the whole process, as the system counts them. One more commit
+  settles the last answers; it is included in the whole process, but not in the rate.
+- **smtp-source** gets one of our messages, byte for byte, and `-d -s {connections}`: it keeps its connections open. It records
+  nothing and does not pipeline. **smtplib** also gets finished bytes. **Django** (`send_messages` on one open
+  connection) and **nodemailer** (a pool of ten that is never renewed) create their messages from the same edition, because
+  each has personal links; {slow:,} messages, measured by the rate of the sending loop alone.
+- **smtp-sink** is part of Postfix. It reads every byte and needs a core for that, so it is often the limit. The **cheap
+  sink** (`tests/benchmarks/cheap_sink.c`) only looks for the end of each message. With a delay, it answers
+  like a relay at that distance; it models the round trips of a long path, not its bandwidth.
+- **Two workers** share one database; each has its own sink.
+- **Rounds**: {rounds}; in every second round, the other program goes first. Figures are medians; *least to most* is the spread of
   the rounds' ratios.
-- **A round counts only if it was right**: every delivery accepted, one attempt for each, and as many messages in the
-  sink as readers; where the sink counts recipients, each of them exactly once. Otherwise the whole run stops.
+- **A round counts only if it was correct**: every delivery accepted, one attempt for each, and as many messages in the
+  sink as readers; if the sink counts recipients, each exactly once. Otherwise the whole run stops.
 
-## What it does not say
+## What it does not show
 
-Loopback has no packet loss, no congestion and no TLS. Sender, sink and database share the machine's cores, so a faster
-sink or database on another machine would leave more to the sender. A relay that writes what it takes to its disk, as it
-must, is slower than either sink. Differences below a tenth are noise here.
+Loopback has no packet loss, no congestion and no TLS. Sender, sink and database share the machine's cores; a faster
+sink or a database on another machine would leave more to the sender. A relay must write what it accepts to disk,
+and is therefore slower than either sink. Differences of less than a tenth are noise here.
 
 ## Repeat it
 
@@ -67,11 +67,11 @@ $ scripts/bench deliver --json figures.json
 $ scripts/bench page figures.json
 ```
 
-`--row NAME` measures one row, `--rounds` and `--readers` make it shorter, `--quick` only shows that it runs. Postfix's
-two tools are needed, and a C compiler, PostgreSQL and Node for their rows; a row that cannot be measured is left out,
-with the reason. Django and nodemailer are installed into `.bench`, beside the project's own environment.
+`--row NAME` measures one row, `--rounds` and `--readers` make a run shorter, and `--quick` only checks that it works. You need Postfix's
+two tools, and a C compiler, PostgreSQL and Node for some rows. A row that cannot be measured is left out,
+with the reason. Django and nodemailer are installed into `.bench`, apart from the project's own environment.
 
-## On which machine
+## The machine
 
 """
 
@@ -93,7 +93,7 @@ def _left_out(reasons: Mapping[str, str]) -> str:
     return "".join(f"- Not measured: `{name}` ({why}).\n" for name, why in reasons.items()) + "\n" * bool(reasons)
 
 
-def _remarks(remarks: list[str], title: str = "Why a line is not reached") -> str:
+def _remarks(remarks: list[str], title: str = "Why some aims are not reached") -> str:
     """Return what was measured about lines that are not reached; whoever ran the benchmark adds it to the figures."""
     if not remarks:
         return ""
