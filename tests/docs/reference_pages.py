@@ -25,7 +25,7 @@ EXIT_CODES = {
     errors.EXIT_REFUSED: "refused by a promise: not approved, already sent, not confirmed, too late",
     errors.EXIT_ENVIRONMENT: "the environment failed: database or relay unreachable, disk full; nothing is lost",
     70: "a fault in the program itself; `-v` shows where",
-    130: "stopped with Ctrl-C; run it again to go on",
+    130: "stopped with Ctrl-C; run it again to continue",
 }
 
 CLI_HEAD = f"""# Commands
@@ -33,7 +33,7 @@ CLI_HEAD = f"""# Commands
 {NOTE}
 
 Commands find the workspace as git finds its repository: this folder or the nearest one above that holds a
-`digest.toml`. These options belong to every command and may stand anywhere on the line:
+`digest.toml`. These options belong to every command and may be anywhere on the line:
 
 {{globals}}
 
@@ -49,7 +49,7 @@ CONFIGURATION_HEAD = f"""# Settings
 
 A setting comes from the first of these that has it: an option on the command line, the environment (`DIGEST_…`), `.env`
 in the workspace, `secrets.toml`, `digest.toml`. A text that readers see may be one string or a table by language:
-`title = {{{{ en = "Mobility", ko = "모빌리티" }}}}`. `[[table]]` may stand several times. An unknown key is an error
+`title = {{{{ en = "Mobility", ko = "모빌리티" }}}}`. `[[table]]` may occur several times. An unknown key is an error
 that names the nearest known one. `digest config describe` prints this list, `digest config check` reads a workspace's.
 
 {{settings}}

@@ -108,6 +108,6 @@ def test_a_block_of_commands_is_run_or_says_why_not(path: Path) -> None:
         if block["kind"] in {"console", "sh"} and not (found or block["reason"])
     ]
     assert silent == []
-    assert len(re.findall(r"^ *```(?:console|sh|shell|bash)$", text, re.MULTILINE)) == sum(
+    assert len(re.findall(r"```(?:console|sh|shell|bash)$", text, re.MULTILINE)) == sum(
         block["kind"] in {"console", "sh"} for block, _ in blocks(text)
     )

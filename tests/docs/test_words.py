@@ -33,9 +33,29 @@ NOT_OURS = {
     r"\bis not understood\b": "is not valid",
     r"\bhold(s)? the control character\b": "contains",
     r"\bthan people are\b": "too many requests",
-    r"\bsomebody else\b": "someone else",
+    r"\b(every|some|any)body\b": "everyone, someone, anyone; or who it is: the reader, the operator",
+    r"\b(suppress(es)?|rejects?|reached) nobody\b": "no reader",
+    r"\bmend(ed|s)?\b": "fix; repair",
+    r"\bmade anew\b": "rebuilt; renewed",
+    r"\bkept out of\b": "hidden from",
+    r"\b(is|are) to be\b": "must be; or the imperative",
+    r"\bbroken off\b": "interrupted",
+    r"\bmeanwhile\b": "in the meantime; or what happens then",
+    r"\b(it|which|file|log|message) tells\b": "shows; says",
+    r"\b(are|is) known by\b": "is recognized by",
+    r"\btaken? for (dead|met|deceit)\b": "presumed dead; regarded as",
+    r"\bon the wire\b": "being sent",
+    r"\bwhat becomes of it \|": "result",
 }
-REWRITTEN = ("README.md", "docs/tutorial/*.md", "docs/how-to/*.md", "docs/reference/*.md")
+REWRITTEN = (
+    "*.md",
+    "templates/*.md",
+    "docs/*.md",
+    "docs/tutorial/*.md",
+    "docs/how-to/*.md",
+    "docs/reference/*.md",
+    "docs/explanation/*.md",
+)
 
 
 def messages(path: Path) -> Iterator[tuple[int, str]]:
