@@ -53,7 +53,12 @@ OTHERS_WAIT = "the first is deferred; the others wait, not started, until the pa
 FAULTS = (
     # It works, if slowly or in its own way
     Fault("nothing", every("accepted"), "each reader has one message", sink=()),
-    Fault("it is an old server without extensions", every("accepted"), "each command waits for its answer", sink=("-8", "-e")),
+    Fault(
+        "it is an old server without extensions",
+        every("accepted"),
+        "each command waits for its answer",
+        sink=("-8", "-e"),
+    ),
     Fault(
         "it takes seconds to answer DATA",
         every("accepted"),
@@ -63,7 +68,9 @@ FAULTS = (
     ),
     Fault("it reads slowly", every("accepted"), "the worker waits while data is read", server=Behaviour(slow=True)),
     Fault("it closes after every two messages", every("accepted"), RECONNECTS, server=Behaviour(most=2)),
-    Fault("it says `421` after every two messages", every("accepted"), RECONNECTS, server=Behaviour(most=2, goodbye=True)),
+    Fault(
+        "it says `421` after every two messages", every("accepted"), RECONNECTS, server=Behaviour(most=2, goodbye=True)
+    ),
     # It says no
     Fault(
         "`550 5.1.1` to RCPT",
@@ -86,7 +93,9 @@ FAULTS = (
     Fault(
         "`554` spam, after the final dot", PUT_OFF, ABOUT_US, server=says(b".", b"554 5.7.1 Looks like spam"), held=True
     ),
-    Fault("`5yz` to MAIL: it does not accept the sender", every("pending"), OUR_FAULT, sink=("-f", "mail"), ends=REFUSED),
+    Fault(
+        "`5yz` to MAIL: it does not accept the sender", every("pending"), OUR_FAULT, sink=("-f", "mail"), ends=REFUSED
+    ),
     Fault(
         "`552 5.2.2` to MAIL: the sender's quota",
         every("pending"),
@@ -167,7 +176,9 @@ FAULTS = (
         server=Behaviour({b"MAIL": b"530 5.7.0 login first"}),
         ends=REFUSED,
     ),
-    Fault("it speaks another protocol", every("pending"), NOT_REACHED, server=Behaviour(greeting=b"HTTP/1.1"), ends=AWAY),
+    Fault(
+        "it speaks another protocol", every("pending"), NOT_REACHED, server=Behaviour(greeting=b"HTTP/1.1"), ends=AWAY
+    ),
     Fault("nonsense after the final dot", every("uncertain"), NOBODY_KNOWS, server=Behaviour({b".": b"what?"})),
     Fault("`354` after the final dot", every("uncertain"), NOBODY_KNOWS, server=Behaviour({b".": b"354 go on"})),
     Fault(
