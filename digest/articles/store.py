@@ -78,10 +78,20 @@ def revise(session: Session, article: Article, draft: Draft, *, group: str, now:
 
 def set_kept_out(session: Session, article: Article, now: datetime, *, kept_out: bool) -> bool:
     """Exclude an article from the archive, or include it, with history; return whether anything changed."""
-    if article.kept_out == kept_out:
+    return _set(session, article, now, "kept_out", value=kept_out)
+
+
+def set_pin(session: Session, article: Article, now: datetime, *, pin: bool) -> bool:
+    """Pin an article to the top of its section, or no longer, with history; return whether anything changed."""
+    return _set(session, article, now, "pin", value=pin)
+
+
+def _set(session: Session, article: Article, now: datetime, name: str, *, value: bool) -> bool:
+    if getattr(article, name) == value:
         return False
     _keep_history(session, article, now)
-    article.kept_out, article.updated_at = kept_out, now
+    setattr(article, name, value)
+    article.updated_at = now
     article.content_hash = content_hash(content_of(article, group=article.group))
     session.add(article)
     session.flush()

@@ -21,7 +21,7 @@ from digest.publish.approval import approver_named
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
 from digest.runtime.text import count_of
-from digest.schedule.occurrences import issue_date
+from digest.schedule.occurrences import issue_date, period_at
 
 MOST_OF_A_KIND = 10
 
@@ -36,12 +36,11 @@ def assemble(
     """Choose and order a period's articles, with reasons."""
     shell = shell_of(context)
     app, now = shell.app, shell.app.clock.now()
-    chosen = Period.parse(period) if period else Period.of(now, app.settings.publication.zone)
-    if not period and app.settings.schedule.period == "previous":
-        chosen = chosen.previous
+    chosen = Period.parse(period) if period else period_at(app.settings, now)
     with shell.session() as session:
         day = issue_date(app.settings, chosen)
         issue = lifecycle.assemble(app.publisher, session, chosen, number=number, issue_date=day, now=now)
+        record(shell, session, "assemble", f"issue {issue.number}", period=str(chosen))
         data = describe.describe(app.publisher, session, issue).as_json()
         most = build.most_editions(app.publisher, build.content_of(session, issue))
     _show(shell.out, data)
@@ -172,7 +171,10 @@ def edit(
     date: Annotated[str | None, typer.Option(help="The issue's date, YYYY-MM-DD.")] = None,
     language: TextLanguage = "*",
     add: Annotated[list[str] | None, typer.Option(help="Add an article.")] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="Remove an article.")] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Remove an article; later issues leave it out, too, until you add it.")
+    ] = None,
+    hold: Annotated[list[str] | None, typer.Option(help="Move an article to the next issue.")] = None,
     move: Annotated[list[str] | None, typer.Option(help="SLUG:SECTION:POSITION")] = None,
 ) -> None:
     """Change an issue. Any approval becomes void."""
@@ -181,13 +183,17 @@ def edit(
     shell.app.settings.require_language(language, or_all=True)
     with shell.session() as session:
         issue = store.editable(session, number)
-        edits.set_texts(issue, language, subject=subject, preheader=preheader, intro=intro, issue_date=date)
+        text = None if intro is None else edits.read_intro(intro)
+        edits.set_texts(issue, language, subject=subject, preheader=preheader, intro=text, issue_date=date)
         for slug in add or ():
             edits.add(session, issue, slug, order)
         for slug in drop or ():
             edits.drop(session, issue, slug)
-        for text in move or ():
-            edits.move_to(session, issue, edits.ArticlePosition.parse(text, set(order)), order)
+        for slug in hold or ():
+            edits.hold(session, issue, slug, order)
+        for place in move or ():
+            edits.move_to(session, issue, edits.ArticlePosition.parse(place, set(order)), order)
+        record(shell, session, "edit", f"issue {issue.number}")
         data = describe.describe(shell.app.publisher, session, issue).as_json()
     _show(shell.out, data)
 

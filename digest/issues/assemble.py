@@ -9,6 +9,8 @@ from operator import itemgetter
 from digest.issues.period import Period
 
 BY_HAND = "by hand"
+DROPPED = f"dropped {BY_HAND}"
+HELD = f"held for the next issue {BY_HAND}"
 UNWEIGHTED = 1_000_000
 
 
@@ -43,10 +45,24 @@ class ChosenArticle:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An article that was not chosen, and the reason."""
+    """An article that was not chosen, and the reason; `carried` by another issue, it cannot be added either."""
 
     slug: str
     reason: str
+    carried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierDecision:
+    """What an editor of an earlier issue decided on an article: held for the next one, else dropped."""
+
+    number: int
+    held: bool
+
+    @property
+    def reason(self) -> str:
+        """The reason that a later issue gives."""
+        return f"held over from issue {self.number}" if self.held else f"{DROPPED} from issue {self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +81,33 @@ def assemble(
     carried: Mapping[str, int],
     first_issue: bool,
     kept: Sequence[ChosenArticle] = (),
-    dropped: Iterable[str] = (),
+    out: Mapping[str, str] | None = None,
+    earlier: Mapping[str, EarlierDecision] | None = None,
 ) -> Assembly:
     """Return the articles of the issue for `period`.
 
-    `carried` maps articles of other issues to their number: an article is published once. `kept` and `dropped` are an
-    editor's decisions; they win over every other rule.
+    `carried` maps articles of other issues to their number: an article is published once. `kept` and `out`, with its
+    reasons, are an editor's decisions; they win over every other rule. Those on an `earlier` issue win over the dates.
     Order: section, pinned first, by weight (lighter first, without one last), newer first, then by slug.
     """
-    by_hand = {item.slug: item for item in kept}
-    out_by_hand = set(dropped)
+    by_hand, out, earlier = {item.slug: item for item in kept}, out or {}, earlier or {}
     order, first = {rule.slug: place for place, rule in enumerate(sections)}, sections[0].slug
     chosen: list[ChosenArticle] = []
     left_out: list[LeftOut] = []
     for candidate in sorted(candidates, key=lambda c: _rank(c, order, first)):
         slug, section = candidate.slug, candidate.section or first
-        verdict, reason = _verdict(candidate, period, carried, first_issue=first_issue)
+        verdict, reason = _verdict(candidate, period, carried, earlier.get(slug), first_issue=first_issue)
         by_editor = by_hand.get(slug)
         if by_editor and slug not in carried and by_editor.section in order:
             chosen.append(by_editor)
-        elif slug in out_by_hand:
-            left_out.append(LeftOut(slug, f"dropped {BY_HAND}"))
+        elif slug in out:
+            left_out.append(LeftOut(slug, out[slug], slug in carried))
         elif verdict and section in order:
             chosen.append(ChosenArticle(slug, section, reason))
         elif verdict:
             left_out.append(LeftOut(slug, f"the publication has no section {section!r}"))
         elif reason:
-            left_out.append(LeftOut(slug, reason))
+            left_out.append(LeftOut(slug, reason, slug in carried))
     return _capped(chosen, left_out, sections)
 
 
@@ -103,13 +119,20 @@ def _rank(candidate: Candidate, order: Mapping[str, int], first: str) -> tuple[i
 
 
 def _verdict(
-    candidate: Candidate, period: Period, carried: Mapping[str, int], *, first_issue: bool
+    candidate: Candidate,
+    period: Period,
+    carried: Mapping[str, int],
+    earlier: EarlierDecision | None,
+    *,
+    first_issue: bool,
 ) -> tuple[bool, str]:
     """Return whether the rules choose the article, and why; the reason is empty for an article long past."""
     day = candidate.starts_on
+    near = day is None or day in period or day in period.previous
     if candidate.slug in carried:
-        near = day is None or day in period or day in period.previous
         return False, f"was in issue {carried[candidate.slug]}" if near else ""
+    if earlier is not None:
+        return earlier.held, earlier.reason if earlier.held or near else ""
     if day is None:
         return True, "undated: goes into the next issue assembled"
     if day in period:

@@ -1,19 +1,27 @@
 """Edits of an issue by hand: its texts, and which articles it has in which order. Callers commit."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from digest.articles.models import Article
-from digest.issues.assemble import BY_HAND
+from digest.issues.assemble import BY_HAND, DROPPED, HELD, EarlierDecision
 from digest.issues.models import Issue, IssueItem
-from digest.issues.store import items_of
+from digest.issues.store import items_of, next_draft
 from digest.runtime.errors import NotFoundError, RefusedError, UsageError
 
 INTRO_BYTES = 64 * 1024
+
+
+class StaleError(RefusedError):
+    """Somebody else has changed what this edit was made from."""
+
+    default_hint = "Look at the issue as it is now, then make your change again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ def set_texts(
     *,
     subject: str | None = None,
     preheader: str | None = None,
-    intro: Path | None = None,
+    intro: str | None = None,
     issue_date: str | None = None,
 ) -> None:
     """Set what is given; `language` is a code, or `*` for every language. An empty text restores the default."""
@@ -50,7 +58,7 @@ def set_texts(
     if preheader is not None:
         issue.preheader = with_text(issue.preheader, language, one_line(preheader, "The preheader"))
     if intro is not None:
-        issue.intro = with_text(issue.intro, language, _read_text(intro))
+        issue.intro = with_text(issue.intro, language, _intro(intro))
     if issue_date is not None:
         try:
             issue.date = date.fromisoformat(issue_date)
@@ -73,12 +81,22 @@ def with_text(texts: dict[str, str], language: str, text: str) -> dict[str, str]
     return changed if text else {key: value for key, value in texts.items() if key != language}
 
 
-def _read_text(path: Path) -> str:
+def _intro(text: str) -> str:
+    _require_short("The introduction", len(text.encode()))
+    return text.replace("\0", "").replace("\r\n", "\n") if text.strip() else ""
+
+
+def _require_short(what: str, size: int) -> None:
+    if size > INTRO_BYTES:
+        hint = "Keep the introduction to one or two paragraphs."
+        raise UsageError(f"{what} is larger than {INTRO_BYTES // 1024} KB", hint=hint)
+
+
+def read_intro(path: Path) -> str:
+    """Return the text of a file that contains an introduction."""
     try:
-        if path.stat().st_size > INTRO_BYTES:
-            hint = "Keep the introduction to one or two paragraphs."
-            raise UsageError(f"{path} is larger than {INTRO_BYTES // 1024} KB", hint=hint)
-        return path.read_text(encoding="utf-8-sig").replace("\0", "")
+        _require_short(str(path), path.stat().st_size)
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 (byte {error.start})", hint="Save it as UTF-8.") from error
     except OSError as error:
@@ -93,29 +111,51 @@ def add(session: Session, issue: Issue, slug: str, section_order: Sequence[str])
         raise NotFoundError(f"There is no article {slug!r}", hint="To list the articles: digest articles list")
     if article.slug != article.group:
         raise UsageError(f"{slug!r} is a translation", hint=f"Add the original: {article.group}")
-    carried = session.exec(select(IssueItem).where(IssueItem.group == slug)).first()
+    query = select(Issue.number).join(IssueItem, col(IssueItem.issue_id) == col(Issue.id))
+    carried = session.exec(query.where(IssueItem.group == slug)).first()
     if carried is not None:
-        where = "this issue" if carried.issue_id == issue.id else "another issue"
-        raise RefusedError(f"{slug!r} is already in {where}; an article is published only once")
+        raise RefusedError(f"{slug!r} is already in issue {carried}; an article is published only once")
+    _put(session, issue, article, section_order, f"added {BY_HAND}")
+
+
+def _put(session: Session, issue: Issue, article: Article, section_order: Sequence[str], reason: str) -> None:
     assert article.id is not None and issue.id is not None  # noqa: S101, PT018 - rows read from the database
+    slug = article.slug
     wanted = article.section or section_order[0]
     section = wanted if wanted in section_order else section_order[0]
     items = [item for item, _ in items_of(session, issue)]
-    new = IssueItem(
-        issue_id=issue.id, article_id=article.id, group=slug, section=section, position=0, reason=f"added {BY_HAND}"
-    )
+    new = IssueItem(issue_id=issue.id, article_id=article.id, group=slug, section=section, position=0, reason=reason)
     _number(session, sorted([*items, new], key=_rank_in(section_order)))
     issue.left_out = [entry for entry in issue.left_out if entry["slug"] != slug]
 
 
 def drop(session: Session, issue: Issue, slug: str) -> None:
-    """Remove an article; it stays out when the issue is assembled again."""
+    """Remove an article; it stays out when this issue or a later one is assembled, until somebody adds it."""
+    _take_out(session, issue, slug, DROPPED)
+
+
+def hold(session: Session, issue: Issue, slug: str, section_order: Sequence[str]) -> Issue | None:
+    """Remove an article and give it to the next issue: to its draft, which is returned, or whenever it is assembled."""
+    if issue.special:
+        raise RefusedError(f"Issue {issue.number} is special: no issue follows it", hint="Drop the article instead.")
+    article = _take_out(session, issue, slug, HELD)
+    following = next_draft(session, issue)
+    assert issue.number is not None  # noqa: S101 - read from the database
+    if following is not None:
+        _put(session, following, article, section_order, EarlierDecision(issue.number, held=True).reason)
+        session.add(following)
+    return following
+
+
+def _take_out(session: Session, issue: Issue, slug: str, reason: str) -> Article:
     _refuse_correction(issue)
-    items = [item for item, _ in items_of(session, issue)]
+    found = items_of(session, issue)
+    items = [item for item, _ in found]
     gone = _find(items, slug, issue)
     session.delete(gone)
     _number(session, [item for item in items if item is not gone])
-    issue.left_out = [*issue.left_out, {"slug": slug, "reason": f"dropped {BY_HAND}"}]
+    issue.left_out = [*issue.left_out, {"slug": slug, "reason": reason}]
+    return next(article for item, article in found if item is gone)
 
 
 def move_to(session: Session, issue: Issue, place: ArticlePosition, section_order: Sequence[str]) -> None:
@@ -155,3 +195,23 @@ def _number(session: Session, items: list[IssueItem]) -> None:
         item.position = position
         session.add(item)
     session.flush()
+
+
+def order_hash(session: Session, issue: Issue) -> str:
+    """Return what tells one order of articles from another."""
+    return _short_hash([(item.group, item.section) for item, _ in items_of(session, issue)])
+
+
+def texts_hash(issue: Issue) -> str:
+    """Return what tells an issue's texts and date from others."""
+    return _short_hash([issue.subject, issue.preheader, issue.intro, issue.date.isoformat()])
+
+
+def _short_hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def require_unchanged(seen: str, current: str) -> None:
+    """Raise StaleError unless an edit was made from what is current."""
+    if seen != current:
+        raise StaleError("Somebody has changed the issue since you opened this page")

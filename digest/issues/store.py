@@ -8,7 +8,16 @@ from sqlalchemy import and_, func, not_
 from sqlmodel import Session, col, select
 
 from digest.articles.models import Article
-from digest.issues.assemble import BY_HAND, Assembly, Candidate, ChosenArticle, SectionRule, assemble
+from digest.issues.assemble import (
+    BY_HAND,
+    HELD,
+    Assembly,
+    Candidate,
+    ChosenArticle,
+    EarlierDecision,
+    SectionRule,
+    assemble,
+)
 from digest.issues.lifecycle import EDITABLE, UNFINISHED, IssueState, move
 from digest.issues.models import Issue, IssueItem
 from digest.issues.period import Period
@@ -86,17 +95,29 @@ def assemble_issue(
     issue = _find_draft(session, period, number) or _new_issue(session, period, number, issue_date, now)
     if issue.state == IssueState.APPROVED:
         void_approval(issue)
-    result = assemble(
+    _store(session, issue, choose(session, issue, sections))
+    return issue
+
+
+def choose(session: Session, issue: Issue, sections: Sequence[SectionRule]) -> Assembly:
+    """Return what assembling the issue now gives, and store nothing."""
+    return assemble(
         _candidates(session),
-        period,
+        Period.parse(issue.period),
         sections,
         carried=_carried(session, issue),
         first_issue=session.exec(select(Issue.id).where(Issue.id != issue.id).limit(1)).first() is None,
         kept=_kept(session, issue),
-        dropped=[entry["slug"] for entry in issue.left_out if entry["reason"].endswith(BY_HAND)],
+        out={entry["slug"]: entry["reason"] for entry in issue.left_out if entry["reason"].endswith(BY_HAND)},
+        earlier=_earlier(session, issue),
     )
-    _store(session, issue, result)
-    return issue
+
+
+def next_draft(session: Session, issue: Issue) -> Issue | None:
+    """Return the draft of the first period after the issue's that has one, locked."""
+    query = select(Issue).where(Issue.state == IssueState.DRAFT, col(Issue.special).is_(False))
+    query = query.where(Issue.period > issue.period).order_by(col(Issue.period)).limit(1)
+    return session.exec(query.with_for_update()).first()
 
 
 def _find_draft(session: Session, period: Period, number: int | None) -> Issue | None:
@@ -138,14 +159,27 @@ def _new_issue(session: Session, period: Period, number: int | None, issue_date:
 
 
 def _candidates(session: Session) -> list[Candidate]:
-    rows = session.exec(select(Article).where(col(Article.slug) == col(Article.group)))
-    return [Candidate(a.slug, a.section, a.starts_on, a.pin, a.weight) for a in rows]
+    columns = (Article.slug, Article.section, Article.starts_on, Article.pin, Article.weight)
+    rows = session.execute(select(*columns).where(col(Article.slug) == col(Article.group)))  # type: ignore[call-overload]
+    return [Candidate(*row) for row in rows]
 
 
 def _carried(session: Session, issue: Issue) -> dict[str, int]:
     """Return the articles of other issues with their numbers; a withdrawal removes items only if none was attempted."""
     query = select(IssueItem.group, Issue.number).join(Issue, col(Issue.id) == col(IssueItem.issue_id))
     return dict(session.exec(query.where(IssueItem.issue_id != issue.id)).all())
+
+
+def _earlier(session: Session, issue: Issue) -> dict[str, EarlierDecision]:
+    """Return what editors last decided on articles of earlier issues."""
+    query = select(Issue.number, Issue.left_out).where(Issue.period < issue.period, col(Issue.special).is_(False))
+    query = query.where(Issue.state != IssueState.WITHDRAWN).order_by(col(Issue.period), col(Issue.number))
+    return {
+        entry["slug"]: EarlierDecision(number, entry["reason"] == HELD)
+        for number, left_out in session.exec(query)
+        for entry in left_out
+        if entry["reason"].endswith(BY_HAND)
+    }
 
 
 def _kept(session: Session, issue: Issue) -> list[ChosenArticle]:

@@ -94,6 +94,12 @@ def begun(settings: Settings, since: datetime, now: datetime, known: Collection[
             yield entry
 
 
+def period_at(settings: Settings, now: datetime) -> Period:
+    """Return the period that an issue assembled `now` is for."""
+    month = Period.of(now, settings.publication.zone)
+    return month if settings.schedule.period == "current" else month.previous
+
+
 def issue_date(settings: Settings, period: Period) -> date:
     """Return the date of the issue for `period`: the day its run is due."""
     return occurrence(settings, period).due_at.astimezone(settings.publication.zone).date()

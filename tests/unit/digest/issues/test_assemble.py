@@ -13,7 +13,13 @@ SECTIONS = [SectionRule("lead"), SectionRule("news", cap=2)]
 
 def choose(*candidates: Candidate, carried: dict[str, int] | None = None, first: bool = False, kept=(), dropped=()):
     return assemble(
-        candidates, SEPTEMBER, SECTIONS, carried=carried or {}, first_issue=first, kept=kept, dropped=dropped
+        candidates,
+        SEPTEMBER,
+        SECTIONS,
+        carried=carried or {},
+        first_issue=first,
+        kept=kept,
+        out=dict.fromkeys(dropped, "dropped by hand"),
     )
 
 

@@ -159,4 +159,75 @@ def test_bad_hands_are_told(stocked: Engine, now: datetime, tmp_path: Path) -> N
         (tmp_path / "latin.md").write_bytes(b"\xff\xfe")
         for path in (tmp_path / "latin.md", tmp_path / "missing.md", tmp_path):
             with pytest.raises(UsageError):
-                edit.set_texts(issue, "*", intro=path)
+                edit.read_intro(path)
+        with pytest.raises(UsageError, match="64 KB"):
+            edit.set_texts(issue, "*", intro="가" * edit.INTRO_BYTES)
+
+
+OCTOBER, NOVEMBER = Period(2021, 10), Period(2021, 11)
+
+
+def reasons(session: Session, issue: Issue) -> dict[str, str]:
+    chosen = {item.group: item.reason for item, _ in store.items_of(session, issue)}
+    return chosen | {entry["slug"]: entry["reason"] for entry in issue.left_out}
+
+
+def test_a_held_article_waits_for_the_next_issue_however_late(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        issue = assembled(session, now)
+        assert edit.hold(session, issue, "b", ORDER) is None
+        assert reasons(session, assembled(session, now))["b"] == "held for the next issue by hand"
+        november = assembled(session, now, period=NOVEMBER)
+        assert order_of(session, november) == ["news:b"]
+        assert reasons(session, november)["b"] == "held over from issue 1"
+        with pytest.raises(RefusedError, match="already in issue 2"):
+            edit.add(session, issue, "b", ORDER)
+
+
+def test_a_held_article_goes_into_a_draft_that_exists(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        issue, later = assembled(session, now), assembled(session, now, period=NOVEMBER)
+        october = assembled(session, now, period=OCTOBER)
+        assert edit.hold(session, issue, "a", ORDER) is october
+        assert (order_of(session, october), order_of(session, later)) == (["news:a"], [])
+        for again in (OCTOBER, NOVEMBER):
+            assembled(session, now, period=again)
+        assert (order_of(session, october), order_of(session, later)) == (["news:a"], [])
+        october.state = IssueState.APPROVED
+        edit.hold(session, issue, "b", ORDER)
+        assert order_of(session, october) == ["news:a"], "what was approved stays as it is"
+        assert order_of(session, later) == ["news:b"]
+
+
+def test_a_dropped_article_stays_out_until_somebody_adds_it(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        edit.drop(session, assembled(session, now), "b")
+        october = assembled(session, now, period=OCTOBER)
+        assert reasons(session, october)["b"] == "dropped by hand from issue 1"
+        edit.add(session, october, "b", ORDER)
+        assert order_of(session, assembled(session, now, period=OCTOBER)) == ["news:b"]
+
+
+def test_a_special_issue_has_no_next(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        special = store.special_issue(session, None, now.date(), now)
+        edit.add(session, special, "a", ORDER)
+        with pytest.raises(RefusedError, match="special"):
+            edit.hold(session, special, "a", ORDER)
+        edit.drop(session, special, "a")
+        assert "news:a" in order_of(session, assembled(session, now, period=OCTOBER)), (
+            "a special issue decides for itself"
+        )
+
+
+def test_two_editors_never_overwrite_each_other(stocked: Engine, now: datetime) -> None:
+    with session_scope(stocked) as session:
+        issue = assembled(session, now)
+        order, texts = edit.order_hash(session, issue), edit.texts_hash(issue)
+        edit.require_unchanged(order, edit.order_hash(session, issue))
+        edit.move_to(session, issue, edit.ArticlePosition("a", "lead", 1), ORDER)
+        edit.set_texts(issue, "*", intro="One\r\nTwo")
+        assert issue.intro == {"*": "One\nTwo"}
+        for seen, current in ((order, edit.order_hash(session, issue)), (texts, edit.texts_hash(issue))):
+            with pytest.raises(edit.StaleError):
+                edit.require_unchanged(seen, current)
