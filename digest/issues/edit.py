@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,6 +14,7 @@ from digest.issues.assemble import BY_HAND, DROPPED, HELD, EarlierDecision
 from digest.issues.models import Issue, IssueItem
 from digest.issues.store import items_of, next_draft
 from digest.runtime.errors import NotFoundError, RefusedError, UsageError
+from digest.settings.publication import pick_own
 
 INTRO_BYTES = 64 * 1024
 
@@ -64,6 +65,35 @@ def set_texts(
             issue.date = date.fromisoformat(issue_date)
         except ValueError as error:
             raise UsageError(f"{issue_date!r} is not a date", hint="Write YYYY-MM-DD.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageTexts:
+    """The texts of an issue in one language; an empty one stands for the default."""
+
+    subject: str = ""
+    preheader: str = ""
+    intro: str = ""
+
+    @classmethod
+    def of(cls, issue: Issue, language: str) -> "LanguageTexts":
+        """Return what the issue says in a language."""
+        return cls(*(pick_own(texts, language) for texts in (issue.subject, issue.preheader, issue.intro)))
+
+
+def set_language_texts(issue: Issue, wanted: Mapping[str, LanguageTexts]) -> None:
+    """Set the texts of all languages; a text that was for every language is so no longer once one differs."""
+    now = {code: LanguageTexts.of(issue, code) for code in wanted}
+    for name in ("subject", "preheader", "intro"):
+        texts: dict[str, str] = getattr(issue, name)
+        checked = {code: _checked(name, code, getattr(text, name)) for code, text in wanted.items()}
+        if checked != {code: getattr(text, name) for code, text in now.items()}:
+            others = {key: text for key, text in texts.items() if key not in wanted and key != "*"}
+            setattr(issue, name, others | {code: text for code, text in checked.items() if text})
+
+
+def _checked(name: str, language: str, text: str) -> str:
+    return _intro(text) if name == "intro" else one_line(text, f"The {name} ({language})")
 
 
 def one_line(text: str, what: str) -> str:
@@ -197,9 +227,9 @@ def _number(session: Session, items: list[IssueItem]) -> None:
     session.flush()
 
 
-def order_hash(session: Session, issue: Issue) -> str:
-    """Return what tells one order of articles from another."""
-    return _short_hash([(item.group, item.section) for item, _ in items_of(session, issue)])
+def order_hash(order: Sequence[tuple[str, str]]) -> str:
+    """Return what tells an order of articles, `store.order_of`, from others."""
+    return _short_hash(order)
 
 
 def texts_hash(issue: Issue) -> str:

@@ -74,6 +74,12 @@ def items_of(session: Session, issue: Issue) -> Sequence[tuple[IssueItem, Articl
     return session.exec(query.where(IssueItem.issue_id == issue.id).order_by(col(IssueItem.position))).all()
 
 
+def order_of(session: Session, issue: Issue) -> list[tuple[str, str]]:
+    """Return the issue's articles in reading order, each with its section."""
+    query = select(IssueItem.group, IssueItem.section).where(IssueItem.issue_id == issue.id)
+    return [(group, section) for group, section in session.exec(query.order_by(col(IssueItem.position)))]
+
+
 def translations_of(session: Session, groups: Sequence[str]) -> dict[str, dict[str, Article]]:
     """Return, for each group, its articles by language."""
     found: dict[str, dict[str, Article]] = {group: {} for group in groups}
@@ -185,10 +191,11 @@ def _earlier(session: Session, issue: Issue) -> dict[str, EarlierDecision]:
 def _kept(session: Session, issue: Issue) -> list[ChosenArticle]:
     counted: Counter[str] = Counter()
     kept = []
-    for item, _ in items_of(session, issue):
-        if item.reason.endswith(BY_HAND):
-            kept.append(ChosenArticle(item.group, item.section, item.reason, counted[item.section]))
-        counted[item.section] += 1
+    query = select(IssueItem.group, IssueItem.section, IssueItem.reason).where(IssueItem.issue_id == issue.id)
+    for group, section, reason in session.exec(query.order_by(col(IssueItem.position))):
+        if reason.endswith(BY_HAND):
+            kept.append(ChosenArticle(group, section, reason, counted[section]))
+        counted[section] += 1
     return kept
 
 

@@ -169,7 +169,12 @@ def build(publisher: Publisher, session: Session, issue: Issue, now: datetime, k
 
 def renderer_of(publisher: Publisher, content: IssueContent) -> IssueRenderer:
     """Return what renders the issue's editions, with the workspace's cache."""
-    return IssueRenderer(publisher, content, FragmentCache(publisher.settings.workspace / ".state" / NAME))
+    return IssueRenderer(publisher, content, fragments_of(publisher))
+
+
+def fragments_of(publisher: Publisher) -> FragmentCache:
+    """Return what the workspace keeps of earlier renderings."""
+    return FragmentCache(publisher.settings.workspace / ".state" / NAME)
 
 
 def _rendered(session: Session, renderer: IssueRenderer, selections: Sequence[Selection]) -> dict[Selection, Rendered]:

@@ -13,7 +13,7 @@ from digest.issues.models import Issue
 from digest.publish.approval import changes_since_approval, issue_hash, manifest
 from digest.publish.build import content_of, items_for_segment
 from digest.publish.publisher import Publisher
-from digest.render.content import edition_context
+from digest.render.content import EditionViews
 from digest.settings.publication import pick
 from subscribers.interests import ALL_TEXT
 
@@ -102,11 +102,20 @@ def _subjects(publisher: Publisher, session: Session, issue: Issue) -> dict[str,
         subjects |= {row.language: row.subject for row in archived if row.language in subjects}
     if all(subjects.values()):
         return subjects
-    content = content_of(session, issue)
+    heads = _heads(publisher, session, issue)
+    return {code: subject or heads[code][0] for code, subject in subjects.items()}
+
+
+def default_heads(publisher: Publisher, session: Session, issue: Issue) -> dict[str, tuple[str, str]]:
+    """Return by language the subject and the preheader that the whole issue has without any of its own."""
+    return _heads(publisher, session, Issue(**issue.model_dump() | {"subject": {}, "preheader": {}}))
+
+
+def _heads(publisher: Publisher, session: Session, issue: Issue) -> dict[str, tuple[str, str]]:
+    content, heads = content_of(session, issue), {}
     items = items_for_segment(content)
-    for language in [code for code, subject in subjects.items() if not subject]:
-        everything = ReaderGroup(language, ALL_TEXT)
-        whole = select_articles(items, everything, publisher.settings.catalogue, publisher.rules)
-        translate = publisher.templates.translate(language)
-        subjects[language] = edition_context(content, whole, publisher.settings, translate).subject
-    return subjects
+    for language in publisher.settings.languages:
+        whole = select_articles(items, ReaderGroup(language, ALL_TEXT), publisher.settings.catalogue, publisher.rules)
+        views = EditionViews(content, language, publisher.settings, publisher.templates.translate(language))
+        heads[language] = views.subject_and_preheader(whole.shown[0][0] if whole.shown else "")
+    return heads

@@ -25,8 +25,14 @@ def assemble(
     publisher: Publisher, session: Session, period: Period, *, number: int | None, issue_date: date, now: datetime
 ) -> Issue:
     """Make the draft for `period`, or choose the articles of the present draft again."""
-    rules = [SectionRule(section.slug, section.cap) for section in publisher.settings.section]
-    return issue_store.assemble_issue(session, period, rules, number=number, issue_date=issue_date, now=now)
+    return issue_store.assemble_issue(
+        session, period, section_rules(publisher), number=number, issue_date=issue_date, now=now
+    )
+
+
+def section_rules(publisher: Publisher) -> list[SectionRule]:
+    """Return the publication's sections, as assembling needs them."""
+    return [SectionRule(section.slug, section.cap) for section in publisher.settings.section]
 
 
 def approve(publisher: Publisher, session: Session, issue: Issue, by: Approver, now: datetime) -> bool:

@@ -203,13 +203,6 @@ class EditionViews:
         )
 
 
-def edition_context(
-    content: IssueContent, selection: Selection, settings: Settings, translate: Callable[[str], str]
-) -> EditionContext:
-    """Return the context of one edition's templates."""
-    return EditionViews(content, selection.language, settings, translate).context(selection)
-
-
 def _default_preheader(lead: ArticleView | None) -> str:
     """Return the lead's summary, else its first paragraph, shortened to whole sentences, else at a word, never within a
     figure. Empty for an article without either, or whose text only repeats the title.

@@ -12,7 +12,7 @@ from digest.articles.importing import ArticleImportReport
 from digest.articles.models import Article
 from digest.editions.segment import Selection
 from digest.issues.models import Issue
-from digest.render.content import IssueContent, edition_context
+from digest.render.content import EditionViews, IssueContent
 from digest.render.context import EditionContext
 from digest.render.edition import Rendered, render_edition
 from digest.render.loader import Templates
@@ -79,7 +79,7 @@ def context_of(articles: list[Article], language: str = "en") -> EditionContext:
     )
     shown = tuple((one.slug, one.section or "issue") for one in articles)
     selection = Selection(language=language, shown=shown, left_out=())
-    return edition_context(content, selection, settings(), templates().translate(language))
+    return EditionViews(content, language, settings(), templates().translate(language)).context(selection)
 
 
 def read(desk: Desk, *paths: Path, language: str = "en") -> Read:

@@ -33,11 +33,16 @@ def check_subject(mail: CheckedMail) -> Iterator[Finding]:
     if cells(subject) > SUBJECT_CELLS:
         message = f"The subject is {cells(subject)} columns wide; inboxes cut it off at about {SUBJECT_CELLS}"
         yield Finding("subject-long", Severity.ADVISE, "subject", message, remedy)
-    said, more = words_only(subject), words_only(mail.preheader)
-    if more and (more in said or said in more[: len(said)]):
+    if repeats_subject(mail.preheader, subject):
         message = f"The preheader repeats the subject, next to which inboxes show it: “{mail.preheader}”"
         remedy = "Add a summary to the first article, or set the preheader: `digest issue edit --preheader TEXT`."
         yield Finding("preheader-subject", Severity.ADVISE, "preheader", message, remedy)
+
+
+def repeats_subject(preheader: str, subject: str) -> bool:
+    """Return whether a preheader says again what the subject says, beside which inboxes show it."""
+    said, more = words_only(subject), words_only(preheader)
+    return bool(more) and (more in said or said in more[: len(said)])
 
 
 def slots_in(document: str, nonce: str) -> Counter[Slot]:

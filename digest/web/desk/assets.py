@@ -12,10 +12,13 @@ ASSETS = {
     "report.css": "text/css",
     "desk_copy.js": "text/javascript",
     "desk_article.js": "text/javascript",
+    "desk_issue.js": "text/javascript",
     "desk_send.js": "text/javascript",
     "preview.js": "text/javascript",
+    "sortable-1.15.7.min.js": "text/javascript",
 }
-"""Files below templates/web, with their types."""
+"""Files below templates/web, with their types; what others wrote is in its folder vendor."""
+_VENDOR = ".min.js"
 
 
 def asset_page(desk: Desk) -> Callable[[str], Response]:
@@ -24,6 +27,7 @@ def asset_page(desk: Desk) -> Callable[[str], Response]:
     def asset(name: str) -> Response:
         if name not in ASSETS:
             raise HTTPException(404)
-        return Response(desk.publisher.templates.file(f"web/{name}").read_text("utf-8"), media_type=ASSETS[name])
+        path = f"web/vendor/{name}" if name.endswith(_VENDOR) else f"web/{name}"
+        return Response(desk.publisher.templates.file(path).read_text("utf-8"), media_type=ASSETS[name])
 
     return asset

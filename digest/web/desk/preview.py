@@ -23,7 +23,7 @@ from digest.web.desk.edition_list import edition_list, places_of
 from digest.web.desk.file_changes import events
 from digest.web.desk.frames import Scheme, frame_html, plain_page
 from digest.web.desk.pages import DeskPages, framed
-from digest.web.desk.state import Desk, Snapshot
+from digest.web.desk.state import Desk, Focus, Snapshot
 from digest.web.desk.view_query import Choice, Options, SchemeChoice, View, Width, frame_rows, tools
 from subscribers.models import Frequency, Subscriber
 
@@ -107,7 +107,7 @@ class PreviewPages:
     ) -> Response:
         """Page with one edition in its frames, in general or for a given subscriber."""
         look = self._desk.look()
-        choice = _choice(look, language, interests, frequency, whole=whole, reader=reader)
+        choice = _choice(look.publisher, language, interests, frequency, whole=whole, reader=reader)
         options = Options(view, width, scheme)
         person = self._reader(look, reader)
         edition = _edition(look, choice)
@@ -140,13 +140,13 @@ class PreviewPages:
     ) -> Response:
         """Frame with one edition: HTML in a colour scheme, plain text, or source."""
         del reader  # only makes the frame's address unique
-        look = self._desk.look()
-        choice = _choice(look, language, interests, frequency, whole=whole)
-        edition = _edition(look, choice)
+        publisher = self._desk.current()
+        choice = _choice(publisher, language, interests, frequency, whole=whole)
+        edition = self._desk.one_edition(lambda one: _edition(one, choice))
         if edition is None:
             raise HTTPException(404)
-        base_url = look.publisher.settings.publication.base_url
-        html, text = filled(look, edition, choice, self._desk.root)
+        base_url = publisher.settings.publication.base_url
+        html, text = filled(publisher, edition, choice, self._desk.root)
         title = edition.rendered.subject
         if view == "html":
             return framed(frame_html(html, scheme, base_url, self._desk.media))
@@ -245,22 +245,28 @@ def _reader_facts(publisher: Publisher, person: Subscriber, reason: str | None) 
 
 
 def _choice(
-    look: Snapshot, language: str, interests: list[str] | None, frequency: Frequency, *, whole: bool, reader: str = ""
+    publisher: Publisher,
+    language: str,
+    interests: list[str] | None,
+    frequency: Frequency,
+    *,
+    whole: bool,
+    reader: str = "",
 ) -> Choice:
-    chosen, settings = views.interests_of(interests or [], look.publisher), look.publisher.settings
+    chosen, settings = views.interests_of(interests or [], publisher), publisher.settings
     language = settings.require_language(language or settings.publication.language)
     return Choice(language, chosen, whole, reader, frequency.value)
 
 
-def _edition(look: Snapshot, choice: Choice) -> BuiltEdition | None:
+def _edition(look: Focus | Snapshot, choice: Choice) -> BuiltEdition | None:
     return look.whole(choice.language) if choice.whole else look.edition_for(choice.group)
 
 
-def filled(look: Snapshot, edition: BuiltEdition, choice: Choice, root: str = "") -> tuple[str, str]:
+def filled(publisher: Publisher, edition: BuiltEdition, choice: Choice, root: str = "") -> tuple[str, str]:
     """Return HTML and text with the values for a choice; personal links lead to pages that explain them."""
     values = {slot: f"{root}/slot/{name}" for name, (slot, _) in SLOT_PAGES.items()}
     values[Slot.TEST_MARK] = ""
-    values[Slot.INTERESTS] = views.spoken_interests(look.publisher, choice.interests, choice.language)
+    values[Slot.INTERESTS] = views.spoken_interests(publisher, choice.interests, choice.language)
     rendered = edition.rendered
     html = fill(rendered.html, rendered.nonce, values, SlotContext.HTML)
     return html, fill(rendered.text, rendered.nonce, values, SlotContext.PLAIN)

@@ -20,6 +20,8 @@ from digest.web.desk import (
     assets,
     check,
     corrections,
+    issue_board,
+    issue_texts,
     local,
     log,
     month,
@@ -96,6 +98,8 @@ def desk_routes(
         *corrections.routes(pages, access.app),
         *review_links.routes(pages, access),
         *review_copy.routes(pages, access),
+        *issue_board.routes(pages, access.app.clock),
+        *issue_texts.routes(pages, access.app.clock),
         *sign_in.routes(pages, access),
         *([local.route(access, address)] if address else []),
     ]
