@@ -89,6 +89,15 @@ class EditionViews:
             )
         return self._articles[slug]
 
+    def adopt(self, earlier: "EditionViews") -> None:
+        """Take over the views of articles that are what they were; of another issue or other settings, none."""
+        if self._settings is not earlier._settings or self._archive_url != earlier._archive_url:
+            return
+        before = earlier.content.by_slug
+        for slug, article in self.content.by_slug.items():
+            if slug in earlier._articles and before[slug].content_hash == article.content_hash:
+                self._articles[slug] = earlier._articles[slug]
+
     def left_out(self, group: str) -> LeftOutView:
         """Return the line for an article that an edition leaves out."""
         if group not in self._left_out:

@@ -36,6 +36,13 @@ def test_the_build_benchmark_prints_its_rows(repo_root: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_desk_benchmark_prints_its_rows(repo_root: Path) -> None:
+    done = bench(repo_root, "desk", "--quick")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("bound") == 2
+
+
+@pytest.mark.slow
 def test_deliveries_benchmark_measures_each_row_or_says_why_not(
     repo_root: Path, tmp_path: Path, benchmarks: Any
 ) -> None:

@@ -175,6 +175,8 @@ class Desk:
                 self._fragments = dict(fragments_of(publisher))
             content = content_of(session, issue)
             renderer = IssueRenderer(publisher, content, self._fragments)
+            if self._focus is not None:
+                renderer.adopt(self._focus[1].renderer)
             self._focus = key, Focus(publisher, content, renderer, {})
         return self._focus[1]
 

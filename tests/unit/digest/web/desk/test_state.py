@@ -10,7 +10,9 @@ import pytest
 from starlette.testclient import TestClient
 from watchfiles import Change
 
+from digest.articles import store as articles
 from digest.articles.importing import ArticleImportReport
+from digest.editions.segment import ReaderGroup
 from digest.issues import store as issue_store
 from digest.publish import lifecycle
 from digest.publish.approval import Approver
@@ -19,6 +21,7 @@ from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
 from digest.web.desk.file_changes import WorkspaceFilter, stamp
+from digest.web.desk.state import Desk
 from subscribers.models import Subscriber
 from tests.support import web_sample
 from tests.support.served import served
@@ -70,6 +73,25 @@ def test_a_saved_article_is_shown_at_the_next_look(client: TestClient, workspace
     article.write_text(article.read_text("utf-8").replace(old, "Drones over Goyang"), encoding="utf-8")
     assert "Drones over Goyang" in client.get("/").text
     assert "Drones over Goyang" in client.get("/frame?language=en&interests=*").text
+
+
+def test_one_edition_comes_without_a_build_and_equals_the_builds(press: Publisher, now: datetime) -> None:
+    desk, group = Desk(press, 21, FrozenClock(now)), ReaderGroup("en", "mobility")
+
+    def compared() -> str:
+        alone = desk.one_edition(lambda one: one.edition_for(group))
+        built = desk.look().edition_for(group)
+        assert alone
+        assert built
+        assert (alone.rendered.html, alone.rendered.text) == (built.rendered.html, built.rendered.text)
+        return alone.rendered.html
+
+    before = compared()
+    with session_scope(press.engine) as session:
+        article = articles.get(session, "truck-platooning")
+        article.title, article.content_hash = "Lorries again", "0" * 64
+        session.add(article)
+    assert "Lorries again" in compared() != before
 
 
 def test_an_approval_that_a_change_voids_is_not_shown_as_one(
