@@ -48,10 +48,10 @@ class IssueRenderer:
             self._views[language] = EditionViews(self._content, language, self.publisher.settings, translate)
         return self._views[language]
 
-    def adopt(self, earlier: "IssueRenderer") -> None:
-        """Take over what an earlier state of the issue has in common with this one."""
-        for language, views in earlier._views.items():
-            self.views(language).adopt(views)
+    def hand_over(self, later: "IssueRenderer", content: IssueContent) -> None:
+        """Give the renderer of a later state of the issue what has not changed."""
+        for language, views in self._views.items():
+            later.views(language).adopt(views.unchanged_in(content, later.publisher.settings))
 
     def prepare(self, selections: Sequence[Selection]) -> None:
         """Render what these editions are joined from, and compare some of them with their direct rendering."""

@@ -89,14 +89,20 @@ class EditionViews:
             )
         return self._articles[slug]
 
-    def adopt(self, earlier: "EditionViews") -> None:
-        """Take over the views of articles that are what they were; of another issue or other settings, none."""
-        if self._settings is not earlier._settings or self._archive_url != earlier._archive_url:
-            return
-        before = earlier.content.by_slug
-        for slug, article in self.content.by_slug.items():
-            if slug in earlier._articles and before[slug].content_hash == article.content_hash:
-                self._articles[slug] = earlier._articles[slug]
+    def adopt(self, known: Mapping[str, ArticleView]) -> None:
+        """Take over views of articles that were made before."""
+        self._articles.update(known)
+
+    def unchanged_in(self, content: IssueContent, settings: Settings) -> dict[str, ArticleView]:
+        """Return the views of articles that are the same in a later state of the issue."""
+        if settings is not self._settings or content.issue.number != self.content.issue.number:
+            return {}
+        hashes, later = self.content.by_slug, content.by_slug
+        return {
+            slug: view
+            for slug, view in self._articles.items()
+            if slug in later and later[slug].content_hash == hashes[slug].content_hash
+        }
 
     def left_out(self, group: str) -> LeftOutView:
         """Return the line for an article that an edition leaves out."""

@@ -176,7 +176,7 @@ class Desk:
             content = content_of(session, issue)
             renderer = IssueRenderer(publisher, content, self._fragments)
             if self._focus is not None:
-                renderer.adopt(self._focus[1].renderer)
+                self._focus[1].renderer.hand_over(renderer, content)
             self._focus = key, Focus(publisher, content, renderer, {})
         return self._focus[1]
 
