@@ -90,7 +90,7 @@ class ReviewCopy:
         def page(_: ReviewLink, look: Snapshot) -> Response:
             choice = _choice(look.publisher, language, interests, frequency, whole=whole)
             edition = _edition(look, choice)
-            html, text = filled(look, edition, choice, self._path(token))
+            html, text = filled(look.publisher, edition, choice, self._path(token))
             if view == "text":
                 return framed(plain_page(text, choice.language, edition.rendered.subject))
             return framed(frame_html(html, scheme, look.publisher.settings.publication.base_url, self._media))
