@@ -68,6 +68,12 @@ def of_period(session: Session, period: Period) -> Issue | None:
     return session.exec(query.order_by(*order).limit(1)).first()
 
 
+def before(session: Session, issue: Issue) -> Issue | None:
+    """Return the newest regular issue before this one that is not withdrawn; None for the first."""
+    earlier = select(Issue).where(col(Issue.number) < issue.number, col(Issue.state) != IssueState.WITHDRAWN)
+    return session.exec(earlier.where(~col(Issue.special)).order_by(col(Issue.number).desc()).limit(1)).first()
+
+
 def items_of(session: Session, issue: Issue) -> Sequence[tuple[IssueItem, Article]]:
     """Return the issue's articles (the originals) in reading order."""
     query = select(IssueItem, Article).join(Article, col(Article.id) == col(IssueItem.article_id))

@@ -177,6 +177,12 @@ def language_of(request: Request) -> str:
     return choose(asked[:35], request.headers.get("accept-language", ""), LANGUAGES)
 
 
+def reading_language(request: Request) -> str:
+    """Return the language of a page: its visitor's, or that of a browser at a preview without a desk."""
+    visitor = watching(request)
+    return visitor.language if visitor else language_of(request)
+
+
 def watching(request: Request) -> Visitor | None:
     """Return who makes a request, None in a preview without a desk and on pages that need no session."""
     found: Visitor | None = getattr(request.state, "visitor", None)
@@ -196,5 +202,6 @@ def form_of(request: Request) -> Form:
 
 
 Visiting = Annotated[Visitor, Depends(visitor_of)]
+ReadingLanguage = Annotated[str, Depends(reading_language)]
 Watching = Annotated[Visitor | None, Depends(watching)]
 DeskForm = Annotated[Form, Depends(form_of)]

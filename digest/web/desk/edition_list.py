@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from digest.publish.edition_filter import EditionFilter
-from digest.web.desk.preview_views import MOST_COLUMNS, cards, language_name
+from digest.web.desk.preview_views import DESK_LANGUAGE, MOST_COLUMNS, cards, language_name
 from digest.web.desk.state import Snapshot
 
 PAGE = 100
@@ -18,8 +18,10 @@ def places_of(look: Snapshot, chosen: EditionFilter) -> list[int]:
     return sorted(found, key=lambda place: order.index(editions[place].selection.language))
 
 
-def edition_list(look: Snapshot, places: list[int], query: dict[str, str], page: int) -> dict[str, Any]:
-    """Return a page of the list; `query` is what the filter was asked for."""
+def edition_list(
+    look: Snapshot, places: list[int], query: dict[str, str], page: int, language: str = DESK_LANGUAGE
+) -> dict[str, Any]:
+    """Return a page of the list in the desk's language; `query` is what the filter was asked for."""
     pages = ceil(len(places) / PAGE) or 1
     page = max(1, min(page, pages))
     shown = places[(page - 1) * PAGE : page * PAGE]
@@ -30,10 +32,12 @@ def edition_list(look: Snapshot, places: list[int], query: dict[str, str], page:
         of_language = [edition for edition in found if edition.selection.language == code]
         groups.append(
             {
-                "language": language_name(code),
+                "language": language_name(code, language),
                 "editions": len(of_language),
                 "readers": sum(edition.readers for edition in of_language),
-                "cards": cards(look, [one for one in shown if look.made.editions[one].selection.language == code]),
+                "cards": cards(
+                    look, [one for one in shown if look.made.editions[one].selection.language == code], language
+                ),
             }
         )
     addresses = {

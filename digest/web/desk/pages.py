@@ -60,17 +60,18 @@ class DeskPages:
         *,
         status: int = 200,
         publisher: Publisher | None = None,
+        language: str = "",
         **values: Any,
     ) -> Response:
         """Return a page; `publisher` renders it instead of the desk's, which a broken template may stop."""
         publisher = publisher or self.desk.publisher
-        frame = self.frame(visitor, publisher)
+        frame = self.frame(visitor, publisher, language)
         page = publisher.templates.render(f"web/{name}.html.j2", frame["language"], frame | values)
         return HTMLResponse(page, status)
 
-    def frame(self, visitor: Visitor | None, publisher: Publisher) -> dict[str, Any]:
+    def frame(self, visitor: Visitor | None, publisher: Publisher, language: str = "") -> dict[str, Any]:
         """Return the values of the frame around a page."""
-        language = visitor.language if visitor else LANGUAGES[0]
+        language = language or (visitor.language if visitor else LANGUAGES[0])
         return {
             "root": self.root,
             "desk_root": self.root,

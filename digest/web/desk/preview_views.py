@@ -1,18 +1,17 @@
 """View models of the preview's templates, made from a build."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
-from babel import Locale
-
 from digest.editions.segment import ReaderGroup
-from digest.issues.lifecycle import state_in_words
 from digest.publish.build import BuiltEdition
 from digest.publish.publisher import Publisher
+from digest.render import locales
 from digest.render.checks import HTML_LIMIT, HTML_WARNING, Finding, Severity
 from digest.render.interest_words import interests_in_words
 from digest.settings.publication import pick
@@ -46,17 +45,18 @@ class Card:
     advise: int
     query: str
     current: bool = False
+    share: int = 0  # readers in percent of the largest edition's
 
     @property
     def followers(self) -> str:
-        """What its readers follow, at most a few of their choices."""
+        """What its readers follow, at most a few of their choices, and the number of the others."""
         more = len(self.audience) - _MOST_CHOICES
-        return "; ".join(self.audience[:_MOST_CHOICES]) + (f"; and {more:,} other choices" if more > 0 else "")
+        return "; ".join(self.audience[:_MOST_CHOICES]) + (f"; +{more:,}" if more > 0 else "")
 
 
-def language_name(code: str) -> str:
-    """Return a language's English name, or the code if it is unknown."""
-    return Locale.parse(code, sep="-").get_display_name(DESK_LANGUAGE) or code
+def language_name(code: str, language: str = DESK_LANGUAGE) -> str:
+    """Return a language's name in the desk's language, or the code if it is unknown."""
+    return locales.language_name(code, locales.locale_of(language))
 
 
 def kilobytes(size: int) -> str:
@@ -90,41 +90,45 @@ def labels(look: Snapshot) -> list[str]:
     return named
 
 
-def cards(look: Snapshot, places: Iterable[int]) -> list[Card]:
+def cards(look: Snapshot, places: Iterable[int], language: str = DESK_LANGUAGE) -> list[Card]:
     """Return the cards of the editions with recipients at these places of the build."""
-    named = labels(look)
-    return [_card(look.publisher, look.made.editions[place], named[place]) for place in places]
+    named, editions = labels(look), look.made.editions
+    most = max((edition.readers for edition in editions), default=0) or 1
+    found = [_card(look.publisher, editions[place], named[place], language) for place in places]
+    return [replace(card, share=ceil(100 * card.readers / most)) for card in found]
 
 
-def cards_near(look: Snapshot, current: BuiltEdition | None) -> list[Card]:
+def cards_near(look: Snapshot, current: BuiltEdition | None, language: str = DESK_LANGUAGE) -> list[Card]:
     """Return the cards of an edition and of some on both sides of it; of the first ones for an edition of no reader."""
     editions = look.made.editions
     at = next((place for place, one in enumerate(editions) if current and one.selection == current.selection), -1)
     first = max(0, min(at - MOST_COLUMNS // 2, len(editions) - MOST_COLUMNS))
     near = range(first, min(first + MOST_COLUMNS, len(editions)))
-    return [replace(card, current=place == at) for place, card in zip(near, cards(look, near), strict=True)]
+    return [replace(card, current=place == at) for place, card in zip(near, cards(look, near, language), strict=True)]
 
 
-def archive_cards(look: Snapshot) -> list[Card]:
+def archive_cards(look: Snapshot, language: str = DESK_LANGUAGE) -> list[Card]:
     """Return the cards of the archive's pages, one for each language."""
     languages = look.publisher.settings.languages if look.made.editions else ()
-    return [card_of_whole(look.publisher, look.whole(code), code) for code in languages]
+    return [card_of_whole(look.publisher, look.whole(code), code, language) for code in languages]
 
 
-def card_of_whole(publisher: Publisher, edition: BuiltEdition, language: str) -> Card:
-    """Return the card of the archive's page in a language."""
-    return _card(publisher, edition, "Archive", choice=Choice(language, ALL_TEXT, whole=True))
+def card_of_whole(publisher: Publisher, edition: BuiltEdition, code: str, language: str = DESK_LANGUAGE) -> Card:
+    """Return the card of the archive's page in a language; it has no label."""
+    return _card(publisher, edition, "", language, choice=Choice(code, ALL_TEXT, whole=True))
 
 
-def _card(publisher: Publisher, edition: BuiltEdition, label: str, *, choice: Choice | None = None) -> Card:
+def _card(
+    publisher: Publisher, edition: BuiltEdition, label: str, language: str, *, choice: Choice | None = None
+) -> Card:
     code, size = edition.selection.language, edition.rendered.longest_html
     first = edition.groups[0] if edition.groups else ReaderGroup(code, ALL_TEXT)
     block, advise = counts(edition.rendered.findings)
     return Card(
         label=label,
         code=code,
-        language=language_name(code),
-        audience=tuple(dict.fromkeys(_spoken(publisher, group) for group in edition.groups)),
+        language=language_name(code, language),
+        audience=tuple(dict.fromkeys(_spoken(publisher, group, language) for group in edition.groups)),
         readers=edition.readers,
         articles=len(edition.slugs),
         size=kilobytes(size),
@@ -135,72 +139,64 @@ def _card(publisher: Publisher, edition: BuiltEdition, label: str, *, choice: Ch
     )
 
 
-def _spoken(publisher: Publisher, group: ReaderGroup) -> str:
-    often = "" if group.frequency == Frequency.EVERY else f", every {group.frequency} issue"
-    return spoken_interests(publisher, group.interests) + often
+def _spoken(publisher: Publisher, group: ReaderGroup, language: str) -> str:
+    often = often_in_words(group.frequency, publisher.templates.translate(language))
+    return ", ".join(filter(None, [spoken_interests(publisher, group.interests, language), often]))
 
 
-def card_for(look: Snapshot, edition: BuiltEdition, choice: Choice) -> Card:
-    """Return the card of the edition of a page, which may have no recipients."""
+def often_in_words(frequency: str, translate: Callable[[str], str]) -> str:
+    """Return how often a reader gets an issue; empty for every issue."""
+    words = {Frequency.SECOND: translate("every second issue"), Frequency.THIRD: translate("every third issue")}
+    return words.get(Frequency(frequency), "")
+
+
+def card_for(look: Snapshot, edition: BuiltEdition, choice: Choice, language: str = DESK_LANGUAGE) -> Card:
+    """Return the card of the edition of a page; one without recipients has no label."""
     if choice.whole:
-        return card_of_whole(look.publisher, edition, choice.language)
-    known = [card for card in cards_near(look, edition) if card.current]
-    return known[0] if known else _card(look.publisher, edition, "No reader's", choice=choice)
+        return card_of_whole(look.publisher, edition, choice.language, language)
+    known = [card for card in cards_near(look, edition, language) if card.current]
+    return known[0] if known else _card(look.publisher, edition, "", language, choice=choice)
 
 
-def desk_facts(look: Snapshot) -> dict[str, Any]:
+def desk_facts(look: Snapshot, language: str = DESK_LANGUAGE) -> dict[str, Any]:
     """Return the values at the top of every page."""
     issue, publisher = look.issue, look.publisher
     block, advise = counts(look.made.findings)
     return {
         "number": issue.number,
-        "publication": pick(publisher.settings.publication.name, publisher.settings.publication.language),
+        "publication": pick(publisher.settings.publication.name, language),
         "period": issue.period,
         "date": issue.date.isoformat(),
-        "state": state_in_words(issue.state, look.changed),
+        "state": issue.state,
+        "changes": look.changed,
         "readers": sum(look.made.readers.values()),
         "block": block,
         "advise": advise,
-        "note": _note(issue.state),
     }
 
 
-def _note(state: str) -> str:
-    if state in {"frozen", "sending", "sent"}:
-        return (
-            f"This issue is {state}: what readers got is fixed and is in the archive. This page shows what the "
-            "current articles and readers would give."
-        )
-    return "This issue has been withdrawn. It is no longer sent to anyone." if state == "withdrawn" else ""
-
-
-def nothing_for(look: Snapshot) -> list[str]:
-    """Return the interests of groups that get no mail by the rule for empty editions."""
-    chosen = look.made.segmentation.selections.items()
-    left = [group for group, selection in chosen if selection is None]
-    return list(dict.fromkeys(spoken_interests(look.publisher, group.interests) for group in left))
-
-
-def matrix_columns(look: Snapshot, places: Sequence[int]) -> list[dict[str, str]]:
+def matrix_columns(look: Snapshot, places: Sequence[int], language: str = DESK_LANGUAGE) -> list[dict[str, str]]:
     """Return the heads of the matrix's columns: the editions, or their languages where there are too many."""
     if len(places) <= MOST_COLUMNS:
-        shown = cards(look, places)
+        shown = cards(look, places, language)
         return [{"label": one.label, "href": f"/edition?{one.query}", "title": f"{one.language}: {one.followers}"}
                 for one in shown]  # fmt: skip
     codes = dict.fromkeys(look.made.editions[place].selection.language for place in places)
-    return [{"label": language_name(code), "href": f"/?language={code}#editions", "title": code} for code in codes]
+    return [
+        {"label": language_name(code, language), "href": f"/?language={code}#editions", "title": code} for code in codes
+    ]
 
 
-def matrix_rows(look: Snapshot, places: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the rows of the matrix with a mark and a text for each cell, or with numbers where there are many."""
+def matrix_rows(look: Snapshot, places: Sequence[int], language: str = DESK_LANGUAGE) -> list[dict[str, Any]]:
+    """Return the rows of the matrix with a mark for each cell, or with numbers where there are many."""
     editions = [look.made.editions[place] for place in places]
     settings, content = look.publisher.settings, look.made.content
     order = {section.slug: index for index, section in enumerate(settings.section)}
-    titles = {section.slug: pick(section.title, DESK_LANGUAGE) for section in settings.section}
+    titles = {section.slug: pick(section.title, language) for section in settings.section}
     codes = [edition.selection.language for edition in editions]
     rows = []
     for row in matrix(content, editions):
-        original = content.shown(row.group)
+        titled = content.titled(row.group, language)
         cells = (
             _counts(row, codes)
             if len(places) > MOST_COLUMNS
@@ -209,11 +205,11 @@ def matrix_rows(look: Snapshot, places: Sequence[int]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "group": row.group,
-                "title": row.title,
-                "language": original.language,
+                "title": titled.title,
+                "language": titled.language,
                 "section": titles.get(row.section, row.section),
                 "section_index": order.get(row.section, len(order)),
-                "topics": _topics(look.publisher, row),
+                "topics": _topics(look.publisher, row, language),
                 "common": row.common,
                 "cells": cells,
             }
@@ -221,18 +217,19 @@ def matrix_rows(look: Snapshot, places: Sequence[int]) -> list[dict[str, Any]]:
     return rows
 
 
-def _topics(publisher: Publisher, row: Row) -> list[str]:
-    known = {interest.slug: pick(interest.title, DESK_LANGUAGE) for interest in publisher.settings.interest}
+def _topics(publisher: Publisher, row: Row, language: str) -> list[str]:
+    known = {interest.slug: pick(interest.title, language) for interest in publisher.settings.interest}
     return [known.get(topic, topic) for topic in row.topics]
 
 
-def _counts(row: Row, codes: Sequence[str]) -> list[dict[str, str]]:
+def _counts(row: Row, codes: Sequence[str]) -> list[dict[str, Any]]:
     """Return in how many editions of each language an article is, each with the address that lists them."""
     of, shown = Counter(codes), Counter(code for slug, code in zip(row.slugs, codes, strict=True) if slug)
     return [
         {
             "kind": "left" if not shown[code] else "shown" if shown[code] == count else "",
-            "words": f"{shown[code]:,} of {count:,}",
+            "shown": shown[code],
+            "of": count,
             "href": f"/?{urlencode({'language': code, 'article': row.group})}" if shown[code] else "",
         }
         for code, count in of.items()
@@ -241,18 +238,20 @@ def _counts(row: Row, codes: Sequence[str]) -> list[dict[str, str]]:
 
 def _cell(slug: str | None, code: str, look: Snapshot) -> dict[str, str]:
     if slug is None:
-        return {"kind": "left", "mark": "·", "words": "left out"}
+        return {"kind": "left", "mark": "·"}
     if look.made.content.shown(slug).language != code:
-        return {"kind": "original", "mark": "◐", "words": "shown in its original language"}
-    return {"kind": "shown", "mark": "✓", "words": "shown"}
+        return {"kind": "original", "mark": "◐"}
+    return {"kind": "shown", "mark": "✓"}
 
 
-def grouped_findings(look: Snapshot) -> tuple[list[tuple[str, list[Finding]]], dict[str, int]]:
+def grouped_findings(
+    look: Snapshot, language: str = DESK_LANGUAGE
+) -> tuple[list[tuple[str, list[Finding]]], dict[str, int]]:
     """Return the findings under headings, the issue's own, then those of editions, equal ones merged; and how many more
     there are of a kind.
     """
-    own = look.made.issue_findings
-    groups: list[tuple[str, list[Finding]]] = [("The issue", _sorted(own))] if own else []
+    own, translate = look.made.issue_findings, look.publisher.templates.translate(language)
+    groups: list[tuple[str, list[Finding]]] = [(translate("The issue"), _sorted(own))] if own else []
     labelled: dict[tuple[str, ...], list[str]] = {}
     samples: dict[tuple[str, ...], Finding] = {}
     for label, edition in zip(labels(look), look.made.editions, strict=True):
@@ -262,7 +261,7 @@ def grouped_findings(look: Snapshot) -> tuple[list[tuple[str, list[Finding]]], d
             labelled.setdefault(key, []).append(label)
     by_editions, left = _most_frequent(labelled)
     for editions, keys in groupby(by_editions, key=lambda key: labelled[key]):
-        groups.append((_heading(editions, len(look.made.editions)), _sorted(samples[key] for key in keys)))
+        groups.append((_heading(editions, len(look.made.editions), translate), _sorted(samples[key] for key in keys)))
     return groups, left
 
 
@@ -276,35 +275,44 @@ def _most_frequent(labelled: dict[tuple[str, ...], list[str]]) -> tuple[list[tup
     return kept, {name: count - _MOST_OF_A_KIND for name, count in seen.items() if count > _MOST_OF_A_KIND}
 
 
-def _heading(editions: Sequence[str], every: int) -> str:
+def _heading(editions: Sequence[str], every: int, translate: Callable[[str], str]) -> str:
     distinct = list(dict.fromkeys(editions))
-    if len(distinct) == every:
-        return "Every edition"
     names, more = ", ".join(distinct[:_MOST_NAMES]), len(distinct) - _MOST_NAMES
-    return f"{'Editions' if len(distinct) > 1 else 'Edition'} {names}" + (f" and {more:,} more" if more > 0 else "")
+    if len(distinct) == every:
+        return translate("Every edition")
+    if more > 0:
+        return translate("Editions %(names)s and %(more)s more") % {"names": names, "more": f"{more:,}"}
+    return (translate("Edition %(names)s") if len(distinct) == 1 else translate("Editions %(names)s")) % {
+        "names": names
+    }
 
 
 def _sorted(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: (bool(finding.waived), finding.severity != Severity.BLOCK, finding.id))
 
 
-def edition_facts(look: Snapshot, edition: BuiltEdition, choice: Choice) -> dict[str, Any]:
+def edition_facts(
+    look: Snapshot, edition: BuiltEdition, choice: Choice, language: str = DESK_LANGUAGE
+) -> dict[str, Any]:
     """Return the values of the page of one edition beside its frames."""
-    card = card_for(look, edition, choice)
+    card, translate = card_for(look, edition, choice, language), look.publisher.templates.translate(language)
     rendered, context = edition.rendered, edition.context
     publication = look.publisher.settings.publication
-    heading = "The whole issue, as in the archive" if choice.whole else f"Edition {card.label}"
-    if card.label == "No reader's":
-        heading = "An edition without readers now"
+    heading = translate("Edition %(names)s") % {"names": card.label}
+    if not card.label:
+        heading = translate("An edition without readers now")
+    if choice.whole:
+        heading = translate("The whole issue, as in the archive")
     return {
         "card": card,
         "heading": f"{heading} · {card.language}",
         "code": card.code,
         "sender": f"{context.publication.sender_name} <{publication.sender_address}>",
+        "sender_name": context.publication.sender_name,
         "subject": rendered.subject,
         "preheader": rendered.preheader,
         "readers": card.readers,
-        "audience": card.followers or _spoken(look.publisher, choice.group),
+        "audience": card.followers or _spoken(look.publisher, choice.group, language),
         "size": card.size,
         "weight": card.weight,
         "limit": kilobytes(HTML_LIMIT),

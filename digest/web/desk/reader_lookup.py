@@ -10,17 +10,6 @@ from subscribers.models import Subscriber
 
 MOST = 20
 
-# The reasons of subscribers.audience.exclusion_reason, as sentences about a person.
-REASONS = {
-    "unconfirmed": "They have not confirmed their subscription yet.",
-    "unsubscribed": "They have unsubscribed.",
-    "erased": "Their data has been erased at their request.",
-    "suppressed": "Their address is on the never-send list.",
-    "paused": "They have paused the newsletter.",
-    "frequency": "They chose to get fewer issues, and this is not one of theirs.",
-    "unaffected": "They did not get the article that this issue corrects.",
-}
-
 
 def search(session: Session, text: str) -> list[Subscriber]:
     """Return at most MOST + 1 subscribers whose address contains `text`, an equal one first."""
@@ -44,7 +33,6 @@ def by_ref(session: Session, ref: str) -> Subscriber | None:
 
 
 def reason_against(session: Session, subscriber: Subscriber, issue: Issue, now: datetime) -> str | None:
-    """Return why this subscriber does not get an issue now, as a sentence; None if they do."""
+    """Return why this subscriber does not get an issue now, None if they do: see exclusion_of."""
     query = select(exclusion_of(session, issue, now)).where(Subscriber.id == subscriber.id)
-    reason = session.exec(query).first()
-    return None if reason is None else REASONS.get(reason, reason)
+    return session.exec(query).first()

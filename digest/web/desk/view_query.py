@@ -1,15 +1,17 @@
 """Choice and display options of the preview as query strings. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlencode
 
 from digest.editions.segment import ReaderGroup
+from digest.web.desk.mail_clients import MailClient
 from subscribers.interests import SEPARATOR
 from subscribers.models import Frequency
 
-View = Literal["html", "text", "source"]
-Width = Literal["both", "600", "375"]
+View = Literal["html", "text", "source", "inbox"]
+Width = Literal["both", "600", "375", "320"]
 SchemeChoice = Literal["both", "light", "dark"]
 
 
@@ -20,11 +22,13 @@ class Options:
     view: View = "html"
     width: Width = "both"
     scheme: SchemeChoice = "both"
+    client: MailClient = MailClient.SENT
 
     @property
     def query(self) -> str:
         """The options as a query string."""
-        return urlencode({"view": self.view, "width": self.width, "scheme": self.scheme})
+        chosen = {"view": self.view, "width": self.width, "scheme": self.scheme}
+        return urlencode(chosen | ({"client": self.client} if self.client != MailClient.SENT else {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,49 +65,71 @@ class Tool:
     items: list[dict[str, Any]]
 
 
-_NAMES = {
-    "html": "HTML", "text": "Plain text", "source": "Source", "both": "both", "600": "600 px", "375": "375 px",
-    "light": "light", "dark": "dark",
-}  # fmt: skip
+def _names(translate: Callable[[str], str]) -> dict[str, str]:
+    return {
+        "html": "HTML",
+        "text": translate("Plain text"),
+        "source": translate("Source"),
+        "inbox": translate("Inbox line"),
+        "both": translate("both"),
+        "600": "600 px",
+        "375": "375 px",
+        "320": "320 px",
+        "light": translate("light"),
+        "dark": translate("dark"),
+        MailClient.SENT: translate("as sent"),
+        MailClient.NO_IMAGES: translate("without pictures"),
+        MailClient.NO_STYLE: translate("without <style>"),
+        MailClient.GMAIL: "Gmail",
+        MailClient.OUTLOOK_DARK: translate("Outlook.com, dark"),
+    }
 
 
-def tools(choice: Choice, options: Options) -> list[Tool]:
-    """Return the rows of alternatives, with a query for each; width and scheme are for HTML only."""
-    rows = [_tool("Show", "view", ("html", "text", "source"), choice, options)]
+def tools(choice: Choice, options: Options, translate: Callable[[str], str] = str) -> list[Tool]:
+    """Return the rows of alternatives, with a query for each; the others than the first are for HTML only."""
+    rows: list[tuple[str, str, tuple[str, ...]]] = [("view", translate("Show"), ("html", "text", "source", "inbox"))]
     if options.view == "html":
-        rows.append(_tool("Width", "width", ("both", "600", "375"), choice, options))
-        rows.append(_tool("Scheme", "scheme", ("both", "light", "dark"), choice, options))
-    return rows
+        rows.append(("client", translate("Mail app"), tuple(MailClient)))
+        rows.append(("width", translate("Width"), ("both", "600", "375", "320")))
+        if options.client.has_schemes:
+            rows.append(("scheme", translate("Scheme"), ("both", "light", "dark")))
+    names = _names(translate)
+    return [Tool(name, [_item(choice, options, key, value, names) for value in values]) for key, name, values in rows]
 
 
-def _tool(name: str, key: str, values: tuple[str, ...], choice: Choice, options: Options) -> Tool:
-    items = []
-    for value in values:
-        change: dict[str, Any] = {key: value}
-        query = f"{choice.query}&{replace(options, **change).query}"
-        items.append({"name": _NAMES[value], "query": query, "current": getattr(options, key) == value})
-    return Tool(name, items)
+def _item(choice: Choice, options: Options, key: str, value: str, names: dict[str, str]) -> dict[str, Any]:
+    change: dict[str, Any] = {key: value}
+    query = f"{choice.query}&{replace(options, **change).query}"
+    return {"name": names[value], "query": query, "current": getattr(options, key) == value}
 
 
-def frame_rows(choice: Choice, options: Options, heading: str) -> list[dict[str, Any]]:
+def frame_rows(
+    choice: Choice, options: Options, heading: str, translate: Callable[[str], str] = str
+) -> list[dict[str, Any]]:
     """Return the frames: a row for each width with a frame for each colour scheme."""
+    names = _names(translate)
+    if options.view == "inbox":
+        return []
     if options.view != "html":
-        name = _NAMES[options.view]
+        name = names[options.view]
         query = f"{choice.query}&view={options.view}"
         frame = {"caption": name, "kind": "wide", "width": 1000, "title": f"{heading}, {name}", "query": query}
         return [{"name": "", "frames": [frame]}]
     widths = ("600", "375") if options.width == "both" else (options.width,)
-    schemes = ("light", "dark") if options.scheme == "both" else (options.scheme,)
+    schemes: tuple[str, ...] = ("light", "dark") if options.scheme == "both" else (options.scheme,)
+    schemes = schemes if options.client.has_schemes else ("light",)
+    client, by = f"&client={options.client}", names[options.client]
     return [
         {
             "name": f"{width} px",
             "frames": [
                 {
-                    "caption": scheme.capitalize(),
-                    "kind": scheme,
+                    "caption": names[scheme].capitalize() if options.client.has_schemes else by,
+                    "kind": "dark" if options.client == MailClient.OUTLOOK_DARK else scheme,
                     "width": int(width),
-                    "title": f"{heading}, {scheme}, {width} pixels wide",
-                    "query": f"{choice.query}&view=html&scheme={scheme}",
+                    "title": f"{heading}, {names[scheme] if options.client.has_schemes else by}, {width} px",
+                    "query": f"{choice.query}&view=html&scheme={scheme}"
+                    + (client if options.client != MailClient.SENT else ""),
                 }
                 for scheme in schemes
             ],

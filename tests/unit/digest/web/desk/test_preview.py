@@ -10,11 +10,13 @@ from starlette.testclient import TestClient
 
 from digest.articles import store as article_store
 from digest.issues import store
+from digest.issues.models import Issue
 from digest.publish.publisher import Publisher
 from digest.runtime.db import session_scope
 from digest.testing import FrozenClock
 from digest.web.app import preview_app
 from digest.web.desk import edition_list, preview_views
+from digest.web.desk.mail_clients import MailClient
 
 BASE = "http://127.0.0.1:8026"
 
@@ -60,7 +62,7 @@ def editions_in(page: str) -> list[str]:
 def test_many_editions_stand_on_pages_under_their_languages(client: TestClient, many: None) -> None:
     pages = [client.get("/", params={"page": number}).text for number in (1, 2, 3, 99)]
     assert list(map(editions_in, pages)) == [["en 1", "en 2"], ["en 3", "en 4"], ["ko 1", "ko 2"], ["ko 1", "ko 2"]]
-    assert "English: 4 editions, 4 readers" in pages[1]
+    assert "English: 4 editions, 4 readers" in text_of(pages[1])
     assert "Page 2 of 3" in pages[1]
     follow = re.findall(r'<a href="([^"]+)" rel="(\w+)"', pages[1])
     assert follow == [("/?page=1#editions", "prev"), ("/?page=3#editions", "next")]
@@ -95,7 +97,7 @@ def test_an_edition_among_many_has_its_neighbours(client: TestClient, many: None
 
 def test_findings_in_many_editions_are_counted() -> None:
     names = [f"en {number}" for number in range(1, 21)]
-    assert preview_views._heading(names, 99) == f"Editions {', '.join(names[:12])} and 8 more"
+    assert preview_views._heading(names, 99, str) == f"Editions {', '.join(names[:12])} and 8 more"
     found = {("size", "advise", "HTML", name): [name] for name in names} | {("link", "advise", "HTML", ""): names}
     kept, more = preview_views._most_frequent(found)
     assert (kept[0][0], len(kept), more) == ("link", 11, {"size": 10})
@@ -232,3 +234,51 @@ def test_the_findings_of_the_issue_are_shown_and_why_some_stand(client: TestClie
     assert "It stands because: It is its title" in page
     assert "blocking" not in page
     assert "It stands because: It is its title" in text_of(client.get("/edition", params={"language": "en"}).text)
+
+
+def test_two_editions_are_compared_by_article(client: TestClient) -> None:
+    page = client.get("/", params={"a": "en 1", "b": "ko 2"}).text
+    shown = text_of(page.partition('id="compare"')[2].partition("</section>")[0])
+    only_a, only_b, both = (int(found) for found in re.findall(r"(?:Only in \w+ \d|In both): (\d+)", shown))
+    assert (only_a > 0, only_b, both > 0) == (True, 0, True), "everything against less: translations count as one"
+    assert "There is no edition “&lt;b&gt;”" in client.get("/", params={"a": "<b>", "b": "en 1"}).text
+
+
+def test_gaps_and_repeats_are_named(client: TestClient, press: Publisher, now: datetime) -> None:
+    assert "Every reader gets something." in client.get("/").text
+    with session_scope(press.engine) as session:
+        issue = store.find(session, 21)
+        earlier = Issue(number=20, period="2021-08", date=now.date(), state="sent", created_at=now)
+        session.add(earlier)
+        session.flush()
+        item, article = store.items_of(session, issue)[0]
+        copied = item.model_dump(exclude={"id", "issue_id"})
+        session.add(type(item)(**copied, issue_id=earlier.id))
+        title = article.title
+    said = text_of(client.get("/").text.partition('id="gaps"')[2].partition("</ul>")[0])
+    assert f"Carried again from issue 20: {title}" in said
+
+
+def test_the_preview_speaks_korean_where_a_browser_asks(client: TestClient) -> None:
+    page = client.get("/edition?language=en&interests=mobility", headers={"Accept-Language": "ko"}).text
+    assert '<html lang="ko"' in page
+    assert "en 2 판" in page
+    assert "Readers" not in text_of(page.partition("<main")[2].partition('<div class="two">')[0])
+    assert '<html lang="en"' in client.get("/?lang=en", headers={"Accept-Language": "ko"}).text
+
+
+def test_each_mail_app_takes_something_away(client: TestClient) -> None:
+    query = {"language": "en", "interests": "*"}
+    left = {one: client.get("/frame", params={**query, "client": one.value}).text for one in MailClient}
+    assert "<style" not in left[MailClient.NO_STYLE]
+    assert not re.search(r"<img[^>]*\ssrc=", left[MailClient.NO_IMAGES])
+    assert "data-ogsc=" in left[MailClient.OUTLOOK_DARK]
+    assert "[data-ogsc]" not in left[MailClient.GMAIL]
+    assert "max-width" in left[MailClient.GMAIL]
+    assert client.get("/edition", params={**query, "client": "lotus"}).status_code == 400
+
+
+def test_the_inbox_line_is_cut_where_windows_end(client: TestClient) -> None:
+    page = client.get("/edition", params={"language": "ko", "interests": "*", "view": "inbox"}).text
+    assert "<iframe" not in page
+    assert page.count('<div class="letter">') == 3

@@ -2,6 +2,7 @@
 
 from urllib.parse import parse_qs
 
+from digest.web.desk.mail_clients import MailClient
 from digest.web.desk.view_query import Choice, Options, frame_rows, tools
 
 
@@ -35,6 +36,13 @@ def test_text_has_neither_width_nor_scheme() -> None:
 
 
 def test_a_tool_changes_one_thing_and_keeps_the_rest() -> None:
-    width = tools(Choice("en", "*"), Options(scheme="dark"))[1]
-    assert [parse_qs(item["query"])["scheme"] for item in width.items] == [["dark"]] * 3
-    assert [parse_qs(item["query"])["width"] for item in width.items] == [["both"], ["600"], ["375"]]
+    width = tools(Choice("en", "*"), Options(scheme="dark", client=MailClient.NO_IMAGES))[2]
+    assert [parse_qs(item["query"])["scheme"] for item in width.items] == [["dark"]] * 4
+    assert [parse_qs(item["query"])["client"] for item in width.items] == [["no-images"]] * 4
+    assert [parse_qs(item["query"])["width"] for item in width.items] == [["both"], ["600"], ["375"], ["320"]]
+
+
+def test_an_app_that_drops_the_dark_palette_has_one_frame_a_width() -> None:
+    options = Options(client=MailClient.GMAIL)
+    assert [len(row["frames"]) for row in frame_rows(Choice("en", "*"), options, "E")] == [1, 1]
+    assert [row.name for row in tools(Choice("en", "*"), options)] == ["Show", "Mail app", "Width"]
