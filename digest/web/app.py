@@ -20,6 +20,7 @@ from digest.runtime.errors import DigestError
 from digest.runtime.secret_file import read_token_file
 from digest.send import feedback
 from digest.settings.part import LOOPBACK_HOSTS
+from digest.settings.root import load_settings
 from digest.web.archive import feeds, routes, search
 from digest.web.desk import preview
 from digest.web.desk.access import ROOT, Access
@@ -138,13 +139,19 @@ def _further(opened: App) -> Iterator[APIRouter]:
     if opened.settings.desk.enabled:
         access = Access(opened)
         root, pictures = f"{access.prefix}{ROOT}{PREVIEW}", f"{access.prefix}/media/"
-        desk = Desk(opened.publisher, None, opened.clock, root=root, media=pictures, follows=False)
+        reload = partial(_reloaded, opened)
+        desk = Desk(opened.publisher, None, opened.clock, reload=reload, root=root, media=pictures, follows=False)
         yield desk_router(access, desk, threading.Event())
     if token_file := opened.settings.metrics.token_file:
         token = read_token_file(opened.settings.workspace / token_file, "[metrics] token_file")
         yield metrics.build_router(Metrics(opened).page, token)
     if providers := feedback.providers(opened.settings):
         yield webhooks.build_router(providers, partial(feedback.receive, opened))
+
+
+def _reloaded(opened: App) -> Publisher:
+    """Return the publisher with digest.toml as it is now; the database stays the one that was opened."""
+    return Publisher(load_settings(opened.settings.workspace), opened.engine, opened.templates)
 
 
 def app_in(workspace: Path) -> FastAPI:

@@ -12,11 +12,12 @@ CONTRAST = 4.5
 LARGE_CONTRAST = 3.0
 """Of text from 24 CSS pixels on, or from 18.66 where it is bold."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-_PAIRS = (
+PAIRS = (
     *((text, ground) for ground in ("ground", "paper", "tint") for text in ("ink", "muted", "accent")),
     ("button_ink", "accent"),
     ("paper", "alert"),
 )
+"""Texts and their grounds in a palette, each with a contrast of at least CONTRAST."""
 
 
 @lru_cache(maxsize=4096)
@@ -72,7 +73,7 @@ def _palette(name: str, palette: Mapping[str, Any]) -> Iterator[Finding]:
             message = f"{key} = {colour!r} is not a six-digit colour"
             yield Finding("theme-colour", Severity.BLOCK, place, message, 'Write it as in "#0b4f83" in theme.toml.')
             return
-    for text, ground in _PAIRS:
+    for text, ground in PAIRS:
         if text in palette and ground in palette:
             ratio = contrast(palette[text], palette[ground])
             if ratio < CONTRAST:

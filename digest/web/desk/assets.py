@@ -13,6 +13,7 @@ ASSETS = {
     "desk_copy.js": "text/javascript",
     "desk_article.js": "text/javascript",
     "desk_issue.js": "text/javascript",
+    "desk_look.js": "text/javascript",
     "desk_send.js": "text/javascript",
     "preview.js": "text/javascript",
     "sortable-1.15.7.min.js": "text/javascript",

@@ -24,6 +24,7 @@ from digest.web.desk import (
     issue_texts,
     local,
     log,
+    look,
     month,
     preview,
     report,
@@ -100,6 +101,7 @@ def desk_routes(
         *review_copy.routes(pages, access),
         *issue_board.routes(pages, access.app.clock),
         *issue_texts.routes(pages, access.app.clock),
+        *look.routes(pages, access),
         *sign_in.routes(pages, access),
         *([local.route(access, address)] if address else []),
     ]

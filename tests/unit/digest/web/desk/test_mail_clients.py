@@ -20,7 +20,7 @@ def test_gmail_drops_what_is_beyond_its_limit() -> None:
     assert "left" not in kept
 
 
-def test_outlook_turns_light_grounds_and_dark_text_and_marks_them() -> None:
+def test_outlook_turns_and_marks_light_grounds_and_dark_text() -> None:
     html = '<head></head><body><p style="color:#111111;background-color: #fff;border-color:#222222">x</p>'
     turned_html = left_by(MailClient.OUTLOOK_DARK, html)
     assert 'data-ogsc="#111111"' in turned_html

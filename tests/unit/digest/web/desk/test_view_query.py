@@ -42,7 +42,7 @@ def test_a_tool_changes_one_thing_and_keeps_the_rest() -> None:
     assert [parse_qs(item["query"])["width"] for item in width.items] == [["both"], ["600"], ["375"], ["320"]]
 
 
-def test_an_app_that_drops_the_dark_palette_has_one_frame_a_width() -> None:
+def test_an_app_without_the_dark_palette_has_one_frame_a_width() -> None:
     options = Options(client=MailClient.GMAIL)
     assert [len(row["frames"]) for row in frame_rows(Choice("en", "*"), options, "E")] == [1, 1]
     assert [row.name for row in tools(Choice("en", "*"), options)] == ["Show", "Mail app", "Width"]
