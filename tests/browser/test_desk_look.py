@@ -51,8 +51,8 @@ def test_a_look_is_tried_without_scripts_in_korean(browser: Browser, opened: tup
     page = context.new_page()
     page.goto(address)
     page.goto(address.partition("/desk")[0] + "/desk/look")
-    page.get_by_label("이름(영어)", exact=True).fill("A new name")
+    page.get_by_label("이름(한국어)", exact=True).fill("새 이름")
     page.get_by_role("button", name="보기").click()
-    page.frame_locator("iframe").first.get_by_text("A new name").first.wait_for(state="attached")
+    page.frame_locator("iframe").first.get_by_text("새 이름").first.wait_for(state="attached")
     assert page.locator("iframe").count() == 6
     context.close()

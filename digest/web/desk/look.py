@@ -161,7 +161,7 @@ class LookPages:
         done: str = "",
         status: HTTPStatus = HTTPStatus.OK,
     ) -> Response:
-        language = language if language in look.languages else look.languages[0]
+        language = next(code for code in (language, visitor.language, *look.languages) if code in look.languages)
         edited = {**look.values, **look.edited(typed.values)}
         changed = {name: text for name, text in edited.items() if look.values[name] != text}
         problems: dict[str, list[str]] = {}
