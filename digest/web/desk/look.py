@@ -144,7 +144,7 @@ class LookPages:
 
     def _note(self, visitor: Visitor, names: list[str]) -> None:
         """Store the logo's pictures, which other processes serve, and say in the log what was changed."""
-        current, now = self._pages.desk.reloaded(), self._app.clock.now()
+        current, now = self._pages.desk.current(), self._app.clock.now()
         with session_scope(self._app.engine) as session:
             for picture in logo_pictures(current.settings):
                 articles.keep_media(session, picture, now=now)

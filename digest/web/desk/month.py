@@ -19,6 +19,7 @@ from digest.schedule.month import MONTHLY
 from digest.web.desk import preview_views as views
 from digest.web.desk.access import EVERYBODY, DeskRoute, Visiting
 from digest.web.desk.pages import DeskPages
+from digest.web.desk.reader_summary import summary_of
 from digest.web.desk.state import Snapshot
 
 DONE, NOW, LATER = "done", "now", "later"
@@ -78,24 +79,24 @@ class MonthPage:
         with session_scope(desk.publisher.engine, read_only=True) as session:
             values |= {"last": self._last(session), "next_day": self._next_day(session)}
             if look is not None:
-                values |= self._facts(session, look)
+                values |= self._facts(session, look, visitor.language)
         return self._pages.show(visitor, "desk_month", troubles=desk.troubles(), **values)
 
-    def _facts(self, session: Session, look: Snapshot) -> dict[str, Any]:
+    def _facts(self, session: Session, look: Snapshot, language: str) -> dict[str, Any]:
         issue, approval = look.issue, look.publisher.settings.approval
         given, blocking = approvals_of(issue), look.made.blocking
         progress = IssueProgress(issue.state, len(blocking), len(given), approval.required, not look.changed)
         counted = outbox.counts(session, issue.id or 0)
         return {
             "issue": issue,
-            "facts": views.desk_facts(look),
+            "facts": views.desk_facts(look, language),
             "progress": progress,
             "articles": len(look.made.content.articles),
             "editions": len(look.made.editions),
             "blocking": list(dict.fromkeys(one.message for one in blocking)),
             "approvers": [one.shown for one in given],
             "changed": look.changed,
-            "nothing_for": views.nothing_for(look),
+            "nothing_for": summary_of(look, language).followed_in_vain,
             "counted": {state.value: count for state, count in counted.items() if count},
             "accepted": counted[State.ACCEPTED],
             "planned": sum(counted.values()),

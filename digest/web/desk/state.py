@@ -187,12 +187,6 @@ class Desk:
             self._follow_articles()
             return self.publisher
 
-    def reloaded(self) -> Publisher:
-        """Return the publisher with the configuration as it is on the disk now."""
-        with self._lock:
-            self._follow_configuration()
-            return self.publisher
-
     def troubles(self) -> tuple[Trouble, ...]:
         """Return the problems that the last `look` found."""
         return self._of_configuration + self._of_articles

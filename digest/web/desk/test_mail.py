@@ -73,7 +73,7 @@ class MailTestPages:
         self, visitor: Visiting, *, problem: DigestError | SubscribersError | None = None, **values: Any
     ) -> Response:
         look = self._pages.desk.look()
-        cards = views.cards(look, range(min(len(look.made.editions), MOST_OFFERED)))
+        cards = views.cards(look, range(min(len(look.made.editions), MOST_OFFERED)), visitor.language)
         typed = {"addresses": "", "chosen": tuple(card.label for card in cards[:1]), "results": [], **values}
         status = HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
         return self._pages.show(
