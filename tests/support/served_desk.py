@@ -57,6 +57,8 @@ def served_desk(press: Publisher, now: datetime) -> Iterator[ServedDesk]:
 
 def look(page: Page) -> None:
     """Hold a page to the rules of accessibility, and to its width."""
-    assert Axe().run(page, options=AXE).response["violations"] == []
+    found = Axe().run(page, options=AXE).response["violations"]
+    faults = [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+    assert not faults, "\n".join([page.url, *faults])
     width = page.viewport_size["width"] if page.viewport_size else 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url

@@ -1,5 +1,6 @@
 """Findings of the checks, each beside the field that it is about, and their waivers."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from digest.web.desk.pages import DeskPages
 
 WAIVERS = frozenset({Role.EDITOR, Role.APPROVER})
 MOST_OF_A_KIND = 20
+_HEADING = re.compile(r"under “(.+)”$")
 _FIELDS = {"title": "title", "image": "pictures", "apply": "apply_by", "link": "body", "placeholder": "body"}
 _ISSUE_TEXTS = {"subject", "preheader", "intro"}
 _OF_THE_LOOK = ("contrast", "theme", "postal", "footer", "logo")
@@ -69,17 +71,18 @@ def kinds_of(located: Iterable[tuple[int | None, Finding]], content: IssueConten
 
 
 def _articles(content: IssueContent) -> Mapping[str, tuple[str, str]]:
-    """Return slug and title of each article, by its slug and by the paths that a finding may name."""
+    """Return slug and title of each article, by its slug, its title and the paths that a finding may name."""
     found: dict[str, tuple[str, str]] = {}
     for slug, article in content.by_slug.items():
         path = article.source_path or slug
-        found |= dict.fromkeys((slug, path, f"articles/{path}"), (slug, article.title))
+        found |= dict.fromkeys((slug, path, f"articles/{path}", article.title), (slug, article.title))
     return found
 
 
 def _place(finding: Finding, articles: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
     """Return the path below the desk where a finding is corrected, and the article's title; empty without one."""
-    where = finding.where.split(":")[0]
+    heading = _HEADING.search(finding.where)
+    where = heading[1] if heading else finding.where.split(":")[0]
     if where in articles:
         slug, title = articles[where]
         return f"/articles/{slug}#{_FIELDS.get(finding.id.split('-')[0], 'body')}", title

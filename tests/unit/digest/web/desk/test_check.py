@@ -25,17 +25,19 @@ def test_findings_stand_by_kind_and_lead_to_their_field(office: SignedOffice) ->
     found = [
         *many,
         (None, finding(0, where=f"articles/{article.source_path}:7")),
+        (1, finding(4, "link-words", f"HTML, under “{article.title}”")),
         (None, finding(1, "subject-long", "subject")),
         (None, finding(2, "section-unknown")),
         (None, finding(3, "title-repeated", slug, waived="it is meant so")),
     ]
     kinds = {kind.id: kind for kind in kinds_of(found, content)}
-    assert list(kinds) == ["section-unknown", "image-alt-name", "subject-long", "title-repeated"]
+    assert list(kinds) == ["section-unknown", "image-alt-name", "link-words", "subject-long", "title-repeated"]
+    assert kinds["link-words"].rows[0].href == f"/articles/{slug}#body"
     pictures = kinds["image-alt-name"]
     assert (len(pictures.rows), pictures.more, pictures.rows[0].editions) == (MOST_OF_A_KIND, 4, 2)
     assert kinds["title-repeated"].rows[0].href == f"/articles/{slug}#title"
     assert kinds["subject-long"].rows[0].href == "/issue#texts"
-    assert [kind.waivable for kind in kinds.values()] == [False, True, True, False]
+    assert [kind.waivable for kind in kinds.values()] == [False, True, True, True, False]
 
 
 def test_an_editor_waives_with_a_reason_and_takes_it_back(office: SignedOffice) -> None:
