@@ -244,4 +244,4 @@ def _short_hash(value: object) -> str:
 def require_unchanged(seen: str, current: str) -> None:
     """Raise StaleError unless an edit was made from what is current."""
     if seen != current:
-        raise StaleError("Somebody has changed the issue since you opened this page")
+        raise StaleError("Someone has changed the issue since you opened this page")

@@ -81,7 +81,7 @@ def test_an_editor_drags_and_the_order_is_saved(browser: Browser, office: tuple[
         page.reload()
         assert rows(page) == moved
         other.locator(f"button[value='down {first}']").click()
-        other.get_by_text("Somebody has changed the issue").first.wait_for()
+        other.get_by_text("Someone has changed the issue").first.wait_for()
         assert rows(other) == moved, "the other tab shows what is, and changed nothing"
         context.set_offline(True)
         other.locator(f"button[value='up {moved[1]}']").click()

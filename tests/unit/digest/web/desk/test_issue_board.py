@@ -54,7 +54,7 @@ def test_an_order_that_somebody_else_changed_is_refused(office: SignedOffice, ki
     act(kim, f"down {first}")
     status, page = act(kim, f"down {second}", page=stale)
     assert (status, order(office)) == (409, [second, first, third])
-    assert "Somebody has changed the issue" in page
+    assert "Someone has changed the issue" in page
     assert act(kim, "drop nothing")[0] == 404
     assert act(kim, "explode it")[0] == 400
     assert act(kim, f"place {first}", section="gone", position="1")[0] == 400
