@@ -77,7 +77,7 @@ class DeskPages:
             "desk_root": self.root,
             "media": self.desk.media,
             "follows": self.desk.follows,
-            "changes": f"{self.desk.root}/changes",
+            "stream": f"{self.desk.root}/changes",
             "language": language,
             "desk_languages": [(code, own_name(code)) for code in LANGUAGES],
             "publication": publication_in(publisher.settings, language),

@@ -182,7 +182,8 @@ def test_the_local_desk_opens_once_and_only_there(office: SignedOffice) -> None:
         assert mine.get("/desk/open/x").status_code == 403
         path = address.path
         assert mine.get(path).headers["location"] == ROOT
-        assert mine.get("/desk/preview").status_code == 200
+        for page in ("/desk/preview", "/desk/issue", "/desk/approval"):
+            assert 'data-changes="/desk/preview/changes"' in mine.get(page).text, page
         assert mine.get("/desk/sign-in").status_code == 404
         assert other.get(path).status_code == 403, "once"
         assert other.get("/desk", headers={"Host": "evil.example"}).status_code == 421
