@@ -1,4 +1,4 @@
-"""Take the screenshots of docs/images: the sample's mail, pages and report, and the sample in another theme.
+"""Take the screenshots of docs/images: the sample's mail, pages, desk and report, and the sample in another theme.
 
 Development only. Needs Chromium and Korean type; without a Chromium it says so and changes nothing. Two workspaces are
 published with the real commands, served on loopback, and photographed; the pictures have palettes to stay small.
@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, StorageState, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "docs" / "images"
@@ -51,7 +51,7 @@ def free_port() -> int:
 class Sample:
     """The sample, published in a folder of its own, and its pages on loopback."""
 
-    def __init__(self, folder: Path, theme: str = "") -> None:
+    def __init__(self, folder: Path, theme: str = "", *, draft: bool = False) -> None:
         self.folder, self.url = folder, f"http://127.0.0.1:{free_port()}"
         self._environment = os.environ | {"DIGEST_NOW": NOW, "DIGEST_PUBLICATION__BASE_URL": self.url}
         self.run("init", str(folder), "--sample", cwd=folder.parent)
@@ -61,6 +61,8 @@ class Sample:
             config = folder / "digest.toml"
             config.write_text(config.read_text(encoding="utf-8").replace("\n[[section]]", f"{LOGO}\n[[section]]", 1))
         self.run("issue", "assemble", "--period", "2021-09", "--number", "21")
+        if draft:
+            return
         self.run("issue", "approve", "21", "--by", "Ada Park")
         self.run("send", "21", "--yes")
 
@@ -80,7 +82,7 @@ class Sample:
         ) as process:
             assert process.stderr is not None
             said = next(line for line in process.stderr if "http://" in line)
-            yield str(re.findall(r"http://[\d.]+:\d+", said)[0])
+            yield str(re.findall(r"http://[\d.]+:\d+(?:/desk/open/\S+)?", said)[0])
             process.terminate()
 
     def mail(self, address: str) -> str:
@@ -108,15 +110,27 @@ class Camera:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
+        self._state: StorageState | None = None
+
+    def sign_in(self, address: str) -> str:
+        """Open the desk by its address, which works once; return where it is."""
+        context = self._browser.new_context()
+        context.new_page().goto(address)
+        self._state = context.storage_state()
+        context.close()
+        return address.partition("/open/")[0]
 
     def take(self, page: str, width: int, height: int, scheme: str = "light") -> Image.Image:
         """Photograph an address, or a mail given as HTML."""
         context = self._browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+            storage_state=self._state,
         )
         sheet = context.new_page()
         if page.startswith("http"):
-            sheet.goto(page, wait_until="networkidle")
+            sheet.goto(page, wait_until="load")  # a page that follows files is never idle
+            sheet.wait_for_timeout(2_000)
         else:
             sheet.set_content(page, wait_until="networkidle")
         taken = Image.open(io.BytesIO(sheet.screenshot())).convert("RGB")
@@ -143,12 +157,13 @@ def save(name: str, picture: Image.Image) -> None:
     print(f"{path.relative_to(ROOT)}: {picture.width} × {picture.height}, {path.stat().st_size // 1000} kB")
 
 
-def shots(camera: Camera, plain: Sample, themed: Sample, stack: ExitStack) -> dict[str, partial[Image.Image]]:
+def shots(camera: Camera, plain: Sample, themed: Sample, draft: Sample, stack: ExitStack) -> dict[str, partial[Image.Image]]:
     """Return what takes each picture, by name."""
     english, korean = plain.mail("anna.lindqvist@"), plain.mail("minjun.kim@")
     pages = stack.enter_context(plain.serving("serve"))
     stack.enter_context(themed.serving("serve"))
-    desk = stack.enter_context(plain.serving("preview", "--port", "0"))
+    preview = stack.enter_context(plain.serving("preview", "--port", "0"))
+    desk = camera.sign_in(stack.enter_context(draft.serving("desk", "--port", "0")))
     plain.run("report", "21", "--html", "report.html")
     preferences = re.findall(rf'{plain.url}/preferences/[^"]+', english)[0].replace("&amp;", "&")
     report = (plain.folder / "report.html").read_text(encoding="utf-8")
@@ -165,7 +180,11 @@ def shots(camera: Camera, plain: Sample, themed: Sample, stack: ExitStack) -> di
         "mail": partial(pair, english, "light"),
         "mail-dark": partial(pair, english, "dark"),
         "mail-korean": partial(pair, korean, "light"),
-        "matrix": partial(take, f"{desk}/#matrix", 1180, 700),
+        "matrix": partial(take, f"{preview}/#matrix", 1180, 700),
+        "desk-month": partial(take, desk, 1180, 420),
+        "desk-article": partial(take, f"{desk}/articles/its-subsidy", 1180, 860),
+        "desk-issue": partial(take, f"{desk}/issue", 1180, 760),
+        "desk-check": partial(take, f"{desk}/check", PHONE, 620),
         "start": partial(take, pages, 1080, 900),
         "preferences": partial(take, preferences, 900, 980),
         "report": partial(take, report, 1000, 900),
@@ -183,7 +202,8 @@ def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright, ExitStack() as stack:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         plain, themed = Sample(Path(folder) / "plain"), Sample(Path(folder) / "themed", THEME)
-        for name, shot in shots(Camera(browser), plain, themed, stack).items():
+        draft = Sample(Path(folder) / "draft", draft=True)
+        for name, shot in shots(Camera(browser), plain, themed, draft, stack).items():
             if not names or name in names:
                 save(name, shot())
         browser.close()
