@@ -72,6 +72,6 @@ def test_an_approver_signs_in_and_approves_on_a_phone(
     look()
     page.click("main button[type=submit]")
     assert "Kim Minji" in page.inner_text("main")
-    page.click("main a[href$='/desk/preview']")
-    assert "approved" in page.inner_text("header")
+    page.click("nav a[href$='/desk/preview']")
+    assert "승인됨" in page.inner_text("header")
     context.close()

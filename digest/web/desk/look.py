@@ -191,6 +191,7 @@ class LookPages:
             may_save=visitor.may(OPERATORS),
             is_approved=self._is_approved(),
             done=done,
+            follows=False,  # a reload would lose what was typed
             is_served=not self._access.on_loopback,
         )
 
