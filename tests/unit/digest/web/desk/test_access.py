@@ -184,6 +184,8 @@ def test_the_local_desk_opens_once_and_only_there(office: SignedOffice) -> None:
         assert mine.get(path).headers["location"] == ROOT
         for page in ("/desk/preview", "/desk/issue", "/desk/approval"):
             assert 'data-changes="/desk/preview/changes"' in mine.get(page).text, page
+        for page in ("/desk/articles/new", "/desk/issue/texts", "/desk/look", "/desk/test"):
+            assert "data-changes" not in mine.get(page).text, f"a reload of {page} would lose what was typed"
         assert mine.get("/desk/sign-in").status_code == 404
         assert other.get(path).status_code == 403, "once"
         assert other.get("/desk", headers={"Host": "evil.example"}).status_code == 421
