@@ -18,9 +18,9 @@ def correct(
     article: Annotated[str, typer.Option(metavar="SLUG", help="The article that was wrong.")] = ...,  # type: ignore[assignment]
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the readers; create nothing.")] = False,
 ) -> None:
-    """Create a correction: an issue for exactly the readers who got an article of a sent issue.
+    """Correct an article for the readers who got it.
 
-    It is a draft. Write its text, approve it and send it like any issue.
+    This creates a draft issue for exactly those readers. Write its text, approve it and send it like any issue.
     """
     shell = shell_of(context)
     now = (shell.reader if dry_run else shell.app).clock.now()

@@ -31,7 +31,7 @@ SAMPLE_DAY = "2021-09-30T08:00:00+09:00"
 A_STEP = timedelta(minutes=2)  # so that no rate over the last minute sees the step before
 MARIA = "maria@example.org"
 SMALL = " ".join(
-    f"--drop {slug}"
+    f"--hold {slug}"  # the next issue of the story has them
     for slug in (
         *("smart-city-solutions", "alliance-members", "k-uam-operation-concept", "paper-developing-countries"),
         *("paper-traffic-energy", "paper-5g-smart-city", "daejeon-fire-prevention", "seoul-private-sites"),

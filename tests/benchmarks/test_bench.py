@@ -66,7 +66,7 @@ def measured_deliveries(repo_root: Path, folder: Path, benchmarks: Any, *rows: s
     assert 90_000 < data["settings"]["message_bytes"] < 105_000
     for row in data["rows"]:
         assert row["what"] in done.stdout
-    assert "## On which machine" in benchmarks("page").page(data)
+    assert "## The machine" in benchmarks("page").page(data)
     return data
 
 

@@ -61,6 +61,6 @@ def test_what_people_do_to_an_issue_is_audited(tmp_path: Path) -> None:
     ):
         digest(*command.split(), cwd=workspace)
     entries = json.loads(digest("audit", "--json", cwd=workspace).stdout)
-    assert [one["what"] for one in entries] == ["withdraw", "release", "hold", "approve"]
+    assert [one["what"] for one in entries] == ["withdraw", "release", "hold", "approve", "assemble"]
     assert {one["about"] for one in entries} == {"issue 21"}
     assert entries[3]["details"]["by"] == "Ada"
