@@ -157,7 +157,9 @@ def save(name: str, picture: Image.Image) -> None:
     print(f"{path.relative_to(ROOT)}: {picture.width} × {picture.height}, {path.stat().st_size // 1000} kB")
 
 
-def shots(camera: Camera, plain: Sample, themed: Sample, draft: Sample, stack: ExitStack) -> dict[str, partial[Image.Image]]:
+def shots(
+    camera: Camera, plain: Sample, themed: Sample, draft: Sample, stack: ExitStack
+) -> dict[str, partial[Image.Image]]:
     """Return what takes each picture, by name."""
     english, korean = plain.mail("anna.lindqvist@"), plain.mail("minjun.kim@")
     pages = stack.enter_context(plain.serving("serve"))

@@ -92,7 +92,9 @@ def test_the_matrix_docstring_and_guide_have_every_name(repo_root: Path) -> None
     guide = (repo_root / "docs" / "how-to" / "see-failures.md").read_text("utf-8")
     for text in (faults.__doc__ or "", guide):
         rows = {
-            name for row in re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE) for name in re.findall("`([^`-][^`]*)`", row)
+            name
+            for row in re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE)
+            for name in re.findall("`([^`-][^`]*)`", row)
         }
         assert {row.removesuffix("@") for row in rows} == {*NAMES, "NNN", "NNN-after-dot"}
 
