@@ -11,19 +11,22 @@ from digest.cli.audit import record
 from digest.cli.editions import build_of
 from digest.cli.options import IssueNumber, RequiredIssueNumber, TextLanguage, Yes
 from digest.cli.output import Output
-from digest.cli.shell import shell_of
+from digest.cli.shell import Shell, shell_of
 from digest.issues import edit as edits
 from digest.issues import store
 from digest.issues.lifecycle import state_in_words
 from digest.issues.period import Period
 from digest.publish import build, describe, lifecycle, waivers
 from digest.publish.approval import approver_named
+from digest.publish.dead_links import LinkReport, check_links_of
+from digest.render.checks import Finding
 from digest.runtime.errors import EXIT_ATTENTION
 from digest.runtime.keys import MAX_KEY
 from digest.runtime.text import count_of
 from digest.schedule.occurrences import issue_date, period_at
 
 MOST_OF_A_KIND = 10
+NETWORK_SECONDS = 60.0
 
 
 def assemble(
@@ -56,27 +59,46 @@ def show(context: typer.Context, number: IssueNumber = None) -> None:
     _show(shell.out, data)
 
 
-def check(context: typer.Context, number: IssueNumber = None) -> None:
+def check(
+    context: typer.Context,
+    number: IssueNumber = None,
+    network: Annotated[
+        bool, typer.Option("--network", help="Also look up every link on the internet, for at most a minute.")
+    ] = False,
+) -> None:
     """Check every edition. Exit code 1: at least one finding blocks approval."""
     shell = shell_of(context)
     with shell.session(read_only=True) as session:
         made = build_of(shell, session, number)
+    links = _links_of(shell, made) if network else None
+    located = [*made.located, *((None, finding) for finding in (links.dead if links else ()))]
     findings = [
         {"id": f.id, "severity": f.severity.value, "edition": place}
         | {"where": f.where, "message": f.message, "remedy": f.remedy, "waived": f.waived}
-        for place, f in made.located
+        for place, f in located
     ]
-    shell.out.emit({"issue": made.issue.number, "findings": findings}, lambda: _show_findings(shell.out, made))
+    data: dict[str, Any] = {"issue": made.issue.number, "findings": findings}
+    if links:
+        data["links"] = {"checked": links.links - links.unchecked, "unsure": links.unsure, "unchecked": links.unchecked}
+    shell.out.emit(data, lambda: _show_findings(shell.out, made, [finding for _, finding in located], links))
     if made.blocking:
         raise typer.Exit(EXIT_ATTENTION)
 
 
-def _show_findings(out: Output, made: build.Build) -> None:
+def _links_of(shell: Shell, made: build.Build) -> LinkReport:
+    """Look up the links, and count them on the terminal."""
+    with shell.out.counting("links looked up") as tell:
+        return check_links_of(shell.app.publisher, made.content, seconds=NETWORK_SECONDS, on_answer=tell)
+
+
+def _show_findings(
+    out: Output, made: build.Build, findings: Sequence[Finding], links: LinkReport | None = None
+) -> None:
     out.line(
         f"Issue {made.issue.number}: {count_of(len(made.editions), 'edition')}, "
-        f"{count_of(len(made.blocking), 'blocking finding')}"
+        f"{count_of(len(set(made.blocking)), 'blocking finding')}"
     )
-    editions_of = Counter(found for _, found in made.located)  # the same finding in many editions is one row
+    editions_of = Counter(findings)  # the same finding in many editions is one row
     rows = [
         [
             "waived" if one.waived else one.severity.value,
@@ -100,6 +122,11 @@ def _show_findings(out: Output, made: build.Build) -> None:
             out.line(
                 f"... and {count - MOST_OF_A_KIND:,} more {name} with different wording; use `--json` to list them"
             )
+    if links:
+        late = f", {links.unchecked:,} not looked up in time" if links.unchecked else ""
+        out.line(f"{count_of(links.links, 'link')}: {links.dead_links:,} dead, {len(links.unsure):,} unsure{late}")
+        for address, why in list(links.unsure.items())[:MOST_OF_A_KIND]:
+            out.line(f"unsure: {address}: {why}")
 
 
 def waive(

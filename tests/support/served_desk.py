@@ -57,6 +57,7 @@ def served_desk(press: Publisher, now: datetime) -> Iterator[ServedDesk]:
 
 def look(page: Page) -> None:
     """Hold a page to the rules of accessibility, and to its width."""
+    page.wait_for_load_state("load")
     found = Axe().run(page, options=AXE).response["violations"]
     faults = [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
     assert not faults, "\n".join([page.url, *faults])

@@ -174,7 +174,7 @@ def arrived(maildir: Path) -> int:
 
 def copies(maildir: Path) -> Counter[str]:
     """How many mails each address has in a Maildir."""
-    parser = BytesParser(policy=policy.strict.clone(utf8=False))
+    parser = BytesParser(policy=policy.default)  # a strict one of Python 3.11.2 refuses heads of multipart mails
     box = mailbox.Maildir(maildir, create=False)
     heads = (parser.parsebytes(box.get_bytes(key), headersonly=True) for key in box.iterkeys())
     return Counter(head["To"].addresses[0].addr_spec for head in heads)

@@ -11,15 +11,18 @@ from digest.accounts import audit
 from digest.accounts.models import Role
 from digest.issues import store as issues
 from digest.publish import waivers
+from digest.publish.dead_links import LINK_DEAD, LinkReport, check_links_of
 from digest.render.checks import Finding, Severity
 from digest.render.content import IssueContent
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError
-from digest.web.desk.access import MAKERS, DeskForm, DeskRoute, Visiting
+from digest.web.desk.access import EDITORS, MAKERS, DeskForm, DeskRoute, Visiting
 from digest.web.desk.pages import DeskPages
 
 WAIVERS = frozenset({Role.EDITOR, Role.APPROVER})
 MOST_OF_A_KIND = 20
+LINK_SECONDS = 20.0
+"""A person waits for the page meanwhile."""
 _HEADING = re.compile(r"under “(.+)”$")
 _FIELDS = {"title": "title", "image": "pictures", "apply": "apply_by", "link": "body", "placeholder": "body"}
 _ISSUE_TEXTS = {"subject", "preheader", "intro"}
@@ -62,7 +65,7 @@ def kinds_of(located: Iterable[tuple[int | None, Finding]], content: IssueConten
     kinds = []
     for (waived, _, name), rows in sorted(grouped.items()):
         first = rows[0].finding
-        waivable = waivers.may_stand(first) and not waived
+        waivable = waivers.may_stand(first) and not waived and name != LINK_DEAD
         shown = tuple(rows[:MOST_OF_A_KIND])
         kinds.append(
             FindingKind(name, first.severity, first.remedy, shown, len(rows) - len(shown), waivable, first.waived)
@@ -116,6 +119,12 @@ class CheckPages:
             return self._show(visitor, problem=error, typed=(name, reason))
         return pages.back("/check", done="waived")
 
+    def links(self, visitor: Visiting) -> Response:
+        """Look up the links on the internet, and show the dead ones among the findings."""
+        look = self._pages.desk.look()
+        report = check_links_of(look.publisher, look.made.content, seconds=LINK_SECONDS)
+        return self._show(visitor, links=report)
+
     def undo(self, visitor: Visiting, form: DeskForm) -> Response:
         """Take back the waiver of a kind."""
         pages, name = self._pages, form.one("id")[:100]
@@ -129,9 +138,12 @@ class CheckPages:
         now = self._pages.app.clock.now()
         audit.record(session, visitor.actor, what, f"issue {number}", now=now, **details)
 
-    def _show(self, visitor: Visiting, problem: DigestError | None = None, **values: Any) -> Response:
+    def _show(
+        self, visitor: Visiting, problem: DigestError | None = None, links: LinkReport | None = None, **values: Any
+    ) -> Response:
         look = self._pages.desk.look()
-        kinds = kinds_of(look.made.located, look.made.content)
+        dead: list[tuple[int | None, Finding]] = [(None, one) for one in links.dead] if links else []
+        kinds = kinds_of([*look.made.located, *dead], look.made.content)
         return self._pages.show(
             visitor,
             "desk_check",
@@ -140,6 +152,8 @@ class CheckPages:
             approved=look.issue.approved_hash is not None and not look.changed,
             kinds=kinds,
             may_waive=visitor.may(WAIVERS),
+            may_look_up=visitor.may(EDITORS),
+            links=links,
             troubles=look.troubles,
             problem=problem,
             **{"done": "", "typed": ("", ""), **values},
@@ -151,6 +165,7 @@ def routes(pages: DeskPages) -> list[DeskRoute]:
     own = CheckPages(pages)
     return [
         DeskRoute("GET", "/check", own.check, MAKERS),
+        DeskRoute("POST", "/check/links", own.links, EDITORS),
         DeskRoute("POST", "/check/waive", own.waive, WAIVERS),
         DeskRoute("POST", "/check/undo", own.undo, WAIVERS),
     ]

@@ -76,8 +76,8 @@ def spoken_interests(publisher: Publisher, interests: str, language: str = DESK_
 
 
 def counts(findings: Iterable[Finding]) -> tuple[int, int]:
-    """Return the numbers of findings that block and that advise."""
-    counted = Counter(finding.severity for finding in findings if not finding.waived)
+    """Return the numbers of findings that block and that advise; the same one in many editions counts once."""
+    counted = Counter(finding.severity for finding in set(findings) if not finding.waived)
     return counted[Severity.BLOCK], counted[Severity.ADVISE]
 
 

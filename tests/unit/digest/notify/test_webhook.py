@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from digest.notify.webhook import call, read_secret
 from digest.runtime import http_call
 from digest.runtime.errors import ConfigError
-from digest.runtime.http_call import ForbiddenAddressError, resolve
+from digest.runtime.http_call import ForbiddenAddressError, refusal_of_configured, resolve
 from digest.settings.operators import Operators
 from tests.support.webhooks import receiving
 
+BEYOND = partial(refusal_of_configured, only_loopback=False)
+HERE = partial(refusal_of_configured, only_loopback=True)
 KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 
@@ -120,14 +123,14 @@ def test_who_drips_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_answers_only_to_the_machine_is_never_called(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ForbiddenAddressError):
-        resolve(address, 443, only_loopback=False)
+        resolve(address, 443, BEYOND)
 
 
 @pytest.mark.parametrize("address", ["10.0.0.5", "192.0.2.1", "8.8.8.8"])
 def test_http_is_for_loopback_only(address: str) -> None:
-    assert resolve(address, 443, only_loopback=False) == address
+    assert resolve(address, 443, BEYOND) == address
     with pytest.raises(ForbiddenAddressError):
-        resolve(address, 80, only_loopback=True)
+        resolve(address, 80, HERE)
 
 
 def test_a_name_that_points_elsewhere_is_not_called_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,13 @@ import pytest
 
 from digest.accounts.models import Role
 from digest.issues import store as issues
+from digest.publish import dead_links
 from digest.render.checks import Finding, Severity
 from digest.runtime.db import session_scope
+from digest.runtime.link_probe import Answer, LinkState
 from digest.web.desk.check import MOST_OF_A_KIND, kinds_of
 from digest.web.desk.state import Desk
-from tests.support.desk_office import SignedOffice, posted
+from tests.support.desk_office import SignedOffice, posted, token_in
 
 pytestmark = pytest.mark.one_database
 
@@ -54,3 +56,17 @@ def test_an_editor_waives_with_a_reason_and_takes_it_back(office: SignedOffice) 
     assert "Accepted because" not in kim.get("/desk/check").text
     with session_scope(office.app.engine, read_only=True) as session:
         assert issues.find(session, None).waivers == []
+
+
+def test_links_are_looked_up_on_demand(office: SignedOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    kim = office.signed_in("kim", Role.EDITOR)
+    dead, unsure = Answer(LinkState.DEAD, "gone"), Answer(LinkState.UNSURE, "403")
+    monkeypatch.setattr(
+        dead_links, "probe_all", lambda all_of_them, **_: {all_of_them[0]: dead, all_of_them[1]: unsure}
+    )
+    page = kim.post("/desk/check/links", data={"form": token_in(kim.get("/desk/check").text)})
+    assert page.status_code == 200
+    assert "2 links were looked up: 1 dead, 1 unsure." in page.text
+    assert "leads nowhere: gone" in page.text
+    assert "#body" in page.text.partition("leads nowhere: gone")[2][:200]
+    assert "leads nowhere" not in kim.get("/desk/check").text
