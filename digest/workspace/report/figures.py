@@ -43,6 +43,8 @@ class Breakdown:
     edition: Mapping[int, Counts]
     interest: Mapping[str, Counts]
     provider: Mapping[str, Counts]
+    followers: Mapping[int, Sequence[str]]
+    """By edition, the interests of its readers, those of most readers first."""
 
 
 def breakdown(session: Session, issue_id: int) -> Breakdown:
@@ -58,15 +60,18 @@ def breakdown(session: Session, issue_id: int) -> Breakdown:
     edition: defaultdict[int, Counter[State]] = defaultdict(Counter)
     interest: defaultdict[str, Counter[State]] = defaultdict(Counter)
     provider: defaultdict[str, Counter[State]] = defaultdict(Counter)
+    followers: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for edition_id, family, interests, name, count, present in session.execute(query):
         state = State(name)
         states[state] += count
         edition[edition_id][state] += count
+        followers[edition_id][interests or ""] += count
         provider[family or OTHERS][state] += count
         for slug in (split(interests) or {""}) if present else ():
             interest[slug][state] += present
     every = {state: states[state] for state in State}
-    return Breakdown(every, _largest_first(edition), _largest_first(interest), _largest_first(provider))
+    by_count = {key: [text for text, _ in of.most_common()] for key, of in followers.items()}
+    return Breakdown(every, _largest_first(edition), _largest_first(interest), _largest_first(provider), by_count)
 
 
 def _largest_first(groups: Mapping[_Key, Counter[State]]) -> dict[_Key, Counts]:

@@ -17,6 +17,7 @@ from digest.feedback.models import FAILURES, FeedbackKind
 from digest.outbox.states import State
 from digest.outbox.statistics import OTHERS
 from digest.render import locales
+from digest.render.interest_words import interests_in_words
 from digest.runtime.atomic_file import whole_file
 from digest.send.listing import EXCLUDED
 from digest.settings.publication import pick
@@ -118,6 +119,7 @@ class ReportPages:
             sent=self._moment(of.sent_at, of.frozen_at),
             accepted=of.states[State.ACCEPTED],
             uncertain=of.states[State.UNCERTAIN],
+            waiting=_count(of.states, words.PARTS["due"]),
             share=self._share(of.states[State.ACCEPTED], of.planned),
             excluded=sum(of.excluded.values()),
             bar=_bar(of.states),
@@ -201,10 +203,15 @@ class ReportPages:
         return _("By the interests that readers have now; a reader with three counts three times.")
 
     def _edition(self, report: IssueReport, key: int) -> str:
-        language, articles = report.editions.get(key, ("", 0))
-        values = {"id": key, "language": locales.language_name(language, locales.locale_of(self.language))}
-        _ = self._translate
-        return _("%(id)s: %(language)s, articles: %(count)s") % {**values, "count": articles}
+        """Return an edition's language, what most of its readers follow, and its number of articles."""
+        code, articles = report.editions.get(key, ("", 0))
+        followed, _ = report.by.followers.get(key, [""]), self._translate
+        known = self.settings
+        interests = interests_in_words(followed[0], self.language, known.interest, known.catalogue, _)
+        language = locales.language_name(code, locales.locale_of(self.language))
+        text = _("%(language)s: %(interests)s") if len(followed) == 1 else _("%(language)s: %(interests)s, and others")
+        count = _("articles: %(count)s") % {"count": articles}
+        return f"{text % {'language': language, 'interests': interests}} ({count})"
 
     def _legend(self, states: Counts) -> list[tuple[str, str, int]]:
         names = words.parts(self._translate)
@@ -250,22 +257,17 @@ class ReportPages:
         return list(rows.values())
 
     def _columns(self, slots: Sequence[TimeSlot]) -> list[Column]:
-        """Return the plot of what was accepted: equal slots in a row, also empty ones, without what came days later."""
-        even = [one for one in slots if one.seconds == slots[0].seconds]
-        counts = {one.at: one.states.get(State.ACCEPTED, 0) for one in even}
-        highest = max(counts.values(), default=0)
-        if not highest:
+        """Return the plot of what was accepted: equal slots in a row, also empty; all later ones in the last."""
+        if not slots:
             return []
-        step = timedelta(seconds=even[0].seconds)
-        places = [even[0].at + n * step for n in range((even[-1].at - even[0].at) // step + 1)]
-        return [
-            Column(
-                100 * counts.get(at, 0) / highest,
-                0,
-                f"{self._moment(at, slots[0].at)}: {self._number(counts.get(at, 0))}",
-            )
-            for at in places[: 4 * _ISSUES]
-        ]
+        counts = {one.at: one.states.get(State.ACCEPTED, 0) for one in slots if one.seconds == slots[0].seconds}
+        step = timedelta(seconds=slots[0].seconds)
+        places = [slots[0].at + n * step for n in range((max(counts) - slots[0].at) // step + 1)][: 4 * _ISSUES]
+        rows = [(self._moment(at, slots[0].at), counts.get(at, 0)) for at in places]
+        late = sum(one.states.get(State.ACCEPTED, 0) for one in slots) - sum(count for _, count in rows)
+        rows += [(self._translate("later"), late)] if late else []
+        highest = max(count for _, count in rows)
+        return [Column(100 * count / highest, 0, f"{when}: {self._number(count)}") for when, count in rows if highest]
 
     def _pace(self, slots: Sequence[TimeSlot], accepted: int) -> Mapping[str, str]:
         """Return when half of them, nine in ten and the last had been accepted."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
+from digest.outbox.states import State
 from digest.outbox.tables import SUBSCRIBER
 from digest.runtime.db import session_scope
 from digest.workspace.report import account, page
@@ -45,6 +46,12 @@ def test_a_page_is_one_file_with_names_and_reasons(engine: Engine, now: datetime
     )
     assert "The mail passed neither SPF nor DKIM" in html
     assert html.count('role="img" aria-label="Mails accepted over time') == 1
+    accepted = report.account.states[State.ACCEPTED]
+    lead = html.partition('class="lead">')[2].partition("</p>")[0]
+    assert lead.startswith(f"{accepted} of {report.account.planned} readers got it. Why others didn’t: ")
+    plotted = re.findall(r"<title>[^<]+: (\d+)</title>", html.partition('class="plot"')[2].partition("</svg>")[0])
+    assert sum(map(int, plotted)) == accepted, "late mails too"
+    assert re.search(r"English: (everything|Mobility|Safety)[^<(]*\(articles: \d+\)", html)
 
 
 @pytest.mark.one_database
