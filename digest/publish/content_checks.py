@@ -16,7 +16,7 @@ from digest.render.checks import Finding, Severity
 from digest.render.checks.addresses import is_shortened, tracking_marks
 from digest.render.content import IssueContent
 from digest.runtime.containment import is_within
-from digest.runtime.text import words_only
+from digest.runtime.text import count_of, words_only
 
 _PICTURE_NAME = re.compile(
     r".*\.(?:jpe?g|png|gif|webp|svg|bmp|tiff?|heic|avif|pdf)"
@@ -84,7 +84,8 @@ def untranslated(publisher: Publisher, content: IssueContent, languages: Sequenc
     for language in languages:
         lacking = [group for group, by_language in content.articles.items() if language not in by_language]
         if lacking:
-            count = f"{len(lacking)} of {len(content.articles)} articles are"
+            verb = "is" if len(lacking) == 1 else "are"
+            count = f"{len(lacking)} of {count_of(len(content.articles), 'article')} {verb}"
             message = f"{count} not in {language}; editions in {language} {fate}: {', '.join(lacking)}"
             remedy = (
                 f"Write `language: {language}` and `translation_of: {lacking[0]}` in the front matter of a translation."

@@ -79,7 +79,7 @@ class ApprovalPages:
             before=[one.shown for one in approvals_of(issue)] if changes else [],
             given=[one.shown for one in given],
             required=publisher.settings.approval.required,
-            blocking=list(dict.fromkeys(one.message for one in look.made.blocking)),
+            blocking=list(dict.fromkeys((one.id, one.message) for one in look.made.blocking)),
             readers=sum(look.made.readers.values()),
             editions=len(look.made.editions),
             may=visitor.may(APPROVERS) and issue.state in EDITABLE and not own,

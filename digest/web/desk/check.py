@@ -45,7 +45,6 @@ class FindingKind:
 
     id: str
     severity: Severity
-    remedy: str
     rows: tuple[FindingRow, ...]
     more: int
     waivable: bool
@@ -67,9 +66,7 @@ def kinds_of(located: Iterable[tuple[int | None, Finding]], content: IssueConten
         first = rows[0].finding
         waivable = waivers.may_stand(first) and not waived and name != LINK_DEAD
         shown = tuple(rows[:MOST_OF_A_KIND])
-        kinds.append(
-            FindingKind(name, first.severity, first.remedy, shown, len(rows) - len(shown), waivable, first.waived)
-        )
+        kinds.append(FindingKind(name, first.severity, shown, len(rows) - len(shown), waivable, first.waived))
     return kinds
 
 

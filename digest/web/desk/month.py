@@ -93,7 +93,7 @@ class MonthPage:
             "progress": progress,
             "articles": len(look.made.content.articles),
             "editions": len(look.made.editions),
-            "blocking": list(dict.fromkeys(one.message for one in blocking)),
+            "blocking": list(dict.fromkeys((one.id, one.message) for one in blocking)),
             "approvers": [one.shown for one in given],
             "changed": look.changed,
             "nothing_for": summary_of(look, language).followed_in_vain,

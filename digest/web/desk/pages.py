@@ -18,6 +18,7 @@ from digest.publish.publisher import Publisher
 from digest.render.loader import Templates
 from digest.runtime.errors import ContentError, DigestError, NotFoundError, RefusedError, UsageError
 from digest.web.desk.access import LANGUAGES, ROOT, Access, Visitor
+from digest.web.desk.finding_words import finding_words
 from digest.web.desk.frames import plain_page
 from digest.web.desk.state import Desk
 from digest.web.public.pages import own_name, publication_in
@@ -83,6 +84,7 @@ class DeskPages:
             "publication": publication_in(publisher.settings, language),
             "visitor": visitor,
             "open_to": {path for path, roles in self.open_to.items() if visitor and visitor.may(roles)},
+            "about_findings": finding_words(publisher.templates.translate(language)),
             "form_token": self.access.form_token(visitor) if self.access and visitor else "",
         }
 
