@@ -12,6 +12,7 @@ from starlette.responses import Response
 from digest.accounts import audit
 from digest.articles import editing, store, unsaved
 from digest.articles.editing import ChangedMeanwhileError, CheckedArticle
+from digest.articles.embeds import image_of
 from digest.articles.intake import KINDS
 from digest.articles.models import Article
 from digest.issues.models import Issue, IssueItem
@@ -188,6 +189,12 @@ class ArticlePages:
             problem=problem,
             unsaved_at=kept.saved_at.astimezone(zone) if kept and not resume and not failed else None,
             group=group,
+            pictures={
+                one.src: f"{pages.desk.media}{one.file.hash}.{one.file.extension}"
+                for article in group
+                for one in map(image_of, article.images)
+                if one.file
+            },
             carried=carried,
             untranslated=[
                 (code, own_name(code)) for code in settings.languages if code not in {one.language for one in group}

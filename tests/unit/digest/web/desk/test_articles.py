@@ -1,5 +1,6 @@
 """The article editor: checked as files are, nobody overwritten unseen, pictures, history, files and database one."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,9 @@ def test_pictures_are_checked_kept_ordered_and_removed(office: SignedOffice, kim
     first = article(office, "new-trams")
     assert [(one["alt"], one["width"]) for one in first.images] == [("A tram", 40)]
     src = first.images[0]["src"]
+    thumbnail = re.search(r'<img src="([^"]+)"', kim.get("/desk/articles/new-trams").text)
+    assert thumbnail
+    assert kim.get(thumbnail[1]).headers["content-type"] == "image/png"
     shown = {**NEW, "slug": "new-trams", "image_src": src, "image_alt": "Red", "image_caption": "", "image_credit": ""}
     files = {"upload": ("bus.png", picture("blue", (40, 30)))}
     assert post(kim, "new-trams", files=files, upload_alt="A bus", base=first.content_hash, **shown).status_code == 303
