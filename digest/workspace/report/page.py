@@ -37,6 +37,8 @@ _READ = 5_000
 _ROWS = 10
 _DAYS = 7
 _ISSUES = 24
+_SEEN = 3
+"""Least height of a column, so that a single late mail shows beside thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,9 @@ class ReportPages:
         late = sum(one.states.get(State.ACCEPTED, 0) for one in slots) - sum(count for _, count in rows)
         rows += [(self._translate("later"), late)] if late else []
         highest = max(count for _, count in rows)
-        return [Column(100 * count / highest, 0, f"{when}: {self._number(count)}") for when, count in rows if highest]
+        heights = [max(100 * count / highest, _SEEN if count else 0) if highest else 0 for _, count in rows]
+        named = [f"{when}: {self._number(count)}" for when, count in rows]
+        return [Column(height, 0, text) for height, text in zip(heights, named, strict=True)] if highest else []
 
     def _pace(self, slots: Sequence[TimeSlot], accepted: int) -> Mapping[str, str]:
         """Return when half of them, nine in ten and the last had been accepted."""

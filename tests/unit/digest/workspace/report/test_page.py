@@ -2,7 +2,7 @@
 
 import random
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from digest.outbox.states import State
 from digest.outbox.tables import SUBSCRIBER
 from digest.runtime.db import session_scope
 from digest.workspace.report import account, page
+from digest.workspace.report.figures import TimeSlot
 from digest.workspace.report.page import ReportPages
 from tests.support.busy_issue import BusyIssues
 
@@ -96,3 +97,11 @@ def test_pages_without_anything_to_show_say_so(engine: Engine, now: datetime, tm
 def test_a_share_is_rounded_down(engine: Engine, now: datetime, tmp_path: Path, some: int, of: int, share: str) -> None:
     busy = BusyIssues(engine, tmp_path / "workspace", now, random.Random(8))
     assert pages(busy)._share(some, of) == share
+
+
+@pytest.mark.one_database
+def test_a_late_mail_shows_beside_many(engine: Engine, now: datetime, tmp_path: Path) -> None:
+    busy = BusyIssues(engine, tmp_path / "workspace", now, random.Random(8))
+    slots = [TimeSlot(now, 60, {State.ACCEPTED: 900}), TimeSlot(now + timedelta(days=2), 86400, {State.ACCEPTED: 1})]
+    column = pages(busy)._columns(slots)[-1]
+    assert (column.text, column.height) == ("later: 1", 3)
