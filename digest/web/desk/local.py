@@ -8,7 +8,7 @@ from threading import Lock
 from fastapi import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from digest.web.desk.access import ROOT, Access, DeskRoute
+from digest.web.desk.access import EVERYBODY, ROOT, Access, DeskRoute, Visiting
 
 
 class OneTimeAddress:
@@ -32,8 +32,8 @@ class OneTimeAddress:
             return True
 
 
-def route(access: Access, address: OneTimeAddress) -> DeskRoute:
-    """Return the route of the one-time address."""
+def routes(access: Access, address: OneTimeAddress) -> list[DeskRoute]:
+    """Return the routes that open the desk, and close it in this browser."""
 
     def open_desk(token: str) -> Response:
         if not address.use(token):
@@ -42,4 +42,9 @@ def route(access: Access, address: OneTimeAddress) -> DeskRoute:
         access.begin(answer, None)
         return answer
 
-    return DeskRoute("GET", "/open/{token}", open_desk, None)
+    def close(visitor: Visiting) -> Response:
+        answer = RedirectResponse(ROOT, HTTPStatus.SEE_OTHER)  # which says how to open it again
+        access.end(answer, visitor)
+        return answer
+
+    return [DeskRoute("GET", "/open/{token}", open_desk, None), DeskRoute("POST", "/close", close, EVERYBODY)]

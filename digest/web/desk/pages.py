@@ -107,7 +107,8 @@ class DeskPages:
         if path.startswith(f"{self.desk.root}/frame"):
             message = values["message"] or HTTPStatus(status).phrase
             return framed(plain_page(f"{message}\n\n{values['hint']}", LANGUAGES[0], message), status)
-        values = {**values, "code": status, "troubles": self.desk.troubles()}
+        is_closed = visitor is None and self.access is not None and self.access.on_loopback
+        values = {**values, "code": status, "troubles": self.desk.troubles(), "is_closed": is_closed}
         render: Callable[..., Response] = self.show
         try:
             return render(visitor, "desk_problem", status=status, **values)

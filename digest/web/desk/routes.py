@@ -103,5 +103,5 @@ def desk_routes(
         *issue_texts.routes(pages, access.app.clock),
         *look.routes(pages, access),
         *sign_in.routes(pages, access),
-        *([local.route(access, address)] if address else []),
+        *(local.routes(access, address) if address else []),
     ]

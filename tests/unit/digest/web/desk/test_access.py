@@ -178,7 +178,8 @@ def test_the_local_desk_opens_once_and_only_there(office: SignedOffice) -> None:
     address = OneTimeAddress()
     local = desk_app(office.app, 21, address)
     with TestClient(local, base_url=HOME, follow_redirects=False) as mine, TestClient(local, base_url=HOME) as other:
-        assert mine.get("/desk").status_code == 403
+        closed = mine.get("/desk")
+        assert (closed.status_code, "<code>digest desk</code>" in closed.text) == (403, True)
         assert mine.get("/desk/open/x").status_code == 403
         path = address.path
         assert mine.get(path).headers["location"] == ROOT
@@ -193,6 +194,10 @@ def test_the_local_desk_opens_once_and_only_there(office: SignedOffice) -> None:
         token = mine.cookies[Access(office.app, on_loopback=True).cookie]
         public.cookies.set(Access(office.app).cookie, token)
         assert public.get("/desk").status_code == 303, "no account, no desk on the web"
+        assert mine.post("/desk/close").status_code == 403, "a form of another page closes nothing"
+        assert mine.post("/desk/close", data={"form": token_in(mine.get("/desk").text)}).status_code == 303
+        mine.cookies.set(Access(office.app, on_loopback=True).cookie, token)
+        assert mine.get("/desk").status_code == 403, "the session is over, not only its cookie"
 
 
 def test_without_the_setting_there_is_no_desk(sent: Publisher, now: object, tmp_path: Path) -> None:
