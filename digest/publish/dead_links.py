@@ -48,7 +48,7 @@ def check_links_of(
     if len(answers) > 1 and all(answer.words == NO_SUCH_NAME for answer in answers.values()):
         answers = dict.fromkeys(answers, Answer(LinkState.UNSURE, "no name can be looked up: is this machine online?"))
     dead = tuple(
-        Finding(LINK_DEAD, Severity.ADVISE, place, f"{address} leads nowhere: {answers[address].words}", _REMEDY)
+        Finding("link-dead", Severity.ADVISE, place, f"{address} leads nowhere: {answers[address].words}", _REMEDY)
         for address in places
         if address in answers and answers[address].link == LinkState.DEAD
         for place in places[address]
