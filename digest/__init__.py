@@ -1,4 +1,4 @@
-"""digestpress: publish a recurring e-mail digest from a store of articles.
+"""digestpress: publish a recurring email digest from a store of articles.
 
 The map. Seven stages, in pipeline order; a stage imports only those to its left::
 
@@ -8,7 +8,7 @@ What joins them, and where code goes (import-linter holds the direction, `tests/
 
 1. One stage's own matter goes to that stage.
 2. One issue before it leaves the house (build, check, approve, freeze, archive): `publish`. One issue leaving it (send,
-   work, status, hold, resend, reconcile, rehearse): `send`. The month by itself: `schedule`. One person's mails and
+   work, status, hold, resend, reconcile, rehearse): `send`. The month by itself: `schedule`. One person's emails and
    data: `membership`. The whole installation (create, demo, doctor, backup, metrics, report): `workspace`. Operators
    are told: `notify`. People who sign in, and who did what: `accounts`. The local mail server: `sink`.
 3. The entrances `cli` and `web` hold no rules. `app` joins the parts of one workspace; only `cli` and `web` open an

@@ -35,7 +35,7 @@ class DigestGroup(LazyGroup):
 app = typer.Typer(
     name="digest",
     cls=DigestGroup,
-    help="Publish a recurring e-mail digest: assemble an issue, review every edition, and send each reader one mail.",
+    help="Publish a recurring email digest: assemble an issue, review every edition, and send each reader one email.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: drawing boxes would take longer than all the rest of `--help`

@@ -19,7 +19,7 @@ def keep_issue_out(
 ) -> None:
     """Hide an issue from the public archive, or show it again.
 
-    Its mails and their view links stay as they are.
+    Its emails and their view links stay as they are.
     """
     shell = shell_of(context)
     with shell.session() as session:
@@ -60,7 +60,7 @@ def keep_article_out(
 ) -> None:
     """Hide an article from the public archive, or show it again.
 
-    This includes its translations. Mails stay as they are.
+    This includes its translations. Emails stay as they are.
     """
     shell = shell_of(context)
     with shell.session() as session:

@@ -45,7 +45,7 @@ def restore(
 ) -> None:
     """Replace the database with a backup.
 
-    Issues that were being sent are held, so that no reader receives a mail twice.
+    Issues that were being sent are held, so that no reader receives an email twice.
     """
     shell = shell_of(context)
     with backups.restoring(shell.workspace, file) as ready:
@@ -73,7 +73,7 @@ def _tell_restored(shell: Shell, restored: backups.Restored) -> None:
         "erasures, issues."
     )
     say("  Before you send anything, find unsubscribes since then: in the replaced database (export it and import")
-    say("  the file here), in the relay's log (goodbye mails), in the mailbox. Add them: digest suppress add ADDRESS")
+    say("  the file here), in the relay's log (goodbye emails), in the mailbox. Add them: digest suppress add ADDRESS")
 
 
 def _what_to_do(held: tuple[int, ...], frozen: tuple[int, ...], drafts: tuple[int, ...], doubtful: int) -> list[str]:
@@ -83,7 +83,7 @@ def _what_to_do(held: tuple[int, ...], frozen: tuple[int, ...], drafts: tuple[in
     todo = []
     if doubtful:
         todo.append(
-            f"{count_of(doubtful, 'mail')} may have been sent after the backup (state: uncertain). Next: "
+            f"{count_of(doubtful, 'email')} may have been sent after the backup (state: uncertain). Next: "
             "digest outbox reconcile"
         )
     if held:

@@ -92,7 +92,7 @@ def copy(
         shell.out.table(["table", "rows"], [(name, table.rows) for name, table in copied.tables.items() if table.rows])
         shell.out.line(f"{count_of(copied.rows, 'row')} copied to {copied.target} and compared.")
         shell.out.line(
-            "Set it in digest.toml before you start anything again: if both databases are in use, mails are sent twice."
+            "Set it in digest.toml before you start anything again: with both databases in use, emails are sent twice."
         )
         shell.out.line(f'  → [database] url = "{copied.target}"')
 

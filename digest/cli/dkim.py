@@ -44,7 +44,7 @@ def _print(shell: Shell, key: setup.Published) -> None:
         shell.out.line(f"DNS record, type TXT:\n\n  name:  {key.record.name}\n  value: {key.record.value}\n")
         shell.out.line(f"The same record for a zone file:\n\n{key.record.zone_line}\n")
         if key.is_configured:
-            shell.out.line("digest.toml names this key, so it signs mail.")
+            shell.out.line("digest.toml names this key, so it signs email.")
         else:
             shell.out.line(f"When the record is visible in DNS, add this to digest.toml:\n\n{key.config}")
 

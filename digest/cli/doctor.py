@@ -1,4 +1,4 @@
-"""`digest doctor`: health check of a workspace, or of one mail of it that has arrived."""
+"""`digest doctor`: health check of a workspace, or of one email of it that has arrived."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,7 +23,7 @@ def doctor(
     ] = "",
     sent: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Check only this saved mail, as it arrived: SPF, DKIM, DMARC alignment."),
+        typer.Option(metavar="FILE", help="Check only this saved email, as it arrived: SPF, DKIM, DMARC alignment."),
     ] = None,
 ) -> None:
     """Find problems in the installation and show remedies.
@@ -64,7 +64,7 @@ def _look_at_mail(out: Output, file: Path, nameserver: str) -> None:
     data |= {"sender": sender, "met": met}
 
     def show() -> None:
-        out.line(f"Mail from {sender}.")
+        out.line(f"Email from {sender}.")
         for one in met:
             out.line(f"Passed: {one['id']}: {one['message']}.")
         _show(out, data)

@@ -21,13 +21,13 @@ def ingest(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...", help="A mail, an mbox, a Maildir or another folder; - reads one mail from stdin."
+            metavar="FILE...", help="An email, an mbox, a Maildir or another folder; - reads one email from stdin."
         ),
     ],
 ) -> None:
     """Import bounces and complaints from files.
 
-    Safe to repeat; no mail is answered. Exit code 1: a mail could not be read and was put aside.
+    Safe to repeat; no email is answered. Exit code 1: an email could not be read and was put aside.
     """
     shell = shell_of(context)
     result = feedback.ingest(shell.app, mails(files))
@@ -37,7 +37,7 @@ def ingest(
 def poll(context: typer.Context) -> None:
     """Import bounces and complaints from mailboxes.
 
-    Reads each [[feedback.mailbox]], an IMAP mailbox or a Maildir. Mails that have been read stay there, marked as
+    Reads each [[feedback.mailbox]], an IMAP mailbox or a Maildir. Emails that have been read stay there, marked as
     seen. Exit code 4: a mailbox could not be read.
     """
     shell = shell_of(context)
@@ -61,7 +61,7 @@ def _show(shell: Shell, result: IntakeResult) -> None:
         f"known. {count_of(result.suppressed, 'address', 'addresses')} suppressed."
     )
     if result.unmatched:
-        shell.out.line(f"Of the ignored, {result.unmatched} could not be matched to a mail from this workspace.")
+        shell.out.line(f"Of the ignored, {result.unmatched} could not be matched to an email from this workspace.")
     if result.policy:
         shell.out.line(f"Of the soft, {result.policy} are about the sender, not about readers. Operators are notified.")
     for one in result.quarantined[:MAX_ROWS]:

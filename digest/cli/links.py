@@ -50,7 +50,7 @@ def retire(
         sent = mails_sent(session)
     shell.confirm(
         f"Retire {key}? All links that it signed stop working, including unsubscribe links "
-        f"({count_of(sent, 'mail')} sent so far). This cannot be undone.",
+        f"({count_of(sent, 'email')} sent so far). This cannot be undone.",
         yes=yes,
     )
     _emit(context, link_keys.retire(shell.workspace, key), f"{key} is retired. Restart `digest serve` and the workers.")

@@ -120,7 +120,7 @@ def cancel(
 
 
 def resend(context: typer.Context, delivery: DeliveryId, yes: Yes = False) -> None:
-    """Send an uncertain delivery again. Use it when you have decided that the mail did not arrive."""
+    """Send an uncertain delivery again. Use it when you have decided that the email did not arrive."""
     shell = shell_of(context)
     shell.confirm(f"Delivery {delivery} may have arrived. Send it again with the same Message-ID?", yes=yes)
     operator.resend(shell.app, delivery, machine_user())

@@ -24,7 +24,7 @@ LOG_SECONDS = 10.0
 SHOWN = ("accepted", "deferred", "rejected", "expired", "uncertain")
 OTHERS = "others"
 """The name of mailboxes without a family."""
-STOPPING = "Stopping after the mails that are being sent. Press Ctrl-C again to stop at once."
+STOPPING = "Stopping after the emails that are being sent. Press Ctrl-C again to stop at once."
 _RICH_ASKS = {"FORCE_COLOR", "TTY_COMPATIBLE"}
 """Variables that make rich treat any stream as a terminal."""
 _MOVING_SECONDS = 10.0

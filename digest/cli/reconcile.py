@@ -39,13 +39,13 @@ def reconcile(
     complete: Annotated[
         bool,
         typer.Option(
-            "--complete", help="The logs are complete: mails that they do not mention were not accepted by the relay."
+            "--complete", help="The logs are complete: emails that they do not mention were not accepted by the relay."
         ),
     ] = False,
     zone: Annotated[str, typer.Option(help="Time zone of dates that have none. Default: this machine's.")] = "",
     dsn: Annotated[
         list[str] | None,
-        typer.Option("--dsn", metavar="FILE", help="Delivery reports: a mail, an mbox, a Maildir or another folder."),
+        typer.Option("--dsn", metavar="FILE", help="Delivery reports: an email, an mbox, a Maildir or another folder."),
     ] = None,
     assume: Annotated[
         str, typer.Option(help="Record the outcome as accepted or rejected, on your word. Nothing is sent again.")

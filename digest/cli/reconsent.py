@@ -13,7 +13,7 @@ from digest.runtime.text import count_of
 def ask_to_confirm(
     context: typer.Context,
     per_hour: Annotated[
-        int | None, typer.Option(min=1, help="Maximum number of mails per hour. Default: [retention] asks_per_hour.")
+        int | None, typer.Option(min=1, help="Maximum number of emails per hour. Default: [retention] asks_per_hour.")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Include readers who were asked more than a day ago.")] = False,
     dry_run: DryRunCount = False,
@@ -21,7 +21,7 @@ def ask_to_confirm(
 ) -> None:
     """Ask pending readers, such as imported ones, to confirm.
 
-    Each reader is asked once. The number of mails per hour is limited.
+    Each reader is asked once. The number of emails per hour is limited.
     """
     shell = shell_of(context)
     question = reconsent.confirmation(shell.app, again=again, per_hour=per_hour)
@@ -33,7 +33,9 @@ def ask_to_confirm(
         shell.out.emit(data, lambda: shell.out.line(f"Dry run: {count_of(number, 'person', 'people')} to ask, {rate}."))
         return
     if number:
-        shell.confirm(f"Send {count_of(number, 'person', 'people')} a mail with a confirmation link, {rate}?", yes=yes)
+        shell.confirm(
+            f"Send {count_of(number, 'person', 'people')} an email with a confirmation link, {rate}?", yes=yes
+        )
     _ask(shell, question)
 
 
@@ -43,9 +45,9 @@ def _ask(shell: Shell, question: reconsent.Question) -> None:
     data = {"asked": done.asked, "per_hour": question.per_hour, "first_due": done.first, "last_due": done.last}
 
     def tell() -> None:
-        until = f"; the last mail is due at {shell.out.local(done.last)}" if done.last else ""
+        until = f"; the last email is due at {shell.out.local(done.last)}" if done.last else ""
         shell.out.line(
-            f"Confirmation mails queued for {count_of(done.asked, 'person', 'people')}{until} (next: digest "
+            f"Confirmation emails queued for {count_of(done.asked, 'person', 'people')}{until} (next: digest "
             "worker, or digest schedule run)."
         )
 

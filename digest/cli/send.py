@@ -26,7 +26,9 @@ def send(
     context: typer.Context,
     number: IssueNumber = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show who would get which edition; send nothing.")] = False,
-    to: Annotated[str, typer.Option(help="Send a test mail to this address: the same content, marked as a test.")] = "",
+    to: Annotated[
+        str, typer.Option(help="Send a test email to this address: the same content, marked as a test.")
+    ] = "",
     interests: Annotated[
         str, typer.Option(help="With --to: the edition for these interests, separated by semicolons (;).")
     ] = "*",
@@ -37,12 +39,14 @@ def send(
     ] = "every",
     rehearse: Annotated[
         bool,
-        typer.Option("--rehearse", help="Send the full audience's mails to a local sink, from a copy of the database."),
+        typer.Option(
+            "--rehearse", help="Send the full audience's emails to a local sink, from a copy of the database."
+        ),
     ] = False,
     relay: RelayOption = "",
     yes: Yes = False,
 ) -> None:
-    """Send the approved issue, one mail to each reader. Run it again to resume."""
+    """Send the approved issue, one email to each reader. Run it again to resume."""
     shell = shell_of(context)
     if to:
         with shell.session() as session:
@@ -60,7 +64,7 @@ def send(
 
 def _tell_test(shell: Shell, to: str, reply: Reply) -> None:
     data = {"to": to, "outcome": reply.outcome.value, "reply": reply.text}
-    shell.out.emit(data, lambda: shell.out.line(f"Test mail: {reply.outcome.value} {reply.text}".rstrip()))
+    shell.out.emit(data, lambda: shell.out.line(f"Test email: {reply.outcome.value} {reply.text}".rstrip()))
     if reply.outcome.value != "accepted":
         raise typer.Exit(EXIT_ATTENTION)
 

@@ -32,7 +32,7 @@ def serve(
     workers = workers or settings.web.workers
 
     def announce(address: str) -> None:
-        shell.out.note(f"Serving at {address}. Links in mails point to {base_url}.")
+        shell.out.note(f"Serving at {address}. Links in emails point to {base_url}.")
 
     if workers > 1:
         serve_by_many(partial(app_in, settings.workspace), host, port, workers=workers, told=announce, bounds=bounds)

@@ -1,4 +1,4 @@
-"""`digest sink`: a local SMTP server that keeps mail in a Maildir and shows it in the browser."""
+"""`digest sink`: a local SMTP server that keeps email in a Maildir and shows it in the browser."""
 
 import signal
 import sys
@@ -19,7 +19,7 @@ from digest.web.sink.routes import sink_app
 def sink(
     context: typer.Context,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = 2525,
-    maildir: Annotated[Path, typer.Option(help="Folder in which received mail is kept.")] = Path("sink"),
+    maildir: Annotated[Path, typer.Option(help="Folder in which received email is kept.")] = Path("sink"),
     http: Annotated[
         int | None, typer.Option(help="Port of the web page; 0 picks a free one. Default: the one after --port.")
     ] = None,
@@ -34,7 +34,7 @@ def sink(
     rejects: Annotated[float, typer.Option(help="Percentage of recipients to refuse, always the same ones.")] = 0,
     pipelining: Annotated[bool, typer.Option("--pipelining", help="Offer PIPELINING.")] = False,
 ) -> None:
-    """Run a local mail server that keeps and shows all mail.
+    """Run a local mail server that keeps and shows all email.
 
     Addresses such as 550@ simulate the failure in their name.
     """
@@ -78,12 +78,12 @@ def _tell(shell: Shell, sink: Sink, maildir: Path, page: str | None) -> None:
     }
 
     def show() -> None:
-        shell.out.note(f"Receiving mail at {sink.url} into {maildir}. Press Ctrl-C to stop.")
-        shell.out.note(f"Send mail to it: digest send --relay {sink.url}")
+        shell.out.note(f"Receiving email at {sink.url} into {maildir}. Press Ctrl-C to stop.")
+        shell.out.note(f"Send email to it: digest send --relay {sink.url}")
         if sink.certificate:
             shell.out.note(f"Its certificate, for clients that verify it: {sink.certificate}")
         if page:
-            shell.out.note(f"View the mails at {page}")
+            shell.out.note(f"View the emails at {page}")
 
     shell.out.emit(facts, show)
     sys.stdout.flush()

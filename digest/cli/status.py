@@ -29,7 +29,7 @@ def _show_what_to_do(out: Output, data: Status, now: datetime) -> None:
     if data["rest_at"] and not data["held"]:
         until = clock_time(data["rest_at"], now)
         out.line(
-            f"\nThe canary group has been sent. The other mails wait until {until}, when its results are evaluated."
+            f"\nThe canary group has been sent. The other emails wait until {until}, when its results are evaluated."
         )
         out.line(f"After that, `digest tick` sends the rest, or: digest send {data['issue']}")
     if data["held"]:

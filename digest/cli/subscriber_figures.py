@@ -62,7 +62,7 @@ def _tell_growth(shell: Shell, growth: Mapping[str, Mapping[str, int]]) -> None:
 
 def check(
     context: typer.Context,
-    after: Annotated[str, typer.Option(help="Go on after this entry, as the page before says.")] = "",
+    after: Annotated[str, typer.Option(help="Continue after this entry, as given by the previous page.")] = "",
     jsonl: JsonLines = False,
 ) -> None:
     """List confirmed readers whose address may be wrong.

@@ -18,22 +18,23 @@ from subscribers.address_doubts import doubt
 def add(
     context: typer.Context,
     address: Address,
-    name: Annotated[str, typer.Option(help="The name that mails use for the reader.")] = "",
+    name: Annotated[str, typer.Option(help="The name that emails use for the reader.")] = "",
     interests: Annotated[str, typer.Option(help="Interests, separated by semicolons (;). * means all.")] = "*",
     language: Annotated[str, typer.Option(help="Default: the publication's.")] = "",
     confirmed_by: Annotated[
-        str, typer.Option(help="Where the reader's consent is recorded. Without it, they are asked to confirm by mail.")
+        str,
+        typer.Option(help="Where the reader's consent is recorded. Without it, they are asked to confirm by email."),
     ] = "",
 ) -> None:
     """Add one reader.
 
-    Without proof of consent, the reader is pending and receives a mail with a confirmation link.
+    Without proof of consent, the reader is pending and receives an email with a confirmation link.
     """
     shell = shell_of(context)
     state = importing.add_subscriber(
         shell.app, address, name=name, interests=interests, language=language, confirmed_by=confirmed_by
     )
-    outcome = "is confirmed" if state == "confirmed" else "will receive a confirmation mail (next: digest worker)"
+    outcome = "is confirmed" if state == "confirmed" else "will receive a confirmation email (next: digest worker)"
     if found := doubt(EmailAddress.parse(address).key):
         shell.out.note(f"{found.message}; it was added as entered.")
     shell.out.emit({"address": address, "state": state}, lambda: shell.out.line(f"{address} {outcome}."))

@@ -38,7 +38,7 @@ def remove(
     context: typer.Context,
     address: Address,
     reason: Annotated[
-        str, typer.Option(help="Why mail may be sent there again, in your own words; it is recorded.")
+        str, typer.Option(help="Why email may be sent there again, in your own words; it is recorded.")
     ] = "",
 ) -> None:
     """Take an address off the never-send list.

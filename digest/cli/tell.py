@@ -15,7 +15,7 @@ def tell(
     test: Annotated[bool, typer.Option("--test", help="Send the test notification.")] = False,
     relay: RelayOption = "",
 ) -> None:
-    """Send a test notification to the operators. Uses mail and the webhook, and reports the result of each."""
+    """Send a test notification to the operators. Uses email and the webhook, and reports the result of each."""
     if not test:
         raise UsageError("digest tell only sends a test notification", hint="Run: digest tell --test")
     shell = shell_of(context)
@@ -24,7 +24,7 @@ def tell(
 
     def show() -> None:
         for mail in data["mails"]:
-            shell.out.line(f"mail: {mail['state']} {mail['reason']}".rstrip())
+            shell.out.line(f"email: {mail['state']} {mail['reason']}".rstrip())
         if webhook:
             shell.out.line(f"webhook: {webhook['state']} {webhook['answer']}".rstrip())
 

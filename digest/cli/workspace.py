@@ -87,8 +87,8 @@ def _show(shell: Shell, made: Made, done: demonstration.Demonstrated, data: Mapp
     table(["outcome", "readers"], [[state, count] for state, count in data["states"].items() if count])
     line("\nExcluded:")
     table(["reason", "readers"], sorted(data["excluded"].items()))
-    line(f"\nA second send sent {count_of(done.sent_again, 'mail')}: each reader gets an issue once.")
-    line(f"\nThe mails are in {done.maildir}, a Maildir that any mail client can open.")
+    line(f"\nA second send sent {count_of(done.sent_again, 'email')}: each reader gets an issue once.")
+    line(f"\nThe emails are in {done.maildir}, a Maildir that any mail client can open.")
     # after scripts/demo there is no `digest` on the PATH
     command = "digest" if shutil.which("digest") else sys.argv[0]
     line(f"To read them in the browser: {command} sink --maildir {data['maildir']}")

@@ -11,7 +11,7 @@ MAX_REPLY_CHARACTERS = 500
 
 
 class Phase(StrEnum):
-    """Phase of a mail transaction in which it ended."""
+    """Phase of an email transaction in which it ended."""
 
     BEFORE = "before"
     MAIL = "mail"
@@ -57,7 +57,7 @@ class Reason(StrEnum):
 
     @property
     def is_ours(self) -> bool:
-        """Whether a mail with this reason fails because of its sender: it says nothing about the recipient."""
+        """Whether an email with this reason fails because of its sender: it says nothing about the recipient."""
         return self.word in {"policy", "content", "rate"} or self in {Reason.RELAYING, Reason.LOGIN}
 
     @property
@@ -84,7 +84,7 @@ def _(text: str) -> str:
 
 
 _LET_RELAY = _(
-    "Log in to the relay ([[relay]] username and password_file), or configure it to accept mail from this machine"
+    "Log in to the relay ([[relay]] username and password_file), or configure it to accept email from this machine"
 )
 REMEDIES: dict[Reason, str] = {
     Reason.LOGIN: _LET_RELAY,
@@ -93,9 +93,9 @@ REMEDIES: dict[Reason, str] = {
     Reason.QUOTA: _("Wait until the relay's limit resets, then set per_hour or per_day under [relay.limits] below it"),
     Reason.THROTTLED: _("Wait, then send more slowly: set per_second or per_hour under [relay.limits]"),
     Reason.AUTHENTICATION: _("Correct SPF, DKIM and DMARC of the sender's domain; to check them: `digest doctor`"),
-    Reason.CONTENT: _("Find out what the relay's filter objects to, with a test mail: `digest send --to ADDRESS`"),
+    Reason.CONTENT: _("Find out what the relay's filter objects to, with a test email: `digest send --to ADDRESS`"),
     Reason.MESSAGE_TOO_BIG: _(
-        "Make the mail smaller (`digest issue check` shows how), or raise the relay's size limit"
+        "Make the email smaller (`digest issue check` shows how), or raise the relay's size limit"
     ),
     Reason.OTHER: _("Ask the relay's operator what it means, and whether the sending address is on a block list"),
 }
@@ -104,10 +104,12 @@ _CODE_REMEDIES: dict[str, str] = {
     "7.23": _("Give the sending machine's address a PTR record whose name resolves to that address"),
     "7.24": _("Correct the SPF record: it has an entry that cannot be resolved"),
     "7.25": _("Give the sending machine's address a PTR record whose name resolves to that address"),
-    "7.26": _("The mail passed neither SPF nor DKIM: publish both for the sender's domain (to check: `digest doctor`)"),
+    "7.26": _(
+        "The email passed neither SPF nor DKIM: publish both for the sender's domain (to check: `digest doctor`)"
+    ),
     "7.27": _("SPF did not pass: add the relay's addresses to the SPF record of the sender's domain"),
     "7.28": _(
-        "Too many mails at once: wait, set per_second or per_hour under [relay.limits], then raise the limit slowly"
+        "Too many emails at once: wait, set per_second or per_hour under [relay.limits], then raise the limit slowly"
     ),
     "7.29": _("Configure the relay to use TLS with other servers"),
     "7.30": _("DKIM did not pass: sign with the sender's domain, and publish the key (`digest dkim show`)"),
@@ -278,7 +280,7 @@ def remedy(reason: Reason, enhanced: str | None) -> str:
 def clean_reply(text: str) -> str:
     """Return a server's text as it may be stored and shown: one line, at most 500 characters.
 
-    Control and other invisible characters are removed, and every e-mail address becomes `<address>`: logs and reasons
+    Control and other invisible characters are removed, and every email address becomes `<address>`: logs and reasons
     outlive an erased subscriber.
     """
     if text.isascii() and text.isprintable() and "@" not in text and "%40" not in text:

@@ -20,7 +20,7 @@ Share = Annotated[str, AfterValidator(_checked_share)]
 
 
 class PaceSettings(SettingsTable):
-    """How fast mail may leave: by a relay, or to one family of mailboxes. What is not given is not limited."""
+    """How fast email may leave: by a relay, or to one family of mailboxes. What is not given is not limited."""
 
     connections: int | None = Field(
         default=None, ge=1, le=500, description="maximum number of simultaneous connections"
@@ -52,7 +52,7 @@ class Family(PaceSettings):
 
 
 class DeliveryRules(SettingsTable):
-    """How mail leaves the house."""
+    """How email is sent."""
 
     transport: Literal["maildir", "smtp"] = "maildir"
     maildir: str = Field(default="outbox", description="the maildir transport's folder, within the workspace")
@@ -129,7 +129,7 @@ class Relay(SettingsTable):
     )
     helo: str | None = Field(default=None, description="this machine's full name for EHLO; default: the system's")
     weight: int = Field(
-        default=1, ge=1, description="this relay's share of the mail, relative to the other relays' weights"
+        default=1, ge=1, description="this relay's share of the email, relative to the other relays' weights"
     )
     limits: RelayLimits = Field(default=RelayLimits(), description="limits of this relay")
 

@@ -24,9 +24,9 @@ class FeedbackMailbox(SettingsTable):
     username: str = ""
     password_file: str = Field(default="", description="file with the password, mode 0600, within the workspace")
     folder: str = Field(
-        default="INBOX", description="the mailbox's folder; mails that have been read stay there, marked as seen"
+        default="INBOX", description="the mailbox's folder; emails that have been read stay there, marked as seen"
     )
-    maildir: str = Field(default="", description="path of a Maildir; mails that have been read move from new to cur")
+    maildir: str = Field(default="", description="path of a Maildir; emails that have been read move from new to cur")
 
     @model_validator(mode="after")
     def _one_way(self) -> "FeedbackMailbox":
@@ -51,7 +51,7 @@ class Feedback(SettingsTable):
 
     return_path: str = Field(
         default="",
-        description="mailbox for bounces, such as bounces@news.example.org; each mail's envelope sender is "
+        description="mailbox for bounces, such as bounces@news.example.org; each email's envelope sender is "
         "bounces+TOKEN@news.example.org. Empty: the sender's address, without a token",
     )
     sample_days: int = Field(default=90, ge=1, le=3650, description="days to keep copies of bounces")
@@ -63,7 +63,7 @@ class Feedback(SettingsTable):
     postmark_secret_file: str = Field(
         default="",
         description="file that contains the secret with which Postmark calls /webhooks/postmark of `digest serve`, "
-        "mode 0600, within the workspace; mails then have X-PM- headers for Postmark",
+        "mode 0600, within the workspace; emails then have X-PM- headers for Postmark",
     )
 
     @field_validator("ses_topics")

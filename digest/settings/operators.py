@@ -22,9 +22,9 @@ EventName = Literal[
 
 
 class Operators(SettingsTable):
-    """Who is told what happens: by mail through the same relay, and by webhook."""
+    """Who is told what happens: by email through the same relay, and by webhook."""
 
-    addresses: tuple[str, ...] = Field(default=(), description="addresses to notify by mail")
+    addresses: tuple[str, ...] = Field(default=(), description="addresses to notify by email")
     webhook: str | None = Field(
         default=None, description="https address that receives notifications as signed JSON, by POST"
     )

@@ -59,7 +59,7 @@ def _keys(language: str) -> tuple[str, str, str]:
 
 
 class Logo(SettingsTable):
-    """The logo on the masthead of mails and pages."""
+    """The logo on the masthead of emails and pages."""
 
     src: str = Field(description="a JPEG, PNG or GIF in the workspace, ideally twice as wide as it is shown")
     alt: Localised = Field(
@@ -70,7 +70,7 @@ class Logo(SettingsTable):
 
 
 class Publication(SettingsTable):
-    """Who publishes what, and in whose name the mail goes out."""
+    """Who publishes what, and in whose name the email goes out."""
 
     name: Localised = Field(description="the publication's name, by language")
     tagline: Localised = Field(default_factory=dict, description="one line under the name")
@@ -82,7 +82,7 @@ class Publication(SettingsTable):
     list_id: str | None = Field(
         default=None, description="List-Id, such as news.example.org; default: from the sender's domain"
     )
-    postal_address: Localised = Field(default={ANY: PLACEHOLDER_ADDRESS}, description="printed in every mail's footer")
+    postal_address: Localised = Field(default={ANY: PLACEHOLDER_ADDRESS}, description="printed in every email's footer")
     base_url: str = Field(default="http://127.0.0.1:8025", description="public address of `digest serve`")
     timezone: str = Field(default="UTC", description="time zone of periods and schedules")
     logo: Logo | None = None
@@ -126,7 +126,7 @@ class Publication(SettingsTable):
 
 
 class Section(SettingsTable):
-    """A heading under which articles stand, in the file's order."""
+    """A heading for articles; sections appear in the order of the file."""
 
     slug: str
     title: Localised

@@ -29,4 +29,4 @@ class Retention(SettingsTable):
         default=180, ge=0, description="days to keep servers' replies and the addresses of notices; 0 = forever"
     )
     audit_days: int = Field(default=730, ge=0, description="days to keep the audit log; 0 = forever")
-    asks_per_hour: int = Field(default=500, ge=1, description="maximum number of mails per hour that ask for consent")
+    asks_per_hour: int = Field(default=500, ge=1, description="maximum number of emails per hour that ask for consent")

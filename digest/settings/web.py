@@ -91,9 +91,9 @@ class SignupForms(SettingsTable):
 
 
 class FormLimits(SettingsTable):
-    """How many mails strangers may ask for by the web's forms. Leaving is never limited."""
+    """How many emails strangers may ask for by the web's forms. Leaving is never limited."""
 
-    address: Rate = Field(default="5/hour", description="sign-ups of one address (at most one mail a day is sent)")
+    address: Rate = Field(default="5/hour", description="sign-ups of one address (at most one email a day is sent)")
     network: Rate = Field(default="60/hour", description="sign-ups from one network (IPv4 /24, IPv6 /64)")
     region: Rate = Field(default="300/hour", description="sign-ups from one larger network (IPv4 /16, IPv6 /48)")
     all: Rate = Field(

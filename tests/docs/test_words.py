@@ -46,6 +46,8 @@ NOT_OURS = {
     r"\btaken? for (dead|met|deceit)\b": "presumed dead; regarded as",
     r"\bon the wire\b": "being sent",
     r"\bwhat becomes of it \|": "result",
+    r"(?<![=\"'])\be-mail\b": "email",
+    r"\barticles stand\b|\bgo on after\b": "a heading for articles; continue after",
 }
 REWRITTEN = (
     "*.md",

@@ -1,1 +1,1 @@
-"""Webhooks of e-mail providers: adapters from their reports to our vocabulary."""
+"""Webhooks of email providers: adapters from their reports to our vocabulary."""

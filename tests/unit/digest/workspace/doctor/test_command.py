@@ -43,7 +43,7 @@ def test_a_sent_mail_and_the_table_are_told_in_words_and_json(clinic: Clinic, tm
         assert [one["id"] for one in said["findings"]] == ["dkim-missing", "one-click"]
         assert [one["id"] for one in said["skipped"]] == ["spf", "dmarc"]
         words = run("doctor", "--sent", str(mail), *options, cwd=clinic.folder).stdout
-        assert words.startswith("Mail from example.org.\n")
+        assert words.startswith("Email from example.org.\n")
         assert "No problems found" not in words
         code, said = doctor(clinic.folder, *options)
         assert (code, said["demands_as_of"], said["demands"][0]["id"]) == (0, "2026-11", "spf")

@@ -45,7 +45,7 @@ def test_a_page_is_one_file_with_names_and_reasons(engine: Engine, now: datetime
     assert {one.address for one in report.missed() if one.state == "rejected"} & set(
         re.findall(r"[^<>\s]+@[^<>\s]+", html)
     )
-    assert "The mail passed neither SPF nor DKIM" in html
+    assert "The email passed neither SPF nor DKIM" in html
     assert html.count('role="img" aria-label="Mails accepted over time') == 1
     accepted = report.account.states[State.ACCEPTED]
     lead = html.partition('class="lead">')[2].partition("</p>")[0]
