@@ -187,6 +187,7 @@ def shots(
         "desk-article": partial(take, f"{desk}/articles/its-subsidy", 1180, 860),
         "desk-issue": partial(take, f"{desk}/issue", 1180, 760),
         "desk-check": partial(take, f"{desk}/check", PHONE, 620),
+        "desk-look": partial(take, f"{desk}/look", 1180, 760),
         "start": partial(take, pages, 1080, 900),
         "preferences": partial(take, preferences, 900, 980),
         "report": partial(take, report, 1000, 900),
