@@ -50,7 +50,7 @@ def _reasons(translate: Translate) -> dict[str, tuple[str, str]]:
         "network": (_("Their mail server could not be reached"), again),
         "policy": (_("Refused by a policy about senders"), ours),
         "content": (_("Refused because of its content or size"), ours),
-        "rate": (_("Refused because too many mails came at once"), ours),
+        "rate": (_("Refused because too many emails came at once"), ours),
         "relay": (_("Refused by our own mail server"), ours),
         "unknown": (_("The reason is unknown"), ""),
         "unsubscribed": (_("They had unsubscribed"), ""),

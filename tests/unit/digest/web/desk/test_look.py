@@ -63,7 +63,7 @@ def test_an_unfit_value_is_said_beside_what_was_typed(office: SignedOffice) -> N
     lee = office.signed_in("lee", Role.OPERATOR)
     status, page = post(lee, "", **{"light.accent": "#aaaaaa", "publication.tagline:en": "Kept"})
     assert status == 400
-    assert "hard to read on “Around the mail”. The contrast is 2.0 : 1." in html.unescape(page)
+    assert "hard to read on “Around the email”. The contrast is 2.0 : 1." in html.unescape(page)
     assert 'value="Kept"' in page
     assert not theme(office).exists()
 

@@ -46,7 +46,7 @@ def test_a_page_is_one_file_with_names_and_reasons(engine: Engine, now: datetime
         re.findall(r"[^<>\s]+@[^<>\s]+", html)
     )
     assert "The email passed neither SPF nor DKIM" in html
-    assert html.count('role="img" aria-label="Mails accepted over time') == 1
+    assert html.count('role="img" aria-label="Emails accepted over time') == 1
     accepted = report.account.states[State.ACCEPTED]
     lead = html.partition('class="lead">')[2].partition("</p>")[0]
     assert lead.startswith(f"{accepted} of {report.account.planned} readers got it. Why others didn’t: ")
