@@ -17,10 +17,12 @@ from digest.publish.audience import audience_of
 from digest.runtime.db import session_scope
 from digest.runtime.errors import DigestError, RefusedError
 from digest.send import operator
+from digest.send.listing import EXCLUDED
 from digest.send.start import prepare_send
 from digest.send.status import DetailedStatus, details
 from digest.web.desk.access import MAKERS, OPERATORS, DeskForm, DeskRoute, Visiting
 from digest.web.desk.pages import DeskPages
+from digest.workspace.report.words import reason
 
 MAX_REASON = 200
 
@@ -103,7 +105,9 @@ class SendPages:
             issue = self._pages.issue(session)
             liveness = WorkerPlace.of(app.settings.workspace).liveness
             alive = sum(worker.alive for worker in statistics.present(session, liveness))
-            excluded = dict(audience_of(session, issue, app.clock.now()).excluded)
+            translate = app.templates.translate(visitor.language)
+            reasons = audience_of(session, issue, app.clock.now()).excluded
+            excluded = {reason(translate, EXCLUDED, name)[0]: count for name, count in reasons.items()}
         values: dict[str, Any] = {"issue": issue, "workers": alive, "may": visitor.may(OPERATORS), "asks": asks}
         values |= {"planned": 0, "is_running": False}
         if issue.state in EDITABLE:

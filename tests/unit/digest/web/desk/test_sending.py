@@ -45,6 +45,8 @@ def test_a_send_is_confirmed_and_frozen_once(approved: SignedOffice) -> None:
     park = approved.signed_in("park", Role.OPERATOR)
     page = park.get("/desk/send").text
     assert re.search(r"Send issue 21 to \d+ readers", page)
+    assert "They had unsubscribed (1)" in page
+    assert "구독을 해지함 (1)" in park.get("/desk/send?lang=ko").text, "reasons speak the desk's language"
     assert "digest worker --stay" in page, "no worker lives, and the page says what to run"
     assert send(park) == 409, "the box is not ticked"
     assert send(park, sure="yes", hash="0" * 64) == 409, "it is another issue by now"
