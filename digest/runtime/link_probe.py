@@ -101,8 +101,7 @@ def is_public(address: IPAddress) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        inner = address.sixtofour or (address.teredo or (None, None))[1]
-        if address in _LOCAL_NAT64 or (inner is not None and not is_public(inner)):
+        if address in _LOCAL_NAT64 or address.sixtofour or address.teredo:  # tunnels of the past
             return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
