@@ -52,13 +52,25 @@
     if (!button) return;
     const { selectionStart: from, selectionEnd: to, value } = body;
     const chosen = value.slice(from, to);
-    if (button.dataset.wrap) insert(`${button.dataset.wrap}${chosen}${button.dataset.wrap}`);
-    else if (button.dataset.link) insert(`[${chosen}](https://)`);
+    if (button.dataset.wrap) {
+      insert(`${button.dataset.wrap}${chosen}${button.dataset.wrap}`);
+      if (!chosen) body.setSelectionRange(from + button.dataset.wrap.length, from + button.dataset.wrap.length);
+    } else if (button.dataset.link) {
+      const address = addressOf(prompt(button.dataset.link, chosen.startsWith("http") ? chosen : "https://"));
+      if (address) insert(`[${chosen || address.replace(/^(https?:\/\/|mailto:)/, "")}](${address})`, from, to);
+    }
     else {
       const start = value.lastIndexOf("\n", from - 1) + 1;
       insert(value.slice(start, to).split("\n").map((line) => button.dataset.line + line).join("\n"), start, to);
     }
   });
+
+  const addressOf = (typed) => {
+    const text = (typed || "").trim().replace(/[()\s<>]/g, encodeURIComponent).replace(/\(/g, "%28").replace(/\)/g, "%29");
+    if (!text || /^https?:\/\/$/.test(text)) return "";
+    if (/^[a-z]+:/i.test(text)) return text;
+    return (text.includes("@") ? "mailto:" : "https://") + text;
+  };
 
   // Paste and pictures.
   const refuse = (text) => { kept.textContent = text; kept.className = "fault"; };
@@ -95,7 +107,11 @@
         const answer = await post("upload", data);
         const found = await answer.json();
         if (!answer.ok) refuse(`${found.problem} ${found.hint}`);
-        else insert(found.paths.map((path) => `\n\n![](${path})\n\n`).join(""));
+        else for (const path of found.paths) {
+          const shows = (prompt(form.dataset.shows) || "").replace(/[[\]\n]/g, " ").trim();
+          const end = body.value.indexOf("\n", body.selectionEnd); // after the paragraph, not within it
+          insert(`\n\n![${shows}](${path})\n`, end < 0 ? body.value.length : end, end < 0 ? body.value.length : end);
+        }
       } catch {
         refuse(form.dataset.lost);
       }

@@ -56,6 +56,33 @@ def test_an_article_is_written_with_the_keyboard_only(browser: Browser, desk: Se
         assert store.get(session, "new-trams").body == "Trams **run** again."
 
 
+def test_the_toolbar_asks_for_what_a_link_and_a_picture_need(
+    browser: Browser, desk: ServedDesk, tmp_path: Path
+) -> None:
+    page = desk.page(browser, "han", "editor")
+    page.goto(f"{desk.home}/desk/articles/new")
+    answers = ["www.example.org/a (b)", "A red tram", None]
+    page.on("dialog", lambda one: one.accept(said) if (said := answers.pop(0)) is not None else one.dismiss())
+    page.fill("#title", "Bridge")
+    page.fill("#body", "It is safe now.")
+    page.evaluate("document.getElementById('body').setSelectionRange(6, 10)")
+    page.get_by_role("button", name="Link").click()
+    file = tmp_path / "tram.png"
+    file.write_bytes(picture("red", (40, 30)))
+    page.set_input_files("[data-picture]", file)
+    expect(page.locator("#body")).to_have_value(
+        re.compile(
+            r"^It is \[safe\]\(https://www\.example\.org/a%20%28b%29\) now\.\n\n!\[A red tram\]\(images/\w+\.png\)\n$"
+        )
+    )
+    before = page.input_value("#body")
+    page.get_by_role("button", name="Link").click()
+    assert page.input_value("#body") == before, "dismissed: nothing is inserted"
+    expect(page.frame_locator("#preview").get_by_role("img", name="A red tram")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**done=saved")
+
+
 def test_what_word_copies_is_clean_and_a_lost_line_loses_nothing(browser: Browser, desk: ServedDesk) -> None:
     page = desk.page(browser, "lee", "editor", width=375, scheme="dark", locale="ko")
     page.goto(f"{desk.home}/desk/articles/new")
