@@ -103,7 +103,9 @@ def request(
 
 def change_of(session: Session, payload: LinkPayload, now: datetime) -> tuple[Subscriber, AddressChange]:
     """Return the subscriber and the request that a link is for. Raises LinkInvalidError if it is not in force."""
-    person, change = store.by_ref(session, payload.ref), store.change_by_nonce(session, payload.extra)
+    # in this order: a change that is confirmed in between is then seen as asked, with its new address, and not as lost
+    change = store.change_by_nonce(session, payload.extra)
+    person = store.by_ref(session, payload.ref)
     if person is None or change is None or change.subscriber_id != person.id or now - change.requested_at > LIFETIME:
         raise LinkInvalidError
     done = change.state == ChangeState.DONE and change.suppression_key == person.suppression_key

@@ -11,6 +11,7 @@ import ssl
 import struct
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -264,4 +265,5 @@ class _Server(SMTP):
         """End at once: closing under TLS would wait for the client, and the sink is shutting down."""
         for transport in (self.transport, self._original_transport):
             if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()
+                with suppress(AttributeError):  # of a transport under TLS that has lost its connection
+                    transport.abort()
